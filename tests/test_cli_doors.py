@@ -37,6 +37,7 @@ COMMANDS = (
     "label-errors",
     "explain",
     "distance",
+    "spot-check",
     "suggest",
     "read",
     "objects",

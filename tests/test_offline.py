@@ -85,6 +85,7 @@ JOB: Commands = [
     "evaluate run cells",
     "predict run cells --out predictions.csv",
     "summarise predictions.csv --by folder --run run",
+    "spot-check predictions.csv -n 4 --run run --out to_label.csv",
     "read cells/small/slide0_000.png --out read.tif",
     "objects cells --points points.csv --size 16 --out objects.csv",
     "predict run objects.csv --out of_objects.csv",

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from refusing import refusing
-from scipy.stats import binomtest, linregress, ttest_ind
+from scipy.stats import binomtest, ttest_ind
+from scipy.stats import t as student_t
 
 import coverslip as cs
 from coverslip.cli import main
@@ -22,13 +23,15 @@ from coverslip.evaluation.proportions import (
     Votes,
     difference_of_means,
     effective_counts,
+    fit_logit,
     raw_shares,
     samples_needed,
     solve,
-    trend_of_means,
+    trend_of_shares,
 )
 from coverslip.inference.proportions import names_of_folders
 from coverslip.runs import Prediction, Predictions, Run
+from coverslip.runs.classifier import write_card
 
 
 def of_counts(*counts: Sequence[float] | np.ndarray) -> Votes:
@@ -115,8 +118,52 @@ def test_conditions_are_compared_as_scipy_compares_them() -> None:
     difference, expected = difference_of_means(a, b), ttest_ind(b, a, equal_var=False)
     assert (difference.p, difference.low) == pytest.approx((expected.pvalue, expected.confidence_interval().low))
     assert difference_of_means([0.1, 0.1], [0.1, 0.1]).p is None
-    doses, values = [0, 0, 1, 1, 2, 2], [0.1, 0.2, 0.2, 0.25, 0.4, 0.35]
-    assert trend_of_means(doses, values).p == pytest.approx(linregress(doses, values).pvalue)
+
+
+# Percent of leaf area with leaf blotch of ten varieties of barley (rows) at nine sites (McCullagh and Nelder 1989).
+BLOTCH = """
+0.05 0.00 1.25 2.50 5.50 1.00 5.00 5.00 17.50
+0.00 0.05 1.25 0.50 1.00 5.00 0.10 10.00 25.00
+0.00 0.05 2.50 0.01 6.00 5.00 5.00 5.00 42.50
+0.10 0.30 16.60 3.00 1.10 5.00 5.00 5.00 50.00
+0.25 0.75 2.50 2.50 2.50 5.00 50.00 25.00 37.50
+0.05 0.30 2.50 0.01 8.00 5.00 10.00 75.00 95.00
+0.50 3.00 0.00 25.00 16.50 10.00 50.00 50.00 62.50
+1.30 7.50 20.00 55.00 29.50 5.00 25.00 75.00 95.00
+1.50 1.00 37.50 5.00 20.00 50.00 50.00 75.00 95.00
+1.50 12.70 26.25 40.00 43.50 75.00 75.00 75.00 95.00
+"""
+
+
+def test_a_quasi_binomial_model_has_the_published_fit() -> None:
+    """McCullagh and Nelder (1989), section 9.2.4: Pearson's X2 is 6.39 with 72 degrees of freedom."""
+    blotch = np.array([line.split() for line in BLOTCH.strip().splitlines()], np.float64) / 100
+    variety, site = (index.ravel() for index in np.indices(blotch.shape))
+    columns = [np.ones(90), *(site == k for k in range(1, 9)), *(variety == k for k in range(1, 10))]
+    fit = fit_logit(np.column_stack(columns).astype(np.float64), blotch.ravel())
+    assert fit is not None
+    residuals = (blotch.ravel() - fit.fitted) / np.sqrt(fit.fitted * (1 - fit.fitted))
+    assert (residuals**2).sum() == pytest.approx(6.39, abs=0.005)
+    assert fit.coefficients[:2] == pytest.approx([-8.0546, 1.6391], abs=1e-4)
+
+
+def test_a_dose_trend_is_that_of_generalized_estimating_equations() -> None:
+    import statsmodels.api as sm  # here, since it takes two seconds
+
+    doses = np.repeat([0.0, 1.0, 5.0, 10.0], 4)
+    values = np.random.default_rng(0).beta(2, 20, 16) + 0.02 * doses / 10
+    trend = trend_of_shares(doses.tolist(), values.tolist())
+    model = sm.GEE(values, sm.add_constant(doses), groups=np.arange(16), family=sm.families.Binomial())
+    expected = model.fit(cov_type="bias_reduced")
+    half = student_t.ppf(0.975, 14) * expected.bse[1]
+    assert (trend.value, trend.low) == pytest.approx((expected.params[1], expected.params[1] - half), rel=1e-4)
+    assert trend.p == pytest.approx(2 * student_t.sf(expected.params[1] / expected.bse[1], 14), rel=1e-3)
+
+
+def test_a_trend_without_an_estimate_is_refused() -> None:
+    assert trend_of_shares([0, 0, 1, 1, 2, 2], [0, 0, 0, 0, 1, 1]).value is None
+    assert trend_of_shares([0, 0, 1, 1, 2, 2], [0, 0, 0, 0, 0, 0]).value is None
+    assert trend_of_shares([0, 0, 1, 1, 2, 2], [0.2] * 6).p in (None, pytest.approx(1))
 
 
 @pytest.fixture
@@ -308,3 +355,18 @@ def test_a_sample_has_one_condition(predictions: tuple[Path, Path]) -> None:
     with pytest.raises(CoverslipError) as refused:
         cs.summarise(file, by="well", condition="dose", table=table)
     assert refused.value.code == "sample-of-two-conditions"
+
+
+def test_predictions_with_earlier_thresholds_are_not_corrected(own_run: cs.Run, cells: Path, tmp_path: Path) -> None:
+    file = tmp_path / "predictions.csv"
+    cs.predict(own_run, cells, out=file)
+    assert cs.summarise(file, by="folder", run=own_run).is_corrected
+    card = own_run.card
+    assert card is not None
+    thresholds = (0.98, *[0.02 / (len(card.classes) - 1)] * (len(card.classes) - 1))
+    write_card(own_run.classifier_folder, card.model_copy(update={"operating_points": thresholds}))
+    with refusing(CoverslipError, "predictions-of-other-thresholds") as refused:
+        cs.summarise(file, by="folder", run=own_run)
+    assert refused.value.file == file
+    cs.predict(own_run, cells, out=file)
+    assert cs.summarise(file, by="folder", run=own_run).is_corrected

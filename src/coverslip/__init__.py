@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from coverslip.errors import CoverslipError
     from coverslip.inference.explain import explain
     from coverslip.inference.proportions import summarise
+    from coverslip.inference.spot_check import draw_spot_check, spot_check
     from coverslip.objects import collect_objects
     from coverslip.pipeline import (
         compare,
@@ -48,6 +49,7 @@ _MODULES = {
     "compare": "coverslip.pipeline",
     "decide": "coverslip.pipeline",
     "distance": "coverslip.audit.distance",
+    "draw_spot_check": "coverslip.inference.spot_check",
     "evaluate": "coverslip.pipeline",
     "explain": "coverslip.inference.explain",
     "export": "coverslip.pipeline",
@@ -62,6 +64,7 @@ _MODULES = {
     "predict": "coverslip.pipeline",
     "preview": "coverslip.pipeline",
     "resume": "coverslip.pipeline",
+    "spot_check": "coverslip.inference.spot_check",
     "suggest": "coverslip.audit.suggesting",
     "summarise": "coverslip.inference.proportions",
     "train": "coverslip.pipeline",
@@ -78,6 +81,7 @@ __all__ = [
     "compare",
     "decide",
     "distance",
+    "draw_spot_check",
     "evaluate",
     "explain",
     "export",
@@ -92,6 +96,7 @@ __all__ = [
     "predict",
     "preview",
     "resume",
+    "spot_check",
     "suggest",
     "summarise",
     "train",

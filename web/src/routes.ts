@@ -23,6 +23,10 @@ const pages: [string, LazyPage][] = [
     '/predictions/:id/samples',
     new LazyPage(() => import('./features/predictions/samples/SamplesPage.svelte')),
   ],
+  [
+    '/predictions/:id/spot-check',
+    new LazyPage(() => import('./features/predictions/spot-check/SpotCheckPage.svelte')),
+  ],
   ['/help', help],
   ['/help/:page', help],
 ];

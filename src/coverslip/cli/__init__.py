@@ -32,6 +32,7 @@ from coverslip.cli import (
     outputs,
     predict,
     read,
+    spot_check,
     study,
     suggest,
     summarise,
@@ -95,6 +96,7 @@ for command in (
 app.command(name="label-errors")(label_errors_command.label_errors)
 app.command(name="explain")(explain.explain)
 app.command(name="distance")(distance.distance)
+app.command(name="spot-check")(spot_check.spot_check)
 app.command(name="suggest")(suggest.suggest)
 app.command(name="read")(read.read)
 app.command(name="objects")(objects.objects)

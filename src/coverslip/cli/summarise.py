@@ -45,6 +45,21 @@ def summarise(
             show_default=False,
         ),
     ] = None,
+    negative: Annotated[
+        str | None,
+        typer.Option("--negative", metavar="CONDITION", help=text("help-summarise-negative"), show_default=False),
+    ] = None,
+    positive: Annotated[
+        str | None,
+        typer.Option("--positive", metavar="CONDITION", help=text("help-summarise-positive"), show_default=False),
+    ] = None,
+    prism: Annotated[
+        Path | None, typer.Option("--prism", metavar="FILE", help=text("help-summarise-prism"), show_default=False)
+    ] = None,
+    plate_map: Annotated[
+        Path | None,
+        typer.Option("--plate-map", metavar="FILE", help=text("help-summarise-plate-map"), show_default=False),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Count the classes in each sample, correct the proportions, and compare conditions.
@@ -61,14 +76,32 @@ def summarise(
       coverslip summarise predictions.csv --by folder --run runs/first
 
       coverslip summarise plate.csv --by well --condition dose --table layout.csv --run runs/first
+
+      coverslip summarise plate.csv --by well --condition dose --negative 0 --positive 10 --plate-map plate.svg
     """
     from coverslip.cli._show import print_json
+    from coverslip.inference.proportions import shares_of_samples, write_grouped, write_summary
     from coverslip.inference.proportions import summarise as summarise_predictions
-    from coverslip.inference.proportions import write_summary
+    from coverslip.reports.plate_map import write_plate_map
 
-    summary = summarise_predictions(predictions, by=by, condition=condition, table=table, run=run, detect=detect)
+    summary = summarise_predictions(
+        predictions,
+        by=by,
+        condition=condition,
+        table=table,
+        run=run,
+        detect=detect,
+        negative=negative,
+        positive=positive,
+    )
     if out is not None:
         write_summary(summary, out)
+    if prism is not None:
+        write_grouped(summary, prism)
+    if plate_map is not None:
+        names = summary.classes[1:] if len(summary.classes) == 2 else summary.classes
+        shares = {name: shares_of_samples(summary.samples, name) for name in names}
+        write_plate_map([str(each.sample) for each in summary.samples], shares, plate_map)
     if as_json:
         print_json(_as_json(summary))
     else:
@@ -84,6 +117,7 @@ def _as_json(summary: "Summary") -> dict[str, object]:
         "assumption": summary.assumption,
         "label_shift": None if summary.label_shift is None else asdict(summary.label_shift),
         "comparisons": [{**_named(asdict(each)), "reason": each.difference.reason} for each in summary.comparisons],
+        "controls": [_named(asdict(each)) for each in summary.controls],
         "samples_needed": [_named(asdict(each)) for each in summary.samples_needed],
         "trends": [_named(asdict(each)) for each in summary.trends],
     }
@@ -96,6 +130,7 @@ def _sample_as_json(sample: "SampleProportions") -> dict[str, object]:
             "raw": asdict(each.raw),
             "corrected": None if each.corrected.value is None else asdict(each.corrected),
             "reason": each.corrected.reason,
+            "z_score": each.z_score,
         }
         for name, each in sample.classes.items()
     }
@@ -130,10 +165,25 @@ def _show(summary: "Summary") -> None:
         console.print(filled_table((*heads, with_interval(text("column-difference")), "p", "p (Holm)"), rows))
     if summary.trends:
         rows = [
-            (each.name, estimate(each.slope, is_signed=True, digits=5), number(each.p), number(each.p_holm))
+            (each.name, estimate(each.odds_ratio, digits=5), number(each.p), number(each.p_holm))
             for each in summary.trends
         ]
-        console.print(filled_table((text("column-class"), with_interval(text("column-slope")), "p", "p (Holm)"), rows))
+        console.print(
+            filled_table((text("column-class"), with_interval(text("column-odds-ratio")), "p", "p (Holm)"), rows)
+        )
+    if summary.controls:
+        titles = ("column-plate", "column-class", "column-negative-controls", "column-positive-controls")
+        quality = [
+            (
+                each.plate or text("all-samples"),
+                each.name,
+                f"{each.n_negative}",
+                f"{each.n_positive}",
+                number(each.z_prime),
+            )
+            for each in summary.controls
+        ]
+        console.print(filled_table((*map(text, titles), "Z′"), quality))
     if summary.samples_needed:
         needed = [(each.name, "–" if each.n is None else f"{each.n:,}") for each in summary.samples_needed]
         console.print(filled_table((text("column-class"), text("column-samples-needed")), needed))

@@ -21,6 +21,7 @@ _MOST_STEPS, _CLOSE_ENOUGH, _START = 200, 1e-5, 1e-3  # of expectation maximizat
 Z = 1.959964  # of 95 %
 _TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
 _SMALLEST = 1e-12
+_MOST_CONDITION, _LONGEST_STEP = 1e12, 5.0  # of the equations of a logistic model; on the scale of log odds
 _POWER, _MOST_SAMPLES = 0.8, 10_000  # of the number of samples for a difference
 _SEED = 0  # intervals of several conditions share the draws of error rates
 
@@ -198,23 +199,25 @@ def _dirichlet(counts: EffectiveCounts, rng: np.random.Generator) -> Floats:
 
 def raw_shares(votes: Votes) -> list[tuple[float, float, float]]:
     """Return the mean votes of each class with their Clopper-Pearson intervals (Korn and Graubard 1998)."""
+    counts = effective_counts(votes)
+    return [share_with_interval(float(share), counts.n) for share in counts.shares]
+
+
+def share_with_interval(share: float, n: float) -> tuple[float, float, float]:
+    """Return a share and its Clopper-Pearson interval at an effective number of images."""
     from scipy.special import betaincinv
 
-    counts = effective_counts(votes)
-    intervals = []
-    for share in counts.shares:
-        x = float(share) * counts.n
-        low = 0.0 if x <= 0 else float(betaincinv(x, counts.n - x + 1, _TAILS[0]))
-        high = 1.0 if x >= counts.n else float(betaincinv(x + 1, counts.n - x, _TAILS[1]))
-        intervals.append((float(share), low, high))
-    return intervals
+    x = share * n
+    low = 0.0 if x <= 0 else float(betaincinv(x, n - x + 1, _TAILS[0]))
+    high = 1.0 if x >= n else float(betaincinv(x + 1, n - x, _TAILS[1]))
+    return share, low, high
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """An estimate from samples as independent units; without an interval if they do not vary."""
 
-    value: float
+    value: float | None  # None: there is no estimate
     low: float | None = None
     high: float | None = None
     p: float | None = None
@@ -240,21 +243,72 @@ def difference_of_means(first: Sequence[float], second: Sequence[float]) -> Esti
     return Estimate(value, float(low), float(high), float(test.pvalue), correction * value / float(pooled) ** 0.5)
 
 
-def trend_of_means(doses: Sequence[float], values: Sequence[float]) -> Estimate:
-    """Return the slope of a linear regression of samples on their dose, with its t test.
+@dataclass(frozen=True, slots=True)
+class LogitFit:
+    """A logistic model of proportions, with the covariance of its coefficients."""
+
+    coefficients: Floats  # (C,)
+    covariance: Floats  # (C, C)
+    fitted: Floats  # (S,)
+
+
+def fit_logit(design: Floats, shares: Floats) -> LogitFit | None:
+    """Fit a quasi-binomial model with logit link to one proportion of each sample (Wedderburn 1974).
+
+    These are generalized estimating equations with the sample as the cluster. The covariance is the sandwich estimate
+    with the correction of Mancl and DeRouen (2001) for few samples.
+
+    Args:
+        design: (S, C) covariates of each sample.
+        shares: (S,) proportions.
+
+    Returns:
+        None: there is no estimate, because covariates separate proportions of 0 and 1, or leave no sample free.
+    """
+    from scipy.special import expit
+
+    coefficients = np.zeros(design.shape[1])
+    for _ in range(_MOST_STEPS):
+        fitted: Floats = expit(design @ coefficients)
+        variance = fitted * (1 - fitted)
+        information = design.T @ (variance[:, None] * design)
+        if np.linalg.cond(information) > _MOST_CONDITION:
+            return None
+        step = np.linalg.solve(information, design.T @ (shares - fitted))
+        coefficients = coefficients + np.clip(step, -_LONGEST_STEP, _LONGEST_STEP)
+        if float(np.abs(design @ step).max()) < _CLOSE_ENOUGH:
+            break
+    else:
+        return None
+    inverse = np.linalg.inv(information)
+    leverage = variance * np.einsum("sc,cd,sd->s", design, inverse, design)
+    if float(leverage.max()) > 1 - _CLOSE_ENOUGH:
+        return None
+    scores = design * ((shares - fitted) / (1 - leverage))[:, None]
+    return LogitFit(coefficients, inverse @ (scores.T @ scores) @ inverse, fitted)
+
+
+def trend_of_shares(doses: Sequence[float], values: Sequence[float]) -> Estimate:
+    """Return the change of the log odds per unit of the dose, with its t test, by `fit_logit`.
 
     Args:
         doses: of at least three samples, not all equal.
         values: the proportions in these samples.
     """
-    from scipy.special import stdtrit
-    from scipy.stats import linregress
+    from scipy.special import stdtr, stdtrit
 
-    fit = linregress(doses, values)
-    if not fit.stderr > 0:
-        return Estimate(float(fit.slope))
-    half = float(stdtrit(len(values) - 2, _TAILS[1])) * float(fit.stderr)
-    return Estimate(float(fit.slope), float(fit.slope) - half, float(fit.slope) + half, float(fit.pvalue))
+    dose = np.asarray(doses, np.float64)
+    spread = float(dose.std())
+    design = np.column_stack([np.ones(len(dose)), (dose - dose.mean()) / spread])
+    fit = fit_logit(design, np.asarray(values, np.float64))
+    if fit is None:
+        return Estimate(None)
+    slope, degrees = float(fit.coefficients[1]) / spread, len(dose) - 2
+    error = float(fit.covariance[1, 1]) ** 0.5 / spread
+    if not error > 0:
+        return Estimate(slope)
+    half = float(stdtrit(degrees, _TAILS[1])) * error
+    return Estimate(slope, slope - half, slope + half, 2 * float(stdtr(degrees, -abs(slope / error))))
 
 
 def samples_needed(conditions: Sequence[Sequence[float]], difference: float) -> int | None:

@@ -3,7 +3,7 @@
 import csv
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path, PurePath
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE
 from coverslip.errors import CoverslipError
 from coverslip.evaluation import Metric, estimated_shares, holm
+from coverslip.evaluation.plates import wells_of, z_prime, z_score
 from coverslip.evaluation.proportions import (
     Corrected,
     ErrorRates,
@@ -23,12 +24,12 @@ from coverslip.evaluation.proportions import (
     difference_of_means,
     raw_shares,
     samples_needed,
-    trend_of_means,
+    trend_of_shares,
 )
 from coverslip.files import check_replaceable, plain_cell
 from coverslip.messages import text
 from coverslip.runs import Prediction, Predictions, Run, open_classifier, open_run
-from coverslip.runs.documents import read_table, write_table
+from coverslip.runs.documents import read_table, table_text, write_table
 from coverslip.runs.predictions import check_predictions_table, read_predictions
 
 Floats = npt.NDArray[np.float64]
@@ -36,10 +37,14 @@ Floats = npt.NDArray[np.float64]
 RAW_METHOD = "votes of the classifier; Clopper-Pearson interval at the effective number of images"
 MELDED_METHOD = "adjusted counts; melded interval at effective numbers of images (Bayer, Fay and Graubard 2022)"
 DRAWS_METHOD = "adjusted counts by maximum likelihood; interval by draws at effective numbers of images"
+TREND_METHOD = "quasi-binomial GEE of samples with logit link; variance of Mancl and DeRouen (2001), t distribution"
+TREND_TEST = "t test of the slope of a quasi-binomial GEE"
 FOLDER = "folder"  # a name for the folder of each image, where tables have no such column
 MOST_UNFAMILIAR = 0.2  # share of unfamiliar images above which proportions are not corrected
 _FEWEST_SAMPLES = 3  # of each condition, for an interval of their difference
 _BY_CHANCE = 0.01
+_ROUNDED = 2e-6  # largest difference of probabilities in tables, which have six digits
+_MOST_LOG = 700.0  # whose exponential is a finite number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +54,18 @@ class ClassProportion:
     count: float  # votes for the class
     raw: Metric
     corrected: Metric  # its value is None, with a reason, where it is not corrected
+    z_score: float | None = None  # distance from the negative controls of its plate in their standard deviations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlateControls:
+    """The controls of a plate, or of all samples if these are no wells."""
+
+    plate: str  # empty: all samples
+    name: str  # the class
+    n_negative: int
+    n_positive: int
+    z_prime: float | None  # 1 - 3 (SD of positive + SD of negative controls) / distance of their means
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +101,8 @@ class ConditionTrend:
     """The change of the proportion of a class per unit of a condition that is a number, such as a dose."""
 
     name: str  # the class
-    slope: Metric
+    slope: Metric  # of the log odds
+    odds_ratio: Metric  # its exponential
     test: str
     p: float | None
     p_holm: float | None
@@ -116,6 +134,7 @@ class Summary:
     comparisons: tuple[ConditionDifference, ...]
     trends: tuple[ConditionTrend, ...]
     samples_needed: tuple[SamplesNeeded, ...]  # of each class; empty: no difference to detect was stated
+    controls: tuple[PlateControls, ...]  # of each plate and class; empty: no negative control was named
     label_shift: LabelShift | None  # None: not corrected, or too few images
     is_corrected: bool
     method: str
@@ -139,6 +158,8 @@ def summarise(
     table: Path | str | None = None,
     run: Run | Path | str | None = None,
     detect: float | None = None,
+    negative: str | None = None,
+    positive: str | None = None,
 ) -> Summary:
     """Count the classes in each sample, correct the proportions for the classifier's errors, and compare conditions.
 
@@ -153,6 +174,9 @@ def summarise(
         table: a CSV table with these columns and `image_id` or `path`; None: they are columns of the predictions.
         run: the run of the classifier, with predictions of test images; None: proportions are not corrected.
         detect: a difference of proportions, between 0 and 1, for which the number of samples is computed.
+        negative: the condition of the negative controls, for z-scores of samples. Samples whose names end in a well,
+            such as `plate1/B03`, are compared with the controls of their plate.
+        positive: the condition of the positive controls, for Z' of each plate.
 
     Raises:
         CoverslipError: a file is not a table of predictions with the probability of each class, a table lacks a
@@ -165,11 +189,44 @@ def summarise(
         ['new']
     """
     files = [Path(file) for file in ([predictions] if isinstance(predictions, str | Path) else predictions)]
-    classes, rows = _read(files, by, condition, None if table is None else Path(table))
-    opened = None if run is None else run if isinstance(run, Run) else open_run(Path(run))
-    if not any(row.prediction.decision != UNREADABLE for row in rows):
-        raise CoverslipError("summary-without-images", file=files[0])
-    return summary_of(classes, rows, opened, detect)
+    classes, rows = read_sampled(files, by, condition, None if table is None else Path(table))
+    opened = None if run is None else run_of_predictions(run, classes, rows, files[0])
+    return summary_of(classes, rows, opened, detect, controls=(negative, positive))
+
+
+def run_of_predictions(
+    run: Run | Path | str, classes: Sequence[str], rows: Iterable["SampledPrediction"], file: Path
+) -> Run:
+    """Open the run of a classifier, whose errors on test images are those of these predictions.
+
+    Tables of predictions do not contain the thresholds of their decisions. Decisions are therefore repeated with the
+    current thresholds of the classifier.
+
+    Raises:
+        CoverslipError: the thresholds of the classifier have changed since these predictions, or the run has other
+            classes.
+    """
+    opened = open_run(run)
+    card = open_classifier(opened.classifier_folder).card
+    if set(card.classes) != set(classes):
+        raise CoverslipError("summary-other-classes", file=opened.classifier_folder, other=text("these-predictions"))
+    predictions = [row.prediction for row in rows if row.prediction.predicted in classes]
+    probability = np.array([row.probabilities for row in predictions])
+    number = [classes.index(str(row.predicted)) for row in predictions]
+    thresholds = np.ones(len(classes))
+    if card.operating_points is not None:
+        thresholds = np.array([card.operating_points[card.classes.index(name)] for name in classes])
+    of_predicted = np.arange(len(number)), number
+    largest = ((np.nan_to_num(probability) - _ROUNDED) / thresholds).max(axis=1)
+    is_other = (probability[of_predicted] + _ROUNDED) / thresholds[number] < largest
+    distance = probability[of_predicted] - card.uncertain_below
+    is_uncertain = np.array([row.decision == UNCERTAIN for row in predictions])
+    is_other |= is_uncertain & (distance > _ROUNDED)
+    is_other |= np.array([row.decision in classes for row in predictions]) & (distance < -_ROUNDED)
+    if is_other.any():
+        n = int(is_other.sum())
+        raise CoverslipError("predictions-of-other-thresholds", file=file, n_images=n, run=str(opened.folder))
+    return opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +239,12 @@ class SampledPrediction:
 
 
 def summary_of(
-    classes: Sequence[str], rows: Iterable[SampledPrediction], run: Run | None, detect: float | None = None
+    classes: Sequence[str],
+    rows: Iterable[SampledPrediction],
+    run: Run | None,
+    detect: float | None = None,
+    *,
+    controls: tuple[str | None, str | None] = (None, None),
 ) -> Summary:
     """Return the proportions of the classes in these samples, as `summarise`.
 
@@ -191,29 +253,36 @@ def summary_of(
         rows: at least one of a readable image; all rows of a sample have the same condition.
         run: the run of the classifier; None: proportions are not corrected.
         detect: as of `summarise`.
+        controls: the conditions of negative and positive controls.
 
     Raises:
-        CoverslipError: `detect` is no difference of proportions.
+        CoverslipError: `detect` is no difference of proportions, or there is no such control.
     """
     if detect is not None and not 0 < detect < 1:
         raise CoverslipError("no-difference-to-detect", value=detect)
     images, condition_of = _samples(classes, rows)
-    rates = None if run is None else _error_rates(run, classes)
+    rates = None if run is None else error_rates(run, classes)
     prior = () if run is None else _prior(run, classes)
     samples = [
         _proportions({name: of_sample}, name, condition_of[name], classes, rates) for name, of_sample in images.items()
     ]
     names = _in_order(condition_of.values())
+    for control in controls:
+        if control is not None and control not in names:
+            raise CoverslipError(
+                "summary-no-control", control=control, conditions=", ".join(name for name in names if name) or "-"
+            )
     of_condition = {name: {s: each for s, each in images.items() if condition_of[s] == name} for name in names}
     conditions = [_proportions(each, None, name, classes, rates) for name, each in of_condition.items()]
     shift = None if rates is None else _label_shift(list(images.values()), rates, prior)
     return Summary(
         classes=tuple(classes),
-        samples=tuple(samples),
+        samples=tuple(_with_z_scores(samples, controls[0])),
         conditions=tuple(conditions),
         comparisons=tuple(_comparisons(samples, names, classes)),
         trends=tuple(_trends(samples, names, classes)),
         samples_needed=() if detect is None else tuple(_samples_needed(samples, names, classes, detect)),
+        controls=tuple(_plate_controls(samples, controls, classes)),
         label_shift=shift,
         is_corrected=rates is not None,
         method=RAW_METHOD if rates is None else MELDED_METHOD if len(classes) == 2 else DRAWS_METHOD,
@@ -223,7 +292,7 @@ def summary_of(
 
 SUMMARY_COLUMNS = (
     *("sample", "condition", "n_images", "n_uncertain", "n_unfamiliar", "n_unreadable", "class", "count"),
-    *("raw", "raw_low", "raw_high", "corrected", "corrected_low", "corrected_high", "reason"),
+    *("raw", "raw_low", "raw_high", "corrected", "corrected_low", "corrected_high", "reason", "z_score"),
 )
 
 
@@ -234,10 +303,11 @@ def summary_rows(summary: Summary) -> Iterator[dict[str, object]]:
             raw, corrected = of_class.raw, of_class.corrected
             cells = (sample.sample, sample.condition, sample.n, sample.n_uncertain, sample.n_unfamiliar)
             values = (raw.value, raw.low, raw.high, corrected.value, corrected.low, corrected.high, corrected.reason)
+            z_score = "" if of_class.z_score is None else of_class.z_score
             yield dict(
                 zip(
                     SUMMARY_COLUMNS,
-                    (*cells, sample.n_unreadable, name, of_class.count, *values),
+                    (*cells, sample.n_unreadable, name, of_class.count, *values, z_score),
                     strict=True,
                 )
             )
@@ -253,11 +323,38 @@ def write_summary(summary: Summary, file: Path) -> None:
     write_table(file, SUMMARY_COLUMNS, summary_rows(summary))
 
 
-def _read(
-    files: Sequence[Path], by: str, condition: str | None, table: Path | None
+def write_grouped(summary: Summary, file: Path) -> None:
+    """Write a CSV table for GraphPad Prism: a column for each condition of a class, and a row for each sample of it.
+
+    Raises:
+        CoverslipError: the file exists and is no such table, or cannot be written.
+    """
+    columns: dict[str, list[float]] = {}
+    for name in summary.classes:
+        for condition in summary.conditions:
+            title = f"{name}: {condition.condition or text('all-samples')}"
+            columns[title] = _values(summary.samples, condition.condition, name)
+    check_replaceable(file, table_text(list(columns), ()).rstrip().encode())
+    n_rows = max(map(len, columns.values()))
+    rows = ({title: values[k] if k < len(values) else "" for title, values in columns.items()} for k in range(n_rows))
+    write_table(file, list(columns), rows)
+
+
+def read_sampled(
+    files: Sequence[Path], by: str | None, condition: str | None, table: Path | None
 ) -> tuple[tuple[str, ...], list[SampledPrediction]]:
-    """Return the classes, and the predictions with their samples in the order of the tables."""
-    joined = None if table is None else _JoinedTable(table, [by, *([condition] if condition else [])])
+    """Return the classes, and the predictions with their samples in the order of the tables.
+
+    Args:
+        files: as `predictions` of `summarise`; so are the next two.
+        by: None: all images of a condition are one sample.
+        condition: the column with the condition.
+        table: the table to join.
+
+    Raises:
+        CoverslipError: as `summarise`.
+    """
+    joined = None if table is None else _JoinedTable(table, [name for name in (by, condition) if name])
     for file in files:
         check_predictions_table(file)
     tables = [(file, read_predictions(file)) for file in files]
@@ -274,14 +371,16 @@ def _read(
             columns = (joined.row_of(row.image_id, row.path) for row in predicted)
         named = joined.file if joined else file
         for row, about in zip(predicted, columns, strict=True):
-            sample = _cell(about, by, row.path, named, folders)
             value = _cell(about, condition, row.path, named, folders) if condition else None
+            sample = _cell(about, by, row.path, named, folders) if by else value or text("all-samples")
             if condition_of.setdefault(sample, value) != value:
                 raise CoverslipError(
                     "sample-of-two-conditions", file=named, sample=sample, first=condition_of[sample], second=value
                 )
             in_order = replace(row, probabilities=tuple(row.probabilities[k] for k in order if row.probabilities))
             rows.append(SampledPrediction(in_order, sample, value))
+    if all(row.prediction.decision == UNREADABLE for row in rows):
+        raise CoverslipError("summary-without-images", file=files[0])
     return classes, rows
 
 
@@ -310,7 +409,7 @@ def _samples(
         if prediction.decision == UNREADABLE:
             continue
         probabilities[row.sample].append(prediction.probabilities)
-        votes[row.sample].append(_vote(prediction.predicted, prediction.decision, prediction.probabilities, classes))
+        votes[row.sample].append(vote_of(prediction.predicted, prediction.decision, prediction.probabilities, classes))
     images = {
         sample: _Images(
             np.array(votes[sample], np.float64).reshape(-1, len(classes)),
@@ -322,7 +421,8 @@ def _samples(
     return images, condition_of
 
 
-def _vote(predicted: str | None, decision: str, probabilities: tuple[float, ...], classes: Sequence[str]) -> Floats:
+def vote_of(predicted: str | None, decision: str, probabilities: tuple[float, ...], classes: Sequence[str]) -> Floats:
+    """Return the (K,) votes of a readable image: 1 for its predicted class, or its probabilities if undecided."""
     if decision in (UNCERTAIN, UNFAMILIAR) or predicted not in classes:
         shares = np.nan_to_num(np.array(probabilities, np.float64))
         normalized: Floats = shares / shares.sum()
@@ -345,7 +445,7 @@ class _JoinedTable:
 
     def __init__(self, file: Path, columns: Sequence[str]) -> None:
         self.file = file
-        rows = list(_read_csv(file))
+        rows = list(read_csv(file))
         self._key = next((name for name in ("image_id", "path") if rows and name in rows[0]), None)
         if self._key is None:
             raise CoverslipError("summary-table-without-key", file=file)
@@ -363,7 +463,12 @@ class _JoinedTable:
         return row
 
 
-def _read_csv(file: Path) -> list[dict[str, str]]:
+def read_csv(file: Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV table of a user.
+
+    Raises:
+        CoverslipError: it cannot be read.
+    """
     try:
         with file.open(newline="", encoding="utf-8-sig") as opened:
             rows = csv.DictReader(opened)
@@ -379,26 +484,41 @@ def _prior(run: Run, classes: Sequence[str]) -> list[float]:
     return [of_class[name] for name in classes]
 
 
-def _error_rates(run: Run, classes: Sequence[str]) -> ErrorRates:
-    """Return the votes on the test images of a run; after cross-validation, these are all images."""
+def error_rates(run: Run, classes: Sequence[str]) -> ErrorRates:
+    """Return the votes on the test images of a run; after cross-validation, these are all images.
+
+    Raises:
+        CoverslipError: the run has other classes.
+    """
+    order = [run.predictions.classes.index(name) for name in classes if name in run.predictions.classes]
+
+    def vote(row: Prediction) -> Floats:
+        return vote_of(row.predicted, row.decision, tuple(row.probabilities[k] for k in order), classes)
+
+    return ErrorRates(votes_on_test_images(run, classes, vote))
+
+
+def votes_on_test_images(run: Run, classes: Sequence[str], vote: Callable[[Prediction], Floats]) -> list[Votes | None]:
+    """Return votes on the test images of each class, by group; None: there is no image of the class.
+
+    Raises:
+        CoverslipError: the run has other classes.
+    """
     predicted: Predictions = run.predictions
     if set(predicted.classes) != set(classes):
         raise CoverslipError("summary-other-classes", file=run.predictions_file, other=text("these-predictions"))
     group_of = {row.image_id: row.group for row in run.split}
     by_class: list[Votes | None] = []
     rows = [row for row in predicted if row.label in classes and row.decision != UNREADABLE]
-    order = [predicted.classes.index(name) for name in classes]
     for name in classes:
         of_class = [row for row in rows if row.label == name]
-        votes = [
-            _vote(row.predicted, row.decision, tuple(row.probabilities[k] for k in order), classes) for row in of_class
-        ]
+        votes = [vote(row) for row in of_class]
         groups = [group_of.get(row.image_id) or row.image_id for row in of_class]
         is_grouped = any(group_of.get(row.image_id) for row in of_class)
         by_class.append(
             None if not votes else Votes.of(np.array(votes), groups if is_grouped else ["all"] * len(votes))
         )
-    return ErrorRates(by_class)
+    return by_class
 
 
 def _proportions(
@@ -473,11 +593,9 @@ def _label_shift(images: Sequence[_Images], rates: ErrorRates, prior: Sequence[f
 
 
 def _values(samples: Sequence[SampleProportions], condition: str | None, name: str) -> list[float]:
-    """Return the proportion of a class in each sample of a condition: corrected if all samples are, else counted."""
-    readable = [each for each in samples if each.n]
-    is_corrected = all(each.classes[name].corrected.value is not None for each in readable)
-    of_class = [each.classes[name] for each in readable if each.condition == condition]
-    values = [(each.corrected if is_corrected else each.raw).value for each in of_class]
+    """Return the proportion of a class in each readable sample of a condition, as `shares_of_samples`."""
+    shares = shares_of_samples(samples, name)
+    values = (shares[str(each.sample)] for each in samples if each.condition == condition)
     return [value for value in values if value is not None]
 
 
@@ -518,16 +636,86 @@ def _trends(
         pairs = [(dose, value) for condition, dose in doses.items() for value in _values(samples, condition, name)]
         if len({dose for dose, _ in pairs}) < _FEWEST_SAMPLES:  # samples without a readable image
             return []
-        line = trend_of_means([dose for dose, _ in pairs], [value for _, value in pairs])
+        fit = trend_of_shares([dose for dose, _ in pairs], [value for _, value in pairs])
         slope = Metric(
-            value=line.value,
-            low=line.low,
-            high=line.high,
-            method="linear regression of samples",
+            value=fit.value,
+            low=fit.low,
+            high=fit.high,
+            method=TREND_METHOD,
+            reason=text("trend-not-estimable") if fit.value is None else None,
             n_groups=len(pairs),
         )
-        trends.append(ConditionTrend(name=name, slope=slope, test="linear trend over samples", p=line.p, p_holm=None))
+        ratio = replace(slope, value=_exp(slope.value), low=_exp(slope.low), high=_exp(slope.high))
+        trends.append(ConditionTrend(name=name, slope=slope, odds_ratio=ratio, test=TREND_TEST, p=fit.p, p_holm=None))
     return _adjusted(trends, classes)
+
+
+def _exp(value: float | None) -> float | None:
+    return None if value is None else float(np.exp(np.clip(value, -_MOST_LOG, _MOST_LOG)))
+
+
+def _plates_of(samples: Sequence[SampleProportions]) -> dict[str, str]:
+    """Return the plate of each sample; if not all samples are wells, they have one in common."""
+    names = [str(each.sample) for each in samples]
+    wells = wells_of(names)
+    return dict.fromkeys(names, "") if wells is None else {name: well.plate for name, well in wells.items()}
+
+
+def shares_of_samples(samples: Sequence[SampleProportions], name: str) -> dict[str, float | None]:
+    """Return the proportion of a class in each sample: corrected if all samples are, else counted."""
+    readable = [each for each in samples if each.n]
+    is_corrected = all(each.classes[name].corrected.value is not None for each in readable)
+    return {
+        str(each.sample): (each.classes[name].corrected if is_corrected else each.classes[name].raw).value
+        for each in samples
+    }
+
+
+def _controls_on(samples: Sequence[SampleProportions], plate: str, condition: str | None, name: str) -> list[float]:
+    """Return the proportions of a class in the controls of a plate."""
+    shares, plates = shares_of_samples(samples, name), _plates_of(samples)
+    values = (
+        shares[str(each.sample)]
+        for each in samples
+        if condition is not None and each.condition == condition and plates[str(each.sample)] == plate
+    )
+    return [value for value in values if value is not None]
+
+
+def _with_z_scores(samples: Sequence[SampleProportions], negative: str | None) -> Iterator[SampleProportions]:
+    if negative is None or not samples:
+        yield from samples
+        return
+    plates = _plates_of(samples)
+    names = list(samples[0].classes)
+    shares = {name: shares_of_samples(samples, name) for name in names}
+    of_plate = {
+        (plate, name): _controls_on(samples, plate, negative, name) for plate in {*plates.values()} for name in names
+    }
+    for each in samples:
+        sample, classes = str(each.sample), {}
+        for name, proportion in each.classes.items():
+            value = shares[name][sample]
+            score = None if value is None else z_score(value, of_plate[plates[sample], name])
+            classes[name] = replace(proportion, z_score=score)
+        yield replace(each, classes=classes)
+
+
+def _plate_controls(
+    samples: Sequence[SampleProportions], controls: tuple[str | None, str | None], classes: Sequence[str]
+) -> Iterator[PlateControls]:
+    if controls[0] is None:
+        return
+    for plate in dict.fromkeys(_plates_of(samples).values()):
+        for name in classes:
+            negative, positive = (_controls_on(samples, plate, control, name) for control in controls)
+            yield PlateControls(
+                plate=plate,
+                name=name,
+                n_negative=len(negative),
+                n_positive=len(positive),
+                z_prime=z_prime(negative, positive),
+            )
 
 
 def _samples_needed(

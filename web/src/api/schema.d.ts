@@ -2568,6 +2568,114 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/predictions/{prediction_id}/spot-check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Spot Check
+         * @description The randomly drawn images of a prediction, without their predictions, and their labels so far.
+         */
+        get: operations["get_spot_check"];
+        /**
+         * Draw Spot Check
+         * @description Draw images of each condition at random. This is refused if drawn images are labeled.
+         */
+        put: operations["draw_spot_check"];
+        post?: never;
+        /**
+         * Remove Spot Check
+         * @description Remove the drawn images and their labels.
+         */
+        delete: operations["remove_spot_check"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/predictions/{prediction_id}/spot-check/needed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Labels Needed
+         * @description How many labels of each condition an interval of this width needs.
+         */
+        get: operations["get_labels_needed"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/predictions/{prediction_id}/spot-check/images/{row_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Label Spot Check
+         * @description Label a drawn image, or exclude it. The label is saved at once. It is no correction of the prediction.
+         */
+        put: operations["label_spot_check"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/predictions/{prediction_id}/spot-check/result": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Spot Check Result
+         * @description Accuracy on the labeled images, and class proportions from labels and predictions.
+         */
+        get: operations["get_spot_check_result"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/predictions/{prediction_id}/download/spot-check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Spot Check
+         * @description `spot_check.csv`: the drawn images with their labels, times and authors.
+         */
+        get: operations["download_spot_check"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/predictions/{prediction_id}/rows/{row_id}/correction": {
         parameters: {
             query?: never;
@@ -3085,6 +3193,60 @@ export interface components {
             n_misclassified: number | null;
         };
         /**
+         * CheckedCondition
+         * @description The results of a spot check in a condition.
+         */
+        CheckedCondition: {
+            /**
+             * Condition
+             * @description The condition; null: there are no conditions.
+             */
+            condition: string | null;
+            /**
+             * N Samples
+             * @description Number of samples.
+             */
+            n_samples: number;
+            /**
+             * N Images
+             * @description Number of readable images.
+             */
+            n_images: number;
+            /**
+             * N Labeled
+             * @description Number of images with a class.
+             */
+            n_labeled: number;
+            /**
+             * N Excluded
+             * @description Number of drawn images that a user excluded.
+             */
+            n_excluded: number;
+            /** @description Share of labeled images whose predicted class is the label; each sample has the same weight. */
+            accuracy: components["schemas"]["Metric"];
+            /** @description Accuracy from recall on the test images, for the class proportions of the labels. */
+            expected_accuracy: components["schemas"]["Metric"];
+            /** @description Accuracy minus expected accuracy. */
+            difference: components["schemas"]["Metric"];
+            /**
+             * Is Lower
+             * @description Whether accuracy is significantly lower than expected; null: not known.
+             */
+            is_lower: boolean | null;
+            /**
+             * Classes
+             * @description The proportion of each class.
+             */
+            classes: {
+                [key: string]: components["schemas"]["CheckedProportion"];
+            };
+            /**
+             * Remarks
+             * @description What the numbers mean, and why some are missing.
+             */
+            remarks: string[];
+        };
+        /**
          * CheckedMap
          * @description The method drawn for one classifier: the first that passes both checks, otherwise the first of all.
          */
@@ -3121,6 +3283,35 @@ export interface components {
              * @description Lower end of its 95% confidence interval.
              */
             gain_low: number | null;
+        };
+        /**
+         * CheckedProportion
+         * @description The proportion of a class in the samples of a condition, by four methods.
+         */
+        CheckedProportion: {
+            /**
+             * N Labels
+             * @description Number of labels of the class.
+             */
+            n_labels: number;
+            /** @description Mean votes of all images. */
+            raw: components["schemas"]["Metric"];
+            /** @description Corrected for the errors on test images. */
+            corrected: components["schemas"]["Metric"];
+            /** @description From the labels alone. */
+            labels: components["schemas"]["Metric"];
+            /** @description From labels and predictions (prediction-powered inference), without an assumption about errors. */
+            powered: components["schemas"]["Metric"];
+            /**
+             * Power
+             * @description How much predictions contribute, from 0 (nothing) to 1; null: no estimate.
+             */
+            power: number | null;
+            /**
+             * As Precise As
+             * @description Number of labels that would give the same interval without predictions; null: no estimate.
+             */
+            as_precise_as: number | null;
         };
         /**
          * Choice
@@ -3227,6 +3418,11 @@ export interface components {
             raw: components["schemas"]["Metric"];
             /** @description The proportion, corrected for errors of the classifier; its value is null if it is not corrected, for the `reason`. */
             corrected: components["schemas"]["Metric"];
+            /**
+             * Z Score
+             * @description Distance from the mean of the negative controls of its plate, in their standard deviations; null: no control was named, or fewer than two.
+             */
+            z_score?: number | null;
         };
         /**
          * ClassResult
@@ -3765,8 +3961,10 @@ export interface components {
              * @description The class.
              */
             name: string;
-            /** @description Change of the proportion per unit of the condition. */
+            /** @description Change of the log odds of the class per unit of the condition. */
             slope: components["schemas"]["Metric"];
+            /** @description Odds ratio per unit of the condition. */
+            odds_ratio: components["schemas"]["Metric"];
             /**
              * Test
              * @description The name of the test.
@@ -6022,6 +6220,34 @@ export interface components {
             next: number | null;
         };
         /**
+         * ImageToLabel
+         * @description An image of a spot check, without its prediction.
+         */
+        ImageToLabel: {
+            /**
+             * Row Id
+             * @description Its number in the prediction.
+             */
+            row_id: number;
+            /**
+             * Label
+             * @description Its class; null: not labeled, or excluded.
+             */
+            label: string | null;
+            /** @description Why it is excluded; null: it is not. */
+            excluded: components["schemas"]["Exclusion"] | null;
+            /**
+             * Made
+             * @description When it was labeled; null: not yet.
+             */
+            made: string | null;
+            /**
+             * Made By
+             * @description Who labeled it; null: nobody.
+             */
+            made_by: string | null;
+        };
+        /**
          * ImagesExcluded
          * @description An exclusion or inclusion of images.
          */
@@ -6524,6 +6750,22 @@ export interface components {
             rows: number[];
         };
         /**
+         * LabelsForWidth
+         * @description How many labels an interval of some width needs.
+         */
+        LabelsForWidth: {
+            /**
+             * Half Width
+             * @description Half the width of the 95% interval.
+             */
+            half_width: number;
+            /**
+             * Needed
+             * @description For the accuracy and each class of each condition, without differences between samples.
+             */
+            needed: components["schemas"]["LabelsNeeded"][];
+        };
+        /**
          * LabelsGiven
          * @description A change of labels.
          */
@@ -6540,6 +6782,37 @@ export interface components {
             n: number;
             /** @description The dataset after the change. */
             dataset: components["schemas"]["DatasetState"];
+        };
+        /**
+         * LabelsNeeded
+         * @description How many labels of a condition give an interval of a half width, without differences between samples.
+         */
+        LabelsNeeded: {
+            /**
+             * Condition
+             * @description The condition; null: there are no conditions.
+             */
+            condition: string | null;
+            /**
+             * Name
+             * @description The class; null: accuracy.
+             */
+            name: string | null;
+            /**
+             * Expected
+             * @description The proportion or accuracy that is assumed.
+             */
+            expected: number;
+            /**
+             * Alone
+             * @description Number of labels without predictions; null: more than all images.
+             */
+            alone: number | null;
+            /**
+             * With Predictions
+             * @description Number of labels together with predictions; null: more than all images.
+             */
+            with_predictions: number | null;
         };
         /**
          * LabelsStep
@@ -7451,6 +7724,18 @@ export interface components {
             domain?: string | null;
         };
         /**
+         * NewSpotCheck
+         * @description A spot check to draw, with the samples and conditions that are saved for the prediction.
+         */
+        NewSpotCheck: {
+            /**
+             * N
+             * @description Images of each condition.
+             * @default 100
+             */
+            n: number;
+        };
+        /**
          * NewStudy
          * @description A study to queue.
          */
@@ -8162,6 +8447,37 @@ export interface components {
              * @description Whether it is the pretraining of others; it is not part of the results.
              */
             is_pretraining: boolean;
+        };
+        /**
+         * PlateControls
+         * @description The controls of a plate, or of all samples if these are no wells.
+         */
+        PlateControls: {
+            /**
+             * Plate
+             * @description The plate; empty: all samples.
+             */
+            plate: string;
+            /**
+             * Name
+             * @description The class.
+             */
+            name: string;
+            /**
+             * N Negative
+             * @description Number of negative controls.
+             */
+            n_negative: number;
+            /**
+             * N Positive
+             * @description Number of positive controls.
+             */
+            n_positive: number;
+            /**
+             * Z Prime
+             * @description 1 - 3 (SD of positive + SD of negative controls) / distance of their means; null: not computed.
+             */
+            z_prime: number | null;
         };
         /**
          * PrecisionRecallCurve
@@ -9783,6 +10099,13 @@ export interface components {
             /** @description The proportions. */
             summary: components["schemas"]["Summary"];
             /**
+             * Wells
+             * @description The well of each sample; empty if names of samples do not end in wells.
+             */
+            wells: {
+                [key: string]: components["schemas"]["Well"];
+            };
+            /**
              * N Excluded
              * @description Images that a user excluded, which are not counted.
              */
@@ -9831,6 +10154,16 @@ export interface components {
              * @description A difference of proportions, for which the number of samples is computed; null: none.
              */
             detect?: number | null;
+            /**
+             * Negative
+             * @description The condition of the negative controls; null: none.
+             */
+            negative?: string | null;
+            /**
+             * Positive
+             * @description The condition of the positive controls; null: none.
+             */
+            positive?: string | null;
             /**
              * Conditions
              * @description The condition of samples, such as a dose. Others have none.
@@ -10202,6 +10535,60 @@ export interface components {
             by_class: components["schemas"]["ClassSplit"][];
             /** @description Why a training would be refused; null if it would start. */
             refusal: components["schemas"]["Failure"] | null;
+        };
+        /**
+         * SpotCheck
+         * @description Whether a classifier works on predicted images, and class proportions with the help of labels.
+         */
+        SpotCheck: {
+            /**
+             * Classes
+             * @description Names of the classes, in order.
+             */
+            classes: string[];
+            /**
+             * N Drawn
+             * @description Number of drawn images.
+             */
+            n_drawn: number;
+            /**
+             * N Labeled
+             * @description Number of images with a class.
+             */
+            n_labeled: number;
+            /**
+             * N Excluded
+             * @description Number of drawn images that a user excluded.
+             */
+            n_excluded: number;
+            /**
+             * Conditions
+             * @description The results in each condition; one if there are no conditions.
+             */
+            conditions: components["schemas"]["CheckedCondition"][];
+        };
+        /**
+         * SpotCheckState
+         * @description The images of a spot check and their labels.
+         */
+        SpotCheckState: {
+            /**
+             * Classes
+             * @description The classes of the classifier.
+             */
+            classes: string[];
+            /**
+             * N
+             * @description Images of each condition that were requested; null: none are drawn.
+             */
+            n: number | null;
+            /**
+             * Images
+             * @description In random order.
+             */
+            images: components["schemas"]["ImageToLabel"][];
+            /** @description Samples and conditions when the images were drawn, else as saved. */
+            sampling: components["schemas"]["Sampling"];
         };
         /**
          * Spread
@@ -11144,6 +11531,11 @@ export interface components {
              * @description How many samples would show the difference to detect, by class; empty: none was stated.
              */
             samples_needed: components["schemas"]["SamplesNeeded"][];
+            /**
+             * Controls
+             * @description The controls of each plate and class; empty: no negative control was named.
+             */
+            controls: components["schemas"]["PlateControls"][];
             /** @description Whether the classifier errs as on its test images; null: not corrected, or too few images. */
             label_shift: components["schemas"]["LabelShift"] | null;
             /**
@@ -12131,6 +12523,27 @@ export interface components {
              * @description Number of correctly predicted images in each epoch.
              */
             n_right: number[];
+        };
+        /**
+         * Well
+         * @description A well of a plate with 96 or 384 wells.
+         */
+        Well: {
+            /**
+             * Plate
+             * @description The plate; empty: the only one.
+             */
+            plate: string;
+            /**
+             * Row
+             * @description The row, from 0.
+             */
+            row: number;
+            /**
+             * Column
+             * @description The column, from 0.
+             */
+            column: number;
         };
         /**
          * Work
@@ -20544,6 +20957,368 @@ export interface operations {
                 };
             };
             /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_spot_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a prediction. */
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SpotCheckState"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    draw_spot_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a prediction. */
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "n": 100
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewSpotCheck"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SpotCheckState"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    remove_spot_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a prediction. */
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_labels_needed: {
+        parameters: {
+            query?: {
+                /** @description Half the width of the 95% interval. */
+                half_width?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of a prediction. */
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LabelsForWidth"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    label_spot_check: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. */
+                "x-author"?: string | null;
+            };
+            path: {
+                /** @description The ID of a prediction. */
+                prediction_id: string;
+                /** @description The number of the row within its job, from 0. */
+                row_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "label": "round"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Answer"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImageToLabel"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_spot_check_result: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a prediction. */
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SpotCheck"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    download_spot_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a prediction. */
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The table. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
             422: {
                 headers: {
                     [name: string]: unknown;

@@ -450,6 +450,7 @@ export const datasets = {
     title: 'Images to label next',
     start: 'Suggest images to label',
     again: 'Suggest the next 20',
+    reason: (rank: number, reason: string) => `Suggestion ${count(rank)}: ${reason}`,
     about:
       'The 20 most useful of the images without a class. A fifth of all images is first reserved as test set.',
     starting: 'Choosing images to label',

@@ -206,6 +206,17 @@ export const predict = {
         one: `${count(n)} image is not counted, because the pattern does not match its path.`,
         other: `${count(n)} images are not counted, because the pattern does not match their paths.`,
       }),
+    plates: 'Plates',
+    plate: 'Plate',
+    plateHelp: (corrected: boolean) =>
+      `Wells are colored by the ${corrected ? 'corrected' : 'raw'} proportion. The table of samples has the numbers.`,
+    noControl: 'none',
+    negative: 'Negative controls',
+    positive: 'Positive controls',
+    controls: 'Controls of each plate',
+    zPrime: 'Z′',
+    zPrimeHelp:
+      'Z′ is 1 − 3 (SD of positive + SD of negative controls) / distance of their means: above 0.5 for a good assay, below 0 if the controls overlap. It needs two controls of each kind. The downloaded table has the z-score of each sample.',
     samples: 'Samples',
     sample: 'Sample',
     condition: 'Condition',
@@ -236,8 +247,84 @@ export const predict = {
             one: `${count(n)} sample of each condition would show this difference of ${name}.`,
             other: `${count(n)} samples of each condition would show this difference of ${name}.`,
           }),
-    trend: (slope: string, ends: string, p: string) =>
-      `Change of the proportion per unit of the condition: ${[slope, ends, p].filter(Boolean).join(', ')} (linear regression of samples).`,
+    trend: (ratio: string, ends: string, p: string) =>
+      `Odds ratio per unit of the condition: ${[ratio, ends, p].filter(Boolean).join(', ')} (quasi-binomial model of the samples).`,
+    noTrend: (reason: string) => `There is no trend over the conditions: ${reason}.`,
+  },
+  spotCheck: {
+    link: 'Spot check',
+    title: 'Spot check',
+    intro:
+      'Label some images that are drawn at random, without their predictions. The labels show whether the classifier works on these images, and how large the proportion of each class is.',
+    csv: 'Download labels (CSV)',
+    remove: 'Remove spot check',
+    removeHelp: (n: number) =>
+      plural(n, {
+        one: `Removes the drawn images and ${count(n)} label.`,
+        other: `Removes the drawn images and ${count(n)} labels.`,
+      }),
+    drawTitle: 'Images to label',
+    draw: 'Draw images',
+    n: 'Images of each condition',
+    sampling: (by: 'folder' | 'pattern', nConditions: number) =>
+      `A sample is ${by === 'folder' ? 'a folder' : 'a part of the file path'}. ${
+        nConditions
+          ? `${plural(nConditions, { one: `${count(nConditions)} sample has`, other: `${count(nConditions)} samples have` })} a condition.`
+          : 'No sample has a condition.'
+      } The images are divided among the samples of a condition evenly.`,
+    changeSampling: 'Change samples and conditions',
+    needed: 'Number of labels for an interval',
+    width: 'Half the width of the 95% confidence interval, in percentage points',
+    of: 'Accuracy, or proportion of',
+    accuracy: 'Accuracy',
+    expected: 'Expected',
+    alone: 'Labels alone',
+    both: 'Labels and predictions',
+    moreThanAll: 'more than all',
+    neededHelp: 'In each condition, if its samples do not differ. More labels are needed if they do.',
+    label: 'Label images',
+    progress: 'Labeled images',
+    image: (n: number, total: number) => `Image ${count(n)} of ${count(total)}`,
+    previous: 'Previous',
+    next: 'Next',
+    failed: 'This image cannot be shown. Mark it as unusable.',
+    labelHelp:
+      'Labels are saved at once; you can continue later. Predictions and file names are hidden, so that they do not influence you.',
+    showResult: 'Show result',
+    resultHelp: 'Label all images first, so that the result does not depend on when you stop.',
+    continue: 'Continue labeling',
+    correctLabels: 'Correct labels',
+    incomplete:
+      'Not all drawn images are labeled. The result is valid only if you did not stop because of it.',
+    counts: (n: number, drawn: number, excluded: number) =>
+      `${count(n)} of ${plural(drawn, { one: `${count(drawn)} drawn image`, other: `${count(drawn)} drawn images` })} labeled, ${count(excluded)} excluded.`,
+    works: 'Accuracy on these images',
+    condition: 'Condition',
+    nSamples: 'Samples',
+    nLabels: 'Labels',
+    expectedAccuracy: 'Expected from test images',
+    expectedHelp:
+      'The expected accuracy is that on the test images of the training, for the class proportions of the labels. Each sample has the same weight.',
+    difference: 'Difference',
+    proportionsOf: (condition: string) => `Proportions: ${condition}`,
+    class: 'Class',
+    raw: 'Raw proportion',
+    corrected: 'Corrected proportion',
+    asPreciseAs: 'Equivalent labels',
+    methodHelp:
+      'Raw: counts of predictions, which are biased by errors of the classifier. Corrected: assumes the errors of the test images. Labels alone: no predictions. Labels and predictions: prediction-powered inference (PPI++), which assumes nothing about errors; “equivalent labels” is the number of labels that would give the same interval without predictions.',
+    keys: {
+      title: 'Keys',
+      note: 'Each key labels the image and shows the next one without a label.',
+      list: [
+        ['1–9, a–z', 'Label with the class of this key'],
+        [',', 'Exclude: it shows none of the classes'],
+        ['.', 'Exclude: it is unusable'],
+        ['← →', 'Previous or next image'],
+        ['Backspace', 'Remove the label'],
+        ['?', 'Show the keys'],
+      ] as [string, string][],
+    },
   },
   use: 'Add corrections to the training set and retrain',
   useHelp:

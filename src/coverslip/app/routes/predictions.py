@@ -22,17 +22,27 @@ from coverslip.app.requests import (
     received_files,
 )
 from coverslip.app.schemas.datasets import FilteredPage
-from coverslip.app.schemas.jobs import Correction, DatasetOfPrediction, JoinedDataset, JoinUndo, NewPrediction
+from coverslip.app.schemas.jobs import (
+    Answer,
+    Correction,
+    DatasetOfPrediction,
+    JoinedDataset,
+    JoinUndo,
+    NewPrediction,
+    NewSpotCheck,
+)
 from coverslip.app.schemas.system import located, problems
+from coverslip.inference.spot_check import LabelsNeeded, SpotCheck
 from coverslip.workspace.correcting import corrections, downloads, joining
 from coverslip.workspace.correcting.joining import JoinPreview, JoinResult
 from coverslip.workspace.datasets.state import DatasetState
 from coverslip.workspace.jobs import control
 from coverslip.workspace.jobs.records import find_job
-from coverslip.workspace.predictions import rows, samples, state
+from coverslip.workspace.predictions import rows, samples, spot_check, state
 from coverslip.workspace.predictions.classifiers import LoadedClassifiers, PredictedImage
 from coverslip.workspace.predictions.rows import Row
 from coverslip.workspace.predictions.samples import SampledSummary, Sampling
+from coverslip.workspace.predictions.spot_check import ImageToLabel, SpotCheckState
 from coverslip.workspace.predictions.state import PredictionState
 from coverslip.workspace.store.rows import Page
 
@@ -48,6 +58,17 @@ class PredictedImages:
     """The predictions of the images of a request."""
 
     predictions: Annotated[list[PredictedImage], Field(description="In the order of the request.")]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsForWidth:
+    """How many labels an interval of some width needs."""
+
+    half_width: Annotated[float, Field(description="Half the width of the 95% interval.")]
+    needed: Annotated[
+        list[LabelsNeeded],
+        Field(description="For the accuracy and each class of each condition, without differences between samples."),
+    ]
 
 
 @router.get("/predictions")
@@ -146,6 +167,59 @@ def download_samples(workspace: ServedWorkspace, prediction_id: str) -> Response
     """`samples.csv`, with a row for each class in each sample."""
     headers = {"Content-Disposition": 'attachment; filename="samples.csv"'}
     return Response(samples.summary_table(workspace, prediction_id), media_type="text/csv", headers=headers)
+
+
+@router.get("/predictions/{prediction_id}/spot-check", responses=problems(404))
+def get_spot_check(workspace: ServedWorkspace, prediction_id: str) -> SpotCheckState:
+    """The randomly drawn images of a prediction, without their predictions, and their labels so far."""
+    return spot_check.spot_check_state(workspace, prediction_id)
+
+
+@router.put("/predictions/{prediction_id}/spot-check", responses=problems(404, 409, 422))
+def draw_spot_check(workspace: ServedWorkspace, prediction_id: str, new: NewSpotCheck) -> SpotCheckState:
+    """Draw images of each condition at random. This is refused if drawn images are labeled."""
+    return spot_check.draw(workspace, prediction_id, new.n)
+
+
+@router.delete("/predictions/{prediction_id}/spot-check", status_code=204, responses=problems(404))
+def remove_spot_check(workspace: ServedWorkspace, prediction_id: str) -> None:
+    """Remove the drawn images and their labels."""
+    spot_check.remove(workspace, prediction_id)
+
+
+@router.get("/predictions/{prediction_id}/spot-check/needed", responses=problems(404, 409, 422))
+def get_labels_needed(
+    workspace: ServedWorkspace,
+    prediction_id: str,
+    half_width: Annotated[float, Query(gt=0, lt=0.5, description="Half the width of the 95% interval.")] = 0.05,
+) -> LabelsForWidth:
+    """How many labels of each condition an interval of this width needs."""
+    return LabelsForWidth(half_width, spot_check.needed_for(workspace, prediction_id, half_width))
+
+
+@router.put("/predictions/{prediction_id}/spot-check/images/{row_id}", responses=problems(404, 422))
+def label_spot_check(
+    workspace: ServedWorkspace, prediction_id: str, row_id: int, body: Answer, author: Author
+) -> ImageToLabel:
+    """Label a drawn image, or exclude it. The label is saved at once. It is no correction of the prediction."""
+    return spot_check.label_image(workspace, prediction_id, row_id, body.excluded or body.label, author)
+
+
+@router.get("/predictions/{prediction_id}/spot-check/result", responses=problems(404, 409, 422))
+def get_spot_check_result(workspace: ServedWorkspace, prediction_id: str) -> SpotCheck:
+    """Accuracy on the labeled images, and class proportions from labels and predictions."""
+    return spot_check.result(workspace, prediction_id)
+
+
+@router.get(
+    "/predictions/{prediction_id}/download/spot-check",
+    response_class=Response,
+    responses=TABLE | problems(404),
+)
+def download_spot_check(workspace: ServedWorkspace, prediction_id: str) -> Response:
+    """`spot_check.csv`: the drawn images with their labels, times and authors."""
+    headers = {"Content-Disposition": 'attachment; filename="spot_check.csv"'}
+    return Response(spot_check.labels_table(workspace, prediction_id), media_type="text/csv", headers=headers)
 
 
 @router.put(

@@ -419,6 +419,8 @@ FIELDS_OF: Mapping[str, Mapping[str, str]] = {
         "raw": "The share of votes, which is biased by errors of the classifier.",
         "corrected": "The proportion, corrected for errors of the classifier; its value is null if it is not corrected,"
         " for the `reason`.",
+        "z_score": "Distance from the mean of the negative controls of its plate, in their standard deviations; null:"
+        " no control was named, or fewer than two.",
     },
     "ConditionDifference": {
         "name": "The class.",
@@ -431,7 +433,8 @@ FIELDS_OF: Mapping[str, Mapping[str, str]] = {
     },
     "ConditionTrend": {
         "name": "The class.",
-        "slope": "Change of the proportion per unit of the condition.",
+        "slope": "Change of the log odds of the class per unit of the condition.",
+        "odds_ratio": "Odds ratio per unit of the condition.",
         "test": "The name of the test.",
         "p": "Its p-value; null: no test.",
     },
@@ -449,6 +452,48 @@ FIELDS_OF: Mapping[str, Mapping[str, str]] = {
         "n_unreadable": "Number of images that cannot be read; they do not count.",
         "classes": "The proportion of each class.",
     },
+    "SpotCheck": {
+        "n_drawn": "Number of drawn images.",
+        "n_labeled": "Number of images with a class.",
+        "n_excluded": "Number of drawn images that a user excluded.",
+        "conditions": "The results in each condition; one if there are no conditions.",
+    },
+    "CheckedCondition": {
+        "condition": "The condition; null: there are no conditions.",
+        "n_samples": "Number of samples.",
+        "n_images": "Number of readable images.",
+        "n_labeled": "Number of images with a class.",
+        "n_excluded": "Number of drawn images that a user excluded.",
+        "accuracy": "Share of labeled images whose predicted class is the label; each sample has the same weight.",
+        "expected_accuracy": "Accuracy from recall on the test images, for the class proportions of the labels.",
+        "difference": "Accuracy minus expected accuracy.",
+        "is_lower": "Whether accuracy is significantly lower than expected; null: not known.",
+        "classes": "The proportion of each class.",
+        "remarks": "What the numbers mean, and why some are missing.",
+    },
+    "CheckedProportion": {
+        "n_labels": "Number of labels of the class.",
+        "raw": "Mean votes of all images.",
+        "corrected": "Corrected for the errors on test images.",
+        "labels": "From the labels alone.",
+        "powered": "From labels and predictions (prediction-powered inference), without an assumption about errors.",
+        "power": "How much predictions contribute, from 0 (nothing) to 1; null: no estimate.",
+        "as_precise_as": "Number of labels that would give the same interval without predictions; null: no estimate.",
+    },
+    "LabelsNeeded": {
+        "condition": "The condition; null: there are no conditions.",
+        "name": "The class; null: accuracy.",
+        "expected": "The proportion or accuracy that is assumed.",
+        "alone": "Number of labels without predictions; null: more than all images.",
+        "with_predictions": "Number of labels together with predictions; null: more than all images.",
+    },
+    "PlateControls": {
+        "plate": "The plate; empty: all samples.",
+        "name": "The class.",
+        "n_negative": "Number of negative controls.",
+        "n_positive": "Number of positive controls.",
+        "z_prime": "1 - 3 (SD of positive + SD of negative controls) / distance of their means; null: not computed.",
+    },
     "SamplesNeeded": {
         "name": "The class.",
         "n": "Number of samples of each condition for a power of 80%; null: samples do not vary, or more than 10,000.",
@@ -457,11 +502,17 @@ FIELDS_OF: Mapping[str, Mapping[str, str]] = {
         "sampling": "How the images divide into samples, and the conditions of these.",
         "summary": "The proportions.",
     },
+    "Well": {
+        "plate": "The plate; empty: the only one.",
+        "row": "The row, from 0.",
+        "column": "The column, from 0.",
+    },
     "Summary": {
         "samples": "The proportions in each sample.",
         "conditions": "The proportions in all samples of each condition, each with the same weight.",
         "comparisons": "The difference of each class between each two conditions.",
         "trends": "The trend of each class over conditions that are numbers; empty: there are none.",
+        "controls": "The controls of each plate and class; empty: no negative control was named.",
         "samples_needed": "How many samples would show the difference to detect, by class; empty: none was stated.",
         "label_shift": "Whether the classifier errs as on its test images; null: not corrected, or too few images.",
         "is_corrected": "Whether the run of the classifier has errors on test images, with which to correct.",
@@ -763,6 +814,7 @@ FIELDS_OF: Mapping[str, Mapping[str, str]] = {
 
 _RECIPE = {"model": "efficientnet_lite0", "split": {"folds": 5}}
 EXAMPLES: Mapping[str, Json] = {
+    "Answer": {"label": "round"},
     "ChoicesOfRecipe": {"recipe": _RECIPE},
     "ConfirmedLabels": {"images": ["round/slide1_1.png"], "is_confirmed": True},
     "Correction": {"label": "round"},
@@ -785,6 +837,7 @@ EXAMPLES: Mapping[str, Json] = {
     "NewLabels": {"images": ["round/slide1_1.png"], "label": "flat"},
     "NewPrediction": {"classifier_id": "0a1b2c3d4e", "sources": ["/data/new"], "prevalence": {"round": 0.1}},
     "NewRun": {"dataset_id": "5f3a1b2c4d6e", "name": "Blood cells", "recipe": _RECIPE, "budget": "10m"},
+    "NewSpotCheck": {"n": 100},
     "NewStudy": {"preset": "aimic", "dataset_ids": ["5f3a1b2c4d6e"], "is_small": True, "name": "Four networks"},
     "NewSuggestions": {"n": 20},
     "NewUpload": {"name": "Blood cells", "is_labeled": True},

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
 from coverslip.evaluation import DecideBy
+from coverslip.inference.spot_check import DEFAULT_N
 from coverslip.messages import text
 from coverslip.runs.recipe import key_names
 from coverslip.workspace.correcting.joining import JoinStep
@@ -206,6 +207,14 @@ class Correction(Answer):
     undoes: Answer | None = Field(
         default=None, description="The answer to undo. This is refused if the answer of the image has changed."
     )
+
+
+class NewSpotCheck(BaseModel):
+    """A spot check to draw, with the samples and conditions that are saved for the prediction."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    n: int = Field(default=DEFAULT_N, ge=1, le=10_000, description="Images of each condition.")
 
 
 class JoinedDataset(BaseModel):

@@ -31,6 +31,8 @@ usage-object-source = give one of --masks, --outlines, --points and --finder.
 
 usage-finder-setting = { $key }: { $reason }. The settings are { $keys }.
 
+usage-out-or-labels = name either --out, to draw images, or --labels, to compare labels.
+
 usage-two-groups = give either --group (a column of the table) or --group-pattern (for paths), not both.
 
 usage-bare-setting = '{ $source }' is not a folder or table. To change a setting of the recipe, use --set { $setting }.

@@ -282,6 +282,24 @@ help-study-compare-distances = Measure the distance of each dataset to its pretr
 
 help-study-compare-explain = Draw heat maps of three test images for each network and initialization. Their checks take a minute or more per training.
 
+# coverslip spot-check
+
+help-spot-check-n = Images of each condition to draw.
+
+help-spot-check-by = Column with the sample of each image, such as patient or well; `folder`: the folder of the image. Images are divided among samples evenly. Default: all images of a condition are one sample.
+
+help-spot-check-condition = Column with the condition of each sample, such as dose. Each condition is checked on its own.
+
+help-spot-check-run = Run folder of the classifier, to compare the accuracy with that on its test images.
+
+help-spot-check-half-width = Show how many labels an interval of ± this share needs (0.05: 5 percentage points).
+
+help-spot-check-seed = Number that determines the random selection.
+
+help-spot-check-out = Write a table (CSV) of the images to label, without predictions.
+
+help-spot-check-labels = The table with your labels in its column label. Rows without a label are ignored; none-of-these and unusable exclude an image.
+
 # coverslip suggest
 
 help-suggest-data = Folders, tables or images, of which some or none are labeled. In folders, images outside class folders have no label; in tables, those with an empty label.
@@ -305,6 +323,14 @@ help-summarise-table = CSV table with these columns and image_id or path. Defaul
 help-summarise-out = Also write a CSV table with a row for each class in each sample.
 
 help-summarise-detect = Also compute how many samples of each condition would show this difference of proportions (0.05: 5 percentage points) with a power of 80%.
+
+help-summarise-negative = Condition of the negative controls. --json and --out contain the z-score of each sample: its distance from the controls of its plate in their standard deviations.
+
+help-summarise-positive = Condition of the positive controls, for Z′ of each plate.
+
+help-summarise-prism = Also write a CSV table for GraphPad Prism: a column for each class and condition, a row for each sample.
+
+help-summarise-plate-map = Also draw plates with 96 or 384 wells as SVG, colored by proportion. Names of samples end in a well, such as B03 or plate1/B03.
 
 help-summarise-run = Run folder of the classifier. Its errors on the test images correct the proportions.
 

@@ -328,12 +328,20 @@ summary-unfamiliar = { NUMBER($share, style: "percent") } of the images are unfa
 
 summary-few-samples = an interval needs at least { $n_needed } samples of each condition
 
+trend-not-estimable = the proportions of the samples are 0 or 1 at all doses above or below a limit, or too few samples are between them
+
 summary-shift-violated = Two estimates of the proportions disagree (p = { $p }): the error rates of the classifier are probably different here than on the test images of its run. Check labels of some images before you rely on corrected proportions.
 
 summary-other-classes = The classes differ from those of { $other }
     .do = Name predictions and the run of one classifier.
 
 these-predictions = the predictions
+
+predictions-of-other-thresholds = { $n_images ->
+    [one] The decision of { $n_images } image does
+   *[other] The decisions of { $n_images } images do
+} not follow from the thresholds of { $run }: these have changed since the prediction, or it is another classifier
+    .do = Predict the images again with this classifier, or name no run.
 
 summary-no-column = There is no column '{ $column }'. The columns are { $columns }
     .do = Name another column, or run `coverslip predict` with --keep { $column }, or name a table with --table.
@@ -353,6 +361,12 @@ no-sample-matches = The pattern '{ $pattern }' matches no path. The first path i
 no-difference-to-detect = A difference of proportions must be above 0 and below 1, not { $value }
     .do = State it as a share: 0.05 is a difference of 5 percentage points.
 
+summary-no-control = No sample has the condition '{ $control }'
+    .do = Name one of the conditions: { $conditions }.
+
+samples-are-no-wells = The sample '{ $sample }' does not end in a well, such as plate1/B03, or two samples are the same well
+    .do = Name the column with the well of each image with --by.
+
 summary-table-without-key = This table has neither a column image_id nor a column path
     .do = Add a column with the image_id or path of each image, as in the predictions.
 
@@ -361,3 +375,53 @@ summary-image-not-in-table = The image { $path } is not in this table
 
 summary-table-not-read = This table cannot be read: { $reason }
     .do = Save it as CSV with UTF-8 encoding.
+
+## Spot checks
+
+spot-check-few-images = { $n } images cannot be drawn from { $n_samples } samples of the condition '{ $condition }'
+    .do = Draw at least one image of each sample.
+
+spot-check-half-width = The half width of an interval must be above 0 and below 0.5, not { $value }
+    .do = State it as a share: 0.05 is an interval of ± 5 percentage points.
+
+spot-check-no-labels-table = This is no table of labels: it needs the columns label and image_id or path. Its columns are { $columns }
+    .do = Name the table that `coverslip spot-check` wrote with --out.
+
+spot-check-unknown-image = There is no prediction of a readable image '{ $image }'
+    .do = Name the predictions from which the images were drawn.
+
+spot-check-unknown-label = The label '{ $label }' of { $image } is none of { $labels }
+    .do = Correct it, or leave it empty.
+
+spot-check-image-twice = The image '{ $image }' has two labels
+    .do = Remove one of its rows.
+
+spot-check-without-labels = This table has no labels yet
+    .do = Fill in the column label.
+
+spot-check-unlabeled-sample = no image of the sample '{ $sample }' is labeled
+
+spot-check-without-run = no run with test images was named
+
+spot-check-drawn = { $n_images ->
+    [one] { $n_images } image to label is
+   *[other] { $n_images } images to label are
+} in { $file }. Fill in the column label with { $labels }. Do not look at the predictions. Then run the command again with --labels.
+
+spot-check-needed = Number of labels in each condition for a 95% confidence interval of ± { $points } percentage points. More are needed if samples of a condition differ.
+
+spot-check-more-than-all = more than all images
+
+spot-check-lower = Accuracy is lower than expected from the test images. The classifier makes more errors here; do not rely on corrected proportions.
+
+spot-check-compatible = Accuracy is compatible with that on the test images. { $n_labels ->
+    [one] { $n_labels } label does
+   *[other] { $n_labels } labels do
+} not exclude a difference between { $low } and { $high } percentage points.
+
+spot-check-useless = For { $classes }, predictions do not make the interval shorter than labels alone.
+
+spot-check-not-corrected = Counts are not corrected: { $reason }.
+
+spot-check-other-class = '{ $label }' is none of the classes { $classes }
+    .do = Name one of them, or exclude the image.

@@ -1352,6 +1352,9 @@ column-earlier-labels = earlier labels
 
 column-estimated-proportion = estimated proportion
 
+column-expected = expected
+
+
 column-external-test-set = external test set
 
 column-f1 = F1
@@ -1376,6 +1379,7 @@ column-image-level-split = image-level split
 
 column-image-size = image size
 
+
 column-images = images
 
 column-input = input
@@ -1387,6 +1391,13 @@ column-item = item
 column-kind = kind
 
 column-label = label
+
+column-labels = labels
+
+column-labels-alone = labels alone
+
+column-labels-and-predictions = labels and predictions
+
 
 column-last-used = last used
 
@@ -1412,11 +1423,15 @@ column-multiplications = multiplications
 
 column-name = name
 
+column-negative-controls = negative controls
+
 column-network = network
 
 column-normalization = normalization
 
 column-npv = NPV
+
+column-odds-ratio = odds ratio per unit
 
 column-ood-score = OOD score (threshold: 1)
 
@@ -1425,6 +1440,10 @@ column-operating-point = operating point
 column-own-test-set = test set of the run
 
 column-parameters = parameters
+
+column-plate = plate
+
+column-positive-controls = positive controls
 
 column-ppv = PPV
 
@@ -1473,8 +1492,6 @@ column-set = set
 column-share-of-class = share of the class
 
 column-size = size
-
-column-slope = slope
 
 column-source = source
 

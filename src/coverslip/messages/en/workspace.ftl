@@ -355,6 +355,15 @@ predictions-busy = { $n_requests } requests for predictions are in progress
 prediction-not-finished = This prediction is not finished
     .do = Wait until it is done, or resume it.
 
+spot-check-is-labeled = Images of this spot check are labeled
+    .do = Remove the spot check with its labels before you draw other images.
+
+spot-check-image-not-drawn = This image was not drawn for the spot check
+    .do = Label one of the drawn images.
+
+spot-check-not-labeled = No image of the spot check is labeled
+    .do = Label the drawn images first.
+
 summary-of-stated-proportions = These predictions assume stated class proportions, so that their counts do not show the proportions of the samples
     .do = Predict the images again without expected class proportions.
 

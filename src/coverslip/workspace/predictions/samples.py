@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from coverslip.datasets import UNREADABLE, one_line
 from coverslip.errors import Conflict, CoverslipError, NotFound
+from coverslip.evaluation.plates import Well, wells_of
 from coverslip.files import write_json
 from coverslip.inference.proportions import (
     SUMMARY_COLUMNS,
@@ -50,6 +51,12 @@ class Sampling(BaseModel):
         lt=1,
         description="A difference of proportions, for which the number of samples is computed; null: none.",
     )
+    negative: str | None = Field(
+        default=None, max_length=200, description="The condition of the negative controls; null: none."
+    )
+    positive: str | None = Field(
+        default=None, max_length=200, description="The condition of the positive controls; null: none."
+    )
     conditions: dict[str, Annotated[str, Field(max_length=200)]] = Field(
         default_factory=dict,
         max_length=10_000,
@@ -63,6 +70,9 @@ class SampledSummary:
 
     sampling: Sampling
     summary: Summary
+    wells: Annotated[
+        dict[str, Well], Field(description="The well of each sample; empty if names of samples do not end in wells.")
+    ]
     n_excluded: Annotated[int, Field(description="Images that a user excluded, which are not counted.")]
     n_unmatched: Annotated[int, Field(description="Images whose path the pattern does not match; not counted.")]
 
@@ -73,7 +83,7 @@ def save_sampling(workspace: Workspace, prediction_id: str, sampling: Sampling) 
     Raises:
         CoverslipError: as `summarize`; then nothing is saved.
     """
-    job = _finished(workspace, prediction_id)
+    job = finished_prediction(workspace, prediction_id)
     summary = _summarize(workspace, job, sampling)
     write_json(job.folder / _FILE, sampling.model_dump())
     return summary
@@ -87,8 +97,8 @@ def summarize(workspace: Workspace, prediction_id: str) -> SampledSummary:
         Conflict: it is not finished, or assumes class proportions or earlier decision thresholds.
         CoverslipError: no image can be read, or the pattern matches no path.
     """
-    job = _finished(workspace, prediction_id)
-    return _summarize(workspace, job, _saved(job))
+    job = finished_prediction(workspace, prediction_id)
+    return _summarize(workspace, job, saved_sampling(job))
 
 
 def summary_table(workspace: Workspace, prediction_id: str) -> str:
@@ -96,7 +106,13 @@ def summary_table(workspace: Workspace, prediction_id: str) -> str:
     return table_text(SUMMARY_COLUMNS, summary_rows(summarize(workspace, prediction_id).summary))
 
 
-def _finished(workspace: Workspace, prediction_id: str) -> Job:
+def finished_prediction(workspace: Workspace, prediction_id: str) -> Job:
+    """Return a prediction whose proportions can be computed.
+
+    Raises:
+        NotFound: there is no such prediction.
+        Conflict: as `summarize`.
+    """
     job = find_job(workspace, prediction_id, "predict")
     state = state_of_prediction(workspace, job)
     if state.state != "done":
@@ -108,27 +124,61 @@ def _finished(workspace: Workspace, prediction_id: str) -> Job:
     return job
 
 
-def _saved(job: Job) -> Sampling:
+def saved_sampling(job: Job) -> Sampling:
+    """Return how the images divide into samples, as a user chose."""
     try:
         return Sampling.model_validate_json((job.folder / _FILE).read_bytes())
     except (OSError, ValidationError):  # nothing was saved, or it is damaged
         return Sampling()
 
 
-def _summarize(workspace: Workspace, job: Job, sampling: Sampling) -> SampledSummary:
-    classes = [str(name) for name in job.choices["classes"]]
+@dataclass(frozen=True, slots=True)
+class SampledRows:
+    """The predictions of a job that count, with their samples."""
+
+    predictions: list[SampledPrediction]
+    row_ids: list[int]  # of these
+    n_excluded: int
+    n_unmatched: int
+
+
+def sampled_rows(workspace: Workspace, job: Job, sampling: Sampling) -> SampledRows:
+    """Return the predictions of a job with their samples.
+
+    Raises:
+        CoverslipError: no image can be read, or the pattern matches no path.
+    """
     rows = [row for row, _ in every_row(workspace, job)]
     counted = [row for row in rows if row.excluded is None]
     samples = _samples_of([row.path for row in counted], sampling)
-    sampled = [
-        SampledPrediction(as_prediction(row), sample, sampling.conditions.get(sample) or None)
-        for row, sample in zip(counted, samples, strict=True)
-        if sample is not None
+    pairs = [(row, sample) for row, sample in zip(counted, samples, strict=True) if sample is not None]
+    predictions = [
+        SampledPrediction(as_prediction(row), sample, sampling.conditions.get(sample) or None) for row, sample in pairs
     ]
-    if all(each.prediction.decision == UNREADABLE for each in sampled):
+    if all(each.prediction.decision == UNREADABLE for each in predictions):
         raise CoverslipError("summary-without-images")
-    summary = summary_of(classes, sampled, _measured_run(workspace, job), sampling.detect)
-    return SampledSummary(sampling, summary, len(rows) - len(counted), len(counted) - len(sampled))
+    row_ids = [row.row_id for row, _ in pairs]
+    return SampledRows(predictions, row_ids, len(rows) - len(counted), len(counted) - len(pairs))
+
+
+def _summarize(workspace: Workspace, job: Job, sampling: Sampling) -> SampledSummary:
+    rows = sampled_rows(workspace, job, sampling)
+    conditions = {row.condition for row in rows.predictions}
+    controls = [each if each in conditions else None for each in (sampling.negative, sampling.positive)]
+    summary = summary_of(
+        classes_of(job),
+        rows.predictions,
+        measured_run(workspace, job),
+        sampling.detect,
+        controls=(controls[0], controls[1]),
+    )
+    wells = wells_of([str(each.sample) for each in summary.samples]) or {}
+    return SampledSummary(sampling, summary, wells, rows.n_excluded, rows.n_unmatched)
+
+
+def classes_of(job: Job) -> list[str]:
+    """Return the classes of a prediction."""
+    return [str(name) for name in job.choices["classes"]]
 
 
 def _samples_of(paths: Sequence[str], sampling: Sampling) -> list[str | None]:
@@ -142,7 +192,7 @@ def _samples_of(paths: Sequence[str], sampling: Sampling) -> list[str | None]:
     return [sample or None for sample in samples]
 
 
-def _measured_run(workspace: Workspace, job: Job) -> Run | None:
+def measured_run(workspace: Workspace, job: Job) -> Run | None:
     """Return the run of the classifier if it has predictions of test images; imported classifiers have none."""
     try:
         run = Run(location_of(workspace, job.classifier_id or "").path)

@@ -255,3 +255,27 @@ corrections = Table(
     Column("made_by", String, nullable=False),  # the author of the request, else the user account of the app
     Column("is_excluded", Boolean, nullable=False, server_default="0"),  # from training images
 )
+
+# Spot checks of predictions: how many images of each condition were drawn, and which.
+spot_checks = Table(
+    "spot_checks",
+    metadata,
+    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("n", Integer, nullable=False),  # images of each condition
+    Column("sampling", JSON, nullable=False),  # samples and conditions at that time
+    Column("created", String, nullable=False),  # ISO 8601, UTC
+)
+
+# Labels by users who did not see the predictions. They are no corrections.
+spot_check_images = Table(
+    "spot_check_images",
+    metadata,
+    Column("job_id", ForeignKey("spot_checks.job_id", ondelete="CASCADE"), primary_key=True),
+    Column("row_id", Integer, primary_key=True),  # of the prediction, from 0
+    Column("position", Integer, nullable=False),  # random order
+    Column("label", String),  # the class of the image; if excluded: the reason; None: not labeled
+    Column("is_excluded", Boolean, nullable=False, server_default="0"),
+    Column("made", String),  # ISO 8601, UTC; None: not labeled; so is the author
+    Column("made_by", String),  # the author of the request, else the user account of the app
+    sqlite_with_rowid=False,
+)

@@ -1,6 +1,7 @@
 // Proportions of one class in samples, for the plot and the tables.
 import type { Strip, StripPoint } from '../../../charts/StripPlot.svelte';
-import type { SampleProportions, Summary } from '../../../api/predictions';
+import type { PlateWell } from '../../../charts/PlateMap.svelte';
+import type { SampledSummary, SampleProportions, Summary } from '../../../api/predictions';
 
 interface Names {
   allSamples: string;
@@ -39,4 +40,31 @@ export function upperFolders(summary: Summary): Record<string, string> {
   const names = summary.samples.map(({ sample }) => sample ?? '');
   if (!names.length || !names.every((name) => name.includes('/'))) return {};
   return Object.fromEntries(names.map((name) => [name, name.split('/')[0]!]));
+}
+
+interface Plates {
+  size: [number, number]; // rows and columns
+  largest: number; // proportion on any plate
+  maps: { name: string; wells: PlateWell[] }[];
+}
+
+/** The plates with the proportion of a class in each well: 96 wells if they have room for all, else 384. */
+export function platesOf({ summary, wells }: SampledSummary, name: string): Plates {
+  const corrected = isCorrected(summary, name);
+  const maps = new Map<string, PlateWell[]>();
+  for (const { sample, classes } of summary.samples) {
+    const well = wells[sample ?? ''];
+    if (!well) continue;
+    const { raw, corrected: adjusted } = classes[name]!;
+    const { row, column } = well;
+    const drawn = { name: sample ?? '', row, column, value: (corrected ? adjusted : raw).value };
+    maps.set(well.plate, [...(maps.get(well.plate) ?? []), drawn]);
+  }
+  const all = [...maps.values()].flat();
+  const isSmall = all.every(({ row, column }) => row < 8 && column < 12);
+  return {
+    size: isSmall ? [8, 12] : [16, 24],
+    largest: Math.max(0, ...all.map(({ value }) => value ?? 0)),
+    maps: [...maps].map(([plate, own]) => ({ name: plate, wells: own })),
+  };
 }

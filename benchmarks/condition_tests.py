@@ -1,0 +1,60 @@
+"""Type I error of the tests between conditions in simulated experiments without a difference.
+
+An experiment has two conditions (Welch's t test) or four doses (trend) with some samples each, of 200 images. Their
+proportions of a class have the same distribution (beta, by the intra-sample correlation). A classifier of some accuracy
+votes, and the proportions are corrected by its errors on 2,000 labeled images, as `summarise` does. Rows count the
+experiments with p < .05, and those without a p-value (no sample differs, or no estimate).
+
+    python benchmarks/condition_tests.py [--repeats 2000]
+"""
+
+import argparse
+import itertools
+
+import numpy as np
+import numpy.typing as npt
+
+from coverslip.evaluation.proportions import difference_of_means, solve, trend_of_shares
+
+Floats = npt.NDArray[np.float64]
+
+N_IMAGES, N_LABELED, DOSES, ALPHA = 200, 2000, (0.0, 1.0, 3.0, 10.0), 0.05
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=2000)
+    options = parser.parse_args()
+    print("| proportion | accuracy | samples per condition | correlation | Welch: type I error | no p |", end="")
+    print(" trend: type I error | no p |\n|---|---|---|---|---|---|---|---|")
+    rng = np.random.default_rng(0)
+    for row in itertools.product((0.01, 0.05, 0.3), (0.9, 0.99), (3, 6, 12), (0.0, 0.05)):
+        proportion, accuracy, n_samples, correlation = row
+        p_welch, p_trend = [], []
+        for _ in range(options.repeats):
+            values = experiment(rng, proportion, accuracy, n_samples * len(DOSES), correlation)
+            p_welch.append(difference_of_means(values[:n_samples], values[n_samples : 2 * n_samples]).p)
+            p_trend.append(trend_of_shares(np.repeat(DOSES, n_samples).tolist(), values.tolist()).p)
+        cells = []
+        for ps in (p_welch, p_trend):
+            cells += [f"{np.mean([p is not None and p < ALPHA for p in ps]):.3f}", f"{sum(p is None for p in ps)}"]
+        print(f"| {' | '.join(map(str, (*row, *cells)))} |", flush=True)
+
+
+def experiment(
+    rng: np.random.Generator, proportion: float, accuracy: float, n_samples: int, correlation: float
+) -> Floats:
+    """Return the corrected proportion of the class in each sample."""
+    share = np.full(n_samples, proportion)
+    if correlation:
+        concentration = (1 - correlation) / correlation
+        share = rng.beta(proportion * concentration, (1 - proportion) * concentration, n_samples)
+    votes = rng.binomial(N_IMAGES, share * accuracy + (1 - share) * (1 - accuracy)) / N_IMAGES
+    recall, specificity = rng.binomial(N_LABELED // 2, accuracy, 2) / (N_LABELED // 2)
+    matrix = np.array([[specificity, 1 - specificity], [1 - recall, recall]])
+    corrected: Floats = solve(matrix, np.column_stack([1 - votes, votes]))[:, 1]
+    return corrected
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""`coverslip spot-check`: draw predicted images to label, and compare the labels with the predictions."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from coverslip.cli._options import AsJson, usage_error
+from coverslip.messages import text
+
+if TYPE_CHECKING:
+    from coverslip.inference.spot_check import SpotCheck, SpotCheckDraw
+
+
+def spot_check(
+    predictions: Annotated[
+        list[Path], typer.Argument(metavar="PREDICTIONS…", help=text("help-summarise-predictions"), show_default=False)
+    ],
+    n: Annotated[int, typer.Option("-n", metavar="N", min=1, help=text("help-spot-check-n"))] = 100,
+    by: Annotated[
+        str | None, typer.Option("--by", metavar="COLUMN", help=text("help-spot-check-by"), show_default=False)
+    ] = None,
+    condition: Annotated[
+        str | None,
+        typer.Option("--condition", metavar="COLUMN", help=text("help-spot-check-condition"), show_default=False),
+    ] = None,
+    table: Annotated[
+        Path | None, typer.Option("--table", metavar="FILE", help=text("help-summarise-table"), show_default=False)
+    ] = None,
+    run: Annotated[
+        Path | None, typer.Option("--run", metavar="RUN", help=text("help-spot-check-run"), show_default=False)
+    ] = None,
+    half_width: Annotated[
+        float, typer.Option("--half-width", metavar="SHARE", help=text("help-spot-check-half-width"))
+    ] = 0.05,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help=text("help-spot-check-seed"))] = 0,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help=text("help-spot-check-out"), show_default=False)
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option("--labels", metavar="FILE", help=text("help-spot-check-labels"), show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check the predictions of new images by labels of some of them, drawn at random.
+
+    First, --out writes a table of images to label, without their predictions, and the number of labels that an interval
+    of the wished width needs is shown. Label the images without looking at the predictions. Then --labels compares the
+    labels with the predictions: the accuracy in each condition, and the proportion of each class by counts, by counts
+    corrected for the errors on test images, by labels alone, and by labels and predictions together. The last estimate
+    (prediction-powered inference) assumes nothing about the errors of the classifier.
+
+    Examples:
+
+      coverslip spot-check predictions.csv -n 100 --by well --condition dose --run runs/first --out to_label.csv
+
+      coverslip spot-check predictions.csv --by well --condition dose --run runs/first --labels to_label.csv
+    """
+    from coverslip.cli._show import print_json
+    from coverslip.inference import spot_check as checks
+
+    if labels is not None:
+        if out is not None:
+            raise usage_error("usage-out-or-labels", hint="--out")
+        result = checks.spot_check(predictions, labels, by=by, condition=condition, table=table, run=run)
+        if as_json:
+            print_json({"format_version": 1} | asdict(result))
+        else:
+            _show_result(result)
+        return
+    draw = checks.draw_spot_check(
+        predictions,
+        n=n,
+        by=by,
+        condition=condition,
+        table=table,
+        run=run,
+        half_width=half_width,
+        seed=seed,
+        out=out,
+    )
+    if as_json:
+        needed = [{"class": each.pop("name"), **each} for each in map(asdict, draw.needed)]
+        print_json({"format_version": 1, **asdict(draw), "needed": needed})
+    else:
+        _show_draw(draw, out)
+
+
+def _show_draw(draw: "SpotCheckDraw", out: Path | None) -> None:
+    from coverslip.cli._show import filled_table, results_console
+    from coverslip.inference.spot_check import EXCLUSIONS
+    from coverslip.reports.words import number
+
+    console = results_console()
+    console.print(text("spot-check-needed", points=100 * draw.half_width), soft_wrap=True)
+    has_predictions = any(each.alone != each.with_predictions for each in draw.needed)
+    heads = [text("column-condition"), text("column-class"), text("column-expected"), text("column-labels-alone")]
+    rows = []
+    for each in draw.needed:
+        name = text("metric-accuracy") if each.name is None else each.name
+        row = [each.condition or text("all-samples"), name, number(each.expected), _count(each.alone)]
+        rows.append([*row, _count(each.with_predictions)] if has_predictions else row)
+    if has_predictions:
+        heads.append(text("column-labels-and-predictions"))
+    console.print(filled_table(heads, rows))
+    if out is not None:
+        names = ", ".join((*draw.classes, *EXCLUSIONS))
+        console.print(text("spot-check-drawn", n_images=len(draw.images), file=str(out), labels=names), soft_wrap=True)
+
+
+def _count(n: int | None) -> str:
+    return text("spot-check-more-than-all") if n is None else f"{n:,}"
+
+
+def _show_result(result: "SpotCheck") -> None:
+    from coverslip.cli._show import filled_table, notes_console, results_console
+    from coverslip.reports.tables import Estimate, estimate
+    from coverslip.reports.words import with_interval
+
+    console = results_console()
+    heads = (
+        text("column-condition"),
+        text("column-samples"),
+        text("column-labels"),
+        with_interval(text("metric-accuracy")),
+    )
+    has_run = any(each.expected_accuracy.value is not None for each in result.conditions)
+    more = (with_interval(text("column-expected")), with_interval(text("column-difference"))) if has_run else ()
+    rows: list[tuple[str | Estimate, ...]] = [
+        (
+            each.condition or text("all-samples"),
+            f"{each.n_samples:,}",
+            f"{each.n_labeled:,}",
+            estimate(each.accuracy),
+            *([estimate(each.expected_accuracy), estimate(each.difference, is_signed=True)] if has_run else []),
+        )
+        for each in result.conditions
+    ]
+    console.print(filled_table((*heads, *more), rows))
+    columns = [text("column-raw"), *([text("column-corrected")] if has_run else [])]
+    columns += [text("column-labels-alone"), text("column-labels-and-predictions")]
+    console.print(
+        filled_table(
+            (text("column-condition"), text("column-class"), text("column-labels"), *map(with_interval, columns)),
+            [
+                (
+                    condition.condition or text("all-samples"),
+                    name,
+                    f"{each.n_labels:,}",
+                    estimate(each.raw),
+                    *([estimate(each.corrected)] if has_run else []),
+                    estimate(each.labels),
+                    estimate(each.powered),
+                )
+                for condition in result.conditions
+                for name, each in condition.classes.items()
+            ],
+        )
+    )
+    for condition in result.conditions:
+        for remark in condition.remarks:
+            notes_console().print(f"{condition.condition or text('all-samples')}: {remark}", soft_wrap=True)

@@ -1,0 +1,515 @@
+"""`spot-check`: draw predicted images at random, and compare their labels with the predictions.
+
+The accuracy on these images shows whether the classifier works on them, and the labels correct the proportions of
+classes without an assumption about its errors.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from coverslip.datasets import UNREADABLE
+from coverslip.errors import CoverslipError
+from coverslip.evaluation import Metric
+from coverslip.evaluation.proportions import EffectiveCounts, Votes, effective_counts, raw_shares
+from coverslip.evaluation.spot_check import (
+    CheckedSample,
+    difference_with_interval,
+    expected_accuracy,
+    expected_correlation,
+    labeled_share,
+    labels_needed,
+    powered_share,
+)
+from coverslip.files import check_replaceable
+from coverslip.inference.proportions import (
+    ClassProportion,
+    SampledPrediction,
+    SampleProportions,
+    error_rates,
+    read_csv,
+    read_sampled,
+    run_of_predictions,
+    summary_of,
+    vote_of,
+    votes_on_test_images,
+)
+from coverslip.messages import text
+from coverslip.runs import Prediction, Run
+from coverslip.runs.documents import write_table
+
+Floats = npt.NDArray[np.float64]
+
+EXCLUSIONS = ("none-of-these", "unusable")  # labels of images that show no class of the classifier, or cannot be judged
+DRAWN_COLUMNS = ("image_id", "path", "label")
+ACCURACY_METHOD = "Clopper-Pearson at the effective number of images"
+LABELS_METHOD = "labels alone; Clopper-Pearson at the effective number of images"
+POWERED_METHOD = "prediction-powered, with power tuning (PPI++); Clopper-Pearson at the effective number of images"
+DIFFERENCE_METHOD = "from the intervals of both accuracies (MOVER)"
+DEFAULT_N, DEFAULT_HALF_WIDTH = 100, 0.05  # images of each condition; of the interval
+_MOST_HALF_WIDTH, _SMALLEST_WIDTH = 0.5, 1e-9
+_ASSUMED_ACCURACY = 0.9  # without a run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelsNeeded:
+    """How many labels of a condition give an interval of a half width, without differences between samples."""
+
+    condition: str | None
+    name: str | None  # the class; None: accuracy
+    expected: float  # the proportion or accuracy that is assumed
+    alone: int | None  # None: more images than there are; so is the next
+    with_predictions: int | None  # for accuracy, or without a run: as `alone`
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnImage:
+    """An image that was drawn at random for a spot check."""
+
+    image_id: str
+    path: str
+    sample: str
+    condition: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpotCheckDraw:
+    """The images to label, in random order, and how many labels are needed."""
+
+    classes: tuple[str, ...]
+    images: tuple[DrawnImage, ...]
+    half_width: float
+    needed: tuple[LabelsNeeded, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedProportion:
+    """The proportion of a class in the samples of a condition, by four methods."""
+
+    n_labels: int  # labels of the class
+    raw: Metric
+    corrected: Metric  # its value is None, with a reason, if it is not corrected
+    labels: Metric  # from the labels alone
+    powered: Metric  # from labels and predictions
+    power: float | None  # 0: predictions do not contribute; None: no estimate
+    as_precise_as: int | None  # labels alone that would give the same width
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedCondition:
+    """The results of a spot check in a condition."""
+
+    condition: str | None  # None: there are no conditions
+    n_samples: int
+    n_images: int  # readable images
+    n_labeled: int
+    n_excluded: int  # drawn images that show no class, or cannot be judged
+    accuracy: Metric
+    expected_accuracy: Metric  # from the test images of the run, for the class proportions here
+    difference: Metric  # accuracy minus expected accuracy
+    is_lower: bool | None  # whether accuracy is significantly lower than expected; None: not known
+    classes: Mapping[str, CheckedProportion]
+    remarks: tuple[str, ...]  # what the numbers mean, and why some are missing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpotCheck:
+    """Whether a classifier works on predicted images, and class proportions with the help of labels."""
+
+    classes: tuple[str, ...]
+    n_drawn: int
+    n_labeled: int
+    n_excluded: int
+    conditions: tuple[CheckedCondition, ...]
+
+
+def draw_spot_check(
+    predictions: Path | str | Sequence[Path | str],
+    *,
+    n: int = DEFAULT_N,
+    by: str | None = None,
+    condition: str | None = None,
+    table: Path | str | None = None,
+    run: Run | Path | str | None = None,
+    half_width: float = DEFAULT_HALF_WIDTH,
+    seed: int = 0,
+    out: Path | str | None = None,
+) -> SpotCheckDraw:
+    """Draw images of each condition at random, to be labeled without their predictions.
+
+    Each sample has the same number of images as far as possible. The same seed draws the same images.
+
+    Args:
+        predictions: as of `summarise`; so are `by`, `condition`, `table` and `run`. Without `by`, all images of a
+            condition are one sample.
+        n: images of each condition.
+        by: the column with the sample of each image.
+        condition: the column with the condition of each sample.
+        table: a table with these columns.
+        run: the run of the classifier, for the expected accuracy.
+        half_width: of the 95% interval for which the number of labels is computed.
+        seed: of the random selection.
+        out: a CSV table to write, with an empty column `label` and without predictions.
+
+    Raises:
+        CoverslipError: as `summarise`; a condition has more samples than images are drawn; `half_width` is no share.
+
+    Examples:
+        >>> summary = cs.predict("runs/first", "new/", out="predictions.csv", device="cpu")
+        >>> draw = cs.draw_spot_check("predictions.csv", n=3, out="to_label.csv")
+        >>> len(draw.images)
+        3
+    """
+    files, classes, rows = _read(predictions, by, condition, table)
+    opened = None if run is None else run_of_predictions(run, classes, rows, files[0])
+    needed = needed_labels(classes, rows, opened, half_width)
+    drawn = [rows[k] for k in drawn_images(rows, n, seed)]
+    images = tuple(DrawnImage(row.prediction.image_id, row.prediction.path, row.sample, row.condition) for row in drawn)
+    if out is not None:
+        check_replaceable(Path(out), ",".join(DRAWN_COLUMNS).encode())
+        write_table(
+            Path(out),
+            DRAWN_COLUMNS,
+            ({"image_id": image.image_id, "path": image.path, "label": ""} for image in images),
+        )
+    return SpotCheckDraw(classes=classes, images=images, half_width=half_width, needed=tuple(needed))
+
+
+def spot_check(
+    predictions: Path | str | Sequence[Path | str],
+    labels: Path | str,
+    *,
+    by: str | None = None,
+    condition: str | None = None,
+    table: Path | str | None = None,
+    run: Run | Path | str | None = None,
+) -> SpotCheck:
+    """Compare the labels of randomly drawn images with their predictions.
+
+    Args:
+        predictions: as of `draw_spot_check`; so are the arguments after `labels`.
+        labels: the table that `draw_spot_check` wrote, with labels. Rows without a label are ignored. The label
+            `none-of-these` or `unusable` excludes an image.
+        by: the column with the sample of each image.
+        condition: the column with the condition of each sample.
+        table: a table with these columns.
+        run: the run of the classifier, for the expected accuracy and for corrected proportions.
+
+    Raises:
+        CoverslipError: as `summarise`; the table of labels has an unknown label or image, or no label.
+
+    Examples:
+        >>> summary = cs.predict("runs/first", "new/", out="predictions.csv", device="cpu")
+        >>> draw = cs.draw_spot_check("predictions.csv", n=3, out="to_label.csv")
+        >>> from pathlib import Path
+        >>> labeled = Path("to_label.csv").read_text().replace(",\\n", f",{draw.classes[0]}\\n")
+        >>> _ = Path("labeled.csv").write_text(labeled)
+        >>> cs.spot_check("predictions.csv", "labeled.csv").n_labeled
+        3
+    """
+    files, classes, rows = _read(predictions, by, condition, table)
+    checked, n_drawn = _read_labels(Path(labels), classes, rows)
+    opened = None if run is None else run_of_predictions(run, classes, rows, files[0])
+    return spot_check_of(classes, rows, checked, opened, n_drawn=n_drawn)
+
+
+def drawn_images(rows: Sequence[SampledPrediction], n: int, seed: int) -> list[int]:
+    """Return the numbers of the drawn rows in random order.
+
+    Raises:
+        CoverslipError: a condition has more samples than images are drawn.
+    """
+    rng = np.random.default_rng(seed)
+    drawn: list[int] = []
+    for condition, samples in _readable(rows).items():
+        if n < len(samples):
+            raise CoverslipError(
+                "spot-check-few-images", n=n, n_samples=len(samples), condition=condition or text("all-samples")
+            )
+        for indices, size in zip(samples.values(), _even_sizes(list(map(len, samples.values())), n, rng), strict=True):
+            drawn.extend(rng.choice(indices, size, replace=False).tolist())
+    return [int(k) for k in rng.permutation(drawn)]
+
+
+def _readable(rows: Sequence[SampledPrediction]) -> dict[str | None, dict[str, list[int]]]:
+    """Return the numbers of the rows of readable images by condition and sample."""
+    numbers: dict[str | None, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for k, row in enumerate(rows):
+        if row.prediction.decision != UNREADABLE:
+            numbers[row.condition][row.sample].append(k)
+    return numbers
+
+
+def _even_sizes(available: Sequence[int], n: int, rng: np.random.Generator) -> list[int]:
+    """Divide n images among samples as evenly as their numbers of images allow."""
+    sizes = np.zeros(len(available), np.int64)
+    room = np.array(available)
+    left = min(n, int(room.sum()))
+    while left > 0:
+        is_open = np.flatnonzero(sizes < room)
+        if left < len(is_open):
+            sizes[rng.choice(is_open, left, replace=False)] += 1
+            break
+        step = min(left // len(is_open), int((room - sizes)[is_open].min()))
+        sizes[is_open] += step
+        left -= step * len(is_open)
+    return [int(size) for size in sizes]
+
+
+def needed_labels(
+    classes: Sequence[str], rows: Sequence[SampledPrediction], run: Run | None, half_width: float
+) -> Iterator[LabelsNeeded]:
+    """Yield how many labels of each condition the accuracy and each class need.
+
+    Raises:
+        CoverslipError: the half width is no share.
+    """
+    if not 0 < half_width < _MOST_HALF_WIDTH:
+        raise CoverslipError("spot-check-half-width", value=half_width)
+    summary = summary_of(classes, rows, run)
+    recalls = None if run is None else _recalls(run, classes)
+    rates = None if run is None else error_rates(run, classes)
+    for condition in summary.conditions:
+        if not condition.n:
+            continue
+        shares = np.array([_best(condition.classes[name]) for name in classes])
+        shares = shares / shares.sum()
+        accuracy = _ASSUMED_ACCURACY if recalls is None else expected_accuracy(recalls, shares).value
+
+        n = _needed(condition, half_width, accuracy, 0)
+        yield LabelsNeeded(condition=condition.condition, name=None, expected=accuracy, alone=n, with_predictions=n)
+        for k, name in enumerate(classes):
+            share = float(shares[k])
+            is_known = rates is not None and rates.is_complete
+            correlation = expected_correlation(rates.matrix, shares, k) if rates is not None and is_known else 0.0
+            yield LabelsNeeded(
+                condition=condition.condition,
+                name=name,
+                expected=share,
+                alone=_needed(condition, half_width, share, 0),
+                with_predictions=_needed(condition, half_width, share, correlation),
+            )
+
+
+def _needed(condition: SampleProportions, half_width: float, share: float, correlation: float) -> int | None:
+    # Before labeling, it is not known that a proportion is nearer to 0 or 1 than half of this width.
+    assumed = float(np.clip(share, half_width / 2, 1 - half_width / 2))
+    return labels_needed(half_width, assumed, condition.n, condition.n_samples, correlation)
+
+
+def _best(proportion: ClassProportion) -> float:
+    value = proportion.raw.value if proportion.corrected.value is None else proportion.corrected.value
+    return value or 0.0
+
+
+def _recalls(run: Run, classes: Sequence[str]) -> list[EffectiveCounts] | None:
+    """Return the shares of right and wrong predictions on the test images of each class; None: a class has no image."""
+
+    def vote(row: Prediction) -> Floats:
+        return np.array([row.predicted == row.label, row.predicted != row.label], np.float64)
+
+    votes = votes_on_test_images(run, classes, vote)
+    return None if any(each is None for each in votes) else [effective_counts(each) for each in votes if each]
+
+
+def _read(
+    predictions: Path | str | Sequence[Path | str], by: str | None, condition: str | None, table: Path | str | None
+) -> tuple[list[Path], tuple[str, ...], list[SampledPrediction]]:
+    files = [Path(file) for file in ([predictions] if isinstance(predictions, str | Path) else predictions)]
+    return files, *read_sampled(files, by, condition, None if table is None else Path(table))
+
+
+def _read_labels(file: Path, classes: Sequence[str], rows: Sequence[SampledPrediction]) -> tuple[dict[int, str], int]:
+    """Return the labels by number of the row, and the number of images in the table.
+
+    Raises:
+        CoverslipError: an image or a label is not known, an image is there twice, or there is no label.
+    """
+    lines = read_csv(file)
+    columns = list(lines[0]) if lines else []
+    if "label" not in columns or not {"image_id", "path"} & {*columns}:
+        raise CoverslipError("spot-check-no-labels-table", file=file, columns=", ".join(columns) or "-")
+    keys = [name for name in ("image_id", "path") if name in columns]
+    number_of = {
+        tuple(getattr(row.prediction, name) for name in keys): k
+        for k, row in enumerate(rows)
+        if row.prediction.decision != UNREADABLE
+    }
+    labels: dict[int, str] = {}
+    for line in lines:
+        image = tuple(line[name] for name in keys)
+        if image not in number_of:
+            raise CoverslipError("spot-check-unknown-image", file=file, image=image[0])
+        label = line["label"].strip()
+        if label and label not in classes and label not in EXCLUSIONS:
+            raise CoverslipError(
+                "spot-check-unknown-label",
+                file=file,
+                label=label,
+                image=image[0],
+                labels=", ".join((*classes, *EXCLUSIONS)),
+            )
+        if labels.setdefault(number_of[image], label) != label:
+            raise CoverslipError("spot-check-image-twice", file=file, image=image[0])
+    n_drawn = len(labels)
+    labels = {k: label for k, label in labels.items() if label}
+    if not labels:
+        raise CoverslipError("spot-check-without-labels", file=file)
+    return labels, n_drawn
+
+
+def spot_check_of(
+    classes: Sequence[str],
+    rows: Sequence[SampledPrediction],
+    labels: Mapping[int, str],
+    run: Run | None,
+    *,
+    n_drawn: int,
+) -> SpotCheck:
+    """Return the results for labels of randomly drawn rows.
+
+    Args:
+        classes: the classes of the classifier, in the order of the probabilities.
+        rows: as of `summary_of`.
+        labels: a class or one of `EXCLUSIONS`, by number of the row; a class goes first if the names are equal.
+        run: the run of the classifier.
+        n_drawn: images that were drawn, with or without labels.
+    """
+    summary = summary_of(classes, rows, run)
+    recalls = None if run is None else _recalls(run, classes)
+    of_class = {k: label for k, label in labels.items() if label in classes}
+    conditions = [_checked_condition(condition, classes, rows, labels, recalls) for condition in summary.conditions]
+    return SpotCheck(
+        classes=tuple(classes),
+        n_drawn=n_drawn,
+        n_labeled=len(of_class),
+        n_excluded=len(labels) - len(of_class),
+        conditions=tuple(conditions),
+    )
+
+
+def _checked_condition(
+    condition: SampleProportions,
+    classes: Sequence[str],
+    rows: Sequence[SampledPrediction],
+    labels: Mapping[int, str],
+    recalls: Sequence[EffectiveCounts] | None,
+) -> CheckedCondition:
+    samples = _readable(rows).get(condition.condition, {})
+    n_excluded = sum(k in labels and labels[k] not in classes for numbers in samples.values() for k in numbers)
+    labeled = {
+        name: [(place, k) for place, k in enumerate(numbers) if labels.get(k) in classes]
+        for name, numbers in samples.items()
+    }
+    n_labeled = sum(map(len, labeled.values()))
+    unlabeled = next((name for name, images in labeled.items() if not images), None)
+    reason = None if unlabeled is None else text("spot-check-unlabeled-sample", sample=unlabeled)
+    accuracy = expected = difference = Metric(value=None, reason=reason, method=ACCURACY_METHOD)
+    checked: dict[str, CheckedProportion] = {}
+    if reason is None and samples:
+        right = [[float(rows[k].prediction.predicted == labels[k]) for _, k in images] for images in labeled.values()]
+        sums = np.array([[sum(each), len(each) - sum(each)] for each in right])
+        accuracy = _metric(raw_shares(Votes(sums, sums.sum(axis=1)))[0], ACCURACY_METHOD)
+    votes = {
+        name: np.array(
+            [
+                vote_of(prediction.predicted, prediction.decision, prediction.probabilities, classes)
+                for prediction in (rows[k].prediction for k in numbers)
+            ]
+        )
+        for name, numbers in samples.items()
+    }
+    for c, name in enumerate(classes):
+        of_class = condition.classes[name]
+        alone = powered = Metric(value=None, reason=reason)
+        power: float | None = None
+        as_precise_as: int | None = None
+        if reason is None and samples:
+            parts = [
+                CheckedSample(
+                    votes[sample][:, c],
+                    np.array([place for place, _ in images], np.int64),
+                    np.array([float(labels[k] == name) for _, k in images]),
+                )
+                for sample, images in labeled.items()
+            ]
+            share = powered_share(parts)
+            alone = _metric(labeled_share(parts), LABELS_METHOD)
+            powered = _metric((share.value, share.low, share.high), POWERED_METHOD)
+            power = share.power
+            ratio = _width(alone) / max(_width(powered), _SMALLEST_WIDTH)
+            as_precise_as = round(n_labeled * ratio**2)
+        checked[name] = CheckedProportion(
+            n_labels=sum(labels[k] == name for images in labeled.values() for _, k in images),
+            raw=of_class.raw,
+            corrected=of_class.corrected,
+            labels=alone,
+            powered=powered,
+            power=power,
+            as_precise_as=as_precise_as,
+        )
+    is_lower: bool | None = None
+    if accuracy.value is not None:
+        shares = np.array([checked[name].labels.value or 0.0 for name in classes])
+        if recalls is None:
+            reason = text("spot-check-without-run")
+            expected = difference = Metric(value=None, reason=reason, method=DIFFERENCE_METHOD)
+        else:
+            of_test = expected_accuracy(recalls, shares / shares.sum())
+            expected = _metric((of_test.value, of_test.low, of_test.high), ACCURACY_METHOD)
+            difference = _metric(difference_with_interval(_ends(expected), _ends(accuracy)), DIFFERENCE_METHOD)
+            is_lower = difference.high is not None and difference.high < 0
+    return CheckedCondition(
+        condition=condition.condition,
+        n_samples=condition.n_samples,
+        n_images=condition.n,
+        n_labeled=n_labeled,
+        n_excluded=n_excluded,
+        accuracy=accuracy,
+        expected_accuracy=expected,
+        difference=difference,
+        is_lower=is_lower,
+        classes=checked,
+        remarks=tuple(_remarks(accuracy, difference, is_lower, checked, n_labeled)),
+    )
+
+
+def _remarks(
+    accuracy: Metric,
+    difference: Metric,
+    is_lower: bool | None,
+    checked: Mapping[str, CheckedProportion],
+    n_labeled: int,
+) -> Iterator[str]:
+    if accuracy.value is None:
+        yield accuracy.reason or ""
+        return
+    if is_lower:
+        yield text("spot-check-lower")
+    elif is_lower is not None:
+        low, high = (f"{100 * (end or 0.0):+.0f}".replace("-", "−") for end in (difference.low, difference.high))
+        yield text("spot-check-compatible", n_labels=n_labeled, low=low, high=high)
+    useless = [
+        name for name, each in checked.items() if each.as_precise_as is not None and each.as_precise_as <= n_labeled
+    ]
+    if useless:
+        yield text("spot-check-useless", classes=", ".join(useless))
+    not_corrected = dict.fromkeys(each.corrected.reason for each in checked.values() if each.corrected.reason)
+    yield from (text("spot-check-not-corrected", reason=reason) for reason in not_corrected if reason)
+
+
+def _metric(estimate: tuple[float, float, float], method: str) -> Metric:
+    value, low, high = estimate
+    return Metric(value=value, low=low, high=high, method=method)
+
+
+def _ends(metric: Metric) -> tuple[float, float, float]:
+    return metric.value or 0.0, metric.low or 0.0, 1.0 if metric.high is None else metric.high
+
+
+def _width(metric: Metric) -> float:
+    return (metric.high or 0.0) - (metric.low or 0.0)

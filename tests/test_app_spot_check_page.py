@@ -1,0 +1,51 @@
+"""The page of a spot check, in a browser: keys label one image after another, and the result follows."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+from browser import Stock, open_page
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.slow
+
+
+def test_images_are_labeled_by_keys_and_the_work_continues_later(page: "Page", stock: Stock) -> None:
+    address = f"predictions/{stock.prediction}/spot-check"
+    stock.app.send(address, method="DELETE")
+    open_page(page, f"/predictions/{stock.prediction}")
+    page.get_by_role("link", name="Spot check").click()
+    needed = page.get_by_role("region", name="Number of labels for an interval")
+    needed.get_by_role("rowheader", name="Accuracy").wait_for()
+    page.get_by_role("spinbutton", name="Images of each condition").fill("4")
+    page.get_by_role("button", name="Draw images").click()
+
+    page.get_by_role("img", name="Image 1 of 4").wait_for()
+    rows = [image["row_id"] for image in stock.app.get(address)["images"]]
+    predicted = {row["row_id"]: row for row in stock.app.get(f"predictions/{stock.prediction}/rows")["items"]}
+    shown = page.locator("main").inner_text()
+    assert all(predicted[row]["image_id"] not in shown for row in rows)  # the name of a file may tell its class
+    page.keyboard.press("1")
+    page.get_by_role("img", name="Image 2 of 4").wait_for()
+    page.keyboard.press(".")
+    page.get_by_role("img", name="Image 3 of 4").wait_for()
+
+    page.reload()  # the next day
+    page.get_by_role("img", name="Image 3 of 4").wait_for()
+    first, second = stock.app.get(address)["images"][:2]
+    assert first["label"] == stock.app.get(address)["classes"][0]
+    assert second["excluded"] == "unusable"
+    page.keyboard.press("ArrowLeft")
+    page.get_by_role("img", name="Image 2 of 4").wait_for()
+    page.keyboard.press("Backspace")
+    page.keyboard.press("2")
+    page.get_by_role("img", name="Image 3 of 4").wait_for()
+    page.keyboard.press("3")
+    page.get_by_role("img", name="Image 4 of 4").wait_for()
+    page.keyboard.press("1")
+    page.get_by_role("region", name="Accuracy on these images").get_by_role("rowheader", name="all samples").wait_for()
+    assert [image["made"] is not None for image in stock.app.get(address)["images"]] == [True] * 4
+    page.get_by_role("button", name="Remove spot check").click()
+    page.get_by_role("button", name="Draw images").wait_for()
+    assert stock.app.get(address)["images"] == []
