@@ -52,8 +52,10 @@ def doctor(as_json: AsJson = False) -> None:
         )
     else:
         console = results_console()
-        for title, record in facts.items():
-            console.print(text(f"doctor-{title}"))
+        for title, record in zip(
+            ("doctor-installation", "doctor-computer", "doctor-folders"), facts.values(), strict=True
+        ):
+            console.print(text(title))
             show_record(console, record)
             console.print()
         for level, findings in (("doctor-error", failures), ("doctor-warning", warnings)):

@@ -39,13 +39,13 @@ doctor-error = Error: { $what }. { $do }
 
 doctor-warning = Warning: { $what }. { $do }
 
-doctor-no-findings = Nothing needs attention. To test everything from images to a report, run: coverslip demo
+doctor-no-findings = Nothing needs attention. To test everything from images to a report, run `coverslip demo`.
 
 doctor-networks = No network can be built: { $reason }
     .do = Packages may not fit together. Install coverslip in a new environment.
 
 doctor-gpu-without-cuda = This computer has a GPU ({ $gpus }), but PyTorch is installed for processors only
-    .do = Trainings on the GPU are much faster. Install PyTorch for it: uv pip install --reinstall torch --torch-backend auto
+    .do = Trainings on the GPU are much faster. Install PyTorch for it: `uv pip install --reinstall torch --torch-backend auto`
 
 doctor-gpu-not-usable = PyTorch cannot use the GPU of this computer ({ $gpus })
     .do = Its driver may be too old for this version of PyTorch. Install the newest driver of the GPU.
