@@ -6,7 +6,7 @@ from coverslip.objects.fields import FieldNames, list_fields
 from coverslip.objects.finders import Finder, list_finders
 from coverslip.objects.finding import FinderSettings, find_objects
 from coverslip.objects.outlines import Outlines, fill_outlines, trace_labels
-from coverslip.objects.table import COLUMNS, FieldOfView, Objects, ObjectsBuilder, read_objects
+from coverslip.objects.table import COLUMNS, FieldOfView, Objects, ObjectsBuilder, outlines_in_plane, read_objects
 
 __all__ = [
     "COLUMNS",
@@ -26,6 +26,7 @@ __all__ = [
     "find_objects",
     "list_fields",
     "list_finders",
+    "outlines_in_plane",
     "predicted_objects",
     "read_objects",
     "trace_labels",

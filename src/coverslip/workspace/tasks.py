@@ -1,4 +1,4 @@
-"""The tasks of worker processes: checks, audits, distances, label errors, explanations, studies, single predictions.
+"""The tasks of worker processes: checks, audits, distances, objects, label errors, explanations, studies, predictions.
 
 `coverslip.workspace.workers` runs them by name. They need libraries that the server does not load, or memory that the
 server would not release. Each task imports what it needs, because its process does nothing else.
@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from coverslip.datasets import Dataset, is_table, open_image_file
 from coverslip.errors import CoverslipError
-from coverslip.events import Emit
+from coverslip.events import Emit, Event, Noted
 from coverslip.images import PLAN_COLUMNS, ReadPlan
+from coverslip.messages import Note
 from coverslip.processes import Json
 
 if TYPE_CHECKING:
@@ -111,6 +112,44 @@ def suggest_images(request: Json, emit: Emit) -> Json:
         ],
         "reserved": list(suggested.reserved_test),
     }
+
+
+def collect(request: Json, emit: Emit) -> Json:
+    """Write the table of the objects in the fields of a dataset, and return its summary and the notes on it.
+
+    Raises:
+        CoverslipError: there are no objects, or files or fields cannot be read.
+    """
+    from coverslip.objects import FinderSettings, collect_objects
+    from coverslip.workspace.store.database import read_transaction
+    from coverslip.workspace.store.rows import load_dataset
+
+    notes: list[Note] = []
+
+    def handle(event: Event) -> None:
+        if isinstance(event, Noted):
+            notes.append(event.note)
+        emit(event)
+
+    with read_transaction(_workspace(request).engine) as connection:
+        fields = load_dataset(connection, request["dataset_id"])
+    is_finder = request["source"] == "finder"
+    summary = collect_objects(
+        fields,
+        out=request["table"],
+        masks=request["paths"] if request["source"] == "masks" else None,
+        outlines=request["paths"] if request["source"] == "outlines" else None,
+        points=request["paths"] if request["source"] == "points" else None,
+        finder=request["finder"] if is_finder else None,
+        finder_settings=FinderSettings.model_validate(request["finder_settings"]) if is_finder else None,
+        finder_file=request["finder_file"] if is_finder else None,
+        size_px=request["size_px"],
+        pixel_size_um=request["pixel_size_um"],
+        emit=handle,
+    )
+    names = ("kind", "n_objects", "n_of_field", "n_of_label", "n_at_edge", "side_px")
+    values = {name: getattr(summary, name) for name in names}
+    return {"table": request["table"], **values, "notes": [asdict(each) for each in notes]}
 
 
 def find_label_errors(request: Json, emit: Emit) -> Json:
