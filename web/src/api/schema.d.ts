@@ -5457,6 +5457,11 @@ export interface components {
             name: string;
             /** N Objects */
             n_objects: number;
+            /**
+             * Version
+             * @description Changes with the file; give it as ?v= to cache tiles permanently.
+             */
+            version: string;
         };
         /**
          * FieldPredictions

@@ -13,6 +13,7 @@ from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.predictions.rows import (
     FILE,
     cells_in,
+    picture_source_of,
     corrections_of,
     reading,
     source_of,
@@ -57,7 +58,7 @@ def list_fields(workspace: Workspace, prediction_id: str, paging: Paging) -> Pag
     if not (job.folder / FILE).is_file():
         return Page([], 0)
     query = (
-        f"SELECT min(row_id), image_id, file, count(*) FROM rows WHERE {_IS_OBJECT} GROUP BY file, {_PLANE} ORDER BY 1"  # noqa: S608 - only fixed texts are put in
+        f"SELECT min(row_id), image_id, file, plan, count(*) FROM rows WHERE {_IS_OBJECT} GROUP BY file, {_PLANE} ORDER BY 1"  # noqa: S608 - only fixed texts are put in
     )
     with reading(job.folder / FILE) as connection:
         rows = connection.execute(query).fetchall()
@@ -65,8 +66,9 @@ def list_fields(workspace: Workspace, prediction_id: str, paging: Paging) -> Pag
 
 
 def _field(row: sqlite3.Row) -> FieldOfView:
-    row_id, image_id, file, n_objects = row
-    return FieldOfView(row_id, field_name(image_id, name_as_text(json.loads(file))), n_objects)
+    row_id, image_id, file, _, n_objects = row
+    name = field_name(image_id, name_as_text(json.loads(file)))
+    return FieldOfView(row_id, name, n_objects, picture_source_of(source_of(row)).version)
 
 
 def field_of(workspace: Workspace, prediction_id: str, row_id: int) -> FieldOfView:
@@ -75,7 +77,7 @@ def field_of(workspace: Workspace, prediction_id: str, row_id: int) -> FieldOfVi
     Raises:
         NotFound: there is no such prediction or row, or the row is no object of a field.
     """
-    query = f"SELECT min(row_id), image_id, file, count(*) FROM rows WHERE {_IN_FIELD}"  # noqa: S608 - only fixed texts are put in
+    query = f"SELECT min(row_id), image_id, file, plan, count(*) FROM rows WHERE {_IN_FIELD}"  # noqa: S608 - only fixed texts are put in
     job, plane = _plane_of(workspace, prediction_id, row_id)
     with reading(job.folder / FILE) as connection:
         return _field(connection.execute(query, plane).fetchone())

@@ -20,7 +20,7 @@ from coverslip.errors import CoverslipError, NotFound
 from coverslip.images import ReadPlan
 from coverslip.objects import Outlines, outlines_in_plane
 from coverslip.workspace.store.database import read_transaction
-from coverslip.workspace.store.rows import Page, Paging, class_order, dataset_row, plan_of, source_paths
+from coverslip.workspace.store.rows import AnyRow, Page, Paging, class_order, dataset_row, plan_of, source_paths
 from coverslip.workspace.store.tables import images
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.images import PictureSource, picture_source
@@ -29,7 +29,7 @@ Array = np.ndarray[Any, np.dtype[Any]]  # Any: shape and dtype are said in each 
 Box = tuple[int, int, int, int]  # x, y, width, height in pixels
 UNLABELED = -1
 # SQLite takes them from the row with the minimum, if a query has one.
-_FIRST_OBJECT = (images.c.row_id, images.c.image_id, images.c.shown_path)
+_FIRST_OBJECT = (images.c.row_id, images.c.image_id, images.c.shown_path, images.c.version)
 _MOST_TABLES = 4  # fields whose outlines are in memory
 
 
@@ -40,6 +40,7 @@ class FieldOfView:
     row_id: Annotated[int, Field(description="The row_id of its first object, which addresses the field.")]
     name: Annotated[str, Field(description="The name of its file, with its time point and z-plane if any.")]
     n_objects: int
+    version: Annotated[str, Field(description="Changes with the file; give it as ?v= to cache tiles permanently.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def list_fields(workspace: Workspace, dataset_id: str, paging: Paging) -> Page[F
     with workspace.engine.connect() as connection:
         dataset_row(connection, dataset_id)
         rows = connection.execute(grouped.group_by(images.c.path, *_plane_columns()).order_by(first)).all()
-    return paging.page_of([FieldOfView(row[0], field_name(row[1], row[2]), row[3]) for row in rows])
+    return paging.page_of([_field(row) for row in rows])
 
 
 def field_of(workspace: Workspace, dataset_id: str, row_id: int) -> FieldOfView:
@@ -88,7 +89,12 @@ def field_of(workspace: Workspace, dataset_id: str, row_id: int) -> FieldOfView:
         condition = _in_field(connection, dataset_id, row_id)
         query = select(*_FIRST_OBJECT, func.count(), func.min(images.c.position)).where(condition)
         row = connection.execute(query).one()
-    return FieldOfView(row[0], field_name(row[1], row[2]), row[3])
+    return _field(row)
+
+
+def _field(row: AnyRow) -> FieldOfView:
+    row_id, image_id, path, version, n_objects, _ = row
+    return FieldOfView(row_id, field_name(image_id, path), n_objects, version)
 
 
 def field_labels(workspace: Workspace, dataset_id: str, row_id: int) -> FieldLabels:
