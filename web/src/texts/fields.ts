@@ -61,9 +61,8 @@ export const fields = {
     },
     folder: 'Folder or file of the objects',
     folderHelp: 'Files are matched to the images by their names, with or without endings such as _masks.',
+    choose: 'Choose a folder',
     use: 'Use this folder',
-    useFile: 'Use',
-    chosen: (path: string) => `Objects: ${path}`,
     side: 'Side of the square around each point, in pixels',
     pixelSize: 'Pixel size in µm, if the files do not declare it',
     start: { read: 'Read objects', find: 'Find objects' },
@@ -71,7 +70,9 @@ export const fields = {
     starting: 'Starting',
     result: (n: number, nFields: number) => `${objects(n)} in ${ofFields(nFields)}`,
     sizes: (low: string, median: string, high: string) =>
-      `Side of the box: ${low} to ${high} pixels, median ${median}.`,
+      low === high
+        ? `Side of the box: ${low} pixels.`
+        : `Side of the box: ${low} to ${high} pixels, median ${median}.`,
     atEdge: (n: number) =>
       plural(n, {
         one: `${count(n)} object touches the edge of its field.`,

@@ -15,7 +15,8 @@ const MOST_HALOS = 1_200; // outlines with a dark edge
 const MARKS_FROM = 26; // px
 const MOST_MARKS = 400;
 const LEAST_STEP = 0.8; // px between two vertices
-const POINT_PX = 5;
+const POINT_PX = 5; // radius
+const MARK_PX = 8;
 const SELECTED = '#ffffff';
 const HALO = 'rgb(0 0 0 / 60%)';
 
@@ -180,7 +181,7 @@ export class FieldDrawing {
     colorOf: Uint16Array,
   ): void {
     const context = this.#context;
-    context.font = '600 12px sans-serif';
+    context.font = '600 11px sans-serif';
     context.textAlign = 'center';
     context.textBaseline = 'middle';
     context.lineWidth = 3;
@@ -189,10 +190,13 @@ export class FieldDrawing {
       const mark = marks[colorOf[k]!];
       if (!mark) continue;
       const [left, top] = [objects.centerX(k) * scale + x, objects.centerY(k) * scale + y];
-      const above = objects.hasOutline(k) ? 0 : POINT_PX + 8;
-      context.strokeText(mark, left, top - above);
       context.fillStyle = palette[colorOf[k]!]!;
-      context.fillText(mark, left, top - above);
+      context.beginPath();
+      context.arc(left, top, MARK_PX, 0, 2 * Math.PI);
+      context.fill();
+      context.fillStyle = SELECTED;
+      context.strokeText(mark, left, top + 1);
+      context.fillText(mark, left, top + 1);
     }
   }
 
