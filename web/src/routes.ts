@@ -23,6 +23,7 @@ const pages: [string, LazyPage][] = [
     '/predictions/:id/samples',
     new LazyPage(() => import('./features/predictions/samples/SamplesPage.svelte')),
   ],
+  ['/predictions/:id/fields', new LazyPage(() => import('./features/predictions/fields/FieldsPage.svelte'))],
   ['/help', help],
   ['/help/:page', help],
 ];
