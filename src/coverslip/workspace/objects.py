@@ -5,6 +5,8 @@ the notes on it are stored beside it, and the table is opened as a dataset.
 """
 
 import json
+import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 
+from coverslip.errors import CoverslipError
 from coverslip.files import write_json
 from coverslip.messages import Failure, Note, text
 from coverslip.objects import FinderSettings, list_finders
@@ -21,10 +24,14 @@ from coverslip.workspace.datasets.sources import Source, open_sources
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.store.rows import new_id
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.workers import JobOfWork, StepProgress, WorkKind
+from coverslip.workspace.viewing.images import picture_source
+from coverslip.workspace.workers import JobOfWork, KeptWorker, StepProgress, WorkKind, start_worker
 
 OBJECTS = WorkKind("objects", "coverslip.workspace.tasks:collect")
 _FORMAT_VERSION = 1
+_PREVIEW = "coverslip.workspace.tasks:preview_objects"
+_PREVIEW_SECONDS = 120.0  # a longer time means that the finder is too slow for a preview
+_IDLE_SECONDS = 300.0
 _LAST = "last.json"  # what was collected last
 
 OnePath = Annotated[str, StringConstraints(min_length=1, max_length=4_096, pattern=r"^[^\x00]*$")]
@@ -95,6 +102,87 @@ class FinderName:
     title: str
     license: Annotated[str, Field(description="The license of its code and of its weights.")]
     file: Annotated[str, Field(description="The file that the user supplies; empty: none is needed.")]
+
+
+class FinderToPreview(BaseModel):
+    """A finder and its settings."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    finder: str = Field(default="classical", max_length=200, description="The name of the finder.")
+    finder_settings: FinderSettings = Field(default_factory=FinderSettings, description="What the finder searches for.")
+    finder_file: OnePath | None = Field(default=None, description="The file that the finder needs.")
+    pixel_size_um: float | None = Field(
+        default=None, gt=0, le=10_000, description="Side of a pixel of the field in µm; null: that of the file."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class FinderPreview:
+    """The objects that a finder finds in a field, or in the center of a large field."""
+
+    n_objects: int
+    is_part: Annotated[bool, Field(description="Whether only the center of the field was searched.")]
+    region: Annotated[list[int], Field(description="x, y, width and height of the part that was searched.")]
+    outlines: Annotated[str, Field(description="The objects as Base64, encoded as the outlines of a field.")]
+    warnings: Annotated[list[Note], Field(description="Reasons why the objects may be wrong.")]
+    settings: Annotated[FinderSettings, Field(description="With the estimates of settings that were empty.")]
+
+
+class FinderPreviews:
+    """Searches single fields in a process that is kept for the next settings. It ends when it is idle."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace, self._lock = workspace, threading.Lock()
+        self._worker: KeptWorker | None = None
+        self._timer: threading.Timer | None = None
+
+    def preview(self, dataset_id: str, row_id: int, wanted: FinderToPreview) -> FinderPreview:
+        """Search an image of a dataset.
+
+        Raises:
+            NotFound: there is no such dataset or image.
+            CoverslipError: a file is outside the readable folders, does not exist or cannot be read, or the finder
+                failed.
+        """
+        source = picture_source(self._workspace, dataset_id, row_id)
+        path, plan = self._workspace.allowed_image(source.path, source.plan)
+        request = {**wanted.model_dump(mode="json"), "path": str(path), "plan": plan.as_json()}
+        if wanted.finder_file is not None:
+            request["finder_file"] = str(self._workspace.allowed(wanted.finder_file))
+        result = self._result(request)
+        result["warnings"] = [_NOTE.validate_python(each) for each in result["warnings"]]
+        return FinderPreview(**{**result, "settings": FinderSettings.model_validate(result["settings"])})
+
+    def close(self) -> None:
+        """End the process."""
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+            worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.end(patience_s=0)
+
+    def _result(self, request: Json) -> Json:
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+            if self._worker is None or self._worker.process.poll() is not None:
+                self._worker = KeptWorker(start_worker(_PREVIEW, self._workspace.readable))
+            result: Json | Failure | None = None
+            with suppress(OSError):
+                result = self._worker.result_of(request, _PREVIEW_SECONDS)
+            self._timer = threading.Timer(_IDLE_SECONDS, self.close)
+            self._timer.daemon = True
+            self._timer.start()
+        if isinstance(result, Failure):
+            raise CoverslipError.of(result)
+        if result is None:
+            raise CoverslipError("finder-preview-ended")
+        return result
+
+
+_NOTE = TypeAdapter(Note)
 
 
 def finders() -> list[FinderName]:

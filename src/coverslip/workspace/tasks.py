@@ -21,6 +21,8 @@ from coverslip.messages import Note
 from coverslip.processes import Json
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from coverslip.inference import Classifier
     from coverslip.runs import Prediction
     from coverslip.workspace.store.rows import AnyRow
@@ -150,6 +152,62 @@ def collect(request: Json, emit: Emit) -> Json:
     names = ("kind", "n_objects", "n_of_field", "n_of_label", "n_at_edge", "side_px")
     values = {name: getattr(summary, name) for name in names}
     return {"table": request["table"], **values, "notes": [asdict(each) for each in notes]}
+
+
+_PREVIEW_PIXELS, _PREVIEW_SIDE = 4_200_000, 2_048  # of a field that is searched as a whole; else of its center
+
+
+def preview_objects(request: Json, _: Emit) -> Json:
+    """Return the objects that a finder finds in an image, or in the center of a large one.
+
+    Raises:
+        CoverslipError: the image cannot be read, or the finder failed.
+    """
+    import numpy as np
+
+    from coverslip.objects import FinderSettings, trace_labels
+    from coverslip.objects.finders import find_with
+    from coverslip.workspace.viewing.fields import encode_outlines
+
+    pixels, region, is_part, side_um = _field_pixels(request["path"], request["plan"])
+    settings = FinderSettings.model_validate(request["finder_settings"])
+    file = None if request["finder_file"] is None else Path(request["finder_file"])
+    found = find_with(request["finder"], pixels, settings, request["pixel_size_um"] or side_um, file)
+    _, outlines = trace_labels(found.labels)
+    outlines = replace(outlines, xy=outlines.xy + np.array(region[:2], np.float32))
+    rings = [outlines.rings(k) for k in range(len(outlines))]
+    boxes = outlines.boxes()
+    boxes[:, 2:] -= boxes[:, :2]
+    encoded = encode_outlines(range(len(outlines)), boxes.astype(int).reshape(-1, 4).tolist(), rings)
+    return {
+        "n_objects": len(outlines),
+        "is_part": is_part,
+        "region": list(region),
+        "outlines": base64.b64encode(encoded).decode(),
+        "warnings": [asdict(each) for each in found.warnings],
+        "settings": found.settings.model_dump(mode="json"),
+    }
+
+
+@lru_cache(maxsize=1)
+def _field_pixels(path: str, plan_text: str) -> "tuple[np.ndarray, tuple[int, int, int, int], bool, float | None]":
+    """Return the pixels of a field, or of its center; their region; whether it is a part; the side of a pixel in µm.
+
+    The pixels are those that `collect_objects` searches, at the time point of the image.
+    """
+    from coverslip.images import describe_image, pixel_side, read_pixels
+
+    plan, file = ReadPlan.from_json(plan_text), Path(path)
+    series = describe_image(file)[plan.series]
+    width, height = series.sizes[0]
+    is_part = width * height > _PREVIEW_PIXELS
+    side = (min(width, _PREVIEW_SIDE), min(height, _PREVIEW_SIDE)) if is_part else (width, height)
+    region = ((width - side[0]) // 2, (height - side[1]) // 2, *side)
+    of_field = ReadPlan(
+        series=plan.series, t=plan.t, z="max" if series.n_z > 1 else 0, region=region if is_part else None
+    )
+    size = series.pixel_size_at(0)
+    return read_pixels(file, of_field).array, region, is_part, None if size is None else pixel_side(size)
 
 
 def find_label_errors(request: Json, emit: Emit) -> Json:

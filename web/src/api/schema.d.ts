@@ -950,6 +950,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/{dataset_id}/images/{row_id}/finder-preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Finder
+         * @description The objects that a finder finds in an image with these settings, or in the center of a large image.
+         */
+        post: operations["preview_finder"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets/{dataset_id}/objects": {
         parameters: {
             query?: never;
@@ -5611,6 +5631,36 @@ export interface components {
             file: string;
         };
         /**
+         * FinderPreview
+         * @description The objects that a finder finds in a field, or in the center of a large field.
+         */
+        FinderPreview: {
+            /** N Objects */
+            n_objects: number;
+            /**
+             * Is Part
+             * @description Whether only the center of the field was searched.
+             */
+            is_part: boolean;
+            /**
+             * Region
+             * @description x, y, width and height of the part that was searched.
+             */
+            region: number[];
+            /**
+             * Outlines
+             * @description The objects as Base64, encoded as the outlines of a field.
+             */
+            outlines: string;
+            /**
+             * Warnings
+             * @description Reasons why the objects may be wrong.
+             */
+            warnings: components["schemas"]["Note"][];
+            /** @description With the estimates of settings that were empty. */
+            settings: components["schemas"]["FinderSettings"];
+        };
+        /**
          * FinderSettings
          * @description What to search for. Each empty setting is estimated from the field.
          */
@@ -5655,6 +5705,30 @@ export interface components {
              * @description Channel to search, from 0. Empty: the luminance of a color image.
              */
             channel?: number | null;
+        };
+        /**
+         * FinderToPreview
+         * @description A finder and its settings.
+         */
+        FinderToPreview: {
+            /**
+             * Finder
+             * @description The name of the finder.
+             * @default classical
+             */
+            finder: string;
+            /** @description What the finder searches for. */
+            finder_settings?: components["schemas"]["FinderSettings"];
+            /**
+             * Finder File
+             * @description The file that the finder needs.
+             */
+            finder_file?: string | null;
+            /**
+             * Pixel Size Um
+             * @description Side of a pixel of the field in µm; null: that of the file.
+             */
+            pixel_size_um?: number | null;
         };
         /**
          * Finding
@@ -15725,6 +15799,57 @@ export interface operations {
                 };
             };
             503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    preview_finder: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+                /** @description The permanent number of the image in the app. */
+                row_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FinderToPreview"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FinderPreview"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
         };
     };

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Path, Request, Response
 
-from coverslip.app.requests import Locate, Paged, ServedWorkspace, api_router, until_disconnected
+from coverslip.app.requests import Locate, Paged, ServedWorkspace, api_router, from_app, until_disconnected
 from coverslip.app.routes.images import (
     BINARY,
     NOT_MODIFIED,
@@ -24,7 +24,14 @@ from coverslip.app.routes.images import (
 )
 from coverslip.app.schemas.system import located, problems
 from coverslip.workspace import objects
-from coverslip.workspace.objects import FinderName, ObjectsState, ObjectsToCollect
+from coverslip.workspace.objects import (
+    FinderName,
+    FinderPreview,
+    FinderPreviews,
+    FinderToPreview,
+    ObjectsState,
+    ObjectsToCollect,
+)
 from coverslip.workspace.predictions import fields as predicted
 from coverslip.workspace.predictions.fields import FieldPredictions
 from coverslip.workspace.store.rows import Page
@@ -113,6 +120,14 @@ async def get_field_tile(
 def list_finders(paging: Paged) -> Page[FinderName]:
     """The installed finders of objects."""
     return paging.page_of(objects.finders())
+
+
+@router.post("/datasets/{dataset_id}/images/{row_id}/finder-preview")
+def preview_finder(
+    dataset_id: str, row_id: RowId, body: FinderToPreview, previews: Annotated[FinderPreviews, from_app("previews")]
+) -> FinderPreview:
+    """The objects that a finder finds in an image with these settings, or in the center of a large image."""
+    return previews.preview(dataset_id, row_id, body)
 
 
 @router.get("/datasets/{dataset_id}/objects")

@@ -265,6 +265,9 @@ unlabeled-not-confirmed = An image without a label cannot be confirmed
 
 objects-of-dataset = Objects of { $name }
 
+finder-preview-ended = The finder ended without a result, or took too long
+    .do = Choose other settings, or search a smaller field.
+
 objects-paths-or-finder = Give either paths of files, or the source finder
 
 suggestions-in-progress = Images to label are being chosen

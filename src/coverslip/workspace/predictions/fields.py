@@ -13,8 +13,8 @@ from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.predictions.rows import (
     FILE,
     cells_in,
-    picture_source_of,
     corrections_of,
+    picture_source_of,
     reading,
     source_of,
     sources_in,
@@ -34,6 +34,7 @@ from coverslip.workspace.viewing.fields import (
 from coverslip.workspace.viewing.images import PictureSource
 
 _PLANE = ", ".join(f"coalesce(json_extract(plan, '$.{name}'), 0)" for name in ("series", "t", "z"))
+_FIRST = "min(row_id), image_id, file, plan, count(*)"  # SQLite takes them from the row with the minimum
 _IS_OBJECT = "json_extract(plan, '$.region') IS NOT NULL"
 _IN_FIELD = f"file = ? AND ({_PLANE}) = (?, ?, ?) AND {_IS_OBJECT}"
 
@@ -57,9 +58,7 @@ def list_fields(workspace: Workspace, prediction_id: str, paging: Paging) -> Pag
     job = find_job(workspace, prediction_id, PREDICTION.name)
     if not (job.folder / FILE).is_file():
         return Page([], 0)
-    query = (
-        f"SELECT min(row_id), image_id, file, plan, count(*) FROM rows WHERE {_IS_OBJECT} GROUP BY file, {_PLANE} ORDER BY 1"  # noqa: S608 - only fixed texts are put in
-    )
+    query = f"SELECT {_FIRST} FROM rows WHERE {_IS_OBJECT} GROUP BY file, {_PLANE} ORDER BY 1"  # noqa: S608 - only fixed texts are put in
     with reading(job.folder / FILE) as connection:
         rows = connection.execute(query).fetchall()
     return paging.page_of([_field(row) for row in rows])
@@ -77,7 +76,7 @@ def field_of(workspace: Workspace, prediction_id: str, row_id: int) -> FieldOfVi
     Raises:
         NotFound: there is no such prediction or row, or the row is no object of a field.
     """
-    query = f"SELECT min(row_id), image_id, file, plan, count(*) FROM rows WHERE {_IN_FIELD}"  # noqa: S608 - only fixed texts are put in
+    query = f"SELECT {_FIRST} FROM rows WHERE {_IN_FIELD}"  # noqa: S608 - only fixed texts are put in
     job, plane = _plane_of(workspace, prediction_id, row_id)
     with reading(job.folder / FILE) as connection:
         return _field(connection.execute(query, plane).fetchone())
