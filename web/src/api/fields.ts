@@ -10,6 +10,7 @@ export type FieldPredictions = Schemas['FieldPredictions'];
 export type ObjectsState = Schemas['ObjectsState'];
 export type ObjectsToCollect = Schemas['ObjectsToCollect'];
 export type FinderSettings = Schemas['FinderSettings'];
+export type FinderPreview = Schemas['FinderPreview'];
 
 const ofDataset = (dataset_id: string) => ({ params: { path: { dataset_id } } });
 const ofImage = (dataset_id: string, row_id: number) => ({ params: { path: { dataset_id, row_id } } });
@@ -141,3 +142,18 @@ export const readObjectsState = (id: string, signal?: AbortSignal) =>
 export const startObjects = (id: string, body: ObjectsToCollect) =>
   answer(api.POST(OBJECTS, { ...ofDataset(id), body }));
 export const cancelObjects = (id: string) => answer(api.DELETE(OBJECTS, ofDataset(id)));
+
+/** The objects that a finder finds in an image with these settings. */
+export const previewFinder = (
+  id: string,
+  row: number,
+  body: Schemas['FinderToPreview'],
+  signal?: AbortSignal,
+) =>
+  answer(
+    api.POST('/api/v1/datasets/{dataset_id}/images/{row_id}/finder-preview', {
+      ...ofImage(id, row),
+      body,
+      signal,
+    }),
+  );

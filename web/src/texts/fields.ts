@@ -83,8 +83,7 @@ export const fields = {
     open: 'Open the objects',
   },
   finder: {
-    preview: 'Preview',
-    field: 'Field for the preview',
+    preview: 'Preview of the objects',
     finder: 'Finder',
     file: 'File that the finder needs',
     automatic: 'automatic',
@@ -105,8 +104,8 @@ export const fields = {
     luminance: 'Brightness, or the first channel',
     channelOf: (k: string) => `Channel ${k}`,
     part: 'The preview shows the center of the field. The whole field may give other estimates.',
-    estimate: (value: string) => `estimated: ${value}`,
-    busy: 'Searching objects',
-    license: (name: string) => `License: ${name}`,
+    estimate: (value: string) => `automatic: ${value}`,
+    automaticOf: (name: string) => `${name}: automatic`,
+    busy: 'Searching objects …',
   },
 };
