@@ -210,7 +210,7 @@ def measure(server: Server, browser: "Browser", folder: Path, side: int, n_drags
         for _ in range(n_steps):
             page.get_by_role("button", name="Larger (+)").click()
         page.wait_for_timeout(1_500)
-        scale = page.locator(".scale").inner_text()
+        scale = page.locator(".field .scale").inner_text()
         intervals = sorted(drag_and_zoom(page, n_drags))
         slow = intervals[int(0.9 * len(intervals))]
         print(f"| {name} | {scale} | {1000 / statistics.median(intervals):.0f} | {1000 / slow:.0f} |", flush=True)
