@@ -15816,6 +15816,15 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "finder": "classical",
+                 *       "finder_settings": {
+                 *         "diameter": 12,
+                 *         "unit": "um"
+                 *       }
+                 *     }
+                 */
                 "application/json": components["schemas"]["FinderToPreview"];
             };
         };
@@ -15909,6 +15918,15 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "source": "points",
+                 *       "paths": [
+                 *         "/data/fields/points"
+                 *       ],
+                 *       "size_px": 80
+                 *     }
+                 */
                 "application/json": components["schemas"]["ObjectsToCollect"];
             };
         };

@@ -788,6 +788,8 @@ EXAMPLES: Mapping[str, Json] = {
     "NewStudy": {"preset": "aimic", "dataset_ids": ["5f3a1b2c4d6e"], "is_small": True, "name": "Four networks"},
     "NewSuggestions": {"n": 20},
     "NewUpload": {"name": "Blood cells", "is_labeled": True},
+    "FinderToPreview": {"finder": "classical", "finder_settings": {"diameter": 12, "unit": "um"}},
+    "ObjectsToCollect": {"source": "points", "paths": ["/data/fields/points"], "size_px": 80},
     "RecipeOf": {"recipe": _RECIPE},
     "RunChanges": {"name": "Blood cells, second try"},
     "Sampling": {"by": "pattern", "pattern": r"well_([A-H]\d+)", "detect": 0.05, "conditions": {"A1": "0", "A2": "10"}},
