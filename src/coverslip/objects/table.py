@@ -16,7 +16,7 @@ from coverslip.events import OnProgress
 from coverslip.files import CsvWriter, atomic_write, check_replaceable, plain_cell, safe_cell
 from coverslip.images import PixelSize, describe_image
 from coverslip.messages import text
-from coverslip.objects.outlines import Array, OutlineBuilder, Outlines
+from coverslip.objects.outlines import Array, OutlineBuilder, Outlines, outlines_of_wkt
 from coverslip.objects.text_files import table_rows
 
 COLUMNS = (
@@ -302,32 +302,46 @@ def outlines_in_plane(file: Path, path: Path, series: int, t: int, z: int | str)
     Raises:
         BadDataset: the table cannot be read.
     """
-    boxes, outlines = array("q"), OutlineBuilder()
+    boxes, texts = array("q"), list[str]()
     rows = table_rows(file)
     _, header = next(rows, (0, []))
     at = {name: header.index(name) for name in COLUMNS if name in header}
     if any(name not in at for name in (*_NEEDED, "outline")):
-        return np.empty((0, 4), np.int64), outlines.finish()
+        return np.empty((0, 4), np.int64), OutlineBuilder().finish()
     root, is_of_field = file.absolute().parent, dict[str, bool]()
+    plane = [(at[name], str(value)) for name, value in (("t", t), ("z", z)) if name in at]
+    at_path, at_series, at_outline = at["path"], at.get("series"), at["outline"]
+    at_box = [at[name] for name in ("x", "y", "width", "height")]
     for _, cells in rows:
         cells += [""] * (len(header) - len(cells))
-        cell = cells[at["path"]]
+        cell = cells[at_path]
         if cell not in is_of_field:
             is_of_field[cell] = os.path.normpath(root / name_from_text(plain_cell(cell))) == os.fspath(path)
-        if not is_of_field[cell]:
+        if not is_of_field[cell] or (at_series is not None and (cells[at_series] or "0") != str(series)):
             continue
-        row = {name: plain_cell(cells[k]) for name, k in at.items()}
-        if (row.get("series") or "0") != str(series):
-            continue
-        if any(row.get(name) and row[name] != str(value) for name, value in (("t", t), ("z", z))):
+        if any(cells[k] and cells[k] != value for k, value in plane):
             continue
         try:
-            box = [round(_number(row, name)) for name in ("x", "y", "width", "height")]
-            outlines.add_wkt(row["outline"])
-        except ValueError:  # the dataset has no such row
+            boxes.extend([round(float(cells[k])) for k in at_box])
+        except (ValueError, OverflowError):  # the dataset has no such row
+            del boxes[4 * len(texts) :]
             continue
-        boxes.extend(box)
-    return np.frombuffer(boxes, np.int64).reshape(-1, 4) if boxes else np.empty((0, 4), np.int64), outlines.finish()
+        texts.append(cells[at_outline])
+    return np.array(boxes, np.int64).reshape(-1, 4), _parsed(texts)
+
+
+def _parsed(texts: Sequence[str]) -> Outlines:
+    """Return the outlines of objects by their texts. An object with an invalid text has no outline."""
+    try:
+        return outlines_of_wkt(texts)
+    except ValueError:
+        builder = OutlineBuilder()
+        for wkt in texts:
+            try:
+                builder.add_wkt(wkt)
+            except ValueError:
+                builder.add_wkt("")
+        return builder.finish()
 
 
 def _number(row: Mapping[str, str], name: str) -> float:

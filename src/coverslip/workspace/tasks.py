@@ -175,10 +175,9 @@ def preview_objects(request: Json, _: Emit) -> Json:
     found = find_with(request["finder"], pixels, settings, request["pixel_size_um"] or side_um, file)
     _, outlines = trace_labels(found.labels)
     outlines = replace(outlines, xy=outlines.xy + np.array(region[:2], np.float32))
-    rings = [outlines.rings(k) for k in range(len(outlines))]
     boxes = outlines.boxes()
     boxes[:, 2:] -= boxes[:, :2]
-    encoded = encode_outlines(range(len(outlines)), boxes.astype(int).reshape(-1, 4).tolist(), rings)
+    encoded = encode_outlines(range(len(outlines)), boxes, outlines)
     return {
         "n_objects": len(outlines),
         "is_part": is_part,

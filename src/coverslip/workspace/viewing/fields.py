@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Connection, func, select
 from coverslip.datasets import is_table
 from coverslip.errors import CoverslipError, NotFound
 from coverslip.images import ReadPlan
-from coverslip.objects import Outlines, outlines_in_plane
+from coverslip.objects import Outlines, joined, outlines_in_plane
 from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.rows import AnyRow, Page, Paging, class_order, dataset_row, plan_of, source_paths
 from coverslip.workspace.store.tables import images
@@ -120,12 +120,13 @@ def field_outlines(workspace: Workspace, dataset_id: str, row_id: int) -> bytes:
     """
     with read_transaction(workspace.engine) as connection:
         dataset = dataset_row(connection, dataset_id)
-        query = select(images.c.row_id, images.c.plan).where(_in_field(connection, dataset_id, row_id))
+        sides = (func.json_extract(images.c.plan, f"$.region[{k}]") for k in range(4))
+        query = select(images.c.row_id, *sides).where(_in_field(connection, dataset_id, row_id))
         rows = connection.execute(query.order_by(images.c.position)).all()
-    boxes = [tuple(plan["region"]) for _, plan in rows]
+    boxes: list[Box] = [(x, y, width, height) for _, x, y, width, height in rows]
     source = picture_source(workspace, dataset_id, row_id)
     tables = tables_of(workspace, source_paths(dataset))
-    return encode_outlines([row_id for row_id, _ in rows], boxes, outlines_of(tables, source.path, source.plan, boxes))
+    return encode_outlines([row[0] for row in rows], boxes, outlines_of(tables, source.path, source.plan, boxes))
 
 
 def _plane_columns() -> tuple[ColumnElement[Any], ...]:
@@ -169,8 +170,8 @@ def tables_of(workspace: Workspace, sources: Sequence[str]) -> list[Path]:
     return tables
 
 
-def outlines_of(tables: Sequence[Path], path: Path, plan: ReadPlan, boxes: Sequence[Box]) -> list[Sequence[Array]]:
-    """Return the rings of each object of a field; none if no table has its outline.
+def outlines_of(tables: Sequence[Path], path: Path, plan: ReadPlan, boxes: Sequence[Box]) -> Outlines:
+    """Return the outline of each object of a field; objects that no table has are without an outline.
 
     Objects are matched by their boxes. The table lists objects of equal boxes in the order of the dataset.
 
@@ -183,21 +184,16 @@ def outlines_of(tables: Sequence[Path], path: Path, plan: ReadPlan, boxes: Seque
     Raises:
         BadDataset: a table cannot be read.
     """
-    of_box: dict[Box, deque[tuple[Outlines, int]]] = defaultdict(deque)
+    of_box: dict[Box, deque[int]] = defaultdict(deque)
+    outlines: list[Outlines] = []
     for table in tables:
         status = table.stat()
-        table_boxes, outlines = _read(table, status.st_mtime_ns, status.st_size, path, plan.series, plan.t, plan.z)
-        for position, box in enumerate(table_boxes.tolist()):
-            of_box[tuple(box)].append((outlines, position))
-    rings: list[Sequence[Array]] = []
-    for box in boxes:
-        matches = of_box.get(box)
-        if not matches:
-            rings.append(())
-            continue
-        outlines, position = matches.popleft()
-        rings.append(outlines.rings(position))
-    return rings
+        table_boxes, of_table = _read(table, status.st_mtime_ns, status.st_size, path, plan.series, plan.t, plan.z)
+        for position, box in enumerate(map(tuple, table_boxes.tolist()), start=sum(map(len, outlines))):
+            of_box[box].append(position)
+        outlines.append(of_table)
+    positions = np.array([matches.popleft() if (matches := of_box.get(box)) else -1 for box in boxes], np.int64)
+    return joined(outlines).take(positions)
 
 
 @lru_cache(maxsize=_MOST_TABLES)
@@ -207,24 +203,20 @@ def _read(
     return outlines_in_plane(table, path, series, t, z)
 
 
-def encode_outlines(row_ids: Sequence[int], boxes: Sequence[Box], rings: Sequence[Sequence[Array]]) -> bytes:
+def encode_outlines(row_ids: Sequence[int], boxes: Sequence[Box] | Array, outlines: Outlines) -> bytes:
     """Return objects as little-endian numbers of 32 bits.
 
     The numbers of objects, rings and vertices; the row_id of each object; x, y, width and height of each box (signed);
     the first ring of each object, and the number of rings; the first vertex of each ring, and the number of vertices
     (all unsigned); x and y of each vertex (floating point).
     """
-    ring_lengths = [len(ring) for of_object in rings for ring in of_object]
-    first_ring = np.concatenate([[0], np.cumsum([len(of_object) for of_object in rings])])
-    first_vertex = np.concatenate([[0], np.cumsum(ring_lengths)])
-    vertices = [ring for of_object in rings for ring in of_object]
-    xy = np.concatenate(vertices) if vertices else np.empty((0, 2))
+    n_rings, n_vertices = len(outlines.ring_start) - 1, len(outlines.xy)
     parts: tuple[tuple[Any, str], ...] = (
-        ((len(row_ids), len(ring_lengths), len(xy)), "<u4"),
+        ((len(row_ids), n_rings, n_vertices), "<u4"),
         (row_ids, "<u4"),
         (boxes, "<i4"),
-        (first_ring, "<u4"),
-        (first_vertex, "<u4"),
-        (xy, "<f4"),
+        (outlines.object_start, "<u4"),
+        (outlines.ring_start, "<u4"),
+        (outlines.xy, "<f4"),
     )
     return b"".join(np.asarray(values).astype(dtype).tobytes() for values, dtype in parts)
