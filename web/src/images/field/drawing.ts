@@ -1,6 +1,6 @@
 // Draws the objects of a field on a canvas: as pixels if they are small on the screen, otherwise by their outlines.
 import type { Placement } from '../viewer/TiledStage.svelte';
-import type { FieldObjects } from './objects';
+import type { FieldObjects, Point } from './objects';
 
 /** The colors of objects. */
 export interface Coloring {
@@ -11,21 +11,48 @@ export interface Coloring {
 
 const PIXELS_BELOW = 9; // px on the screen of a typical object
 const MOST_OUTLINES = 4_000;
-const MOST_HALOS = 1_200; // outlines with a dark edge
+const MOST_HALOS = 400; // outlines with a dark edge
 const MARKS_FROM = 26; // px
 const MOST_MARKS = 400;
-const LEAST_STEP = 0.8; // px between two vertices
+const LEAST_STEP = 1.5; // px between two vertices
 const POINT_PX = 5; // radius
 const MARK_PX = 8;
 const SELECTED = '#ffffff';
 const HALO = 'rgb(0 0 0 / 60%)';
 
+/** What is drawn besides the placement of the field. Equal objects are the same objects. */
+interface Scene {
+  objects: FieldObjects;
+  coloring: Coloring;
+  selected: Uint8Array; // for each object, whether it is selected: 1 or 0
+}
+
+const MARGIN = 0.25; // of the stage, drawn on each side of it
+const REST_MS = 90; // without a move until the objects are drawn again
+const BUSY = 5; // a drawing takes at most one of so many parts of the time while the field moves
+
+/**
+ * Objects are drawn on a picture that is larger than the stage. While the field moves, the picture is moved and scaled;
+ * it is drawn again when the field is at rest, and now and then before.
+ */
 export class FieldDrawing {
-  readonly #context: CanvasRenderingContext2D;
+  readonly #stage: CanvasRenderingContext2D;
+  readonly #picture = document.createElement('canvas');
+  readonly #context = this.#picture.getContext('2d')!;
   #pixels: ImageData | null = null;
+  #scene: Scene | null = null; // of the picture
+  #place: Placement = { scale: 1, x: 0, y: 0 }; // of the picture
+  #size = ''; // of the stage when the picture was drawn
+  #drawnAt = -Infinity;
+  #duration = 0; // of the last drawing, in ms
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private readonly canvas: HTMLCanvasElement) {
-    this.#context = canvas.getContext('2d')!;
+    this.#stage = canvas.getContext('2d')!;
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
   }
 
   /**
@@ -36,30 +63,104 @@ export class FieldDrawing {
    */
   draw(
     objects: FieldObjects,
-    { scale, x, y }: Placement,
+    place: Placement,
     coloring: Coloring,
     selected: Uint8Array,
     current: number | null,
-    lasso: readonly (readonly [number, number])[],
+    lasso: readonly Point[],
   ): void {
     const { canvas } = this;
     const ratio = window.devicePixelRatio || 1;
     const [width, height] = [canvas.clientWidth, canvas.clientHeight];
     const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
-    if (canvas.width !== w || canvas.height !== h) [canvas.width, canvas.height] = [w, h];
-    const context = this.#context;
-    context.setTransform(1, 0, 0, 1, 0, 0);
-    context.clearRect(0, 0, w, h);
     if (!w || !h) return;
-    const seen = objects.within(-x / scale, -y / scale, (width - x) / scale, (height - y) / scale);
-    const arePixels = objects.side * scale < PIXELS_BELOW || seen.length > MOST_OUTLINES;
-    if (arePixels) this.#drawPixels(objects, seen, { scale, x, y }, ratio, coloring, selected);
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.lineJoin = 'round';
-    const place = { scale, x, y };
-    if (!arePixels) this.#drawOutlines(objects, seen, place, coloring, selected);
+    if (canvas.width !== w || canvas.height !== h) [canvas.width, canvas.height] = [w, h];
+    const scene = { objects, coloring, selected };
+    const isSame =
+      this.#scene?.objects === objects &&
+      this.#scene.coloring === coloring &&
+      this.#scene.selected === selected &&
+      this.#size === `${w} ${h}`;
+    clearTimeout(this.#timer);
+    if (!isSame) this.#drawPicture(scene, place, ratio);
+    else if (!this.#covers(place, width, height)) {
+      const isDue = performance.now() - this.#drawnAt > BUSY * this.#duration;
+      if (isDue) this.#drawPicture(scene, place, ratio);
+      else
+        this.#timer = setTimeout(
+          () => this.draw(objects, place, coloring, selected, current, lasso),
+          Math.max(REST_MS, BUSY * this.#duration),
+        );
+    }
+    this.#show(objects, place, ratio, current, lasso);
+  }
+
+  /** Whether the picture has the scale of a placement, and all that is visible. */
+  #covers({ scale, x, y }: Placement, width: number, height: number): boolean {
+    const { scale: drawn, x: left, y: top } = this.#place;
+    return (
+      isEqual(scale, drawn) && Math.abs(x - left) <= MARGIN * width && Math.abs(y - top) <= MARGIN * height
+    );
+  }
+
+  #show(
+    objects: FieldObjects,
+    place: Placement,
+    ratio: number,
+    current: number | null,
+    lasso: readonly Point[],
+  ): void {
+    const stage = this.#stage;
+    const { width, height } = this.canvas;
+    const isMoved = isEqual(place.scale, this.#place.scale); // not zoomed: whole pixels stay sharp
+    const grown = isMoved ? 1 : place.scale / this.#place.scale;
+    const at = (value: number) => (isMoved ? Math.round(value) : value);
+    const [right, down] = [place.x - grown * this.#place.x, place.y - grown * this.#place.y];
+    stage.setTransform(1, 0, 0, 1, 0, 0);
+    stage.clearRect(0, 0, width, height);
+    const [left, top] = [Math.round(MARGIN * width), Math.round(MARGIN * height)];
+    stage.drawImage(
+      this.#picture,
+      at(right * ratio - grown * left),
+      at(down * ratio - grown * top),
+      grown * this.#picture.width,
+      grown * this.#picture.height,
+    );
+    stage.setTransform(ratio, 0, 0, ratio, 0, 0);
     if (current !== null) this.#drawCurrent(objects, current, place);
     if (lasso.length > 1) this.#drawLasso(lasso);
+  }
+
+  #drawPicture(scene: Scene, place: Placement, ratio: number): void {
+    const start = performance.now();
+    const { objects, coloring, selected } = scene;
+    const { scale } = place;
+    const [w, h] = [this.canvas.width, this.canvas.height];
+    const [left, top] = [Math.round(MARGIN * w), Math.round(MARGIN * h)];
+    const picture = this.#picture;
+    if (picture.width !== w + 2 * left || picture.height !== h + 2 * top)
+      [picture.width, picture.height] = [w + 2 * left, h + 2 * top];
+    const context = this.#context;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, picture.width, picture.height);
+    const moved = { scale, x: place.x + left / ratio, y: place.y + top / ratio };
+    const seen = objects.within(
+      -moved.x / scale,
+      -moved.y / scale,
+      (picture.width / ratio - moved.x) / scale,
+      (picture.height / ratio - moved.y) / scale,
+    );
+    if (objects.side * scale < PIXELS_BELOW || seen.length > MOST_OUTLINES)
+      this.#drawPixels(objects, seen, moved, ratio, coloring, selected);
+    else {
+      context.setTransform(ratio, 0, 0, ratio, 0, 0);
+      this.#drawOutlines(objects, seen, moved, coloring, selected);
+    }
+    this.#scene = scene;
+    this.#place = place;
+    this.#size = `${w} ${h}`;
+    this.#drawnAt = performance.now();
+    this.#duration = this.#drawnAt - start;
   }
 
   #drawPixels(
@@ -70,7 +171,7 @@ export class FieldDrawing {
     { palette, colorOf }: Coloring,
     selected: Uint8Array,
   ): void {
-    const { width, height } = this.canvas;
+    const { width, height } = this.#picture;
     if (this.#pixels?.width !== width || this.#pixels.height !== height)
       this.#pixels = this.#context.createImageData(width, height);
     const image = new Uint32Array(this.#pixels.data.buffer);
@@ -115,19 +216,19 @@ export class FieldDrawing {
       if (!members.length) return;
       context.beginPath();
       for (const k of members) this.#trace(objects, k, place);
-      if (hasHalo) this.#stroke(HALO, 3.5);
-      this.#stroke(palette[color]!, 1.75);
+      if (hasHalo) stroke(context, HALO, 3.5);
+      stroke(context, palette[color]!, 1.75);
     });
     if (last.length) {
       context.beginPath();
       for (const k of last) this.#trace(objects, k, place);
-      this.#stroke(HALO, 6);
-      this.#stroke(SELECTED, 4);
+      stroke(context, HALO, 6);
+      stroke(context, SELECTED, 4);
     }
     for (const k of last) {
       context.beginPath();
       this.#trace(objects, k, place);
-      this.#stroke(palette[colorOf[k]!]!, 1.75);
+      stroke(context, palette[colorOf[k]!]!, 1.75);
     }
     if (marks.length && objects.side * place.scale > MARKS_FROM && seen.length < MOST_MARKS)
       this.#drawMarks(objects, seen, place, marks, palette, colorOf);
@@ -166,12 +267,6 @@ export class FieldDrawing {
       );
   }
 
-  #stroke(color: string, width: number): void {
-    this.#context.strokeStyle = color;
-    this.#context.lineWidth = width;
-    this.#context.stroke();
-  }
-
   #drawMarks(
     objects: FieldObjects,
     seen: readonly number[],
@@ -202,7 +297,7 @@ export class FieldDrawing {
 
   /** Draw the box of the object with the focus, larger than the object if that is small on the screen. */
   #drawCurrent(objects: FieldObjects, k: number, { scale, x, y }: Placement): void {
-    const context = this.#context;
+    const context = this.#stage;
     const side = Math.max(18, objects.longerSide(k) * scale + 10);
     context.beginPath();
     context.rect(
@@ -211,22 +306,31 @@ export class FieldDrawing {
       side,
       side,
     );
-    this.#stroke(HALO, 4);
-    this.#stroke(SELECTED, 2);
+    stroke(context, HALO, 4);
+    stroke(context, SELECTED, 2);
   }
 
-  #drawLasso(lasso: readonly (readonly [number, number])[]): void {
-    const context = this.#context;
+  #drawLasso(lasso: readonly Point[]): void {
+    const context = this.#stage;
     context.beginPath();
     for (const [x, y] of lasso) context.lineTo(x, y);
     context.closePath();
     context.fillStyle = 'rgb(255 255 255 / 15%)';
     context.fill();
-    this.#stroke(HALO, 4);
+    stroke(context, HALO, 4);
     context.setLineDash([6, 4]);
-    this.#stroke(SELECTED, 2);
+    stroke(context, SELECTED, 2);
     context.setLineDash([]);
   }
+}
+
+/** Whether two scales differ by rounding only. */
+const isEqual = (a: number, b: number) => Math.abs(a / b - 1) < 1e-6;
+
+function stroke(context: CanvasRenderingContext2D, color: string, width: number): void {
+  context.strokeStyle = color;
+  context.lineWidth = width;
+  context.stroke();
 }
 
 let parser: CanvasRenderingContext2D | null = null;
