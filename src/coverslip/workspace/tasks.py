@@ -173,8 +173,8 @@ def preview_objects(request: Json, _: Emit) -> Json:
     settings = FinderSettings.model_validate(request["finder_settings"])
     file = None if request["finder_file"] is None else Path(request["finder_file"])
     found = find_with(request["finder"], pixels, settings, request["pixel_size_um"] or side_um, file)
-    _, outlines = trace_labels(found.labels)
-    outlines = replace(outlines, xy=outlines.xy + np.array(region[:2], np.float32))
+    traced = trace_labels(found.labels)[1]
+    outlines = replace(traced, xy=traced.xy + np.array(region[:2], np.float32))
     boxes = outlines.boxes()
     boxes[:, 2:] -= boxes[:, :2]
     encoded = encode_outlines(range(len(outlines)), boxes, outlines)

@@ -3857,7 +3857,10 @@ export interface components {
              * @description The kind of file, or the name of the finder.
              */
             kind: string;
-            /** N Objects */
+            /**
+             * N Objects
+             * @description Number of objects.
+             */
             n_objects: number;
             /**
              * N Of Field
@@ -5475,7 +5478,10 @@ export interface components {
              * @description The name of its file, with its time point and z-plane if any.
              */
             name: string;
-            /** N Objects */
+            /**
+             * N Objects
+             * @description Number of objects.
+             */
             n_objects: number;
             /**
              * Version
@@ -5635,7 +5641,10 @@ export interface components {
          * @description The objects that a finder finds in a field, or in the center of a large field.
          */
         FinderPreview: {
-            /** N Objects */
+            /**
+             * N Objects
+             * @description Number of objects.
+             */
             n_objects: number;
             /**
              * Is Part

@@ -121,6 +121,7 @@ FIELDS: Mapping[str, str] = {
     "n_files": "Number of files.",
     "n_groups": "Number of groups; null: no groups are known.",
     "n_images": "Number of images.",
+    "n_objects": "Number of objects.",
     "n_labeled": "Number of images with a label.",
     "n_mistakes": "Number of misclassified images.",
     "n_splits": "Number of splits.",

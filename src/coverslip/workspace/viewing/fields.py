@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, and_, func, select
 
 from coverslip.datasets import is_table
 from coverslip.errors import CoverslipError, NotFound
@@ -93,8 +93,7 @@ def field_of(workspace: Workspace, dataset_id: str, row_id: int) -> FieldOfView:
 
 
 def _field(row: AnyRow) -> FieldOfView:
-    row_id, image_id, path, version, n_objects, _ = row
-    return FieldOfView(row_id, field_name(image_id, path), n_objects, version)
+    return FieldOfView(row[0], field_name(row[1], row[2]), row[4], row[3])
 
 
 def field_labels(workspace: Workspace, dataset_id: str, row_id: int) -> FieldLabels:
@@ -152,9 +151,8 @@ def _in_field(connection: Connection, dataset_id: str, row_id: int) -> ColumnEle
     if plan.region is None:
         raise NotFound("no-object-of-field")
     condition = (images.c.dataset_id == dataset_id) & (images.c.path == row.path) & _is_object()
-    for column, value in zip(_plane_columns(), (plan.series, plan.t, plan.z), strict=True):
-        condition &= column == value
-    return condition
+    planes = zip(_plane_columns(), (plan.series, plan.t, plan.z), strict=True)
+    return and_(condition, *(column == value for column, value in planes))
 
 
 def tables_of(workspace: Workspace, sources: Sequence[str]) -> list[Path]:
