@@ -51,8 +51,10 @@ api: $(READY) $(MODULES)  ## the API's document, and the types that the pages ta
 	$(BIN)/python -m coverslip.app.openapi > web/openapi.json
 	.ci/npm run types
 
-bench: $(READY)  ## measure; prints ratios, asserts nothing
-	for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+bench: $(READY)  ## list the benchmarks, or run one: make bench SCRIPT=loop ARGS="--help"; prints ratios, asserts nothing
+	@if [ -z "$(SCRIPT)" ]; then \
+		for script in benchmarks/[!_]*.py; do echo "$$(basename $$script .py): $$(sed -n '1s/^"*//;1s/"*$$//p' $$script)"; done; \
+	else env -u PYTHONDONTWRITEBYTECODE $(BIN)/python benchmarks/$(SCRIPT).py $(ARGS); fi
 
 lock:  ## after a change of constraints.txt or of dependencies: the hashes in .ci/locked; make lock ARGS=--upgrade
 	.ci/lock $(ARGS)

@@ -55,14 +55,15 @@ read = runpy.run_path(folder + "/classify.py")["read"]
 pixels = np.stack([read(file, metadata["preprocessing"]) for file in files])
 table = csv.writer(sys.stdout)
 table.writerow(["path", "predicted"])
-with create_prediction_pipeline(model) as pipeline:
-    for k in range(0, len(files), 64):
-        inputs = Tensor(pixels[k : k + 64], dims=("batch", "y", "x", "channel"))
-        outputs = predict(model=pipeline, inputs={"pixels": inputs})
-        probabilities = np.asarray(outputs.members["probabilities"].data)
-        scores = probabilities / (metadata["thresholds"]["operating_points"] or 1)
-        for file, score in zip(files[k : k + 64], scores):
-            table.writerow([file, metadata["classes"][int(score.argmax())]])
+pipeline = create_prediction_pipeline(model)
+pipeline.load()  # not as a context: leaving it waits forever in bioimageio.core 0.11
+for k in range(0, len(files), 64):
+    inputs = Tensor(pixels[k : k + 64], dims=("batch", "y", "x", "channel"))
+    outputs = predict(model=pipeline, inputs={"pixels": inputs})
+    probabilities = np.asarray(outputs.members["probabilities"].data)
+    scores = probabilities / (metadata["thresholds"]["operating_points"] or 1)
+    for file, score in zip(files[k : k + 64], scores):
+        table.writerow([file, metadata["classes"][int(score.argmax())]])
 """
 )
 

@@ -90,7 +90,8 @@ def test_those_who_watch_see_how_many_rows_there_are(lab: Lab) -> None:
     assert events == lab.messages[-1:]  # an ended job repeats no events
 
 
-def test_rows_are_those_of_the_command_line(lab: Lab, tmp_path: Path) -> None:
+def test_rows_are_those_of_the_command_line_and_the_engine_is_stored(lab: Lab, tmp_path: Path) -> None:
+    assert (lab.workspace.runs / "first" / "classifier" / "engines" / "engine.json").is_file()
     cs.predict(lab.workspace.runs / "first", [lab.new], out=tmp_path / "predictions.csv")
     expected = (tmp_path / "predictions.csv").read_text()
     folder = find_job(lab.workspace, lab.prediction).folder

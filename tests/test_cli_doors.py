@@ -44,6 +44,7 @@ COMMANDS = (
     "export",
     "models",
     "cache",
+    "doctor",
     "study",
     "weights",
 )

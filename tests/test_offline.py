@@ -106,6 +106,7 @@ JOB: Commands = [
     "weights remove timm/test_efficientnet",
     ["train", "cells", "--out", "cached", *SETTINGS],  # from the hub's cache
     "cache",
+    "doctor",
     "cache --clean",
 ]
 FETCHING: list[str] = ["weights fetch resnet34", "train cells --model resnet34 --out third"]

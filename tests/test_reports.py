@@ -132,6 +132,15 @@ def test_the_model_card_answers_what_the_run_knows_and_leaves_the_rest_to_its_us
     assert f"| Accuracy | {accuracy.value:.3f} | {accuracy.low:.3f}–{accuracy.high:.3f} |" in card
 
 
+def test_the_model_card_names_the_folder_of_the_images_without_its_place(run):
+    reported = read_run(run)
+    (root,) = {Path(images.root) for images in reported.environment.data}
+    card = model_card_text(reported)
+    assert root.is_absolute()
+    assert root.name in card
+    assert str(root.parent) not in card
+
+
 def test_a_class_name_is_text_in_the_model_card(tmp_path):
     reported = read_run(write_run(tmp_path, ("<b>x</b> | y", "a\nb"), n_test=40, skill=2, finetuned=False))
     card = model_card_text(reported)

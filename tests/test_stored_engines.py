@@ -13,8 +13,9 @@ from trained import MadeOnce
 
 import coverslip as cs
 from coverslip.engines import running
-from coverslip.events import Event, Noted
+from coverslip.events import Event, Noted, Progressed
 from coverslip.runs import Run
+from coverslip.stopping import Stop
 
 pytestmark = pytest.mark.slow
 PREDICTING = """
@@ -134,6 +135,19 @@ def test_without_permission_to_store_it_an_engine_stays_in_the_cache(copied: Pat
     engines.write_bytes(b"")  # a file in place of the folder: nothing can be written there, even by an administrator
     assert [code for code in codes_of_prediction(copied, cells) if "engine" in code] == []
     assert [*(copied.parent / "cache" / "engines").glob("*/network.onnx")]
+
+
+def test_watching_a_folder_stores_the_engine(copied: Path, cells: Path) -> None:
+    shutil.rmtree(copied / "classifier" / "engines")
+    stop = copied / "stop"
+
+    def end(event: Event) -> None:
+        if isinstance(event, Progressed) and event.done:
+            stop.touch()
+
+    out = copied / "watched.csv"
+    cs.watch(copied / "classifier", cells, out=out, device="cpu", quiet_seconds=0, emit=end, stop=Stop(stop))
+    assert (copied / "classifier" / "engines" / "engine.json").is_file()
 
 
 def test_the_key_of_the_account_is_readable_by_the_account_only(account: Path, stored: Path) -> None:

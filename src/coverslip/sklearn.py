@@ -5,6 +5,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -84,7 +85,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         with tempfile.TemporaryDirectory(prefix="coverslip-", ignore_cleanup_errors=True) as folder:
             run = cs.train(data, recipe, out=Path(folder) / "run")
             self.classifier_file_ = cs.export(run, out=Path(folder) / "classifier.coverslip").read_bytes()
-        self._loaded: Classifier | None = None
+        self._packaged = _Packaged(self.classifier_file_)
         return self
 
     def predict(self, X: Images) -> npt.NDArray[Any]:  # Any: the labels
@@ -114,25 +115,11 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
     def _predicted(self, X: Images) -> "Predictions":
         check_is_fitted(self)
-        table = self._classifier().predict(_images(X))
+        table = self._packaged.classifier.predict(_images(X))
         for row in table:
             if row.predicted is None:
                 raise cs.CoverslipError("image-not-predicted", file=Path(row.path), reason=row.reason or "")
         return table
-
-    def _classifier(self) -> "Classifier":
-        if self._loaded is None:
-            folder = Path(tempfile.mkdtemp(prefix="coverslip-"))  # the classifier reads its weights when it needs them
-            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-            file = folder / "classifier.coverslip"
-            file.write_bytes(self.classifier_file_)
-            self._loaded = cs.load_classifier(file)
-        return self._loaded
-
-    def __getstate__(self) -> dict[str, Any]:  # Any: values of attributes
-        """Return the state without the loaded network, which is loaded again from the file."""
-        state: dict[str, Any] = super().__getstate__()
-        return {**state, "_loaded": None} if "_loaded" in state else state
 
     def __sklearn_tags__(self) -> Tags:
         """Describe the input for scikit-learn: images, not rows of features."""
@@ -141,6 +128,24 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         tags.input_tags.three_d_array = True
         tags.input_tags.string = True
         return tags
+
+
+class _Packaged:
+    """The content of a `.coverslip` file, and its classifier, which a copy or pickle loads again."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def __reduce__(self) -> tuple[type[Self], tuple[bytes]]:
+        return type(self), (self._content,)
+
+    @cached_property
+    def classifier(self) -> "Classifier":
+        folder = Path(tempfile.mkdtemp(prefix="coverslip-"))  # the classifier reads its weights when it needs them
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        file = folder / "classifier.coverslip"
+        file.write_bytes(self._content)
+        return cs.load_classifier(file)
 
 
 def _images(X: Images) -> list[Any]:  # Any: paths of image files, or images in memory

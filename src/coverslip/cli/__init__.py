@@ -24,6 +24,7 @@ from coverslip.cli import (
     decide,
     demo,
     distance,
+    doctor,
     evaluate,
     explain,
     models,
@@ -101,6 +102,7 @@ app.command(name="export-objects")(objects.export_objects)
 app.command(name="export")(outputs.export)
 app.command(name="models")(models.models)
 app.command(name="cache")(cache.cache)
+app.command(name="doctor")(doctor.doctor)
 app.add_typer(study.study_app, name="study")
 app.add_typer(models.weights_app, name="weights")
 

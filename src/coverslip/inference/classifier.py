@@ -128,6 +128,7 @@ class Classifier:
         self._shift = np.zeros(len(self.card.classes))  # of logits, for other class proportions
         self._rescaling: Rescaling | None = None
         self._engine: Engine | None = None
+        self._saved_engine: Engine | None = None
         self._engine_note: Note | None = None
         if device == "cpu":
             self._engine, self._engine_note = stored_engine(packed.path, self._fingerprint)
@@ -209,9 +210,10 @@ class Classifier:
         return adapted
 
     def save_engine(self) -> None:
-        """Store the engine that was used with the classifier, for predictions without PyTorch."""
-        if self._engine is not None:
+        """Store the engine that was used with the classifier, once, for predictions without PyTorch."""
+        if self._engine is not None and self._engine is not self._saved_engine:
             store_engine(self.path, self._fingerprint, self._engine)
+            self._saved_engine = self._engine
 
     def open_images(self, sources: Dataset | ImageSource, axes: Axes = "HWC") -> Dataset:
         """Open images, to be read like the training images.

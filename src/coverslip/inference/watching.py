@@ -116,6 +116,7 @@ def watch(
                 if row.decision == UNREADABLE and decisions[UNREADABLE] <= MAX_REASONS:
                     emit(Noted.of(unreadable_note(row)))
             table.save()
+            classifier.save_engine()
             emit(Progressed(stage="watching", done=images.n_predicted, total=images.n_predicted + images.n_pending))
     return summary_of(out, classifier, decisions, shares, has_all_probabilities=top_k is None)
 

@@ -11,6 +11,7 @@ all 52 were compared with a copy of the published checklist.
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from coverslip.images import PIXEL_SIZE_FACTOR, pixel_side
 from coverslip.messages import text
@@ -126,7 +127,7 @@ _OF_CALIBRATION = ("ece_expected", "ece_uncalibrated")  # reference values of th
 
 
 def _sources(run: ReportedRun) -> str:
-    folders = [images.domain or images.root for images in run.environment.data]
+    folders = [images.domain or Path(images.root).name for images in run.environment.data]
     return text("card-sources", n_images=len(run.run.split), folders=listed(folders), not_known=not_known(run))
 
 

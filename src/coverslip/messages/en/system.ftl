@@ -27,6 +27,38 @@ device-unavailable = PyTorch cannot use '{ $device }' on this computer, which ha
 
 device-refused = The network does not run correctly on '{ $device }'. The processor runs it instead, which is slower.
 
+# coverslip doctor
+
+doctor-installation = Installation
+
+doctor-computer = This computer
+
+doctor-folders = Folders, with the free space
+
+doctor-error = Error: { $what }. { $do }
+
+doctor-warning = Warning: { $what }. { $do }
+
+doctor-no-findings = Nothing needs attention. To test everything from images to a report, run: coverslip demo
+
+doctor-networks = No network can be built: { $reason }
+    .do = Packages may not fit together. Install coverslip in a new environment.
+
+doctor-gpu-without-cuda = This computer has a GPU ({ $gpus }), but PyTorch is installed for processors only
+    .do = Trainings on the GPU are much faster. Install PyTorch for it: uv pip install --reinstall torch --torch-backend auto
+
+doctor-gpu-not-usable = PyTorch cannot use the GPU of this computer ({ $gpus })
+    .do = Its driver may be too old for this version of PyTorch. Install the newest driver of the GPU.
+
+doctor-little-memory = This computer has { $size } of memory
+    .do = Trainings need about 4 GB. Close other programs, choose a smaller network, or use another computer.
+
+doctor-folder = coverslip cannot write to this folder: { $reason }
+    .do = Allow your account to write there, or set { $variable } to another folder.
+
+doctor-little-disk = Only { $size } are free on the disk of this folder
+    .do = Free some space, or set { $variable } to a folder on another disk.
+
 # Files and archives
 
 file-not-written = The file could not be written: { $reason }

@@ -8,8 +8,11 @@ Differences: saturated pixels get no random noise. Position embeddings for image
 timm.
 """
 
+from functools import lru_cache
 from typing import Any, ClassVar
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -54,16 +57,19 @@ class ChannelwiseViT(nn.Module):
             if number in _TOGETHER:
                 concatenated = self.together[_TOGETHER.index(number)](self._concatenated(tokens))
                 tokens = self._separated(concatenated)
-        features = self.norm(tokens)[:, 0].reshape(len(x), -1)
+        features = self.norm(tokens)[:, 0].reshape(x.shape[0], -1)
         logits: Tensor = self.classifier(features)
         return logits
 
     def _with_positions(self, patches: Tensor) -> Tensor:
         """Convert (B, D, rows, columns) to (B, 1 + rows x columns, D): class token first, positions added."""
-        resized: Any = import_timm().layers.resample_abs_pos_embed  # Any: untyped; does nothing if the size is equal
-        positions = resized(self.pos_embed, new_size=list(patches.shape[2:]), num_prefix_tokens=1)
+        positions = self.pos_embed
+        n_positions = positions.shape[1] - 1
+        if patches.shape[2] ** 2 != n_positions or patches.shape[3] ** 2 != n_positions:
+            weights = torch.from_numpy(_resizing(n_positions, patches.shape[2], patches.shape[3])).to(positions)
+            positions = torch.cat([positions[:, :1], weights @ positions[:, 1:]], dim=1)
         tokens = patches.flatten(2).transpose(1, 2)
-        with_class: Tensor = torch.cat([self.cls_token.expand(len(tokens), -1, -1), tokens], dim=1) + positions
+        with_class: Tensor = torch.cat([self.cls_token.expand(tokens.shape[0], -1, -1), tokens], dim=1) + positions
         return with_class
 
     def _concatenated(self, tokens: Tensor) -> Tensor:
@@ -73,6 +79,19 @@ class ChannelwiseViT(nn.Module):
     def _separated(self, tokens: Tensor) -> Tensor:
         """Convert (B, tokens, channels x D) to (B x channels, tokens, D)."""
         return tokens.reshape(*tokens.shape[:2], self._channels, -1).transpose(1, 2).flatten(0, 1)
+
+
+@lru_cache(maxsize=8)
+def _resizing(n_positions: int, rows: int, columns: int) -> npt.NDArray[np.float32]:
+    """Return the (rows x columns, n_positions) weights with which timm resizes position embeddings.
+
+    Multiplication by a constant can be exported to ONNX, which lacks this kind of resizing.
+    """
+    resized: Any = import_timm().layers.resample_abs_pos_embed  # Any: untyped
+    with torch.no_grad():
+        weights: Tensor = resized(torch.eye(n_positions, device="cpu")[None], new_size=[rows, columns], num_prefix_tokens=0)[0]
+    matrix: npt.NDArray[np.float32] = weights.numpy()
+    return matrix
 
 
 class _Patches(nn.Module):

@@ -115,6 +115,7 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
                     if stop.is_requested():
                         raise Stopped("prediction-stopped", file=folder)
             writer.add(unwritten)
+        classifier.save_engine()
         for extra_note in (training_images.note(), shares.note()):
             if extra_note is not None:
                 handle(Noted.of(extra_note))

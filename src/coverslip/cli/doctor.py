@@ -1,0 +1,221 @@
+"""`coverslip doctor`: what is installed, what this computer offers, and what prevents coverslip from working well."""
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from coverslip.cli._options import AsJson
+from coverslip.errors import EXTRA_MODULES, has_extra
+from coverslip.messages import Failure, failure, text
+
+_PACKAGES = (
+    *("torch", "torchvision", "timm", "numpy", "scipy", "scikit-learn", "pillow", "tifffile"),
+    *("onnxruntime", "openvino", "nd2", "liffile", "czifile", "oiffile", "zarr", "pydicom"),
+)
+_LEAST_MEMORY_BYTES, _LEAST_DISK_BYTES = 4 * 10**9, 2 * 10**9
+_GPU_SECONDS = 20
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Check the installation and this computer.
+
+    Shows versions, extras, processor, memory, GPUs and the folders that coverslip writes to, and what to do where
+    something is missing. Sends nothing. The exit code is 1 if something must be mended. `coverslip demo` tests all from
+    images to a report.
+
+    Examples:
+
+      coverslip doctor
+
+      coverslip doctor --json > doctor.json
+    """
+    from coverslip.cli._show import print_json, results_console, show_record
+
+    failures, warnings = _findings()
+    facts = _facts()
+    if as_json:
+        print_json(
+            {
+                **facts,
+                "errors": [_as_json(each) for each in failures],
+                "warnings": [_as_json(each) for each in warnings],
+            }
+        )
+    else:
+        console = results_console()
+        for title, record in facts.items():
+            console.print(text(f"doctor-{title}"))
+            show_record(console, record)
+            console.print()
+        for level, findings in (("doctor-error", failures), ("doctor-warning", warnings)):
+            for finding in findings:
+                console.print(text(level, what=finding.what, do=finding.do), soft_wrap=True)
+        if not failures and not warnings:
+            console.print(text("doctor-no-findings"))
+    if failures:
+        raise typer.Exit(1)
+
+
+def _facts() -> dict[str, dict[str, Any]]:  # Any: JSON values
+    """Return what is installed and what this computer offers, by section."""
+    import psutil
+
+    from coverslip._version import __version__
+    from coverslip.cli._show import size_in_words
+    from coverslip.machine import n_cores, processor_name
+
+    memory = psutil.virtual_memory()
+    return {
+        "installation": {
+            "coverslip": __version__,
+            "folder": str(Path(__file__).parents[1]),
+            "python": f"{platform.python_version()} ({sys.executable})",
+            **{name: _version_of(name) for name in _PACKAGES},
+            "extras": [name for name in sorted(EXTRA_MODULES) if has_extra(name)],
+            "extras_not_installed": [name for name in sorted(EXTRA_MODULES) if not has_extra(name)],
+        },
+        "computer": {
+            "system": platform.platform(),
+            "processor": f"{processor_name()} ({platform.machine()})",
+            "cores": n_cores(),
+            "memory": size_in_words(memory.total),
+            "free_memory": size_in_words(memory.available),
+            "gpus": _gpus(),
+            "devices": _devices(),
+        },
+        "folders": {
+            name: f"{folder} ({size_in_words(_free_bytes(folder))})" for name, (folder, _) in _folders().items()
+        },
+    }
+
+
+def _findings() -> tuple[list[Failure], list[Failure]]:
+    """Return what must be mended, and what should be."""
+    import psutil
+
+    from coverslip.cli._show import size_in_words
+
+    failures: list[Failure] = []
+    warnings: list[Failure] = []
+    if (reason := _fault_of_networks()) is not None:
+        failures.append(failure("doctor-networks", reason=reason))
+    else:
+        warnings += gpu_findings(_gpus(), _devices(), is_cuda_build=_is_cuda_build())
+    if (total := psutil.virtual_memory().total) < _LEAST_MEMORY_BYTES:
+        warnings.append(failure("doctor-little-memory", size=size_in_words(total)))
+    for folder, variable in _folders().values():
+        if (reason := _fault_of_folder(folder)) is not None:
+            failures.append(failure("doctor-folder", file=str(folder), variable=variable, reason=reason))
+        elif (free := _free_bytes(folder)) < _LEAST_DISK_BYTES:
+            warnings.append(
+                failure("doctor-little-disk", file=str(folder), variable=variable, size=size_in_words(free))
+            )
+    return failures, warnings
+
+
+def gpu_findings(gpus: Sequence[str], devices: Sequence[str], *, is_cuda_build: bool) -> Iterator[Failure]:
+    """Yield why PyTorch does not use the GPUs of this computer.
+
+    Args:
+        gpus: NVIDIA GPUs by name.
+        devices: what PyTorch can use.
+        is_cuda_build: whether PyTorch was built for such GPUs.
+    """
+    if gpus and not is_cuda_build:
+        yield failure("doctor-gpu-without-cuda", gpus=", ".join(gpus))
+    elif gpus and "cuda" not in devices:
+        yield failure("doctor-gpu-not-usable", gpus=", ".join(gpus))
+
+
+def _as_json(finding: Failure) -> dict[str, Any]:  # Any: JSON values
+    return {name: getattr(finding, name) for name in ("code", "what", "do", "file", "parameters")}
+
+
+def _version_of(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _fault_of_networks() -> str | None:
+    """Return why no network can be built; None if one can. Packages with compiled parts fail in many ways."""
+    from coverslip.datasets import one_line
+
+    try:
+        from coverslip.models.complexity import cost_of_model
+        from coverslip.runs import Recipe
+
+        cost_of_model(Recipe().model, n_classes=2, channels=3, options={})
+    except Exception as error:  # noqa: BLE001
+        return one_line(f"{type(error).__name__}: {error}", 200)
+    return None
+
+
+def _devices() -> list[str]:
+    from coverslip.machine import usable_devices
+
+    try:
+        return usable_devices()
+    except Exception:  # noqa: BLE001  a broken PyTorch is a finding
+        return []
+
+
+def _is_cuda_build() -> bool:
+    import torch
+
+    return torch.version.cuda is not None or torch.version.hip is not None
+
+
+def _gpus() -> list[str]:
+    """Return the NVIDIA GPUs that the driver lists, whether PyTorch can use them or not."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return []
+    command = [program, "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_GPU_SECONDS, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [line.strip() for line in done.stdout.splitlines() if line.strip()]
+
+
+def _folders() -> dict[str, tuple[Path, str]]:
+    """Return the folders that coverslip writes to, each with the variable that sets it."""
+    from coverslip.cache import cache_folder
+    from coverslip.files import weights_folder
+    from coverslip.workspace.store.workspace import default_workspace_folder
+
+    return {
+        "cache": (cache_folder(), "COVERSLIP_CACHE"),
+        "weights": (weights_folder(), "COVERSLIP_WEIGHTS"),
+        "app": (default_workspace_folder(), "COVERSLIP_HOME"),
+        "temporary_files": (Path(tempfile.gettempdir()), "TMPDIR"),
+    }
+
+
+def _fault_of_folder(folder: Path) -> str | None:
+    """Return why nothing can be written to a folder, which may not exist yet; None if files can be written."""
+    try:
+        with tempfile.TemporaryFile(dir=_existing(folder)):
+            return None
+    except OSError as error:
+        return error.strerror or str(error)
+
+
+def _free_bytes(folder: Path) -> int:
+    return shutil.disk_usage(_existing(folder)).free
+
+
+def _existing(folder: Path) -> Path:
+    """Return a folder, or the nearest above it that exists."""
+    return next(each for each in (folder, *folder.parents) if os.path.lexists(each))

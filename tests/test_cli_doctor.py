@@ -1,0 +1,76 @@
+"""`coverslip doctor`: facts of the installation and this computer, and what to mend."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coverslip.cli import main
+from coverslip.cli.doctor import gpu_findings
+
+GPU = "NVIDIA GeForce RTX 4090, 580.65.06"
+
+
+def examined(capsys: pytest.CaptureFixture[str]) -> tuple[int, Any]:
+    code = main(["doctor", "--json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.slow
+def test_a_sound_installation_has_no_errors_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("COVERSLIP_CACHE", "COVERSLIP_WEIGHTS", "COVERSLIP_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "not yet" / name))
+    code, answer = examined(capsys)
+    assert (code, answer["errors"]) == (0, [])
+    assert answer["installation"]["numpy"]
+    assert answer["computer"]["cores"] >= 1
+    assert "cpu" in answer["computer"]["devices"]
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.slow
+def test_a_folder_that_cannot_be_written_is_an_error_that_names_its_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("COVERSLIP_CACHE", str(tmp_path / "file" / "cache"))
+    code, answer = examined(capsys)
+    (error,) = answer["errors"]
+    assert code == 1
+    assert (error["code"], error["parameters"]["variable"]) == ("doctor-folder", "COVERSLIP_CACHE")
+    assert main(["doctor"]) == 1
+    assert error["what"] in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="writes a program for a shell")
+def test_a_gpu_that_the_driver_lists_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_text(f"#!/bin/sh\necho '{GPU}'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    _, answer = examined(capsys)
+    assert answer["computer"]["gpus"] == [GPU]
+
+
+@pytest.mark.parametrize(
+    ("gpus", "devices", "is_cuda_build", "expected"),
+    [
+        ([GPU], ["cpu"], False, ["doctor-gpu-without-cuda"]),
+        ([GPU], ["cpu"], True, ["doctor-gpu-not-usable"]),
+        ([GPU], ["cpu", "cuda"], True, []),
+        ([], ["cpu"], False, []),
+        ([], ["cpu", "mps"], False, []),
+    ],
+)
+def test_the_reason_why_a_gpu_is_not_used_is_a_finding(
+    gpus: list[str], devices: list[str], is_cuda_build: bool, expected: list[str]
+) -> None:
+    assert [finding.code for finding in gpu_findings(gpus, devices, is_cuda_build=is_cuda_build)] == expected
