@@ -89,7 +89,9 @@ def _resizing(n_positions: int, rows: int, columns: int) -> npt.NDArray[np.float
     """
     resized: Any = import_timm().layers.resample_abs_pos_embed  # Any: untyped
     with torch.no_grad():
-        weights: Tensor = resized(torch.eye(n_positions, device="cpu")[None], new_size=[rows, columns], num_prefix_tokens=0)[0]
+        weights: Tensor = resized(
+            torch.eye(n_positions, device="cpu")[None], new_size=[rows, columns], num_prefix_tokens=0
+        )[0]
     matrix: npt.NDArray[np.float32] = weights.numpy()
     return matrix
 

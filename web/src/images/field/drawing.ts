@@ -280,6 +280,7 @@ export class FieldDrawing {
     context.textAlign = 'center';
     context.textBaseline = 'middle';
     context.lineWidth = 3;
+    context.lineJoin = 'round';
     context.strokeStyle = HALO;
     for (const k of seen) {
       const mark = marks[colorOf[k]!];
