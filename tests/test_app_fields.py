@@ -1,5 +1,6 @@
 """Fields of view in the app: objects that are read or found, their outlines and labels, and tiles of the field."""
 
+import base64
 import csv
 import io
 import threading
@@ -223,3 +224,24 @@ def test_predictions_of_objects_are_shown_in_their_field(app: App, tmp_path: Pat
     assert app.get(f"{at}/rows/4/field/tiles")["width"] == SIDE
     assert app.client.get(f"/api/v1/{at}/rows/4/field/tiles/0/0/0").status_code == 200
     assert app.client.get(f"/api/v1/{at}/rows/99/field").status_code == 404
+
+
+def test_a_preview_of_the_finder_has_its_objects_estimates_and_warnings(app: App, fields: str) -> None:
+    at = f"datasets/{fields}/images/{app.rows(f'datasets/{fields}')[0]}/finder-preview"
+    previews = app.client.app.state.previews  # type: ignore[attr-defined]  # of FastAPI
+    try:
+        preview = app.send("POST", at, {})
+        assert (preview["n_objects"], preview["is_part"], preview["region"]) == (9, False, [0, 0, SIDE, SIDE])
+        assert (preview["settings"]["objects"], preview["warnings"]) == ("bright", [])
+        data = base64.b64decode(preview["outlines"])
+        assert np.frombuffer(data, "<u4", 2).tolist() == [9, 9]
+        dark = app.send("POST", at, {"finder_settings": {"objects": "dark"}})
+        assert dark["n_objects"] != 9
+        assert dark["warnings"]
+        needs_file = app.refused("POST", at, {"finder": "instanseg"})
+        assert needs_file["code"] == "finder-without-file"
+        no_size = app.refused("POST", at, {"finder_settings": {"diameter": 9, "unit": "um"}})
+        assert no_size["code"] == "finder-no-pixel-size"
+        assert app.send("POST", at, {"finder_settings": {"diameter": 9, "unit": "um"}, "pixel_size_um": 0.25})
+    finally:
+        previews.close()
