@@ -30,6 +30,7 @@ Box = tuple[int, int, int, int]  # x, y, width, height in pixels
 UNLABELED = -1
 # SQLite takes them from the row with the minimum, if a query has one.
 _FIRST_OBJECT = (images.c.row_id, images.c.image_id, images.c.shown_path, images.c.version)
+_N_OBJECTS = func.count().label("n_objects")
 _MOST_TABLES = 4  # fields whose outlines are in memory
 
 
@@ -71,7 +72,7 @@ def list_fields(workspace: Workspace, dataset_id: str, paging: Paging) -> Page[F
     """
     first = func.min(images.c.position)
     of_dataset = (images.c.dataset_id == dataset_id) & _is_object()
-    grouped = select(*_FIRST_OBJECT, func.count(), first).where(of_dataset)
+    grouped = select(*_FIRST_OBJECT, _N_OBJECTS, first).where(of_dataset)
     with workspace.engine.connect() as connection:
         dataset_row(connection, dataset_id)
         rows = connection.execute(grouped.group_by(images.c.path, *_plane_columns()).order_by(first)).all()
@@ -87,13 +88,13 @@ def field_of(workspace: Workspace, dataset_id: str, row_id: int) -> FieldOfView:
     with read_transaction(workspace.engine) as connection:
         dataset_row(connection, dataset_id)
         condition = _in_field(connection, dataset_id, row_id)
-        query = select(*_FIRST_OBJECT, func.count(), func.min(images.c.position)).where(condition)
+        query = select(*_FIRST_OBJECT, _N_OBJECTS, func.min(images.c.position)).where(condition)
         row = connection.execute(query).one()
     return _field(row)
 
 
 def _field(row: AnyRow) -> FieldOfView:
-    return FieldOfView(row[0], field_name(row[1], row[2]), row[4], row[3])
+    return FieldOfView(row.row_id, field_name(row.image_id, row.shown_path), row.n_objects, row.version)
 
 
 def field_labels(workspace: Workspace, dataset_id: str, row_id: int) -> FieldLabels:
