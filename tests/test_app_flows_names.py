@@ -209,6 +209,7 @@ def test_a_classifier_goes_from_one_app_to_another(
 @pytest.mark.exhaustive
 def test_a_classifier_that_is_dropped_on_the_page_shows_its_card(page: "Page", stock: Stock) -> None:
     open_page(page, "/predict")
+    page.get_by_label("Import a .coverslip file").wait_for(state="attached")
     page.evaluate(DROP_CLASSIFIER, f"/api/v1/runs/{stock.run}/download/classifier")
     card_of_file(page, stock)
 
@@ -217,7 +218,7 @@ DROP_CLASSIFIER = """async (address) => {
   const data = await (await fetch(address)).arrayBuffer();
   const dropped = new DataTransfer();
   dropped.items.add(new File([data], 'dropped.coverslip'));
-  const target = document.querySelector('.drop');
+  const target = document.querySelector('main');
   target.dispatchEvent(new DragEvent('drop', { dataTransfer: dropped, bubbles: true, cancelable: true }));
 }"""
 

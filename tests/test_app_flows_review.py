@@ -210,6 +210,7 @@ def test_the_image_under_the_keys_stays_while_others_come(page: "Page", review: 
     page.keyboard.press("Enter")  # the one after it; while it is open no rows are asked for
     viewer = page.get_by_role("dialog")
     viewer.get_by_text(str(review.rows[4]["image_id"])).first.wait_for()
+    viewer.locator(".tiles[data-sharp=true]").wait_for()
     hear_of_rows(page, 4)  # what was under way before comes to its end
     n_requests = len(requests)
     hear_of_rows(page, 8)

@@ -391,6 +391,8 @@ def test_pictures_are_served_only_from_below_the_allowed_roots(lab: Lab, tmp_pat
     assert sheet.headers["content-type"] == "image/webp"  # with a blank cell: the first one is broken
     assert lab.client.get(f"{path}/0/picture").status_code == 422
     assert lab.client.get(f"{path}/1/picture").headers["content-type"] == "image/png"
+    tiles = f"{API}/jobs/{lab.prediction}/images"
+    assert [lab.client.get(f"{tiles}/{k}/tiles/0/0/0").status_code for k in (0, 1)] == [422, 200]
     outside = write_cells(tmp_path / "outside", 3, is_sorted=False)
     answer = lab.client.post(f"{API}/predictions", json={"classifier_id": lab.run, "sources": [str(outside)]})
     assert (answer.status_code, answer.json()["code"]) == (422, "outside-roots")
@@ -402,6 +404,7 @@ def test_pictures_are_served_only_from_below_the_allowed_roots(lab: Lab, tmp_pat
         shown.unlink()
         shown.symlink_to(next(outside.iterdir()))
         assert lab.client.get(f"{path}/{k}/picture").status_code == 422
+        assert lab.client.get(f"{tiles}/{k}/tiles").status_code == 422
     finally:
         shown.unlink()
         shown.write_bytes(bytes_before)

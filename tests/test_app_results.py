@@ -60,6 +60,7 @@ def test_a_misclassified_image_of_the_summary_opens_among_all_of_them_with_the_k
     page.get_by_role("link", name=f"Enlarge {mistake['image_id']},").press("Enter")
     viewer = page.get_by_role("dialog")
     viewer.get_by_title(mistake["image_id"]).wait_for()
+    viewer.locator(".tiles[data-sharp=true]").wait_for()
     page.keyboard.press("Escape")
     viewer.wait_for(state="hidden")
     page.wait_for_url(f"**/runs/{stock.folds}?tab=misclassified")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import tifffile
 from browser import RunningApp, check_accessible, open_page
 from drawing import save_cell, save_cells, write_cells
 from image_sets import App, workspace_in
@@ -18,6 +19,8 @@ from coverslip.images import ReadPlan
 from coverslip.messages import text
 from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.datasets.sources import Grouping
+from coverslip.workspace.recipes import recipe_of_dataset
+from coverslip.workspace.store.rows import dataset_row
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -90,6 +93,31 @@ def test_what_was_chosen_holds_when_images_are_regrouped_read_again_and_trained_
     data = open_dataset(images.sources, crop_size=24)  # the recipe says so
     assert {record.plan.region[2:] for record in data.records if record.plan.region} == {(24, 24)}
     assert len({record.group for record in open_dataset(images.sources, group="group", crop_size=24).records}) == 6
+
+
+def test_a_crop_size_in_um_reaches_crops_viewer_and_recipe(app: App, tmp_path: Path) -> None:
+    table = write_points(tmp_path / "data")
+    fields = tmp_path / "data" / "fields"
+    for k in range(6):  # of two pixel sizes
+        pixels = np.asarray(Image.open(fields / f"{k}.png")).repeat(1 + k % 2, 0).repeat(1 + k % 2, 1)
+        size = (20_000 * (1 + k % 2),) * 2  # pixels per cm
+        tifffile.imwrite(fields / f"{k}.tif", pixels, resolution=size, resolutionunit="CENTIMETER", metadata=None)
+    table.write_text(table.read_text().replace(".png", ".tif"))
+    preview = {"path": str(table), "columns": COLUMNS, "crop_size": "12µm"}
+    assert app.client.post("/api/v1/table-crops-preview", json=preview).status_code == 200
+    dataset = opened(app, table, crop_size="12 um")
+    rows = app.send("GET", f"datasets/{dataset['id']}/images")["items"]
+    sides = {}
+    for row in rows:
+        tiles = app.send("GET", f"datasets/{dataset['id']}/images/{row['row_id']}/tiles")
+        sides[Path(row["path"]).stem] = tiles["width"], tiles["height"]
+    assert sides == {str(k): (24, 24) if k % 2 == 0 else (48, 48) for k in range(6)}
+    with app.home.engine.connect() as connection:
+        row = dataset_row(connection, dataset["id"])
+    recipe = recipe_of_dataset(app.home, row, {})
+    assert recipe.crop_size == "12 um"
+    problem = app.refused("POST", "table-crops-preview", {**preview, "crop_size": "12 mm"})
+    assert problem["code"] == "invalid-request"
 
 
 def test_files_of_formats_that_cannot_be_read_are_counted_apart(app: App, tmp_path: Path) -> None:
@@ -206,5 +234,5 @@ def test_a_table_of_objects_is_opened_grouped_by_field_and_trained_with_its_marg
     images = training_images(app.home, dataset["id"])
     records = open_dataset(images.sources).read_with(ReadPlan(crop_margin=0.5)).records
     assert {record.group for record in records} == {f"{k}.png" for k in range(6)}
-    assert [records[1].plan.region, records[1].plan.crop] == [(54, 19, 12, 12), (48, 13, 24, 24)]
+    assert [records[1].plan.region, records[1].plan.crop((120, 90), None)] == [(54, 19, 12, 12), (48, 13, 24, 24)]
     assert (records[1].field, records[1].object_id) == ("0.png", "1")

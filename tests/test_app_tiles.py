@@ -241,3 +241,23 @@ def test_trainings_and_predictions_read_the_chosen_pixels(app: App, tmp_path: Pa
         assert len(table) == 8
         n_right = sum(row["predicted"] in row["path"] for row in table)
         assert (n_right == 8) == is_right
+        codes = [note["code"] for note in app.get(f"predictions/{prediction}")["notes"]]
+        assert ("other-pixels" in codes) == (other_pixels is not None)
+    # The viewer shows what was read, in the colors of the dataset.
+    display = [{"color": "00ff00"}, {"color": "ff0000", "low": 0.0, "high": 9_000.0}]
+    app.send("PATCH", f"datasets/{new['id']}", {"display": display})
+    at = f"jobs/{prediction}/images/0"
+    viewed = app.get(f"{at}/tiles")
+    assert (viewed["z"], viewed["n_z"], viewed["width"]) == (0, 3, 32)
+    assert [channel["color"] for channel in viewed["channels"]] == ["00ff00", "ff0000"]
+    (path,) = {row["path"] for row in table[:1]}
+    stack = tifffile.imread(path)
+    np.testing.assert_array_equal(
+        tile(app, at, 0, 0, 0, display="0:ffffff:0:255")[..., 0], np.minimum(stack[0, 0], 255)
+    )
+    plane = tile(app, at, 0, 0, 0, z=2, display="1:ffffff:0:65535")[..., 0]
+    np.testing.assert_allclose(plane, stack[2, 1] / 257, atol=1)
+    assert app.client.get(f"/api/v1/{at}/tiles/9/0/0").status_code == 404
+    assert app.client.get(f"/api/v1/jobs/{prediction}/images/99/tiles").status_code == 404
+    at = f"jobs/{run}/images/{app.get(f'runs/{run}/rows')['items'][0]['row_id']}"
+    assert app.get(f"{at}/tiles")["z"] == 2

@@ -81,3 +81,9 @@ def test_pixels_of_files_are_chosen_once_and_viewed_in_colors(
     viewer.get_by_role("button", name="Automatic display").click()
     viewer.get_by_role("button", name="Automatic display").wait_for(state="detached")
     assert app_server.get(at)["display"] == []
+    open_page(page, f"/train?dataset={stacks['id']}")
+    for summary in page.locator("summary", has_text="Preprocessing").all():
+        summary.click()
+    assert page.get_by_label("z-plane", exact=True).input_value() == "max"
+    assert page.get_by_label("Channels", exact=True).input_value() == "GFP"
+    page.get_by_text("differs from the defaults").wait_for(state="detached")

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from memory import within_memory
 from PIL import Image
 from refusing import refusing
 
@@ -189,6 +190,49 @@ def test_tiles_of_a_slide_in_dicom_are_one_plane(shared_data: Any, tmp_path: Pat
         read_pixels(tmp_path / "b.dcm")
 
 
+@needs("DICOM")
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99"])
+def test_dicom_is_equal_in_every_uncompressed_syntax_and_refused_where_it_is_cut(
+    shared_data: Any, tmp_path: Path, syntax: str
+) -> None:
+    from pydicom import dcmread
+
+    source = shared_data("microscope_formats") / "dicom" / "CT_small.dcm"
+    data = dcmread(source)
+    data.file_meta.TransferSyntaxUID = syntax
+    data.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+    np.testing.assert_array_equal(read_pixels(tmp_path / "a.dcm").array, read_pixels(source).array)
+    written = (tmp_path / "a.dcm").read_bytes()
+    for n_bytes in (len(written) // 2, len(written) - 1_000):
+        (tmp_path / "a.dcm").write_bytes(written[:n_bytes])
+        with refusing(UnreadableImage, "image-damaged"):
+            read_pixels(tmp_path / "a.dcm")
+
+
+@needs("DICOM")
+def test_one_frame_of_a_long_dicom_is_read_with_little_memory(shared_data: Any, tmp_path: Path) -> None:
+    from pydicom import dcmread
+
+    n_frames, side = 2_000, 512  # 1 GB; the file has a hole
+    data = dcmread(shared_data("microscope_formats") / "dicom" / "CT_small.dcm")
+    frame = RNG.integers(0, 30_000, (side, side), np.int16)
+    data.Rows, data.Columns, data.NumberOfFrames, data.PixelData = side, side, n_frames, frame.tobytes()
+    del data[0xFFFC, 0xFFFC]  # padding after the pixels
+    file = tmp_path / "a.dcm"
+    data.save_as(file)
+    content = file.read_bytes()
+    at = content.index(b"\xe0\x7f\x10\x00OW")
+    with file.open("r+b") as opened:
+        opened.seek(at + 8)
+        opened.write((n_frames * frame.nbytes).to_bytes(4, "little"))
+        opened.seek((n_frames - 1) * frame.nbytes + at + 12)
+        opened.write(frame.tobytes())
+    read_pixels(shared_data("microscope_formats") / "dicom" / "CT_small.dcm")  # imports
+    with within_memory(4e6):
+        pixels = read_pixels(file, ReadPlan(t=n_frames - 1)).array
+    np.testing.assert_array_equal(pixels[..., 0], frame)
+
+
 @needs("CZI")
 def test_pixels_of_czi_stand_in_the_file_as_blue_green_red_and_are_those_of_its_lossy_export(shared_data: Any) -> None:
     folder = shared_data("microscope_formats") / "czi_ometiff"
@@ -316,6 +360,41 @@ def test_a_missing_chunk_and_another_separator_are_errors_and_not_zeros(tmp_path
     text = metadata.read_text()
     assert '"."' in text
     metadata.write_text(text.replace('"."', '"/"'))
+    with refusing(UnreadableImage, "image-damaged"):
+        read_pixels(path)
+
+
+@needs("OME-Zarr")
+@pytest.mark.parametrize("index_location", ["start", "end"])
+@pytest.mark.parametrize("is_compressed", [True, False])
+def test_a_shard_has_empty_chunks_but_no_missing_ones(tmp_path: Path, index_location: Any, is_compressed: bool) -> None:
+    import zarr
+    from zarr.codecs import BytesCodec, ShardingCodec, ZstdCodec
+
+    array = RNG.integers(1, 60_000, (1, 64, 64), np.uint16)
+    array[:, :16, :16] = 0  # an inner chunk of the fill value, which the writer omits
+    path = write_zarr(tmp_path / "a.zarr", array, "CYX", "0.5")
+    codecs = [BytesCodec(), ZstdCodec()] if is_compressed else [BytesCodec()]
+    zarr.create_array(
+        path / "0",
+        overwrite=True,
+        shape=array.shape,
+        chunks=(1, 32, 32),
+        dtype=array.dtype,
+        serializer=ShardingCodec(chunk_shape=(1, 16, 16), codecs=codecs, index_location=index_location),
+        filters=None,
+        compressors=None,
+    )[:] = array
+    shard = path / "0/c/0/0/0"
+    data, full = shard.read_bytes(), (path / "0/c/0/1/1").read_bytes()
+    assert len(data) < len(full)
+    np.testing.assert_array_equal(read_pixels(path).array[..., 0], array[0])
+    np.testing.assert_array_equal(read_pixels(path, ReadPlan(region=(0, 0, 20, 9))).array[..., 0], array[0, :9, :20])
+    for n_bytes in (0, 1, 60, len(data) // 2, len(data) - 1):
+        shard.write_bytes(data[:n_bytes])
+        with refusing(UnreadableImage, "image-damaged"):
+            read_pixels(path)
+    shard.unlink()
     with refusing(UnreadableImage, "image-damaged"):
         read_pixels(path)
 

@@ -80,8 +80,8 @@ Columns = Annotated[
     str | None, typer.Option("--columns", metavar="NAME=COLUMN,...", help=text("help-columns"), show_default=False)
 ]
 CropSize = Annotated[
-    int | None,
-    typer.Option("--crop-size", metavar="PIXELS", min=4, max=10_000, help=text("help-crop-size"), show_default=False),
+    str | None,
+    typer.Option("--crop-size", metavar="PIXELS|UM", help=text("help-crop-size"), show_default=False),
 ]
 RescaleImages = Annotated[bool, typer.Option("--rescale", help=text("help-rescale"))]
 Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option("--device", help=text("help-device"))]
@@ -115,6 +115,11 @@ def columns_of(option: str | None) -> dict[str, str]:
             raise usage_error("usage-columns", hint="--columns", column=pair.strip(), is_repeated=is_repeated)
         columns[name] = column
     return columns
+
+
+def crop_size_of(option: str | None) -> int | str | None:
+    """Return the crop size that `--crop-size` sets; it is checked when the images are opened."""
+    return int(option) if option is not None and option.isdecimal() else option
 
 
 def check_groups(group: str | None, group_pattern: str | None) -> None:
@@ -170,7 +175,7 @@ def error_line(error: CoverslipError) -> str:
 def _as_argument(remedy: Remedy) -> str:
     match remedy:
         case Set(key="crop_size", value=value):
-            return f"--crop-size {value}"
+            return f"--crop-size {for_shell(str(value))}"
         case MapColumn(meaning=meaning):
             return f"--columns {meaning}=COLUMN"
         case Set(key=key, value=value):

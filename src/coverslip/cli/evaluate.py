@@ -16,6 +16,7 @@ from coverslip.cli._options import (
     RescaleImages,
     check_groups,
     columns_of,
+    crop_size_of,
     one_or_all,
     usage_error,
 )
@@ -67,7 +68,7 @@ def evaluate(
             group=group,
             group_pattern=group_pattern,
             columns=columns_of(columns),
-            crop_size=crop_size or open_run(run).recipe.crop_size,
+            crop_size=crop_size_of(crop_size) or open_run(run).recipe.crop_size,
         )
     with shown_progress(notes_console()) as emit:
         evaluation = pipeline.evaluate(run, dataset, name=name, rescale=rescale, device=device, emit=emit)

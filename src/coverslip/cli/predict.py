@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from coverslip.cli._options import AsJson, Columns, CropSize, Device, RescaleImages, columns_of, usage_error
+from coverslip.cli._options import (
+    AsJson,
+    Columns,
+    CropSize,
+    Device,
+    RescaleImages,
+    columns_of,
+    crop_size_of,
+    usage_error,
+)
 from coverslip.errors import CoverslipError
 from coverslip.messages import text
 
@@ -112,8 +121,9 @@ def predict(
             sources: object = list(images)
             if columns or crop_size:
                 plan = open_classifier(find_classifier(run)).card.preprocessing.plan
-                plan = plan.model_copy(update={"crop_size": crop_size or plan.crop_size})
-                sources = open_dataset(sources, columns=columns_of(columns), plan=plan, labeled=False)
+                sources = open_dataset(
+                    sources, columns=columns_of(columns), crop_size=crop_size_of(crop_size), plan=plan, labeled=False
+                )
             summary = predict_images(
                 run,
                 sources,

@@ -183,7 +183,7 @@ def images_and_recipe(
     group: str | None = None,
     group_pattern: str | None = None,
     columns: str | None = None,
-    crop_size: int | None = None,
+    crop_size: str | None = None,
 ) -> "tuple[Dataset, Recipe]":
     """Return the dataset and the recipe that the options describe."""
     refuse_bare_settings(data)

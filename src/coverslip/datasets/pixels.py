@@ -139,13 +139,15 @@ def _rescaled(
     record: ImageRecord, array: np.ndarray, pixel_size_um: PixelSize, rescaling: Rescaling, fields: Fields
 ) -> tuple[np.ndarray, tuple[int, int]]:
     """Return the pixels of an image in the pixel size of a classifier, and their width and height without a frame."""
-    size, region = (array.shape[1], array.shape[0]), record.plan.crop
+    size, region = (array.shape[1], array.shape[0]), record.plan.region
+    if record.plan.has_physical_size:
+        return array, size
     if region is None or ("point" not in record.stated and record.plan.crop_size is None):
         new_size = rescaling.size_of(size, pixel_size_um)
         return rescaled(record.path, array, new_size, rescaling.frame), new_size
     x, y = box_center(region)
-    width, height = rescaling.source_size_of(region[2:], pixel_size_um)
-    if (width, height) == region[2:]:
+    width, height = rescaling.source_size_of(size, pixel_size_um)
+    if (width, height) == size:
         return array, size
     around = record.plan.model_copy(
         update={"region": (x - width // 2, y - height // 2, width, height), "crop_size": None}

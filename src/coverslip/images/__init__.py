@@ -34,11 +34,13 @@ from coverslip.images.formats import (
     unread_suffixes,
 )
 from coverslip.images.plan import (
+    LENGTH_FORMAT,
     MAX_CHANNEL_FILES,
-    MAX_CROP_MARGIN,
     PLAN_COLUMNS,
     Channel,
     ChannelFiles,
+    CropMargin,
+    CropSize,
     PixelSizeUm,
     ReadPlan,
     ZPlane,
@@ -66,15 +68,15 @@ from coverslip.images.reader import (
     check_size,
     pixel_side,
 )
-from coverslip.images.reading import BEYOND_EDGE, NO_SUCH_FILE, Pixels, pixels_in_memory
+from coverslip.images.reading import BEYOND_EDGE, NO_SUCH_FILE, Pixels, crop_of, pixels_in_memory
 from coverslip.images.rescaling import Rescaling, rescaled
 from coverslip.images.thumbnails import small_pixels, thumbnail
 from coverslip.images.writing import write_tiff
 
 __all__ = [
     "BEYOND_EDGE",
+    "LENGTH_FORMAT",
     "MAX_CHANNEL_FILES",
-    "MAX_CROP_MARGIN",
     "MAX_SIDE_PX",
     "NO_SUCH_FILE",
     "PIXEL_SIZES_UM",
@@ -83,6 +85,8 @@ __all__ = [
     "WITHIN_VARIABLE",
     "Channel",
     "ChannelFiles",
+    "CropMargin",
+    "CropSize",
     "Decoded",
     "Degradation",
     "Depth",
@@ -107,6 +111,7 @@ __all__ = [
     "box_center",
     "caption_font",
     "check_size",
+    "crop_of",
     "decode_in_processes",
     "decode_pillow",
     "degraded",

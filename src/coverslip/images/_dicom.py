@@ -4,16 +4,20 @@ Tiles of a whole slide are one plane; the frames of other files are time points.
 
 Values are those of the file: a modality's rescaling is not applied, and overlays are not drawn. Palettes and YBR become
 RGB, and gray with white as 0 is inverted, as in other formats.
+
+Of a file, only its description and the frames that a region needs are read.
 """
 
+import io
 import logging
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -37,14 +41,39 @@ def _open(path: Path) -> Iterator[Source]:
     from pydicom import dcmread
 
     with open_image(path) as file:
-        yield _DicomSource(path, dcmread(file, defer_size=None))
+        data = dcmread(file, stop_before_pixels=True)
+        keyword = _read_pixel_tag(file, data)
+        source: BinaryIO = file
+        if data.file_meta.TransferSyntaxUID == _DEFLATED:  # as a whole, so that there is no position in the file
+            file.seek(0)
+            data = dcmread(file)
+            keyword = next((keyword for keyword in _PIXEL_KEYWORDS.values() if keyword in data), None)
+            source = io.BytesIO(data[keyword].value if keyword else b"")
+        if keyword is None:
+            raise damaged(path, text("dicom-without-pixels"))
+        yield _DicomSource(path, data, keyword, source)
+
+
+_DEFLATED = "1.2.840.10008.1.2.1.99"
+_TYPES = (b"OB", b"OW", b"OF", b"OD", b"UN")
+_PIXEL_KEYWORDS = {0x0008: "FloatPixelData", 0x0009: "DoubleFloatPixelData", 0x0010: "PixelData"}
+
+
+def _read_pixel_tag(file: BinaryIO, data: "Dataset") -> str | None:
+    """Return the keyword of the element of pixels at which reading stopped, and move to its value; None: none."""
+    tag = file.read(8)
+    if len(tag) < 8:
+        return None
+    group, element = struct.unpack_from("<HH" if data.file_meta.TransferSyntaxUID.is_little_endian else ">HH", tag)
+    # The length has 4 bytes, which follow the tag, or a type with 2 letters and 2 unused bytes.
+    file.seek(4 if tag[4:6] in _TYPES else 0, io.SEEK_CUR)
+    return _PIXEL_KEYWORDS.get(element) if group == 0x7FE0 else None
 
 
 class _DicomSource:
-    def __init__(self, path: Path, data: "Dataset") -> None:
-        self._path, self._data = path, data
-        if "PixelData" not in data and "FloatPixelData" not in data and "DoubleFloatPixelData" not in data:
-            raise damaged(path, text("dicom-without-pixels"))
+    def __init__(self, path: Path, data: "Dataset", keyword: str, file: BinaryIO) -> None:
+        """Take the data before the pixels, the element of the pixels, and a file that is at the start of its value."""
+        self._path, self._data, self._keyword, self._file = path, data, keyword, file
         self._rows, self._columns = int(data.Rows), int(data.Columns)
         self._n_frames = int(data.get("NumberOfFrames") or 1)
         if self._n_frames > _MAX_FRAMES:
@@ -88,8 +117,8 @@ class _DicomSource:
         if self._is_palette:
             bits = int(self._data.RedPaletteColorLookupTableDescriptor[2])
             return np.dtype(np.uint8 if bits <= 8 else np.uint16)
-        if "PixelData" not in self._data:
-            return np.dtype(np.float32 if "FloatPixelData" in self._data else np.float64)
+        if self._keyword != "PixelData":
+            return np.dtype(np.float32 if self._keyword == "FloatPixelData" else np.float64)
         dtype: np.dtype[np.generic] = pixel_dtype(self._data).newbyteorder("=")
         return dtype
 
@@ -132,23 +161,33 @@ class _DicomSource:
                 ] = tile[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
         return result
 
+    @cached_property
+    def _options(self) -> dict[str, Any]:
+        """How pydicom decodes the pixels."""
+        from pydicom.pixels.utils import as_pixel_options
+
+        options: dict[str, Any] = as_pixel_options(self._data, pixel_keyword=self._keyword)
+        return options
+
     def _decoded_by_imagecodecs(self, index: int) -> Array:
         import imagecodecs
         from pydicom.encaps import get_frame
 
-        encoded = get_frame(self._data.PixelData, index, number_of_frames=self._n_frames)
+        offsets = self._options.get("extended_offsets")
+        encoded = get_frame(self._file, index, number_of_frames=self._n_frames, extended_offsets=offsets)
         is_ls = str(self._data.file_meta.TransferSyntaxUID).endswith(("80", "81"))
         decode = imagecodecs.jpegls_decode if is_ls else imagecodecs.jpeg_decode
         return np.asarray(decode(encoded)).astype(self._dtype, copy=False)
 
     def _frame(self, index: int) -> Array:
         """Return (H, W, C) of one frame."""
-        from pydicom.pixels import apply_color_lut, pixel_array
+        from pydicom.pixels import apply_color_lut, get_decoder
 
         if self._data.file_meta.TransferSyntaxUID in _BY_IMAGECODECS:
             array = self._decoded_by_imagecodecs(index)
         else:
-            array = np.asarray(pixel_array(self._data, index=index))
+            decoder = get_decoder(self._data.file_meta.TransferSyntaxUID)
+            array = np.asarray(decoder.as_array(self._file, index=index, **self._options)[0])
         if self._is_palette:
             array = apply_color_lut(array, self._data)
         elif str(self._data.PhotometricInterpretation) == "MONOCHROME1" and array.dtype.kind == "u":

@@ -275,6 +275,8 @@ class _TiffSource:
             decoded = Decoded(oriented(_to_intensities(path, array, page), orientation), int(page.bitspersample))
         array = decoded.array if window is not None else decoded.array[selection.window.of_array]
         note = text("tifffile-complains", complaint=_summary(warnings[0])) if warnings else None
+        if "<BinaryOnly" in (self._tiff.ome_metadata or ""):
+            note = text("ome-in-companion")
         return Decoded(array, decoded.bit_depth, note)
 
 

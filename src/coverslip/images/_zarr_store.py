@@ -2,6 +2,10 @@
 
 zarr fills missing chunks with a constant. A folder that was copied in part, or whose chunks have other names than its
 metadata state, would become a black image without an error.
+
+A shard is a file of several chunks, and its index states which chunks are empty: writers omit those that consist of the
+fill value only. These are no missing chunks. A shard that is missing, empty or shorter than its index states is an
+error.
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -35,14 +39,16 @@ class ChunkStore(Store):  # type: ignore[misc]  # of a package without types her
         """Return the bytes of a file; None for missing metadata.
 
         Raises:
-            UnreadableImage: a chunk is missing.
+            UnreadableImage: a chunk is missing or incomplete.
         """
         try:
+            is_complete = True
             with confined_to(self._roots), open_image(self._folder / key) as file:
                 match byte_range:
                     case RangeByteRequest(start, end):
                         file.seek(start)
                         data = file.read(end - start)
+                        is_complete = len(data) == end - start
                     case OffsetByteRequest(offset):
                         file.seek(offset)
                         data = file.read()
@@ -51,10 +57,13 @@ class ChunkStore(Store):  # type: ignore[misc]  # of a package without types her
                         data = file.read()
                     case _:
                         data = file.read()
+                is_complete = is_complete and bool(file.seek(0, 2))
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             if key.rsplit("/", 1)[-1] in _METADATA:
                 return None
             raise damaged(self._folder, text("zarr-chunk-missing", chunk=key)) from None
+        if not is_complete:
+            raise damaged(self._folder, text("zarr-chunk-incomplete", chunk=key))
         return prototype.buffer.from_bytes(data)
 
     async def get_partial_values(

@@ -194,14 +194,15 @@ def read_pixels(
     """
     if fields is None or plan.region is None or plan.level or plan.z == "best-focus":
         return _read(path, plan, max_bytes, within)
-    whole = plan.model_copy(update={"region": None})
+    whole = plan.model_copy(update={"region": None, "crop_size": None, "crop_margin": 0.0})
     try:
         plane = fields.get(path, whole, lambda: _read(path, whole, max_bytes, within))
     except UnreadableImage as error:
         if error.code != "image-too-large":
             raise
         return _read(path, plan, max_bytes, within)
-    return cut(path, plane, ReadPlan(region=plan.crop), max_bytes)
+    box = ReadPlan(region=plan.region, crop_size=plan.crop_size, crop_margin=plan.crop_margin)
+    return cut(path, plane, box, max_bytes)
 
 
 def read_preprocessed_image(

@@ -2,20 +2,38 @@
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from coverslip.images.reader import PIXEL_SIZES_UM
+from coverslip.images.reader import PIXEL_SIZES_UM, PixelSize, Size
 
 MAX_CHANNEL_FILES = 16
-MAX_CROP_MARGIN = 10.0
 
 ZPlane = Annotated[int, Field(ge=0)] | Literal["max", "mean", "best-focus", "channels"]
 Channel = int | Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Region = tuple[int, int, int, int]
 PixelSizeUm = Annotated[float, Field(ge=PIXEL_SIZES_UM[0], le=PIXEL_SIZES_UM[1], allow_inf_nan=False)]
+_IN_UM = re.compile(r"(\d{1,6}(?:\.\d{1,4})?) ?(?:um|µm|μm)", re.IGNORECASE | re.ASCII)
+
+
+def _length(value: object) -> object:
+    """Return a length such as `32µm` as `32 um`; other values unchanged."""
+    match = _IN_UM.fullmatch(value.strip()) if isinstance(value, str) else None
+    return value if match is None else f"{float(match[1]):.10g} um"
+
+
+LENGTH_FORMAT = "length-um"  # in JSON Schema
+Length = Annotated[
+    str,
+    BeforeValidator(_length),
+    StringConstraints(pattern=r"^(0\.0*[1-9]|[1-9])\d*(\.\d+)? um$", max_length=20),
+    Field(json_schema_extra={"format": LENGTH_FORMAT, "examples": ["32 um"]}),
+]
+CropSize = Annotated[int, Field(ge=4, le=10_000)] | Length
+CropMargin = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] | Length
 
 
 def _distinct(marks: tuple[str, ...]) -> tuple[str, ...]:
@@ -68,40 +86,64 @@ class ReadPlan(BaseModel):
         description="Parts of file names that distinguish the files of one image, one file per channel, in this order. "
         "Used when a dataset is opened; its images then have `other_files`.",
     )
-    crop_size: int | None = Field(
+    crop_size: CropSize | None = Field(
         default=None,
-        ge=4,
-        le=10_000,
-        description="Side in pixels of the square around each point, or around the center of each box, of a table. For "
-        "points, it is used when a dataset is opened; its images then have a `region`.",
+        description="Side of the square around each point, or around the center of each box, of a table, in pixels of "
+        "level 0 or in µm (`32 um`). In µm, it applies to the center of whole images, too. In pixels, it is used for "
+        "points when a dataset is opened; its images then have a `region`.",
     )
-    crop_margin: float = Field(
+    crop_margin: CropMargin = Field(
         default=0.0,
-        ge=0,
-        le=MAX_CROP_MARGIN,
-        allow_inf_nan=False,
-        description="Margin that is read on each side of a box, as a share of the longer side of the box.",
+        description="Margin that is read on each side of a box: a share of the longer side of the box, or a length in "
+        "µm (`2 um`).",
     )
     other_files: tuple[str, ...] = Field(
         default=(),
         description="For one image: the files of further channels, relative to the folder of its file, or absolute.",
     )
 
-    @property
-    def crop(self) -> Region | None:
-        """The pixels of level 0 that are read: the region, with its margin, or a square around its center."""
-        if self.region is None:
+    def crop(self, size: Size, pixel_size_um: PixelSize | None) -> Region | None:
+        """Return the pixels of level 0 that are read; None: the whole plane.
+
+        This is the region with its margin, or a rectangle around its center. Without a region, a crop size in µm
+        applies to the center of the plane.
+
+        Args:
+            size: width and height of level 0.
+            pixel_size_um: width and height of its pixels.
+
+        Raises:
+            ValueError: there is a length in µm, and the pixel size is unknown.
+        """
+        if self.region is None and not self.has_physical_size:
             return None
+        x, y, width, height = self.region or (0, 0, *size)
         if self.crop_size is not None:
-            return square_around(box_center(self.region), self.crop_size)
-        x, y, width, height = self.region
-        margin = round(self.crop_margin * max(width, height))
-        return x - margin, y - margin, width + 2 * margin, height + 2 * margin
+            sides = _in_pixels(self.crop_size, pixel_size_um)
+            return _around(box_center((x, y, width, height)), sides)
+        if isinstance(self.crop_margin, str):
+            horizontal, vertical = _in_pixels(self.crop_margin, pixel_size_um)
+        else:
+            horizontal = vertical = round(self.crop_margin * max(width, height))
+        return x - horizontal, y - vertical, width + 2 * horizontal, height + 2 * vertical
+
+    @property
+    def has_physical_size(self) -> bool:
+        """Whether images are squares of a size in µm, so that the pixel size does not change what they show."""
+        return isinstance(self.crop_size, str)
+
+    @property
+    def of_whole_image(self) -> "ReadPlan":
+        """The plan for images without a box or point: only a crop size in µm applies to them."""
+        crop_size = self.crop_size if self.has_physical_size else None
+        return self.model_copy(update={"crop_size": crop_size, "crop_margin": 0.0})
 
     @property
     def of_pixels(self) -> "ReadPlan":
-        """The plan without the pixel size, which does not change the pixels."""
-        return self if self.pixel_size_um is None else self.model_copy(update={"pixel_size_um": None})
+        """The plan without a pixel size that does not change the pixels."""
+        if self.pixel_size_um is None or self.has_physical_size or isinstance(self.crop_margin, str):
+            return self
+        return self.model_copy(update={"pixel_size_um": None})
 
     def files(self, path: Path) -> tuple[Path, ...]:
         """Return all files of an image, that of the first channel first."""
@@ -127,9 +169,23 @@ class ReadPlan(BaseModel):
         return cls.model_validate(json.loads(text))
 
 
-def square_around(point: tuple[int, int], side: int) -> tuple[int, int, int, int]:
+def square_around(point: tuple[int, int], side: int) -> Region:
     """Return the box (x, y, width, height) of this side length with a point at its center."""
-    return point[0] - side // 2, point[1] - side // 2, side, side
+    return _around(point, (side, side))
+
+
+def _around(point: tuple[int, int], sides: Size) -> Region:
+    return point[0] - sides[0] // 2, point[1] - sides[1] // 2, *sides
+
+
+def _in_pixels(length: int | str, pixel_size_um: PixelSize | None) -> Size:
+    """Return a length in pixels, horizontally and vertically."""
+    if isinstance(length, int):
+        return length, length
+    if pixel_size_um is None:
+        raise ValueError(length)
+    um = float(length.removesuffix(" um"))
+    return max(1, round(um / pixel_size_um[0])), max(1, round(um / pixel_size_um[1]))
 
 
 def box_center(box: tuple[int, int, int, int]) -> tuple[int, int]:

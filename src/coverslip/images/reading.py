@@ -95,10 +95,9 @@ def decode(path: Path, plan: ReadPlan = WHOLE_IMAGE, *, max_bytes: int = MAX_BYT
 
 def _read(path: Path, source: Source, plan: ReadPlan, file_format: str, max_bytes: int) -> Pixels:
     series = _choose_series(path, source.describe(), plan)
-    if plan.pixel_size_um is not None:
-        series = replace(series, pixel_size_um=(plan.pixel_size_um, plan.pixel_size_um))
+    series = _with_stated_size(series, plan)
     size = series.sizes[plan.level]
-    region = _at_level(plan.crop, series.sizes[0], size)
+    region = _at_level(crop_of(path, plan, series), series.sizes[0], size)
     channels = channel_numbers(path, plan.channels, series.channels)
     whole = Window(0, 0, *size)
     window = whole if region is None else _window(path, region, size)
@@ -133,6 +132,20 @@ def _read(path: Path, source: Source, plan: ReadPlan, file_format: str, max_byte
     pixel_size = series.pixel_size_at(plan.level)
     pixels = Pixels(array, file_format, bit_depth, n_planes, note or replaced, pixel_size)
     return _cut(path, pixels, region, size, window, max_bytes)
+
+
+def _with_stated_size(series: Series, plan: ReadPlan) -> Series:
+    stated = plan.pixel_size_um
+    return series if stated is None else replace(series, pixel_size_um=(stated, stated))
+
+
+def crop_of(path: Path, plan: ReadPlan, series: Series) -> Region | None:
+    """Return the pixels of level 0 that a plan reads of a series; None: the whole plane.
+
+    Raises:
+        UnreadableImage: the plan has a length in µm, and the pixel size is unknown.
+    """
+    return _crop(path, plan, series.sizes[0], _with_stated_size(series, plan).pixel_size_at(0))
 
 
 _PLAIN_DEPTHS = ("uint8", "uint16")  # which no pixel value changes
@@ -217,7 +230,15 @@ def cut(path: Path, plane: Pixels, plan: ReadPlan, max_bytes: int = MAX_BYTES) -
     """
     array = _select_channels(path, plane.array, channel_numbers(path, plan.channels, ()))
     size = array.shape[1], array.shape[0]
-    return _cut(path, replace(plane, array=array), plan.crop, size, Window(0, 0, *size), max_bytes)
+    region = _crop(path, plan, size, plane.pixel_size_um)
+    return _cut(path, replace(plane, array=array), region, size, Window(0, 0, *size), max_bytes)
+
+
+def _crop(path: Path, plan: ReadPlan, size: Size, pixel_size_um: PixelSize | None) -> Region | None:
+    try:
+        return plan.crop(size, pixel_size_um)
+    except ValueError as error:
+        raise UnreadableImage("crop-needs-pixel-size", file=path, length=str(error)) from error
 
 
 def _cut(path: Path, part: Pixels, region: Region | None, size: Size, window: Window, max_bytes: int) -> Pixels:

@@ -47,7 +47,7 @@ class Differences:
 
     def _pixel_size_warnings(self, record: ImageRecord, image: PreprocessedImage) -> Iterator[str]:
         """Count the pixel size of an image, and yield a warning if it differs or the image is rescaled."""
-        if self._trained_um is None:
+        if self._trained_um is None or record.plan.has_physical_size:
             return
         if image.pixel_size_um is None:
             self._n_without_pixel_size += 1
@@ -78,6 +78,8 @@ class Differences:
             mode = text("color-mode", n_channels=image.n_channels)
             difference = text("channels-differ", channels=mode, trained=trained)
             yield difference, difference
+        if record.plan.has_physical_size:
+            return
         width, height = str(image.width_px), str(image.height_px)
         if record.plan.region is None and self._is_field(image):
             n = image.width_px * image.height_px // trained_on.usual_area_px

@@ -228,7 +228,7 @@ def _predicted(
     classifier: Classifier, images: _Images, complete: Iterable[tuple[str, ...]], batch_size: int, stop: Stop
 ) -> Iterator[tuple[Prediction, str]]:
     """Yield the rows of images that are unchanged after their prediction, with the hashes of the files."""
-    plan = classifier.card.preprocessing.plan.model_copy(update={"crop_size": None})
+    plan = classifier.card.preprocessing.plan.of_whole_image
     records, digests = list[ImageRecord](), list[str]()
     for parts in complete:
         path = images.folder.joinpath(*parts)

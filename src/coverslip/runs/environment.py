@@ -32,7 +32,9 @@ class Opened(Record):
     columns: dict[str, str] = Field(
         default_factory=dict, description="Columns of the tables by meaning, if the user chose them."
     )
-    crop_size: int | None = Field(default=None, description="Side in pixels of the crop around each point of a table.")
+    crop_size: int | str | None = Field(
+        default=None, description="Side of the crop around each point of a table, in pixels or in µm (`32 um`)."
+    )
 
 
 class DomainImages(Record):

@@ -35,7 +35,8 @@ def learn_preprocessing(facts: Sequence[ImageFacts], recipe: Recipe) -> Preproce
         pad_color=recipe.pad_color,
         scaling=scaling,
         depth="uint8" if all_8_bit else "uint16",
-        plan=plan_of(recipe).of_pixels,  # the pixel size is stated for the training images only
+        # The pixel size is stated for the training images only.
+        plan=plan_of(recipe).model_copy(update={"pixel_size_um": None}),
         degradation=recipe.degrade.degradation,
     )
 

@@ -1,5 +1,5 @@
 // Requests about datasets: images, labels, findings, groups, and previews of trainings.
-import { answer, api, every, rowIds } from './client';
+import { answer, api, at as addressOf, every, rowIds } from './client';
 import type { components } from './schema';
 
 type Schemas = components['schemas'];
@@ -40,8 +40,10 @@ export const createSamples = () => answer(api.POST('/api/v1/samples'));
 /** How to read tables whose headers are not recognized. */
 export interface TableChoices {
   columns: Record<string, string>; // meaning → column name; an empty name ignores the column
-  crop_size: number | null; // side of the square around each point, in pixels
+  crop_size: CropSize | null;
 }
+/** Side of the square around each point: pixels, or a length such as `32 um`. */
+export type CropSize = number | string;
 export const BY_HEADER: TableChoices = { columns: {}, crop_size: null };
 
 export const openDataset = (sources: NewSource[], isLabeled: boolean, choices: TableChoices = BY_HEADER) =>
@@ -55,7 +57,7 @@ export const previewTable = (path: string, columns: Record<string, string>, sign
 export const previewTableCrops = (
   path: string,
   columns: Record<string, string>,
-  crop_size: number | null,
+  crop_size: CropSize | null,
   signal?: AbortSignal,
 ) =>
   answer(
@@ -218,15 +220,16 @@ export const listFolder = (path: string | null, signal?: AbortSignal) =>
 export const labelChangesUrl = (id: string) => `${ROOT}/${encodeURIComponent(id)}/download/label-changes`;
 export const labelsUrl = (id: string) => `${ROOT}/${encodeURIComponent(id)}/download/labels`;
 
-function address(
-  id: string,
-  rest: string,
-  query: Record<string, string | number | null | undefined>,
-): string {
+type Query = Record<string, string | number | null | undefined>;
+
+const address = (id: string, rest: string, query: Query): string =>
+  withQuery(`${ROOT}/${encodeURIComponent(id)}/${rest}`, query);
+
+function withQuery(path: string, query: Query): string {
   const request = new URLSearchParams();
   for (const [name, value] of Object.entries(query))
     if (value !== null && value !== undefined) request.set(name, String(value));
-  return `${ROOT}/${encodeURIComponent(id)}/${rest}?${request.toString()}`;
+  return `${path}?${request.toString()}`;
 }
 
 export const sheetUrl = (id: string, rows: number[], side: number) =>
@@ -234,14 +237,6 @@ export const sheetUrl = (id: string, rows: number[], side: number) =>
 /** Thumbnail of an image whose row id is not available. */
 export const thumbnailOf = (id: string, image_id: string, side: number) =>
   address(id, 'thumbnail', { image_id, side });
-/** With `version`, the browser can cache the picture without a time limit. */
-export const pictureUrl = (
-  id: string,
-  row: number,
-  view: { channel: number | null; plane: number | null; low: number | null; high: number | null },
-  version?: string,
-) => address(id, `images/${row}/picture`, { ...view, v: version });
-
 /** The plane of an image in the viewer; null is that of the image. */
 export interface ViewedPlane {
   series: number | null;
@@ -266,6 +261,23 @@ export const tiledImage = (id: string, row: number, version: string) => ({
     address(id, `images/${row}/tiles/${level}/${x}/${y}`, { ...plane, display, v: version }),
 });
 export type TiledAddress = ReturnType<typeof tiledImage>;
+
+/** An image of a training, an evaluation or a prediction as the viewer reads it. */
+export const tiledJobImage = (job: string, row: number): TiledAddress => ({
+  key: `${job} ${row}`,
+  read: ({ series, t, z }, signal) =>
+    answer(
+      api.GET('/api/v1/jobs/{job_id}/images/{row_id}/tiles', {
+        params: {
+          path: { job_id: job, row_id: row },
+          query: { ...(series !== null && { series }), ...(t !== null && { t }), ...(z !== null && { z }) },
+        },
+        signal,
+      }),
+    ),
+  tileUrl: (plane, display, level, x, y) =>
+    withQuery(addressOf('jobs', job, 'images', row, 'tiles', level, x, y), { ...plane, display }),
+});
 
 export const readPixelOptions = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/datasets/{dataset_id}/pixel-options', { ...at(id), signal }));

@@ -68,7 +68,6 @@ export const imagesOfJob = (job_id: string) => ({
 /** Rows of a run or an evaluation, with their pictures. */
 export interface EvaluatedImages extends ReturnType<typeof imagesOfJob> {
   read: (rows: ArrayLike<number>) => Promise<PictureRow[]>;
-  picture: (row: number) => string;
   job: string; // id of a training or an evaluation
   confusionMatrix: string; // address of a CSV file
   figure: (name: string, kind: 'svg' | 'png' | 'csv') => string; // address of a figure of the report
@@ -125,11 +124,10 @@ export const imagesOfEvaluation = (id: string, datasetId: string | null): Evalua
 function picturesAt(
   what: string,
   id: string,
-): Pick<EvaluatedImages, 'list' | 'sheetUrl' | 'picture' | 'confusionMatrix' | 'figure'> {
+): Pick<EvaluatedImages, 'list' | 'sheetUrl' | 'confusionMatrix' | 'figure'> {
   return {
     ...imagesOfJob(id),
     figure: (name, kind) => at(what, id, 'figures', `${name}.${kind}`),
     confusionMatrix: at(what, id, 'download', 'confusion-matrix'),
-    picture: (row) => at(what, id, 'rows', row, 'picture'),
   };
 }

@@ -78,8 +78,6 @@ export const imagesOfPrediction = (id: string) => ({
       )
     ).items,
 });
-export const predictedPicture = (id: string, row: number) =>
-  addressOf('predictions', id, 'rows', row, 'picture');
 
 /**
  * `undoes` is the correction that this request reverts. The server refuses it if the row has changed since.

@@ -770,6 +770,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/jobs/{job_id}/images/{row_id}/tiles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Tiled Job Image
+         * @description The same for images that a training or an evaluation has measured, or a prediction has predicted.
+         */
+        get: operations["get_tiled_job_image"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets/{dataset_id}/images/{row_id}/tiles/{level}/{x}/{y}": {
         parameters: {
             query?: never;
@@ -782,6 +802,26 @@ export interface paths {
          * @description The tile in column `x` and row `y` of a level. Level 0 has the full resolution.
          */
         get: operations["get_tile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/images/{row_id}/tiles/{level}/{x}/{y}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Job Tile
+         * @description The same for images that a training or an evaluation has measured, or a prediction has predicted.
+         */
+        get: operations["get_job_tile"];
         put?: never;
         post?: never;
         delete?: never;
@@ -4545,6 +4585,11 @@ export interface components {
             /** @description The pixels of each file; null: nobody has chosen. */
             pixels: components["schemas"]["PixelChoice"] | null;
             /**
+             * Crop Size
+             * @description Side of the square around each point of its tables, in pixels or in µm (`32 um`).
+             */
+            crop_size: number | string | null;
+            /**
              * Display
              * @description How the viewer shows each channel of all images; empty: automatic.
              */
@@ -7806,9 +7851,9 @@ export interface components {
             };
             /**
              * Crop Size
-             * @description Side in pixels of the square around each point of a table.
+             * @description Side of the square around each point of a table, in pixels, or in µm as text (`32 um`).
              */
-            crop_size?: number | null;
+            crop_size?: number | string | null;
         };
         /**
          * NewEvaluation
@@ -9406,7 +9451,7 @@ export interface components {
              * @description The type of the value.
              * @enum {string}
              */
-            type: "number" | "integer" | "choice" | "boolean" | "text" | "integers" | "channels" | "names" | "renames" | "merges" | "options" | "start" | "other";
+            type: "number" | "integer" | "choice" | "boolean" | "text" | "length" | "integers" | "channels" | "names" | "renames" | "merges" | "options" | "start" | "other";
             /**
              * Default
              * @description The value if the key is missing.
@@ -11867,9 +11912,9 @@ export interface components {
             };
             /**
              * Crop Size
-             * @description Side in pixels of the square around each point of a table.
+             * @description Side of the square around each point of a table, in pixels, or in µm as text (`32 um`).
              */
-            crop_size?: number | null;
+            crop_size?: number | string | null;
         };
         /**
          * TableToOpen
@@ -11890,9 +11935,9 @@ export interface components {
             };
             /**
              * Crop Size
-             * @description Side in pixels of the square around each point of a table.
+             * @description Side of the square around each point of a table, in pixels, or in µm as text (`32 um`).
              */
-            crop_size?: number | null;
+            crop_size?: number | string | null;
         };
         /**
          * TestMetrics
@@ -15309,6 +15354,68 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    get_tiled_job_image: {
+        parameters: {
+            query?: {
+                /** @description Series of the file. Default: that of the image. */
+                series?: number | null;
+                /** @description Time point. Default: that of the image. */
+                t?: number | null;
+                /** @description z-plane, or max, mean or best-focus. Default: as the image is read. */
+                z?: number | ("max" | "mean" | "best-focus") | null;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of a training, evaluation, prediction, export or study. */
+                job_id: string;
+                /** @description The number of the image in its job. */
+                row_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TiledImage"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
     get_tile: {
         parameters: {
             query?: {
@@ -15360,6 +15467,84 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_job_tile: {
+        parameters: {
+            query?: {
+                /** @description The visible channels: number, color, and optionally the intensities that are shown black and in the full color, for example `0:ff0000:100:4095,2:00ff00`. Without limits, they are automatic. Default: all channels in automatic colors. */
+                display?: string | null;
+                /** @description Series of the file. Default: that of the image. */
+                series?: number | null;
+                /** @description Time point. Default: that of the image. */
+                t?: number | null;
+                /** @description z-plane, or max, mean or best-focus. Default: as the image is read. */
+                z?: number | ("max" | "mean" | "best-focus") | null;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of a training, evaluation, prediction, export or study. */
+                job_id: string;
+                /** @description The number of the image in its job. */
+                row_id: number;
+                /** @description The level of the pyramid; 0 has the full resolution. */
+                level: number;
+                /** @description The column of the tile, from 0. */
+                x: number;
+                /** @description The row of the tile, from 0. */
+                y: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The tile; PNG if the image has one level only. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": string;
+                    "image/png": string;
+                };
+            };
+            /** @description The picture is unchanged. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

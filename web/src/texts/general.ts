@@ -105,15 +105,7 @@ export const general = {
     next: 'Next image (→)',
     unreadable: 'This image cannot be displayed.',
     display: 'Display',
-    channel: 'Channel',
-    allChannels: 'All channels',
-    plane: 'Plane',
-    low: 'Black point',
-    high: 'White point',
-    automatic: 'automatic',
-    brightness: 'Brightness',
     contrast: 'Contrast',
-    autoContrast: 'Auto-contrast',
     reset: 'Reset',
     preparing: 'The file has no smaller versions of this image. They are being computed once.',
     channels: 'Channels',
@@ -197,11 +189,13 @@ export const general = {
     split: 'Predefined split',
     noSplit: 'none: coverslip makes the split',
     positions: 'Positions in fields of view',
-    cropSize: 'Crop size (px)',
+    cropSize: 'Crop size',
+    cropUnit: 'Unit',
     cropHelp: (side: number | null) =>
-      'coverslip crops a square of this side around each point. About twice the diameter of a cell is a good first value.' +
+      'coverslip crops a square of this side around each point. In µm, crops of different pixel sizes show the same area. About twice the diameter of a cell is a good first value.' +
       (side === null ? '' : ` ${count(side)} px suits the distances between these points.`),
-    cropMissing: `Enter a crop size from ${count(4)} to ${count(10_000)} px.`,
+    cropMissing: (isInUm: boolean) =>
+      isInUm ? 'Enter a crop size in µm.' : `Enter a crop size from ${count(4)} to ${count(10_000)} px.`,
     crops: 'Example crops',
     layouts: {
       none: 'Each row is a whole image. If rows are positions in fields of view, choose the columns of the coordinates.',

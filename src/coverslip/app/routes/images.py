@@ -11,7 +11,7 @@ from coverslip.app.requests import ServedWorkspace, api_router, until_disconnect
 from coverslip.app.schemas.datasets import ImageQuery, JobRowsQuery, RowsQuery
 from coverslip.app.schemas.system import problems
 from coverslip.errors import Stopped
-from coverslip.workspace.predictions.measured import picture_sources_of_job, row_ids_of_job
+from coverslip.workspace.predictions.measured import display_of_job, picture_sources_of_job, row_ids_of_job
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing import images, pictures, tiles
 from coverslip.workspace.viewing.filters import Text
@@ -20,6 +20,7 @@ from coverslip.workspace.viewing.pyramids import Plane, ViewedZ
 router = api_router("images", responses=problems(422))
 
 RowId = Annotated[int, Path(ge=1, lt=2**32, description="The permanent number of the image in the app.")]
+JobRowId = Annotated[int, Path(ge=0, lt=2**32, description="The number of the image in its job.")]
 Version = Annotated[
     Text | None, Query(description="Version of the image. With it, browsers cache the picture permanently.")
 ]
@@ -223,6 +224,15 @@ def get_tiled_image(workspace: ServedWorkspace, dataset_id: str, row_id: RowId, 
     return tiles.describe_tiles(workspace, dataset_id, source, plane, tiles.stored_display(workspace, dataset_id))
 
 
+@router.get("/jobs/{job_id}/images/{row_id}/tiles", responses=problems(404, 409, 422))
+def get_tiled_job_image(
+    workspace: ServedWorkspace, job_id: str, row_id: JobRowId, plane: ViewedPlane
+) -> tiles.TiledImage:
+    """The same for images that a training or an evaluation has measured, or a prediction has predicted."""
+    (source,) = picture_sources_of_job(workspace, job_id, [row_id])
+    return tiles.describe_tiles(workspace, job_id, source, plane, display_of_job(workspace, job_id))
+
+
 @router.get(
     "/datasets/{dataset_id}/images/{row_id}/tiles/{level}/{x}/{y}",
     response_class=Response,
@@ -242,14 +252,30 @@ async def get_tile(
     etag: Etag = None,
 ) -> Response:
     """The tile in column `x` and row `y` of a level. Level 0 has the full resolution."""
+    find_sources = images.picture_sources
+    return await _tile(request, workspace, dataset_id, find_sources, row_id, plane, display, (level, x, y), v, etag)
 
-    def answer(is_wanted: Callable[[], bool]) -> Response:
-        if not is_wanted():  # the client left before a thread was free
-            return no_content()
-        source = images.picture_source(workspace, dataset_id, row_id)
-        return tile_response(workspace, dataset_id, source, plane, display, (level, x, y), v, etag)
 
-    return await until_disconnected(request, answer)
+@router.get(
+    "/jobs/{job_id}/images/{row_id}/tiles/{level}/{x}/{y}",
+    response_class=Response,
+    responses=TILE | NOT_MODIFIED | problems(404, 409, 422),
+)
+async def get_job_tile(
+    request: Request,
+    workspace: ServedWorkspace,
+    job_id: str,
+    row_id: JobRowId,
+    level: TilePosition,
+    x: TilePosition,
+    y: TilePosition,
+    plane: ViewedPlane,
+    display: ViewedChannels = None,
+    etag: Etag = None,
+) -> Response:
+    """The same for images that a training or an evaluation has measured, or a prediction has predicted."""
+    find_sources = picture_sources_of_job
+    return await _tile(request, workspace, job_id, find_sources, row_id, plane, display, (level, x, y), None, etag)
 
 
 @router.get(
@@ -277,6 +303,32 @@ def get_overview(
     return _picture(data, media_type_of(data), tag, v)
 
 
+FindSources = Callable[[Workspace, str, Sequence[int]], Sequence[images.PictureSource]]
+
+
+async def _tile(
+    request: Request,
+    workspace: Workspace,
+    owner: str,
+    find_sources: FindSources,
+    row_id: int,
+    plane: Plane,
+    display: str | None,
+    position: tuple[int, int, int],
+    version: str | None,
+    etag: str | None,
+) -> Response:
+    """Return a tile of an image of a dataset or a job, its `owner`."""
+
+    def answer(is_wanted: Callable[[], bool]) -> Response:
+        if not is_wanted():  # the client left before a thread was free
+            return no_content()
+        (source,) = find_sources(workspace, owner, [row_id])
+        return tile_response(workspace, owner, source, plane, display, position, version, etag)
+
+    return await until_disconnected(request, answer)
+
+
 def tile_response(
     workspace: Workspace,
     owner: str,
@@ -300,7 +352,7 @@ async def _sheet(
     request: Request,
     workspace: Workspace,
     owner: str,
-    find_sources: Callable[[Workspace, str, Sequence[int]], Sequence[images.PictureSource]],
+    find_sources: FindSources,
     rows: str,
     side: int,
     version: str | None,

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from coverslip.images import CropSize
 from coverslip.workspace.datasets.pixel_options import PixelChoice
 from coverslip.workspace.datasets.state import Classes, DatasetState
 from coverslip.workspace.store.rows import Paging
@@ -36,7 +37,6 @@ Sources = Annotated[list[NewSource], Field(min_length=1, max_length=1_000)]
 TableColumns = Annotated[
     dict[Name, Annotated[str, StringConstraints(max_length=4_000, pattern=r"^[^\x00]*$")]], Field(max_length=100)
 ]
-CropSize = Annotated[int, Field(ge=4, le=10_000)]
 
 
 class TableToOpen(BaseModel):
@@ -51,7 +51,8 @@ class TableToOpen(BaseModel):
         "and the like); an empty name ignores the meaning.",
     )
     crop_size: CropSize | None = Field(
-        default=None, description="Side in pixels of the square around each point of a table."
+        default=None,
+        description="Side of the square around each point of a table, in pixels, or in µm as text (`32 um`).",
     )
 
 
@@ -67,7 +68,8 @@ class NewDataset(BaseModel):
     is_labeled: bool = Field(default=True, description="Whether folders or a table give the labels.")
     columns: TableColumns = Field(default_factory=dict, description="As for a table preview; for all tables.")
     crop_size: CropSize | None = Field(
-        default=None, description="Side in pixels of the square around each point of a table."
+        default=None,
+        description="Side of the square around each point of a table, in pixels, or in µm as text (`32 um`).",
     )
 
 
@@ -274,7 +276,8 @@ class TableReading(BaseModel):
 
     columns: TableColumns = Field(default_factory=dict, description="As for a table preview.")
     crop_size: CropSize | None = Field(
-        default=None, description="Side in pixels of the square around each point of a table."
+        default=None,
+        description="Side of the square around each point of a table, in pixels, or in µm as text (`32 um`).",
     )
 
 

@@ -87,7 +87,7 @@ def has_box_columns(table: Table) -> bool:
     return columns is not None and not columns.are_points
 
 
-def used_box_columns(table: Table, at_path: int, crop_size: int | None) -> BoxColumns | None:
+def used_box_columns(table: Table, at_path: int, crop_size: int | str | None) -> BoxColumns | None:
     """Return the columns by which rows are cropped; None if each row is a whole image.
 
     Points are used if a crop size is known, or if several rows name the same file. A table with one row for each file
@@ -96,7 +96,7 @@ def used_box_columns(table: Table, at_path: int, crop_size: int | None) -> BoxCo
     Args:
         table: with its columns' names.
         at_path: the column of paths.
-        crop_size: side of the square around a point, in pixels; None: unknown.
+        crop_size: side of the square around a point; None: unknown.
 
     Raises:
         BadDataset: points without a crop size, or in micrometers; three of four columns of a box.
@@ -152,7 +152,7 @@ def suggested_crop_size(table: Table, at_path: int, columns: BoxColumns) -> int 
 
 
 def box_of(
-    row: Sequence[str], columns: BoxColumns, size: Callable[[], Size | None], crop_size: int | None = None
+    row: Sequence[str], columns: BoxColumns, size: Callable[[], Size | None], crop_size: int | str | None = None
 ) -> Box | None:
     """Return a row's box in whole pixels, or None if its cells are empty.
 
@@ -160,7 +160,8 @@ def box_of(
         row: its cells.
         columns: those of its box or point.
         size: returns the size of the row's image, if boxes are relative to it; None: it cannot be read.
-        crop_size: side of the square around a point.
+        crop_size: side of the square around a point. In µm, it becomes pixels when the image is read, and the box is
+            the pixel at the point.
 
     Raises:
         CellFault: a cell is not a number, the box is incomplete or empty, or there is no point.
@@ -174,7 +175,8 @@ def box_of(
         numbers = [number * side for number, side in zip(numbers, (image_width, image_height) * 2, strict=False)]
     if columns.are_points:
         assert crop_size is not None
-        return square_around((_rounded(numbers[0]), _rounded(numbers[1])), crop_size)
+        side = crop_size if isinstance(crop_size, int) else 1
+        return square_around((_rounded(numbers[0]), _rounded(numbers[1])), side)
     x, y, width, height = numbers
     if columns.layout == "corners":
         width, height = width - x, height - y

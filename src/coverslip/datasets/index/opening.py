@@ -46,7 +46,7 @@ def open_dataset(
     group: str | None = None,
     group_pattern: str | None = None,
     columns: Mapping[str, str] | None = None,
-    crop_size: int | None = None,
+    crop_size: int | str | None = None,
     plan: ReadPlan = _WHOLE_FIRST_PLANE,
     labeled: bool = True,
     domains: Sequence[str | None] | None = None,
@@ -68,7 +68,8 @@ def open_dataset(
         columns: the column of each meaning, if it does not have an accepted name: `{"path": "File", "label": "Class"}`.
             Keys are path, label, group, split, image_id, domain, x, y, width, height and the like. An empty name means
             that the table has no such column.
-        crop_size: side in pixels of the square that is cropped around each point (x, y) of a table.
+        crop_size: side of the square that is cropped around each point (x, y) or the center of each box of a table, in
+            pixels, or in µm (`"32 um"`), which applies to the center of whole images, too.
         plan: the pixels and files to read for each image, unless a row of the table states them.
         labeled: False for images to predict. Labels then come from a table's label column only.
         domains: the name of each source's domain. None takes the name of its folder. Sources with the same name
@@ -170,7 +171,7 @@ def _open_labeled(origin: str | Path | Table, opening: Opening, may_read: Callab
         if opening.group is not None:
             with_column = (table.path.name for table in _tables_beside(path) if opening.group in table.columns)
             raise folder_has_no_columns(path, opening.group, table=next(with_column, None))
-        source, records, notes = open_folder(path, opening.plan_of_each.model_copy(update={"crop_size": None}))
+        source, records, notes = open_folder(path, opening.plan_of_each.of_whole_image)
         notes += [_unused(table) for table in _tables_beside(path)]
         return _dataset_of(path, source, records, notes, str(path), opening.group_pattern)
     if is_table(path) and path.is_file():
@@ -365,7 +366,7 @@ def open_unlabeled(
         BadDataset: there are none, or a table or pattern is invalid.
     """
     group, pattern = opening.group, opening.group_pattern
-    plan = opening.plan_of_each.model_copy(update={"crop_size": None})
+    plan = opening.plan_of_each.of_whole_image
     records: list[ImageRecord] = []
     notes: list[Note] = []
     roots: list[Path] = []

@@ -233,13 +233,16 @@ class Dataset:
         """Return the same images by another plan.
 
         The `PLAN_COLUMNS` that a table row states are kept, and so are all boxes, which take the plan's crop size and
-        margin. Squares around points take the plan's crop size, if it has one.
+        margin. Squares around points take the plan's crop size, if it has one, and whole images one in µm.
         """
 
         def planned(record: ImageRecord) -> ImageRecord:
             changes = {name: getattr(plan, name) for name in PLAN_COLUMNS if name not in record.stated}
-            if "point" in record.stated and record.plan.region is not None and plan.crop_size is not None:
-                changes["region"] = square_around(box_center(record.plan.region), plan.crop_size)
+            if record.plan.region is None or plan.has_physical_size:
+                changes["crop_size"] = plan.of_whole_image.crop_size
+            elif "point" in record.stated and isinstance(plan.crop_size, int):
+                square = square_around(box_center(record.plan.region), plan.crop_size)
+                changes |= {"region": square, "crop_size": None}
             if "region" in record.stated:
                 changes |= {"crop_size": plan.crop_size, "crop_margin": plan.crop_margin}
             return replace(record, plan=record.plan.model_copy(update=changes))

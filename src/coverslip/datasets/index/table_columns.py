@@ -95,7 +95,7 @@ def find_columns(
     group: str | None,
     wants_groups: bool,
     labeled: bool,
-    crop_size: int | None,
+    crop_size: int | str | None,
     notes: list[Note],
 ) -> Columns:
     """Return the column of each meaning, and add notes about columns that name groups or may do so.
@@ -105,7 +105,7 @@ def find_columns(
         group: the column that names groups; None takes a column named `group`.
         wants_groups: False if groups do not come from the table, so that no notes on group columns are needed.
         labeled: whether there must be a label column.
-        crop_size: side of the square around a point, in pixels; None: unknown.
+        crop_size: side of the square around a point; None: unknown.
         notes: notes on the table are added here.
 
     Raises:

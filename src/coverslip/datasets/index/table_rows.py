@@ -82,7 +82,7 @@ def _grouped_by_field(records: list[ImageRecord], root: Path, notes: list[Note])
 
 def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", notes: list[Note]) -> list[ImageRecord]:
     root = table.path.parent
-    crop, plan = plan, plan.model_copy(update={"crop_size": None, "crop_margin": 0.0})
+    crop, plan = plan, plan.of_whole_image
     faults: list[tuple[int, ValueError]] = []  # line, and its error
     line_of_record: dict[ImageRecord, int] = {}
     shared: dict[frozenset[str], frozenset[str]] = {}  # equal sets and cells are stored once

@@ -96,8 +96,8 @@ split-folders-without-classes = The folders { $folders } name parts of a split b
 no-images-given = No images were given
     .do = Give a folder of class folders, or a table.
 
-crop-size-out-of-range = The crop size { $crop_size } is not a number of pixels from 4 to 10,000
-    .do = Give the side of the square around each point, in pixels.
+crop-size-out-of-range = The crop size { $crop_size } is neither a number of pixels from 4 to 10,000 nor a length in µm
+    .do = Give the side of the square around each point, in pixels (80) or in µm (32um).
 
 column-and-pattern = Both a group column and a group pattern were given
     .do = Give only one of them.

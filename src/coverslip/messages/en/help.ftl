@@ -18,7 +18,7 @@ help-group-pattern = For folders: a regular expression that finds the group in a
 
 help-columns = Names of a table's columns if they differ from the standard names, such as path=File,label=Class. Standard names: path, label, group, split, image_id, x, y, width, height. `split=` ignores a column.
 
-help-crop-size = For a table of points (x, y): side of the square crop around each point, in pixels.
+help-crop-size = Side of the square crop around each point (x, y) or box of a table, in pixels (80) or in µm (32um). In µm, whole images are cropped around their center, too.
 
 help-rescale = Rescale images of known pixel size to the pixel size of the training images. If the training images have about the same width and height, rescaled images are cut or padded to these, about their center.
 

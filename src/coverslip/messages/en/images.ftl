@@ -54,6 +54,8 @@ zarr-metadata = its metadata of OME-Zarr are invalid: { $reason }
 
 zarr-chunk-missing = its chunk { $chunk } is missing
 
+zarr-chunk-incomplete = its chunk { $chunk } is incomplete
+
 zarr-chunk-too-large = its chunks are too large
 
 format-not-loaded = The format '{ $name }' of the package { $package } could not be loaded: { $reason }
@@ -180,6 +182,9 @@ box-outside-image = The box x={ $x }, y={ $y }, width={ $width }, height={ $heig
 box-too-large = The box x={ $x }, y={ $y }, width={ $width }, height={ $height } is far larger than the image of { $image_width } x { $image_height } pixels
     .do = Correct the box in the table.
 
+crop-needs-pixel-size = The crop has a size in µm ({ $length }), and the pixel size of the image is not known
+    .do = State the pixel size in the recipe (images.pixel_size_um) or in a column pixel_size_um of the table, or give the crop size in pixels.
+
 # Intensities
 
 no-finite-pixel = No pixel has a finite value
@@ -199,6 +204,8 @@ full-scaling-of-floats = { $n_outside } of { $n_images ->
 # TIFF
 
 pillow-failed = Pillow cannot decode this TIFF, but tifffile can
+
+ome-in-companion = this OME-TIFF is one file of an image, whose other channels, planes and pixel size are stated in a companion file, which is not read
 
 tifffile-complains = tifffile reads this TIFF with the warning: { $complaint }
 

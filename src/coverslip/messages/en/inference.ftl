@@ -148,6 +148,23 @@ other-pixel-size = { $n_images ->
        *[other] { $n_images } images have
     } another pixel size, such as { $image } with { NUMBER($um, maximumSignificantDigits: 4) } µm per pixel. The training images have { NUMBER($trained_um, maximumSignificantDigits: 4) } µm per pixel. If objects appear larger or smaller than in training, predictions are less certain than they appear.
 
+# The pixels of files that are read
+
+other-pixels = { $keys ->
+        [one] The choice of pixels in the dataset differs
+       *[other] The choices of pixels in the dataset differ
+    } from those of the training, numbers from 0: { $differences }. Predictions may be wrong. To read the images as in training, change the choice on the page of the dataset.
+
+pixels-differ = { $key ->
+        [series] series
+        [t] time point
+        [z] z-plane
+        [channels] channels
+       *[level] level
+    } { $value } (training: { $trained })
+
+pixels-all = all
+
 rescaled-images = { $n_images ->
         [one] { $n_images } image was
        *[other] { $n_images } images were

@@ -63,6 +63,8 @@ values-or = { $first } or { $second }
 
 values-text = text
 
+values-length = length in µm such as `32 um`
+
 values-whole-number = whole number
 
 values-range = { $low_end ->
@@ -500,7 +502,7 @@ key-regularizer-memory =
 
 key-image-size =
     .name = Image size
-    .help = Side in pixels to which images are resized. Smaller images are processed faster. Larger images show finer detail.
+    .help = Side in pixels to which images are resized. Smaller images are processed faster. Larger images show finer detail. Crop size sets the number of µm that an image shows.
     .meaning = Side in pixels to which images are resized. If empty (null), the size of the network is used.
     .unit = pixels
     .empty = the size of the network
@@ -631,13 +633,13 @@ key-images-channels =
 key-images-level =
     .name = Pyramid level
     .help = For whole slides and other images that are stored in several resolutions: 0 is the full resolution, higher levels are coarser.
-    .meaning = Level (from 0) of images that are stored in several resolutions; 0 is the full resolution. Boxes and crop sizes are in pixels of level 0.
+    .meaning = Level (from 0) of images that are stored in several resolutions; 0 is the full resolution. Boxes and crop sizes in pixels are in those of level 0.
     .phrase = level { $value } of a resolution pyramid being used (0 is the full resolution)
 
 key-images-pixel-size-um =
     .name = Pixel size
-    .help = The side of a pixel in µm, for images whose files do not state it, such as PNG, or state a wrong one. It does not change the training. The classifier records it, so that images of another pixel size can be detected.
-    .meaning = Side in µm of a pixel of level 0, which replaces the pixel size that files state. If empty (null), the size is that of the files. It does not change the training; the classifier records it.
+    .help = The side of a pixel in µm, for images whose files do not state it, such as PNG, or state a wrong one. It does not change the training, unless crops have a size in µm. The classifier records it, so that images of another pixel size can be detected.
+    .meaning = Side in µm of a pixel of level 0, which replaces the pixel size that files state. If empty (null), the size is that of the files. Except for crops of a size in µm, it does not change the training; the classifier records it.
     .unit = µm
     .empty = as the files state
     .phrase = a pixel size of { $value } µm being stated
@@ -651,17 +653,23 @@ key-channel-files =
 
 key-crop-size =
     .name = Crop size
-    .help = For a table of points or boxes in fields of view: the side, in pixels, of the square that is cropped around each point, or around the center of each box. About twice the diameter of a cell is a good start.
-    .meaning = Side in pixels of the square around each point, or around the center of each box, of a table. If empty (null), there are no points, and boxes keep their size.
-    .unit = pixels
+    .help = For a table of points or boxes in fields of view: the side of the square that is cropped around each point, or around the center of each box, in pixels (80) or in µm (32 um). About twice the diameter of a cell is a good start. In µm, whole images are cropped around their center, too, so that all images have the same scale.
+    .meaning = Side of the square around each point, or around the center of each box, of a table. In µm, also around the center of whole images: all images then show the same number of µm, whatever their pixel size, and images without a pixel size are refused. If empty (null), there are no points, and boxes and whole images keep their size.
+    .unit = pixels, or µm
     .empty = the boxes of a table
-    .phrase = squares of { $value } pixels being cut out around the points or boxes of a table
+    .phrase = { $n ->
+        [0] squares of { $value } being cut out around the points, boxes or centers of the images
+       *[other] squares of { $value } pixels being cut out around the points or boxes of a table
+    }
 
 key-crop-margin =
     .name = Margin around boxes
-    .help = For a table of boxes, such as a table of objects: how much of the surroundings is cropped on each side of a box, as a share of the longer side of the box. A crop size replaces it.
-    .meaning = Margin on each side of a box of a table, as a share of the longer side of the box. `crop_size` replaces it.
-    .phrase = a margin of { $value } times the longer side of each box being added on each side
+    .help = For a table of boxes, such as a table of objects: how much of the surroundings is cropped on each side of a box, as a share of the longer side of the box (0.2) or in µm (2 um). A crop size replaces it.
+    .meaning = Margin on each side of a box of a table, as a share of the longer side of the box, or in µm. `crop_size` replaces it.
+    .phrase = { $n ->
+        [0] a margin of { $value } being added on each side of each box
+       *[other] a margin of { $value } times the longer side of each box being added on each side
+    }
 
 ## Decisions
 

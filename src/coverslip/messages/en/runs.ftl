@@ -309,6 +309,9 @@ recipe-value = { $key ->
         [images_channels] it must be a list of channel numbers from 0, or of names, such as [0, 2] or [DAPI, GFP]
         [epochs] it must be auto, or a whole number from 1 to 10,000
         [clip_gradient] it must be auto, or a number above 0 and at most 1,000,000; left empty (null), gradients are not clipped
+        [crop_size] it must be a whole number of pixels from 4 to 10,000, or a length in µm, such as 32 um
+        [crop_margin] it must be a share of the longer side of a box from 0 to 10, or a length in µm, such as 2 um
+        [image_size] it must be the number of pixels of the side of the network's input. For images that all show the same number of µm, set crop_size, such as crop_size=32um
         [augment_flip] it must be true, false or horizontal
         [augment] it is a section of several keys, such as augment.flip, or the name of a set
         [init] it must be imagenet, scratch, {"{"}run: PATH{"}"} or {"{"}train_on: DATA{"}"}

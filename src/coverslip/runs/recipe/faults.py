@@ -107,13 +107,19 @@ def key_faults(error: ValidationError, recipe: type[BaseModel]) -> list[Fault]:
     return [*dict.fromkeys(described), *([("", text("more-faults", n_more=n_more))] if n_more else [])]
 
 
+_SEVERAL_TYPES = (
+    *("images.z", "channel_files", "images.channels", "augment.flip", "clip_gradient", "epochs"),
+    *("crop_size", "crop_margin"),
+)
+
+
 def _path(fault: Any) -> list[str]:  # Any: Pydantic's ErrorDetails
     """Return the names of the sections and of the key that a fault concerns."""
     path = [str(name) for name in fault["loc"]]
     if path[:1] == ["init"]:
         del path[1:2]  # the kind of initialization
     # Pydantic reports a fault for each alternative type of these keys.
-    for key in ("images.z", "channel_files", "images.channels", "augment.flip", "clip_gradient", "epochs"):
+    for key in _SEVERAL_TYPES:
         if ".".join(path).startswith(f"{key}."):
             return key.split(".")
     return path
@@ -131,15 +137,17 @@ def _describe(fault: Any, recipe: type[BaseModel]) -> str:  # Any: Pydantic's Er
     if fault["type"] == "value_error":
         expected = str(fault["ctx"]["error"])
     else:
-        expected = text("recipe-value", key=key.replace(".", "_")) if key in _SHAPES else _in_plain_words(fault)
+        is_length = key == "image_size" and isinstance(value, str)
+        is_described = key in _SHAPES or is_length
+        expected = text("recipe-value", key=key.replace(".", "_")) if is_described else _in_plain_words(fault)
     return f"{key}: {expected}" if isinstance(value, dict) else f"{key} = {_as_written(value)}: {expected}"
 
 
 # Keys with separate messages, because Pydantic describes their values by its types.
 _SHAPES = frozenset(
     {
-        *("images.z", "channel_files", "images.channels", "epochs", "clip_gradient", "augment.flip", "augment", "init"),
-        *("degrade", "images", "regularizer", "split", "model_options", "loss_options"),
+        *_SEVERAL_TYPES,
+        *("augment", "init", "degrade", "images", "regularizer", "split", "model_options", "loss_options"),
     }
 )
 _TYPES = ("int", "float", "bool", "string")

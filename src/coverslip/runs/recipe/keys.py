@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from coverslip.augmentation import AUGMENT_SETS
+from coverslip.images import LENGTH_FORMAT
 from coverslip.keys import Key, Option, OptionType
 from coverslip.messages import has_entry, text
 from coverslip.runs.recipe.recipe import Recipe
@@ -18,14 +19,15 @@ from coverslip.runs.recipe.sections import OneOf, augment_named
 
 Schema = dict[str, Any]  # Any: JSON Schema
 Values = dict[str, Any]  # Any: the value of each dotted key, as JSON
-# The types after `text`: list of numbers, list of numbers and names, list of names, names by name, lists of names by
-# name, values by name, and initial weights.
+# The types after `text`: a number or a length in µm, list of numbers, list of numbers and names, list of names, names
+# by name, lists of names by name, values by name, and initial weights.
 KeyType = Literal[
     "number",
     "integer",
     "choice",
     "boolean",
     "text",
+    "length",
     "integers",
     "channels",
     "names",
@@ -339,6 +341,8 @@ def _type(kinds: list[Schema]) -> KeyType:
         return "start"
     if types == {"choice", "boolean"}:
         return "choice"
+    if "length" in types:
+        return "length"
     if types == {"choice", "number"}:
         return "number"
     return "integer" if types == {"choice", "integer"} else "other"
@@ -360,7 +364,7 @@ def _type_of(kind: Schema) -> KeyType | None:
         case "boolean":
             return "boolean"
         case "string":
-            return "text"
+            return "length" if kind.get("format") == LENGTH_FORMAT else "text"
         case "array":
             return _LISTS.get(" ".join(str(item.get("type")) for item in _kinds(kind["items"])), "other")
         case "object":
@@ -406,7 +410,7 @@ def _allowed_of(kind: Schema) -> str:
         case "integer" | "number" as name:
             return ", ".join(filter(None, [text("values-whole-number") if name == "integer" else "", _range(kind)]))
         case "string":
-            return text("values-text")
+            return text("values-length") if kind.get("format") == LENGTH_FORMAT else text("values-text")
     return text("values-mapping")
 
 

@@ -25,10 +25,11 @@ from coverslip.augmentation import AUGMENT_SETS, AUGMENTATIONS, Augmentation
 from coverslip.errors import BadRecipe
 from coverslip.evaluation import DecideBy, DecisionRule, positive_class
 from coverslip.images import (
-    MAX_CROP_MARGIN,
     MAX_SIDE_PX,
     Channel,
     ChannelFiles,
+    CropMargin,
+    CropSize,
     Degradation,
     PadColor,
     PixelSizeUm,
@@ -207,8 +208,8 @@ class PreprocessingChoices(Choices):
     ] = "weights"
     images: ImageChoices = ImageChoices()
     channel_files: Annotated[ChannelFiles | None, Key("images")] = None
-    crop_size: Annotated[int | None, Key("images")] = Field(default=None, ge=4, le=10_000)
-    crop_margin: Annotated[float, Key("images")] = Field(default=0.0, ge=0, le=MAX_CROP_MARGIN)
+    crop_size: Annotated[CropSize | None, Key("images")] = None
+    crop_margin: Annotated[CropMargin, Key("images")] = 0.0
     degrade: Degrade = Degrade()
 
 

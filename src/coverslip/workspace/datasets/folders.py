@@ -210,7 +210,7 @@ def preview_table(workspace: Workspace, path: str, columns: Mapping[str, str]) -
     )
 
 
-def preview_crops(workspace: Workspace, path: str, columns: Mapping[str, str], crop_size: int | None) -> bytes:
+def preview_crops(workspace: Workspace, path: str, columns: Mapping[str, str], crop_size: int | str | None) -> bytes:
     """Return a PNG of some of the images of a table, side by side.
 
     Raises:

@@ -36,6 +36,7 @@ from coverslip.workspace.store.rows import (
     class_order,
     dataset_row,
     missing_sources,
+    table_choices,
     values,
 )
 from coverslip.workspace.store.tables import datasets, image_facts, images
@@ -496,6 +497,10 @@ class DatasetState:
     n_label_changes: Annotated[int, Field(description="Images whose label differs from that of their folder or table.")]
     class_plan: Classes
     pixels: Annotated[PixelChoice | None, Field(description="The pixels of each file; null: nobody has chosen.")]
+    crop_size: Annotated[
+        int | str | None,
+        Field(description="Side of the square around each point of its tables, in pixels or in µm (`32 um`)."),
+    ]
     display: Annotated[
         list[ChannelDisplay], Field(description="How the viewer shows each channel of all images; empty: automatic.")
     ]
@@ -547,6 +552,7 @@ def _state_of(workspace: Workspace, connection: Connection, row: AnyRow) -> Data
         n_label_changes=counts["n_changed"],
         class_plan=Classes.model_validate(row.class_plan),
         pixels=None if row.pixel_choice is None else PixelChoice.model_validate(row.pixel_choice),
+        crop_size=table_choices(row).crop_size,
         display=list(display_of(row)),
         revision=row.revision,
         created=row.created,

@@ -46,6 +46,7 @@ from coverslip.workspace.store.tables import changed_labels, images, label_chang
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.filters import Filters
 from coverslip.workspace.viewing.images import PictureSource
+from coverslip.workspace.viewing.tiles import ChannelDisplay, stored_display
 
 _Box = tuple[int, int, int, int]  # x, y, width, height in pixels
 
@@ -238,6 +239,21 @@ def picture_sources_of_job(workspace: Workspace, job_id: str, row_ids: Sequence[
     if not file.is_file():
         raise NotFound("no-such-row")
     return sources_in(file, row_ids)
+
+
+def display_of_job(workspace: Workspace, job_id: str) -> tuple[ChannelDisplay, ...]:
+    """Return how the channels of the dataset of a job are shown; none: automatic, or there are several datasets.
+
+    Raises:
+        NotFound: there is no such job.
+    """
+    dataset_ids = find_job(workspace, job_id).dataset_ids
+    if len(dataset_ids) != 1:
+        return ()
+    try:
+        return stored_display(workspace, dataset_ids[0])
+    except NotFound:  # deleted since
+        return ()
 
 
 def _rows_of_prediction(job: Job) -> Path:

@@ -7,7 +7,7 @@ thresholds of the rows.
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
@@ -19,7 +19,7 @@ from coverslip.errors import BadDataset, Conflict, CoverslipError, Stopped
 from coverslip.events import Event, Noted, Progressed
 from coverslip.files import sha256_json
 from coverslip.images import ReadPlan
-from coverslip.messages import ChooseOther, Note
+from coverslip.messages import ChooseOther, Note, note, text
 from coverslip.runs import Prediction, PredictionsFile, Run, StatusFile, fingerprint_of
 from coverslip.runs.documents import read_object
 from coverslip.stopping import Stop, signals_stop
@@ -80,7 +80,9 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
         classifier = classifier.at_prevalence(request["prevalence"])
     if request["rescale"]:
         classifier = classifier.with_rescaling()
-    data = _open_images(request, classifier.card.preprocessing.plan)
+    trained = classifier.card.preprocessing.plan
+    plan = _plan_for(request, trained)
+    data = _open_images(request, plan)
     prediction_input = PredictionInput(
         classifier=fingerprint_of(request["classifier"]),
         images=_fingerprint(data),
@@ -88,8 +90,8 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
         uncertain_below=classifier.card.uncertain_below,
     )
     _refuse_changed(folder, prediction_input)
-    for note in data.notes:
-        handle(Noted.of(note))
+    for each in (*data.notes, *_notes_on_pixels(plan, trained)):
+        handle(Noted.of(each))
     write_cells(folder, data.records)
     status.write("running", n_total=len(data.records))
     writer, shares = RowsWriter(folder / FILE), EstimatedShares(classifier.card)
@@ -123,13 +125,34 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
         writer.close()
 
 
+_PIXEL_KEYS = ("series", "t", "z", "channels", "level")
+
+
+def _plan_for(request: Mapping[str, Any], trained: ReadPlan) -> ReadPlan:  # Any: JSON values
+    """Return the plan of the classifier with what was chosen for these images.
+
+    The crop size is that of the training, if there is one.
+    """
+    pixels = plan_of_choice(request.get("pixels"), TableChoices()) if request.get("pixels") else trained
+    changes = {name: getattr(pixels, name) for name in _PIXEL_KEYS}
+    return trained.model_copy(update={**changes, "crop_size": trained.crop_size or request["tables"]["crop_size"]})
+
+
+def _notes_on_pixels(plan: ReadPlan, trained: ReadPlan) -> Iterator[Note]:
+    """Yield a note if other pixels of the files are read than in training."""
+    every = text("pixels-all")
+    differences = [
+        text("pixels-differ", key=name, value=plan.cell(name) or every, trained=trained.cell(name) or every)
+        for name in _PIXEL_KEYS
+        if getattr(plan, name) != getattr(trained, name)
+    ]
+    if differences:
+        yield note("other-pixels", level="warning", keys=len(differences), differences="; ".join(differences))
+
+
 def _open_images(request: Mapping[str, Any], plan: ReadPlan) -> Dataset:  # Any: JSON values
-    """Open the images with the plan of the classifier, and the labels of their dataset if they have one."""
+    """Open the images with a plan, and the labels of their dataset if they have one."""
     tables = request["tables"]
-    # What was chosen for these images, else as in training; the crop size of the training, if there is one.
-    pixels = plan_of_choice(request.get("pixels"), TableChoices()) if request.get("pixels") else plan
-    changes = {name: getattr(pixels, name) for name in ("series", "t", "z", "channels", "level")}
-    plan = plan.model_copy(update={**changes, "crop_size": plan.crop_size or tables["crop_size"]})
     may_read = _below(request["roots"])
     data = open_dataset(request["sources"], plan=plan, columns=tables["columns"], labeled=False, may_read=may_read)
     _refuse_outside(data, may_read)

@@ -253,7 +253,7 @@ class TableChoices:
     """How to read the tables of a dataset, if their headers are not sufficient."""
 
     columns: Mapping[str, str] = field(default_factory=dict)  # meaning to column
-    crop_size: int | None = None  # side of the square around each point, in pixels
+    crop_size: int | str | None = None  # side of the square around each point, in pixels or in µm
 
 
 def table_choices(row: AnyRow) -> TableChoices:

@@ -23,7 +23,7 @@ from pydantic import Field
 
 from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.errors import UnreadableImage
-from coverslip.images import ReadPlan, Series, describe_image
+from coverslip.images import ReadPlan, Series, crop_of, describe_image
 from coverslip.images.facts import intensity_range
 from coverslip.images.preprocessing import resized
 from coverslip.images.reader import MAX_BYTES
@@ -327,7 +327,7 @@ def open_pyramid(workspace: Workspace, owner: str, source: PictureSource, plane:
     )
     changes = {name: getattr(plane, name) for name in ("series", "t", "z") if getattr(plane, name) is not None}
     if changes.get("series", plan.series) != plan.series:
-        changes = {"t": 0, "z": 0, "region": None, **changes}
+        changes = {"t": 0, "z": 0, "region": None, "crop_size": None, "crop_margin": 0.0, **changes}
     of_plane = plan.model_copy(update={**changes, "level": 0, "channels": None})
     if of_plane.series >= len(series):
         raise UnreadableImage("no-such-series", file=path, series=of_plane.series, n_series=len(series))
@@ -336,6 +336,8 @@ def open_pyramid(workspace: Workspace, owner: str, source: PictureSource, plane:
         raise UnreadableImage("no-such-time", file=path, t=of_plane.t, n_times=shown.size("T"))
     if isinstance(of_plane.z, int) and of_plane.z >= shown.n_z:
         raise UnreadableImage("no-such-plane", file=path, plane=str(of_plane.z), n_planes=shown.n_z)
+    region = crop_of(path, of_plane, shown)
+    of_plane = of_plane.model_copy(update={"region": region, "crop_size": None, "crop_margin": 0.0})
     numbers = channel_numbers(path, plan.channels, shown.channels) if of_plane.series == plan.series else None
     return Pyramid(
         workspace, owner, path, of_plane, source.version, shown, tuple(each.name for each in series), numbers

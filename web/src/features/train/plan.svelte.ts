@@ -111,10 +111,14 @@ export class Plan {
   model = $derived<Model | undefined>(
     this.models.value?.items.find(({ name }) => name === this.valueOf('model')),
   );
-  /** Defaults of all keys. Groups and classes have the values of the dataset. */
+  /** Defaults of all keys. Groups, classes and the pixels of files have the values of the dataset. */
   defaults = $derived<Changes>({
     ...Object.fromEntries(recipeKeys.keys.map((key) => [key.key, (key.default ?? null) as Value])),
     group: this.dataset?.groups.value ?? null,
+    ...Object.fromEntries(
+      Object.entries(this.dataset?.pixels ?? {}).map(([key, value]) => [`images.${key}`, value as Value]),
+    ),
+    crop_size: this.dataset?.crop_size ?? null,
     'classes.merge': this.dataset?.class_plan.merge ?? {},
     'classes.drop': this.dataset?.class_plan.drop ?? [],
     'classes.rename': this.dataset?.class_plan.rename ?? {},

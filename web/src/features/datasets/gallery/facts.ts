@@ -1,24 +1,11 @@
 // Facts about an image and its file, as names and values.
 import type { Dataset, ImageFacts } from '../../../api/datasets';
 import type { Fact } from '../../../images/viewer/FactList.svelte';
-import type { Depth } from '../../../images/viewer/display.svelte';
 import { texts } from '../../../texts';
 import { counts } from '../../../texts/counts';
 import { bytes, count, number } from '../../../texts/numbers';
 
 const words = texts.datasets.facts;
-
-/** Depth, channels and planes of an image; null if they are not loaded or the file cannot be read. */
-export function depthOf(facts: ImageFacts | null): Depth | null {
-  if (!facts?.bit_depth) return null;
-  return {
-    n_channels: facts.n_channels ?? 1,
-    n_planes: facts.n_planes ?? 1,
-    bit_depth: facts.bit_depth,
-    low: facts.low?.length ? Math.min(...facts.low) : null,
-    high: facts.high?.length ? Math.max(...facts.high) : null,
-  };
-}
 
 /** All facts of an image, the path first, without empty values. `label` is its current class. */
 export function factsOf(facts: ImageFacts, dataset: Dataset, label: string | null): Fact[] {
@@ -41,9 +28,7 @@ export function factsOf(facts: ImageFacts, dataset: Dataset, label: string | nul
 }
 
 function ofFile(facts: ImageFacts): [string, string | null][] {
-  const { width, height, bit_depth, n_channels, n_planes, size_bytes, pixel_size_um } = facts;
-  const depth = depthOf(facts);
-  const hasRange = depth?.low != null && depth.high != null;
+  const { width, height, bit_depth, n_channels, n_planes, size_bytes, pixel_size_um, low, high } = facts;
   return [
     [words.size, width && height ? texts.datasets.overview.size(count(width), count(height)) : null],
     [words.pixelSize, pixel_size_um?.length ? words.pixelSizeOf(pixel_size_um) : null],
@@ -51,7 +36,12 @@ function ofFile(facts: ImageFacts): [string, string | null][] {
     [words.depth, bit_depth ? words.depthOf(String(bit_depth), facts.dtype ?? '') : null],
     [words.channels, n_channels ? count(n_channels) : null],
     [words.planes, n_planes && n_planes > 1 ? count(n_planes) : null],
-    [words.values, hasRange ? words.valuesOf(number(depth.low!), number(depth.high!)) : null],
+    [
+      words.values,
+      low?.length && high?.length
+        ? words.valuesOf(number(Math.min(...low)), number(Math.max(...high)))
+        : null,
+    ],
     [words.bytes, size_bytes !== null ? bytes(size_bytes) : null],
   ];
 }

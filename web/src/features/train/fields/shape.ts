@@ -46,7 +46,7 @@ export function fromText(text: string, shape: Shape, fallback: Value): Value {
   if (typed === '') return shape.isOptional ? null : fallback;
   if (shape.type === 'integers') return numbersIn(typed);
   if (shape.type === 'channels') return channelsIn(typed);
-  const isNumber = shape.type === 'number' || shape.type === 'integer';
+  const isNumber = ['number', 'integer', 'length'].includes(shape.type);
   return isNumber && Number.isFinite(Number(typed)) ? Number(typed) : typed;
 }
 
