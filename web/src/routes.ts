@@ -27,6 +27,7 @@ const pages: [string, LazyPage][] = [
     '/predictions/:id/spot-check',
     new LazyPage(() => import('./features/predictions/spot-check/SpotCheckPage.svelte')),
   ],
+  ['/predictions/:id/fields', new LazyPage(() => import('./features/predictions/fields/FieldsPage.svelte'))],
   ['/help', help],
   ['/help/:page', help],
 ];

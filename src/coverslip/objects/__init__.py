@@ -5,8 +5,8 @@ from coverslip.objects.exporting import OBJECT_FORMATS, ObjectFormat, export_pre
 from coverslip.objects.fields import FieldNames, list_fields
 from coverslip.objects.finders import Finder, list_finders
 from coverslip.objects.finding import FinderSettings, find_objects
-from coverslip.objects.outlines import Outlines, fill_outlines, trace_labels
-from coverslip.objects.table import COLUMNS, FieldOfView, Objects, ObjectsBuilder, read_objects
+from coverslip.objects.outlines import Outlines, fill_outlines, joined, trace_labels
+from coverslip.objects.table import COLUMNS, FieldOfView, Objects, ObjectsBuilder, outlines_in_plane, read_objects
 
 __all__ = [
     "COLUMNS",
@@ -24,8 +24,10 @@ __all__ = [
     "export_predicted",
     "fill_outlines",
     "find_objects",
+    "joined",
     "list_fields",
     "list_finders",
+    "outlines_in_plane",
     "predicted_objects",
     "read_objects",
     "trace_labels",

@@ -5,6 +5,7 @@ The outline of a labeled object runs along the edges of its pixels, so that it c
 """
 
 import re
+import warnings
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -80,11 +81,12 @@ class Outlines:
         return boxes
 
     def take(self, positions: Array) -> "Outlines":
-        """Return the outlines of the objects at these positions."""
-        builder = OutlineBuilder()
-        for position in positions.tolist():
-            builder.add_rings(self.rings(position))
-        return builder.finish()
+        """Return the outlines of the objects at these positions; -1: an object without an outline."""
+        is_known = positions >= 0
+        first, last = (np.where(is_known, self.object_start[positions + k], 0) for k in (0, 1))
+        rings = _ranges(first, last - first)
+        lengths = np.diff(self.ring_start)[rings]
+        return Outlines(self.xy[_ranges(self.ring_start[rings], lengths)], _starts(lengths), _starts(last - first))
 
     def wkt(self) -> Iterator[str]:
         """Yield the outline of each object as well-known text; empty for objects without an outline."""
@@ -216,7 +218,49 @@ def _is_clockwise(numbers: Sequence[float]) -> bool:
     return bool(sum(map(mul, x, [*y[1:], y[0]])) >= sum(map(mul, [*x[1:], x[0]], y)))
 
 
-def _starts(lengths: Sequence[int]) -> Array:
+def joined(outlines: Sequence[Outlines]) -> Outlines:
+    """Return the outlines of all objects, in order."""
+    builder = OutlineBuilder()
+    for each in outlines:
+        builder.add_all(each)
+    return builder.finish()
+
+
+def outlines_of_wkt(texts: Sequence[str]) -> Outlines:
+    """Return the outlines of objects as `Outlines.wkt` wrote them; empty texts: objects without an outline.
+
+    All numbers are parsed together, which is ten times as fast as `OutlineBuilder.add_wkt`.
+
+    Raises:
+        ValueError: a text is no POLYGON, MULTIPOLYGON or POINT.
+    """
+    rings, n_rings = [], []
+    for text in texts:
+        of_object = [part[part.rfind("(") + 1 :] for part in text.split(")") if "(" in part]
+        rings += of_object
+        n_rings.append(len(of_object))
+    lengths = np.array([ring.count(",") + 1 for ring in rings], np.int64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DeprecationWarning)  # of text that is not a number
+        try:
+            xy = np.fromstring(" ".join(rings).replace(",", " "), np.float32, sep=" ").reshape(-1, 2)
+        except DeprecationWarning as error:
+            raise ValueError("numbers") from error
+    if len(xy) != lengths.sum() or not np.all(np.abs(xy) < _MOST_PIXELS):
+        raise ValueError("numbers")
+    last = np.cumsum(lengths) - 1
+    is_closed = (lengths > 1) & np.all(xy[last] == xy[last - lengths + 1], axis=1)  # the first vertex is repeated
+    is_kept = np.ones(len(xy), bool)
+    is_kept[last[is_closed]] = False
+    return Outlines(xy[is_kept], _starts(lengths - is_closed), _starts(np.array(n_rings, np.int64)))
+
+
+def _ranges(starts: Array, lengths: Array) -> Array:
+    """Return the numbers from each start, as many as its length says, one range after another."""
+    return np.repeat(starts - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
+
+
+def _starts(lengths: Sequence[int] | Array) -> Array:
     return np.concatenate([[0], np.cumsum(np.asarray(lengths, dtype=np.int64))]).astype(np.int64)
 
 

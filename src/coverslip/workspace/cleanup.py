@@ -23,7 +23,7 @@ from coverslip.workspace.jobs.records import is_inside
 from coverslip.workspace.jobs.state import jobs_reading
 from coverslip.workspace.store import tables
 from coverslip.workspace.store.database import write_transaction
-from coverslip.workspace.store.rows import Page, Paging, dataset_row, now
+from coverslip.workspace.store.rows import Page, Paging, dataset_row, now, source_paths
 from coverslip.workspace.store.tables import datasets
 from coverslip.workspace.store.workspace import Workspace
 
@@ -71,7 +71,7 @@ def _refuse_in_use(connection: Connection, dataset_id: str) -> None:
 
 
 def delete_removed_datasets(workspace: Workspace, is_over: threading.Event) -> None:
-    """Delete datasets whose 30 days are over, with their uploaded files, which are copies of the app."""
+    """Delete datasets whose 30 days are over, with the files that the app wrote: uploads and tables of objects."""
     oldest = (datetime.now(UTC) - timedelta(days=TRASH_DAYS)).isoformat()
     with workspace.engine.connect() as connection:
         expired = connection.execute(select(datasets.c.id).where(datasets.c.removed < oldest)).scalars().all()
@@ -80,15 +80,20 @@ def delete_removed_datasets(workspace: Workspace, is_over: threading.Event) -> N
             return
         with write_transaction(workspace.engine) as connection:
             is_expired = (datasets.c.id == dataset_id) & (datasets.c.removed < oldest)
-            if not connection.execute(delete(datasets).where(is_expired)).rowcount:  # it was restored meanwhile
+            row = connection.execute(select(datasets).where(is_expired)).one_or_none()
+            if row is None:  # it was restored meanwhile
                 continue
+            connection.execute(delete(datasets).where(is_expired))
             is_of_dataset = tables.uploads.c.dataset_id == dataset_id
             upload_ids = connection.execute(select(tables.uploads.c.id).where(is_of_dataset)).scalars().all()
+            of_objects = [Path(path) for path in source_paths(row) if Path(path).is_relative_to(workspace.objects)]
             unused = [upload_id for upload_id in upload_ids if not _is_used(connection, workspace.uploads / upload_id)]
             connection.execute(delete(tables.uploads).where(tables.uploads.c.id.in_(unused)))
         cache.remove_stores_of(dataset_id)
         for upload_id in unused:
             shutil.rmtree(workspace.uploads / upload_id, ignore_errors=True)
+        for table in of_objects:
+            table.unlink(missing_ok=True)
 
 
 def _is_used(connection: Connection, upload: Path) -> bool:

@@ -1,4 +1,4 @@
-"""The tasks of worker processes: checks, audits, distances, label errors, explanations, studies, single predictions.
+"""The tasks of worker processes: checks, audits, distances, objects, label errors, explanations, studies, predictions.
 
 `coverslip.workspace.workers` runs them by name. They need libraries that the server does not load, or memory that the
 server would not release. Each task imports what it needs, because its process does nothing else.
@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING
 
 from coverslip.datasets import Dataset, is_table, open_image_file
 from coverslip.errors import CoverslipError
-from coverslip.events import Emit
+from coverslip.events import Emit, Event, Noted
 from coverslip.images import PLAN_COLUMNS, ReadPlan
+from coverslip.messages import Note
 from coverslip.processes import Json
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from coverslip.inference import Classifier
     from coverslip.runs import Prediction
     from coverslip.workspace.store.rows import AnyRow
@@ -111,6 +114,99 @@ def suggest_images(request: Json, emit: Emit) -> Json:
         ],
         "reserved": list(suggested.reserved_test),
     }
+
+
+def collect(request: Json, emit: Emit) -> Json:
+    """Write the table of the objects in the fields of a dataset, and return its summary and the notes on it.
+
+    Raises:
+        CoverslipError: there are no objects, or files or fields cannot be read.
+    """
+    from coverslip.objects import FinderSettings, collect_objects
+    from coverslip.workspace.store.database import read_transaction
+    from coverslip.workspace.store.rows import load_dataset
+
+    notes: list[Note] = []
+
+    def handle(event: Event) -> None:
+        if isinstance(event, Noted):
+            notes.append(event.note)
+        emit(event)
+
+    with read_transaction(_workspace(request).engine) as connection:
+        fields = load_dataset(connection, request["dataset_id"])
+    is_finder = request["source"] == "finder"
+    summary = collect_objects(
+        fields,
+        out=request["table"],
+        masks=request["paths"] if request["source"] == "masks" else None,
+        outlines=request["paths"] if request["source"] == "outlines" else None,
+        points=request["paths"] if request["source"] == "points" else None,
+        finder=request["finder"] if is_finder else None,
+        finder_settings=FinderSettings.model_validate(request["finder_settings"]) if is_finder else None,
+        finder_file=request["finder_file"] if is_finder else None,
+        size_px=request["size_px"],
+        pixel_size_um=request["pixel_size_um"],
+        emit=handle,
+    )
+    names = ("kind", "n_objects", "n_of_field", "n_of_label", "n_at_edge", "side_px")
+    values = {name: getattr(summary, name) for name in names}
+    return {"table": request["table"], **values, "notes": [asdict(each) for each in notes]}
+
+
+_PREVIEW_PIXELS, _PREVIEW_SIDE = 4_200_000, 2_048  # of a field that is searched as a whole; else of its center
+
+
+def preview_objects(request: Json, _: Emit) -> Json:
+    """Return the objects that a finder finds in an image, or in the center of a large one.
+
+    Raises:
+        CoverslipError: the image cannot be read, or the finder failed.
+    """
+    import numpy as np
+
+    from coverslip.objects import FinderSettings, trace_labels
+    from coverslip.objects.finders import find_with
+    from coverslip.workspace.viewing.fields import encode_outlines
+
+    pixels, region, is_part, side_um = _field_pixels(request["path"], request["plan"])
+    settings = FinderSettings.model_validate(request["finder_settings"])
+    file = None if request["finder_file"] is None else Path(request["finder_file"])
+    found = find_with(request["finder"], pixels, settings, request["pixel_size_um"] or side_um, file)
+    traced = trace_labels(found.labels)[1]
+    outlines = replace(traced, xy=traced.xy + np.array(region[:2], np.float32))
+    boxes = outlines.boxes()
+    boxes[:, 2:] -= boxes[:, :2]
+    encoded = encode_outlines(range(len(outlines)), boxes, outlines)
+    return {
+        "n_objects": len(outlines),
+        "is_part": is_part,
+        "region": list(region),
+        "outlines": base64.b64encode(encoded).decode(),
+        "warnings": [asdict(each) for each in found.warnings],
+        "settings": found.settings.model_dump(mode="json"),
+    }
+
+
+@lru_cache(maxsize=1)
+def _field_pixels(path: str, plan_text: str) -> "tuple[np.ndarray, tuple[int, int, int, int], bool, float | None]":
+    """Return the pixels of a field, or of its center; their region; whether it is a part; the side of a pixel in µm.
+
+    The pixels are those that `collect_objects` searches, at the time point of the image.
+    """
+    from coverslip.images import describe_image, pixel_side, read_pixels
+
+    plan, file = ReadPlan.from_json(plan_text), Path(path)
+    series = describe_image(file)[plan.series]
+    width, height = series.sizes[0]
+    is_part = width * height > _PREVIEW_PIXELS
+    side = (min(width, _PREVIEW_SIDE), min(height, _PREVIEW_SIDE)) if is_part else (width, height)
+    region = ((width - side[0]) // 2, (height - side[1]) // 2, *side)
+    of_field = ReadPlan(
+        series=plan.series, t=plan.t, z="max" if series.n_z > 1 else 0, region=region if is_part else None
+    )
+    size = series.pixel_size_at(0)
+    return read_pixels(file, of_field).array, region, is_part, None if size is None else pixel_side(size)
 
 
 def find_label_errors(request: Json, emit: Emit) -> Json:

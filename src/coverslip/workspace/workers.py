@@ -120,6 +120,41 @@ def request_result(
     return None
 
 
+@dataclass(eq=False)
+class KeptWorker:
+    """A process that is kept between requests. It answers one request at a time."""
+
+    process: Process
+    lock: threading.Lock = field(default_factory=threading.Lock, kw_only=True)
+    last_used: float = field(default_factory=time.monotonic, kw_only=True)
+
+    def result_of(self, request: Json, most_s: float) -> Json | Failure | None:
+        """Return the result of a request, or its failure; None if the process died, or was killed after `most_s`.
+
+        Raises:
+            OSError: the process has died before.
+        """
+        timer = threading.Timer(most_s, self.process.kill)
+        timer.daemon = True
+        timer.start()
+        try:
+            return request_result(self.process, request)
+        finally:
+            timer.cancel()
+            self.last_used = time.monotonic()
+
+    def end(self, patience_s: float = 10) -> None:
+        """End the process by closing its stdin. If it is still busy after `patience_s`, it is killed."""
+        with suppress(OSError):
+            if self.process.stdin is not None:
+                self.process.stdin.close()
+        try:
+            self.process.wait(timeout=patience_s)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
 @dataclass(frozen=True, slots=True)
 class WorkKind:
     """A kind of work, which needs seconds or minutes and stores its result itself. One of each kind runs at a time.

@@ -850,6 +850,316 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/{dataset_id}/fields": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Fields
+         * @description The fields of view of which the images of a dataset are parts; none if they are whole files.
+         */
+        get: operations["list_fields"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset_id}/images/{row_id}/field": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Field
+         * @description The field of view of an object.
+         */
+        get: operations["get_field"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset_id}/images/{row_id}/field/labels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Field Labels
+         * @description The labels of all objects in the field of an object.
+         */
+        get: operations["get_field_labels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset_id}/images/{row_id}/field/outlines": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Field Outlines
+         * @description The boxes and outlines of all objects in the field of an object.
+         */
+        get: operations["get_field_outlines"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset_id}/images/{row_id}/field/tiles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Tiled Field
+         * @description The size, levels, planes and channels of the whole field of an object, for a viewer that loads tiles.
+         */
+        get: operations["get_tiled_field"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset_id}/images/{row_id}/field/tiles/{level}/{x}/{y}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Field Tile
+         * @description The tile in column `x` and row `y` of a level of the whole field of an object.
+         */
+        get: operations["get_field_tile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/finders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Finders
+         * @description The installed finders of objects.
+         */
+        get: operations["list_finders"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset_id}/images/{row_id}/finder-preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Finder
+         * @description The objects that a finder finds in an image with these settings, or in the center of a large image.
+         */
+        post: operations["preview_finder"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset_id}/objects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Objects
+         * @description The objects that were collected last from the fields of a dataset, and the progress of new ones.
+         */
+        get: operations["get_objects"];
+        put?: never;
+        /**
+         * Create Objects
+         * @description Read the objects of the fields from files of another program, or find them, in a separate process.
+         *
+         *     The table of objects becomes a dataset of its own. Files are matched to fields by their names.
+         */
+        post: operations["create_objects"];
+        /**
+         * Remove Objects
+         * @description Cancel the collection of objects. Earlier ones are kept.
+         */
+        delete: operations["remove_objects"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/predictions/{prediction_id}/fields": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Predicted Fields
+         * @description The fields of view of predicted objects so far.
+         */
+        get: operations["list_predicted_fields"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/predictions/{prediction_id}/rows/{row_id}/field": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Predicted Field
+         * @description The field of view of a predicted object.
+         */
+        get: operations["get_predicted_field"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/predictions/{prediction_id}/rows/{row_id}/field/predictions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Field Predictions
+         * @description The predictions of all objects in the field of an object.
+         */
+        get: operations["get_field_predictions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/predictions/{prediction_id}/rows/{row_id}/field/outlines": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Predicted Field Outlines
+         * @description The boxes and outlines of all objects in the field of a predicted object.
+         */
+        get: operations["get_predicted_field_outlines"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/predictions/{prediction_id}/rows/{row_id}/field/tiles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Predicted Tiled Field
+         * @description The whole field of a predicted object, for a viewer that loads tiles.
+         */
+        get: operations["get_predicted_tiled_field"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/predictions/{prediction_id}/rows/{row_id}/field/tiles/{level}/{x}/{y}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Predicted Field Tile
+         * @description The tile in column `x` and row `y` of a level of the whole field of a predicted object.
+         */
+        get: operations["get_predicted_field_tile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets/{dataset_id}/labels": {
         parameters: {
             query?: never;
@@ -3769,6 +4079,56 @@ export interface components {
             kind: "clean-cache";
         };
         /**
+         * CollectedObjects
+         * @description The objects that were collected last.
+         */
+        CollectedObjects: {
+            /**
+             * Dataset Id
+             * @description Their dataset. It may have been removed since then.
+             */
+            dataset_id: string;
+            /**
+             * Kind
+             * @description The kind of file, or the name of the finder.
+             */
+            kind: string;
+            /**
+             * N Objects
+             * @description Number of objects.
+             */
+            n_objects: number;
+            /**
+             * N Of Field
+             * @description The number of objects of each field.
+             */
+            n_of_field: {
+                [key: string]: number;
+            };
+            /**
+             * N Of Label
+             * @description The number of objects of each class in the files.
+             */
+            n_of_label: {
+                [key: string]: number;
+            };
+            /**
+             * N At Edge
+             * @description Objects that touch the edge of their field.
+             */
+            n_at_edge: number;
+            /**
+             * Side Px
+             * @description Smallest, median and largest side of the boxes.
+             */
+            side_px: number[];
+            /**
+             * Notes
+             * @description Notes and warnings about the objects.
+             */
+            notes: components["schemas"]["Note"][];
+        };
+        /**
          * ColumnProbe
          * @description How well a column of the table, such as plate or day, predicts classes, and whether images show its values.
          */
@@ -5326,6 +5686,79 @@ export interface components {
             remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["Rescale"] | components["schemas"]["TrustCluster"])[];
         };
         /**
+         * FieldLabels
+         * @description The labels of the objects of a field, in the order of its outlines.
+         */
+        FieldLabels: {
+            /**
+             * Classes
+             * @description Names of the classes, in order.
+             */
+            classes: string[];
+            /**
+             * Labels
+             * @description Positions in `classes`; -1: no label.
+             */
+            labels: number[];
+            /**
+             * Excluded
+             * @description Positions of the objects that were excluded in the app.
+             */
+            excluded: number[];
+        };
+        /**
+         * FieldOfView
+         * @description A field of view with objects.
+         */
+        FieldOfView: {
+            /**
+             * Row Id
+             * @description The row_id of its first object, which addresses the field.
+             */
+            row_id: number;
+            /**
+             * Name
+             * @description The name of its file, with its time point and z-plane if any.
+             */
+            name: string;
+            /**
+             * N Objects
+             * @description Number of objects.
+             */
+            n_objects: number;
+            /**
+             * Version
+             * @description Changes with the file; give it as ?v= to cache tiles permanently.
+             */
+            version: string;
+        };
+        /**
+         * FieldPredictions
+         * @description The predictions of the objects of a field, in the order of its outlines.
+         */
+        FieldPredictions: {
+            /**
+             * Classes
+             * @description Names of the classes, in order.
+             */
+            classes: string[];
+            /**
+             * Predicted
+             * @description Positions in `classes`; -1: unreadable.
+             */
+            predicted: number[];
+            /**
+             * Probabilities
+             * @description Of the predicted classes; null: unreadable.
+             */
+            probabilities: (number | null)[];
+            /**
+             * Corrections
+             * @description Classes that a user corrected or confirmed; -1: none.
+             */
+            corrections: number[];
+        };
+        /**
          * FieldProblem
          * @description An error in one part of a request.
          */
@@ -5419,6 +5852,135 @@ export interface components {
              * @enum {string}
              */
             sort: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "suggested" | "probability" | "-probability";
+        };
+        /**
+         * FinderName
+         * @description A finder of objects.
+         */
+        FinderName: {
+            /**
+             * Name
+             * @description Its name.
+             */
+            name: string;
+            /**
+             * Title
+             * @description Its title.
+             */
+            title: string;
+            /**
+             * License
+             * @description The license of its code and of its weights.
+             */
+            license: string;
+            /**
+             * File
+             * @description The file that the user supplies; empty: none is needed.
+             */
+            file: string;
+        };
+        /**
+         * FinderPreview
+         * @description The objects that a finder finds in a field, or in the center of a large field.
+         */
+        FinderPreview: {
+            /**
+             * N Objects
+             * @description Number of objects.
+             */
+            n_objects: number;
+            /**
+             * Is Part
+             * @description Whether only the center of the field was searched.
+             */
+            is_part: boolean;
+            /**
+             * Region
+             * @description x, y, width and height of the part that was searched.
+             */
+            region: number[];
+            /**
+             * Outlines
+             * @description The objects as Base64, encoded as the outlines of a field.
+             */
+            outlines: string;
+            /**
+             * Warnings
+             * @description Reasons why the objects may be wrong.
+             */
+            warnings: components["schemas"]["Note"][];
+            /** @description With the estimates of settings that were empty. */
+            settings: components["schemas"]["FinderSettings"];
+        };
+        /**
+         * FinderSettings
+         * @description What to search for. Each empty setting is estimated from the field.
+         */
+        FinderSettings: {
+            /**
+             * Diameter
+             * @description Typical diameter of an object.
+             */
+            diameter?: number | null;
+            /**
+             * Unit
+             * @description Unit of the diameter: pixels or micrometers.
+             * @default px
+             * @enum {string}
+             */
+            unit: "px" | "um";
+            /**
+             * Objects
+             * @description Whether objects are brighter or darker than the background.
+             */
+            objects?: ("bright" | "dark") | null;
+            /**
+             * Threshold
+             * @description log: objects may differ in brightness; otsu: one threshold on linear intensities; local: objects on a background that varies at short range.
+             * @default log
+             * @enum {string}
+             */
+            threshold: "log" | "otsu" | "local";
+            /**
+             * Smoothing
+             * @description Standard deviation of the Gaussian filter in pixels.
+             */
+            smoothing?: number | null;
+            /**
+             * Split
+             * @description Whether to divide touching objects.
+             * @default true
+             */
+            split: boolean;
+            /**
+             * Channel
+             * @description Channel to search, from 0. Empty: the luminance of a color image.
+             */
+            channel?: number | null;
+        };
+        /**
+         * FinderToPreview
+         * @description A finder and its settings.
+         */
+        FinderToPreview: {
+            /**
+             * Finder
+             * @description The name of the finder.
+             * @default classical
+             */
+            finder: string;
+            /** @description What the finder searches for. */
+            finder_settings?: components["schemas"]["FinderSettings"];
+            /**
+             * Finder File
+             * @description The file that the finder needs.
+             */
+            finder_file?: string | null;
+            /**
+             * Pixel Size Um
+             * @description Side of a pixel of the field in µm; null: that of the file.
+             */
+            pixel_size_um?: number | null;
         };
         /**
          * Finding
@@ -7877,6 +8439,69 @@ export interface components {
             mcnemar: components["schemas"]["McNemar"];
         };
         /**
+         * ObjectsState
+         * @description The objects of the fields of a dataset, and the progress of collecting them.
+         */
+        ObjectsState: {
+            /**
+             * State
+             * @description waiting: objects of another dataset are collected first.
+             * @enum {string}
+             */
+            state: "not-requested" | "waiting" | "running" | "ready";
+            /**
+             * Job Id
+             * @description The job that computes it; null if the server knows none.
+             */
+            job_id: string | null;
+            /** @description Null until the first report. */
+            progress: components["schemas"]["StepProgress"] | null;
+            /** @description Why the last attempt since the server started failed. */
+            error: components["schemas"]["Failure"] | null;
+            /** @description Null until objects were collected. */
+            objects: components["schemas"]["CollectedObjects"] | null;
+        };
+        /**
+         * ObjectsToCollect
+         * @description Where the objects of the fields come from: files of another program, or a finder.
+         */
+        ObjectsToCollect: {
+            /**
+             * Source
+             * @description masks: label images; outlines: polygons or boxes; points: only the centers of objects; finder: the objects are found in the pixels.
+             * @enum {string}
+             */
+            source: "masks" | "outlines" | "points" | "finder";
+            /**
+             * Paths
+             * @description Files, or folders of files, of another program.
+             */
+            paths?: string[];
+            /**
+             * Finder
+             * @description The name of the finder.
+             * @default classical
+             */
+            finder: string;
+            /** @description What the finder searches for. */
+            finder_settings?: components["schemas"]["FinderSettings"];
+            /**
+             * Finder File
+             * @description The file that the finder needs.
+             */
+            finder_file?: string | null;
+            /**
+             * Size Px
+             * @description Side of the square around each point, in pixels.
+             */
+            size_px?: number | null;
+            /**
+             * Pixel Size Um
+             * @description Side of a pixel of the fields in µm; null: that of the files.
+             */
+            pixel_size_um?: number | null;
+        };
+        /**
          * Overall
          * @description The variants that were measured on every dataset, the best mean rank first.
          */
@@ -8031,6 +8656,38 @@ export interface components {
              * @description The items of this page.
              */
             items: components["schemas"]["ExportState"][];
+            /**
+             * Total
+             * @description Total number of items on all pages.
+             */
+            total: number;
+        };
+        /**
+         * Page
+         * @description A page of a list.
+         */
+        Page_FieldOfView_: {
+            /**
+             * Items
+             * @description The items of this page.
+             */
+            items: components["schemas"]["FieldOfView"][];
+            /**
+             * Total
+             * @description Total number of items on all pages.
+             */
+            total: number;
+        };
+        /**
+         * Page
+         * @description A page of a list.
+         */
+        Page_FinderName_: {
+            /**
+             * Items
+             * @description The items of this page.
+             */
+            items: components["schemas"]["FinderName"][];
             /**
              * Total
              * @description Total number of items on all pages.
@@ -15356,6 +16013,904 @@ export interface operations {
                 content: {
                     "image/jpeg": string;
                     "image/webp": string;
+                };
+            };
+            /** @description The picture is unchanged. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    list_fields: {
+        parameters: {
+            query?: {
+                /** @description The number of items to skip. */
+                offset?: number;
+                /** @description The largest number of items to return. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_FieldOfView_"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_field: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+                /** @description The permanent number of the image in the app. */
+                row_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FieldOfView"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_field_labels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+                /** @description The permanent number of the image in the app. */
+                row_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FieldLabels"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_field_outlines: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+                /** @description The permanent number of the image in the app. */
+                row_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Little-endian numbers of 32 bits: the numbers of objects, rings and vertices; the row_id of each object; x, y, width and height of each box (signed, in pixels); the first ring of each object, and the number of rings; the first vertex of each ring, and the number of vertices; x and y of each vertex (floating point). A ring of one vertex is a point. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The picture is unchanged. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_tiled_field: {
+        parameters: {
+            query?: {
+                /** @description Series of the file. Default: that of the image. */
+                series?: number | null;
+                /** @description Time point. Default: that of the image. */
+                t?: number | null;
+                /** @description z-plane, or max, mean or best-focus. Default: as the image is read. */
+                z?: number | ("max" | "mean" | "best-focus") | null;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+                /** @description The permanent number of the image in the app. */
+                row_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TiledImage"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_field_tile: {
+        parameters: {
+            query?: {
+                /** @description The visible channels: number, color, and optionally the intensities that are shown black and in the full color, for example `0:ff0000:100:4095,2:00ff00`. Without limits, they are automatic. Default: all channels in automatic colors. */
+                display?: string | null;
+                /** @description Version of the image. With it, browsers cache the picture permanently. */
+                v?: string | null;
+                /** @description Series of the file. Default: that of the image. */
+                series?: number | null;
+                /** @description Time point. Default: that of the image. */
+                t?: number | null;
+                /** @description z-plane, or max, mean or best-focus. Default: as the image is read. */
+                z?: number | ("max" | "mean" | "best-focus") | null;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+                /** @description The permanent number of the image in the app. */
+                row_id: number;
+                /** @description The level of the pyramid; 0 has the full resolution. */
+                level: number;
+                /** @description The column of the tile, from 0. */
+                x: number;
+                /** @description The row of the tile, from 0. */
+                y: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The tile; PNG if the image has one level only. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": string;
+                    "image/png": string;
+                };
+            };
+            /** @description The picture is unchanged. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    list_finders: {
+        parameters: {
+            query?: {
+                /** @description The number of items to skip. */
+                offset?: number;
+                /** @description The largest number of items to return. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_FinderName_"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    preview_finder: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+                /** @description The permanent number of the image in the app. */
+                row_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "finder": "classical",
+                 *       "finder_settings": {
+                 *         "diameter": 12,
+                 *         "unit": "um"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["FinderToPreview"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FinderPreview"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_objects: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ObjectsState"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    create_objects: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "source": "points",
+                 *       "paths": [
+                 *         "/data/fields/points"
+                 *       ],
+                 *       "size_px": 80
+                 *     }
+                 */
+                "application/json": components["schemas"]["ObjectsToCollect"];
+            };
+        };
+        responses: {
+            /** @description The work was started. Its state is at the Location. */
+            202: {
+                headers: {
+                    /** @description The address of the result, relative to the server. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ObjectsState"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    remove_objects: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    list_predicted_fields: {
+        parameters: {
+            query?: {
+                /** @description The number of items to skip. */
+                offset?: number;
+                /** @description The largest number of items to return. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of a prediction. */
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_FieldOfView_"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_predicted_field: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a prediction. */
+                prediction_id: string;
+                /** @description The number of the object in the prediction, from 0. */
+                row_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FieldOfView"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_field_predictions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a prediction. */
+                prediction_id: string;
+                /** @description The number of the object in the prediction, from 0. */
+                row_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FieldPredictions"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_predicted_field_outlines: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a prediction. */
+                prediction_id: string;
+                /** @description The number of the object in the prediction, from 0. */
+                row_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Little-endian numbers of 32 bits: the numbers of objects, rings and vertices; the row_id of each object; x, y, width and height of each box (signed, in pixels); the first ring of each object, and the number of rings; the first vertex of each ring, and the number of vertices; x and y of each vertex (floating point). A ring of one vertex is a point. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The picture is unchanged. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_predicted_tiled_field: {
+        parameters: {
+            query?: {
+                /** @description Series of the file. Default: that of the image. */
+                series?: number | null;
+                /** @description Time point. Default: that of the image. */
+                t?: number | null;
+                /** @description z-plane, or max, mean or best-focus. Default: as the image is read. */
+                z?: number | ("max" | "mean" | "best-focus") | null;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of a prediction. */
+                prediction_id: string;
+                /** @description The number of the object in the prediction, from 0. */
+                row_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TiledImage"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_predicted_field_tile: {
+        parameters: {
+            query?: {
+                /** @description The visible channels: number, color, and optionally the intensities that are shown black and in the full color, for example `0:ff0000:100:4095,2:00ff00`. Without limits, they are automatic. Default: all channels in automatic colors. */
+                display?: string | null;
+                /** @description Version of the image. With it, browsers cache the picture permanently. */
+                v?: string | null;
+                /** @description Series of the file. Default: that of the image. */
+                series?: number | null;
+                /** @description Time point. Default: that of the image. */
+                t?: number | null;
+                /** @description z-plane, or max, mean or best-focus. Default: as the image is read. */
+                z?: number | ("max" | "mean" | "best-focus") | null;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of a prediction. */
+                prediction_id: string;
+                /** @description The number of the object in the prediction, from 0. */
+                row_id: number;
+                /** @description The level of the pyramid; 0 has the full resolution. */
+                level: number;
+                /** @description The column of the tile, from 0. */
+                x: number;
+                /** @description The row of the tile, from 0. */
+                y: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The tile; PNG if the image has one level only. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": string;
+                    "image/png": string;
                 };
             };
             /** @description The picture is unchanged. */

@@ -3,3 +3,9 @@ export function isFocusFree(): boolean {
   const focused = document.activeElement;
   return !focused || focused.matches('body, main, a[aria-current]');
 }
+
+/** Whether the focus is in a field for text. */
+export function isTyping(): boolean {
+  const focused = document.activeElement;
+  return !!focused?.matches('input:not([type=checkbox], [type=radio], [type=range]), select, textarea');
+}

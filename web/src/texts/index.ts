@@ -1,9 +1,10 @@
 // The catalogue of all texts of the pages. A second language is a second object of the same type.
 import { datasets } from './datasets';
+import { fields } from './fields';
 import { general } from './general';
 import { predict } from './predict';
 import { runs } from './runs';
 import { studies } from './studies';
 import { train } from './train';
 
-export const texts = { general, datasets, runs, studies, train, predict };
+export const texts = { general, datasets, fields, runs, studies, train, predict };

@@ -2,13 +2,14 @@
 
 from fastapi import APIRouter
 
-from coverslip.app.routes import datasets, exports, images, jobs, labels, predictions, results, studies, system
+from coverslip.app.routes import datasets, exports, fields, images, jobs, labels, predictions, results, studies, system
 
 ROUTERS: tuple[APIRouter, ...] = (
     system.router,
     datasets.folders_router,
     datasets.router,
     images.router,
+    fields.router,
     labels.router,
     datasets.uploads_router,
     results.router,

@@ -34,20 +34,20 @@ Answers = dict[int | str, dict[str, Any]]  # Any: FastAPI's own type
 Etag = Annotated[str | None, Header(alias="If-None-Match", include_in_schema=False)]
 
 _UNCHANGED = {"description": "The picture is unchanged."}
-_NOT_MODIFIED: Answers = {304: _UNCHANGED}
-_BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
-_TILE: Answers = {
+NOT_MODIFIED: Answers = {304: _UNCHANGED}
+BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+TILE: Answers = {
     200: {
         "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in ("image/jpeg", "image/png")},
         "description": "The tile; PNG if the image has one level only.",
     }
 }
 _ROWS: Answers = {
-    200: {"content": _BINARY, "description": "The row_id of each image, as a little-endian unsigned integer of 32 bit."}
+    200: {"content": BINARY, "description": "The row_id of each image, as a little-endian unsigned integer of 32 bit."}
 }
 _COLORS: Answers = {
     200: {
-        "content": _BINARY,
+        "content": BINARY,
         "description": "Eight bytes for each image with a known color, in the order of row_ids: the row_id as a "
         "little-endian unsigned integer of 32 bit, then red, green, blue and shape. Shape: 128 is a square, 160 is "
         "twice as wide as high, 96 is half as wide.",
@@ -69,7 +69,7 @@ def list_images(workspace: ServedWorkspace, dataset_id: str, query: Annotated[Im
 @router.get(
     "/datasets/{dataset_id}/rows",
     response_class=Response,
-    responses=_ROWS | _NOT_MODIFIED | problems(404, 422),
+    responses=_ROWS | NOT_MODIFIED | problems(404, 422),
 )
 def list_rows(
     workspace: ServedWorkspace, dataset_id: str, query: Annotated[RowsQuery, Query()], etag: Etag = None
@@ -88,15 +88,12 @@ def list_rows(
 @router.get(
     "/datasets/{dataset_id}/colors",
     response_class=Response,
-    responses=_COLORS | _NOT_MODIFIED | problems(404),
+    responses=_COLORS | NOT_MODIFIED | problems(404),
 )
 def get_colors(workspace: ServedWorkspace, dataset_id: str, etag: Etag = None) -> Response:
     """The mean color of every image. Galleries show it before the thumbnails."""
     data = pictures.colors(workspace, dataset_id)
-    tag = _tag("colors", hashlib.sha256(data).digest())
-    if etag == tag:
-        return _unchanged(tag, None)
-    return _picture(data, "application/octet-stream", tag, None)
+    return revalidated(data, hashlib.sha256(data).digest(), etag)
 
 
 @router.get(
@@ -127,7 +124,7 @@ def get_thumbnail_of(
 @router.get(
     "/datasets/{dataset_id}/sheet",
     response_class=Response,
-    responses=IMAGE | _NOT_MODIFIED | problems(404, 422),
+    responses=IMAGE | NOT_MODIFIED | problems(404, 422),
 )
 async def get_sheet(
     request: Request,
@@ -148,7 +145,7 @@ async def get_sheet(
 @router.get(
     "/jobs/{job_id}/sheet",
     response_class=Response,
-    responses=IMAGE | _NOT_MODIFIED | problems(404, 409, 422),
+    responses=IMAGE | NOT_MODIFIED | problems(404, 409, 422),
 )
 async def get_job_sheet(
     request: Request,
@@ -176,7 +173,7 @@ def list_job_row_ids(workspace: ServedWorkspace, job_id: str, query: Annotated[J
 @router.get(
     "/datasets/{dataset_id}/images/{row_id}/picture",
     response_class=Response,
-    responses=PICTURE | _NOT_MODIFIED | problems(404, 422),
+    responses=PICTURE | NOT_MODIFIED | problems(404, 422),
 )
 def get_picture(
     workspace: ServedWorkspace,
@@ -239,7 +236,7 @@ def get_tiled_job_image(
 @router.get(
     "/datasets/{dataset_id}/images/{row_id}/tiles/{level}/{x}/{y}",
     response_class=Response,
-    responses=_TILE | _NOT_MODIFIED | problems(404, 422),
+    responses=TILE | NOT_MODIFIED | problems(404, 422),
 )
 async def get_tile(
     request: Request,
@@ -262,7 +259,7 @@ async def get_tile(
 @router.get(
     "/jobs/{job_id}/images/{row_id}/tiles/{level}/{x}/{y}",
     response_class=Response,
-    responses=_TILE | _NOT_MODIFIED | problems(404, 409, 422),
+    responses=TILE | NOT_MODIFIED | problems(404, 409, 422),
 )
 async def get_job_tile(
     request: Request,
@@ -284,7 +281,7 @@ async def get_job_tile(
 @router.get(
     "/datasets/{dataset_id}/images/{row_id}/overview",
     response_class=Response,
-    responses=IMAGE | _NOT_MODIFIED | problems(404, 422),
+    responses=IMAGE | NOT_MODIFIED | problems(404, 422),
 )
 def get_overview(
     workspace: ServedWorkspace,
@@ -325,16 +322,30 @@ async def _tile(
 
     def answer(is_wanted: Callable[[], bool]) -> Response:
         if not is_wanted():  # the client left before a thread was free
-            return _no_content()
+            return no_content()
         (source,) = find_sources(workspace, owner, [row_id])
-        tag = _tag("tile", source.version, plane, display, *position)
-        if etag == tag:
-            return _unchanged(tag, version)
-        channels = None if display is None else tiles.displays_of(display)
-        data = tiles.tile(workspace, owner, source, plane, channels, position)
-        return _picture(data, media_type_of(data), tag, version)
+        return tile_response(workspace, owner, source, plane, display, position, version, etag)
 
     return await until_disconnected(request, answer)
+
+
+def tile_response(
+    workspace: Workspace,
+    owner: str,
+    source: images.PictureSource,
+    plane: Plane,
+    display: str | None,
+    position: tuple[int, int, int],
+    version: str | None,
+    etag: str | None,
+) -> Response:
+    """Return a tile of an image of a dataset or a job, its `owner`; `position` is its level, column and row."""
+    tag = _tag("tile", source.version, source.plan, plane, display, position)
+    if etag == tag:
+        return _unchanged(tag, version)
+    channels = None if display is None else tiles.displays_of(display)
+    data = tiles.tile(workspace, owner, source, plane, channels, position)
+    return _picture(data, media_type_of(data), tag, version)
 
 
 async def _sheet(
@@ -352,7 +363,7 @@ async def _sheet(
 
     def answer(is_wanted: Callable[[], bool]) -> Response:
         if not is_wanted():  # the client left before a thread was free
-            return _no_content()
+            return no_content()
         sources = find_sources(workspace, owner, row_ids)
         tag = _tag("sheet", *(source.version for source in sources), side)
         if etag == tag:
@@ -360,7 +371,7 @@ async def _sheet(
         try:
             data, is_complete = pictures.sheet(workspace, owner, sources, side, is_wanted)
         except Stopped:
-            return _no_content()
+            return no_content()
         return _picture(data, media_type_of(data), tag, version) if is_complete else _uncached(data)
 
     return await until_disconnected(request, answer)
@@ -380,6 +391,12 @@ def _picture(data: bytes, media_type: str, tag: str, version: str | None) -> Res
     return Response(data, media_type=media_type, headers=_headers(tag, version))
 
 
+def revalidated(data: bytes, version: object, etag: str | None) -> Response:
+    """Return bytes that a browser caches, but asks for at each use; `version` changes with them."""
+    tag = _tag("data", version)
+    return _unchanged(tag, None) if etag == tag else _picture(data, "application/octet-stream", tag, None)
+
+
 def _uncached(data: bytes) -> Response:
     """Return a picture of missing files without caching: a disconnected disk may come back."""
     return Response(data, media_type=media_type_of(data), headers={"Cache-Control": "no-store"})
@@ -389,6 +406,6 @@ def _unchanged(tag: str, version: str | None) -> Response:
     return Response(status_code=304, headers=_headers(tag, version))
 
 
-def _no_content() -> Response:
+def no_content() -> Response:
     """Return the response to a client that has left."""
     return Response(status_code=204)

@@ -193,6 +193,9 @@ no-image-with-id = The dataset has no image with this ID
 no-image-with-row-id = The dataset has no image { $row_id }
     .do = The dataset may have been read again. Reload the page.
 
+no-object-of-field = The image is not an object of a field of view
+    .do = Open the viewer of this image instead.
+
 no-such-tile = The image has no such tile
     .do = Read the number of levels and the size from the description of the image.
 
@@ -259,6 +262,13 @@ labels-changed-since = Images of this change were labeled again since then, so n
 
 unlabeled-not-confirmed = An image without a label cannot be confirmed
     .do = Label it first.
+
+objects-of-dataset = Objects of { $name }
+
+finder-preview-ended = The finder ended without a result, or took too long
+    .do = Choose other settings, or search a smaller field.
+
+objects-paths-or-finder = Give either paths of files, or the source finder
 
 suggestions-in-progress = Images to label are being chosen
     .do = Wait until they are chosen, or cancel it.

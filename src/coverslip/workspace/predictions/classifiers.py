@@ -2,12 +2,11 @@
 
 import secrets
 import shutil
-import subprocess
 import threading
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -31,7 +30,7 @@ from coverslip.workspace.jobs.runs import Headline, headline_of
 from coverslip.workspace.store.rows import Page, Paging, now
 from coverslip.workspace.store.tables import classifiers
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.workers import Process, request_result, start_worker
+from coverslip.workspace.workers import KeptWorker, start_worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,40 +386,15 @@ class PredictedImage:
 
 
 @dataclass(eq=False)
-class _Worker:
-    """A process with a loaded classifier. It answers one request at a time."""
+class _Worker(KeptWorker):
+    """A process with a loaded classifier."""
 
     folder: Path
-    process: Process
     stamp: int  # of the loaded classifier
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    last_used: float = field(default_factory=time.monotonic)
 
     def request(self, files: Sequence[Path]) -> Json | Failure | None:
-        """Return the predictions of files, or the failure; None if the process died, or was killed because it hangs.
-
-        Raises:
-            OSError: the process has died before.
-        """
-        timer = threading.Timer(_ANSWER_SECONDS, self.process.kill)
-        timer.daemon = True
-        timer.start()
-        try:
-            return request_result(self.process, {"run": str(self.folder), "files": [str(file) for file in files]})
-        finally:
-            timer.cancel()
-            self.last_used = time.monotonic()
-
-    def end(self, patience_s: float = 10) -> None:
-        """End the process by closing its stdin. If it is still busy after `patience_s`, it is killed."""
-        with suppress(OSError):
-            if self.process.stdin is not None:
-                self.process.stdin.close()
-        try:
-            self.process.wait(timeout=patience_s)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        """Return the predictions of files, or the failure; None and errors are those of `result_of`."""
+        return self.result_of({"run": str(self.folder), "files": [str(file) for file in files]}, _ANSWER_SECONDS)
 
 
 class LoadedClassifiers:
@@ -548,7 +522,7 @@ def _load(folder: Path, stamp: int, readable: Sequence[Path]) -> _Worker:
     Raises:
         CoverslipError: there is no classifier, or it cannot be loaded.
     """
-    worker = _Worker(folder, start_worker("coverslip.workspace.tasks:predict", readable), stamp)
+    worker = _Worker(start_worker("coverslip.workspace.tasks:predict", readable), folder, stamp)
     result: Json | Failure | None = None
     with suppress(OSError):
         result = worker.request([])

@@ -205,7 +205,7 @@ def sources_in(file: Path, row_ids: Sequence[int]) -> list[PictureSource]:
     cells_of = _cells_of(file, row_ids)
     if not cells_of.keys() >= set(row_ids):
         raise NotFound("no-such-row")
-    return [_source(source_of(cells_of[row_id])) for row_id in row_ids]
+    return [picture_source_of(source_of(cells_of[row_id])) for row_id in row_ids]
 
 
 def _cells_of(file: Path, row_ids: Sequence[int]) -> dict[int, sqlite3.Row]:
@@ -313,10 +313,11 @@ def picture_of(workspace: Workspace, picture: ImageSource, view: View) -> bytes:
     """
     if picture == NOT_FOUND:
         raise NotFound("image-moved")
-    return large_picture(workspace, _source(picture), view)
+    return large_picture(workspace, picture_source_of(picture), view)
 
 
-def _source(picture: ImageSource) -> PictureSource:
+def picture_source_of(picture: ImageSource) -> PictureSource:
+    """Return the location of the pixels of a row's image, with a version that changes with its file."""
     try:
         stat = picture.file.stat()
         version = f"{stat.st_mtime_ns:x}-{stat.st_size:x}"

@@ -133,6 +133,11 @@ class Workspace:
         return self.folder / "snapshots"
 
     @property
+    def objects(self) -> Path:
+        """The tables of objects in fields of view, in a folder for each dataset of fields."""
+        return self.folder / "objects"
+
+    @property
     def samples(self) -> Path:
         return self.folder / "samples"
 
@@ -154,7 +159,7 @@ class Workspace:
         """The database, opened on first use."""
         from coverslip.workspace.store.database import open_database
 
-        described = (self.runs, self.studies, self.predictions, self.uploads, self.snapshots)
+        described = (self.runs, self.studies, self.predictions, self.uploads, self.snapshots, self.objects)
         return open_database(self.folder / "workspace.sqlite", described)
 
     @cached_property

@@ -1,0 +1,255 @@
+"""Objects in the fields of view of a dataset: read from files of other programs, or found, as a dataset of their own.
+
+A worker process writes the table of objects into the workspace, in a folder for each dataset of fields. Its summary and
+the notes on it are stored beside it, and the table is opened as a dataset.
+"""
+
+import json
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
+
+from coverslip.errors import CoverslipError
+from coverslip.files import write_json
+from coverslip.messages import Failure, Note, text
+from coverslip.objects import FinderSettings, list_finders
+from coverslip.processes import Json
+from coverslip.workspace.datasets import reading_images
+from coverslip.workspace.datasets.sources import Source, open_sources
+from coverslip.workspace.datasets.state import dataset_state
+from coverslip.workspace.store.rows import new_id
+from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.viewing.images import picture_source
+from coverslip.workspace.workers import JobOfWork, KeptWorker, StepProgress, WorkKind, start_worker
+
+OBJECTS = WorkKind("objects", "coverslip.workspace.tasks:collect")
+_FORMAT_VERSION = 1
+_PREVIEW = "coverslip.workspace.tasks:preview_objects"
+_PREVIEW_SECONDS = 120.0  # a longer time means that the finder is too slow for a preview
+_IDLE_SECONDS = 300.0
+_LAST = "last.json"  # what was collected last
+
+OnePath = Annotated[str, StringConstraints(min_length=1, max_length=4_096, pattern=r"^[^\x00]*$")]
+
+
+class ObjectsToCollect(BaseModel):
+    """Where the objects of the fields come from: files of another program, or a finder."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    source: Literal["masks", "outlines", "points", "finder"] = Field(
+        description="masks: label images; outlines: polygons or boxes; points: only the centers of objects; "
+        "finder: the objects are found in the pixels."
+    )
+    paths: list[OnePath] = Field(
+        default_factory=list, max_length=1_000, description="Files, or folders of files, of another program."
+    )
+    finder: str = Field(default="classical", max_length=200, description="The name of the finder.")
+    finder_settings: FinderSettings = Field(default_factory=FinderSettings, description="What the finder searches for.")
+    finder_file: OnePath | None = Field(default=None, description="The file that the finder needs.")
+    size_px: float | None = Field(
+        default=None, ge=1, le=10_000, description="Side of the square around each point, in pixels."
+    )
+    pixel_size_um: float | None = Field(
+        default=None, gt=0, le=10_000, description="Side of a pixel of the fields in µm; null: that of the files."
+    )
+
+    @model_validator(mode="after")
+    def _check_paths(self) -> "ObjectsToCollect":
+        if bool(self.paths) == (self.source == "finder"):
+            raise ValueError(text("objects-paths-or-finder"))
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class CollectedObjects:
+    """The objects that were collected last."""
+
+    dataset_id: Annotated[str, Field(description="Their dataset. It may have been removed since then.")]
+    kind: Annotated[str, Field(description="The kind of file, or the name of the finder.")]
+    n_objects: int
+    n_of_field: Annotated[dict[str, int], Field(description="The number of objects of each field.")]
+    n_of_label: Annotated[dict[str, int], Field(description="The number of objects of each class in the files.")]
+    n_at_edge: Annotated[int, Field(description="Objects that touch the edge of their field.")]
+    side_px: Annotated[list[float], Field(description="Smallest, median and largest side of the boxes.")]
+    notes: Annotated[list[Note], Field(description="Notes and warnings about the objects.")]
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectsState:
+    """The objects of the fields of a dataset, and the progress of collecting them."""
+
+    state: Annotated[
+        Literal["not-requested", "waiting", "running", "ready"],
+        Field(description="waiting: objects of another dataset are collected first."),
+    ]
+    job_id: JobOfWork
+    progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
+    error: Annotated[Failure | None, Field(description="Why the last attempt since the server started failed.")]
+    objects: Annotated[CollectedObjects | None, Field(description="Null until objects were collected.")]
+
+
+@dataclass(frozen=True, slots=True)
+class FinderName:
+    """A finder of objects."""
+
+    name: str
+    title: str
+    license: Annotated[str, Field(description="The license of its code and of its weights.")]
+    file: Annotated[str, Field(description="The file that the user supplies; empty: none is needed.")]
+
+
+class FinderToPreview(BaseModel):
+    """A finder and its settings."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    finder: str = Field(default="classical", max_length=200, description="The name of the finder.")
+    finder_settings: FinderSettings = Field(default_factory=FinderSettings, description="What the finder searches for.")
+    finder_file: OnePath | None = Field(default=None, description="The file that the finder needs.")
+    pixel_size_um: float | None = Field(
+        default=None, gt=0, le=10_000, description="Side of a pixel of the field in µm; null: that of the file."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class FinderPreview:
+    """The objects that a finder finds in a field, or in the center of a large field."""
+
+    n_objects: int
+    is_part: Annotated[bool, Field(description="Whether only the center of the field was searched.")]
+    region: Annotated[list[int], Field(description="x, y, width and height of the part that was searched.")]
+    outlines: Annotated[str, Field(description="The objects as Base64, encoded as the outlines of a field.")]
+    warnings: Annotated[list[Note], Field(description="Reasons why the objects may be wrong.")]
+    settings: Annotated[FinderSettings, Field(description="With the estimates of settings that were empty.")]
+
+
+class FinderPreviews:
+    """Searches single fields in a process that is kept for the next settings. It ends when it is idle."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace, self._lock = workspace, threading.Lock()
+        self._worker: KeptWorker | None = None
+        self._timer: threading.Timer | None = None
+
+    def preview(self, dataset_id: str, row_id: int, wanted: FinderToPreview) -> FinderPreview:
+        """Search an image of a dataset.
+
+        Raises:
+            NotFound: there is no such dataset or image.
+            CoverslipError: a file is outside the readable folders, does not exist or cannot be read, or the finder
+                failed.
+        """
+        source = picture_source(self._workspace, dataset_id, row_id)
+        path, plan = self._workspace.allowed_image(source.path, source.plan)
+        request = {**wanted.model_dump(mode="json"), "path": str(path), "plan": plan.as_json()}
+        if wanted.finder_file is not None:
+            request["finder_file"] = str(self._workspace.allowed(wanted.finder_file))
+        result = self._result(request)
+        result["warnings"] = [_NOTE.validate_python(each) for each in result["warnings"]]
+        return FinderPreview(**{**result, "settings": FinderSettings.model_validate(result["settings"])})
+
+    def close(self) -> None:
+        """End the process."""
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+            worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.end(patience_s=0)
+
+    def _result(self, request: Json) -> Json:
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+            if self._worker is None or self._worker.process.poll() is not None:
+                self._worker = KeptWorker(start_worker(_PREVIEW, self._workspace.readable))
+            result: Json | Failure | None = None
+            with suppress(OSError):
+                result = self._worker.result_of(request, _PREVIEW_SECONDS)
+            self._timer = threading.Timer(_IDLE_SECONDS, self.close)
+            self._timer.daemon = True
+            self._timer.start()
+        if isinstance(result, Failure):
+            raise CoverslipError.of(result)
+        if result is None:
+            raise CoverslipError("finder-preview-ended")
+        return result
+
+
+_NOTE = TypeAdapter(Note)
+
+
+def finders() -> list[FinderName]:
+    """Return the installed finders.
+
+    Raises:
+        CoverslipError: the finder of an installed package cannot be loaded.
+    """
+    return [FinderName(each.name, each.title, each.license, each.file) for each in list_finders()]
+
+
+def objects_state(workspace: Workspace, dataset_id: str) -> ObjectsState:
+    """Return the objects that were collected last from the fields of a dataset, and the progress of new ones.
+
+    Raises:
+        NotFound: there is no such dataset.
+    """
+    work = workspace.works.state_of(OBJECTS, dataset_id)
+    dataset_state(workspace, dataset_id)
+    file = workspace.objects / dataset_id / _LAST
+    last = None
+    if file.is_file():
+        content = json.loads(file.read_text(encoding="utf-8"))
+        last = _COLLECTED.validate_python(content["objects"])
+    state = work.state or ("not-requested" if last is None else "ready")
+    return ObjectsState(state, work.id, work.progress, work.error, last)
+
+
+_COLLECTED = TypeAdapter(CollectedObjects)
+
+
+def start_objects(workspace: Workspace, dataset_id: str, wanted: ObjectsToCollect) -> ObjectsState:
+    """Collect the objects of the fields of a dataset, unless this is in progress.
+
+    Raises:
+        NotFound: there is no such dataset.
+        Conflict: its images are still being read, could not be read, or their folder is missing.
+        CoverslipError: a path is outside the readable folders or does not exist.
+    """
+    with workspace.engine.connect() as connection:
+        row = reading_images.refuse_unready(connection, dataset_id)
+    request = wanted.model_dump(mode="json")
+    request["paths"] = [str(workspace.allowed(path)) for path in wanted.paths]
+    if wanted.finder_file is not None:
+        request["finder_file"] = str(workspace.allowed(wanted.finder_file))
+    table = workspace.objects / dataset_id / f"objects-{new_id()}.csv"
+    table.parent.mkdir(parents=True, exist_ok=True)
+    workspace.works.start(
+        OBJECTS,
+        dataset_id,
+        {"workspace": workspace.as_json(), "dataset_id": dataset_id, "table": str(table), **request},
+        partial(_open, workspace, dataset_id, text("objects-of-dataset", name=row.name)),
+        name=row.name,
+        link=f"/datasets/{dataset_id}/objects",
+        dataset_id=dataset_id,
+    )
+    return objects_state(workspace, dataset_id)
+
+
+def cancel_objects(workspace: Workspace, dataset_id: str) -> None:
+    """Cancel the collection of objects. Earlier ones are kept."""
+    workspace.works.cancel(OBJECTS, dataset_id)
+
+
+def _open(workspace: Workspace, dataset_id: str, name: str, result: Json) -> None:
+    """Open a table of objects as a dataset, and store its summary."""
+    table = Path(result.pop("table"))
+    dataset = open_sources(workspace, [Source(str(table))], name=name[:200])
+    content = {"format_version": _FORMAT_VERSION, "objects": {"dataset_id": dataset.id, **result}}
+    write_json(table.parent / _LAST, content)

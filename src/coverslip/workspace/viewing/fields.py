@@ -1,0 +1,221 @@
+"""Fields of view in the viewer: which there are, and the outlines of the objects of one field.
+
+A field is one plane of a file of which several images are parts: the objects. It is addressed by one of its objects,
+and needs no table of its own. Outlines come from the table of objects that the dataset was opened from.
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field
+from sqlalchemy import ColumnElement, Connection, and_, func, select
+
+from coverslip.datasets import is_table
+from coverslip.errors import CoverslipError, NotFound
+from coverslip.images import ReadPlan
+from coverslip.objects import Outlines, joined, outlines_in_plane
+from coverslip.workspace.store.database import read_transaction
+from coverslip.workspace.store.rows import AnyRow, Page, Paging, class_order, dataset_row, plan_of, source_paths
+from coverslip.workspace.store.tables import images
+from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.viewing.images import PictureSource, picture_source
+
+Array = np.ndarray[Any, np.dtype[Any]]  # Any: shape and dtype are said in each docstring
+Box = tuple[int, int, int, int]  # x, y, width, height in pixels
+UNLABELED = -1
+# SQLite takes them from the row with the minimum, if a query has one.
+_FIRST_OBJECT = (images.c.row_id, images.c.image_id, images.c.shown_path, images.c.version)
+_N_OBJECTS = func.count().label("n_objects")
+_MOST_TABLES = 4  # fields whose outlines are in memory
+
+
+@dataclass(frozen=True, slots=True)
+class FieldOfView:
+    """A field of view with objects."""
+
+    row_id: Annotated[int, Field(description="The row_id of its first object, which addresses the field.")]
+    name: Annotated[str, Field(description="The name of its file, with its time point and z-plane if any.")]
+    n_objects: int
+    version: Annotated[str, Field(description="Changes with the file; give it as ?v= to cache tiles permanently.")]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldLabels:
+    """The labels of the objects of a field, in the order of its outlines."""
+
+    classes: list[str]
+    labels: Annotated[list[int], Field(description="Positions in `classes`; -1: no label.")]
+    excluded: Annotated[list[int], Field(description="Positions of the objects that were excluded in the app.")]
+
+
+def whole_field(source: PictureSource) -> PictureSource:
+    """Return the field of view of an object."""
+    plan = source.plan.model_copy(update={"region": None, "crop_size": None, "crop_margin": 0.0})
+    return PictureSource(source.path, plan, source.version, source.is_readable)
+
+
+def field_name(image_id: str, path: str) -> str:
+    """Return the name of a field: the ID of an object in it without the part that identifies the object."""
+    return image_id.rpartition("#")[0] or path
+
+
+def list_fields(workspace: Workspace, dataset_id: str, paging: Paging) -> Page[FieldOfView]:
+    """Return the fields of view of a dataset, in the order of their first objects; none if its images are no objects.
+
+    Raises:
+        NotFound: there is no such dataset.
+    """
+    first = func.min(images.c.position)
+    of_dataset = (images.c.dataset_id == dataset_id) & _is_object()
+    grouped = select(*_FIRST_OBJECT, _N_OBJECTS, first).where(of_dataset)
+    with workspace.engine.connect() as connection:
+        dataset_row(connection, dataset_id)
+        rows = connection.execute(grouped.group_by(images.c.path, *_plane_columns()).order_by(first)).all()
+    return paging.page_of([_field(row) for row in rows])
+
+
+def field_of(workspace: Workspace, dataset_id: str, row_id: int) -> FieldOfView:
+    """Return the field of view of an object.
+
+    Raises:
+        NotFound: there is no such dataset or image, or it is no object of a field.
+    """
+    with read_transaction(workspace.engine) as connection:
+        dataset_row(connection, dataset_id)
+        condition = _in_field(connection, dataset_id, row_id)
+        query = select(*_FIRST_OBJECT, _N_OBJECTS, func.min(images.c.position)).where(condition)
+        row = connection.execute(query).one()
+    return _field(row)
+
+
+def _field(row: AnyRow) -> FieldOfView:
+    return FieldOfView(row.row_id, field_name(row.image_id, row.shown_path), row.n_objects, row.version)
+
+
+def field_labels(workspace: Workspace, dataset_id: str, row_id: int) -> FieldLabels:
+    """Return the labels of the objects of the field of an object; raises as `field_of`."""
+    with read_transaction(workspace.engine) as connection:
+        row = dataset_row(connection, dataset_id)
+        query = select(images.c.label, images.c.is_excluded).where(_in_field(connection, dataset_id, row_id))
+        objects = connection.execute(query.order_by(images.c.position)).all()
+    classes = class_order(row.class_names, row.summary["classes"])
+    number = {name: k for k, name in enumerate(classes)}
+    return FieldLabels(
+        classes,
+        [UNLABELED if label is None else number[label] for label, _ in objects],
+        [k for k, (_, is_excluded) in enumerate(objects) if is_excluded],
+    )
+
+
+def field_outlines(workspace: Workspace, dataset_id: str, row_id: int) -> bytes:
+    """Return the row_ids, boxes and outlines of the objects of the field of an object, as `encode_outlines`.
+
+    Raises:
+        NotFound, CoverslipError: as `field_of`; a table of the dataset cannot be read.
+    """
+    with read_transaction(workspace.engine) as connection:
+        dataset = dataset_row(connection, dataset_id)
+        sides = (func.json_extract(images.c.plan, f"$.region[{k}]") for k in range(4))
+        query = select(images.c.row_id, *sides).where(_in_field(connection, dataset_id, row_id))
+        rows = connection.execute(query.order_by(images.c.position)).all()
+    boxes: list[Box] = [(x, y, width, height) for _, x, y, width, height in rows]
+    source = picture_source(workspace, dataset_id, row_id)
+    tables = tables_of(workspace, source_paths(dataset))
+    return encode_outlines([row[0] for row in rows], boxes, outlines_of(tables, source.path, source.plan, boxes))
+
+
+def _plane_columns() -> tuple[ColumnElement[Any], ...]:
+    return tuple(func.coalesce(func.json_extract(images.c.plan, f"$.{name}"), 0) for name in ("series", "t", "z"))
+
+
+def _is_object() -> ColumnElement[bool]:
+    is_object: ColumnElement[bool] = func.json_extract(images.c.plan, "$.region").is_not(None)
+    return is_object
+
+
+def _in_field(connection: Connection, dataset_id: str, row_id: int) -> ColumnElement[bool]:
+    """Return the condition for the objects of a field.
+
+    Raises:
+        NotFound: there is no such image, or it is no object of a field.
+    """
+    is_image = (images.c.dataset_id == dataset_id) & (images.c.row_id == row_id)
+    row = connection.execute(select(images.c.path, images.c.plan).where(is_image)).one_or_none()
+    if row is None:
+        raise NotFound("no-image-with-row-id", row_id=row_id)
+    plan, _ = plan_of(row.plan)
+    if plan.region is None:
+        raise NotFound("no-object-of-field")
+    condition = (images.c.dataset_id == dataset_id) & (images.c.path == row.path) & _is_object()
+    planes = zip(_plane_columns(), (plan.series, plan.t, plan.z), strict=True)
+    return and_(condition, *(column == value for column, value in planes))
+
+
+def tables_of(workspace: Workspace, sources: Sequence[str]) -> list[Path]:
+    """Return the tables among sources that exist in the readable folders."""
+    tables = []
+    for source in sources:
+        try:
+            path = workspace.allowed(source)
+        except CoverslipError:
+            continue
+        if is_table(path):
+            tables.append(path)
+    return tables
+
+
+def outlines_of(tables: Sequence[Path], path: Path, plan: ReadPlan, boxes: Sequence[Box]) -> Outlines:
+    """Return the outline of each object of a field; objects that no table has are without an outline.
+
+    Objects are matched by their boxes. The table lists objects of equal boxes in the order of the dataset.
+
+    Args:
+        tables: tables of objects, and others, which are ignored.
+        path: the file of the field.
+        plan: its plane.
+        boxes: of the objects.
+
+    Raises:
+        BadDataset: a table cannot be read.
+    """
+    of_box: dict[Box, deque[int]] = defaultdict(deque)
+    outlines: list[Outlines] = []
+    for table in tables:
+        status = table.stat()
+        table_boxes, of_table = _read(table, status.st_mtime_ns, status.st_size, path, plan.series, plan.t, plan.z)
+        for position, box in enumerate(map(tuple, table_boxes.tolist()), start=sum(map(len, outlines))):
+            of_box[box].append(position)
+        outlines.append(of_table)
+    positions = np.array([matches.popleft() if (matches := of_box.get(box)) else -1 for box in boxes], np.int64)
+    return joined(outlines).take(positions)
+
+
+@lru_cache(maxsize=_MOST_TABLES)
+def _read(
+    table: Path, _modified: int, _size: int, path: Path, series: int, t: int, z: int | str
+) -> tuple[Array, Outlines]:
+    return outlines_in_plane(table, path, series, t, z)
+
+
+def encode_outlines(row_ids: Sequence[int], boxes: Sequence[Box] | Array, outlines: Outlines) -> bytes:
+    """Return objects as little-endian numbers of 32 bits.
+
+    The numbers of objects, rings and vertices; the row_id of each object; x, y, width and height of each box (signed);
+    the first ring of each object, and the number of rings; the first vertex of each ring, and the number of vertices
+    (all unsigned); x and y of each vertex (floating point).
+    """
+    n_rings, n_vertices = len(outlines.ring_start) - 1, len(outlines.xy)
+    parts: tuple[tuple[Any, str], ...] = (
+        ((len(row_ids), n_rings, n_vertices), "<u4"),
+        (row_ids, "<u4"),
+        (boxes, "<i4"),
+        (outlines.object_start, "<u4"),
+        (outlines.ring_start, "<u4"),
+        (outlines.xy, "<f4"),
+    )
+    return b"".join(np.asarray(values).astype(dtype).tobytes() for values, dtype in parts)

@@ -1,0 +1,247 @@
+"""Fields of view in the app: objects that are read or found, their outlines and labels, and tiles of the field."""
+
+import base64
+import csv
+import io
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from image_sets import App, workspace_in
+from PIL import Image
+from small_workspace import QUICK, predicted_here, trained_here
+
+import coverslip as cs
+from coverslip.events import ignore
+from coverslip.objects import read_objects
+from coverslip.workspace.cleanup import delete_removed_datasets
+from coverslip.workspace.store.database import write_transaction
+from coverslip.workspace.store.tables import datasets
+
+Array = np.ndarray[Any, Any]
+SIDE = 300
+CENTERS = [(50 + 100 * (k % 3), 50 + 100 * (k // 3)) for k in range(9)]
+
+
+def write_fields(folder: Path, n_fields: int = 4) -> Path:
+    """Fields of nine discs, large and small in turn, with their masks and with points that state their classes."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:SIDE, :SIDE]
+    for name in ("fields", "masks", "points"):
+        (folder / name).mkdir(parents=True)
+    for number in range(n_fields):
+        pixels = rng.normal(60, 4, (SIDE, SIDE))
+        labels = np.zeros((SIDE, SIDE), np.uint8)
+        for k, (x, y) in enumerate(CENTERS):
+            is_inside = (columns - x) ** 2 + (rows - y) ** 2 < (24 if k % 2 == 0 else 14) ** 2
+            pixels[is_inside] += 120
+            labels[is_inside] = k + 1
+        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / "fields" / f"field{number}.png")
+        tifffile.imwrite(folder / "masks" / f"field{number}_mask.tif", labels)
+        lines = [f"{x} {y} {'large' if k % 2 == 0 else 'small'}" for k, (x, y) in enumerate(CENTERS)]
+        (folder / "points" / f"field{number}.txt").write_text("\n".join(lines))
+    return folder
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> App:
+    return App(workspace_in(tmp_path))
+
+
+@pytest.fixture
+def fields(app: App, tmp_path: Path) -> str:
+    """The dataset of four fields; its ID."""
+    dataset = app.open(write_fields(tmp_path / "data") / "fields", is_labeled=False)
+    return str(dataset["id"])
+
+
+def collected(app: App, dataset_id: str, **wanted: Any) -> Any:
+    """The state of objects once they are collected."""
+    assert app.send("POST", f"datasets/{dataset_id}/objects", wanted)["state"] in ("waiting", "running")
+    app.home.works.wait_all()
+    state = app.get(f"datasets/{dataset_id}/objects")
+    if state["objects"] is not None:
+        app.wait(state["objects"]["dataset_id"])
+    return state
+
+
+def opened(app: App, folder: Path, name: str = "objects.csv", **source: Any) -> str:
+    """The address of a dataset of objects whose table was written without the app."""
+    cs.collect_objects(folder / "fields", out=folder / name, emit=ignore, **source)
+    return f"datasets/{app.open(folder / name)['id']}"
+
+
+def outlines(app: App, field: str) -> tuple[list[int], Array, list[list[Array]]]:
+    """The row_ids, boxes and rings of the objects of a field, as the API document describes them."""
+    data = app.client.get(f"/api/v1/{field}/outlines").content
+    n, n_rings, n_vertices = np.frombuffer(data, "<u4", 3).tolist()
+    parts, at = [], 12
+    for kind, length in (("<u4", n), ("<i4", 4 * n), ("<u4", n + 1), ("<u4", n_rings + 1), ("<f4", 2 * n_vertices)):
+        parts.append(np.frombuffer(data, kind, length, at))
+        at += 4 * length
+    assert at == len(data)
+    rows, boxes, first_ring, first_vertex, xy = parts
+    vertices = xy.reshape(-1, 2)
+    rings = [
+        [vertices[first_vertex[ring] : first_vertex[ring + 1]] for ring in range(first_ring[k], first_ring[k + 1])]
+        for k in range(n)
+    ]
+    return rows.tolist(), boxes.reshape(-1, 4), rings
+
+
+def test_masks_become_a_dataset_whose_fields_have_the_same_outlines(app: App, fields: str, tmp_path: Path) -> None:
+    state = collected(app, fields, source="masks", paths=[str(tmp_path / "data" / "masks")])
+    assert (state["state"], state["error"]) == ("ready", None)
+    objects = state["objects"]
+    assert (objects["kind"], objects["n_objects"], objects["n_of_label"]) == ("masks", 36, {})
+    at = f"datasets/{objects['dataset_id']}"
+    dataset = app.get(at)
+    assert (dataset["n_images"], dataset["groups"]["n_groups"]) == (36, 4)
+    listed = app.get(f"{at}/fields", limit=2)
+    assert listed["total"] == 4
+    assert [(each["name"], each["n_objects"]) for each in listed["items"]] == [("field0.png", 9), ("field1.png", 9)]
+    second = listed["items"][1]
+    rows = app.rows(at)
+    assert app.get(f"{at}/images/{rows[13]}/field") == second
+    row_ids, boxes, rings = outlines(app, f"{at}/images/{rows[13]}/field")
+    assert row_ids == rows[9:18]
+    table = read_objects(Path(dataset["sources"][0]["path"]))
+    for k in range(9):
+        assert boxes[k].tolist() == table.box[9 + k].tolist()
+        (ring,) = rings[k]
+        assert np.array_equal(ring, table.outlines.rings(9 + k)[0])
+
+
+def test_points_state_classes_and_labels_of_a_field_follow_changes(app: App, tmp_path: Path) -> None:
+    data = write_fields(tmp_path / "data")
+    at = opened(app, data, points=data / "points", size_px=40)
+    rows = app.rows(at)
+    of_first, of_second = f"{at}/images/{rows[0]}/field", f"{at}/images/{rows[9]}/field"
+    before = app.get(f"{of_first}/labels")
+    assert [before["classes"][k] for k in before["labels"]] == ["large", "small"] * 4 + ["large"]
+    change = app.send("POST", f"{at}/labels", {"rows": rows[:3], "label": "other"})["change"]
+    app.send("POST", f"{at}/labels", {"rows": [rows[4]], "label": None})
+    app.send("POST", f"{at}/exclusions", {"rows": [rows[5]], "is_excluded": True})
+    after = app.get(f"{of_first}/labels")
+    names = [None if k < 0 else after["classes"][k] for k in after["labels"]]
+    assert names == ["other", "other", "other", "small", None, "small", "large", "small", "large"]
+    assert after["excluded"] == [5]
+    assert app.get(f"{of_second}/labels")["labels"] == before["labels"]
+    app.undo(at, change)
+    assert app.get(f"{of_first}/labels")["labels"][:4] == before["labels"][:4]
+    _, boxes, rings = outlines(app, of_first)
+    assert boxes[1].tolist() == [130, 30, 40, 40]
+    assert rings[1][0].tolist() == [[150, 50]]
+
+
+def test_tiles_of_a_field_are_those_of_the_whole_image(app: App, fields: str, tmp_path: Path) -> None:
+    at = opened(app, tmp_path / "data", masks=tmp_path / "data" / "masks")
+    field = f"{at}/images/{app.rows(at)[20]}/field"
+    image = app.get(f"{field}/tiles")
+    assert (image["width"], image["height"], image["n_levels"]) == (SIDE, SIDE, 1)
+    answer = app.client.get(f"/api/v1/{field}/tiles/0/0/0", params={"v": "1"})
+    assert "immutable" in answer.headers["cache-control"]
+    shown = np.asarray(Image.open(io.BytesIO(answer.content)).convert("L"))
+    assert np.array_equal(shown, np.asarray(Image.open(tmp_path / "data" / "fields" / "field2.png")))
+    assert app.refused("GET", f"{field}/tiles/0/1/0")["code"] == "no-such-tile"
+    whole = app.rows(f"datasets/{fields}")[0]
+    assert app.get(f"datasets/{fields}/fields")["total"] == 0
+    assert app.refused("GET", f"datasets/{fields}/images/{whole}/field")["code"] == "no-object-of-field"
+    assert app.refused("GET", f"{at}/images/9999/field")["code"] == "no-image-with-row-id"
+
+
+def test_a_table_of_boxes_without_outlines_has_fields(app: App, fields: str, tmp_path: Path) -> None:
+    with (tmp_path / "data" / "fields" / "boxes.csv").open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(("path", "x", "y", "width", "height"))
+        writer.writerows(("field3.png", x - 25, y - 25, 50, 50) for x, y in CENTERS)
+    at = f"datasets/{app.open(tmp_path / 'data' / 'fields' / 'boxes.csv', is_labeled=False)['id']}"
+    (field,) = app.get(f"{at}/fields")["items"]
+    assert field["name"].startswith("field3.png")
+    _, boxes, rings = outlines(app, f"{at}/images/{field['row_id']}/field")
+    assert boxes[0].tolist() == [25, 25, 50, 50]
+    assert not any(rings)
+
+
+def test_what_cannot_be_collected_is_refused_or_reported(app: App, fields: str, tmp_path: Path) -> None:
+    at = f"datasets/{fields}/objects"
+    for wrong in (
+        {"source": "masks"},
+        {"source": "finder", "paths": ["/"]},
+        {"source": "finder", "finder_settings": {"diameter": 0}},
+        {"source": "other", "paths": ["/"]},
+    ):
+        assert app.client.post(f"/api/v1/{at}", json=wrong).status_code == 422
+    assert app.refused("POST", at, {"source": "masks", "paths": ["/etc"]})["code"] == "outside-roots"
+    assert app.refused("POST", at, {"source": "masks", "paths": [str(tmp_path / "no")]})["code"] == "missing-path"
+    assert app.refused("POST", "datasets/none/objects", {"source": "finder"})["code"] == "no-such-dataset"
+    state = collected(app, fields, source="points", paths=[str(tmp_path / "data" / "points")])
+    assert (state["state"], state["error"]["code"]) == ("not-requested", "points-without-size")
+    assert not [file for file in (app.home.objects / fields).iterdir() if file.suffix == ".csv"]
+
+
+def test_the_finder_finds_the_discs_and_a_removed_dataset_leaves_no_table(app: App, fields: str) -> None:
+    names = [each["name"] for each in app.get("finders")["items"]]
+    assert names[:2] == ["classical", "instanseg"]
+    settings = {"diameter": 40, "objects": "bright"}
+    objects = collected(app, fields, source="finder", finder_settings=settings)["objects"]
+    assert (objects["kind"], objects["n_objects"]) == ("classical", 36)
+    (table,) = (app.home.objects / fields).glob("*.csv")
+    app.send("DELETE", f"datasets/{objects['dataset_id']}")
+    with write_transaction(app.home.engine) as connection:
+        connection.execute(
+            datasets.update().where(datasets.c.id == objects["dataset_id"]).values(removed="2020-01-01T00:00:00")
+        )
+    assert table.exists()
+    delete_removed_datasets(app.home, threading.Event())
+    assert not table.exists()
+
+
+@pytest.mark.exhaustive
+def test_predictions_of_objects_are_shown_in_their_field(app: App, tmp_path: Path) -> None:
+    data = write_fields(tmp_path / "data")
+    points = opened(app, data, "points.csv", points=data / "points", size_px=60)
+    masks = opened(app, data, masks=data / "masks")
+    run = trained_here(app.home, points.removeprefix("datasets/"), QUICK)
+    prediction = predicted_here(app.home, run, masks.removeprefix("datasets/"))
+    at = f"predictions/{prediction}"
+    listed = app.get(f"{at}/fields")
+    assert [(each["row_id"], each["n_objects"]) for each in listed["items"]] == [(9 * k, 9) for k in range(4)]
+    assert app.get(f"{at}/rows/30/field") == listed["items"][3]
+    rows = app.get(f"{at}/rows", limit=9)["items"]
+    first = app.get(f"{at}/rows/0/field/predictions")
+    assert [first["classes"][k] for k in first["predicted"]] == [row["predicted"] for row in rows]
+    assert first["probabilities"] == [pytest.approx(row["probability"], abs=1e-3) for row in rows]
+    app.send("PUT", f"{at}/rows/2/correction", {"label": "small"})
+    corrected = app.get(f"{at}/rows/0/field/predictions")["corrections"]
+    assert [k for k in corrected if k >= 0] == [first["classes"].index("small")]
+    row_ids, _, rings = outlines(app, f"{at}/rows/4/field")
+    assert row_ids == list(range(9))
+    assert all(len(of_object[0]) > 20 for of_object in rings)
+    assert app.get(f"{at}/rows/4/field/tiles")["width"] == SIDE
+    assert app.client.get(f"/api/v1/{at}/rows/4/field/tiles/0/0/0").status_code == 200
+    assert app.client.get(f"/api/v1/{at}/rows/99/field").status_code == 404
+
+
+def test_a_preview_of_the_finder_has_its_objects_estimates_and_warnings(app: App, fields: str) -> None:
+    at = f"datasets/{fields}/images/{app.rows(f'datasets/{fields}')[0]}/finder-preview"
+    previews = app.client.app.state.previews  # type: ignore[attr-defined]  # of FastAPI
+    try:
+        preview = app.send("POST", at, {})
+        assert (preview["n_objects"], preview["is_part"], preview["region"]) == (9, False, [0, 0, SIDE, SIDE])
+        assert (preview["settings"]["objects"], preview["warnings"]) == ("bright", [])
+        data = base64.b64decode(preview["outlines"])
+        assert np.frombuffer(data, "<u4", 2).tolist() == [9, 9]
+        dark = app.send("POST", at, {"finder_settings": {"objects": "dark"}})
+        assert dark["n_objects"] != 9
+        assert dark["warnings"]
+        needs_file = app.refused("POST", at, {"finder": "instanseg"})
+        assert needs_file["code"] == "finder-without-file"
+        no_size = app.refused("POST", at, {"finder_settings": {"diameter": 9, "unit": "um"}})
+        assert no_size["code"] == "finder-no-pixel-size"
+        assert app.send("POST", at, {"finder_settings": {"diameter": 9, "unit": "um"}, "pixel_size_um": 0.25})
+    finally:
+        previews.close()

@@ -1,0 +1,128 @@
+"""Fields of view in a browser: objects are read, selected on the image by click, lasso and keys, and labeled."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from browser import JOB_MS, RunningApp, check_for_everyone, open_page
+from test_app_fields import CENTERS, write_fields
+
+import coverslip as cs
+from coverslip.events import ignore
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def objects(app_server: RunningApp) -> Any:
+    """A dataset of 27 objects in three fields, with the classes large and small."""
+    folder = write_fields(app_server.root / "objects", 3)
+    cs.collect_objects(folder / "fields", points=folder / "points", size_px=40, out=folder / "objects.csv", emit=ignore)
+    return app_server.opened(folder / "objects.csv")
+
+
+def stage_of(page: "Page") -> "tuple[Locator, Callable[[float, float], tuple[float, float]]]":
+    """The sharp field, and the place on the page of a point of it."""
+    tiles = page.locator(".tiles[data-sharp=true]")
+    tiles.wait_for()
+    box = tiles.bounding_box()
+    assert box is not None
+    x, y, scale = (float(tiles.get_attribute(f"data-{name}") or "nan") for name in ("x", "y", "scale"))
+    return tiles, lambda left, top: (box["x"] + x + left * scale, box["y"] + y + top * scale)
+
+
+def labels_of(app: RunningApp, dataset_id: str, row: int) -> list[str | None]:
+    seen = app.get(f"datasets/{dataset_id}/images/{row}/field/labels")
+    return [None if k < 0 else seen["classes"][k] for k in seen["labels"]]
+
+
+def test_objects_are_selected_on_the_field_and_labeled_with_undo(
+    page: "Page", app_server: RunningApp, objects: Any
+) -> None:
+    at = objects["id"]
+    rows = [field["row_id"] for field in app_server.get(f"datasets/{at}/fields")["items"]]
+    open_page(page, f"/datasets/{at}?tab=images")
+    page.get_by_role("gridcell").nth(10).dblclick()
+    page.get_by_role("dialog").get_by_role("link", name="Show in its field").click()
+    page.get_by_role("combobox", name="Field of view").wait_for()
+    assert page.get_by_role("combobox", name="Field of view").input_value() == str(rows[1])
+    grid = page.get_by_role("grid", name="Objects of field1.png")
+    selected = grid.get_by_role("gridcell", selected=True)
+    grid.get_by_role("gridcell", name="field1.png#2, class small", selected=True).wait_for()
+
+    _, place = stage_of(page)
+    page.mouse.click(*place(*CENTERS[4]))
+    grid.get_by_role("gridcell", name="field1.png#5, class large", selected=True).wait_for()
+    assert selected.count() == 1
+    page.keyboard.down("Control")
+    page.mouse.click(*place(*CENTERS[5]))
+    page.keyboard.up("Control")
+    page.get_by_text("2 images selected").wait_for()
+    page.mouse.click(*place(100, 100))
+    page.get_by_text("No image selected").wait_for()
+
+    def encircle(left: float, top: float, right: float, bottom: float) -> None:
+        page.mouse.move(*place(left, top))
+        page.mouse.down()
+        for corner in ((right, top), (right, bottom), (left, bottom)):
+            page.mouse.move(*place(*corner), steps=4)
+        page.mouse.up()
+
+    page.get_by_role("button", name="Lasso").click()
+    encircle(10, 10, 190, 90)
+    page.get_by_text("2 images selected").wait_for()
+    page.get_by_role("button", name="Lasso").click()
+    page.keyboard.down("Shift")
+    encircle(10, 110, 90, 290)
+    page.keyboard.up("Shift")
+    page.get_by_text("4 images selected").wait_for()
+    before = labels_of(app_server, at, rows[1])
+    page.keyboard.press("2")
+    changed = ["small" if k in (0, 1, 3, 6) else label for k, label in enumerate(before)]
+    app_server.until(f"datasets/{at}", lambda dataset: dataset["n_label_changes"] == 2)
+    assert labels_of(app_server, at, rows[1]) == changed
+    page.get_by_role("list", name="Colors").get_by_text("6", exact=True).wait_for()
+    page.keyboard.press("Control+z")
+    app_server.until(f"datasets/{at}", lambda dataset: dataset["n_label_changes"] == 0)
+    assert labels_of(app_server, at, rows[1]) == before
+
+    # By keys alone: the next object, its label, the viewer.
+    page.keyboard.press("Escape")
+    page.keyboard.press("ArrowRight")
+    grid.get_by_role("gridcell", name="field1.png#", selected=True).wait_for()
+    page.keyboard.press("Enter")
+    page.get_by_role("group", name="Label this image").get_by_role("button", name="large").wait_for()
+    page.keyboard.press("Escape")
+    scale = page.locator(".field .scale").inner_text()
+    page.keyboard.press("+")
+    page.locator(".field .scale").filter(has_not_text=scale).wait_for()
+    page.get_by_role("button", name="Next field").click()
+    page.get_by_role("grid", name="Objects of field2.png").wait_for()
+    assert page.get_by_role("button", name="Next field").is_disabled()
+
+
+def test_objects_are_read_from_the_overview_of_their_fields(page: "Page", app_server: RunningApp) -> None:
+    folder = write_fields(app_server.root / "read", 3)
+    fields = app_server.opened(folder / "fields", is_labeled=False)
+    open_page(page, f"/datasets/{fields['id']}")
+    page.get_by_role("button", name="Read or find objects").click()
+    dialog = page.get_by_role("dialog", name="Objects in the fields of view")
+    dialog.get_by_role("radio", name="Masks").check()
+    dialog.get_by_label("Folder or file of the objects").fill(str(folder / "masks"))
+    dialog.get_by_role("button", name="Read objects").click()
+    page.wait_for_url("**?tab=fields", timeout=JOB_MS)
+    page.get_by_role("grid", name="Objects of field0.png").get_by_role("gridcell").nth(8).wait_for()
+    page.get_by_role("heading", name="Objects of fields").wait_for()
+    open_page(page, f"/datasets/{fields['id']}")
+    page.get_by_text("27 objects in 3 fields").wait_for()
+
+
+def test_fields_are_accessible(page_for_axe: "Page", app_server: RunningApp, objects: Any) -> None:
+    def select(page: "Page") -> None:
+        page.get_by_role("gridcell", name="field0.png#1").click()
+
+    reached = check_for_everyone(page_for_axe, f"/datasets/{objects['id']}?tab=fields", select)
+    assert reached
