@@ -60,6 +60,8 @@ export type ImageToLabel = Schemas['ImageToLabel'];
 const SPOT_CHECK = '/api/v1/predictions/{prediction_id}/spot-check';
 export const readSpotCheck = (id: string, signal?: AbortSignal) =>
   answer(api.GET(SPOT_CHECK, { ...at(id), signal }));
+export const predictedPicture = (id: string, row: number) =>
+  addressOf('predictions', id, 'rows', row, 'picture');
 export const drawSpotCheck = (id: string, n: number) =>
   answer(api.PUT(SPOT_CHECK, { ...at(id), body: { n } }));
 export const removeSpotCheck = (id: string) => answer(api.DELETE(SPOT_CHECK, at(id)));
