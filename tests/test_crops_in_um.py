@@ -73,11 +73,11 @@ def test_without_a_pixel_size_a_size_in_um_is_refused_and_a_table_can_state_it(t
     png = next((tmp_path / "png").rglob("*.png"))
     rows = [["known.ome.tif", "a", ""], [str(png), "a", ""], [str(png), "a", 1]]
     table = write_table(tmp_path / "t.csv", ["path", "label", "pixel_size_um"], rows)
-    known, unknown, stated = open_dataset(table, crop_size="8 um").records
-    assert known.read().array.shape[:2] == (16, 16)
+    declared, unstated, stated = open_dataset(table, crop_size="8 um").records
+    assert declared.read().array.shape[:2] == (16, 16)
     assert stated.read().array.shape[:2] == (8, 8)
     with refusing(UnreadableImage, "crop-needs-pixel-size", length="8 um"):
-        unknown.read()
+        unstated.read()
     with refusing(UnreadableImage, "crop-needs-pixel-size"):
         read_pixels(png, ReadPlan(region=(4, 4, 8, 8), crop_margin="1 um"))
 

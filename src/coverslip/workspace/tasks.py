@@ -172,8 +172,8 @@ def preview_objects(request: Json, _: Emit) -> Json:
     pixels, region, is_part, side_um = _field_pixels(request["path"], request["plan"])
     settings = FinderSettings.model_validate(request["finder_settings"])
     file = None if request["finder_file"] is None else Path(request["finder_file"])
-    found = find_with(request["finder"], pixels, settings, request["pixel_size_um"] or side_um, file)
-    traced = trace_labels(found.labels)[1]
+    objects = find_with(request["finder"], pixels, settings, request["pixel_size_um"] or side_um, file)
+    traced = trace_labels(objects.labels)[1]
     outlines = replace(traced, xy=traced.xy + np.array(region[:2], np.float32))
     boxes = outlines.boxes()
     boxes[:, 2:] -= boxes[:, :2]
@@ -183,8 +183,8 @@ def preview_objects(request: Json, _: Emit) -> Json:
         "is_part": is_part,
         "region": list(region),
         "outlines": base64.b64encode(encoded).decode(),
-        "warnings": [asdict(each) for each in found.warnings],
-        "settings": found.settings.model_dump(mode="json"),
+        "warnings": [asdict(each) for each in objects.warnings],
+        "settings": objects.settings.model_dump(mode="json"),
     }
 
 
