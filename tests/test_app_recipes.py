@@ -95,6 +95,8 @@ def test_a_form_can_hold_every_key() -> None:
         "classes.order": "names",
         "group": "text",
         "channel_files": "names",
+        "crop_margin": "length",
+        "crop_size": "length",
         "positive_class": "text",
         "split.run": "text",
     }

@@ -288,7 +288,7 @@ def test_a_classifier_that_hangs_while_it_is_loaded_is_ended(monkeypatch: pytest
     process = subprocess.Popen(
         [sys.executable, "-c", "import time; time.sleep(60)"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
-    assert classifiers._Worker(Path(), process, 0).request([]) is None
+    assert classifiers._Worker(process, Path(), 0).request([]) is None
     assert process.wait(timeout=10) < 0
     for stream in (process.stdin, process.stdout):
         assert stream is not None
