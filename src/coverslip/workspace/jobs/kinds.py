@@ -168,24 +168,24 @@ def find_measured_job(workspace: Workspace, job_id: str) -> Job:
     Raises:
         NotFound: there is no such job.
     """
-    return find_job(workspace, job_id, *(kind.name for kind in _kinds.values() if kind.has_measurements))
+    return find_job(workspace, job_id, *(kind.name for kind in job_kinds().values() if kind.has_measurements))
 
 
 def list_unlisted_jobs(workspace: Workspace) -> None:
     """Add jobs to the table that were started outside the app: the trainings of studies, and evaluations."""
     with _listing:
-        for kind in _kinds.values():
+        for kind in job_kinds().values():
             kind.list_unlisted(workspace)
 
 
 def queue_names() -> list[str]:
     """Return the names of the queues."""
-    return list(dict.fromkeys(kind.queue for kind in _kinds.values()))
+    return list(dict.fromkeys(kind.queue for kind in job_kinds().values()))
 
 
 def queued_ids(workspace: Workspace, queue: str) -> list[str]:
     """Return the IDs of the waiting jobs of a queue, the next first."""
-    kinds = [kind.name for kind in _kinds.values() if kind.queue == queue]
+    kinds = [kind.name for kind in job_kinds().values() if kind.queue == queue]
     query = select(db.jobs.c.id).where(db.jobs.c.kind.in_(kinds), db.jobs.c.state == "queued")
     with workspace.engine.connect() as connection:
         return list(connection.execute(query.order_by(db.jobs.c.queued, db.jobs.c.id)).scalars())
