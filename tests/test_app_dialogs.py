@@ -29,7 +29,14 @@ WITH_FIELDS: dict[str, tuple[str, Open, str]] = {
     "ChangeSources": ("/datasets/{images}", press("Add, rename or remove folders"), "Domain of"),
     "NewEvaluation": ("/runs/{run}?tab=evaluations", press("Evaluate on an external test set …"), "Labeled dataset"),
 }
-WITHOUT = {"CollectDialog", "DownloadTable", "Keys", "List", "LiveRun", "UseCorrections"}  # choices, keys to read, and questions
+WITHOUT = {
+    "CollectDialog",
+    "DownloadTable",
+    "Keys",
+    "List",
+    "LiveRun",
+    "UseCorrections",
+}  # choices, keys to read, and questions
 IN_ANOTHER_FILE = {"MissingFolder"}  # tested where a folder is removed
 
 
