@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -69,19 +68,16 @@ def doctor(as_json: AsJson = False) -> None:
 
 def _facts() -> dict[str, dict[str, Any]]:  # Any: JSON values
     """Return what is installed and what this computer offers, by section."""
-    import psutil
-
     from coverslip._version import __version__
     from coverslip.cli._show import size_in_words
-    from coverslip.machine import n_cores, processor_name
+    from coverslip.machine import free_memory_bytes, memory_mib, n_cores, package_version, processor_name
 
-    memory = psutil.virtual_memory()
     return {
         "installation": {
             "coverslip": __version__,
             "folder": str(Path(__file__).parents[1]),
             "python": f"{platform.python_version()} ({sys.executable})",
-            **{name: _version_of(name) for name in _PACKAGES},
+            **{name: package_version(name) for name in _PACKAGES},
             "extras": [name for name in sorted(EXTRA_MODULES) if has_extra(name)],
             "extras_not_installed": [name for name in sorted(EXTRA_MODULES) if not has_extra(name)],
         },
@@ -89,8 +85,8 @@ def _facts() -> dict[str, dict[str, Any]]:  # Any: JSON values
             "system": platform.platform(),
             "processor": f"{processor_name()} ({platform.machine()})",
             "cores": n_cores(),
-            "memory": size_in_words(memory.total),
-            "free_memory": size_in_words(memory.available),
+            "memory": size_in_words(memory_mib() * 2**20),
+            "free_memory": size_in_words(free_memory_bytes()),
             "gpus": _gpus(),
             "devices": _devices(),
         },
@@ -102,9 +98,8 @@ def _facts() -> dict[str, dict[str, Any]]:  # Any: JSON values
 
 def _findings() -> tuple[list[Failure], list[Failure]]:
     """Return what must be mended, and what should be."""
-    import psutil
-
     from coverslip.cli._show import size_in_words
+    from coverslip.machine import memory_mib
 
     failures: list[Failure] = []
     warnings: list[Failure] = []
@@ -112,7 +107,7 @@ def _findings() -> tuple[list[Failure], list[Failure]]:
         failures.append(failure("doctor-networks", reason=reason))
     else:
         warnings += gpu_findings(_gpus(), _devices(), is_cuda_build=_is_cuda_build())
-    if (total := psutil.virtual_memory().total) < _LEAST_MEMORY_BYTES:
+    if (total := memory_mib() * 2**20) < _LEAST_MEMORY_BYTES:
         warnings.append(failure("doctor-little-memory", size=size_in_words(total)))
     for folder, variable in _folders().values():
         if (reason := _fault_of_folder(folder)) is not None:
@@ -140,13 +135,6 @@ def gpu_findings(gpus: Sequence[str], devices: Sequence[str], *, is_cuda_build: 
 
 def _as_json(finding: Failure) -> dict[str, Any]:  # Any: JSON values
     return {name: getattr(finding, name) for name in ("code", "what", "do", "file", "parameters")}
-
-
-def _version_of(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def _fault_of_networks() -> str | None:

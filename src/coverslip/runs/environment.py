@@ -4,7 +4,6 @@ import platform
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from pydantic import Field
@@ -12,7 +11,7 @@ from pydantic import Field
 from coverslip._version import __version__
 from coverslip.datasets import SIDES, Dataset, ImageRecord, Side
 from coverslip.files import sha256_json
-from coverslip.machine import Machine, describe_machine
+from coverslip.machine import Machine, describe_machine, package_version
 from coverslip.runs.documents import Document, Record
 
 _NAMED_PACKAGES = ("torch", "timm", "numpy", "pillow", "tifffile", "scipy", "openvino", "onnxruntime")
@@ -167,7 +166,7 @@ def describe_environment(
         data=images.data,
         coverslip=__version__,
         python=platform.python_version(),
-        packages={name: installed for name in _NAMED_PACKAGES if (installed := _version_of(name))},
+        packages={name: installed for name in _NAMED_PACKAGES if (installed := package_version(name))},
         platform=platform.platform(),
         machine=describe_machine(),
         device=device,
@@ -181,13 +180,6 @@ def describe_environment(
         initialization=initialization,
         weights=weights,
     )
-
-
-def _version_of(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def _fingerprint(records: Sequence[ImageRecord]) -> str:

@@ -25,7 +25,7 @@ from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.store.rows import new_id
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.images import picture_source
-from coverslip.workspace.workers import JobOfWork, KeptWorker, StepProgress, WorkKind, start_worker
+from coverslip.workspace.workers import JobOfWork, ReusableWorker, StepProgress, WorkKind, start_worker
 
 OBJECTS = WorkKind("objects", "coverslip.workspace.tasks:collect")
 _FORMAT_VERSION = 1
@@ -134,10 +134,10 @@ class FinderPreviews:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace, self._lock = workspace, threading.Lock()
-        self._worker: KeptWorker | None = None
+        self._worker: ReusableWorker | None = None
         self._timer: threading.Timer | None = None
 
-    def preview(self, dataset_id: str, row_id: int, wanted: FinderToPreview) -> FinderPreview:
+    def preview(self, dataset_id: str, row_id: int, choice: FinderToPreview) -> FinderPreview:
         """Search an image of a dataset.
 
         Raises:
@@ -147,9 +147,9 @@ class FinderPreviews:
         """
         source = picture_source(self._workspace, dataset_id, row_id)
         path, plan = self._workspace.allowed_image(source.path, source.plan)
-        request = {**wanted.model_dump(mode="json"), "path": str(path), "plan": plan.as_json()}
-        if wanted.finder_file is not None:
-            request["finder_file"] = str(self._workspace.allowed(wanted.finder_file))
+        request = {**choice.model_dump(mode="json"), "path": str(path), "plan": plan.as_json()}
+        if choice.finder_file is not None:
+            request["finder_file"] = str(self._workspace.allowed(choice.finder_file))
         result = self._result(request)
         result["warnings"] = [_NOTE.validate_python(each) for each in result["warnings"]]
         return FinderPreview(**{**result, "settings": FinderSettings.model_validate(result["settings"])})
@@ -168,7 +168,7 @@ class FinderPreviews:
             if self._timer is not None:
                 self._timer.cancel()
             if self._worker is None or self._worker.process.poll() is not None:
-                self._worker = KeptWorker(start_worker(_PREVIEW, self._workspace.readable))
+                self._worker = ReusableWorker(start_worker(_PREVIEW, self._workspace.readable))
             result: Json | Failure | None = None
             with suppress(OSError):
                 result = self._worker.result_of(request, _PREVIEW_SECONDS)
@@ -214,7 +214,7 @@ def objects_state(workspace: Workspace, dataset_id: str) -> ObjectsState:
 _COLLECTED = TypeAdapter(CollectedObjects)
 
 
-def start_objects(workspace: Workspace, dataset_id: str, wanted: ObjectsToCollect) -> ObjectsState:
+def start_objects(workspace: Workspace, dataset_id: str, choice: ObjectsToCollect) -> ObjectsState:
     """Collect the objects of the fields of a dataset, unless this is in progress.
 
     Raises:
@@ -224,10 +224,10 @@ def start_objects(workspace: Workspace, dataset_id: str, wanted: ObjectsToCollec
     """
     with workspace.engine.connect() as connection:
         row = reading_images.refuse_unready(connection, dataset_id)
-    request = wanted.model_dump(mode="json")
-    request["paths"] = [str(workspace.allowed(path)) for path in wanted.paths]
-    if wanted.finder_file is not None:
-        request["finder_file"] = str(workspace.allowed(wanted.finder_file))
+    request = choice.model_dump(mode="json")
+    request["paths"] = [str(workspace.allowed(path)) for path in choice.paths]
+    if choice.finder_file is not None:
+        request["finder_file"] = str(workspace.allowed(choice.finder_file))
     table = workspace.objects / dataset_id / f"objects-{new_id()}.csv"
     table.parent.mkdir(parents=True, exist_ok=True)
     workspace.works.start(

@@ -121,8 +121,8 @@ def request_result(
 
 
 @dataclass(eq=False)
-class KeptWorker:
-    """A process that is kept between requests. It answers one request at a time."""
+class ReusableWorker:
+    """A process that answers several requests, one at a time."""
 
     process: Process
     lock: threading.Lock = field(default_factory=threading.Lock, kw_only=True)

@@ -15905,6 +15905,8 @@ export interface operations {
             query?: {
                 /** @description The visible channels: number, color, and optionally the intensities that are shown black and in the full color, for example `0:ff0000:100:4095,2:00ff00`. Without limits, they are automatic. Default: all channels in automatic colors. */
                 display?: string | null;
+                /** @description Version of the image. With it, browsers cache the picture permanently. */
+                v?: string | null;
                 /** @description Series of the file. Default: that of the image. */
                 series?: number | null;
                 /** @description Time point. Default: that of the image. */

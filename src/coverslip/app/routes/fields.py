@@ -1,26 +1,21 @@
 """Fields of view of datasets and predictions: the whole image, and its objects, which are read or found."""
 
 import hashlib
-from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import Path, Request, Response
+from fastapi import Path, Response
 
-from coverslip.app.requests import Locate, Paged, ServedWorkspace, api_router, from_app, until_disconnected
+from coverslip.app.requests import Locate, Paged, ServedWorkspace, api_router, from_app
 from coverslip.app.routes.images import (
     BINARY,
     NOT_MODIFIED,
     TILE,
     Answers,
     Etag,
+    RequestedTile,
     RowId,
-    TilePosition,
-    Version,
-    ViewedChannels,
     ViewedPlane,
-    no_content,
     revalidated,
-    tile_response,
 )
 from coverslip.app.schemas.system import located, problems
 from coverslip.workspace import objects
@@ -92,28 +87,10 @@ def get_tiled_field(workspace: ServedWorkspace, dataset_id: str, row_id: RowId, 
     response_class=Response,
     responses=TILE | NOT_MODIFIED,
 )
-async def get_field_tile(
-    request: Request,
-    workspace: ServedWorkspace,
-    dataset_id: str,
-    row_id: RowId,
-    level: TilePosition,
-    x: TilePosition,
-    y: TilePosition,
-    plane: ViewedPlane,
-    display: ViewedChannels = None,
-    v: Version = None,
-    etag: Etag = None,
-) -> Response:
+async def get_field_tile(tile: RequestedTile, dataset_id: str, row_id: RowId) -> Response:
     """The tile in column `x` and row `y` of a level of the whole field of an object."""
-
-    def answer(is_wanted: Callable[[], bool]) -> Response:
-        if not is_wanted():  # the client left before a thread was free
-            return no_content()
-        source = fields.whole_field(images.picture_source(workspace, dataset_id, row_id))
-        return tile_response(workspace, dataset_id, source, plane, display, (level, x, y), v, etag)
-
-    return await until_disconnected(request, answer)
+    find_object = images.picture_source
+    return await tile.respond(dataset_id, lambda: fields.whole_field(find_object(tile.workspace, dataset_id, row_id)))
 
 
 @router.get("/finders")
@@ -196,28 +173,12 @@ def get_predicted_tiled_field(
     response_class=Response,
     responses=TILE | NOT_MODIFIED,
 )
-async def get_predicted_field_tile(
-    request: Request,
-    workspace: ServedWorkspace,
-    prediction_id: str,
-    row_id: PredictedRow,
-    level: TilePosition,
-    x: TilePosition,
-    y: TilePosition,
-    plane: ViewedPlane,
-    display: ViewedChannels = None,
-    v: Version = None,
-    etag: Etag = None,
-) -> Response:
+async def get_predicted_field_tile(tile: RequestedTile, prediction_id: str, row_id: PredictedRow) -> Response:
     """The tile in column `x` and row `y` of a level of the whole field of a predicted object."""
-
-    def answer(is_wanted: Callable[[], bool]) -> Response:
-        if not is_wanted():  # the client left before a thread was free
-            return no_content()
-        source = fields.whole_field(predicted.picture_source(workspace, prediction_id, row_id))
-        return tile_response(workspace, prediction_id, source, plane, display, (level, x, y), v, etag)
-
-    return await until_disconnected(request, answer)
+    find_object = predicted.picture_source
+    return await tile.respond(
+        prediction_id, lambda: fields.whole_field(find_object(tile.workspace, prediction_id, row_id))
+    )
 
 
 def _outlines(data: bytes, etag: str | None) -> Response:

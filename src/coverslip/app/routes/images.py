@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Query, Request, Response
@@ -217,6 +218,40 @@ ViewedChannels = Annotated[
 TilePosition = Annotated[int, Path(ge=0, le=1_000_000)]
 
 
+@dataclass(frozen=True, slots=True)
+class TileParameters:
+    """The parameters of all routes of tiles."""
+
+    request: Request
+    workspace: ServedWorkspace
+    level: TilePosition
+    x: TilePosition
+    y: TilePosition
+    plane: ViewedPlane
+    display: ViewedChannels = None
+    v: Version = None
+    etag: Etag = None
+
+    async def respond(self, owner: str, find_source: Callable[[], images.PictureSource]) -> Response:
+        """Return a tile of an image of a dataset or a job, its `owner`."""
+
+        def answer(is_wanted: Callable[[], bool]) -> Response:
+            if not is_wanted():  # the client left before a thread was free
+                return _no_content()
+            source, position = find_source(), (self.level, self.x, self.y)
+            tag = _tag("tile", source.version, source.plan, self.plane, self.display, position)
+            if self.etag == tag:
+                return _unchanged(tag, self.v)
+            channels = None if self.display is None else tiles.displays_of(self.display)
+            data = tiles.tile(self.workspace, owner, source, self.plane, channels, position)
+            return _picture(data, media_type_of(data), tag, self.v)
+
+        return await until_disconnected(self.request, answer)
+
+
+RequestedTile = Annotated[TileParameters, Depends()]
+
+
 @router.get("/datasets/{dataset_id}/images/{row_id}/tiles", responses=problems(404, 422))
 def get_tiled_image(workspace: ServedWorkspace, dataset_id: str, row_id: RowId, plane: ViewedPlane) -> tiles.TiledImage:
     """The size, levels, planes and channels of an image, for a viewer that loads tiles."""
@@ -238,22 +273,9 @@ def get_tiled_job_image(
     response_class=Response,
     responses=TILE | NOT_MODIFIED | problems(404, 422),
 )
-async def get_tile(
-    request: Request,
-    workspace: ServedWorkspace,
-    dataset_id: str,
-    row_id: RowId,
-    level: TilePosition,
-    x: TilePosition,
-    y: TilePosition,
-    plane: ViewedPlane,
-    display: ViewedChannels = None,
-    v: Version = None,
-    etag: Etag = None,
-) -> Response:
+async def get_tile(tile: RequestedTile, dataset_id: str, row_id: RowId) -> Response:
     """The tile in column `x` and row `y` of a level. Level 0 has the full resolution."""
-    find_sources = images.picture_sources
-    return await _tile(request, workspace, dataset_id, find_sources, row_id, plane, display, (level, x, y), v, etag)
+    return await tile.respond(dataset_id, lambda: images.picture_source(tile.workspace, dataset_id, row_id))
 
 
 @router.get(
@@ -261,21 +283,9 @@ async def get_tile(
     response_class=Response,
     responses=TILE | NOT_MODIFIED | problems(404, 409, 422),
 )
-async def get_job_tile(
-    request: Request,
-    workspace: ServedWorkspace,
-    job_id: str,
-    row_id: JobRowId,
-    level: TilePosition,
-    x: TilePosition,
-    y: TilePosition,
-    plane: ViewedPlane,
-    display: ViewedChannels = None,
-    etag: Etag = None,
-) -> Response:
+async def get_job_tile(tile: RequestedTile, job_id: str, row_id: JobRowId) -> Response:
     """The same for images that a training or an evaluation has measured, or a prediction has predicted."""
-    find_sources = picture_sources_of_job
-    return await _tile(request, workspace, job_id, find_sources, row_id, plane, display, (level, x, y), None, etag)
+    return await tile.respond(job_id, lambda: picture_sources_of_job(tile.workspace, job_id, [row_id])[0])
 
 
 @router.get(
@@ -303,56 +313,11 @@ def get_overview(
     return _picture(data, media_type_of(data), tag, v)
 
 
-FindSources = Callable[[Workspace, str, Sequence[int]], Sequence[images.PictureSource]]
-
-
-async def _tile(
-    request: Request,
-    workspace: Workspace,
-    owner: str,
-    find_sources: FindSources,
-    row_id: int,
-    plane: Plane,
-    display: str | None,
-    position: tuple[int, int, int],
-    version: str | None,
-    etag: str | None,
-) -> Response:
-    """Return a tile of an image of a dataset or a job, its `owner`."""
-
-    def answer(is_wanted: Callable[[], bool]) -> Response:
-        if not is_wanted():  # the client left before a thread was free
-            return no_content()
-        (source,) = find_sources(workspace, owner, [row_id])
-        return tile_response(workspace, owner, source, plane, display, position, version, etag)
-
-    return await until_disconnected(request, answer)
-
-
-def tile_response(
-    workspace: Workspace,
-    owner: str,
-    source: images.PictureSource,
-    plane: Plane,
-    display: str | None,
-    position: tuple[int, int, int],
-    version: str | None,
-    etag: str | None,
-) -> Response:
-    """Return a tile of an image of a dataset or a job, its `owner`; `position` is its level, column and row."""
-    tag = _tag("tile", source.version, source.plan, plane, display, position)
-    if etag == tag:
-        return _unchanged(tag, version)
-    channels = None if display is None else tiles.displays_of(display)
-    data = tiles.tile(workspace, owner, source, plane, channels, position)
-    return _picture(data, media_type_of(data), tag, version)
-
-
 async def _sheet(
     request: Request,
     workspace: Workspace,
     owner: str,
-    find_sources: FindSources,
+    find_sources: Callable[[Workspace, str, Sequence[int]], Sequence[images.PictureSource]],
     rows: str,
     side: int,
     version: str | None,
@@ -363,7 +328,7 @@ async def _sheet(
 
     def answer(is_wanted: Callable[[], bool]) -> Response:
         if not is_wanted():  # the client left before a thread was free
-            return no_content()
+            return _no_content()
         sources = find_sources(workspace, owner, row_ids)
         tag = _tag("sheet", *(source.version for source in sources), side)
         if etag == tag:
@@ -371,7 +336,7 @@ async def _sheet(
         try:
             data, is_complete = pictures.sheet(workspace, owner, sources, side, is_wanted)
         except Stopped:
-            return no_content()
+            return _no_content()
         return _picture(data, media_type_of(data), tag, version) if is_complete else _uncached(data)
 
     return await until_disconnected(request, answer)
@@ -406,6 +371,6 @@ def _unchanged(tag: str, version: str | None) -> Response:
     return Response(status_code=304, headers=_headers(tag, version))
 
 
-def no_content() -> Response:
+def _no_content() -> Response:
     """Return the response to a client that has left."""
     return Response(status_code=204)

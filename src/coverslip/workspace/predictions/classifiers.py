@@ -30,7 +30,7 @@ from coverslip.workspace.jobs.runs import Headline, headline_of
 from coverslip.workspace.store.rows import Page, Paging, now
 from coverslip.workspace.store.tables import classifiers
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.workers import KeptWorker, start_worker
+from coverslip.workspace.workers import ReusableWorker, start_worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,7 +386,7 @@ class PredictedImage:
 
 
 @dataclass(eq=False)
-class _Worker(KeptWorker):
+class _Worker(ReusableWorker):
     """A process with a loaded classifier."""
 
     folder: Path
