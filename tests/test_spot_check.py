@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import CoverslipError
-from coverslip.evaluation.proportions import EffectiveCounts
+from coverslip.evaluation.proportions import EffectiveCounts, Votes, effective_counts, pooled_counts
 from coverslip.evaluation.spot_check import (
     CheckedSample,
     difference_with_interval,
@@ -112,12 +112,24 @@ def test_the_number_of_labels_gives_the_width_of_the_interval() -> None:
     assert labels_needed(0.05, 0.5, 300, 1, 0) is None
     n = labels_needed(0.05, 0.3, 1000, 1, 0.9)
     assert n is not None
-    variance = 0.21 / 1000 + (1 / n - 1 / 1000) * 0.21 * (1 - 0.81)
+    residual = (0.21 * (1 - 0.81) * n + 0.5) / (n + 1)  # with the further image of `powered_share`
+    variance = 0.21 / 1000 + (1 / n - 1 / 1000) * residual
     assert 1.96 * variance**0.5 == pytest.approx(0.05, rel=0.02)
+    assert (labels_needed(0.05, 0.06, 4000, 1, 1.0) or 0) > 10  # no mismatch in test images is no proof
     few, many = labels_needed(0.1, 0.3, 1000, 4, 0), labels_needed(0.1, 0.3, 1000, 12, 0)
     assert few is not None
     assert many is not None
     assert few > many > (labels_needed(0.1, 0.3, 1000, 1, 0) or 0)
+
+
+def test_the_mean_over_images_is_expected_though_units_differ_in_size() -> None:
+    votes = Votes(np.array([[90.0, 10.0], [0.0, 1.0], [0.0, 1.0]]), np.array([100.0, 1.0, 1.0]))
+    pooled = pooled_counts(votes)
+    assert pooled.shares == pytest.approx([90 / 102, 12 / 102])
+    assert effective_counts(votes).shares == pytest.approx([0.3, 0.7])
+    alike = Votes(np.array([[9.0, 1.0], [7.0, 3.0], [5.0, 5.0]]), np.full(3, 10.0))
+    assert pooled_counts(alike).shares == pytest.approx(effective_counts(alike).shares)
+    assert pooled_counts(alike).n == pytest.approx(effective_counts(alike).n)
 
 
 def test_the_expected_correlation_is_that_of_labels_and_votes() -> None:

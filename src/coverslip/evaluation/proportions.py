@@ -68,17 +68,30 @@ def effective_counts(votes: Votes) -> EffectiveCounts:
     (1998) for few units. With one unit, or without variance, it is the number of images.
     """
     shares = votes.shares
-    mean, n_units, n_images = shares.mean(axis=0), len(shares), float(votes.n.sum())
-    if n_units == 1:
+    mean, n_units = shares.mean(axis=0), len(shares)
+    return _counts(votes, mean, float(((shares - mean) ** 2).sum()) / n_units**2)
+
+
+def pooled_counts(votes: Votes) -> EffectiveCounts:
+    """Return the mean over images, and the effective number of images, as `effective_counts` does for units.
+
+    With units of very different sizes, the mean over units can be far from that over images.
+    """
+    mean = votes.sums.sum(axis=0) / votes.n.sum()
+    residuals = votes.sums - votes.n[:, None] * mean
+    return _counts(votes, mean, float((residuals**2).sum()) / float(votes.n.sum()) ** 2)
+
+
+def _counts(votes: Votes, mean: Floats, variance: float) -> EffectiveCounts:
+    """Return the counts for a mean with this variance, without the correction for the number of units."""
+    n_units, n_images = len(votes.n), float(votes.n.sum())
+    of_one_image = float((mean * (1 - mean)).sum())
+    if n_units == 1 or variance <= 0 or of_one_image <= 0:
         return EffectiveCounts(mean, n_images)
     from scipy.special import stdtrit
 
-    variance = float(((shares - mean) ** 2).sum()) / (n_units * (n_units - 1))
-    of_one_image = float((mean * (1 - mean)).sum())
-    if variance <= 0 or of_one_image <= 0:
-        return EffectiveCounts(mean, n_images)
     few_units = (Z / float(stdtrit(n_units - 1, _TAILS[1]))) ** 2
-    return EffectiveCounts(mean, min(n_images, of_one_image / variance * few_units))
+    return EffectiveCounts(mean, min(n_images, of_one_image / (variance * n_units / (n_units - 1)) * few_units))
 
 
 Reason = Literal["summary-uninformative", "summary-class-without-images"]  # messages of the catalogue

@@ -6,6 +6,7 @@ labels and 0 if they say nothing about them (PPI++, Angelopoulos, Duchi and Zrni
 assumption about the errors of the classifier.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -127,13 +128,16 @@ def labels_needed(half_width: float, share: float, n_images: int, n_samples: int
     quantile = Z if n_samples == 1 else float(stdtrit(n_samples - 1, 0.975))
     variance = (half_width / quantile) ** 2  # of the estimate
     of_one_image = share * (1 - share)
-    if correlation == 0:
-        n = of_one_image / variance
-    else:
-        residual = of_one_image * (1 - correlation**2)
-        rest = variance - of_one_image / n_images
-        n = residual / (rest + residual / n_images) if rest > 0 else n_images + 1
-    return None if n > n_images else max(1, int(np.ceil(n)))
+
+    def is_enough(n: int) -> bool:
+        if correlation == 0:
+            return of_one_image / n <= variance
+        # As in `powered_share`, at a power of 1.
+        residual = (of_one_image * (1 - correlation**2) * n + _FURTHER) / (n + 2 * _FURTHER)
+        return of_one_image / n_images + (1 - n / n_images) * residual / n <= variance
+
+    n = 1 + bisect_left(range(1, n_images + 1), True, key=is_enough)
+    return None if n > n_images else n
 
 
 def expected_correlation(matrix: Floats, shares: Floats, k: int) -> float:

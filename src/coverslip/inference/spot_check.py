@@ -15,7 +15,7 @@ import numpy.typing as npt
 from coverslip.datasets import UNREADABLE
 from coverslip.errors import CoverslipError
 from coverslip.evaluation import Metric
-from coverslip.evaluation.proportions import EffectiveCounts, Votes, effective_counts, raw_shares
+from coverslip.evaluation.proportions import EffectiveCounts, Votes, pooled_counts, raw_shares
 from coverslip.evaluation.spot_check import (
     CheckedSample,
     difference_with_interval,
@@ -313,7 +313,7 @@ def _recalls(run: Run, classes: Sequence[str]) -> list[EffectiveCounts] | None:
         return np.array([row.predicted == row.label, row.predicted != row.label], np.float64)
 
     votes = votes_on_test_images(run, classes, vote)
-    return None if any(each is None for each in votes) else [effective_counts(each) for each in votes if each]
+    return None if any(each is None for each in votes) else [pooled_counts(each) for each in votes if each]
 
 
 def _read(
