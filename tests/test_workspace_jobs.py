@@ -35,6 +35,7 @@ from coverslip.workspace.jobs import control, runs
 from coverslip.workspace.jobs.control import queue_training
 from coverslip.workspace.jobs.kinds import TRAININGS_QUEUE, queued_ids
 from coverslip.workspace.jobs.queue import Queue
+from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.jobs.records import Job, change_if_unchanged, change_job, find_job
 from coverslip.workspace.jobs.results import fingerprint_of_code
 from coverslip.workspace.jobs.runs import run_story
@@ -279,7 +280,7 @@ def test_a_job_continues_and_can_be_stopped_after_the_clock_was_set(
     assert state_now(job) == "running"
     job.run.stop_file.touch()
     change_job(workspace, run_id, stop_requested=time.time() + 3600)  # before the clock was set back
-    Queue(workspace).update()
+    Queue(workspace, Turns()).update()
     assert until(lambda: begun.process.poll() == -signal.SIGTERM)
 
 

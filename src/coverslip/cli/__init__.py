@@ -32,6 +32,7 @@ from coverslip.cli import (
     outputs,
     predict,
     read,
+    server,
     spot_check,
     study,
     suggest,
@@ -104,6 +105,7 @@ app.command(name="export-objects")(objects.export_objects)
 app.command(name="export")(outputs.export)
 app.command(name="models")(models.models)
 app.command(name="cache")(cache.cache)
+app.command(name="server")(server.server)
 app.command(name="doctor")(doctor.doctor)
 app.add_typer(study.study_app, name="study")
 app.add_typer(models.weights_app, name="weights")

@@ -3,7 +3,10 @@ import createClient from 'openapi-fetch';
 import type { components, paths } from './schema';
 import { noResponse, notifyOtherTabs } from './signals';
 
-export const api = createClient<paths>({ baseUrl: '', fetch: fetchWithRetry });
+export const api = createClient<paths>({
+  baseUrl: '.',
+  fetch: fetchWithRetry,
+});
 
 const READ_ONLY = /-preview$|\/recipe\/|\/predict$|\/explanation$/; // requests with a body that change nothing
 
@@ -161,5 +164,5 @@ export const rowIds = async (
 
 /** An address below the API, for pictures, downloads and event streams. */
 export function at(...parts: (string | number)[]): string {
-  return `/api/v1/${parts.map((part) => encodeURIComponent(part)).join('/')}`;
+  return `api/v1/${parts.map((part) => encodeURIComponent(part)).join('/')}`;
 }

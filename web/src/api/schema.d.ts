@@ -24,6 +24,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Session
+         * @description Who sends the request, and what the role in the project allows. Without accounts, everything is allowed.
+         */
+        get: operations["get_session"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/models": {
         parameters: {
             query?: never;
@@ -10892,6 +10912,33 @@ export interface components {
             levels: number[][];
         };
         /**
+         * Session
+         * @description The user who sends a request, and the project of its address.
+         */
+        Session: {
+            /**
+             * User
+             * @description The name of the user. null: the server has no accounts.
+             */
+            user: string | null;
+            /**
+             * Is Admin
+             * @description May change accounts and projects.
+             */
+            is_admin: boolean;
+            /**
+             * Project
+             * @description The name of the project. null: the server has no accounts.
+             */
+            project: string | null;
+            /**
+             * Role
+             * @description What the user may do in the project.
+             * @enum {string}
+             */
+            role: "viewer" | "annotator" | "editor";
+        };
+        /**
          * Set
          * @description Set a key of the recipe to a value.
          */
@@ -13418,6 +13465,29 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["System"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
                 };
             };
             401: components["responses"]["Unauthorized"];
@@ -16951,7 +17021,7 @@ export interface operations {
             header?: {
                 /** @description The ETag of the object as the client read it. If the object has changed since then, the response is 412 and nothing is changed. Without this header, no revision is compared. */
                 "if-match"?: string | null;
-                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. */
+                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
                 "x-author"?: string | null;
             };
             path: {
@@ -17344,7 +17414,7 @@ export interface operations {
             header?: {
                 /** @description The ETag of the object as the client read it. If the object has changed since then, the response is 412 and nothing is changed. Without this header, no revision is compared. */
                 "if-match"?: string | null;
-                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. */
+                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
                 "x-author"?: string | null;
             };
             path: {
@@ -18467,7 +18537,7 @@ export interface operations {
             header?: {
                 /** @description The ETag of the object as the client read it. If the object has changed since then, the response is 412 and nothing is changed. Without this header, no revision is compared. */
                 "if-match"?: string | null;
-                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. */
+                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
                 "x-author"?: string | null;
             };
             path: {
@@ -19809,7 +19879,7 @@ export interface operations {
             header?: {
                 /** @description The ETag of the object as the client read it. If the object has changed since then, the response is 412 and nothing is changed. Without this header, no revision is compared. */
                 "if-match"?: string | null;
-                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. */
+                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
                 "x-author"?: string | null;
             };
             path: {
@@ -22736,7 +22806,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. */
+                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
                 "x-author"?: string | null;
             };
             path: {
@@ -22892,7 +22962,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. */
+                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
                 "x-author"?: string | null;
             };
             path: {
@@ -23078,7 +23148,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. */
+                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
                 "x-author"?: string | null;
             };
             path: {
