@@ -12,6 +12,7 @@ const READ_ONLY = /-preview$|\/recipe\/|\/predict$|\/explanation$/; // requests 
 
 api.use({
   onResponse({ request, response }) {
+    if (response.status === 401) window.location.reload(); // the session has ended: the page asks to sign in
     const isChange = request.method !== 'GET' && response.ok;
     if (isChange && !READ_ONLY.test(new URL(request.url).pathname)) notifyOtherTabs();
   },
