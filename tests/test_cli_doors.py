@@ -45,6 +45,7 @@ COMMANDS = (
     "export",
     "models",
     "cache",
+    "server",
     "doctor",
     "study",
     "weights",

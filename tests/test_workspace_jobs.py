@@ -35,11 +35,11 @@ from coverslip.workspace.jobs import control, runs
 from coverslip.workspace.jobs.control import queue_training
 from coverslip.workspace.jobs.kinds import TRAININGS_QUEUE, queued_ids
 from coverslip.workspace.jobs.queue import Queue
-from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.jobs.records import Job, change_if_unchanged, change_job, find_job
 from coverslip.workspace.jobs.results import fingerprint_of_code
 from coverslip.workspace.jobs.runs import run_story
 from coverslip.workspace.jobs.state import is_running, launch, lines_of_last_process, state_of, status_of
+from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.predictions import classifiers, rows
 from coverslip.workspace.predictions.predicting import _below, _refuse_outside
 from coverslip.workspace.recipes import advised_models, recipe_of_dataset, validated_recipe

@@ -22,13 +22,13 @@ from coverslip.accounts import activity, users
 from coverslip.accounts.projects import role_in
 from coverslip.accounts.server import AccountServer
 from coverslip.accounts.users import User
+from coverslip.app.account_routes import router
 from coverslip.app.compression import LEVEL, Compression
 from coverslip.app.files import add_pages
 from coverslip.app.guard import PORT, BodyLimit, BriefWaits, Door, Guard
 from coverslip.app.problems import add_problem_handlers, logged_to, problem
 from coverslip.app.project_apps import ProjectApps
 from coverslip.app.requests import API, add_routes
-from coverslip.app.routes.accounts import router
 from coverslip.app.schemas.descriptions import describe_fields
 from coverslip.app.server import address_of, bound_socket, names_of, outer_name, runner_of
 from coverslip.app.users import PROJECT, ROLE, SAFE_METHODS, USER, cookie_of
@@ -132,7 +132,7 @@ class AccountsGate:
                 await answer(scope, receive, sending)
         finally:
             if scope["method"] not in SAFE_METHODS:
-                await run_in_threadpool(self._record, scope, user, project_id or None, inner, status)
+                await run_in_threadpool(self._record, scope, project_id or None, inner, status)
 
     def _user(self, scope: Scope) -> User | None:
         headers = Headers(scope=scope)
@@ -161,10 +161,11 @@ class AccountsGate:
             return RedirectResponse(f"{self._base}/", 303)
         if scope["method"] not in (*SAFE_METHODS, "DELETE") and self._projects.is_full(project_id):
             return problem(507, failure("project-full", kind="disk-full"))
-        scope |= {"root_path": f"{self._base}/projects/{project_id}", ROLE: role, PROJECT: served[0]}
+        scope.update({"root_path": f"{self._base}/projects/{project_id}", ROLE: role, PROJECT: served[0]})
         return served[1]
 
-    def _record(self, scope: Scope, user: User | None, project_id: str | None, path: str, status: int) -> None:
+    def _record(self, scope: Scope, project_id: str | None, path: str, status: int) -> None:
+        user: User | None = scope[USER]
         secret = "/api/v1/invitations/"  # noqa: S105 - the start of an address whose end is one
         activity.record(
             self._server,
@@ -242,7 +243,8 @@ def open_accounts_server(
         app = create_accounts_app(server, user_header=proxies.user_header)
         gate: ASGIApp = Guard(AccountsGate(app, proxies, base), door)
         if proxies.addresses:
-            gate = ProxyHeadersMiddleware(gate, trusted_hosts=list(proxies.addresses))
+            # uvicorn and Starlette have different types for the same interface
+            gate = ProxyHeadersMiddleware(gate, trusted_hosts=list(proxies.addresses))  # type: ignore[arg-type,assignment]
         stack.enter_context(logged_to(server.log))
         address = f"{address_of(outer_name(host), port).rstrip('/')}{base}/"
         first = None if invitation is None else f"{address}invitation/{invitation}"

@@ -529,6 +529,9 @@ not-administrator = Only administrators may do this
 role-too-low = This needs the role { $needed } in the project; yours is { $role }
     .do = Ask an administrator of the server for this role.
 
+change-of-other-user = { $author } made this change
+    .do = Annotators undo their own changes only. Ask an editor of the project.
+
 no-such-user = No account has this ID or name
     .do = It may have been removed. Check the list of accounts.
 

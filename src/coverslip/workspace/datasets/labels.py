@@ -134,6 +134,13 @@ class ChangedLabels:
     rows: list[int]  # the first of them
 
 
+def author_of(workspace: Workspace, dataset_id: str, change_id: int) -> str | None:
+    """Return who made a change of labels; None if there is no such change."""
+    of_dataset = (label_changes.c.dataset_id == dataset_id) & (label_changes.c.id == change_id)
+    with workspace.engine.connect() as connection:
+        return connection.execute(select(label_changes.c.made_by).where(of_dataset)).scalar_one_or_none()
+
+
 def undo(
     workspace: Workspace, dataset_id: str, change_id: int, *, revisions: Collection[str] | None = None
 ) -> ChangedLabels:

@@ -67,6 +67,7 @@ def get_session(server: Accounts, request: Request) -> SignedInUser:
 def sign_in(server: Accounts, body: SignIn, request: Request, response: Response) -> SignedInUser:
     """Sign in: the response sets a cookie. Scripts use a key instead."""
     user, secret = users.sign_in(server, body.name, body.password)
+    request.scope[USER] = user  # the activity names the user
     _set_cookie(request, response, secret)
     return _session(server, user)
 
@@ -92,6 +93,7 @@ def accept_invitation(
 ) -> SignedInUser:
     """Set the password of an invited user, who is signed in then."""
     user, secret = users.accept_invitation(server, invitation, body.password)
+    request.scope[USER] = user  # the activity names the user
     _set_cookie(request, response, secret)
     return _session(server, user)
 
