@@ -150,8 +150,8 @@ def test_every_route_is_open_to_its_roles_only(served: Served, admin: TestClient
     wrong = []
     for method, path in routes:
         address = f"{project}{API}{path}".replace("{row_id}", "0").replace("{", "").replace("}", "")
-        found = {"nobody": served.anonymous.request(method, address).status_code}
-        found["outsider"] = outsider.request(method, address).status_code
+        statuses = {"nobody": served.anonymous.request(method, address).status_code}
+        statuses["outsider"] = outsider.request(method, address).status_code
         expected = {"nobody": 401, "outsider": 404}
         for role, client in clients.items():
             is_allowed = ROLES.index(role) >= ROLES.index(needed(method, path))
@@ -165,8 +165,8 @@ def test_every_route_is_open_to_its_roles_only(served: Served, admin: TestClient
             )
             if status == 401:
                 found[role] = 401
-        if found != expected:
-            wrong.append((method, path, found))
+        if statuses != expected:
+            wrong.append((method, path, statuses))
     assert wrong == []
 
 
@@ -380,8 +380,8 @@ def test_activity_names_users_and_hides_invitations(served: Served, admin: TestC
     client.post(f"{API}/invitations/{secret}", json={"password": PASSWORD})
     client.post(f"{API}/session", json={"name": "recorded", "password": "a wrong password"})
     items = admin.get(f"{API}/activity", params={"limit": 3}).json()["items"]
-    found = [(each["user"], each["method"], each["path"], each["status"]) for each in items]
-    assert found == [
+    recorded = [(each["user"], each["method"], each["path"], each["status"]) for each in items]
+    assert recorded == [
         ("recorded", "POST", f"{API}/session", 401),
         ("recorded", "POST", f"{API}/invitations/", 200),
         ("maria", "POST", f"{API}/users", 200),

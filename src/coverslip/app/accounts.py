@@ -55,10 +55,10 @@ class Proxies:
     def includes(self, address: str) -> bool:
         """Return whether this is the address of a proxy."""
         try:
-            found = ipaddress.ip_address(address)
+            client = ipaddress.ip_address(address)
         except ValueError:
             return False
-        return any(found in ipaddress.ip_network(each, strict=False) for each in self.addresses)
+        return any(client in ipaddress.ip_network(each, strict=False) for each in self.addresses)
 
 
 def create_accounts_app(server: AccountServer, *, user_header: str | None = None) -> FastAPI:
@@ -151,8 +151,8 @@ class AccountsGate:
         if user is None:
             if is_api:
                 return problem(401, failure("not-signed-in", kind="not-signed-in"))
-            asked = quote(f"projects/{project_id}/")
-            return RedirectResponse(f"{self._base}/sign-in?to={asked}", 303)
+            target = quote(f"projects/{project_id}/")
+            return RedirectResponse(f"{self._base}/sign-in?to={target}", 303)
         role = role_in(self._server, project_id, user)
         served = None if role is None else self._projects.served(project_id)
         if served is None:
