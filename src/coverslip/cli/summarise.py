@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from coverslip.inference.proportions import SampleProportions, Summary
+    from coverslip.evaluation.sample_proportions import SampleProportions, Summary
 
 
 def summarise(
@@ -80,8 +80,9 @@ def summarise(
       coverslip summarise plate.csv --by well --condition dose --negative 0 --positive 10 --plate-map plate.svg
     """
     from coverslip.cli._show import print_json
-    from coverslip.inference.proportions import shares_of_samples, write_grouped, write_summary
+    from coverslip.evaluation.sample_proportions import shares_of_samples
     from coverslip.inference.proportions import summarise as summarise_predictions
+    from coverslip.inference.proportions import write_grouped, write_summary
     from coverslip.reports.plate_map import write_plate_map
 
     summary = summarise_predictions(

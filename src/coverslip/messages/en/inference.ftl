@@ -349,6 +349,9 @@ summary-no-column = There is no column '{ $column }'. The columns are { $columns
 summary-empty-cell = The column '{ $column }' is empty for { $path }
     .do = Fill in the column, or remove the row.
 
+summary-no-time = The time '{ $value }' of { $path } in the column '{ $column }' is not a number
+    .do = Write all times as numbers in one unit, such as hours.
+
 sample-of-two-conditions = The sample '{ $sample }' has two conditions, '{ $first }' and '{ $second }'
     .do = Correct the condition, or give each sample a name of its own.
 
