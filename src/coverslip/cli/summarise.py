@@ -32,6 +32,9 @@ def summarise(
     run: Annotated[
         Path | None, typer.Option("--run", metavar="RUN", help=text("help-summarise-run"), show_default=False)
     ] = None,
+    time: Annotated[
+        str | None, typer.Option("--time", metavar="COLUMN", help=text("help-summarise-time"), show_default=False)
+    ] = None,
     detect: Annotated[
         float | None,
         typer.Option("--detect", metavar="DIFFERENCE", help=text("help-summarise-detect"), show_default=False),
@@ -44,6 +47,9 @@ def summarise(
             help=text("help-summarise-out"),
             show_default=False,
         ),
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="FILE", help=text("help-summarise-report"), show_default=False)
     ] = None,
     negative: Annotated[
         str | None,
@@ -78,12 +84,15 @@ def summarise(
       coverslip summarise plate.csv --by well --condition dose --table layout.csv --run runs/first
 
       coverslip summarise plate.csv --by well --condition dose --negative 0 --positive 10 --plate-map plate.svg
+
+      coverslip summarise movie.csv --by position --condition drug --time hours --run runs/first --report movie.html
     """
     from coverslip.cli._show import print_json
     from coverslip.evaluation.sample_proportions import shares_of_samples
     from coverslip.inference.proportions import summarise as summarise_predictions
     from coverslip.inference.proportions import write_grouped, write_summary
     from coverslip.reports.plate_map import write_plate_map
+    from coverslip.reports.proportions import shown_classes, write_proportions_report
 
     summary = summarise_predictions(
         predictions,
@@ -91,17 +100,19 @@ def summarise(
         condition=condition,
         table=table,
         run=run,
+        time=time,
         detect=detect,
         negative=negative,
         positive=positive,
     )
     if out is not None:
         write_summary(summary, out)
+    if report is not None:
+        write_proportions_report(summary, report)
     if prism is not None:
         write_grouped(summary, prism)
     if plate_map is not None:
-        names = summary.classes[1:] if len(summary.classes) == 2 else summary.classes
-        shares = {name: shares_of_samples(summary.samples, name) for name in names}
+        shares = {name: shares_of_samples(summary.samples, name) for name in shown_classes(summary)}
         write_plate_map([str(each.sample) for each in summary.samples], shares, plate_map)
     if as_json:
         print_json(_as_json(summary))
@@ -114,6 +125,7 @@ def _as_json(summary: "Summary") -> dict[str, object]:
         "format_version": 1,
         "samples": [_sample_as_json(each) for each in summary.samples],
         "conditions": [_sample_as_json(each) for each in summary.conditions],
+        "series": [_sample_as_json(each) for each in summary.series],
         "method": summary.method,
         "assumption": summary.assumption,
         "label_shift": None if summary.label_shift is None else asdict(summary.label_shift),

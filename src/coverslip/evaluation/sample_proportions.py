@@ -188,12 +188,16 @@ def _plates_of(samples: Sequence[SampleProportions]) -> dict[str, str]:
     return dict.fromkeys(names, "") if wells is None else {name: well.plate for name, well in wells.items()}
 
 
+def is_corrected(samples: Sequence[SampleProportions], name: str) -> bool:
+    """Return whether the proportion of a class is corrected in all samples with readable images."""
+    return all(each.classes[name].corrected.value is not None for each in samples if each.n)
+
+
 def shares_of_samples(samples: Sequence[SampleProportions], name: str) -> dict[str, float | None]:
     """Return the proportion of a class in each sample: corrected if all samples are, else counted."""
-    readable = [each for each in samples if each.n]
-    is_corrected = all(each.classes[name].corrected.value is not None for each in readable)
+    use_corrected = is_corrected(samples, name)
     return {
-        str(each.sample): (each.classes[name].corrected if is_corrected else each.classes[name].raw).value
+        str(each.sample): (each.classes[name].corrected if use_corrected else each.classes[name].raw).value
         for each in samples
     }
 

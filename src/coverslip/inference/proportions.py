@@ -28,8 +28,10 @@ from coverslip.evaluation.sample_proportions import (
     values_of_condition,
     with_z_scores,
 )
+from coverslip.events import Emit, OnProgress, ignore_progress, progress_reporter
 from coverslip.files import check_replaceable, plain_cell
 from coverslip.messages import text
+from coverslip.progress import show
 from coverslip.runs import Prediction, Predictions, Run, open_classifier, open_run
 from coverslip.runs.documents import read_table, table_text, write_table
 from coverslip.runs.predictions import check_predictions_table, read_predictions
@@ -65,6 +67,7 @@ def summarise(
     detect: float | None = None,
     negative: str | None = None,
     positive: str | None = None,
+    emit: Emit = show,
 ) -> Summary:
     """Count the classes in each sample, correct the proportions for the classifier's errors, and compare conditions.
 
@@ -84,6 +87,7 @@ def summarise(
         negative: the condition of the negative controls, for z-scores of samples. Samples whose names end in a well,
             such as `plate1/B03`, are compared with the controls of their plate.
         positive: the condition of the positive controls, for Z' of each plate.
+        emit: receives progress.
 
     Raises:
         CoverslipError: a file is not a table of predictions with the probability of each class, a table lacks a
@@ -98,7 +102,8 @@ def summarise(
     files = [Path(file) for file in ([predictions] if isinstance(predictions, str | Path) else predictions)]
     classes, rows = read_sampled(files, by, condition, None if table is None else Path(table), time)
     opened = None if run is None else run_of_predictions(run, classes, rows, files[0])
-    return summary_of(classes, rows, opened, detect, controls=(negative, positive))
+    on_progress = progress_reporter(emit, "computing-proportions", "proportions")
+    return summary_of(classes, rows, opened, detect, controls=(negative, positive), on_progress=on_progress)
 
 
 def run_of_predictions(
@@ -153,6 +158,7 @@ def summary_of(
     detect: float | None = None,
     *,
     controls: tuple[str | None, str | None] = (None, None),
+    on_progress: OnProgress = ignore_progress,
 ) -> Summary:
     """Return the proportions of the classes in these samples, as `summarise`.
 
@@ -162,6 +168,7 @@ def summary_of(
         run: the run of the classifier; None: proportions are not corrected.
         detect: as of `summarise`.
         controls: the conditions of negative and positive controls.
+        on_progress: called with the numbers of computed and of all proportions at times.
 
     Raises:
         CoverslipError: `detect` is no difference of proportions, or there is no such control.
@@ -190,7 +197,7 @@ def summary_of(
         comparisons=tuple(compared_conditions(samples, names, classes)),
         trends=tuple(trends_of_conditions(samples, names, classes)),
         samples_needed=() if detect is None else tuple(samples_for_difference(samples, names, classes, detect)),
-        series=tuple(_series(classes, rows, names, rates)),
+        series=_series(classes, rows, names, rates, on_progress),
         controls=tuple(controls_of_plates(samples, controls, classes)),
         label_shift=shift,
         is_corrected=rates is not None,
@@ -234,20 +241,28 @@ def write_summary(summary: Summary, file: Path) -> None:
 
 
 def write_grouped(summary: Summary, file: Path) -> None:
-    """Write a CSV table for GraphPad Prism: a column for each condition of a class, and a row for each sample of it.
+    """Write the table of `grouped_rows` as CSV.
 
     Raises:
         CoverslipError: the file exists and is no such table, or cannot be written.
     """
+    columns, rows = grouped_rows(summary)
+    check_replaceable(file, table_text(columns, ()).rstrip().encode())
+    write_table(file, columns, rows)
+
+
+def grouped_rows(summary: Summary) -> tuple[list[str], list[dict[str, object]]]:
+    """Return a table for GraphPad Prism: a column for each condition of a class, and a row for each sample of it."""
     columns: dict[str, list[float]] = {}
     for name in summary.classes:
         for condition in summary.conditions:
             title = f"{name}: {condition.condition or text('all-samples')}"
             columns[title] = values_of_condition(summary.samples, condition.condition, name)
-    check_replaceable(file, table_text(list(columns), ()).rstrip().encode())
     n_rows = max(map(len, columns.values()))
-    rows = ({title: values[k] if k < len(values) else "" for title, values in columns.items()} for k in range(n_rows))
-    write_table(file, list(columns), rows)
+    rows: list[dict[str, object]] = [
+        {title: values[k] if k < len(values) else "" for title, values in columns.items()} for k in range(n_rows)
+    ]
+    return list(columns), rows
 
 
 def read_sampled(
@@ -445,22 +460,30 @@ def _series(
     rows: Iterable[SampledPrediction],
     conditions: Sequence[str | None],
     rates: ErrorRates | None,
-) -> Iterator[SampleProportions]:
-    """Yield the proportions of each sample and each condition, in the order of time."""
+    on_progress: OnProgress,
+) -> tuple[SampleProportions, ...]:
+    """Return the proportions of each sample, then of each condition, in the order of time."""
     of_time: dict[float, list[SampledPrediction]] = defaultdict(list)
     for row in rows:
         if row.time is not None:
             of_time[row.time].append(row)
     at_times = [(time, *_samples(classes, of_time[time])) for time in sorted(of_time)]
-    for sample in dict.fromkeys(sample for _, images, _ in at_times for sample in images):
-        for time, images, condition_of in at_times:
-            if sample in images:
-                yield _proportions({sample: images[sample]}, sample, condition_of[sample], classes, rates, time)
-    for condition in conditions:
-        for time, images, condition_of in at_times:
-            of_condition = {name: each for name, each in images.items() if condition_of[name] == condition}
-            if of_condition:
-                yield _proportions(of_condition, None, condition, classes, rates, time)
+    parts = [
+        ({sample: images[sample]}, sample, condition_of[sample], time)
+        for sample in dict.fromkeys(sample for _, images, _ in at_times for sample in images)
+        for time, images, condition_of in at_times
+        if sample in images
+    ]
+    wholes = [
+        ({name: each for name, each in images.items() if condition_of[name] == condition}, None, condition, time)
+        for condition in conditions
+        for time, images, condition_of in at_times
+    ]
+    series = []
+    for images, sample, condition, time in (*parts, *(whole for whole in wholes if whole[0])):
+        series.append(_proportions(images, sample, condition, classes, rates, time))
+        on_progress(len(series), len(parts) + len(wholes))
+    return tuple(series)
 
 
 def _proportions(

@@ -361,6 +361,9 @@ summary-without-images = There are no predictions of readable images
 no-sample-matches = The pattern '{ $pattern }' matches no path. The first path is '{ $path }'
     .do = Correct the pattern. For names like slide07_cell3.png, write slide[0-9]+.
 
+no-time-matches = The pattern '{ $pattern }' matches a number in no path. The first path is '{ $path }'
+    .do = Correct the pattern. For names like well3_t012.png, write _t([0-9]+).
+
 no-difference-to-detect = A difference of proportions must be above 0 and below 1, not { $value }
     .do = State it as a share: 0.05 is a difference of 5 percentage points.
 
