@@ -8,8 +8,7 @@ and smaller groups have larger error rates (`related`). The accuracy is that ove
 Coverage is the share of 95 % intervals that contain the proportion. The oracle knows the error rates and the variance
 of samples. Bias has its standard error, since means of simulations vary; `without limits` is the bias of estimates that
 may be below 0 or above 1. `by group` are rates with equal weight of all groups, in the first fifth of the experiments.
-Experiments whose correction is refused
-are counted, and left out of the other columns.
+Experiments whose correction is refused are counted, and left out of the other columns.
 
     python benchmarks/proportions.py [--repeats 1000] [--classes 2 4] [--sizes equal unequal related]
 """

@@ -32,7 +32,7 @@ from coverslip.events import Emit, OnProgress, ignore_progress, progress_reporte
 from coverslip.files import check_replaceable, plain_cell
 from coverslip.messages import text
 from coverslip.progress import show
-from coverslip.runs import Prediction, Predictions, Run, open_classifier, open_run
+from coverslip.runs import CLASSIFIER_COLUMN, Prediction, Predictions, Run, identity_of, open_classifier, open_run
 from coverslip.runs.documents import read_table, table_text, write_table
 from coverslip.runs.predictions import check_predictions_table, read_predictions
 
@@ -44,7 +44,6 @@ DRAWS_METHOD = "adjusted counts by maximum likelihood; interval by draws at effe
 FOLDER = "folder"  # a name for the folder of each image, where tables have no such column
 MOST_UNFAMILIAR = 0.2  # share of unfamiliar images above which proportions are not corrected
 _BY_CHANCE = 0.01
-_ROUNDED = 2e-6  # largest difference of probabilities in tables, which have six digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,33 +110,20 @@ def run_of_predictions(
 ) -> Run:
     """Open the run of a classifier, whose errors on test images are those of these predictions.
 
-    Tables of predictions do not contain the thresholds of their decisions. Decisions are therefore repeated with the
-    current thresholds of the classifier.
-
     Raises:
-        CoverslipError: the thresholds of the classifier have changed since these predictions, or the run has other
-            classes.
+        CoverslipError: the run has other classes, or the predictions are of another classifier, of other thresholds,
+            or for stated class proportions; or they do not contain their classifier.
     """
     opened = open_run(run)
     card = open_classifier(opened.classifier_folder).card
     if set(card.classes) != set(classes):
         raise CoverslipError("summary-other-classes", file=opened.classifier_folder, other=text("these-predictions"))
-    predictions = [row.prediction for row in rows if row.prediction.predicted in classes]
-    probability = np.array([row.probabilities for row in predictions])
-    number = [classes.index(str(row.predicted)) for row in predictions]
-    thresholds = np.ones(len(classes))
-    if card.operating_points is not None:
-        thresholds = np.array([card.operating_points[card.classes.index(name)] for name in classes])
-    of_predicted = np.arange(len(number)), number
-    largest = ((np.nan_to_num(probability) - _ROUNDED) / thresholds).max(axis=1)
-    is_other = (probability[of_predicted] + _ROUNDED) / thresholds[number] < largest
-    distance = probability[of_predicted] - card.uncertain_below
-    is_uncertain = np.array([row.decision == UNCERTAIN for row in predictions])
-    is_other |= is_uncertain & (distance > _ROUNDED)
-    is_other |= np.array([row.decision in classes for row in predictions]) & (distance < -_ROUNDED)
-    if is_other.any():
-        n = int(is_other.sum())
-        raise CoverslipError("predictions-of-other-thresholds", file=file, n_images=n, run=str(opened.folder))
+    is_known = {identity_of(opened.classifier_folder, card, is_rescaled=is_rescaled) for is_rescaled in (False, True)}
+    others = [row.classifier for row in rows if row.classifier not in is_known]
+    if not all(others):
+        raise CoverslipError("predictions-without-classifier", file=file, column=CLASSIFIER_COLUMN)
+    if others:
+        raise CoverslipError("predictions-of-other-thresholds", file=file, n_images=len(others), run=str(opened.folder))
     return opened
 
 
@@ -149,6 +135,7 @@ class SampledPrediction:
     sample: str
     condition: str | None = None  # None: there are no conditions
     time: float | None = None  # None: unknown
+    classifier: str = ""  # the code of the classifier and its settings; empty: unknown
 
 
 def summary_of(
@@ -292,11 +279,9 @@ def read_sampled(
         if set(predicted.classes) != set(classes):
             raise CoverslipError("summary-other-classes", file=file, other=str(files[0]))
         order = [predicted.classes.index(name) for name in classes]
-        columns: Iterable[Mapping[str, str]] = read_table(file)
-        if joined is not None:
-            columns = (joined.row_of(row.image_id, row.path) for row in predicted)
         named = joined.file if joined else file
-        for row, about in zip(predicted, columns, strict=True):
+        for row, cells in zip(predicted, read_table(file), strict=True):
+            about: Mapping[str, str] = joined.row_of(row.image_id, row.path) if joined else cells
             value = _cell(about, condition, row.path, named, folders) if condition else None
             sample = _cell(about, by, row.path, named, folders) if by else value or text("all-samples")
             if condition_of.setdefault(sample, value) != value:
@@ -305,7 +290,7 @@ def read_sampled(
                 )
             in_order = replace(row, probabilities=tuple(row.probabilities[k] for k in order if row.probabilities))
             at = None if time is None else _time(_cell(about, time, row.path, named, folders), time, row.path, named)
-            rows.append(SampledPrediction(in_order, sample, value, at))
+            rows.append(SampledPrediction(in_order, sample, value, at, cells.get(CLASSIFIER_COLUMN, "")))
     if all(row.prediction.decision == UNREADABLE for row in rows):
         raise CoverslipError("summary-without-images", file=files[0])
     return classes, rows

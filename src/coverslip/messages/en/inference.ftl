@@ -338,10 +338,13 @@ summary-other-classes = The classes differ from those of { $other }
 these-predictions = the predictions
 
 predictions-of-other-thresholds = { $n_images ->
-    [one] The decision of { $n_images } image does
-   *[other] The decisions of { $n_images } images do
-} not follow from the thresholds of { $run }: these have changed since the prediction, or it is another classifier
-    .do = Predict the images again with this classifier, or name no run.
+    [one] The prediction of { $n_images } image is
+   *[other] The predictions of { $n_images } images are
+} not those of { $run } with its current thresholds: these have changed since the prediction, it is another classifier, or class proportions were stated
+    .do = Predict the images again with this classifier and without --prevalence, or name no run.
+
+predictions-without-classifier = The predictions do not state their classifier: the column '{ $column }' is missing or has empty cells
+    .do = Use the table as `coverslip predict` wrote it, or name no run.
 
 summary-no-column = There is no column '{ $column }'. The columns are { $columns }
     .do = Name another column, or run `coverslip predict` with --keep { $column }, or name a table with --table.
