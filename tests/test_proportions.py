@@ -434,6 +434,25 @@ def test_predictions_with_earlier_thresholds_are_not_corrected(own_run: cs.Run, 
     assert refused.value.file == file
     cs.predict(own_run, cells, out=file)
     assert cs.summarise(file, by="folder", run=own_run).is_corrected
+    first, second = card.classes[:2]
+    cs.predict(own_run, cells, out=file, prevalence={first: 0.9, second: 0.02})
+    with refusing(CoverslipError, "predictions-of-other-thresholds"):
+        cs.summarise(file, by="folder", run=own_run)
+
+
+def test_predictions_that_do_not_state_their_classifier_are_not_corrected(
+    trained: cs.Run, predictions: tuple[Path, Path], tmp_path: Path
+) -> None:
+    file = tmp_path / "cut.csv"
+    with predictions[0].open(newline="") as opened:
+        rows = [{name: cell for name, cell in row.items() if name != "classifier"} for row in csv.DictReader(opened)]
+    with file.open("w", newline="") as opened:
+        writer = csv.DictWriter(opened, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    with refusing(CoverslipError, "predictions-without-classifier"):
+        cs.summarise(file, by="folder", run=trained)
+    assert not cs.summarise(file, by="folder").is_corrected
 
 
 @pytest.fixture
