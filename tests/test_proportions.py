@@ -504,6 +504,8 @@ def test_samples_and_conditions_have_proportions_at_each_time(
     n_shown = len(of_condition["classes"]) if len(of_condition["classes"]) > 2 else 1
     assert page.count("<svg") == 2 * n_shown  # samples by condition, and curves
     assert "http" not in page.replace("http://www.w3.org", "")
+    assert main(command) == 0
+    assert "2.5" in capsys.readouterr().out
     assert main([*command, "--report", str(table)]) == 1  # another file
     assert "hours" in table.read_text()
 

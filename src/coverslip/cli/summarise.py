@@ -162,6 +162,8 @@ def _show(summary: "Summary") -> None:
     console = results_console()
     for samples, title in ((summary.samples, text("column-sample")), (summary.conditions, text("column-condition"))):
         console.print(_table_of(samples, title, is_corrected=summary.is_corrected))
+    if at_times := [each for each in summary.series if each.sample is None]:
+        console.print(_table_of(at_times, text("column-condition"), is_corrected=summary.is_corrected, has_times=True))
     if summary.comparisons:
         heads = (text("column-conditions"), text("column-class"), text("column-samples"))
         rows: list[tuple[str | Estimate, ...]] = [
@@ -213,18 +215,21 @@ def _show(summary: "Summary") -> None:
         notes_console().print(text("summary-shift-violated", p=number(summary.label_shift.p)), soft_wrap=True)
 
 
-def _table_of(samples: "Sequence[SampleProportions]", title: str, *, is_corrected: bool) -> "Table":
+def _table_of(
+    samples: "Sequence[SampleProportions]", title: str, *, is_corrected: bool, has_times: bool = False
+) -> "Table":
     from coverslip.cli._show import filled_table
     from coverslip.reports.tables import Estimate, estimate
     from coverslip.reports.words import with_interval
 
-    heads: tuple[str, ...] = (title, text("column-class"), text("column-images"), text("column-count"))
-    heads = (*heads, with_interval(text("column-raw")))
+    heads: tuple[str, ...] = (title, *((text("column-time"),) if has_times else ()), text("column-class"))
+    heads = (*heads, text("column-images"), text("column-count"), with_interval(text("column-raw")))
     rows: list[tuple[str | Estimate, ...]] = []
     for each in samples:
         name = each.sample or each.condition or text("all-samples")
         for of_class, proportion in each.classes.items():
-            cells = (name, of_class, f"{each.n:,}", f"{proportion.count:,.0f}", estimate(proportion.raw))
+            time = () if each.time is None else (f"{each.time:g}",)
+            cells = (name, *time, of_class, f"{each.n:,}", f"{proportion.count:,.0f}", estimate(proportion.raw))
             rows.append((*cells, estimate(proportion.corrected)) if is_corrected else cells)
     if is_corrected:
         heads = (*heads, with_interval(text("column-corrected")))

@@ -90,7 +90,7 @@ def proportions_report(summary: Summary) -> str:
     page = template(Path(__file__).with_name("proportions.html")).render(
         **page_styles(),
         headline=text("proportions-headline", n_samples=len(summary.samples)),
-        assumption=summary.assumption,
+        assumption=summary.assumption if summary.is_corrected else text("proportions-not-corrected"),
         warnings=list(_warnings(summary)),
         facts=_facts(summary),
         sections=[section for section in _sections(summary) if section.blocks],
@@ -137,6 +137,8 @@ def _sections(summary: Summary) -> Iterator[_Section]:
 
 
 def _subtitle(summary: Summary) -> str:
+    if not summary.is_corrected:
+        return ""
     return text("proportions-shown", is_corrected=all(is_corrected(summary.samples, name) for name in summary.classes))
 
 

@@ -1973,11 +1973,13 @@ proportions-unreadable = unreadable images, not counted
 
 proportions-some-not-corrected = Some proportions are not corrected: { $reason }.
 
+proportions-not-corrected = Proportions are counts of predictions, which are biased by errors of the classifier.
+
 proportions-by-condition = Proportions
 
 proportions-shown = { $is_corrected ->
     [true] Figures show corrected proportions.
-   *[false] Figures show counts of predictions, which are biased by errors of the classifier.
+   *[false] Figures show counts of predictions, because some samples could not be corrected.
 }
 
 proportions-of-class = Proportion of { $name }
