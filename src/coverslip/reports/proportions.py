@@ -353,7 +353,7 @@ def _curves(summary: Summary, name: str) -> "Figure":
             axes.plot(*_line(summary, points, name), color=color, linewidth=0.6, alpha=0.5)
         means = [each for each in of_condition if each.sample is None]
         metrics = [_shown(summary, each, name) for each in means]
-        times = [each.time for each in means]
+        times = [each.time or 0.0 for each in means]
         low, high = (
             [getattr(each, end) if each.value is not None else None for each in metrics] for end in ("low", "high")
         )
