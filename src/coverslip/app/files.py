@@ -63,6 +63,9 @@ TABLE_OR_LINES: dict[int | str, dict[str, Any]] = {
         "content": {kind: {"schema": {"type": "string"}} for kind in TABLE_TYPES.values()},
     }
 }
+PAGE: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The page.", "content": {"text/html": {"schema": {"type": "string"}}}}
+}
 PICTURE: dict[int | str, dict[str, Any]] = {200: {"description": "The image.", "content": {"image/png": _BINARY}}}
 
 

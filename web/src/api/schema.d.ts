@@ -2898,6 +2898,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/predictions/{prediction_id}/download/samples-prism": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Samples For Prism
+         * @description `prism.csv`, with a column for each class and condition, and a row for each sample.
+         */
+        get: operations["download_samples_for_prism"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/predictions/{prediction_id}/download/samples-report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Samples Report
+         * @description `proportions.html`, with figures, tables and a text for the methods section.
+         */
+        get: operations["download_samples_report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/predictions/{prediction_id}/spot-check": {
         parameters: {
             query?: never;
@@ -10734,6 +10774,11 @@ export interface components {
              */
             condition: string | null;
             /**
+             * Time
+             * @description The time; null: all times.
+             */
+            time: number | null;
+            /**
              * N
              * @description Number of readable images.
              */
@@ -10792,6 +10837,11 @@ export interface components {
              * @description Images whose path the pattern does not match; not counted.
              */
             n_unmatched: number;
+            /**
+             * N Without Time
+             * @description Images without a time; not counted in proportions over time.
+             */
+            n_without_time: number;
         };
         /**
          * SamplesNeeded
@@ -10826,6 +10876,16 @@ export interface components {
              * @description Regular expression for the sample in each path: its part `group`, else its first group, else the whole match.
              */
             pattern?: string | null;
+            /**
+             * Time
+             * @description `series`: the time point of an image series, from 0; `pattern`: a number in the path; null: none.
+             */
+            time?: ("series" | "pattern") | null;
+            /**
+             * Time Pattern
+             * @description Regular expression for the number in each path, as `pattern`.
+             */
+            time_pattern?: string | null;
             /**
              * Detect
              * @description A difference of proportions, for which the number of samples is computed; null: none.
@@ -12230,6 +12290,11 @@ export interface components {
              * @description The trend of each class over conditions that are numbers; empty: there are none.
              */
             trends: components["schemas"]["ConditionTrend"][];
+            /**
+             * Series
+             * @description The proportions in each sample and each condition at each time; empty: images have no times.
+             */
+            series: components["schemas"]["SampleProportions"][];
             /**
              * Samples Needed
              * @description How many samples would show the difference to detect, by class; empty: none was stated.
@@ -22562,6 +22627,112 @@ export interface operations {
                 };
                 content: {
                     "text/csv": string;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    download_samples_for_prism: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a prediction. */
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The table. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    download_samples_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a prediction. */
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
                 };
             };
             401: components["responses"]["Unauthorized"];

@@ -336,7 +336,11 @@ help-summarise-condition = Column with the condition of each sample, such as dos
 
 help-summarise-table = CSV table with these columns and image_id or path. Default: the tables of predictions have them (`coverslip predict --keep COLUMN`).
 
-help-summarise-out = Also write a CSV table with a row for each class in each sample.
+help-summarise-time = Column with the time of each image, a number. Each sample and condition also has proportions at each time, in --json, --out and --report.
+
+help-summarise-out = Also write a CSV table with a row for each class in each sample, and at each time if there is --time.
+
+help-summarise-report = Also write the proportions as one HTML file with figures, tables and a text for the methods section.
 
 help-summarise-detect = Also compute how many samples of each condition would show this difference of proportions (0.05: 5 percentage points) with a power of 80%.
 

@@ -33,6 +33,8 @@ stage-computing-learning-curve = computing the learning curve
 
 stage-writing-report = writing the report
 
+stage-computing-proportions = computing proportions over time
+
 stage-hashing-files = hashing files
 
 stage-storing-images = storing images in the run folder
@@ -103,6 +105,8 @@ unit-metrics = metrics
 unit-pairs = pairs
 
 unit-probes = probes
+
+unit-proportions = proportions
 
 unit-sections = sections
 
