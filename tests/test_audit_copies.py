@@ -69,7 +69,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def scanned(planted: Path):
-    data, seen = open_dataset(planted), ScanCollector()
+    data, seen = open_dataset(planted), ScanCollector(1_000)
     scan = scan_images(data, on_pixels=seen)
     return data, with_near_duplicates(data, scan, seen)
 
@@ -105,7 +105,7 @@ def test_twelve_versions_of_one_image_are_one_cluster(tmp_path):
         first.rotate(13 * k, Image.Resampling.BICUBIC).crop((15, 15, 75, 75)).save(folder / f"version {k}.png")
     for k, other in enumerate(others):
         other.crop((15, 15, 75, 75)).save(folder / f"other {k}.png")
-    data, seen = open_dataset(tmp_path), ScanCollector()
+    data, seen = open_dataset(tmp_path), ScanCollector(1_000)
     (cluster,) = with_near_duplicates(data, scan_images(data, on_pixels=seen), seen).near_duplicates
     assert sorted(data.records[i].path.stem for i in cluster) == sorted(f"version {k}" for k in range(12))
 

@@ -135,7 +135,7 @@ def inspect(
     data = _as_dataset(data)
     if recipe is not None:
         data, _ = apply_recipe(data, recipe)
-    observed = ScanCollector()
+    observed = ScanCollector(len(data))
     scan = with_near_duplicates(data, scan_images(data, emit=emit, on_pixels=observed), observed, emit=emit)
     scan = with_quality(data, scan, observed.quality, emit=emit)
     if not estimate_leakage:

@@ -1,13 +1,14 @@
 """Datasets: one record per image, in a fixed order, with its origin."""
 
 import os
+import struct
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from dataclasses import field as attr
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from coverslip.datasets.index.names import (
     counted,
@@ -56,9 +57,18 @@ UNCERTAIN, UNFAMILIAR, UNREADABLE = "uncertain", "unfamiliar", "unreadable"
 DECISIONS = frozenset({UNCERTAIN, UNFAMILIAR, UNREADABLE})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, init=False, eq=False)
 class ImageRecord:
-    """One image: its file and the pixels to read, and its label, group and set."""
+    """One image: its file and the pixels to read, and its label, group and set.
+
+    A record of an object takes about 400 bytes, so that a million of them fit into memory: all boxes of a file share one
+    plan, and the other columns of a table are stored as one text.
+    """
+
+    __slots__ = (
+        *("image_id", "path", "label", "group", "domain", "predefined_split", "stated", "in_memory"),
+        *("_plan_of_file", "_box", "_columns", "_cells"),
+    )
 
     image_id: str  # unique in its dataset; printable, "/" between folders
     path: Path  # absolute; the name of an image in memory
@@ -66,10 +76,69 @@ class ImageRecord:
     group: str | None  # images of a group stay in the same set; None: no groups are defined
     domain: str  # its source if there are several sources, else ""
     predefined_split: Side | None
-    plan: ReadPlan
-    stated: frozenset[str] = frozenset()  # fields of the plan that its table row states, or "point"
-    in_memory: Decoded | None = attr(default=None, compare=False)  # pixels without a file; `path` is then only a name
-    about: tuple[tuple[str, str], ...] = attr(default=(), compare=False)  # other columns of its table
+    plan: ReadPlan = property(lambda self: self._plan())  # type: ignore[assignment]
+    stated: frozenset[str]  # fields of the plan that its table row states, or "point"
+    in_memory: Decoded | None  # pixels without a file; `path` is then only a name
+    about: tuple[tuple[str, str], ...] = property(lambda self: self._about())  # type: ignore[assignment]
+
+    def __init__(
+        self,
+        image_id: str,
+        path: Path,
+        label: str | None,
+        group: str | None,
+        domain: str,
+        predefined_split: Side | None,
+        plan: ReadPlan,
+        stated: frozenset[str] = frozenset(),
+        in_memory: Decoded | None = None,
+        about: tuple[tuple[str, str], ...] = (),  # other columns of its table
+    ) -> None:
+        put = object.__setattr__
+        put(self, "image_id", image_id)
+        put(self, "path", path)
+        put(self, "label", label)
+        put(self, "group", group)
+        put(self, "domain", domain)
+        put(self, "predefined_split", predefined_split)
+        put(self, "stated", stated)
+        put(self, "in_memory", in_memory)
+        region = plan.region
+        is_small = region is not None and -_MOST_PIXELS <= min(region) and max(region) <= _MOST_PIXELS
+        put(self, "_plan_of_file", _plan_without_box(**plan.__dict__ | {"region": None}) if is_small else plan)
+        put(self, "_box", _BOX.pack(*region) if region is not None and is_small else None)
+        put(self, "_columns", _same_columns(tuple([name for name, _ in about])) if about else ())
+        cells = [cell for _, cell in about]
+        put(self, "_cells", tuple(cells) if _MARK in "".join(cells) else _MARK.join(cells))
+
+    def _plan(self) -> ReadPlan:
+        if self._box is None:
+            return self._plan_of_file
+        return self._plan_of_file.model_copy(update={"region": _BOX.unpack(self._box)})
+
+    def _about(self) -> tuple[tuple[str, str], ...]:
+        cells = self._cells.split(_MARK) if isinstance(self._cells, str) else self._cells
+        return tuple(zip(self._columns, cells, strict=False))  # without columns, there is one empty text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ImageRecord) and self._identity == other._identity
+
+    def __hash__(self) -> int:
+        return hash(self.image_id)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (*self._identity[:6], self.plan, self.stated, self.in_memory, self.about)
+
+    @property
+    def _identity(self) -> tuple[Any, ...]:
+        """What equal records have in common: all but pixels in memory and other columns."""
+        plan = self._plan_of_file, self._box
+        return self.image_id, self.path, self.label, self.group, self.domain, self.predefined_split, plan, self.stated
+
+    @property
+    def has_box(self) -> bool:
+        """Whether the image is a region of its file."""
+        return self._box is not None or self._plan_of_file.region is not None
 
     @property
     def named_group(self) -> str | None:
@@ -108,6 +177,23 @@ class ImageRecord:
         if self.in_memory is not None:
             return pixels_in_memory(self.path, self.in_memory, self.plan)
         return read_pixels(self.path, self.plan, fields=fields)
+
+
+_BOX = struct.Struct("4i")
+_MOST_PIXELS = 2**31 - 1  # in a stored box
+_MARK = "\x1f"  # between cells
+
+
+@lru_cache
+def _same_columns(columns: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names; the same object for equal names."""
+    return columns
+
+
+@lru_cache(maxsize=1_000, typed=True)
+def _plan_without_box(**fields: object) -> ReadPlan:
+    """Return the plan of these fields; the same object for equal fields."""
+    return ReadPlan().model_copy(update=fields)
 
 
 @dataclass(frozen=True, slots=True)
