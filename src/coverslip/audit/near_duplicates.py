@@ -45,7 +45,7 @@ _CROPPED, _CROPPED_AT = 0.08, ((0, 0), (0.08, 0.08), (-0.08, -0.08))  # cropping
 _N_CROPPED = 4  # cropped pictures are searched for too, and this number of their neighbors is compared
 _FARTHEST = 2.5  # times the distance within which 99% of changed pictures are from the original
 _AT_ONCE = 1000  # pictures
-_SORTED_AT_ONCE = 50  # of them; their positions take twice the memory of the distances
+_COMPARED_AT_ONCE = 100  # of them, with all others
 
 
 def candidate_pairs(
@@ -105,20 +105,20 @@ def _nearest_pairs(
     """Return rows of `queries`, and rows of their n nearest other pictures in `embedded` within a distance."""
     squares = np.einsum("nd,nd->n", embedded, embedded)
     rows, columns = [], []
-    for start in range(0, len(queries), _AT_ONCE):
-        block = queries[start : start + _AT_ONCE]
+    for start in range(0, len(queries), _COMPARED_AT_ONCE):
+        block = queries[start : start + _COMPARED_AT_ONCE]
         distance = block @ embedded.T
         distance *= -2
         distance += squares
         distance += np.einsum("nd,nd->n", block, block)[:, None]
         row_in_block = np.arange(len(block))
         distance[row_in_block, row_in_block + start] = np.inf
-        few = range(0, len(block), _SORTED_AT_ONCE)
-        nearest = np.concatenate([np.argpartition(distance[k : k + _SORTED_AT_ONCE], n - 1)[:, :n] for k in few])
+        nearest = np.argpartition(distance, n - 1, axis=1)[:, :n]
         row, column = np.nonzero(np.take_along_axis(distance, nearest, axis=1) <= farthest)
         rows.append(row + start)
         columns.append(nearest[row, column])
-        step()
+        if start % _AT_ONCE == 0:
+            step()
     return np.concatenate(rows), np.concatenate(columns)
 
 

@@ -108,6 +108,8 @@ unit-sections = sections
 
 unit-fields = fields
 
+unit-megapixels = megapixels
+
 unit-files = files
 
 unit-objects = objects
