@@ -86,8 +86,8 @@ def train(folder: Path) -> None:
         (folder / "weights").mkdir()
         import_small_network(folder / "weights")
     cs.train(
-        cs.open_dataset(folder / "labeled.csv"), INSTANT.model_copy(update={"image_size": 32}), out=folder / "run",
-        emit=lambda event: None,
+        cs.open_dataset(folder / "labeled.csv"), INSTANT.model_copy(update={"image_size": 32}),
+        out=folder / "run", emit=lambda event: None,
     )  # fmt: skip
 
 
@@ -180,7 +180,10 @@ def main() -> None:
                 n_before, peak_before = before.get(step, (0, 0.0))
                 growth = f"{2**20 * (peak - peak_before) / (n_objects - n_before):.0f}" if n_before else ""
                 before[step] = n_objects, peak
-                print(f"| {step} | {n_objects:,} | {seconds:.1f} | {peak:.0f} | {peak - idle:.0f} | {growth} |", flush=True)
+                print(
+                    f"| {step} | {n_objects:,} | {seconds:.1f} | {peak:.0f} | {peak - idle:.0f} | {growth} |",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

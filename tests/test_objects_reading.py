@@ -266,7 +266,9 @@ def test_cellprofiler_names_images_in_a_table_beside(fields: Path, tmp_path: Pat
 
 
 def test_cellprofiler_names_images_and_objects_in_the_columns_of_other_exports(fields: Path, tmp_path: Path) -> None:
-    combined = "Image,Image,Nuclei,Nuclei,Nuclei\nImageNumber,FileName_DNA,ObjectNumber,Location_Center_X,Location_Center_Y\n"
+    combined = (
+        "Image,Image,Nuclei,Nuclei,Nuclei\nImageNumber,FileName_DNA,ObjectNumber,Location_Center_X,Location_Center_Y\n"
+    )
     table = written(tmp_path / "c" / "Run_Nuclei.csv", f"{combined}7,b.tif,4,9.5,8.5\n7,gone.tif,5,9.5,8.5\n")
     objects, notes = collected(fields, points=table, size_px=4)
     assert list(objects.image_ids) == ["b.tif#4"]

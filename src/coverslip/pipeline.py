@@ -248,6 +248,7 @@ def train(
         elif dataset.is_in_memory:
             create_run_folder(run.folder)
             data, recipe = apply_recipe(write_in_memory_images(assign_groups(dataset, recipe), run, emit=emit), recipe)
+        del dataset  # the records before the recipe was applied
         environment = begin_run(run.folder, data, recipe, device, allow_leakage=allow_leakage, budget=seconds)
         return run_training(
             data, recipe, environment, RunContext(run.folder, device, emit, Stop(run.stop_file), deadline)

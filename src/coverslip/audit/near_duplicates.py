@@ -339,9 +339,7 @@ def _components(links: Sequence[tuple[int, int]], n: int) -> list[list[int]]:
     return sorted(members.values())
 
 
-def _add_pictures(
-    dataset: Dataset, positions: Sequence[int], collector: ScanCollector, emit: Emit, stop: Stop
-) -> None:
+def _add_pictures(dataset: Dataset, positions: Sequence[int], collector: ScanCollector, emit: Emit, stop: Stop) -> None:
     """Decode the images that have no small picture yet."""
 
     def read(position: int) -> None:

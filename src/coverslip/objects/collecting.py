@@ -22,7 +22,6 @@ from coverslip.objects.outlines import OutlineBuilder, trace_labels
 from coverslip.objects.table import UNKNOWN, FieldOfView, Objects, ObjectsBuilder
 from coverslip.progress import show
 
-
 _MEGAPIXEL = 10**6
 
 

@@ -517,9 +517,7 @@ class _TileObjects:
     innermost: NDArray[np.int64]  # flat position of the innermost pixel of objects 1 to n
 
 
-def _find_in_tile(
-    field: _Field, model: _Model, settings: FinderSettings, core: Slices, tile: Slices
-) -> _TileObjects:
+def _find_in_tile(field: _Field, model: _Model, settings: FinderSettings, core: Slices, tile: Slices) -> _TileObjects:
     """Return the objects in a tile."""
     from scipy import ndimage
 

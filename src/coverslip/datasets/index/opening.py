@@ -154,7 +154,7 @@ def with_groups(dataset: Dataset, group: str) -> Dataset:
     column, pattern = (group, None) if dataset.opening.are_tables else (None, group)
     reopened = reopen_dataset(replace(dataset.opening, group=column, group_pattern=pattern))
     group_of = {record.image_id: record.group for record in reopened.records}
-    records = tuple(replace(r, group=group_of.get(r.image_id, r.image_id)) for r in dataset.records)
+    records = tuple(r.with_group(group_of.get(r.image_id, r.image_id)) for r in dataset.records)
     return replace(reopened, records=records)
 
 
@@ -522,7 +522,7 @@ def grouped_by_pattern(
         group = match[group_index] if match else None
         if not group:
             unmatched.append(record.image_id)
-        grouped.append(replace(record, group=printable(group) if group else record.image_id))
+        grouped.append(record.with_group(printable(group) if group else record.image_id))
     notes = []
     if unmatched:
         names = some(unmatched, _EXAMPLES)

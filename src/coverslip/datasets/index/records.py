@@ -61,8 +61,8 @@ DECISIONS = frozenset({UNCERTAIN, UNFAMILIAR, UNREADABLE})
 class ImageRecord:
     """One image: its file and the pixels to read, and its label, group and set.
 
-    A record of an object takes about 400 bytes, so that a million of them fit into memory: all boxes of a file share one
-    plan, and the other columns of a table are stored as one text.
+    A record of an object takes about 400 bytes, so that a million of them fit into memory: all boxes of a file share
+    one plan, and the other columns of a table are stored as one text.
     """
 
     __slots__ = (
@@ -76,10 +76,10 @@ class ImageRecord:
     group: str | None  # images of a group stay in the same set; None: no groups are defined
     domain: str  # its source if there are several sources, else ""
     predefined_split: Side | None
-    plan: ReadPlan = property(lambda self: self._plan())  # type: ignore[assignment]
+    plan: ReadPlan = property(lambda self: self._plan())  # type: ignore[assignment]  # noqa: RUF009  computed
     stated: frozenset[str]  # fields of the plan that its table row states, or "point"
     in_memory: Decoded | None  # pixels without a file; `path` is then only a name
-    about: tuple[tuple[str, str], ...] = property(lambda self: self._about())  # type: ignore[assignment]
+    about: tuple[tuple[str, str], ...] = property(lambda self: self._about())  # type: ignore[assignment]  # computed
 
     def __init__(
         self,
@@ -103,13 +103,43 @@ class ImageRecord:
         put(self, "predefined_split", predefined_split)
         put(self, "stated", stated)
         put(self, "in_memory", in_memory)
-        region = plan.region
-        is_small = region is not None and -_MOST_PIXELS <= min(region) and max(region) <= _MOST_PIXELS
-        put(self, "_plan_of_file", _plan_without_box(**plan.__dict__ | {"region": None}) if is_small else plan)
-        put(self, "_box", _BOX.pack(*region) if region is not None and is_small else None)
+        self._put_plan(plan)
         put(self, "_columns", _same_columns(tuple([name for name, _ in about])) if about else ())
         cells = [cell for _, cell in about]
         put(self, "_cells", tuple(cells) if _MARK in "".join(cells) else _MARK.join(cells))
+
+    def _put_plan(self, plan: ReadPlan) -> None:
+        region = plan.region
+        is_small = region is not None and min(region) >= -_MOST_PIXELS and max(region) <= _MOST_PIXELS
+        of_file = _plan_without_box(**plan.__dict__ | {"region": None}) if is_small else plan
+        object.__setattr__(self, "_plan_of_file", of_file)
+        object.__setattr__(self, "_box", _BOX.pack(*region) if region is not None and is_small else None)
+
+    def _copy(self) -> "ImageRecord":
+        copied = object.__new__(ImageRecord)
+        for name in ImageRecord.__slots__:
+            object.__setattr__(copied, name, getattr(self, name))
+        return copied
+
+    def with_label(self, label: str | None) -> "ImageRecord":
+        """Return the image with another label; faster than `dataclasses.replace`, as are the next two."""
+        copied = self._copy()
+        object.__setattr__(copied, "label", label)
+        return copied
+
+    def with_group(self, group: str | None) -> "ImageRecord":
+        """Return the image in another group."""
+        copied = self._copy()
+        object.__setattr__(copied, "group", group)
+        return copied
+
+    def with_plan(self, plan: ReadPlan) -> "ImageRecord":
+        """Return the image, read by another plan."""
+        copied, box = self._copy(), self._box
+        copied._put_plan(plan)
+        if copied._box == box:
+            object.__setattr__(copied, "_box", box)  # stored once
+        return copied
 
     def _plan(self) -> ReadPlan:
         if self._box is None:
@@ -331,7 +361,10 @@ class Dataset:
                 changes |= {"region": square, "crop_size": None}
             if "region" in record.stated:
                 changes |= {"crop_size": plan.crop_size, "crop_margin": plan.crop_margin}
-            return replace(record, plan=record.plan.model_copy(update=changes))
+            plan_of_record = record.plan
+            if all(getattr(plan_of_record, name) == value for name, value in changes.items()):
+                return record
+            return record.with_plan(plan_of_record.model_copy(update=changes))
 
         return replace(self, records=tuple(map(planned, self.records)), opening=replace(self.opening, plan=plan))
 

@@ -5,7 +5,6 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -80,7 +79,7 @@ def _grouped_by_field(records: list[ImageRecord], root: Path, notes: list[Note])
     shared: dict[str, str] = {}
     for at, record in enumerate(records):
         group = record.field or name_as_text(posix_below(record.path, root))
-        records[at] = replace(record, group=shared.setdefault(group, group))
+        records[at] = record.with_group(shared.setdefault(group, group))
     return records
 
 
