@@ -2,15 +2,21 @@
 
     python benchmarks/objects.py --objects 10000 100000
     python benchmarks/objects.py --objects 1000000 --steps collect open_data
+    python benchmarks/objects.py --objects 200000 --records
 
 Each step runs in a process of its own, whose largest resident memory is printed: in all, and above that of the idle
 process. With several numbers of objects, the last column is the growth per object from one number to the next. The
 network is timm's smallest one with random weights, at 32 pixels, because memory is measured, not accuracy. With
 `--naive`, each object is also kept as a dictionary with its outline as a list of points.
+
+`--records` measures in one process what is kept for each object from the table to the split, and how much more memory
+each of these steps needs while it runs. The table is generated, and no pixels are read.
 """
 
 import argparse
 import csv
+import gc
+import hashlib
 import multiprocessing
 import os
 import sys
@@ -131,10 +137,87 @@ def label(folder: Path) -> None:
             writer.writerow(row | {"label": "large" if int(row["width"]) >= LARGE else "small"})
 
 
+def print_records(n_objects: int) -> None:
+    """Print the memory of each object after each step from the table to the split, in one process."""
+    import torch  # noqa: F401
+
+    import coverslip as cs
+    from coverslip.audit import with_near_duplicates
+    from coverslip.datasets import Scan, inspect_dataset, split_images
+    from coverslip.experiments.preparation import validated
+    from coverslip.experiments.split_data import SplitData
+    from coverslip.images import ImageFacts
+    from coverslip.inference.predicting import _fingerprint
+    from coverslip.runs import split_rows, write_split
+    from coverslip.runs.split import read_split
+
+    recipe = cs.Recipe(model="efficientnet_lite0", crop_margin=0.2)
+    print("| step | processor s | kept (bytes per object) | at most, while it runs | memory of the process (MiB) |")
+    print("|---|---|---|---|---|")
+
+    def step(name: str, compute: Callable[[], Any]) -> Any:  # Any: of each step another type
+        gc.collect()
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak begins anew
+        before, began = _status_mib("VmRSS"), time.process_time()
+        result = compute()
+        seconds, peak = time.process_time() - began, _status_mib("VmHWM")
+        gc.collect()
+        kept, peak = ((each - before) * 2**20 / n_objects for each in (_status_mib("VmRSS"), peak))
+        print(f"| {name} | {seconds:.1f} | {kept:.0f} | {peak:.0f} | {_status_mib('VmRSS'):.0f} |", flush=True)
+        return result
+
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        write_large_table(folder, n_objects)
+        validated(cs.open_dataset(folder / "labeled.csv").subset(range(10)), recipe)  # imports are no part of the steps
+        data = step("open the table", lambda: cs.open_dataset(folder / "labeled.csv"))
+        step("fingerprint of the images to predict", lambda: _fingerprint(data.records, ("field",)))
+
+        def facts() -> Scan:
+            hashes = (hashlib.blake2b(str(k).encode(), digest_size=16).hexdigest() for k in range(len(data)))
+            values = ("uint8", 8, "TIFF", 1, (1.0,), (200.0,), None)
+            return Scan(tuple(ImageFacts(each, 9, 9, 1, *values) for each in hashes))
+
+        scan = step("facts of the scan", facts)
+        if n_objects > 100_000:
+            step("near-duplicates, not searched", lambda: with_near_duplicates(data, scan))
+        step("findings of the inspection", lambda: inspect_dataset(data, scan))
+        planned = step("apply the recipe", lambda: validated(data, recipe)[0])
+        split = step("split by field", lambda: split_images(planned, scan, val=0.2, test=0.2, seed=0))
+        split_data = step("positions and labels of each set", lambda: SplitData(planned, scan, split))
+        step("write split.csv", lambda: write_split(folder / "split.csv", split_rows(planned, split)))
+        step("read split.csv", lambda: read_split(folder / "split.csv"))
+        del split_data
+
+
+def write_large_table(folder: Path, n_objects: int) -> None:
+    """Write empty fields of 10,000 objects each, and their table with outlines of eight vertices."""
+    from tifffile import imwrite
+
+    outline = f"POLYGON (({', '.join(f'{k} {k + 1}' for k in (100, 102, 104, 106, 108, 110, 112, 100))}))"
+    (folder / "fields").mkdir()
+    columns = "image_id path field object_id x y width height outline area_um2 at_edge label group"
+    with (folder / "labeled.csv").open("w", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(columns.split())
+        for number in range(n_objects // 10_000):
+            name = f"{number:04}.tif"
+            imwrite(folder / "fields" / name, np.zeros((SIDE, SIDE), np.uint8), compression="zlib")
+            for k in range(10_000):
+                side, label = 7 + k % 7, ("small", "large")[k % 2]
+                box = PITCH * (k % 100), PITCH * (k // 100), side, side
+                cells = f"{name}#{k + 1}", f"fields/{name}", name, k + 1, *box, outline, f"{0.7 * side**2:.6g}", 0
+                writer.writerow([*cells, label, ""])
+
+
 def peak_mib() -> float:
     """Return the largest resident memory of this process since its program began; Linux only."""
+    return _status_mib("VmHWM")
+
+
+def _status_mib(name: str) -> float:
     status = Path("/proc/self/status").read_text(encoding="ascii")
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+    return int(status.partition(f"{name}:")[2].split()[0]) / 1024
 
 
 def measured(step: str, folder: Path, result: Any) -> None:  # Any: a pipe
@@ -157,7 +240,11 @@ def main() -> None:
     parser.add_argument("--objects", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--steps", nargs="+", choices=STEPS, default=list(STEPS)[:-1])
     parser.add_argument("--naive", action="store_true", help="also measure the comparison")
+    parser.add_argument("--records", action="store_true", help="measure records from the table to the split")
     options = parser.parse_args()
+    if options.records:
+        print_records(max(options.objects))
+        return
     context = multiprocessing.get_context("spawn")
     before: dict[str, tuple[int, float]] = {}
     print("| step | objects | s | peak memory (MiB) | above idle (MiB) | bytes per additional object |")
