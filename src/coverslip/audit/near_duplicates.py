@@ -242,7 +242,7 @@ def with_near_duplicates(
         with _one_blas_thread():
             stacked = np.empty((len(with_picture), SIDE, SIDE), np.uint8)
             for row, i in enumerate(with_picture):
-                stacked[row] = collector.pictures.pop(i)
+                stacked[row] = np.asarray(collector.pictures.pop(i))
             row_clusters = _find_clusters(stacked, emit, stop)
     hashes = [[_hash_of(scan, with_picture[row]) for row in rows] for rows in row_clusters]
     with RecordStore(NEAR_DUPLICATES, "images") as store:

@@ -76,9 +76,14 @@ class ImageRecord:
     group: str | None  # images of a group stay in the same set; None: no groups are defined
     domain: str  # its source if there are several sources, else ""
     predefined_split: Side | None
-    plan: ReadPlan = property(lambda self: self._plan())  # type: ignore[assignment]  # noqa: RUF009  computed
     stated: frozenset[str]  # fields of the plan that its table row states, or "point"
     in_memory: Decoded | None  # pixels without a file; `path` is then only a name
+    if TYPE_CHECKING:  # no fields
+        _plan_of_file: ReadPlan
+        _box: bytes | None  # of `_BOX`; None: there is none, or it is in the plan
+        _columns: tuple[str, ...]
+        _cells: str | tuple[str, ...]  # joined by `_MARK` if no cell contains it
+    plan: ReadPlan = property(lambda self: self._plan())  # type: ignore[assignment]  # noqa: RUF009  computed
     about: tuple[tuple[str, str], ...] = property(lambda self: self._about())  # type: ignore[assignment]  # computed
 
     def __init__(

@@ -98,10 +98,9 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", no
             continue
         cell = row[columns.path]
         image_in_memory = table.images.get(cell)
-        if image_in_memory is not None:
-            file = Path(cell)
-        elif (file := files.get(cell)) is None:
-            file = files[cell] = _resolve(cell, table)
+        if cell not in files:
+            files[cell] = _resolve(cell, table) if image_in_memory is None else Path(cell)
+        file = files[cell]
         side: Side | None = None
         if columns.split is not None and row[columns.split]:
             if row[columns.split].casefold() == _EXCLUDED:

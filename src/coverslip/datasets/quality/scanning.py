@@ -348,7 +348,11 @@ def by_field(records: Sequence[ImageRecord], positions: Sequence[int]) -> list[i
         if records[i].has_box:
             first.setdefault(records[i].path, i)
     n = len(records)
-    return sorted(positions, key=lambda i: first.get(records[i].path, i) * n + i) if first else list(positions)
+
+    def order(i: int) -> int:
+        return first.get(records[i].path, i) * n + i
+
+    return sorted(positions, key=order) if first else list(positions)
 
 
 def _read(i: int, record: ImageRecord, fields: Fields, on_pixels: OnPixels | None) -> ImageFacts | Unreadable:
