@@ -112,6 +112,8 @@ unit-sections = sections
 
 unit-fields = fields
 
+unit-megapixels = megapixels
+
 unit-files = files
 
 unit-objects = objects
