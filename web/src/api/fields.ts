@@ -9,6 +9,7 @@ export type FieldLabels = Schemas['FieldLabels'];
 export type FieldPredictions = Schemas['FieldPredictions'];
 export type ObjectsState = Schemas['ObjectsState'];
 export type ObjectsToCollect = Schemas['ObjectsToCollect'];
+export type ObjectsPreview = Schemas['ObjectsPreview'];
 export type FinderSettings = Schemas['FinderSettings'];
 export type FinderPreview = Schemas['FinderPreview'];
 
@@ -141,6 +142,9 @@ export const readObjectsState = (id: string, signal?: AbortSignal) =>
   answer(api.GET(OBJECTS, { ...ofDataset(id), signal }));
 export const startObjects = (id: string, body: ObjectsToCollect) =>
   answer(api.POST(OBJECTS, { ...ofDataset(id), body }));
+/** What is recognized in files of objects; nothing is created. */
+export const previewObjects = (id: string, body: ObjectsToCollect, signal?: AbortSignal) =>
+  answer(api.POST('/api/v1/datasets/{dataset_id}/objects-preview', { ...ofDataset(id), body, signal }));
 export const cancelObjects = (id: string) => answer(api.DELETE(OBJECTS, ofDataset(id)));
 
 /** The objects that a finder finds in an image with these settings. */

@@ -1010,6 +1010,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/{dataset_id}/objects-preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Objects
+         * @description What is recognized in files of objects: formats, columns, names and groups. Nothing is created.
+         *
+         *     Of many files, those are read for which 5 seconds suffice.
+         */
+        post: operations["preview_objects"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets/{dataset_id}/objects": {
         parameters: {
             query?: never;
@@ -6403,7 +6425,7 @@ export interface components {
         };
         /**
          * GroupSuggestion
-         * @description A grouping of these images that a training would accept.
+         * @description A grouping of these images that a training would accept, as far as images have labels.
          */
         GroupSuggestion: {
             /**
@@ -8439,6 +8461,22 @@ export interface components {
             mcnemar: components["schemas"]["McNemar"];
         };
         /**
+         * ObjectsPreview
+         * @description What was recognized in files of objects. Either `objects` or `error` is null.
+         */
+        ObjectsPreview: {
+            /** @description The first table; null: there is none. */
+            table: components["schemas"]["coverslip__objects__object_tables__TablePreview"] | null;
+            objects: components["schemas"]["ReadPreview"] | null;
+            /** @description Why the objects cannot be read. */
+            error: components["schemas"]["Failure"] | null;
+            /**
+             * Notes
+             * @description Notes and warnings about the objects.
+             */
+            notes: components["schemas"]["Note"][];
+        };
+        /**
          * ObjectsState
          * @description The objects of the fields of a dataset, and the progress of collecting them.
          */
@@ -8495,6 +8533,28 @@ export interface components {
              * @description Side of the square around each point, in pixels.
              */
             size_px?: number | null;
+            /**
+             * Size Um
+             * @description Side of the square around each point, in µm.
+             */
+            size_um?: number | null;
+            /**
+             * Columns
+             * @description Columns of a table that are not recognized, by their meanings: image, series, object_id, label, t, x, y, x_min, y_min, x_max, y_max, width, height, radius.
+             */
+            columns?: {
+                [key: string]: string;
+            };
+            /**
+             * Unit
+             * @description The unit of positions; null: as the names of columns state it, else pixels.
+             */
+            unit?: ("px" | "um") | null;
+            /**
+             * Group Pattern
+             * @description A regular expression that finds the group of each field in its path. Other named parts become columns of the objects. Null: the groups of the dataset.
+             */
+            group_pattern?: string | null;
             /**
              * Pixel Size Um
              * @description Side of a pixel of the fields in µm; null: that of the files.
@@ -9374,6 +9434,59 @@ export interface components {
             seconds_left: number | null;
         };
         /**
+         * PreviewedField
+         * @description A field of view with its objects, as it will be in the table of objects.
+         */
+        PreviewedField: {
+            /**
+             * Name
+             * @description Its name.
+             */
+            name: string;
+            /**
+             * N Objects
+             * @description Number of objects.
+             */
+            n_objects: number;
+            /**
+             * Group
+             * @description Empty: the field is a group of its own.
+             */
+            group: string;
+            /**
+             * About
+             * @description Further columns, such as the well and the plate.
+             */
+            about: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * PreviewedObject
+         * @description One of the first objects.
+         */
+        PreviewedObject: {
+            /**
+             * Image Id
+             * @description The name of the image in its dataset.
+             */
+            image_id: string;
+            /** Field */
+            field: string;
+            /** Object Id */
+            object_id: string;
+            /**
+             * Box
+             * @description x, y, width and height in pixels.
+             */
+            box: number[];
+            /**
+             * Label
+             * @description Empty: unknown.
+             */
+            label: string;
+        };
+        /**
          * ProbeScore
          * @description The score of a probe that predicts classes.
          */
@@ -9706,6 +9819,80 @@ export interface components {
             recall: components["schemas"]["Metric"];
             /** @description F1 on test images. */
             f1: components["schemas"]["Metric"];
+        };
+        /**
+         * ReadPreview
+         * @description The objects in files, before they become a dataset.
+         */
+        ReadPreview: {
+            /**
+             * Kind
+             * @description The kinds of the files.
+             */
+            kind: string;
+            /**
+             * N Files
+             * @description Number of files.
+             */
+            n_files: number;
+            /**
+             * N Read
+             * @description Files that were read; other files are read when the dataset is created.
+             */
+            n_read: number;
+            /**
+             * N Objects
+             * @description Number of objects.
+             */
+            n_objects: number;
+            /**
+             * N Of Label
+             * @description The number of objects of each class.
+             */
+            n_of_label: {
+                [key: string]: number;
+            };
+            /**
+             * N At Edge
+             * @description Objects that touch the edge of their field.
+             */
+            n_at_edge: number;
+            /**
+             * Side Px
+             * @description Smallest, median and largest side of the boxes.
+             */
+            side_px: number[];
+            /** N Fields */
+            n_fields: number;
+            /**
+             * N Empty
+             * @description Fields without objects in the files that were read.
+             */
+            n_empty: number;
+            /**
+             * N Groups
+             * @description Named groups; 0: each field is a group.
+             */
+            n_groups: number;
+            /**
+             * Fields
+             * @description The first fields.
+             */
+            fields: components["schemas"]["PreviewedField"][];
+            /**
+             * Matches
+             * @description The first names in the files, and the fields of these.
+             */
+            matches: {
+                [key: string]: string;
+            };
+            /** N Matches */
+            n_matches: number;
+            /**
+             * First
+             * @description The first objects.
+             */
+            first: components["schemas"]["PreviewedObject"][];
         };
         /**
          * ReadingProgress
@@ -12248,49 +12435,6 @@ export interface components {
             memory_mib: number;
         };
         /**
-         * TablePreview
-         * @description The content of a table.
-         */
-        TablePreview: {
-            /**
-             * Columns
-             * @description Headings of the columns.
-             */
-            columns: string[];
-            /**
-             * First Rows
-             * @description The first rows.
-             */
-            first_rows: string[][];
-            /**
-             * N Rows
-             * @description Number of rows.
-             */
-            n_rows: number;
-            /**
-             * N Files
-             * @description Number of files in its rows; 0 without a known column of paths.
-             */
-            n_files: number;
-            /**
-             * Mapping
-             * @description The column for each meaning (path, label, group, split, x, y and the like), as chosen or detected.
-             */
-            mapping: {
-                [key: string]: string;
-            };
-            /**
-             * Layout
-             * @description The format of positions; null: each row is a whole image. Points need a crop size.
-             */
-            layout: ("corner" | "center" | "corners" | "point") | null;
-            /**
-             * Suggested Crop Size
-             * @description Suggestion from the distances between points, in pixels.
-             */
-            suggested_crop_size: number | null;
-        };
-        /**
          * TableReading
          * @description How to read the table among the files.
          */
@@ -13244,6 +13388,74 @@ export interface components {
             seconds_left: number | null;
         };
         /**
+         * TablePreview
+         * @description The columns of a table of objects, their meanings, and the first rows.
+         */
+        coverslip__objects__object_tables__TablePreview: {
+            /**
+             * File
+             * @description The affected file or folder.
+             */
+            file: string;
+            /**
+             * Kind
+             * @description The kind of the object.
+             */
+            kind: string;
+            /**
+             * Columns
+             * @description Headings of the columns.
+             */
+            columns: string[];
+            /** Meanings */
+            meanings: {
+                [key: string]: string;
+            };
+            /** In Um */
+            in_um: string[];
+            /** First Rows */
+            first_rows: string[][];
+            /** N Rows */
+            n_rows: number;
+        };
+        /**
+         * TablePreview
+         * @description The content of a table.
+         */
+        coverslip__workspace__datasets__folders__TablePreview: {
+            /**
+             * Columns
+             * @description Headings of the columns.
+             */
+            columns: string[];
+            /** First Rows */
+            first_rows: string[][];
+            /** N Rows */
+            n_rows: number;
+            /**
+             * N Files
+             * @description Number of files in its rows; 0 without a known column of paths.
+             */
+            n_files: number;
+            /**
+             * Mapping
+             * @description The column for each meaning (path, label, group, split, x, y and the like), as chosen or detected.
+             */
+            mapping: {
+                [key: string]: string;
+            };
+            /**
+             * Layout
+             * @description The format of positions; null: each row is a whole image. Points need a crop size.
+             */
+            layout: ("corner" | "center" | "corners" | "point") | null;
+            /**
+             * Suggested Crop Size
+             * @description Suggestion from the distances between points, in pixels.
+             */
+            suggested_crop_size: number | null;
+        };
+        /**
          * EvaluationEvents
          * @description The events of an evaluation by name.
          */
@@ -13601,7 +13813,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["TablePreview"];
+                    "application/json": components["schemas"]["coverslip__workspace__datasets__folders__TablePreview"];
                 };
             };
             401: components["responses"]["Unauthorized"];
@@ -16450,6 +16662,73 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    preview_objects: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "source": "points",
+                 *       "paths": [
+                 *         "/data/fields/points"
+                 *       ],
+                 *       "size_px": 80
+                 *     }
+                 */
+                "application/json": components["schemas"]["ObjectsToCollect"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ObjectsPreview"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -22,8 +22,9 @@ from coverslip.workspace import objects
 from coverslip.workspace.objects import (
     FinderName,
     FinderPreview,
-    FinderPreviews,
     FinderToPreview,
+    ObjectPreviews,
+    ObjectsPreview,
     ObjectsState,
     ObjectsToCollect,
 )
@@ -101,10 +102,21 @@ def list_finders(paging: Paged) -> Page[FinderName]:
 
 @router.post("/datasets/{dataset_id}/images/{row_id}/finder-preview")
 def preview_finder(
-    dataset_id: str, row_id: RowId, body: FinderToPreview, previews: Annotated[FinderPreviews, from_app("previews")]
+    dataset_id: str, row_id: RowId, body: FinderToPreview, previews: Annotated[ObjectPreviews, from_app("previews")]
 ) -> FinderPreview:
     """The objects that a finder finds in an image with these settings, or in the center of a large image."""
-    return previews.preview(dataset_id, row_id, body)
+    return previews.preview_finder(dataset_id, row_id, body)
+
+
+@router.post("/datasets/{dataset_id}/objects-preview", responses=problems(409))
+def preview_objects(
+    dataset_id: str, body: ObjectsToCollect, previews: Annotated[ObjectPreviews, from_app("previews")]
+) -> ObjectsPreview:
+    """What is recognized in files of objects: formats, columns, names and groups. Nothing is created.
+
+    Of many files, those are read for which 5 seconds suffice.
+    """
+    return previews.preview_files(dataset_id, body)
 
 
 @router.get("/datasets/{dataset_id}/objects")

@@ -15,6 +15,9 @@ more-fields-unreadable = { $n_fields ->
        *[other] { $n_fields } more fields cannot be read.
     }
 
+pattern-part-reserved = The pattern names a part '{ $part }', which is a column of tables of objects
+    .do = Choose another name. The part 'group' is the group.
+
 object-files-no-fields = { $n_files ->
         [one] One file is not used as a field, because its name is that of a field with an ending such as '_masks'.
        *[other] { $n_files } files are not used as fields, because their names are those of fields with an ending such as '_masks'.
