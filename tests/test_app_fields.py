@@ -3,7 +3,9 @@
 import base64
 import csv
 import io
+import json
 import threading
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +226,19 @@ def test_predictions_of_objects_are_shown_in_their_field(app: App, tmp_path: Pat
     assert app.get(f"{at}/rows/4/field/tiles")["width"] == SIDE
     assert app.client.get(f"/api/v1/{at}/rows/4/field/tiles/0/0/0").status_code == 200
     assert app.client.get(f"/api/v1/{at}/rows/99/field").status_code == 404
+    for to, names in (("geojson", {f"field{k}.geojson" for k in range(4)}), ("ome-tiff", {"1.ome.tif", "crops.csv"})):
+        assert app.client.get(f"/api/v1/{at}/download/objects").status_code in (200, 409)
+        app.send("POST", f"{at}/objects-export", {"to": to, "margin": 0.1})
+        app.home.works.wait_all()
+        state = app.get(f"{at}/objects-export")
+        assert (state["state"], state["error"], state["notes"]) == ("ready", None, [])
+        archive = zipfile.ZipFile(io.BytesIO(app.client.get(f"/api/v1/{at}/download/objects").content))
+        assert len(archive.namelist()) == state["n_files"]
+        assert names <= {Path(name).name for name in archive.namelist()}
+        if to == "geojson":
+            name = next(name for name in archive.namelist() if name.endswith("field0.geojson"))
+            features = json.loads(archive.read(name))["features"]
+            assert features[2]["properties"]["classification"]["name"] == "small"  # as corrected
 
 
 def test_a_preview_of_the_finder_has_its_objects_estimates_and_warnings(app: App, fields: str) -> None:

@@ -273,12 +273,16 @@ def export_objects(
         Path, typer.Option("--objects", metavar="FILE", help=text("help-export-objects-objects"), show_default=False)
     ],
     to: Annotated[
-        Literal["geojson", "label-tiff", "rois", "coco", "cellprofiler"],
+        Literal["geojson", "label-tiff", "rois", "coco", "cellprofiler", "ome-tiff"],
         typer.Option("--to", help=text("help-export-objects-to"), show_default=False),
     ],
     out: Annotated[
         Path, typer.Option("--out", metavar="PATH", help=text("help-export-objects-out"), show_default=False)
     ],
+    margin: Annotated[str, typer.Option("--margin", help=text("help-export-objects-margin"))] = "0",
+    mask_neighbors: Annotated[
+        bool, typer.Option("--mask-neighbors", help=text("help-export-objects-mask-neighbors"))
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Export predicted objects to the program in which you see their fields.
@@ -290,13 +294,17 @@ def export_objects(
       coverslip export-objects predictions.csv --objects objects.csv --to rois --out imagej/
 
       coverslip export-objects predictions.csv --objects objects.csv --to cellprofiler --out classes.csv
+
+      coverslip export-objects predictions.csv --objects objects.csv --to ome-tiff --margin 0.2 --out crops/
     """
     from coverslip import pipeline
     from coverslip.cli._show import notes_console, print_json, results_console
     from coverslip.cli.progress import shown_progress
 
     with shown_progress(notes_console()) as emit:
-        files = pipeline.export_objects(predictions, objects=objects, to=to, out=out, emit=emit)
+        files = pipeline.export_objects(
+            predictions, objects=objects, to=to, out=out, margin=margin, mask_neighbors=mask_neighbors, emit=emit
+        )
     if as_json:
         print_json({"format_version": 1, "files": [str(file) for file in files]})
     else:

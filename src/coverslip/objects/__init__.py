@@ -6,6 +6,7 @@ from coverslip.objects.collecting import (
     preview_first_table,
     read_objects_of,
 )
+from coverslip.objects.crops import CropChoices, write_crops
 from coverslip.objects.exporting import OBJECT_FORMATS, ObjectFormat, export_predicted, predicted_objects
 from coverslip.objects.field_objects import PointSize
 from coverslip.objects.fields import FieldNames, list_fields
@@ -13,12 +14,21 @@ from coverslip.objects.finders import Finder, list_finders
 from coverslip.objects.finding import FinderSettings, find_objects
 from coverslip.objects.object_tables import MEANINGS, TableChoices, TablePreview
 from coverslip.objects.outlines import Outlines, fill_outlines, joined, trace_labels
-from coverslip.objects.table import COLUMNS, FieldOfView, Objects, ObjectsBuilder, outlines_in_plane, read_objects
+from coverslip.objects.table import (
+    COLUMNS,
+    FieldOfView,
+    Objects,
+    ObjectsBuilder,
+    is_objects_table,
+    outlines_in_plane,
+    read_objects,
+)
 
 __all__ = [
     "COLUMNS",
     "MEANINGS",
     "OBJECT_FORMATS",
+    "CropChoices",
     "FieldNames",
     "FieldOfView",
     "Finder",
@@ -35,6 +45,7 @@ __all__ = [
     "export_predicted",
     "fill_outlines",
     "find_objects",
+    "is_objects_table",
     "joined",
     "list_fields",
     "list_finders",
@@ -44,4 +55,5 @@ __all__ = [
     "read_objects",
     "read_objects_of",
     "trace_labels",
+    "write_crops",
 ]

@@ -289,6 +289,12 @@ class _Rows:
         )
 
 
+def is_objects_table(file: Path) -> bool:
+    """Return whether a file is a table of objects that `Objects.write_csv` wrote, or one with its columns."""
+    _, header = next(table_rows(file), (0, []))
+    return set(_NEEDED) <= set(header)
+
+
 def outlines_in_plane(file: Path, path: Path, series: int, t: int, z: int | str) -> tuple[Array, Outlines]:
     """Return the boxes and outlines of the objects in one plane of a field, from a table of objects.
 

@@ -163,6 +163,26 @@ def collect(request: Json, emit: Emit) -> Json:
 _PREVIEW_PIXELS, _PREVIEW_SIDE = 4_200_000, 2_048  # of a field that is searched as a whole; else of its center
 
 
+def export_objects(request: Json, emit: Emit) -> Json:
+    """Write the objects of a prediction for another program, and return the number of files and the notes.
+
+    Raises:
+        CoverslipError: the prediction has no table of objects, or a file cannot be read or written.
+    """
+    from coverslip.workspace.predictions.object_export import ObjectExport, write_objects
+
+    notes: list[Note] = []
+
+    def handle(event: Event) -> None:
+        if isinstance(event, Noted):
+            notes.append(event.note)
+        emit(event)
+
+    choice = ObjectExport.model_validate({name: request[name] for name in ObjectExport.model_fields})
+    files = write_objects(_workspace(request), request["prediction_id"], choice, handle)
+    return {"n_files": len(files), "notes": [asdict(each) for each in notes]}
+
+
 _PREVIEW_S, _PREVIEW_LINES = 5.0, 200  # after which no other file of objects is read; fields and names that are shown
 
 

@@ -10,6 +10,7 @@ export type FieldPredictions = Schemas['FieldPredictions'];
 export type ObjectsState = Schemas['ObjectsState'];
 export type ObjectsToCollect = Schemas['ObjectsToCollect'];
 export type ObjectsPreview = Schemas['ObjectsPreview'];
+export type ObjectExport = Schemas['ObjectExport'];
 export type FinderSettings = Schemas['FinderSettings'];
 export type FinderPreview = Schemas['FinderPreview'];
 
@@ -133,6 +134,14 @@ export const readFieldPredictions = (id: string, row: number, signal?: AbortSign
       signal,
     }),
   );
+
+const EXPORT = '/api/v1/predictions/{prediction_id}/objects-export';
+const ofPrediction = (prediction_id: string) => ({ params: { path: { prediction_id } } });
+export const readObjectExport = (id: string, signal?: AbortSignal) =>
+  answer(api.GET(EXPORT, { ...ofPrediction(id), signal }));
+export const startObjectExport = (id: string, body: ObjectExport) =>
+  answer(api.POST(EXPORT, { ...ofPrediction(id), body }));
+export const cancelObjectExport = (id: string) => answer(api.DELETE(EXPORT, ofPrediction(id)));
 
 export const listFinders = (signal?: AbortSignal) =>
   every((query) => api.GET('/api/v1/finders', { params: { query }, signal }));

@@ -156,6 +156,28 @@ export const fields = {
     ownGroup: 'the field itself',
     nGroups: (n: number) => plural(n, { one: `${count(n)} group`, other: `${count(n)} groups` }),
   },
+  export: {
+    open: 'Export objects',
+    title: 'Objects for other programs',
+    format: 'Format',
+    formats: {
+      geojson: 'GeoJSON: QuPath, napari',
+      rois: 'ROI sets: ImageJ',
+      'label-tiff': 'Label images (TIFF), and images of class numbers',
+      coco: 'COCO',
+      cellprofiler: 'Table to join with tables of CellProfiler',
+      'ome-tiff': 'Crops of the objects (OME-TIFF): all channels, without loss',
+    },
+    margin: 'Margin on each side, as a share of the longer side of the box',
+    mask: 'Set the pixels of other objects to 0',
+    corrected: 'Classes that you corrected are exported as corrected. Excluded objects have no class.',
+    start: 'Write the files',
+    starting: 'Starting',
+    waiting: 'Waiting for the objects of another prediction',
+    ready: (n: number) =>
+      plural(n, { one: `${count(n)} file is ready.`, other: `${count(n)} files are ready.` }),
+    download: 'Download the files',
+  },
   finder: {
     preview: 'Preview of the objects',
     finder: 'Finder',

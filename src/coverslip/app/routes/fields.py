@@ -4,6 +4,7 @@ import hashlib
 from typing import Annotated
 
 from fastapi import Path, Response
+from fastapi.responses import StreamingResponse
 
 from coverslip.app.requests import Locate, Paged, ServedWorkspace, api_router, from_app
 from coverslip.app.routes.images import (
@@ -19,6 +20,7 @@ from coverslip.app.routes.images import (
 )
 from coverslip.app.schemas.system import located, problems
 from coverslip.workspace import objects
+from coverslip.workspace.jobs import downloads
 from coverslip.workspace.objects import (
     FinderName,
     FinderPreview,
@@ -29,13 +31,21 @@ from coverslip.workspace.objects import (
     ObjectsToCollect,
 )
 from coverslip.workspace.predictions import fields as predicted
+from coverslip.workspace.predictions import object_export
 from coverslip.workspace.predictions.fields import FieldPredictions
+from coverslip.workspace.predictions.object_export import ObjectExport, ObjectExportState
 from coverslip.workspace.store.rows import Page
 from coverslip.workspace.viewing import fields, images, tiles
 from coverslip.workspace.viewing.fields import FieldLabels, FieldOfView
 
 router = api_router("fields", responses=problems(404, 422))
 
+_ZIP: Answers = {
+    200: {
+        "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
+        "description": "The files as a zip.",
+    }
+}
 PredictedRow = Annotated[int, Path(ge=0, lt=2**32, description="The number of the object in the prediction, from 0.")]
 _OUTLINES: Answers = {
     200: {
@@ -191,6 +201,37 @@ async def get_predicted_field_tile(tile: RequestedTile, prediction_id: str, row_
     return await tile.respond(
         prediction_id, lambda: fields.whole_field(find_object(tile.workspace, prediction_id, row_id))
     )
+
+
+@router.get("/predictions/{prediction_id}/objects-export")
+def get_object_export(workspace: ServedWorkspace, prediction_id: str) -> ObjectExportState:
+    """The last export of the objects of a prediction, and its progress."""
+    return object_export.export_state(workspace, prediction_id)
+
+
+@router.post("/predictions/{prediction_id}/objects-export", status_code=202, responses=located(202))
+def create_object_export(
+    workspace: ServedWorkspace, prediction_id: str, body: ObjectExport, locate: Locate
+) -> ObjectExportState:
+    """Write the predicted objects for QuPath, ImageJ, CellProfiler and others, or their crops, with corrections."""
+    locate("predictions", prediction_id, "objects-export")
+    return object_export.start_export(workspace, prediction_id, body)
+
+
+@router.delete("/predictions/{prediction_id}/objects-export", status_code=204)
+def remove_object_export(workspace: ServedWorkspace, prediction_id: str) -> None:
+    """Cancel the export of the objects of a prediction."""
+    object_export.cancel_export(workspace, prediction_id)
+
+
+@router.get(
+    "/predictions/{prediction_id}/download/objects", response_class=Response, responses=_ZIP | problems(404, 409)
+)
+def download_objects(workspace: ServedWorkspace, prediction_id: str) -> StreamingResponse:
+    """The files of the last export of the objects of a prediction as one zip."""
+    name, chunks = object_export.download(workspace, prediction_id)
+    headers = {"Content-Disposition": downloads.disposition(name)}
+    return StreamingResponse(chunks, media_type="application/zip", headers=headers)
 
 
 def _outlines(data: bytes, etag: str | None) -> Response:

@@ -188,9 +188,13 @@ help-export-objects-predictions = The table of predictions that `coverslip predi
 
 help-export-objects-objects = The table of objects.
 
-help-export-objects-to = geojson: QuPath, napari. label-tiff: label images, and images of class numbers. rois: ImageJ. coco: a COCO file. cellprofiler: a table to join with CellProfiler's tables.
+help-export-objects-to = geojson: QuPath, napari. label-tiff: label images, and images of class numbers. rois: ImageJ. coco: a COCO file. cellprofiler: a table to join with CellProfiler's tables. ome-tiff: a crop of each object.
 
 help-export-objects-out = A file for coco and cellprofiler, or if there is a single field. Otherwise a folder, which gets a file for each field.
+
+help-export-objects-margin = Margin of crops on each side of the box: a share of its longer side (0.2), or a length (2um).
+
+help-export-objects-mask-neighbors = Set the pixels of crops that belong to other objects only to 0.
 
 help-objects-dry-run = Show what is recognized (format, columns, unit, names, groups, first rows) without writing the table.
 
