@@ -1,6 +1,5 @@
 """Fields of view of datasets and predictions: the whole image, and its objects, which are read or found."""
 
-import hashlib
 from typing import Annotated
 
 from fastapi import Path, Response
@@ -36,7 +35,7 @@ from coverslip.workspace.predictions.fields import FieldPredictions
 from coverslip.workspace.predictions.object_export import ObjectExport, ObjectExportState
 from coverslip.workspace.store.rows import Page
 from coverslip.workspace.viewing import fields, images, tiles
-from coverslip.workspace.viewing.fields import FieldLabels, FieldOfView
+from coverslip.workspace.viewing.fields import FieldLabels, FieldOfView, FieldOutlines
 
 router = api_router("fields", responses=problems(404, 422))
 
@@ -234,5 +233,5 @@ def download_objects(workspace: ServedWorkspace, prediction_id: str) -> Streamin
     return StreamingResponse(chunks, media_type="application/zip", headers=headers)
 
 
-def _outlines(data: bytes, etag: str | None) -> Response:
-    return revalidated(data, hashlib.sha256(data).digest(), etag)
+def _outlines(outlines: FieldOutlines, etag: str | None) -> Response:
+    return revalidated(outlines.encoded, outlines.version, etag)

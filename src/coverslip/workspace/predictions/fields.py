@@ -24,11 +24,9 @@ from coverslip.workspace.store.rows import Page, Paging
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.fields import (
     UNLABELED,
-    Box,
     FieldOfView,
-    encode_outlines,
+    FieldOutlines,
     field_name,
-    outlines_of,
     tables_of,
 )
 from coverslip.workspace.viewing.images import PictureSource
@@ -99,20 +97,16 @@ def field_predictions(workspace: Workspace, prediction_id: str, row_id: int) -> 
     )
 
 
-def field_outlines(workspace: Workspace, prediction_id: str, row_id: int) -> bytes:
-    """Return the row_ids, boxes and outlines of the objects of the field of an object, as `encode_outlines`.
-
-    Raises:
-        NotFound, CoverslipError: as `field_of`; a table of the prediction cannot be read.
-    """
-    job, plane = _plane_of(workspace, prediction_id, row_id)
-    query = f"SELECT row_id, json_extract(plan, '$.region') FROM rows WHERE {_IN_FIELD} ORDER BY row_id"  # noqa: S608 - only fixed texts are put in
+def field_outlines(workspace: Workspace, prediction_id: str, row_id: int) -> FieldOutlines:
+    """Return the row_ids, boxes and outlines of the objects of the field of an object; raises as `field_of`."""
+    job, (file, *_) = _plane_of(workspace, prediction_id, row_id)
     with reading(job.folder / FILE) as connection:
-        rows = connection.execute(query, plane).fetchall()
-    boxes: list[Box] = [tuple(json.loads(region)) for _, region in rows]
+        lines = "SELECT row_id || ' ' || plan AS line FROM rows WHERE file = ? ORDER BY row_id"
+        query = f"SELECT group_concat(line, char(10)) FROM ({lines})"  # noqa: S608 - only fixed texts are put in
+        (rows,) = connection.execute(query, (file,)).fetchone()
     source = source_of(cells_in(job.folder / FILE, row_id))
     tables = tables_of(workspace, job.choices["sources"])
-    return encode_outlines([row_id for row_id, _ in rows], boxes, outlines_of(tables, source.file, source.plan, boxes))
+    return FieldOutlines(rows, tables, source.file, source.plan)
 
 
 def picture_source(workspace: Workspace, prediction_id: str, row_id: int) -> PictureSource:
