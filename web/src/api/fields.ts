@@ -16,7 +16,7 @@ export type FinderPreview = Schemas['FinderPreview'];
 
 const ofDataset = (dataset_id: string) => ({ params: { path: { dataset_id } } });
 const ofImage = (dataset_id: string, row_id: number) => ({ params: { path: { dataset_id, row_id } } });
-const ofRow = (prediction_id: string, row_id: number) => ({ params: { path: { prediction_id, row_id } } });
+const ofRow = (job_id: string, row_id: number) => ({ params: { path: { job_id, row_id } } });
 const queryOf = ({ series, t, z }: ViewedPlane) => ({
   ...(series !== null && { series }),
   ...(t !== null && { t }),
@@ -86,19 +86,19 @@ export const readFieldLabels = (id: string, row: number, signal?: AbortSignal) =
     api.GET('/api/v1/datasets/{dataset_id}/images/{row_id}/field/labels', { ...ofImage(id, row), signal }),
   );
 
-export const fieldsOfPrediction = (id: string): FieldSource => ({
+export const fieldsOfJob = (id: string): FieldSource => ({
   list: (signal) =>
     every((query) =>
-      api.GET('/api/v1/predictions/{prediction_id}/fields', {
-        params: { path: { prediction_id: id }, query },
+      api.GET('/api/v1/jobs/{job_id}/fields', {
+        params: { path: { job_id: id }, query },
         signal,
       }),
     ),
   find: (row, signal) =>
-    answer(api.GET('/api/v1/predictions/{prediction_id}/rows/{row_id}/field', { ...ofRow(id, row), signal })),
+    answer(api.GET('/api/v1/jobs/{job_id}/rows/{row_id}/field', { ...ofRow(id, row), signal })),
   outlines: (row, signal) =>
     answer(
-      api.GET('/api/v1/predictions/{prediction_id}/rows/{row_id}/field/outlines', {
+      api.GET('/api/v1/jobs/{job_id}/rows/{row_id}/field/outlines', {
         ...ofRow(id, row),
         parseAs: 'arrayBuffer',
         signal,
@@ -108,20 +108,20 @@ export const fieldsOfPrediction = (id: string): FieldSource => ({
     key: `field ${id} ${row} ${version}`,
     read: (plane, signal) =>
       answer(
-        api.GET('/api/v1/predictions/{prediction_id}/rows/{row_id}/field/tiles', {
-          params: { path: { prediction_id: id, row_id: row }, query: queryOf(plane) },
+        api.GET('/api/v1/jobs/{job_id}/rows/{row_id}/field/tiles', {
+          params: { path: { job_id: id, row_id: row }, query: queryOf(plane) },
           signal,
         }),
       ),
-    tileUrl: tileUrl(addressOf('predictions', id, 'rows', row, 'field', 'tiles'), version),
+    tileUrl: tileUrl(addressOf('jobs', id, 'rows', row, 'field', 'tiles'), version),
   }),
 });
 
-export const countPredictedFields = async (id: string, signal?: AbortSignal): Promise<number> =>
+export const countFieldsOfJob = async (id: string, signal?: AbortSignal): Promise<number> =>
   (
     await answer(
-      api.GET('/api/v1/predictions/{prediction_id}/fields', {
-        params: { path: { prediction_id: id }, query: { limit: 1 } },
+      api.GET('/api/v1/jobs/{job_id}/fields', {
+        params: { path: { job_id: id }, query: { limit: 1 } },
         signal,
       }),
     )
@@ -129,7 +129,7 @@ export const countPredictedFields = async (id: string, signal?: AbortSignal): Pr
 
 export const readFieldPredictions = (id: string, row: number, signal?: AbortSignal) =>
   answer(
-    api.GET('/api/v1/predictions/{prediction_id}/rows/{row_id}/field/predictions', {
+    api.GET('/api/v1/jobs/{job_id}/rows/{row_id}/field/predictions', {
       ...ofRow(id, row),
       signal,
     }),

@@ -1062,7 +1062,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/predictions/{prediction_id}/fields": {
+    "/api/v1/jobs/{job_id}/fields": {
         parameters: {
             query?: never;
             header?: never;
@@ -1071,7 +1071,7 @@ export interface paths {
         };
         /**
          * List Predicted Fields
-         * @description The fields of view of predicted objects so far.
+         * @description The fields of view of the objects of a training (test images), an evaluation or a prediction so far.
          */
         get: operations["list_predicted_fields"];
         put?: never;
@@ -1082,7 +1082,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/predictions/{prediction_id}/rows/{row_id}/field": {
+    "/api/v1/jobs/{job_id}/rows/{row_id}/field": {
         parameters: {
             query?: never;
             header?: never;
@@ -1102,7 +1102,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/predictions/{prediction_id}/rows/{row_id}/field/predictions": {
+    "/api/v1/jobs/{job_id}/rows/{row_id}/field/predictions": {
         parameters: {
             query?: never;
             header?: never;
@@ -1122,7 +1122,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/predictions/{prediction_id}/rows/{row_id}/field/outlines": {
+    "/api/v1/jobs/{job_id}/rows/{row_id}/field/outlines": {
         parameters: {
             query?: never;
             header?: never;
@@ -1142,7 +1142,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/predictions/{prediction_id}/rows/{row_id}/field/tiles": {
+    "/api/v1/jobs/{job_id}/rows/{row_id}/field/tiles": {
         parameters: {
             query?: never;
             header?: never;
@@ -1162,7 +1162,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/predictions/{prediction_id}/rows/{row_id}/field/tiles/{level}/{x}/{y}": {
+    "/api/v1/jobs/{job_id}/rows/{row_id}/field/tiles/{level}/{x}/{y}": {
         parameters: {
             query?: never;
             header?: never;
@@ -5823,8 +5823,13 @@ export interface components {
              */
             probabilities: (number | null)[];
             /**
+             * Labels
+             * @description Labels of the images at the request of the job; -1: none.
+             */
+            labels: number[];
+            /**
              * Corrections
-             * @description Classes that a user corrected or confirmed; -1: none.
+             * @description Classes that a user corrected or confirmed, or changed labels; -1: none.
              */
             corrections: number[];
         };
@@ -16398,6 +16403,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -16444,6 +16458,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -16483,6 +16506,15 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -16543,6 +16575,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -16589,6 +16630,15 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -16667,6 +16717,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -16706,6 +16765,15 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -16765,6 +16833,15 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -16884,6 +16961,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -16995,6 +17081,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -17019,8 +17114,8 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description The ID of a prediction. */
-                prediction_id: string;
+                /** @description The ID of a training, evaluation, prediction, export or study. */
+                job_id: string;
             };
             cookie?: never;
         };
@@ -17038,6 +17133,15 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -17063,9 +17167,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The ID of a prediction. */
-                prediction_id: string;
-                /** @description The number of the object in the prediction, from 0. */
+                /** @description The ID of a training, evaluation, prediction, export or study. */
+                job_id: string;
+                /** @description The number of the object in the job, from 0. */
                 row_id: number;
             };
             cookie?: never;
@@ -17091,6 +17195,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -17109,9 +17222,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The ID of a prediction. */
-                prediction_id: string;
-                /** @description The number of the object in the prediction, from 0. */
+                /** @description The ID of a training, evaluation, prediction, export or study. */
+                job_id: string;
+                /** @description The number of the object in the job, from 0. */
                 row_id: number;
             };
             cookie?: never;
@@ -17137,6 +17250,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -17155,9 +17277,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The ID of a prediction. */
-                prediction_id: string;
-                /** @description The number of the object in the prediction, from 0. */
+                /** @description The ID of a training, evaluation, prediction, export or study. */
+                job_id: string;
+                /** @description The number of the object in the job, from 0. */
                 row_id: number;
             };
             cookie?: never;
@@ -17190,6 +17312,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -17215,9 +17346,9 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description The ID of a prediction. */
-                prediction_id: string;
-                /** @description The number of the object in the prediction, from 0. */
+                /** @description The ID of a training, evaluation, prediction, export or study. */
+                job_id: string;
+                /** @description The number of the object in the job, from 0. */
                 row_id: number;
             };
             cookie?: never;
@@ -17236,6 +17367,15 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -17272,9 +17412,9 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description The ID of a prediction. */
-                prediction_id: string;
-                /** @description The number of the object in the prediction, from 0. */
+                /** @description The ID of a training, evaluation, prediction, export or study. */
+                job_id: string;
+                /** @description The number of the object in the job, from 0. */
                 row_id: number;
                 /** @description The level of the pyramid; 0 has the full resolution. */
                 level: number;
@@ -17307,6 +17447,15 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -17351,6 +17500,15 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -17415,6 +17573,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -17451,6 +17618,15 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

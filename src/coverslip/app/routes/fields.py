@@ -32,12 +32,13 @@ from coverslip.workspace.objects import (
 from coverslip.workspace.predictions import fields as predicted
 from coverslip.workspace.predictions import object_export
 from coverslip.workspace.predictions.fields import FieldPredictions
+from coverslip.workspace.predictions.measured import display_of_job
 from coverslip.workspace.predictions.object_export import ObjectExport, ObjectExportState
 from coverslip.workspace.store.rows import Page
 from coverslip.workspace.viewing import fields, images, tiles
 from coverslip.workspace.viewing.fields import FieldLabels, FieldOfView, FieldOutlines
 
-router = api_router("fields", responses=problems(404, 422))
+router = api_router("fields", responses=problems(404, 409, 422))
 
 _ZIP: Answers = {
     200: {
@@ -45,7 +46,7 @@ _ZIP: Answers = {
         "description": "The files as a zip.",
     }
 }
-PredictedRow = Annotated[int, Path(ge=0, lt=2**32, description="The number of the object in the prediction, from 0.")]
+PredictedRow = Annotated[int, Path(ge=0, lt=2**32, description="The number of the object in the job, from 0.")]
 _OUTLINES: Answers = {
     200: {
         "content": BINARY,
@@ -150,56 +151,54 @@ def remove_objects(workspace: ServedWorkspace, dataset_id: str) -> None:
     objects.cancel_objects(workspace, dataset_id)
 
 
-@router.get("/predictions/{prediction_id}/fields")
-def list_predicted_fields(workspace: ServedWorkspace, prediction_id: str, paging: Paged) -> Page[FieldOfView]:
-    """The fields of view of predicted objects so far."""
-    return predicted.list_fields(workspace, prediction_id, paging)
+@router.get("/jobs/{job_id}/fields")
+def list_predicted_fields(workspace: ServedWorkspace, job_id: str, paging: Paged) -> Page[FieldOfView]:
+    """The fields of view of the objects of a training (test images), an evaluation or a prediction so far."""
+    return predicted.list_fields(workspace, job_id, paging)
 
 
-@router.get("/predictions/{prediction_id}/rows/{row_id}/field")
-def get_predicted_field(workspace: ServedWorkspace, prediction_id: str, row_id: PredictedRow) -> FieldOfView:
+@router.get("/jobs/{job_id}/rows/{row_id}/field")
+def get_predicted_field(workspace: ServedWorkspace, job_id: str, row_id: PredictedRow) -> FieldOfView:
     """The field of view of a predicted object."""
-    return predicted.field_of(workspace, prediction_id, row_id)
+    return predicted.field_of(workspace, job_id, row_id)
 
 
-@router.get("/predictions/{prediction_id}/rows/{row_id}/field/predictions")
-def get_field_predictions(workspace: ServedWorkspace, prediction_id: str, row_id: PredictedRow) -> FieldPredictions:
+@router.get("/jobs/{job_id}/rows/{row_id}/field/predictions")
+def get_field_predictions(workspace: ServedWorkspace, job_id: str, row_id: PredictedRow) -> FieldPredictions:
     """The predictions of all objects in the field of an object."""
-    return predicted.field_predictions(workspace, prediction_id, row_id)
+    return predicted.field_predictions(workspace, job_id, row_id)
 
 
 @router.get(
-    "/predictions/{prediction_id}/rows/{row_id}/field/outlines",
+    "/jobs/{job_id}/rows/{row_id}/field/outlines",
     response_class=Response,
     responses=_OUTLINES | NOT_MODIFIED,
 )
 def get_predicted_field_outlines(
-    workspace: ServedWorkspace, prediction_id: str, row_id: PredictedRow, etag: Etag = None
+    workspace: ServedWorkspace, job_id: str, row_id: PredictedRow, etag: Etag = None
 ) -> Response:
     """The boxes and outlines of all objects in the field of a predicted object."""
-    return _outlines(predicted.field_outlines(workspace, prediction_id, row_id), etag)
+    return _outlines(predicted.field_outlines(workspace, job_id, row_id), etag)
 
 
-@router.get("/predictions/{prediction_id}/rows/{row_id}/field/tiles")
+@router.get("/jobs/{job_id}/rows/{row_id}/field/tiles")
 def get_predicted_tiled_field(
-    workspace: ServedWorkspace, prediction_id: str, row_id: PredictedRow, plane: ViewedPlane
+    workspace: ServedWorkspace, job_id: str, row_id: PredictedRow, plane: ViewedPlane
 ) -> tiles.TiledImage:
     """The whole field of a predicted object, for a viewer that loads tiles."""
-    source = fields.whole_field(predicted.picture_source(workspace, prediction_id, row_id))
-    return tiles.describe_tiles(workspace, prediction_id, source, plane, ())
+    source = fields.whole_field(predicted.picture_source(workspace, job_id, row_id))
+    return tiles.describe_tiles(workspace, job_id, source, plane, display_of_job(workspace, job_id))
 
 
 @router.get(
-    "/predictions/{prediction_id}/rows/{row_id}/field/tiles/{level}/{x}/{y}",
+    "/jobs/{job_id}/rows/{row_id}/field/tiles/{level}/{x}/{y}",
     response_class=Response,
     responses=TILE | NOT_MODIFIED,
 )
-async def get_predicted_field_tile(tile: RequestedTile, prediction_id: str, row_id: PredictedRow) -> Response:
+async def get_predicted_field_tile(tile: RequestedTile, job_id: str, row_id: PredictedRow) -> Response:
     """The tile in column `x` and row `y` of a level of the whole field of a predicted object."""
     find_object = predicted.picture_source
-    return await tile.respond(
-        prediction_id, lambda: fields.whole_field(find_object(tile.workspace, prediction_id, row_id))
-    )
+    return await tile.respond(job_id, lambda: fields.whole_field(find_object(tile.workspace, job_id, row_id)))
 
 
 @router.get("/predictions/{prediction_id}/objects-export")

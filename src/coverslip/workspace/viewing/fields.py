@@ -91,7 +91,7 @@ class FieldOutlines:
         of_field = [
             (int(row_id), each["region"])
             for (row_id, *_), each in zip(lines, plans, strict=True)
-            if each["region"] is not None and (each["series"], each["t"], each["z"]) == plane
+            if each.get("region") and tuple(each.get(name, 0) for name in ("series", "t", "z")) == plane
         ]
         boxes = np.array([region for _, region in of_field], np.int64).reshape(-1, 4)
         outlines = outlines_of(self._tables, self._path, self._plan, boxes)
