@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from browser import JOB_MS, RunningApp, open_page
 from PIL import Image
+from test_app_fields_page import stage_of
 from test_app_flows import train_by_clicks
 
 if TYPE_CHECKING:
@@ -166,7 +167,12 @@ def test_from_fields_and_points_to_an_export_of_relabeled_objects_by_the_app_alo
     page.locator("canvas[aria-hidden]").wait_for()
     app.until(f"predictions/{prediction}", lambda state: state["state"] == "done", seconds=JOB_MS / 1000)
     first = app.get(f"predictions/{prediction}/rows?rows=0")["items"][0]
-    page.get_by_role("grid", name="Objects of").get_by_role("gridcell").first.click()
+    x, y = map(float, (tmp_path / "second" / "cells.csv").read_text().splitlines()[1].split(",")[:2])
+    _, place = stage_of(page)
+    page.mouse.click(*place(x, y))
+    page.get_by_role("grid", name="Objects of 36.jpg").get_by_role(
+        "gridcell", name="36.jpg#1,", selected=True
+    ).wait_for()
     page.keyboard.press("1" if first["predicted"] == "normal" else "2")
     app.until(
         f"predictions/{prediction}/rows?rows=0",
