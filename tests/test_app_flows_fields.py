@@ -104,7 +104,7 @@ def open_fields(page: "Page", folder: Path) -> None:
     """On the first page: open a folder of fields without labels."""
     open_page(page, "/")
     page.get_by_role("button", name="Choose a folder").click()
-    chooser = page.get_by_role("dialog", name="Open labeled images")
+    chooser = page.get_by_role("dialog")  # its name depends on the folder
     chooser.get_by_label("Path of a folder or table").fill(str(folder))
     chooser.get_by_role("button", name="Open this path").click()
     chooser.get_by_text("images in this folder").wait_for()
@@ -114,6 +114,7 @@ def open_fields(page: "Page", folder: Path) -> None:
 
 def read_cells(page: "Page", table: Path, columns: dict[str, str], n_objects: int) -> None:
     """On the page of fields: read a table of points, whose columns are chosen in the preview."""
+    page.get_by_role("link", name="Overview").click()
     page.get_by_role("button", name="Read or find objects").click()
     dialog = page.get_by_role("dialog", name="Objects in the fields of view")
     dialog.get_by_label("Folder or file of the objects").fill(str(table))

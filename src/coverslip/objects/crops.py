@@ -144,8 +144,8 @@ def _neighbors(objects: Objects, position: int, first: int, end: int, region: Se
             polygons = polygons_of(objects, each, with_box_of_points=True)
             builder.add([[ring - np.array([left, top], np.float32) for ring in polygon] for polygon in polygons])
         masks.append(fill_outlines(builder.finish(), np.ones(len(group), np.uint8), (height, width)) > 0)
-    others, own = masks
-    return others & ~own
+    of_neighbors, of_object = masks
+    return of_neighbors & ~of_object
 
 
 def _write_ome(

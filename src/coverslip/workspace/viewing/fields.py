@@ -81,8 +81,8 @@ class FieldOutlines:
         Raises:
             BadDataset: a table cannot be read.
         """
-        kept: Array = MEMORY.get(("outlines", self.version), self._encode)
-        return kept.tobytes()
+        data: Array = MEMORY.get(("outlines", self.version), self._encode)
+        return data.tobytes()
 
     def _encode(self) -> Array:
         plane = self._plan.series, self._plan.t, self._plan.z
