@@ -32,6 +32,7 @@ WITH_FIELDS: dict[str, tuple[str, Open, str]] = {
 WITHOUT = {
     "CollectDialog",
     "DownloadTable",
+    "ExportObjects",
     "Keys",
     "List",
     "LiveRun",

@@ -3,7 +3,9 @@
 import base64
 import csv
 import io
+import json
 import threading
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -207,23 +209,42 @@ def test_predictions_of_objects_are_shown_in_their_field(app: App, tmp_path: Pat
     masks = opened(app, data, masks=data / "masks")
     run = trained_here(app.home, points.removeprefix("datasets/"), QUICK)
     prediction = predicted_here(app.home, run, masks.removeprefix("datasets/"))
-    at = f"predictions/{prediction}"
-    listed = app.get(f"{at}/fields")
+    at, jobs = f"predictions/{prediction}", f"jobs/{prediction}"
+    listed = app.get(f"{jobs}/fields")
     assert [(each["row_id"], each["n_objects"]) for each in listed["items"]] == [(9 * k, 9) for k in range(4)]
-    assert app.get(f"{at}/rows/30/field") == listed["items"][3]
+    assert app.get(f"{jobs}/rows/30/field") == listed["items"][3]
     rows = app.get(f"{at}/rows", limit=9)["items"]
-    first = app.get(f"{at}/rows/0/field/predictions")
+    first = app.get(f"{jobs}/rows/0/field/predictions")
     assert [first["classes"][k] for k in first["predicted"]] == [row["predicted"] for row in rows]
     assert first["probabilities"] == [pytest.approx(row["probability"], abs=1e-3) for row in rows]
+    tested = app.get(f"jobs/{run}/fields")["items"]
+    assert sum(field["n_objects"] for field in tested) == app.get(f"runs/{run}/rows")["total"]
+    of_run = app.get(f"jobs/{run}/rows/{tested[0]['row_id']}/field/predictions")
+    assert set(of_run["labels"]) == {0, 1}
+    assert len(of_run["predicted"]) == len(outlines(app, f"jobs/{run}/rows/{tested[0]['row_id']}/field")[0])
+    assert app.get(f"jobs/{run}/rows/{tested[0]['row_id']}/field/tiles")["width"] == SIDE
     app.send("PUT", f"{at}/rows/2/correction", {"label": "small"})
-    corrected = app.get(f"{at}/rows/0/field/predictions")["corrections"]
+    corrected = app.get(f"{jobs}/rows/0/field/predictions")["corrections"]
     assert [k for k in corrected if k >= 0] == [first["classes"].index("small")]
-    row_ids, _, rings = outlines(app, f"{at}/rows/4/field")
+    row_ids, _, rings = outlines(app, f"{jobs}/rows/4/field")
     assert row_ids == list(range(9))
     assert all(len(of_object[0]) > 20 for of_object in rings)
-    assert app.get(f"{at}/rows/4/field/tiles")["width"] == SIDE
-    assert app.client.get(f"/api/v1/{at}/rows/4/field/tiles/0/0/0").status_code == 200
-    assert app.client.get(f"/api/v1/{at}/rows/99/field").status_code == 404
+    assert app.get(f"{jobs}/rows/4/field/tiles")["width"] == SIDE
+    assert app.client.get(f"/api/v1/{jobs}/rows/4/field/tiles/0/0/0").status_code == 200
+    assert app.client.get(f"/api/v1/{jobs}/rows/99/field").status_code == 404
+    for to, names in (("geojson", {f"field{k}.geojson" for k in range(4)}), ("ome-tiff", {"1.ome.tif", "crops.csv"})):
+        assert app.client.get(f"/api/v1/{at}/download/objects").status_code in (200, 409)
+        app.send("POST", f"{at}/objects-export", {"to": to, "margin": 0.1})
+        app.home.works.wait_all()
+        state = app.get(f"{at}/objects-export")
+        assert (state["state"], state["error"], state["notes"]) == ("ready", None, [])
+        archive = zipfile.ZipFile(io.BytesIO(app.client.get(f"/api/v1/{at}/download/objects").content))
+        assert len(archive.namelist()) == state["n_files"]
+        assert names <= {Path(name).name for name in archive.namelist()}
+        if to == "geojson":
+            name = next(name for name in archive.namelist() if name.endswith("field0.geojson"))
+            features = json.loads(archive.read(name))["features"]
+            assert features[2]["properties"]["classification"]["name"] == "small"  # as corrected
 
 
 def test_a_preview_of_the_finder_has_its_objects_estimates_and_warnings(app: App, fields: str) -> None:

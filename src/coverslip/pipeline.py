@@ -492,7 +492,14 @@ def export(run: Run | Path | str, *, to: ExportName = "zip", out: Path | str | N
 
 
 def export_objects(
-    predictions: Path | str, *, objects: Path | str, to: ObjectFormat, out: Path | str, emit: Emit = show
+    predictions: Path | str,
+    *,
+    objects: Path | str,
+    to: ObjectFormat,
+    out: Path | str,
+    margin: float | str = 0.0,
+    mask_neighbors: bool = False,
+    emit: Emit = show,
 ) -> list[Path]:
     """Write the predictions of objects for the programs in which their fields of view are seen.
 
@@ -500,9 +507,12 @@ def export_objects(
         predictions: the CSV table that `predict` wrote for the objects, with the probability of each class.
         objects: their table, as of `collect_objects`.
         to: `geojson` for QuPath and napari (classes, colors and probabilities), `label-tiff` (label images, and images
-            of class numbers), `rois` for ImageJ, `coco`, or `cellprofiler` (a table with ImageNumber and ObjectNumber).
+            of class numbers), `rois` for ImageJ, `coco`, `cellprofiler` (a table with ImageNumber and ObjectNumber), or
+            `ome-tiff` (a crop of each object with all channels, and a table of the crops).
         out: a file for `coco` and `cellprofiler`, or if there is a single field; otherwise a folder, which gets a file
             for each field.
+        margin: of crops, on each side of the box: a share of its longer side, or a length in µm such as `"2 um"`.
+        mask_neighbors: whether pixels of crops that belong to other objects only are set to 0.
         emit: receives progress and notes.
 
     Returns:
@@ -511,7 +521,7 @@ def export_objects(
     Raises:
         BadDataset: the table of objects is invalid, or the size of a field is needed and unknown.
         BadRun: the table of predictions is missing or damaged.
-        CoverslipError: no prediction is of one of the objects, or a file cannot be written.
+        CoverslipError: no prediction is of one of the objects, a file cannot be written, or the margin is invalid.
 
     Examples:
         >>> summary = cs.collect_objects("fields/", points="points/", size_px=48, out="objects.csv")
@@ -520,13 +530,26 @@ def export_objects(
         >>> [file.name for file in files]
         ['field0.geojson', 'field1.geojson', 'field2.geojson']
     """
-    from coverslip.objects import OBJECT_FORMATS, export_predicted, predicted_objects, read_objects
+    from pydantic import ValidationError
+
+    from coverslip.objects import (
+        OBJECT_FORMATS,
+        CropChoices,
+        export_predicted,
+        predicted_objects,
+        read_objects,
+        write_crops,
+    )
 
     if to not in OBJECT_FORMATS:
         raise CoverslipError("unknown-object-format", format=one_line(str(to), 40))
+    try:
+        choices = CropChoices(margin=margin, mask_neighbors=mask_neighbors)
+    except ValidationError as error:
+        raise CoverslipError("crop-margin-invalid", margin=one_line(str(margin), 40)) from error
     table = read_predictions(Path(predictions))
     rows = {row.image_id: (row.predicted or "", row.probability or 0.0, row.decision) for row in table}
-    colors = [_color_of_class(k) for k in range(len(table.classes))]
+    colors = [color_of_class(k) for k in range(len(table.classes))]
     predicted, n_other = predicted_objects(read_objects(Path(objects)), rows, table.classes, colors)
     n_predicted = len(rows) - n_other
     if not n_predicted:
@@ -536,10 +559,12 @@ def export_objects(
     if n_predicted < len(predicted.objects):
         n_objects = len(predicted.objects) - n_predicted
         emit(Noted.of(note("objects-without-prediction", level="warning", n_objects=n_objects)))
+    if to == "ome-tiff":
+        return write_crops(predicted, Path(out), choices, emit, progress_reporter(emit, "exporting-crops", "objects"))
     return export_predicted(predicted, to, Path(out), progress_reporter(emit, "exporting-objects", "fields"))
 
 
-def _color_of_class(index: int) -> str:
+def color_of_class(index: int) -> str:
     """Return the color of a class in exports: that of figures, and darker shades of it for further classes."""
     from coverslip.reports.figures import N_CLASS_COLORS, class_line_color
 

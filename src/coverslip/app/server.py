@@ -35,7 +35,7 @@ from coverslip.workspace.jobs.changes import Changes
 from coverslip.workspace.jobs.queue import Queue
 from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.jobs.watching import Watching
-from coverslip.workspace.objects import FinderPreviews
+from coverslip.workspace.objects import ObjectPreviews
 from coverslip.workspace.predictions.classifiers import LoadedClassifiers
 from coverslip.workspace.store.serving import make_token, only_server, record_address, token_hash
 from coverslip.workspace.store.workspace import Workspace
@@ -84,7 +84,7 @@ def _add_background(app: FastAPI, workspace: Workspace, turns: Turns) -> None:
     """Create the services that routes use; `_at_work` starts them."""
     app.state.queue = Queue(workspace, turns)
     app.state.watching, app.state.classifiers = Watching(workspace), LoadedClassifiers(workspace)
-    app.state.previews = FinderPreviews(workspace)
+    app.state.previews = ObjectPreviews(workspace)
     app.state.sources = SourceWatch(workspace)
     app.state.changes = Changes(workspace, app.state.sources)
 

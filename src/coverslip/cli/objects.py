@@ -1,19 +1,25 @@
 """`coverslip objects` and `coverslip export-objects`: objects in fields of view, and their predictions for others."""
 
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from coverslip.cli._options import AsJson, columns_of, usage_error
+from coverslip.cli._options import AsJson, check_groups, columns_of, usage_error
 from coverslip.messages import text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from coverslip.objects import FinderSettings, Summary
+    from rich.console import Console
+
+    from coverslip.objects import FinderSettings, Summary, TablePreview
 
 _MOST_CLASSES = 12
+_MOST_COLUMNS = 30
+_MOST_FIELDS = 12  # in a preview
 
 
 def objects(
@@ -54,9 +60,15 @@ def objects(
         typer.Option("--columns", metavar="NAME=COLUMN,...", help=text("help-objects-columns"), show_default=False),
     ] = None,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help=text("help-objects-out"))] = Path("objects.csv"),
+    unit: Annotated[
+        Literal["px", "um"] | None, typer.Option("--unit", help=text("help-objects-unit"), show_default=False)
+    ] = None,
     pixel_size_um: Annotated[
         float | None,
         typer.Option("--pixel-size-um", metavar="UM", help=text("help-objects-pixel-size"), show_default=False),
+    ] = None,
+    group: Annotated[
+        str | None, typer.Option("--group", metavar="COLUMN", help=text("help-objects-group"), show_default=False)
     ] = None,
     group_pattern: Annotated[
         str | None,
@@ -65,7 +77,7 @@ def objects(
     dry_run: Annotated[bool, typer.Option("--dry-run", help=text("help-objects-dry-run"))] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the objects in fields of view.
+    r"""List the objects in fields of view.
 
     Reads the objects that another program detected in your fields of view, or finds them itself, and writes one table
     with a row per object.
@@ -77,6 +89,10 @@ def objects(
 
       coverslip objects fields/ --outlines annotations.geojson --dry-run
 
+      coverslip objects fields/ --points spots.csv --columns x=Pos_X,y=Pos_Y,image=Slide --unit um --size-um 12
+
+      coverslip objects plate/ --masks masks/ --group-pattern '(?P<plate>P\d+)_(?P<well>[A-H]\d+)'
+
       coverslip objects plate/ --outlines MyExpt_Nuclei.csv --out objects.csv
 
       coverslip objects fields/ --points points/ --size 80 --out objects.csv
@@ -87,27 +103,40 @@ def objects(
     """
     if sum(map(bool, (masks, outlines, points, finder))) != 1:
         raise usage_error("usage-object-source", hint="--masks")
+    check_groups(group, group_pattern)
     from coverslip.cli._show import notes_console, print_json
     from coverslip.cli.progress import shown_progress
-    from coverslip.objects import collect_objects
+    from coverslip.errors import CoverslipError
+    from coverslip.objects import TableChoices, collect_objects, preview_first_table
 
-    with shown_progress(notes_console()) as emit:
-        summary = collect_objects(
-            list(fields),
-            masks=masks,
-            outlines=outlines,
-            points=points,
-            finder=finder,
-            finder_settings=_finder_settings(settings or ()),
-            finder_file=finder_file,
-            size_px=size_px,
-            size_um=size_um,
-            columns=columns_of(columns),
-            out=None if dry_run else out,
-            pixel_size_um=pixel_size_um,
-            group_pattern=group_pattern,
-            emit=emit,
-        )
+    mapping = columns_of(columns)
+    try:
+        with shown_progress(notes_console()) as emit:
+            summary = collect_objects(
+                list(fields),
+                masks=masks,
+                outlines=outlines,
+                points=points,
+                finder=finder,
+                finder_settings=_finder_settings(settings or ()),
+                finder_file=finder_file,
+                size_px=size_px,
+                size_um=size_um,
+                columns=mapping,
+                unit=unit,
+                out=None if dry_run else out,
+                pixel_size_um=pixel_size_um,
+                group=group,
+                group_pattern=group_pattern,
+                emit=emit,
+            )
+    except CoverslipError:
+        if dry_run and (files := outlines or points):
+            with suppress(CoverslipError):
+                table = preview_first_table([each.expanduser() for each in files], TableChoices(mapping, unit))
+                if table is not None:
+                    _show_table(table, notes_console())
+        raise
     if as_json:
         print_json(_as_json(summary, None if dry_run else out))
     else:
@@ -141,6 +170,7 @@ def _as_json(summary: "Summary", file: Path | None) -> dict[str, object]:
         "format_version": 1,
         "file": None if file is None else str(file),
         "kind": summary.kind,
+        "n_files": summary.n_files,
         "n_objects": summary.n_objects,
         "fields": summary.n_of_field,
         "classes": summary.n_of_label,
@@ -149,7 +179,11 @@ def _as_json(summary: "Summary", file: Path | None) -> dict[str, object]:
         "area_um2": summary.area_um2,
         "unmatched": summary.unmatched,
         "ambiguous": summary.ambiguous,
-        "columns": summary.columns,
+        "matches": summary.matches,
+        "groups": {each.name: each.group for each in summary.fields if each.group},
+        "about": {each.name: dict(each.about) for each in summary.fields if each.about},
+        "first": [asdict(each) for each in summary.first],
+        "table": None if summary.table is None else asdict(summary.table),
     }
 
 
@@ -180,6 +214,55 @@ def _show(summary: "Summary", file: Path | None) -> None:
         lines.append(text("command-result-table", file=file))
     for line in lines:
         console.print(line, soft_wrap=True)
+    if file is None:
+        if summary.table is not None:
+            _show_table(summary.table, console)
+        _show_fields(summary, console)
+
+
+def _show_table(table: "TablePreview", console: "Console") -> None:
+    """Show the columns of a table that are used, with their first values."""
+    from coverslip.cli._show import filled_table
+    from coverslip.datasets import some
+
+    rows = []
+    for meaning, column in table.meanings.items():
+        at = table.columns.index(column)
+        values = ", ".join(row[at] for row in table.first_rows if at < len(row))
+        rows.append((meaning, column, "µm" if meaning in table.in_um else "", values))
+    console.print(text("command-objects-table", file=table.file, kind=table.kind, n_rows=table.n_rows), soft_wrap=True)
+    headings = [
+        text("command-objects-column-meaning"),
+        text("command-objects-column-name"),
+        text("command-objects-column-unit"),
+        text("command-objects-column-first"),
+    ]
+    if rows:
+        console.print(filled_table(headings, rows, text_columns=headings))
+    unused = [column for column in table.columns if column not in table.meanings.values()]
+    if unused:
+        listed = some(unused, _MOST_COLUMNS)
+        console.print(text("command-objects-unused-columns", columns=listed), soft_wrap=True)
+
+
+def _show_fields(summary: "Summary", console: "Console") -> None:
+    """Show the first fields with their numbers of objects, their groups and further columns."""
+    from coverslip.cli._show import filled_table
+    from coverslip.datasets import one_line
+
+    more = list(dict.fromkeys(name for field in summary.fields for name, _ in field.about))
+    headings = [text("command-objects-column-field"), text("command-objects-column-objects")]
+    headings += [text("command-objects-column-group"), *map(one_line, more)]
+    rows = [
+        (
+            one_line(field.name),
+            f"{summary.n_of_field[field.name]:,}",
+            field.group,
+            *(dict(field.about).get(name, "") for name in more),
+        )
+        for field in summary.fields[:_MOST_FIELDS]
+    ]
+    console.print(filled_table(headings, rows, text_columns=headings[2:]))
 
 
 def export_objects(
@@ -190,12 +273,16 @@ def export_objects(
         Path, typer.Option("--objects", metavar="FILE", help=text("help-export-objects-objects"), show_default=False)
     ],
     to: Annotated[
-        Literal["geojson", "label-tiff", "rois", "coco", "cellprofiler"],
+        Literal["geojson", "label-tiff", "rois", "coco", "cellprofiler", "ome-tiff"],
         typer.Option("--to", help=text("help-export-objects-to"), show_default=False),
     ],
     out: Annotated[
         Path, typer.Option("--out", metavar="PATH", help=text("help-export-objects-out"), show_default=False)
     ],
+    margin: Annotated[str, typer.Option("--margin", help=text("help-export-objects-margin"))] = "0",
+    mask_neighbors: Annotated[
+        bool, typer.Option("--mask-neighbors", help=text("help-export-objects-mask-neighbors"))
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Export predicted objects to the program in which you see their fields.
@@ -207,13 +294,17 @@ def export_objects(
       coverslip export-objects predictions.csv --objects objects.csv --to rois --out imagej/
 
       coverslip export-objects predictions.csv --objects objects.csv --to cellprofiler --out classes.csv
+
+      coverslip export-objects predictions.csv --objects objects.csv --to ome-tiff --margin 0.2 --out crops/
     """
     from coverslip import pipeline
     from coverslip.cli._show import notes_console, print_json, results_console
     from coverslip.cli.progress import shown_progress
 
     with shown_progress(notes_console()) as emit:
-        files = pipeline.export_objects(predictions, objects=objects, to=to, out=out, emit=emit)
+        files = pipeline.export_objects(
+            predictions, objects=objects, to=to, out=out, margin=margin, mask_neighbors=mask_neighbors, emit=emit
+        )
     if as_json:
         print_json({"format_version": 1, "files": [str(file) for file in files]})
     else:

@@ -1,8 +1,9 @@
 """Objects in fields of view from masks, outlines, points or a finder, in one table."""
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ from coverslip.objects.fields import FieldNames, list_fields
 from coverslip.objects.finders import find_with
 from coverslip.objects.finding import FinderSettings
 from coverslip.objects.label_images import LABEL_SUFFIXES, LabelPlane, read_label_planes
-from coverslip.objects.object_files import OBJECT_SUFFIXES, Sources, is_companion, read_object_file
+from coverslip.objects.object_files import OBJECT_SUFFIXES, Sources, is_companion, is_table_of_objects, read_object_file
+from coverslip.objects.object_tables import TableChoices, TablePreview, Unit, preview_object_table
 from coverslip.objects.outlines import OutlineBuilder, trace_labels
 from coverslip.objects.table import UNKNOWN, FieldOfView, Objects, ObjectsBuilder
 from coverslip.progress import show
@@ -26,10 +28,23 @@ _MEGAPIXEL = 10**6
 
 
 @dataclass(frozen=True, slots=True)
+class FirstObject:
+    """One of the first objects, as it is in the table of objects."""
+
+    image_id: str
+    field: str
+    object_id: str
+    box: tuple[int, int, int, int]  # x, y, width, height in pixels
+    label: str  # empty: unknown
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """What was read, before and after it is written."""
 
-    kind: str  # of the source, an identifier: "masks", "geojson", ...
+    kind: str  # of the source, an identifier: "masks", "geojson", ...; of several kinds: with commas between them
+    n_files: int  # of objects
+    n_read: int  # files that were read; fewer than `n_files`, if the time was limited
     n_objects: int
     n_of_field: dict[str, int]  # objects of each field
     n_of_label: dict[str, int]  # objects of each class; empty: there are no classes
@@ -38,7 +53,10 @@ class Summary:
     area_um2: tuple[float, float, float] | None  # smallest, median, largest; None: unknown
     unmatched: tuple[str, ...]  # names of files and images that match no field
     ambiguous: tuple[str, ...]  # names that match several fields
-    columns: dict[str, str] = field(default_factory=dict)  # of a table: from meaning to column
+    matches: dict[str, str]  # from names of files and images to fields
+    fields: tuple[FieldOfView, ...]  # with their sizes, groups and further columns
+    first: tuple[FirstObject, ...]  # the first objects
+    table: TablePreview | None = None  # the first table among the files
 
     @property
     def n_empty(self) -> int:
@@ -46,14 +64,14 @@ class Summary:
         return sum(not n for n in self.n_of_field.values())
 
 
-def summarize(kind: str, objects: Objects, names: FieldNames, columns: dict[str, str] | None = None) -> Summary:
+def summarize(objects: Objects, names: FieldNames, sources: Sources, table: TablePreview | None = None) -> Summary:
     """Return the summary of objects.
 
     Args:
-        kind: of their source.
         objects: with all fields.
         names: that were matched to fields.
-        columns: of a table, from meaning to column.
+        sources: the files, or the finder.
+        table: the first table among the files.
     """
     n_of_field = {each.name: 0 for each in names.fields}
     n_of_field |= {each.name: n for each, n in zip(objects.fields, objects.n_of_field, strict=True)}
@@ -61,7 +79,9 @@ def summarize(kind: str, objects: Objects, names: FieldNames, columns: dict[str,
     sides = objects.box[:, 2:].max(axis=1)
     areas = objects.area_um2[~np.isnan(objects.area_um2)]
     return Summary(
-        kind=kind,
+        kind=", ".join(sources.kinds),
+        n_files=sources.n_files,
+        n_read=sum(sources.kinds.values()),
         n_objects=len(objects),
         n_of_field=n_of_field,
         n_of_label={
@@ -72,7 +92,25 @@ def summarize(kind: str, objects: Objects, names: FieldNames, columns: dict[str,
         area_um2=_spread(areas) if len(areas) else None,
         unmatched=tuple(names.unmatched),
         ambiguous=tuple(names.ambiguous),
-        columns=columns or {},
+        matches={name: of.name for name, of in names.matched.items()},
+        fields=tuple(names.fields),
+        first=tuple(_first_object(objects, k) for k in range(min(_N_FIRST, len(objects)))),
+        table=table,
+    )
+
+
+_N_FIRST = 5
+
+
+def _first_object(objects: Objects, k: int) -> FirstObject:
+    x, y, width, height = objects.box[k].tolist()
+    label = int(objects.label[k])
+    return FirstObject(
+        objects.image_id(k),
+        objects.fields[objects.field[k]].name,
+        str(objects.object_id[k]),
+        (x, y, width, height),
+        "" if label == UNKNOWN else objects.labels[label],
     )
 
 
@@ -80,13 +118,16 @@ def _spread(values: np.ndarray) -> tuple[float, float, float]:
     return float(values.min()), float(np.median(values)), float(values.max())
 
 
-def objects_of_masks(names: FieldNames, sources: Sequence[Path], emit: Emit) -> Objects:
-    """Return the objects in label images, each of which is named like its field.
+def objects_of_masks(
+    names: FieldNames, sources: Sequence[Path], emit: Emit, most_s: float | None = None
+) -> tuple[Objects, Sources]:
+    """Return the objects in label images, each of which is named like its field, and what was read.
 
     Args:
         names: of the fields.
         sources: files, or folders that are searched for files.
         emit: receives progress and notes.
+        most_s: seconds after which no other file is read; None: no limit.
 
     Raises:
         BadDataset: there are no label images, none is named like a field, one cannot be read or has another size than
@@ -108,7 +149,11 @@ def objects_of_masks(names: FieldNames, sources: Sequence[Path], emit: Emit) -> 
     builder, report = ObjectsBuilder(), progress_reporter(emit, "tracing-objects", "fields")
     n_binary = n_in_pieces = n_objects = 0
     of_fields = [each for each in names.fields if each in mask_of]
+    read, is_over = Sources(n_files=len(of_fields)), _Deadline(most_s)
     for done, each in enumerate(of_fields, start=1):
+        if n_objects and is_over():
+            break
+        read.kinds["masks"] = done
         file, outlines, object_ids, positions = mask_of[each], OutlineBuilder(), list[str](), list[int]()
         n_planes = 0
         for plane in read_label_planes(file):
@@ -132,7 +177,17 @@ def objects_of_masks(names: FieldNames, sources: Sequence[Path], emit: Emit) -> 
         emit(Noted.of(note("objects-in-pieces", level="warning", n_objects=n_in_pieces, n_all=n_objects)))
     if not n_objects:
         raise BadDataset("masks-without-objects", file=files[0], n_files=len(mask_of))
-    return builder.finish()
+    return builder.finish(), read
+
+
+class _Deadline:
+    """Returns whether a number of seconds is over."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self._end = None if seconds is None else time.monotonic() + seconds
+
+    def __call__(self) -> bool:
+        return self._end is not None and time.monotonic() > self._end
 
 
 def objects_of_finder(
@@ -203,8 +258,9 @@ def objects_of_files(
     *,
     are_points: bool,
     size: PointSize,
-    columns: Mapping[str, str],
+    choices: TableChoices,
     emit: Emit,
+    most_s: float | None = None,
 ) -> tuple[Objects, Sources]:
     """Return the objects in files of other programs, and what these files were.
 
@@ -213,19 +269,22 @@ def objects_of_files(
         sources: files, or folders that are searched for files.
         are_points: whether only the centers of objects are used.
         size: of the square around points.
-        columns: of tables as chosen by the user, by meaning.
+        choices: of the user, for tables.
         emit: receives progress and notes.
+        most_s: seconds after which no other file is read; None: no limit.
 
     Raises:
         BadDataset: there are no files, a file is broken or of an unknown kind, no field has a name as in the files, or
             there are no objects.
     """
-    files = [each for each in files_in(sources, OBJECT_SUFFIXES) if each in sources or not is_companion(each)]
-    read = Sources()
+    files = object_files(sources)
+    read, is_over = Sources(n_files=len(files)), _Deadline(most_s)
     objects = FieldObjects(names, size, are_points=are_points)
     report = progress_reporter(emit, "reading-objects", "files")
     for done, each in enumerate(files, start=1):
-        read_object_file(each, objects, read, mapping=columns, is_only_file=len(files) == 1)
+        if objects.n and is_over():
+            break
+        read_object_file(each, objects, read, choices=choices, is_only_file=len(files) == 1)
         report(done, len(files))
     if not objects.n and (names.unmatched or names.ambiguous):
         raise no_match(sources, [*names.unmatched], names)
@@ -237,6 +296,25 @@ def objects_of_files(
     if not objects.n:
         raise BadDataset("files-without-objects", file=files[0], n_files=len(files), n_outside=objects.n_outside)
     return objects.finish(), read
+
+
+def object_files(sources: Sequence[Path]) -> list[Path]:
+    """Return the files of objects of other programs, also in subfolders of folders, in natural order.
+
+    Raises:
+        BadDataset: there are none, or a file does not exist.
+    """
+    return [each for each in files_in(sources, OBJECT_SUFFIXES) if each in sources or not is_companion(each)]
+
+
+def preview_first_table(sources: Sequence[Path], choices: TableChoices) -> TablePreview | None:
+    """Return the columns and first rows of the first file if it is a table with names of columns; None if it is not.
+
+    Raises:
+        BadDataset: there are no files, or the file cannot be read.
+    """
+    file = object_files(sources)[0]
+    return preview_object_table(file, choices) if is_table_of_objects(file) else None
 
 
 def _other_size(file: Path, field_of_view: FieldOfView, plane: LabelPlane) -> BadDataset:
@@ -317,18 +395,20 @@ def collect_objects(
     size_px: float | None = None,
     size_um: float | None = None,
     columns: Mapping[str, str] | None = None,
+    unit: Unit | None = None,
     pixel_size_um: float | None = None,
+    group: str | None = None,
     group_pattern: str | None = None,
     emit: Emit = show,
 ) -> Summary:
-    """Collect the objects in fields of view into one table, which `train`, `predict` and `inspect` read.
+    r"""Collect the objects in fields of view into one table, which `train`, `predict` and `inspect` read.
 
     The kind of a file is recognized by its content. Names of files and of images in tables are matched to the names of
     fields.
 
     Args:
         fields: files, folders, globs or tables, as of `open_dataset`.
-        out: the table (`objects.csv`); None: only return the summary.
+        out: the table (`objects.csv`); None: only return the summary, as a preview.
         masks: label images, or folders of label images that are named like their fields.
         outlines: polygons or boxes: GeoJSON (QuPath), ImageJ ROI sets, COCO, YOLO, outlines of Cellpose, or tables of
             CellProfiler, ilastik, scikit-image and others; files or folders.
@@ -340,13 +420,17 @@ def collect_objects(
         size_px: side in pixels of the square around points, and around objects without a box.
         size_um: the same in µm.
         columns: the column of each meaning of a table, if it is not recognized: `{"x": "Pos X", "image": "Slide"}`.
+        unit: `"um"` or `"px"`: the unit of positions in tables and of points, if the names of columns do not state it.
         pixel_size_um: side in µm of a pixel of the fields, which replaces the pixel size that files declare.
-        group_pattern: regular expression for the group of a field in its path, as of `open_dataset`. Objects of a group
-            stay in the same set; by default, each field is a group.
+        group: the column with the group of each field (slide, well, patient), if the fields are those of a table.
+            Objects of a group stay in the same set; by default, each field is a group.
+        group_pattern: regular expression for the group of a field in its path, as of `open_dataset`. Other named parts,
+            such as `(?P<plate>P\d+)_(?P<well>[A-H]\d+)`, become further columns of the table of objects.
         emit: receives progress and notes.
 
     Returns:
-        The number of objects of each field, their sizes and classes, and the names that match no field.
+        The number of objects of each field, their sizes and classes, the columns and first rows of a table, the group
+        of each field, and the names that match no field.
 
     Raises:
         BadDataset: there are no fields or no objects, a file cannot be read, or names do not match.
@@ -363,36 +447,68 @@ def collect_objects(
     if len(used) + (finder is not None) != 1:
         raise CoverslipError("no-object-source", n_sources=len(used) + (finder is not None))
     source, paths = next(iter(used.items()), ("finder", []))
-    names = FieldNames(list_fields(fields, group_pattern=group_pattern, pixel_size_um=pixel_size_um, emit=emit))
+    names = FieldNames(
+        list_fields(fields, group=group, group_pattern=group_pattern, pixel_size_um=pixel_size_um, emit=emit)
+    )
     if finder is not None:
         file = None if finder_file is None else Path(finder_file)
         objects = objects_of_finder(names, finder, finder_settings or FinderSettings(), file, emit)
-        summary = summarize(finder, objects, names)
-    elif source == "masks":
-        summary = summarize("masks", objects := objects_of_masks(names, paths, emit), names)
+        summary = summarize(objects, names, Sources({finder: 0}))
+        _note_names(summary, emit)
     else:
-        size = PointSize(size_px, size_um)
-        objects, read = objects_of_files(
-            names, paths, are_points=source == "points", size=size, columns=columns or {}, emit=emit
-        )
-        summary = summarize(", ".join(read.kinds), objects, names, read.columns)
-    for each in _notes(summary):
-        emit(Noted.of(each))
+        size, choices = PointSize(size_px, size_um), TableChoices(columns or {}, unit)
+        objects, summary = read_objects_of(source, names, paths, size=size, choices=choices, emit=emit)
     if out is not None:
         objects.write_csv(Path(out), progress_reporter(emit, "writing-objects", "objects"))
     return summary
 
 
-def _notes(summary: Summary) -> Iterator[Note]:
+def read_objects_of(
+    source: str,
+    names: FieldNames,
+    paths: Sequence[Path],
+    *,
+    size: PointSize,
+    choices: TableChoices,
+    emit: Emit,
+    most_s: float | None = None,
+) -> tuple[Objects, Summary]:
+    """Return the objects in files, and their summary.
+
+    Args:
+        source: `masks`, `outlines` or `points`.
+        names: of the fields.
+        paths: files, or folders that are searched for files.
+        size: of the square around points.
+        choices: of the user, for tables.
+        emit: receives progress and notes.
+        most_s: seconds after which no other file is read; None: no limit.
+
+    Raises:
+        BadDataset: as of `collect_objects`.
+    """
+    if source == "masks":
+        objects, read = objects_of_masks(names, paths, emit, most_s)
+    else:
+        objects, read = objects_of_files(
+            names, paths, are_points=source == "points", size=size, choices=choices, emit=emit, most_s=most_s
+        )
+    table = None if read.table is None else preview_object_table(read.table, choices)
+    summary = summarize(objects, names, read, table)
+    _note_names(summary, emit)
+    return objects, summary
+
+
+def _note_names(summary: Summary, emit: Emit) -> None:
     if summary.unmatched:
         names = some(summary.unmatched)
-        yield note("objects-without-field", level="warning", n_names=len(summary.unmatched), names=names)
+        emit(Noted.of(note("objects-without-field", level="warning", n_names=len(summary.unmatched), names=names)))
     if summary.ambiguous:
         names = some(summary.ambiguous)
-        yield note("objects-of-several-fields", level="warning", n_names=len(summary.ambiguous), names=names)
-    if summary.n_empty:
+        emit(Noted.of(note("objects-of-several-fields", level="warning", n_names=len(summary.ambiguous), names=names)))
+    if summary.n_empty and summary.n_read == summary.n_files:
         names = some(name for name, n in summary.n_of_field.items() if not n)
-        yield note("fields-without-objects", level="warning", n_fields=summary.n_empty, names=names)
+        emit(Noted.of(note("fields-without-objects", level="warning", n_fields=summary.n_empty, names=names)))
 
 
 def _paths(sources: Path | str | Sequence[Path | str] | None) -> list[Path]:

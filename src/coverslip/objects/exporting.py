@@ -20,7 +20,7 @@ from coverslip.objects.outlines import Array, OutlineBuilder, Outlines, fill_out
 from coverslip.objects.table import UNKNOWN, FieldOfView, Objects
 
 Json = dict[str, Any]
-ObjectFormat = Literal["geojson", "label-tiff", "rois", "coco", "cellprofiler"]
+ObjectFormat = Literal["geojson", "label-tiff", "rois", "coco", "cellprofiler", "ome-tiff"]
 OBJECT_FORMATS: tuple[ObjectFormat, ...] = get_args(ObjectFormat)
 _SUFFIXES = {"geojson": ".geojson", "rois": ".zip", "coco": ".json", "cellprofiler": ".csv"}
 _SINGLE_FILE = ("coco", "cellprofiler")
@@ -66,7 +66,7 @@ def export_predicted(predicted: PredictedObjects, to: ObjectFormat, out: Path, r
             return [_write_json(_single(out, to), _coco(predicted, report))]
         case "cellprofiler":
             return [_write_cellprofiler(predicted, _single(out, to), report)]
-    files = _file_of_field(predicted.objects.fields, to, out)
+    files = file_of_field(predicted.objects.fields, to, out)
     written: list[Path] = []
     positions = np.split(np.arange(len(predicted.objects)), np.cumsum(predicted.objects.n_of_field)[:-1])
     for number, (field, of_field) in enumerate(zip(predicted.objects.fields, positions, strict=True)):
@@ -90,8 +90,17 @@ def _single(out: Path, to: ObjectFormat) -> Path:
     return out
 
 
-def _file_of_field(fields: Sequence[FieldOfView], to: ObjectFormat, out: Path) -> list[Path]:
-    """Return the file of each field: `out` itself if it has the suffix of the format and there is a single field."""
+def file_of_field(fields: Sequence[FieldOfView], to: str, out: Path) -> list[Path]:
+    """Return the file of each field: `out` itself if it has the suffix of the format and there is a single field.
+
+    Args:
+        fields: the fields.
+        to: the format; without a suffix of its own, the names have none.
+        out: a file or a folder.
+
+    Raises:
+        CoverslipError: there are several fields, and `out` is a file.
+    """
     suffix = _SUFFIXES.get(to, "")
     if suffix and len(fields) == 1 and out.suffix.lower() == suffix:
         return [out]
@@ -100,19 +109,20 @@ def _file_of_field(fields: Sequence[FieldOfView], to: ObjectFormat, out: Path) -
     stems = [_file_name(field) for field in fields]
     counts = Counter(stems)
     names = [
-        stem if counts[stem] == 1 else _safe(field.name).as_posix() for stem, field in zip(stems, fields, strict=True)
+        stem if counts[stem] == 1 else safe_path(field.name).as_posix()
+        for stem, field in zip(stems, fields, strict=True)
     ]
     return [out / f"{name}{suffix}" for name in names]
 
 
 def _file_name(field: FieldOfView) -> str:
     name, _, series = field.name.partition("#")
-    path = _safe(name)
+    path = safe_path(name)
     plain = path.with_name(re.sub(r"(?:\.ome)?\.[^.]+$", "", path.name) or path.name)
-    return f"{plain}{f'_{_safe(series)}' if series else ''}"
+    return f"{plain}{f'_{safe_path(series)}' if series else ''}"
 
 
-def _safe(name: str) -> PurePosixPath:
+def safe_path(name: str) -> PurePosixPath:
     """Return a name of a field as a relative path below the folder of the export."""
     parts = [re.sub(r'[<>:"|?*\\\x00-\x1f]', "_", part) for part in name.split("/") if part not in ("", ".", "..")]
     return PurePosixPath(*parts or ["field"])
@@ -168,10 +178,10 @@ def _geometry(objects: Objects, position: int) -> Json:
     return {"type": "MultiPolygon", "coordinates": closed}
 
 
-def polygons_of(objects: Objects, position: int) -> list[list[Array]]:
-    """Return the polygons of an object; its box if it has no outline."""
+def polygons_of(objects: Objects, position: int, *, with_box_of_points: bool = False) -> list[list[Array]]:
+    """Return the polygons of an object; its box if it has no outline, or optionally if it is a point."""
     polygons = objects.outlines.polygons(position)
-    if polygons:
+    if polygons and not (with_box_of_points and len(polygons[0][0]) == 1):
         return polygons
     x, y, width, height = objects.box[position].tolist()
     return [[np.array([(x, y), (x + width, y), (x + width, y + height), (x, y + height)], np.float32)]]
@@ -248,7 +258,7 @@ def _write_rois(predicted: PredictedObjects, positions: Array, file: Path) -> Pa
     names: Counter[str] = Counter()
     with atomic_write(file) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
         for position in positions.tolist():
-            name = _safe(_roi_name(predicted, position).replace("/", "_")).as_posix()
+            name = safe_path(_roi_name(predicted, position).replace("/", "_")).as_posix()
             names[name] += 1
             name = name if names[name] == 1 else f"{name}-{names[name]}"
             archive.writestr(zipfile.ZipInfo(f"{name}.roi"), _roi(predicted, position, name))
@@ -351,11 +361,7 @@ def _with_boxes(objects: Objects, positions: Array) -> Outlines:
     """Return the outlines of objects, with boxes for points and objects without an outline."""
     builder = OutlineBuilder()
     for position in positions.tolist():
-        polygons = polygons_of(objects, position)
-        if len(polygons[0][0]) == 1:
-            x, y, width, height = objects.box[position].tolist()
-            polygons = [[np.array([(x, y), (x + width, y), (x + width, y + height), (x, y + height)])]]
-        builder.add(polygons)
+        builder.add(polygons_of(objects, position, with_box_of_points=True))
     return builder.finish()
 
 
@@ -375,7 +381,7 @@ def _write_label_ids(predicted: PredictedObjects, out: Path) -> Path:
             labels = label_numbers(objects, positions)
             for label, position in zip(labels.tolist(), positions.tolist(), strict=True):
                 name, object_id = safe_cell(field.name), safe_cell(str(objects.object_id[position]))
-                yield name, label, object_id, *_prediction_cells(predicted, position)
+                yield name, label, object_id, *prediction_cells(predicted, position)
 
     return _write_table(out / "labels.csv", ("field", "label", "object_id", *_PREDICTION_COLUMNS), rows())
 
@@ -383,7 +389,8 @@ def _write_label_ids(predicted: PredictedObjects, out: Path) -> Path:
 _PREDICTION_COLUMNS = ("predicted", "probability", "decision")
 
 
-def _prediction_cells(predicted: PredictedObjects, position: int) -> tuple[str, str, str]:
+def prediction_cells(predicted: PredictedObjects, position: int) -> tuple[str, str, str]:
+    """Return the predicted class, its probability and the decision as cells of a table."""
     probability = float(predicted.probability[position])
     return (
         safe_cell(predicted.class_name(position)),
@@ -407,7 +414,7 @@ def _write_cellprofiler(predicted: PredictedObjects, file: Path, report: OnProgr
                 names[field],
                 f"{x - 0.5:.3f}",
                 f"{y - 0.5:.3f}",
-                *_prediction_cells(predicted, position),
+                *prediction_cells(predicted, position),
             )
             report(field + 1, len(objects.fields))
 

@@ -3,15 +3,15 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from coverslip.datasets import Dataset, ImageSource, one_line, open_dataset, some
+from coverslip.datasets import Dataset, ImageSource, check_pattern, grouped_by_pattern, one_line, open_dataset, some
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.events import Emit, Noted, progress_reporter
 from coverslip.images import describe_image, image_suffixes
 from coverslip.messages import note
-from coverslip.objects.table import FieldOfView
+from coverslip.objects.table import COLUMNS, FieldOfView
 
 _MOST_UNREADABLE = 5  # fields with a note of their own
 
@@ -28,27 +28,36 @@ _STARTS = re.compile(r"^(?:(?:masks?|labels?|objects?|points?|outlines?|rois?)[ 
 def list_fields(
     sources: Dataset | ImageSource,
     *,
+    group: str | None = None,
     group_pattern: str | None = None,
     pixel_size_um: float | None = None,
     emit: Emit,
 ) -> list[FieldOfView]:
-    """Return the fields of view in files, folders, globs or tables. Each series of a file is a field.
+    r"""Return the fields of view in files, folders, globs or tables. Each series of a file is a field.
 
     A file that is named like another one, with an ending such as `_masks`, contains objects and is no field. A field
     that cannot be read is reported.
 
     Args:
         sources: as of `open_dataset` without labels.
-        group_pattern: regular expression for the group of a field in its path, as of `open_dataset`.
+        group: column of a table of fields with the group of each field.
+        group_pattern: regular expression for the group of a field in its path, as of `open_dataset`. Its other named
+            parts, such as `(?P<well>[A-H]\d+)`, become further columns of the field.
         pixel_size_um: the side of a pixel in µm, which replaces that of the files.
         emit: receives progress and notes.
 
     Raises:
-        BadDataset: there are no fields, or none can be read.
+        BadDataset: there are no fields, none can be read, or the pattern matches no path.
     """
-    opened = sources
     if not isinstance(sources, Dataset):
-        opened = open_dataset(sources, labeled=False, group_pattern=group_pattern)
+        opened = open_dataset(sources, labeled=False, group=group, group_pattern=group_pattern)
+    elif group_pattern:
+        records, notes = grouped_by_pattern(sources.records, sources.root, group_pattern)
+        opened = replace(sources, records=tuple(records), notes=(*sources.notes, *notes))
+        check_pattern([opened], group_pattern)
+    else:
+        opened = sources
+    parts = _NamedParts(group_pattern)
     for each in opened.notes:
         emit(Noted.of(each))
     stems = {_stem(record.image_id) for record in opened.records}
@@ -96,6 +105,7 @@ def list_fields(
                     pixel_size_um=(pixel_size_um, pixel_size_um) if pixel_size_um else series.pixel_size_at(0),
                     is_pixel_size_stated=pixel_size_um is not None,
                     group=record.named_group or "",
+                    about=(*_other_columns(record.about), *parts.of(name)),
                 ),
             )
     if n_unreadable > _MOST_UNREADABLE:
@@ -103,6 +113,34 @@ def list_fields(
     if not fields:
         raise BadDataset("no-readable-field", file=opened.root, n_files=len(records))
     return list(fields.values())
+
+
+class _NamedParts:
+    """The parts that a pattern names, other than `group`, in the path of a field.
+
+    Raises:
+        BadDataset: a name is that of a column of tables of objects.
+    """
+
+    def __init__(self, pattern: str | None) -> None:
+        self._pattern = re.compile(pattern) if pattern else None
+        self._names = [name for name in self._pattern.groupindex if name != "group"] if self._pattern else []
+        if reserved := [name for name in self._names if name in _RESERVED]:
+            raise BadDataset("pattern-part-reserved", part=reserved[0])
+
+    def of(self, path: str) -> tuple[tuple[str, str], ...]:
+        """Return the name and the text of each part; an empty text if the pattern does not find it."""
+        if self._pattern is None or not self._names:
+            return ()
+        match = self._pattern.search(path)
+        return tuple((name, (match[name] or "") if match else "") for name in self._names)
+
+
+_RESERVED = {*COLUMNS, "pixel_size_um"}
+
+
+def _other_columns(about: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    return ((name, cell) for name, cell in about if name not in _RESERVED)
 
 
 def _stem(name: str) -> str:
@@ -129,6 +167,7 @@ class FieldNames:
     fields: Sequence[FieldOfView]
     unmatched: dict[str, None] = field(default_factory=dict)
     ambiguous: dict[str, None] = field(default_factory=dict)
+    matched: dict[str, FieldOfView] = field(default_factory=dict)
     _by_name: dict[str, FieldOfView] = field(default_factory=dict)
     _by_stem: dict[str, list[FieldOfView]] = field(default_factory=dict)
     _matches: dict[str, list[FieldOfView]] = field(default_factory=dict)
@@ -154,6 +193,7 @@ class FieldNames:
             candidates = self._matches[name] = self._candidates(name)
         of_series = [each for each in candidates if series is None or (each.series or 0) == series]
         if len(of_series) == 1:
+            self.matched.setdefault(name, of_series[0])
             return of_series[0]
         (self.ambiguous if of_series else self.unmatched)[name] = None
         return None

@@ -1,7 +1,7 @@
 """Files of objects of other programs, whose kind is recognized by their content."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from coverslip.images import open_image
 from coverslip.objects.field_objects import FieldObjects
 from coverslip.objects.label_images import LABEL_SUFFIXES, read_label_planes
 from coverslip.objects.object_tables import (
+    TableChoices,
     columns_of,
     kind_of_table,
     open_object_table,
@@ -43,7 +44,8 @@ class Sources:
     """What the files were."""
 
     kinds: dict[str, int] = field(default_factory=dict)  # number of files of each kind
-    columns: dict[str, str] = field(default_factory=dict)  # of the first table, from meaning to column
+    n_files: int = 0  # also those that were not read
+    table: Path | None = None  # the first table
 
 
 def is_companion(file: Path) -> bool:
@@ -52,7 +54,7 @@ def is_companion(file: Path) -> bool:
 
 
 def read_object_file(
-    file: Path, objects: FieldObjects, sources: Sources, *, mapping: Mapping[str, str], is_only_file: bool
+    file: Path, objects: FieldObjects, sources: Sources, *, choices: TableChoices, is_only_file: bool
 ) -> None:
     """Add the objects in a file.
 
@@ -60,7 +62,7 @@ def read_object_file(
         file: the file.
         objects: receives them.
         sources: receives the kind of the file.
-        mapping: columns of a table as chosen by the user, by meaning.
+        choices: of the user, for tables.
         is_only_file: it then belongs to the only field, whatever its name is.
 
     Raises:
@@ -83,7 +85,7 @@ def read_object_file(
     elif head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
         kind = _read_json(file, objects, is_only_file=is_only_file)
     elif head.strip():
-        kind = _read_text(file, objects, sources, mapping, is_only_file=is_only_file)
+        kind = _read_text(file, objects, sources, choices, is_only_file=is_only_file)
     sources.kinds[kind] = sources.kinds.get(kind, 0) + 1
 
 
@@ -108,7 +110,7 @@ def _read_json(file: Path, objects: FieldObjects, *, is_only_file: bool) -> str:
 
 
 def _read_text(
-    file: Path, objects: FieldObjects, sources: Sources, mapping: Mapping[str, str], *, is_only_file: bool
+    file: Path, objects: FieldObjects, sources: Sources, choices: TableChoices, *, is_only_file: bool
 ) -> str:
     kind = _kind_of_lines(text_lines(file, _N_FIRST_LINES))
     if kind is not None:
@@ -120,21 +122,36 @@ def _read_text(
                 case "cellpose":
                     read_cellpose_outlines(file, lines, of, objects)
                 case _:
-                    read_points(file, lines, of, objects)
+                    read_points(file, lines, of, objects, choices.unit)
         return kind
     table = open_object_table(file)
     if table is None:
         raise BadDataset("unknown-object-file", file=file)
     table_kind = kind_of_table(table.columns)
-    columns = columns_of(table, table_kind, mapping)
-    sources.columns = sources.columns or {meaning: column.name for meaning, column in columns.items()}
+    sources.table = sources.table or file
+    columns = columns_of(table, table_kind, choices)
     of = None
     if not {"image", "image_number"} & columns.keys():
         of = _field_of(file, objects, is_only_file=is_only_file)
         if of is None:
             return table_kind.name
-    read_object_table(table, table_kind, columns, objects, of)
+    read_object_table(table, table_kind, columns, choices.unit, objects, of)
     return table_kind.name
+
+
+def is_table_of_objects(file: Path) -> bool:
+    """Return whether a file is a table with names of columns.
+
+    Raises:
+        BadDataset: the file cannot be read, or is not text.
+    """
+    if file.suffix.lower() not in _TABLE_SUFFIXES:
+        return False
+    lines = text_lines(file, _N_FIRST_LINES)
+    return any(map(str.strip, lines)) and _kind_of_lines(lines) is None
+
+
+_TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
 
 
 def _kind_of_lines(lines: Sequence[str]) -> str | None:

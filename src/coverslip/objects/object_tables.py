@@ -4,8 +4,10 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
+from typing import Literal
 
 from coverslip.datasets import one_line, plain_name
 from coverslip.errors import BadDataset
@@ -15,7 +17,9 @@ from coverslip.objects.fields import FieldNames
 from coverslip.objects.table import UNKNOWN, FieldOfView
 from coverslip.objects.text_files import table_rows
 
+Unit = Literal["px", "um"]  # of positions
 _MOST_FAULTS = 5  # in an error
+_N_FIRST_ROWS = 5  # in a preview
 _MICROMETERS = re.compile(r"[_ (\[]*(?:[µμu]m|microns?|micrometers?)[)\]]*$")
 _PIXELS = re.compile(r"[_ (\[]*(?:px|pixels?)[)\]]*$")
 
@@ -146,6 +150,27 @@ class Column:
     is_in_um: bool
 
 
+@dataclass(frozen=True, slots=True)
+class TableChoices:
+    """What a user states about tables."""
+
+    columns: Mapping[str, str] = field(default_factory=dict)  # from meaning to column; an empty name: none
+    unit: Unit | None = None  # of positions; None: as the names of the columns state it, else pixels
+
+
+@dataclass(frozen=True, slots=True)
+class TablePreview:
+    """The columns of a table of objects, their meanings, and the first rows."""
+
+    file: str
+    kind: str  # a name of `KINDS`
+    columns: tuple[str, ...]
+    meanings: dict[str, str]  # from meaning to column
+    in_um: tuple[str, ...]  # meanings whose values are in µm
+    first_rows: tuple[tuple[str, ...], ...]
+    n_rows: int
+
+
 @dataclass(slots=True)
 class ObjectTable:
     """The header of a table, and its rows, which are read once."""
@@ -193,18 +218,30 @@ def kind_of_table(columns: Sequence[str]) -> TableKind:
     return next(kind for kind in KINDS if any(map(names.issuperset, kind.needs)))
 
 
-def columns_of(table: ObjectTable, kind: TableKind, mapping: Mapping[str, str]) -> dict[str, Column]:
+def columns_of(table: ObjectTable, kind: TableKind, choices: TableChoices) -> dict[str, Column]:
     """Return the column of each meaning.
 
     Args:
         table: the table.
         kind: of the table.
-        mapping: from meaning to column, as chosen by the user; an empty name: there is no such column.
+        choices: of the user.
 
     Raises:
         BadDataset: a chosen column does not exist, or there are no positions.
     """
-    plain = [_plain(column) for column in table.columns]
+    columns = _chosen_columns(table, kind, choices)
+    if not _has_positions(columns):
+        raise BadDataset("no-positions-in-table", file=table.file, columns=one_line(", ".join(table.columns), 400))
+    return columns
+
+
+def _has_positions(columns: Mapping[str, Column]) -> bool:
+    return {"x", "y"} <= columns.keys() or {"x_min", "y_min"} <= columns.keys()
+
+
+def _chosen_columns(table: ObjectTable, kind: TableKind, choices: TableChoices) -> dict[str, Column]:
+    """Return the column of each meaning; raises if a chosen one does not exist."""
+    plain, mapping = [_plain(column) for column in table.columns], choices.columns
     columns: dict[str, Column] = {}
     for meaning in mapping:
         if meaning not in MEANINGS:
@@ -228,10 +265,9 @@ def columns_of(table: ObjectTable, kind: TableKind, mapping: Mapping[str, str]) 
         else:
             at = next((recognized.index(name) for name in names if name in recognized), None)
         if at is not None:
-            unit = plain_name(table.columns[at])
-            columns[meaning] = Column(at, table.columns[at], bool(_MICROMETERS.search(unit)))
-    if not ({"x", "y"} <= columns.keys() or {"x_min", "y_min"} <= columns.keys()):
-        raise BadDataset("no-positions-in-table", file=table.file, columns=one_line(", ".join(table.columns), 400))
+            name = table.columns[at]
+            is_in_um = bool(_MICROMETERS.search(plain_name(name))) if choices.unit is None else choices.unit == "um"
+            columns[meaning] = Column(at, name, is_in_um and meaning in _POSITIONS)
     return columns
 
 
@@ -246,11 +282,52 @@ def _without_name_of_objects(plain: Sequence[str]) -> list[str]:
 
 _OF_OBJECTS = re.compile(r"(.+_)(?:areashape_center|areashape_boundingbox|location_center)")
 
+_POSITIONS = frozenset({"x", "y", "x_min", "y_min", "x_max", "y_max", "width", "height", "radius"})
+
+
+def preview_object_table(file: Path, choices: TableChoices) -> TablePreview | None:
+    """Return the columns of a table, their meanings, and the first rows; None if the file has no names of columns.
+
+    Columns that the user chose and that do not exist are ignored.
+
+    Raises:
+        BadDataset: the file cannot be read, or is not text.
+    """
+    table = open_object_table(file)
+    if table is None:
+        return None
+    kind = kind_of_table(table.columns)
+    plain = set(map(_plain, table.columns))
+    existing = {
+        meaning: name
+        for meaning, name in choices.columns.items()
+        if meaning in MEANINGS and (not name or _plain(name) in plain)
+    }
+    columns = _chosen_columns(table, kind, replace(choices, columns=existing))
+    rows = _data_rows(table, kind, columns, choices.unit) if _has_positions(columns) else table.rows
+    first = [cells for _, cells in islice(rows, _N_FIRST_ROWS)]
+    n_rows = len(first) + sum(1 for _ in rows)
+    return TablePreview(
+        file=file.name,
+        kind=kind.name,
+        columns=tuple(map(one_line, table.columns)),
+        meanings={meaning: column.name for meaning, column in columns.items()},
+        in_um=tuple(meaning for meaning, column in columns.items() if column.is_in_um),
+        first_rows=tuple(tuple(one_line(cell, 60) for cell in cells[: len(table.columns)]) for cells in first),
+        n_rows=n_rows,
+    )
+
+
 _PLAIN_EMPTY: dict[str, tuple[str, ...]] = dict.fromkeys(MEANINGS, ())
 
 
 def read_object_table(
-    table: ObjectTable, kind: TableKind, columns: dict[str, Column], objects: FieldObjects, of: FieldOfView | None
+    table: ObjectTable,
+    kind: TableKind,
+    columns: dict[str, Column],
+    unit: Unit | None,
+    objects: FieldObjects,
+    of: FieldOfView | None,
 ) -> None:
     """Add the objects of a table.
 
@@ -258,6 +335,7 @@ def read_object_table(
         table: as opened.
         kind: of the table.
         columns: of each meaning.
+        unit: of positions, as stated by the user.
         objects: receives the objects.
         of: the field of all rows, if the table names no images.
 
@@ -269,12 +347,12 @@ def read_object_table(
     image_of_number = _cellprofiler_images(table.file, objects.names) if is_numbered and not files else {}
     faults: list[tuple[int, str]] = []
     n_faults = 0
-    for line, cells in _data_rows(table, kind, columns):
+    for line, cells in _data_rows(table, kind, columns, unit):
         try:
-            field = _field_of(cells, kind, columns, objects.names, image_of_number, files) or of
-            if field is None:
+            of_row = _field_of(cells, kind, columns, objects.names, image_of_number, files) or of
+            if of_row is None:
                 continue
-            _add(cells, columns, kind, field, objects, table.file)
+            _add(cells, columns, kind, of_row, objects, table.file)
         except ValueError as error:
             n_faults += 1
             if n_faults <= _MOST_FAULTS:
@@ -286,7 +364,9 @@ def read_object_table(
         raise BadDataset("invalid-rows", file=table.file, n_rows=n_faults, rows=rows, has_more=n_faults > _MOST_FAULTS)
 
 
-def _data_rows(table: ObjectTable, kind: TableKind, columns: dict[str, Column]) -> Iterator[tuple[int, list[str]]]:
+def _data_rows(
+    table: ObjectTable, kind: TableKind, columns: dict[str, Column], unit: Unit | None
+) -> Iterator[tuple[int, list[str]]]:
     """Yield the rows of a table. TrackMate repeats the header in other words and with units, for `columns`."""
     at = columns.get("x") or columns["x_min"]
     is_data = False
@@ -294,7 +374,11 @@ def _data_rows(table: ObjectTable, kind: TableKind, columns: dict[str, Column]) 
         cells += [""] * (len(table.columns) - len(cells))
         if kind.name == "trackmate" and not is_data and not _is_number(cells[at.index]):
             for meaning in ("x", "y", "radius"):
-                if meaning in columns and _MICROMETERS.search(cells[columns[meaning].index].casefold()):
+                if (
+                    unit is None
+                    and meaning in columns
+                    and _MICROMETERS.search(cells[columns[meaning].index].casefold())
+                ):
                     columns[meaning] = replace(columns[meaning], is_in_um=True)
             continue
         is_data = True
@@ -440,8 +524,8 @@ def _cellprofiler_images(file: Path, names: FieldNames) -> dict[str, FieldOfView
         trial = replace(names, unmatched={}, ambiguous={})
         for _, cells in table.rows:
             for k in channels:
-                if k < len(cells) and (field := trial.match(cells[k])) is not None:
-                    matches[k][cells[at_number]] = field
+                if k < len(cells) and (of_image := trial.match(cells[k])) is not None:
+                    matches[k][cells[at_number]] = of_image
         best = max(matches.values(), key=len, default={})
         if best:
             return best
@@ -449,13 +533,20 @@ def _cellprofiler_images(file: Path, names: FieldNames) -> dict[str, FieldOfView
     raise BadDataset("no-cellprofiler-images", file=file)
 
 
-def read_points(file: Path, lines: Sequence[str], of: FieldOfView, objects: FieldObjects) -> None:
+def read_points(
+    file: Path, lines: Sequence[str], of: FieldOfView, objects: FieldObjects, unit: Unit | None = None
+) -> None:
     """Add the points of a file without names of columns: `x y` and optionally a class on each line.
 
     Raises:
-        BadDataset: a line is invalid.
+        BadDataset: a line is invalid, or positions are in µm and the pixel size of the field is unknown.
     """
     faults: list[int] = []
+    side_x, side_y = 1.0, 1.0
+    if unit == "um":
+        if of.pixel_size_um is None:
+            raise no_pixel_size(file, of)
+        side_x, side_y = of.pixel_size_um
     for number, line in enumerate(lines, start=1):
         words = re.split(r"[\s,;]+", line.strip())
         if words == [""]:
@@ -467,7 +558,9 @@ def read_points(file: Path, lines: Sequence[str], of: FieldOfView, objects: Fiel
         except ValueError:
             faults.append(number)
             continue
-        objects.add(of, file, point=(x, y), label=words[2] if len(words) > 2 else "", object_id=str(number))
+        objects.add(
+            of, file, point=(x / side_x, y / side_y), label=words[2] if len(words) > 2 else "", object_id=str(number)
+        )
     if faults:
         listed = ", ".join(map(str, faults[:_MOST_FAULTS]))
         raise BadDataset("points-invalid", file=file, n_lines=len(faults), numbers=listed)

@@ -41,6 +41,7 @@ class FieldOfView:
     pixel_size_um: PixelSize | None = None  # as declared, or as stated by the user
     is_pixel_size_stated: bool = False  # by the user
     group: str = ""  # empty: the field is the group
+    about: tuple[tuple[str, str], ...] = ()  # further columns, such as the well and the plate
 
     @property
     def area_of_pixel(self) -> float:
@@ -98,9 +99,11 @@ class Objects:
         root = file.absolute().parent
         paths = [safe_cell(name_as_text(_relative(field.path, root))) for field in self.fields]
         states_size = any(field.is_pixel_size_stated for field in self.fields)
+        more = list(dict.fromkeys(name for field in self.fields for name, _ in field.about))
+        about = [[safe_cell(dict(field.about).get(name, "")) for name in more] for field in self.fields]
         with atomic_write(file) as part, part.open("w", newline="", encoding="utf-8") as stream:
             writer = CsvWriter(stream)
-            writer.writerow((*COLUMNS, "pixel_size_um") if states_size else COLUMNS)
+            writer.writerow((*COLUMNS, *map(safe_cell, more), *(("pixel_size_um",) if states_size else ())))
             for position, outline in enumerate(self.outlines.wkt()):
                 field_index = int(self.field[position])
                 field = self.fields[field_index]
@@ -118,6 +121,7 @@ class Objects:
                     "" if at_edge == UNKNOWN else at_edge,
                     "" if label == UNKNOWN else safe_cell(self.labels[label]),
                     safe_cell(field.group),
+                    *about[field_index],
                 ]
                 if states_size:
                     row.append("" if field.pixel_size_um is None else repr(field.pixel_size_um[0]))
@@ -283,6 +287,12 @@ class _Rows:
             z=np.frombuffer(self._z, np.int32),
             labels=self._labels,
         )
+
+
+def is_objects_table(file: Path) -> bool:
+    """Return whether a file is a table of objects that `Objects.write_csv` wrote, or one with its columns."""
+    _, header = next(table_rows(file), (0, []))
+    return set(_NEEDED) <= set(header)
 
 
 def outlines_in_plane(file: Path, path: Path, series: int, t: int, z: int | str) -> tuple[Array, Outlines]:

@@ -1,7 +1,7 @@
 """Suggested groupings of the images of a dataset: columns of its tables, and parts of file names.
 
-Each suggestion was tested: a training would accept it. So classes, unique numbers, and serial numbers of the images of
-each class, folder or file are never suggested.
+If images have labels, each suggestion was tested: a training would accept it. So classes, unique numbers, and serial
+numbers of the images of each class, folder or file are never suggested.
 """
 
 import re
@@ -20,6 +20,7 @@ from coverslip.datasets import (
     grouped_by_pattern,
     groups_in_names,
     has_image_suffix,
+    patterns_in_names,
 )
 from coverslip.errors import CoverslipError
 from coverslip.workspace.datasets import grouping
@@ -38,7 +39,7 @@ _SMALLEST_BLOCK = 3  # images of a class, folder or file that are needed to reco
 
 @dataclass(frozen=True, slots=True)
 class GroupSuggestion:
-    """A grouping of these images that a training would accept."""
+    """A grouping of these images that a training would accept, as far as images have labels."""
 
     column: Annotated[str | None, Field(description="Column of the tables; null for a pattern.")]
     pattern: Annotated[str | None, Field(description="Pattern that finds groups in paths; null for a column.")]
@@ -65,7 +66,8 @@ def list_suggestions(workspace: Workspace, dataset_id: str) -> list[GroupSuggest
     with workspace.engine.connect() as connection:
         row = refuse_unread(connection, dataset_id)
         data, scan = load_dataset(connection, dataset_id), load_scan(connection, dataset_id)
-    recipe = recipe_for(workspace, row, {})
+    is_labeled = any(record.label is not None for record in data.records)
+    recipe = recipe_for(workspace, row, {}) if is_labeled else None
     suggestions: list[GroupSuggestion] = []
     groupings: set[tuple[int, ...]] = set()
     for suggestion, groups in _candidates(workspace, row, data, scan):
@@ -74,7 +76,10 @@ def list_suggestions(workspace: Workspace, dataset_id: str) -> list[GroupSuggest
             continue
         groupings.add(as_numbers)
         with suppress(CoverslipError):
-            if preview_of_split(*apply_recipe(grouping.with_groups(data, groups), recipe), scan).refusal is None:
+            if (
+                recipe is None
+                or preview_of_split(*apply_recipe(grouping.with_groups(data, groups), recipe), scan).refusal is None
+            ):
                 suggestions.append(suggestion)
         if len(suggestions) == _MOST:
             break
@@ -108,6 +113,10 @@ def _candidates(
                 None, candidate.pattern, candidate.n_groups, candidate.example, candidate.p, candidate.is_significant
             )
             yield suggestion, [record.group for record in records]
+    if all(record.label is None for record in data.records):
+        for pattern, names in patterns_in_names([data.relative_path(record) for record in data.records]):
+            example = next(filter(None, names))
+            yield GroupSuggestion(None, pattern, len(set(filter(None, names))), example), names
 
 
 def _columns(workspace: Workspace, row: AnyRow) -> list[str]:

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 from coverslip.errors import CoverslipError
 from coverslip.files import write_json
 from coverslip.messages import Failure, Note, text
-from coverslip.objects import FinderSettings, list_finders
+from coverslip.objects import MEANINGS, FinderSettings, TablePreview, list_finders
 from coverslip.processes import Json
 from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.datasets.sources import Source, open_sources
@@ -34,6 +34,7 @@ _PREVIEW_SECONDS = 120.0  # a longer time means that the finder is too slow for 
 _IDLE_SECONDS = 300.0
 _LAST = "last.json"  # what was collected last
 
+OneName = Annotated[str, StringConstraints(max_length=1_000)]
 OnePath = Annotated[str, StringConstraints(min_length=1, max_length=4_096, pattern=r"^[^\x00]*$")]
 
 
@@ -54,6 +55,22 @@ class ObjectsToCollect(BaseModel):
     finder_file: OnePath | None = Field(default=None, description="The file that the finder needs.")
     size_px: float | None = Field(
         default=None, ge=1, le=10_000, description="Side of the square around each point, in pixels."
+    )
+    size_um: float | None = Field(
+        default=None, gt=0, le=100_000, description="Side of the square around each point, in µm."
+    )
+    columns: dict[Annotated[str, StringConstraints(max_length=40)], OneName] = Field(
+        default_factory=dict,
+        max_length=len(MEANINGS),
+        description="Columns of a table that are not recognized, by their meanings: " + ", ".join(MEANINGS) + ".",
+    )
+    unit: Literal["px", "um"] | None = Field(
+        default=None, description="The unit of positions; null: as the names of columns state it, else pixels."
+    )
+    group_pattern: OneName | None = Field(
+        default=None,
+        description="A regular expression that finds the group of each field in its path. Other named parts become "
+        "columns of the objects. Null: the groups of the dataset.",
     )
     pixel_size_um: float | None = Field(
         default=None, gt=0, le=10_000, description="Side of a pixel of the fields in µm; null: that of the files."
@@ -129,15 +146,81 @@ class FinderPreview:
     settings: Annotated[FinderSettings, Field(description="With the estimates of settings that were empty.")]
 
 
-class FinderPreviews:
-    """Searches single fields in a process that is kept for the next settings. It ends when it is idle."""
+@dataclass(frozen=True, slots=True)
+class PreviewedField:
+    """A field of view with its objects, as it will be in the table of objects."""
+
+    name: str
+    n_objects: int
+    group: Annotated[str, Field(description="Empty: the field is a group of its own.")]
+    about: Annotated[dict[str, str], Field(description="Further columns, such as the well and the plate.")]
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewedObject:
+    """One of the first objects."""
+
+    image_id: str
+    field: str
+    object_id: str
+    box: Annotated[list[int], Field(description="x, y, width and height in pixels.")]
+    label: Annotated[str, Field(description="Empty: unknown.")]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPreview:
+    """The objects in files, before they become a dataset."""
+
+    kind: Annotated[str, Field(description="The kinds of the files.")]
+    n_files: int
+    n_read: Annotated[int, Field(description="Files that were read; other files are read when the dataset is created.")]
+    n_objects: int
+    n_of_label: Annotated[dict[str, int], Field(description="The number of objects of each class.")]
+    n_at_edge: Annotated[int, Field(description="Objects that touch the edge of their field.")]
+    side_px: Annotated[list[float], Field(description="Smallest, median and largest side of the boxes.")]
+    n_fields: int
+    n_empty: Annotated[int, Field(description="Fields without objects in the files that were read.")]
+    n_groups: Annotated[int, Field(description="Named groups; 0: each field is a group.")]
+    fields: Annotated[list[PreviewedField], Field(description="The first fields.")]
+    matches: Annotated[dict[str, str], Field(description="The first names in the files, and the fields of these.")]
+    n_matches: int
+    first: Annotated[list[PreviewedObject], Field(description="The first objects.")]
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectsPreview:
+    """What was recognized in files of objects. Either `objects` or `error` is null."""
+
+    table: Annotated[TablePreview | None, Field(description="The first table; null: there is none.")]
+    objects: ReadPreview | None
+    error: Annotated[Failure | None, Field(description="Why the objects cannot be read.")]
+    notes: Annotated[list[Note], Field(description="Notes and warnings about the objects.")]
+
+
+class ObjectPreviews:
+    """Reads files, or searches single fields, in a process that is kept for the next choice. It ends when idle."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace, self._lock = workspace, threading.Lock()
         self._worker: ReusableWorker | None = None
         self._timer: threading.Timer | None = None
 
-    def preview(self, dataset_id: str, row_id: int, choice: FinderToPreview) -> FinderPreview:
+    def preview_files(self, dataset_id: str, choice: ObjectsToCollect) -> ObjectsPreview:
+        """Read the files of objects, or the first of many files.
+
+        Raises:
+            NotFound: there is no such dataset.
+            Conflict: its images are still being read, could not be read, or their folder is missing.
+            CoverslipError: a path is outside the readable folders, or there is no file.
+        """
+        if choice.source == "finder":
+            raise CoverslipError("no-object-source", n_sources=0)
+        with self._workspace.engine.connect() as connection:
+            reading_images.refuse_unready(connection, dataset_id)
+        request = _request(self._workspace, dataset_id, choice)
+        return _PREVIEW_OF_FILES.validate_python(self._result(request))
+
+    def preview_finder(self, dataset_id: str, row_id: int, choice: FinderToPreview) -> FinderPreview:
         """Search an image of a dataset.
 
         Raises:
@@ -147,7 +230,7 @@ class FinderPreviews:
         """
         source = picture_source(self._workspace, dataset_id, row_id)
         path, plan = self._workspace.allowed_image(source.path, source.plan)
-        request = {**choice.model_dump(mode="json"), "path": str(path), "plan": plan.as_json()}
+        request = {**choice.model_dump(mode="json"), "source": "finder", "path": str(path), "plan": plan.as_json()}
         if choice.finder_file is not None:
             request["finder_file"] = str(self._workspace.allowed(choice.finder_file))
         result = self._result(request)
@@ -183,6 +266,20 @@ class FinderPreviews:
 
 
 _NOTE = TypeAdapter(Note)
+_PREVIEW_OF_FILES = TypeAdapter(ObjectsPreview)
+
+
+def _request(workspace: Workspace, dataset_id: str, choice: ObjectsToCollect) -> Json:
+    """Return the request of a worker process.
+
+    Raises:
+        CoverslipError: a path is outside the readable folders or does not exist.
+    """
+    request = choice.model_dump(mode="json")
+    request["paths"] = [str(workspace.allowed(path)) for path in choice.paths]
+    if choice.finder_file is not None:
+        request["finder_file"] = str(workspace.allowed(choice.finder_file))
+    return {"workspace": workspace.as_json(), "dataset_id": dataset_id, **request}
 
 
 def finders() -> list[FinderName]:
@@ -224,16 +321,13 @@ def start_objects(workspace: Workspace, dataset_id: str, choice: ObjectsToCollec
     """
     with workspace.engine.connect() as connection:
         row = reading_images.refuse_unready(connection, dataset_id)
-    request = choice.model_dump(mode="json")
-    request["paths"] = [str(workspace.allowed(path)) for path in choice.paths]
-    if choice.finder_file is not None:
-        request["finder_file"] = str(workspace.allowed(choice.finder_file))
+    request = _request(workspace, dataset_id, choice)
     table = workspace.objects / dataset_id / f"objects-{new_id()}.csv"
     table.parent.mkdir(parents=True, exist_ok=True)
     workspace.works.start(
         OBJECTS,
         dataset_id,
-        {"workspace": workspace.as_json(), "dataset_id": dataset_id, "table": str(table), **request},
+        {"table": str(table), **request},
         partial(_open, workspace, dataset_id, text("objects-of-dataset", name=row.name)),
         name=row.name,
         link=f"/datasets/{dataset_id}/objects",

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from coverslip.inference import Classifier
+    from coverslip.objects import FieldNames
     from coverslip.runs import Prediction
     from coverslip.workspace.store.rows import AnyRow
     from coverslip.workspace.store.workspace import Workspace
@@ -146,7 +148,11 @@ def collect(request: Json, emit: Emit) -> Json:
         finder_settings=FinderSettings.model_validate(request["finder_settings"]) if is_finder else None,
         finder_file=request["finder_file"] if is_finder else None,
         size_px=request["size_px"],
+        size_um=request["size_um"],
+        columns=request["columns"],
+        unit=request["unit"],
         pixel_size_um=request["pixel_size_um"],
+        group_pattern=request["group_pattern"] or None,
         emit=handle,
     )
     names = ("kind", "n_objects", "n_of_field", "n_of_label", "n_at_edge", "side_px")
@@ -157,12 +163,97 @@ def collect(request: Json, emit: Emit) -> Json:
 _PREVIEW_PIXELS, _PREVIEW_SIDE = 4_200_000, 2_048  # of a field that is searched as a whole; else of its center
 
 
-def preview_objects(request: Json, _: Emit) -> Json:
-    """Return the objects that a finder finds in an image, or in the center of a large one.
+def export_objects(request: Json, emit: Emit) -> Json:
+    """Write the objects of a prediction for another program, and return the number of files and the notes.
 
     Raises:
-        CoverslipError: the image cannot be read, or the finder failed.
+        CoverslipError: the prediction has no table of objects, or a file cannot be read or written.
     """
+    from coverslip.workspace.predictions.object_export import ObjectExport, write_objects
+
+    notes: list[Note] = []
+
+    def handle(event: Event) -> None:
+        if isinstance(event, Noted):
+            notes.append(event.note)
+        emit(event)
+
+    choice = ObjectExport.model_validate({name: request[name] for name in ObjectExport.model_fields})
+    files = write_objects(_workspace(request), request["prediction_id"], choice, handle)
+    return {"n_files": len(files), "notes": [asdict(each) for each in notes]}
+
+
+_PREVIEW_S, _PREVIEW_LINES = 5.0, 200  # after which no other file of objects is read; fields and names that are shown
+
+
+def preview_objects(request: Json, _: Emit) -> Json:
+    """Return a preview of the objects in files, or of those that a finder finds in an image.
+
+    Raises:
+        CoverslipError: the fields or the image cannot be read, there are no files, or the finder failed.
+    """
+    return _preview_finder(request) if request["source"] == "finder" else _preview_files(request)
+
+
+def _preview_files(request: Json) -> Json:
+    from coverslip.objects import PointSize, TableChoices, preview_first_table, read_objects_of
+
+    notes: list[Note] = []
+
+    def handle(event: Event) -> None:
+        if isinstance(event, Noted):
+            notes.append(event.note)
+
+    is_masks, paths = request["source"] == "masks", list(map(Path, request["paths"]))
+    choices = TableChoices(request["columns"], request["unit"])
+    objects = error = table = None
+    try:
+        names = _field_names(request, handle)
+        size = PointSize(request["size_px"], request["size_um"])
+        _, summary = read_objects_of(
+            request["source"], names, paths, size=size, choices=choices, emit=handle, most_s=_PREVIEW_S
+        )
+        shared = ("kind", "n_files", "n_read", "n_objects", "n_of_label", "n_at_edge", "side_px")
+        fields = [
+            {"name": f.name, "n_objects": summary.n_of_field[f.name], "group": f.group, "about": dict(f.about)}
+            for f in summary.fields[:_PREVIEW_LINES]
+        ]
+        objects = {
+            **{name: getattr(summary, name) for name in shared},
+            "n_fields": len(summary.fields),
+            "n_empty": summary.n_empty,
+            "n_groups": len({f.group for f in summary.fields if f.group}),
+            "fields": fields,
+            "matches": dict(islice(summary.matches.items(), _PREVIEW_LINES)),
+            "n_matches": len(summary.matches),
+            "first": [asdict(each) for each in summary.first],
+        }
+        table = summary.table
+    except CoverslipError as failure:
+        error = failure.failure
+        with suppress(CoverslipError):
+            table = None if is_masks else preview_first_table(paths, choices)
+    return {
+        "table": None if table is None else asdict(table),
+        "objects": objects,
+        "error": None if error is None else asdict(error),
+        "notes": [asdict(each) for each in notes],
+    }
+
+
+def _field_names(request: Json, emit: Emit) -> "FieldNames":
+    from coverslip.objects import FieldNames, list_fields
+    from coverslip.workspace.store.database import read_transaction
+    from coverslip.workspace.store.rows import load_dataset
+
+    with read_transaction(_workspace(request).engine) as connection:
+        data = load_dataset(connection, request["dataset_id"])
+    pattern = request["group_pattern"] or None
+    return FieldNames(list_fields(data, group_pattern=pattern, pixel_size_um=request["pixel_size_um"], emit=emit))
+
+
+def _preview_finder(request: Json) -> Json:
+    """Return the objects that a finder finds in an image, or in the center of a large one."""
     import numpy as np
 
     from coverslip.objects import FinderSettings, trace_labels

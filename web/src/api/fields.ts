@@ -9,12 +9,14 @@ export type FieldLabels = Schemas['FieldLabels'];
 export type FieldPredictions = Schemas['FieldPredictions'];
 export type ObjectsState = Schemas['ObjectsState'];
 export type ObjectsToCollect = Schemas['ObjectsToCollect'];
+export type ObjectsPreview = Schemas['ObjectsPreview'];
+export type ObjectExport = Schemas['ObjectExport'];
 export type FinderSettings = Schemas['FinderSettings'];
 export type FinderPreview = Schemas['FinderPreview'];
 
 const ofDataset = (dataset_id: string) => ({ params: { path: { dataset_id } } });
 const ofImage = (dataset_id: string, row_id: number) => ({ params: { path: { dataset_id, row_id } } });
-const ofRow = (prediction_id: string, row_id: number) => ({ params: { path: { prediction_id, row_id } } });
+const ofRow = (job_id: string, row_id: number) => ({ params: { path: { job_id, row_id } } });
 const queryOf = ({ series, t, z }: ViewedPlane) => ({
   ...(series !== null && { series }),
   ...(t !== null && { t }),
@@ -84,19 +86,19 @@ export const readFieldLabels = (id: string, row: number, signal?: AbortSignal) =
     api.GET('/api/v1/datasets/{dataset_id}/images/{row_id}/field/labels', { ...ofImage(id, row), signal }),
   );
 
-export const fieldsOfPrediction = (id: string): FieldSource => ({
+export const fieldsOfJob = (id: string): FieldSource => ({
   list: (signal) =>
     every((query) =>
-      api.GET('/api/v1/predictions/{prediction_id}/fields', {
-        params: { path: { prediction_id: id }, query },
+      api.GET('/api/v1/jobs/{job_id}/fields', {
+        params: { path: { job_id: id }, query },
         signal,
       }),
     ),
   find: (row, signal) =>
-    answer(api.GET('/api/v1/predictions/{prediction_id}/rows/{row_id}/field', { ...ofRow(id, row), signal })),
+    answer(api.GET('/api/v1/jobs/{job_id}/rows/{row_id}/field', { ...ofRow(id, row), signal })),
   outlines: (row, signal) =>
     answer(
-      api.GET('/api/v1/predictions/{prediction_id}/rows/{row_id}/field/outlines', {
+      api.GET('/api/v1/jobs/{job_id}/rows/{row_id}/field/outlines', {
         ...ofRow(id, row),
         parseAs: 'arrayBuffer',
         signal,
@@ -106,20 +108,20 @@ export const fieldsOfPrediction = (id: string): FieldSource => ({
     key: `field ${id} ${row} ${version}`,
     read: (plane, signal) =>
       answer(
-        api.GET('/api/v1/predictions/{prediction_id}/rows/{row_id}/field/tiles', {
-          params: { path: { prediction_id: id, row_id: row }, query: queryOf(plane) },
+        api.GET('/api/v1/jobs/{job_id}/rows/{row_id}/field/tiles', {
+          params: { path: { job_id: id, row_id: row }, query: queryOf(plane) },
           signal,
         }),
       ),
-    tileUrl: tileUrl(addressOf('predictions', id, 'rows', row, 'field', 'tiles'), version),
+    tileUrl: tileUrl(addressOf('jobs', id, 'rows', row, 'field', 'tiles'), version),
   }),
 });
 
-export const countPredictedFields = async (id: string, signal?: AbortSignal): Promise<number> =>
+export const countFieldsOfJob = async (id: string, signal?: AbortSignal): Promise<number> =>
   (
     await answer(
-      api.GET('/api/v1/predictions/{prediction_id}/fields', {
-        params: { path: { prediction_id: id }, query: { limit: 1 } },
+      api.GET('/api/v1/jobs/{job_id}/fields', {
+        params: { path: { job_id: id }, query: { limit: 1 } },
         signal,
       }),
     )
@@ -127,11 +129,19 @@ export const countPredictedFields = async (id: string, signal?: AbortSignal): Pr
 
 export const readFieldPredictions = (id: string, row: number, signal?: AbortSignal) =>
   answer(
-    api.GET('/api/v1/predictions/{prediction_id}/rows/{row_id}/field/predictions', {
+    api.GET('/api/v1/jobs/{job_id}/rows/{row_id}/field/predictions', {
       ...ofRow(id, row),
       signal,
     }),
   );
+
+const EXPORT = '/api/v1/predictions/{prediction_id}/objects-export';
+const ofPrediction = (prediction_id: string) => ({ params: { path: { prediction_id } } });
+export const readObjectExport = (id: string, signal?: AbortSignal) =>
+  answer(api.GET(EXPORT, { ...ofPrediction(id), signal }));
+export const startObjectExport = (id: string, body: ObjectExport) =>
+  answer(api.POST(EXPORT, { ...ofPrediction(id), body }));
+export const cancelObjectExport = (id: string) => answer(api.DELETE(EXPORT, ofPrediction(id)));
 
 export const listFinders = (signal?: AbortSignal) =>
   every((query) => api.GET('/api/v1/finders', { params: { query }, signal }));
@@ -141,6 +151,9 @@ export const readObjectsState = (id: string, signal?: AbortSignal) =>
   answer(api.GET(OBJECTS, { ...ofDataset(id), signal }));
 export const startObjects = (id: string, body: ObjectsToCollect) =>
   answer(api.POST(OBJECTS, { ...ofDataset(id), body }));
+/** What is recognized in files of objects; nothing is created. */
+export const previewObjects = (id: string, body: ObjectsToCollect, signal?: AbortSignal) =>
+  answer(api.POST('/api/v1/datasets/{dataset_id}/objects-preview', { ...ofDataset(id), body, signal }));
 export const cancelObjects = (id: string) => answer(api.DELETE(OBJECTS, ofDataset(id)));
 
 /** The objects that a finder finds in an image with these settings. */

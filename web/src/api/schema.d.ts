@@ -1030,6 +1030,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/{dataset_id}/objects-preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Objects
+         * @description What is recognized in files of objects: formats, columns, names and groups. Nothing is created.
+         *
+         *     Of many files, those are read for which 5 seconds suffice.
+         */
+        post: operations["preview_objects"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets/{dataset_id}/objects": {
         parameters: {
             query?: never;
@@ -1060,7 +1082,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/predictions/{prediction_id}/fields": {
+    "/api/v1/jobs/{job_id}/fields": {
         parameters: {
             query?: never;
             header?: never;
@@ -1069,7 +1091,7 @@ export interface paths {
         };
         /**
          * List Predicted Fields
-         * @description The fields of view of predicted objects so far.
+         * @description The fields of view of the objects of a training (test images), an evaluation or a prediction so far.
          */
         get: operations["list_predicted_fields"];
         put?: never;
@@ -1080,7 +1102,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/predictions/{prediction_id}/rows/{row_id}/field": {
+    "/api/v1/jobs/{job_id}/rows/{row_id}/field": {
         parameters: {
             query?: never;
             header?: never;
@@ -1100,7 +1122,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/predictions/{prediction_id}/rows/{row_id}/field/predictions": {
+    "/api/v1/jobs/{job_id}/rows/{row_id}/field/predictions": {
         parameters: {
             query?: never;
             header?: never;
@@ -1120,7 +1142,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/predictions/{prediction_id}/rows/{row_id}/field/outlines": {
+    "/api/v1/jobs/{job_id}/rows/{row_id}/field/outlines": {
         parameters: {
             query?: never;
             header?: never;
@@ -1140,7 +1162,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/predictions/{prediction_id}/rows/{row_id}/field/tiles": {
+    "/api/v1/jobs/{job_id}/rows/{row_id}/field/tiles": {
         parameters: {
             query?: never;
             header?: never;
@@ -1160,7 +1182,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/predictions/{prediction_id}/rows/{row_id}/field/tiles/{level}/{x}/{y}": {
+    "/api/v1/jobs/{job_id}/rows/{row_id}/field/tiles/{level}/{x}/{y}": {
         parameters: {
             query?: never;
             header?: never;
@@ -1172,6 +1194,54 @@ export interface paths {
          * @description The tile in column `x` and row `y` of a level of the whole field of a predicted object.
          */
         get: operations["get_predicted_field_tile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/predictions/{prediction_id}/objects-export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Object Export
+         * @description The last export of the objects of a prediction, and its progress.
+         */
+        get: operations["get_object_export"];
+        put?: never;
+        /**
+         * Create Object Export
+         * @description Write the predicted objects for QuPath, ImageJ, CellProfiler and others, or their crops, with corrections.
+         */
+        post: operations["create_object_export"];
+        /**
+         * Remove Object Export
+         * @description Cancel the export of the objects of a prediction.
+         */
+        delete: operations["remove_object_export"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/predictions/{prediction_id}/download/objects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Objects
+         * @description The files of the last export of the objects of a prediction as one zip.
+         */
+        get: operations["download_objects"];
         put?: never;
         post?: never;
         delete?: never;
@@ -5813,8 +5883,13 @@ export interface components {
              */
             probabilities: (number | null)[];
             /**
+             * Labels
+             * @description Labels of the images at the request of the job; -1: none.
+             */
+            labels: number[];
+            /**
              * Corrections
-             * @description Classes that a user corrected or confirmed; -1: none.
+             * @description Classes that a user corrected or confirmed, or changed labels; -1: none.
              */
             corrections: number[];
         };
@@ -6463,7 +6538,7 @@ export interface components {
         };
         /**
          * GroupSuggestion
-         * @description A grouping of these images that a training would accept.
+         * @description A grouping of these images that a training would accept, as far as images have labels.
          */
         GroupSuggestion: {
             /**
@@ -8499,6 +8574,77 @@ export interface components {
             mcnemar: components["schemas"]["McNemar"];
         };
         /**
+         * ObjectExport
+         * @description The format of predicted objects, and the crops of the format `ome-tiff`.
+         */
+        ObjectExport: {
+            /**
+             * Margin
+             * @description Margin on each side of the box of an object: a share of its longer side, or a length (`2 um`).
+             * @default 0
+             */
+            margin: number | string;
+            /**
+             * Mask Neighbors
+             * @description Whether the pixels that belong to other objects only are set to 0.
+             * @default false
+             */
+            mask_neighbors: boolean;
+            /**
+             * To
+             * @description The format.
+             * @enum {string}
+             */
+            to: "geojson" | "label-tiff" | "rois" | "coco" | "cellprofiler" | "ome-tiff";
+        };
+        /**
+         * ObjectExportState
+         * @description The files of predicted objects in one format, and the progress of writing them.
+         */
+        ObjectExportState: {
+            /**
+             * State
+             * @description waiting: objects of another prediction are exported first.
+             * @enum {string}
+             */
+            state: "not-requested" | "waiting" | "running" | "ready";
+            /**
+             * Job Id
+             * @description The job that computes it; null if the server knows none.
+             */
+            job_id: string | null;
+            /** @description Null until the first report. */
+            progress: components["schemas"]["StepProgress"] | null;
+            /** @description Why the last attempt since the server started failed. */
+            error: components["schemas"]["Failure"] | null;
+            /**
+             * N Files
+             * @description Number of files.
+             */
+            n_files: number;
+            /**
+             * Notes
+             * @description Notes and warnings about the export.
+             */
+            notes: components["schemas"]["Note"][];
+        };
+        /**
+         * ObjectsPreview
+         * @description What was recognized in files of objects. Either `objects` or `error` is null.
+         */
+        ObjectsPreview: {
+            /** @description The first table; null: there is none. */
+            table: components["schemas"]["coverslip__objects__object_tables__TablePreview"] | null;
+            objects: components["schemas"]["ReadPreview"] | null;
+            /** @description Why the objects cannot be read. */
+            error: components["schemas"]["Failure"] | null;
+            /**
+             * Notes
+             * @description Notes and warnings about the objects.
+             */
+            notes: components["schemas"]["Note"][];
+        };
+        /**
          * ObjectsState
          * @description The objects of the fields of a dataset, and the progress of collecting them.
          */
@@ -8555,6 +8701,28 @@ export interface components {
              * @description Side of the square around each point, in pixels.
              */
             size_px?: number | null;
+            /**
+             * Size Um
+             * @description Side of the square around each point, in µm.
+             */
+            size_um?: number | null;
+            /**
+             * Columns
+             * @description Columns of a table that are not recognized, by their meanings: image, series, object_id, label, t, x, y, x_min, y_min, x_max, y_max, width, height, radius.
+             */
+            columns?: {
+                [key: string]: string;
+            };
+            /**
+             * Unit
+             * @description The unit of positions; null: as the names of columns state it, else pixels.
+             */
+            unit?: ("px" | "um") | null;
+            /**
+             * Group Pattern
+             * @description A regular expression that finds the group of each field in its path. Other named parts become columns of the objects. Null: the groups of the dataset.
+             */
+            group_pattern?: string | null;
             /**
              * Pixel Size Um
              * @description Side of a pixel of the fields in µm; null: that of the files.
@@ -9434,6 +9602,59 @@ export interface components {
             seconds_left: number | null;
         };
         /**
+         * PreviewedField
+         * @description A field of view with its objects, as it will be in the table of objects.
+         */
+        PreviewedField: {
+            /**
+             * Name
+             * @description Its name.
+             */
+            name: string;
+            /**
+             * N Objects
+             * @description Number of objects.
+             */
+            n_objects: number;
+            /**
+             * Group
+             * @description Empty: the field is a group of its own.
+             */
+            group: string;
+            /**
+             * About
+             * @description Further columns, such as the well and the plate.
+             */
+            about: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * PreviewedObject
+         * @description One of the first objects.
+         */
+        PreviewedObject: {
+            /**
+             * Image Id
+             * @description The name of the image in its dataset.
+             */
+            image_id: string;
+            /** Field */
+            field: string;
+            /** Object Id */
+            object_id: string;
+            /**
+             * Box
+             * @description x, y, width and height in pixels.
+             */
+            box: number[];
+            /**
+             * Label
+             * @description Empty: unknown.
+             */
+            label: string;
+        };
+        /**
          * ProbeScore
          * @description The score of a probe that predicts classes.
          */
@@ -9766,6 +9987,80 @@ export interface components {
             recall: components["schemas"]["Metric"];
             /** @description F1 on test images. */
             f1: components["schemas"]["Metric"];
+        };
+        /**
+         * ReadPreview
+         * @description The objects in files, before they become a dataset.
+         */
+        ReadPreview: {
+            /**
+             * Kind
+             * @description The kinds of the files.
+             */
+            kind: string;
+            /**
+             * N Files
+             * @description Number of files.
+             */
+            n_files: number;
+            /**
+             * N Read
+             * @description Files that were read; other files are read when the dataset is created.
+             */
+            n_read: number;
+            /**
+             * N Objects
+             * @description Number of objects.
+             */
+            n_objects: number;
+            /**
+             * N Of Label
+             * @description The number of objects of each class.
+             */
+            n_of_label: {
+                [key: string]: number;
+            };
+            /**
+             * N At Edge
+             * @description Objects that touch the edge of their field.
+             */
+            n_at_edge: number;
+            /**
+             * Side Px
+             * @description Smallest, median and largest side of the boxes.
+             */
+            side_px: number[];
+            /** N Fields */
+            n_fields: number;
+            /**
+             * N Empty
+             * @description Fields without objects in the files that were read.
+             */
+            n_empty: number;
+            /**
+             * N Groups
+             * @description Named groups; 0: each field is a group.
+             */
+            n_groups: number;
+            /**
+             * Fields
+             * @description The first fields.
+             */
+            fields: components["schemas"]["PreviewedField"][];
+            /**
+             * Matches
+             * @description The first names in the files, and the fields of these.
+             */
+            matches: {
+                [key: string]: string;
+            };
+            /** N Matches */
+            n_matches: number;
+            /**
+             * First
+             * @description The first objects.
+             */
+            first: components["schemas"]["PreviewedObject"][];
         };
         /**
          * ReadingProgress
@@ -12360,49 +12655,6 @@ export interface components {
             memory_mib: number;
         };
         /**
-         * TablePreview
-         * @description The content of a table.
-         */
-        TablePreview: {
-            /**
-             * Columns
-             * @description Headings of the columns.
-             */
-            columns: string[];
-            /**
-             * First Rows
-             * @description The first rows.
-             */
-            first_rows: string[][];
-            /**
-             * N Rows
-             * @description Number of rows.
-             */
-            n_rows: number;
-            /**
-             * N Files
-             * @description Number of files in its rows; 0 without a known column of paths.
-             */
-            n_files: number;
-            /**
-             * Mapping
-             * @description The column for each meaning (path, label, group, split, x, y and the like), as chosen or detected.
-             */
-            mapping: {
-                [key: string]: string;
-            };
-            /**
-             * Layout
-             * @description The format of positions; null: each row is a whole image. Points need a crop size.
-             */
-            layout: ("corner" | "center" | "corners" | "point") | null;
-            /**
-             * Suggested Crop Size
-             * @description Suggestion from the distances between points, in pixels.
-             */
-            suggested_crop_size: number | null;
-        };
-        /**
          * TableReading
          * @description How to read the table among the files.
          */
@@ -13356,6 +13608,74 @@ export interface components {
             seconds_left: number | null;
         };
         /**
+         * TablePreview
+         * @description The columns of a table of objects, their meanings, and the first rows.
+         */
+        coverslip__objects__object_tables__TablePreview: {
+            /**
+             * File
+             * @description The affected file or folder.
+             */
+            file: string;
+            /**
+             * Kind
+             * @description The kind of the object.
+             */
+            kind: string;
+            /**
+             * Columns
+             * @description Headings of the columns.
+             */
+            columns: string[];
+            /** Meanings */
+            meanings: {
+                [key: string]: string;
+            };
+            /** In Um */
+            in_um: string[];
+            /** First Rows */
+            first_rows: string[][];
+            /** N Rows */
+            n_rows: number;
+        };
+        /**
+         * TablePreview
+         * @description The content of a table.
+         */
+        coverslip__workspace__datasets__folders__TablePreview: {
+            /**
+             * Columns
+             * @description Headings of the columns.
+             */
+            columns: string[];
+            /** First Rows */
+            first_rows: string[][];
+            /** N Rows */
+            n_rows: number;
+            /**
+             * N Files
+             * @description Number of files in its rows; 0 without a known column of paths.
+             */
+            n_files: number;
+            /**
+             * Mapping
+             * @description The column for each meaning (path, label, group, split, x, y and the like), as chosen or detected.
+             */
+            mapping: {
+                [key: string]: string;
+            };
+            /**
+             * Layout
+             * @description The format of positions; null: each row is a whole image. Points need a crop size.
+             */
+            layout: ("corner" | "center" | "corners" | "point") | null;
+            /**
+             * Suggested Crop Size
+             * @description Suggestion from the distances between points, in pixels.
+             */
+            suggested_crop_size: number | null;
+        };
+        /**
          * EvaluationEvents
          * @description The events of an evaluation by name.
          */
@@ -13736,7 +14056,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["TablePreview"];
+                    "application/json": components["schemas"]["coverslip__workspace__datasets__folders__TablePreview"];
                 };
             };
             401: components["responses"]["Unauthorized"];
@@ -16218,6 +16538,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -16264,6 +16593,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -16303,6 +16641,15 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -16363,6 +16710,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -16409,6 +16765,15 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -16487,6 +16852,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -16526,6 +16900,15 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -16592,6 +16975,82 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    preview_objects: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "source": "points",
+                 *       "paths": [
+                 *         "/data/fields/points"
+                 *       ],
+                 *       "size_px": 80
+                 *     }
+                 */
+                "application/json": components["schemas"]["ObjectsToCollect"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ObjectsPreview"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -16630,6 +17089,15 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -16748,6 +17216,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -16772,8 +17249,8 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description The ID of a prediction. */
-                prediction_id: string;
+                /** @description The ID of a training, evaluation, prediction, export or study. */
+                job_id: string;
             };
             cookie?: never;
         };
@@ -16791,6 +17268,15 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -16816,9 +17302,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The ID of a prediction. */
-                prediction_id: string;
-                /** @description The number of the object in the prediction, from 0. */
+                /** @description The ID of a training, evaluation, prediction, export or study. */
+                job_id: string;
+                /** @description The number of the object in the job, from 0. */
                 row_id: number;
             };
             cookie?: never;
@@ -16844,6 +17330,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -16862,9 +17357,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The ID of a prediction. */
-                prediction_id: string;
-                /** @description The number of the object in the prediction, from 0. */
+                /** @description The ID of a training, evaluation, prediction, export or study. */
+                job_id: string;
+                /** @description The number of the object in the job, from 0. */
                 row_id: number;
             };
             cookie?: never;
@@ -16890,6 +17385,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -16908,9 +17412,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The ID of a prediction. */
-                prediction_id: string;
-                /** @description The number of the object in the prediction, from 0. */
+                /** @description The ID of a training, evaluation, prediction, export or study. */
+                job_id: string;
+                /** @description The number of the object in the job, from 0. */
                 row_id: number;
             };
             cookie?: never;
@@ -16943,6 +17447,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -16968,9 +17481,9 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description The ID of a prediction. */
-                prediction_id: string;
-                /** @description The number of the object in the prediction, from 0. */
+                /** @description The ID of a training, evaluation, prediction, export or study. */
+                job_id: string;
+                /** @description The number of the object in the job, from 0. */
                 row_id: number;
             };
             cookie?: never;
@@ -16989,6 +17502,15 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -17025,9 +17547,9 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description The ID of a prediction. */
-                prediction_id: string;
-                /** @description The number of the object in the prediction, from 0. */
+                /** @description The ID of a training, evaluation, prediction, export or study. */
+                job_id: string;
+                /** @description The number of the object in the job, from 0. */
                 row_id: number;
                 /** @description The level of the pyramid; 0 has the full resolution. */
                 level: number;
@@ -17060,6 +17582,240 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_object_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a prediction. */
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ObjectExportState"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    create_object_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a prediction. */
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "to": "ome-tiff",
+                 *       "margin": 0.2,
+                 *       "mask_neighbors": true
+                 *     }
+                 */
+                "application/json": components["schemas"]["ObjectExport"];
+            };
+        };
+        responses: {
+            /** @description The work was started. Its state is at the Location. */
+            202: {
+                headers: {
+                    /** @description The address of the result, relative to the server. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ObjectExportState"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    remove_object_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a prediction. */
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    download_objects: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a prediction. */
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The files as a zip. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": string;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

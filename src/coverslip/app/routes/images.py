@@ -94,7 +94,7 @@ def list_rows(
 def get_colors(workspace: ServedWorkspace, dataset_id: str, etag: Etag = None) -> Response:
     """The mean color of every image. Galleries show it before the thumbnails."""
     data = pictures.colors(workspace, dataset_id)
-    return revalidated(data, hashlib.sha256(data).digest(), etag)
+    return revalidated(lambda: data, hashlib.sha256(data).digest(), etag)
 
 
 @router.get(
@@ -356,10 +356,10 @@ def _picture(data: bytes, media_type: str, tag: str, version: str | None) -> Res
     return Response(data, media_type=media_type, headers=_headers(tag, version))
 
 
-def revalidated(data: bytes, version: object, etag: str | None) -> Response:
+def revalidated(make: Callable[[], bytes], version: object, etag: str | None) -> Response:
     """Return bytes that a browser caches, but asks for at each use; `version` changes with them."""
     tag = _tag("data", version)
-    return _unchanged(tag, None) if etag == tag else _picture(data, "application/octet-stream", tag, None)
+    return _unchanged(tag, None) if etag == tag else _picture(make(), "application/octet-stream", tag, None)
 
 
 def _uncached(data: bytes) -> Response:

@@ -845,6 +845,7 @@ EXAMPLES: Mapping[str, Json] = {
     "NewSuggestions": {"n": 20},
     "NewUpload": {"name": "Blood cells", "is_labeled": True},
     "FinderToPreview": {"finder": "classical", "finder_settings": {"diameter": 12, "unit": "um"}},
+    "ObjectExport": {"to": "ome-tiff", "margin": 0.2, "mask_neighbors": True},
     "ObjectsToCollect": {"source": "points", "paths": ["/data/fields/points"], "size_px": 80},
     "RecipeOf": {"recipe": _RECIPE},
     "RunChanges": {"name": "Blood cells, second try"},

@@ -18,6 +18,7 @@ from coverslip.datasets.index.names import (
 )
 from coverslip.datasets.index.opening import (
     ImageSource,
+    check_pattern,
     grouped_by_pattern,
     is_image,
     open_dataset,
@@ -65,6 +66,7 @@ __all__ = [
     "TableContent",
     "channel_names",
     "check_classes",
+    "check_pattern",
     "clean_label",
     "counted",
     "describe_table",

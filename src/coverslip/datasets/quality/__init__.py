@@ -12,7 +12,7 @@ from coverslip.datasets.quality.finding import (
 )
 from coverslip.datasets.quality.image_findings import channel_advice
 from coverslip.datasets.quality.inspecting import Inspection, inspect_dataset
-from coverslip.datasets.quality.name_groups import NameGroups, groups_in_names
+from coverslip.datasets.quality.name_groups import NameGroups, groups_in_names, patterns_in_names
 from coverslip.datasets.quality.scanning import (
     ColumnProbe,
     ImageQuality,
@@ -68,6 +68,7 @@ __all__ = [
     "inspect_dataset",
     "labels_of",
     "list_finders",
+    "patterns_in_names",
     "predefined_split_leaks",
     "register_finder",
     "scan_images",

@@ -91,6 +91,19 @@ def groups_in_names(dataset: Dataset, scan: Scan) -> tuple[NameGroups, ...]:
     return _ranked(tested_candidates)
 
 
+def patterns_in_names(paths: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Yield patterns that find groups in paths, and the group of each path, without a test; empty: no group.
+
+    Each grouping is yielded once. Ranges of numbers are not yielded, since only a test can show that they are related.
+    """
+    groupings: set[bytes] = set()
+    for pattern in _patterns(paths) if paths else ():
+        names = None if pattern.startswith(_NUMBER_RANGE) else _names(pattern, paths)
+        if names is not None and (key := np.unique(names, return_inverse=True)[1].tobytes()) not in groupings:
+            groupings.add(key)
+            yield pattern, names
+
+
 def _columns(records: Sequence[ImageRecord]) -> Iterator[tuple[str, str, list[str]]]:
     """Yield columns of the table that may name groups, with the value of each image; decimal numbers are excluded."""
     cells = [dict(record.about) for record in records]

@@ -468,6 +468,27 @@ command-object-areas = Area: { $smallest } to { $largest } µm², median { $medi
 
 command-object-classes = Classes: { $classes }.
 
+command-objects-table = Table { $file }: { $n_rows ->
+        [one] 1 row
+       *[other] { $n_rows } rows
+    }, read as { $kind }. Choose other columns with --columns MEANING=COLUMN.
+
+command-objects-column-meaning = meaning
+
+command-objects-column-name = column
+
+command-objects-column-unit = unit
+
+command-objects-column-first = first values
+
+command-objects-unused-columns = Other columns: { $columns }.
+
+command-objects-column-field = field
+
+command-objects-column-objects = objects
+
+command-objects-column-group = group
+
 command-result-pictures = Pictures  { $folder }
 
 command-demo-results =

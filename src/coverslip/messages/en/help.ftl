@@ -192,19 +192,27 @@ help-objects-size-um = Side in µm of the square around each point.
 
 help-objects-columns = Columns of a table that are not recognized, such as x=Pos_X,image=Slide. Names: image, series, object_id, label, t, x, y, x_min, y_min, x_max, y_max, width, height, radius.
 
+help-objects-unit = The unit of positions in tables and of points: px or um. Default: as the names of the columns state it, otherwise px.
+
 help-objects-pixel-size = Side of a pixel of the fields in µm. It replaces the pixel size that files declare.
 
-help-objects-group-pattern = A regular expression that finds the group (slide, well, patient) in the path of a field. Default: each field is a group.
+help-objects-group = The column with the group of each field (slide, well, patient), if FIELDS is a table.
+
+help-objects-group-pattern = A regular expression that finds the group (slide, well, patient) in the path of a field. Other named parts, such as (?P<well>[A-H]\d+), become columns of the table of objects. Default: each field is a group.
 
 help-export-objects-predictions = The table of predictions that `coverslip predict` wrote for the objects.
 
 help-export-objects-objects = The table of objects.
 
-help-export-objects-to = geojson: QuPath, napari. label-tiff: label images, and images of class numbers. rois: ImageJ. coco: a COCO file. cellprofiler: a table to join with CellProfiler's tables.
+help-export-objects-to = geojson: QuPath, napari. label-tiff: label images, and images of class numbers. rois: ImageJ. coco: a COCO file. cellprofiler: a table to join with CellProfiler's tables. ome-tiff: a crop of each object.
 
 help-export-objects-out = A file for coco and cellprofiler, or if there is a single field. Otherwise a folder, which gets a file for each field.
 
-help-objects-dry-run = Show what was read without writing the table.
+help-export-objects-margin = Margin of crops on each side of the box: a share of its longer side (0.2), or a length (2um).
+
+help-export-objects-mask-neighbors = Set the pixels of crops that belong to other objects only to 0.
+
+help-objects-dry-run = Show what is recognized (format, columns, unit, names, groups, first rows) without writing the table.
 
 # coverslip predict
 

@@ -15,6 +15,9 @@ more-fields-unreadable = { $n_fields ->
        *[other] { $n_fields } more fields cannot be read.
     }
 
+pattern-part-reserved = The pattern names a part '{ $part }', which is a column of tables of objects
+    .do = Choose another name. The part 'group' is the group.
+
 object-files-no-fields = { $n_files ->
         [one] One file is not used as a field, because its name is that of a field with an ending such as '_masks'.
        *[other] { $n_files } files are not used as fields, because their names are those of fields with an ending such as '_masks'.
@@ -217,7 +220,20 @@ field-of-unknown-size = The size of the field { $field } is needed, but its file
     .do = Put the field back in its place, or choose GeoJSON, ROIs or a table.
 
 unknown-object-format = There is no format '{ $format }' for objects
-    .do = The formats are geojson, label-tiff, rois, coco and cellprofiler.
+    .do = The formats are geojson, label-tiff, rois, coco, cellprofiler and ome-tiff.
+
+prediction-without-objects = The prediction has no table of objects in fields of view
+    .do = Predict a dataset or a table of objects.
+
+crop-margin-invalid = The margin of crops '{ $margin }' is invalid
+    .do = Use a share of the longer side of the box from 0 to 10, such as 0.2, or a length, such as '2 um'.
+
+crop-not-written = The crop of { $object } is not written, because it cannot be read. { $reason }
+
+more-crops-not-written = { $n_objects ->
+        [one] One more crop is not written.
+       *[other] { $n_objects } more crops are not written.
+    }
 
 export-objects-to-folder = The format { $format } is one file, but this is a folder
     .do = Choose a file name that ends in { $suffix }.

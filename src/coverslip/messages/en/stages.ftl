@@ -21,6 +21,8 @@ stage-finding-objects = finding objects
 
 stage-tracing-objects = tracing objects
 
+stage-exporting-crops = writing crops
+
 stage-exporting-objects = exporting objects
 
 stage-writing-objects = writing objects

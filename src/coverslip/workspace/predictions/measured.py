@@ -241,6 +241,32 @@ def picture_sources_of_job(workspace: Workspace, job_id: str, row_ids: Sequence[
     return sources_in(file, row_ids)
 
 
+@contextmanager
+def rows_of_job(workspace: Workspace, job_id: str) -> Iterator[tuple[Job, Path | None, list[str]]]:
+    """Open the rows of a run, an evaluation or a prediction: the job, their database, and the classes.
+
+    The database is kept during the block. It is None if no image was predicted yet.
+
+    Raises:
+        NotFound: there is no such job.
+        Conflict: nothing was measured yet.
+    """
+    job = find_job(workspace, job_id)
+    if kind_of(job).has_measurements:
+        with _rows_of(workspace, job) as (file, classes):
+            yield job, file, classes
+        return
+    file = _rows_of_prediction(job)
+    yield job, file if file.is_file() else None, list(map(str, job.choices["classes"]))
+
+
+def answers_of_job(workspace: Workspace, job: Job, file: Path, classes: Sequence[str]) -> Mapping[int, str]:
+    """Return the classes that users assigned, by row: corrections, or labels changed since a measurement."""
+    if kind_of(job).has_measurements:
+        return relabeled_since(workspace, job, classes, file)
+    return corrections_of(workspace, job.id)
+
+
 def display_of_job(workspace: Workspace, job_id: str) -> tuple[ChannelDisplay, ...]:
     """Return how the channels of the dataset of a job are shown; none: automatic, or there are several datasets.
 

@@ -4,16 +4,18 @@ A field is one plane of a file of which several images are parts: the objects. I
 and needs no table of its own. Outlines come from the table of objects that the dataset was opened from.
 """
 
+import hashlib
+import json
+import os
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
-from sqlalchemy import ColumnElement, Connection, and_, func, select
+from sqlalchemy import ColumnElement, Connection, String, and_, cast, func, select, type_coerce
 
 from coverslip.datasets import is_table
 from coverslip.errors import CoverslipError, NotFound
@@ -23,7 +25,8 @@ from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.rows import AnyRow, Page, Paging, class_order, dataset_row, plan_of, source_paths
 from coverslip.workspace.store.tables import images
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing.images import PictureSource, picture_source
+from coverslip.workspace.viewing.images import PictureSource
+from coverslip.workspace.viewing.pyramids import MEMORY
 
 Array = np.ndarray[Any, np.dtype[Any]]  # Any: shape and dtype are said in each docstring
 Box = tuple[int, int, int, int]  # x, y, width, height in pixels
@@ -31,7 +34,6 @@ UNLABELED = -1
 # SQLite takes them from the row with the minimum, if a query has one.
 _FIRST_OBJECT = (images.c.row_id, images.c.image_id, images.c.shown_path, images.c.version)
 _N_OBJECTS = func.count().label("n_objects")
-_MOST_TABLES = 4  # fields whose outlines are in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,49 @@ class FieldLabels:
     classes: list[str]
     labels: Annotated[list[int], Field(description="Positions in `classes`; -1: no label.")]
     excluded: Annotated[list[int], Field(description="Positions of the objects that were excluded in the app.")]
+
+
+class FieldOutlines:
+    """The outlines of the objects of a field, which are read when they are needed, and are then kept in memory.
+
+    Args:
+        rows: a line for each image of the file of the field, in order, also for those of other planes: row_id and plan
+            (JSON), with a space between them. A single text is read and compared much faster than rows.
+        tables: tables of objects, and others, which are ignored.
+        path: the file of the field.
+        plan: its plane.
+    """
+
+    def __init__(self, rows: str, tables: Sequence[Path], path: Path, plan: ReadPlan) -> None:
+        self._rows, self._tables, self._path, self._plan = rows, tables, path, plan
+        digest = hashlib.sha256(json.dumps([os.fspath(path), plan.series, plan.t, plan.z]).encode())
+        for table in tables:
+            status = table.stat()
+            digest.update(json.dumps([os.fspath(table), status.st_mtime_ns, status.st_size]).encode())
+        digest.update(rows.encode())
+        self.version = digest.digest()  # changes with the objects, their boxes, and the tables
+
+    def encoded(self) -> bytes:
+        """Return the objects as `encode_outlines`.
+
+        Raises:
+            BadDataset: a table cannot be read.
+        """
+        data: Array = MEMORY.get(("outlines", self.version), self._encode)
+        return data.tobytes()
+
+    def _encode(self) -> Array:
+        plane = self._plan.series, self._plan.t, self._plan.z
+        lines = [line.partition(" ") for line in self._rows.split("\n")]
+        plans = json.loads(f"[{','.join(text for *_, text in lines)}]")
+        of_field = [
+            (int(row_id), each["region"])
+            for (row_id, *_), each in zip(lines, plans, strict=True)
+            if each.get("region") and tuple(each.get(name, 0) for name in ("series", "t", "z")) == plane
+        ]
+        boxes = np.array([region for _, region in of_field], np.int64).reshape(-1, 4)
+        outlines = outlines_of(self._tables, self._path, self._plan, boxes)
+        return np.frombuffer(encode_outlines([row_id for row_id, _ in of_field], boxes, outlines), np.uint8)
 
 
 def whole_field(source: PictureSource) -> PictureSource:
@@ -112,21 +157,20 @@ def field_labels(workspace: Workspace, dataset_id: str, row_id: int) -> FieldLab
     )
 
 
-def field_outlines(workspace: Workspace, dataset_id: str, row_id: int) -> bytes:
-    """Return the row_ids, boxes and outlines of the objects of the field of an object, as `encode_outlines`.
+def field_outlines(workspace: Workspace, dataset_id: str, row_id: int) -> FieldOutlines:
+    """Return the row_ids, boxes and outlines of the objects of the field of an object.
 
     Raises:
-        NotFound, CoverslipError: as `field_of`; a table of the dataset cannot be read.
+        NotFound: as `field_of`.
     """
     with read_transaction(workspace.engine) as connection:
         dataset = dataset_row(connection, dataset_id)
-        sides = (func.json_extract(images.c.plan, f"$.region[{k}]") for k in range(4))
-        query = select(images.c.row_id, *sides).where(_in_field(connection, dataset_id, row_id))
-        rows = connection.execute(query.order_by(images.c.position)).all()
-    boxes: list[Box] = [(x, y, width, height) for _, x, y, width, height in rows]
-    source = picture_source(workspace, dataset_id, row_id)
-    tables = tables_of(workspace, source_paths(dataset))
-    return encode_outlines([row[0] for row in rows], boxes, outlines_of(tables, source.path, source.plan, boxes))
+        path, plan = _object_row(connection, dataset_id, row_id)
+        line = cast(images.c.row_id, String) + " " + type_coerce(images.c.plan, String)
+        is_of_file = (images.c.dataset_id == dataset_id) & (images.c.path == path) & images.c.plan.is_not(None)
+        lines = select(line.label("line")).where(is_of_file).order_by(images.c.position).subquery()
+        rows = connection.execute(select(func.group_concat(lines.c.line, "\n"))).scalar_one()
+    return FieldOutlines(rows, tables_of(workspace, source_paths(dataset)), path, plan)
 
 
 def _plane_columns() -> tuple[ColumnElement[Any], ...]:
@@ -139,7 +183,15 @@ def _is_object() -> ColumnElement[bool]:
 
 
 def _in_field(connection: Connection, dataset_id: str, row_id: int) -> ColumnElement[bool]:
-    """Return the condition for the objects of a field.
+    """Return the condition for the objects of a field; raises as `_object_row`."""
+    path, plan = _object_row(connection, dataset_id, row_id)
+    condition = (images.c.dataset_id == dataset_id) & (images.c.path == path) & _is_object()
+    planes = zip(_plane_columns(), (plan.series, plan.t, plan.z), strict=True)
+    return and_(condition, *(column == value for column, value in planes))
+
+
+def _object_row(connection: Connection, dataset_id: str, row_id: int) -> tuple[Path, ReadPlan]:
+    """Return the file of an object, and the pixels that are read.
 
     Raises:
         NotFound: there is no such image, or it is no object of a field.
@@ -151,9 +203,7 @@ def _in_field(connection: Connection, dataset_id: str, row_id: int) -> ColumnEle
     plan, _ = plan_of(row.plan)
     if plan.region is None:
         raise NotFound("no-object-of-field")
-    condition = (images.c.dataset_id == dataset_id) & (images.c.path == row.path) & _is_object()
-    planes = zip(_plane_columns(), (plan.series, plan.t, plan.z), strict=True)
-    return and_(condition, *(column == value for column, value in planes))
+    return row.path, plan
 
 
 def tables_of(workspace: Workspace, sources: Sequence[str]) -> list[Path]:
@@ -169,7 +219,7 @@ def tables_of(workspace: Workspace, sources: Sequence[str]) -> list[Path]:
     return tables
 
 
-def outlines_of(tables: Sequence[Path], path: Path, plan: ReadPlan, boxes: Sequence[Box]) -> Outlines:
+def outlines_of(tables: Sequence[Path], path: Path, plan: ReadPlan, boxes: Array) -> Outlines:
     """Return the outline of each object of a field; objects that no table has are without an outline.
 
     Objects are matched by their boxes. The table lists objects of equal boxes in the order of the dataset.
@@ -178,31 +228,24 @@ def outlines_of(tables: Sequence[Path], path: Path, plan: ReadPlan, boxes: Seque
         tables: tables of objects, and others, which are ignored.
         path: the file of the field.
         plan: its plane.
-        boxes: of the objects.
+        boxes: (n, 4) of the objects.
 
     Raises:
         BadDataset: a table cannot be read.
     """
+    of_tables = [outlines_in_plane(table, path, plan.series, plan.t, plan.z) for table in tables]
+    table_boxes = np.concatenate([np.empty((0, 4), np.int64), *(each for each, _ in of_tables)])
+    outlines = joined([each for _, each in of_tables])
+    if np.array_equal(table_boxes, boxes):
+        return outlines
     of_box: dict[Box, deque[int]] = defaultdict(deque)
-    outlines: list[Outlines] = []
-    for table in tables:
-        status = table.stat()
-        table_boxes, of_table = _read(table, status.st_mtime_ns, status.st_size, path, plan.series, plan.t, plan.z)
-        for position, box in enumerate(map(tuple, table_boxes.tolist()), start=sum(map(len, outlines))):
-            of_box[box].append(position)
-        outlines.append(of_table)
-    positions = np.array([matches.popleft() if (matches := of_box.get(box)) else -1 for box in boxes], np.int64)
-    return joined(outlines).take(positions)
+    for position, box in enumerate(map(tuple, table_boxes.tolist())):
+        of_box[box].append(position)
+    positions = [matches.popleft() if (matches := of_box.get(tuple(box))) else -1 for box in boxes.tolist()]
+    return outlines.take(np.array(positions, np.int64))
 
 
-@lru_cache(maxsize=_MOST_TABLES)
-def _read(
-    table: Path, _modified: int, _size: int, path: Path, series: int, t: int, z: int | str
-) -> tuple[Array, Outlines]:
-    return outlines_in_plane(table, path, series, t, z)
-
-
-def encode_outlines(row_ids: Sequence[int], boxes: Sequence[Box] | Array, outlines: Outlines) -> bytes:
+def encode_outlines(row_ids: Sequence[int], boxes: Array, outlines: Outlines) -> bytes:
     """Return objects as little-endian numbers of 32 bits.
 
     The numbers of objects, rings and vertices; the row_id of each object; x, y, width and height of each box (signed);

@@ -108,7 +108,7 @@ def _n_bytes(future: "Future[Any]") -> int:
     return value.nbytes if isinstance(value, np.ndarray) else 2_000
 
 
-_MEMORY = _Memory(_MEMORY_BYTES)
+MEMORY = _Memory(_MEMORY_BYTES)
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ class Pyramid:
             UnreadableImage: they cannot be read.
             CoverslipError: the file is outside the readable folders or does not exist.
         """
-        block: Array = _MEMORY.get((self, layer, level, x, y), lambda: self._make(layer, level, x, y))
+        block: Array = MEMORY.get((self, layer, level, x, y), lambda: self._make(layer, level, x, y))
         return block
 
     def stored_levels(self) -> range:
@@ -247,7 +247,7 @@ class Pyramid:
         plan = self.plan.model_copy(update={"channels": layer})
         if self.n_levels == 1:
             return self._pixels(plan)
-        plane: Array = _MEMORY.get((self, layer), lambda: self._pixels(plan))
+        plane: Array = MEMORY.get((self, layer), lambda: self._pixels(plan))
         # A copy, because a view would keep the whole plane in memory.
         return plane[y * BLOCK_PX : (y + 1) * BLOCK_PX, x * BLOCK_PX : (x + 1) * BLOCK_PX].copy()
 
@@ -322,7 +322,7 @@ def open_pyramid(workspace: Workspace, owner: str, source: PictureSource, plane:
         CoverslipError: the file is outside the readable folders or does not exist.
     """
     path, plan = workspace.allowed_image(source.path, source.plan)
-    series: tuple[Series, ...] = _MEMORY.get(
+    series: tuple[Series, ...] = MEMORY.get(
         (path, source.version), lambda: describe_image(path, within=workspace.readable)
     )
     changes = {name: getattr(plane, name) for name in ("series", "t", "z") if getattr(plane, name) is not None}
@@ -350,7 +350,7 @@ def channel_ranges(pyramid: Pyramid) -> tuple[ChannelRange, ...]:
     Raises:
         UnreadableImage, CoverslipError: as `Pyramid.block`.
     """
-    ranges: tuple[ChannelRange, ...] = _MEMORY.get((pyramid, "ranges"), lambda: _ranges(pyramid))
+    ranges: tuple[ChannelRange, ...] = MEMORY.get((pyramid, "ranges"), lambda: _ranges(pyramid))
     return ranges
 
 

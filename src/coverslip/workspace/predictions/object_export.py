@@ -1,0 +1,156 @@
+"""Predicted objects for other programs: a worker process writes the files, which are downloaded as one zip."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from coverslip.errors import Conflict, CoverslipError
+from coverslip.events import Emit, progress_reporter
+from coverslip.files import write_json
+from coverslip.messages import Failure, Note
+from coverslip.objects import CropChoices, ObjectFormat, is_objects_table
+from coverslip.processes import Json
+from coverslip.workspace.jobs.downloads import zipped
+from coverslip.workspace.jobs.records import Job, find_job
+from coverslip.workspace.predictions.rows import every_row
+from coverslip.workspace.predictions.state import PREDICTION
+from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.viewing.fields import tables_of
+from coverslip.workspace.workers import JobOfWork, StepProgress, WorkKind
+
+OBJECT_EXPORT = WorkKind("object-export", "coverslip.workspace.tasks:export_objects")
+FOLDER, _LAST = "objects", "objects.json"  # in the folder of the prediction
+
+
+class ObjectExport(CropChoices):
+    """The format of predicted objects, and the crops of the format `ome-tiff`."""
+
+    to: ObjectFormat = Field(description="The format.")
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectExportState:
+    """The files of predicted objects in one format, and the progress of writing them."""
+
+    state: Annotated[
+        Literal["not-requested", "waiting", "running", "ready"],
+        Field(description="waiting: objects of another prediction are exported first."),
+    ]
+    job_id: JobOfWork
+    progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
+    error: Annotated[Failure | None, Field(description="Why the last attempt since the server started failed.")]
+    n_files: int
+    notes: Annotated[list[Note], Field(description="Notes and warnings about the export.")]
+
+
+def export_state(workspace: Workspace, prediction_id: str) -> ObjectExportState:
+    """Return the state of the last export of the objects of a prediction.
+
+    Raises:
+        NotFound: there is no such prediction.
+    """
+    job = find_job(workspace, prediction_id, PREDICTION.name)
+    work = workspace.works.state_of(OBJECT_EXPORT, job.id)
+    last = _last(job)
+    state = work.state or ("not-requested" if last is None else "ready")
+    n_files, notes = (0, []) if last is None else (last["n_files"], _NOTES.validate_python(last["notes"]))
+    return ObjectExportState(state, work.id, work.progress, work.error, n_files, notes)
+
+
+def start_export(workspace: Workspace, prediction_id: str, choice: ObjectExport) -> ObjectExportState:
+    """Export the objects of a prediction with their corrections, unless this is in progress.
+
+    Raises:
+        NotFound: there is no such prediction.
+    """
+    job = find_job(workspace, prediction_id, PREDICTION.name)
+    with suppress(FileNotFoundError):
+        (job.folder / _LAST).unlink()
+    workspace.works.start(
+        OBJECT_EXPORT,
+        job.id,
+        {"workspace": workspace.as_json(), "prediction_id": job.id, **choice.model_dump(mode="json")},
+        partial(_store, job.folder, choice.to),
+        name=job.name,
+        link=f"/predictions/{job.id}/objects-export",
+    )
+    return export_state(workspace, prediction_id)
+
+
+def cancel_export(workspace: Workspace, prediction_id: str) -> None:
+    """Cancel the export of the objects of a prediction."""
+    workspace.works.cancel(OBJECT_EXPORT, find_job(workspace, prediction_id, PREDICTION.name).id)
+
+
+def download(workspace: Workspace, prediction_id: str) -> tuple[str, Iterator[bytes]]:
+    """Return the name of a zip of the exported files, and its bytes, as they are produced.
+
+    Raises:
+        NotFound: there is no such prediction.
+        Conflict: nothing is exported.
+    """
+    job = find_job(workspace, prediction_id, PREDICTION.name)
+    last = _last(job)
+    if last is None:
+        raise Conflict("export-not-finished")
+    name = f"{job.folder.name}-{last['to']}"
+    return f"{name}.zip", zipped(job.folder / FOLDER, name)
+
+
+def write_objects(workspace: Workspace, prediction_id: str, choice: ObjectExport, emit: Emit) -> list[Path]:
+    """Write the objects of a prediction into its folder, with the classes that users corrected; return the files.
+
+    Raises:
+        NotFound: there is no such prediction.
+        CoverslipError: it has no table of objects, or a file cannot be read or written.
+    """
+    from coverslip.objects import export_predicted, predicted_objects, read_objects, write_crops
+    from coverslip.pipeline import color_of_class
+
+    job = find_job(workspace, prediction_id, PREDICTION.name)
+    tables = [table for table in tables_of(workspace, job.choices["sources"]) if is_objects_table(table)]
+    if not tables:
+        raise CoverslipError("prediction-without-objects")
+    rows = {
+        row.image_id: (row.correction or row.predicted or "", row.probability or 0.0, row.decision)
+        for row, _ in every_row(workspace, job)
+        if row.excluded is None
+    }
+    classes = list(map(str, job.choices["classes"]))
+    colors = [color_of_class(k) for k in range(len(classes))]
+    shutil.rmtree(job.folder / FOLDER, ignore_errors=True)
+    files: list[Path] = []
+    for number, table in enumerate(tables, start=1):
+        predicted, _ = predicted_objects(read_objects(table), rows, classes, colors)
+        out = job.folder / FOLDER / (f"table{number}" if len(tables) > 1 else "")
+        if choice.to == "ome-tiff":
+            report = progress_reporter(emit, "exporting-crops", "objects")
+            files += write_crops(predicted, out, choice, emit, report)
+        else:
+            out = out / _FILES[choice.to] if choice.to in _FILES else out
+            report = progress_reporter(emit, "exporting-objects", "fields")
+            files += export_predicted(predicted, choice.to, out, report)
+    return files
+
+
+_FILES = {"coco": "objects.json", "cellprofiler": "objects.csv"}  # formats of a single file
+_NOTES = TypeAdapter(list[Note])
+
+
+def _last(job: Job) -> Json | None:
+    file = job.folder / _LAST
+    if not file.is_file():
+        return None
+    content: Json = json.loads(file.read_text(encoding="utf-8"))
+    return content
+
+
+def _store(folder: Path, to: str, result: Json) -> None:
+    write_json(folder / _LAST, {"format_version": 1, "to": to, **result})

@@ -1,0 +1,127 @@
+"""Crops of objects as OME-TIFF: the pixels, channels, depth and pixel size of the field, read by a second reader."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import tifffile
+from PIL import Image
+from refusing import refusing
+
+import coverslip as cs
+from coverslip.datasets import with_plan
+from coverslip.errors import CoverslipError
+from coverslip.events import Event, Noted, ignore
+from coverslip.images import ReadPlan, describe_image, read_pixels
+from coverslip.objects import CropChoices, predicted_objects, read_objects, write_crops
+
+SIDE, CHANNELS = 60, ("DAPI", "GFP", "mCherry")
+BOXES = {1: (10, 10, 20, 15), 2: (30, 12, 12, 20), 3: (50, 50, 10, 10)}
+
+
+def field_of(folder: Path) -> npt.NDArray[np.uint16]:
+    """A field of three channels with 16 bit and 0.25 µm pixels, and the mask of three objects, two of which touch."""
+    pixels = np.random.default_rng(0).integers(1, 65_536, (3, SIDE, SIDE)).astype(np.uint16)
+    metadata = {"axes": "CYX", "PhysicalSizeX": 0.25, "PhysicalSizeY": 0.25, "Channel": {"Name": list(CHANNELS)}}
+    tifffile.imwrite(folder / "a.ome.tif", pixels, ome=True, photometric="minisblack", metadata=metadata)
+    labels = np.zeros((SIDE, SIDE), np.uint8)
+    for label, (x, y, width, height) in BOXES.items():
+        labels[y : y + height, x : x + width] = label
+    np.save(folder / "a_masks.npy", labels)
+    return pixels
+
+
+def crops_of(folder: Path, out: Path, **choices: Any) -> tuple[list[Path], list[str]]:
+    objects = read_objects(folder / "objects.csv")
+    rows = dict.fromkeys(objects.image_ids, ("round", 0.75, "round"))
+    predicted, _ = predicted_objects(objects, rows, ["round"], ["#0072b2"])
+    codes: list[str] = []
+
+    def keep(event: Event) -> None:
+        if isinstance(event, Noted):
+            codes.append(event.note.code)
+
+    return write_crops(predicted, out, CropChoices(**choices), keep, lambda done, total: None), codes
+
+
+@pytest.fixture
+def objects(tmp_path: Path) -> npt.NDArray[np.uint16]:
+    """The pixels of the field; its table of objects is in tmp_path."""
+    pixels = field_of(tmp_path)
+    cs.collect_objects(
+        tmp_path / "a.ome.tif", masks=tmp_path / "a_masks.npy", out=tmp_path / "objects.csv", emit=ignore
+    )
+    return pixels
+
+
+def test_a_crop_has_all_channels_at_16_bit_with_names_and_pixel_size(
+    objects: npt.NDArray[np.uint16], tmp_path: Path
+) -> None:
+    files, codes = crops_of(tmp_path, tmp_path / "crops", margin=0.2)
+    assert ([file.name for file in files], codes) == (["1.ome.tif", "2.ome.tif", "3.ome.tif", "crops.csv"], [])
+    with tifffile.TiffFile(files[0]) as tiff:
+        assert tiff.is_ome
+        assert tiff.series[0].axes == "CYX"
+        assert tiff.asarray().dtype == np.uint16
+        assert np.array_equal(tiff.asarray(), objects[:, 6:29, 6:34])  # a fifth of 20 pixels on each side
+        image = tifffile.xml2dict(tiff.ome_metadata or "")["OME"]["Image"]
+    assert image["Name"] == "a.ome.tif#1"
+    assert (image["Pixels"]["PhysicalSizeX"], image["Pixels"]["PhysicalSizeXUnit"]) == (0.25, "µm")
+    assert [channel["Name"] for channel in image["Pixels"]["Channel"]] == list(CHANNELS)
+    assert describe_image(files[1])[0].pixel_size_um == (0.25, 0.25)
+    rows = list(csv.DictReader(files[-1].open(newline="")))
+    assert rows[0] | {"z": "", "t": ""} == {
+        "path": "a/1.ome.tif",
+        "image_id": "a.ome.tif#1",
+        "field": "a.ome.tif",
+        "object_id": "1",
+        "t": "",
+        "z": "",
+        "x": "6",
+        "y": "6",
+        "width": "28",
+        "height": "23",
+        "predicted": "round",
+        "probability": "0.750000",
+        "decision": "round",
+    }
+
+
+def test_crops_equal_those_of_trainings(objects: npt.NDArray[np.uint16], tmp_path: Path) -> None:
+    files, _ = crops_of(tmp_path, tmp_path / "crops", margin=0.2)
+    data = with_plan(cs.open_dataset(tmp_path / "objects.csv", labeled=False), ReadPlan(crop_margin=0.2))
+    for record, file in zip(data.records, files, strict=False):
+        assert np.array_equal(record.read().array, read_pixels(file).array)
+
+
+def test_neighbors_are_masked_on_request_and_the_object_is_not(objects: npt.NDArray[np.uint16], tmp_path: Path) -> None:
+    files, _ = crops_of(tmp_path, tmp_path / "crops", margin="1 um", mask_neighbors=True)
+    expected = objects[:, 6:29, 6:34].copy()  # 4 pixels
+    expected[:, 12 - 6 :, 30 - 6 :] = 0  # object 2 from (30, 12)
+    assert np.array_equal(tifffile.imread(files[0]), expected)
+
+
+def test_colors_stay_colors_and_an_unreadable_field_is_reported(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (30, 40, 3)).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    Image.fromarray(pixels).save(tmp_path / "b.png")
+    table = tmp_path / "boxes.csv"
+    table.write_text("image,x_min,y_min,x_max,y_max\na.png,3,4,13,10\nb.png,3,4,13,10\n")
+    fields = [tmp_path / "a.png", tmp_path / "b.png"]
+    cs.collect_objects(fields, outlines=table, out=tmp_path / "objects.csv", emit=ignore)
+    (tmp_path / "b.png").write_bytes(b"broken")
+    files, codes = crops_of(tmp_path, tmp_path / "crops")
+    assert codes == ["crop-not-written"]
+    assert [file.relative_to(tmp_path / "crops").as_posix() for file in files] == ["a/1.ome.tif", "crops.csv"]
+    with tifffile.TiffFile(files[0]) as tiff:
+        assert (tiff.series[0].axes, tiff.pages[0].photometric.name) == ("YXS", "RGB")
+        assert np.array_equal(tiff.asarray(), pixels[4:10, 3:13])
+
+
+def test_an_invalid_margin_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("image_id,path,label,predicted,probability,decision,p:a\nx#1,x,,a,1.0,a,1.0\n")
+    with refusing(CoverslipError, "crop-margin-invalid"):
+        cs.export_objects(tmp_path / "p.csv", objects=tmp_path / "o.csv", to="ome-tiff", out=tmp_path, margin="wide")

@@ -1,0 +1,64 @@
+// Colors of predicted objects: by class, by probability, or by whether the prediction is correct.
+import type { FieldPredictions } from '../../api/fields';
+import { texts } from '../../texts';
+import { percent } from '../../texts/numbers';
+import { markOf } from '../classes';
+import { classColors } from './colors';
+
+export type ColorBy = 'result' | 'class' | 'probability';
+
+const LIMITS = [0, 0.5, 0.7, 0.9, 0.99, 1]; // of the probabilities of each color
+const OF_PROBABILITY = ['#d55e00', '#e69f00', '#f0e442', '#56b4e9', '#0072b2']; // for color-blind readers, too
+const OF_RESULT = ['#0072b2', '#d55e00']; // correct, misclassified
+const NONE = '#ffffff';
+
+/** The colors of n objects, and the entries of their legend. */
+export function colorsOf(
+  by: ColorBy,
+  classes: readonly string[],
+  values: FieldPredictions | null,
+  n: number,
+) {
+  const words = texts.fields;
+  const { predicted = [], probabilities = [], labels = [], corrections = [] } = values ?? {};
+  const colors = {
+    class: () => classColors(classes.map((_, k) => k)),
+    probability: () => OF_PROBABILITY,
+    result: () => OF_RESULT,
+  }[by]();
+  const names = {
+    class: () => classes,
+    probability: () => colors.map((_, k) => words.probability(percent(LIMITS[k]!), percent(LIMITS[k + 1]!))),
+    result: () => [words.correct, words.misclassified],
+  }[by]();
+  const palette = [...colors, NONE];
+  const none = colors.length;
+  const colorOf = new Uint16Array(n).fill(none);
+  for (let k = 0; k < Math.min(n, predicted.length); k += 1) {
+    const probability = probabilities[k] ?? null;
+    const answer = corrections[k]! >= 0 ? corrections[k]! : -1;
+    if (by === 'class') {
+      const shown = answer >= 0 ? answer : predicted[k]!;
+      if (shown >= 0) colorOf[k] = shown;
+    } else if (by === 'probability') {
+      if (probability !== null)
+        colorOf[k] = Math.max(
+          0,
+          LIMITS.findLastIndex((limit) => probability >= limit && limit < 1),
+        );
+    } else {
+      const label = answer >= 0 ? answer : labels[k]!;
+      if (label >= 0 && predicted[k]! >= 0) colorOf[k] = label === predicted[k] ? 0 : 1;
+    }
+  }
+  const marks = by === 'class' ? [...classes.map((_, k) => markOf(k)), ''] : [];
+  const counts = new Uint32Array(palette.length);
+  for (const color of colorOf) counts[color]! += 1;
+  const entries = [...names, by === 'result' ? words.withoutResult : words.unreadable].map((name, k) => ({
+    name,
+    color: palette[k]!,
+    mark: marks[k] ?? '',
+    n: counts[k]!,
+  }));
+  return { coloring: { palette, marks, colorOf }, entries };
+}
