@@ -1340,6 +1340,158 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/{dataset_id}/second-reading": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Second Reading
+         * @description The drawn images for the author of the request, without their first labels and names.
+         */
+        get: operations["get_second_reading"];
+        put?: never;
+        /**
+         * Draw Second Reading
+         * @description Draw further labeled images at random. Their current labels are the first labels.
+         */
+        post: operations["draw_second_reading"];
+        /**
+         * Remove Second Reading
+         * @description Remove the drawn images and all readings. Decided labels stay as they are.
+         */
+        delete: operations["remove_second_reading"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset_id}/second-reading/images/{row_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Read Image
+         * @description Store the label of the author for a drawn image. The label of the dataset does not change.
+         */
+        put: operations["read_image"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset_id}/second-reading/agreement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Reading Agreement
+         * @description Percent agreement and Cohen's kappa of the first labels and of all readers.
+         */
+        get: operations["get_reading_agreement"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset_id}/second-reading/disagreements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Disagreements
+         * @description The images whose labels differ, those without a decision first.
+         */
+        get: operations["list_disagreements"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset_id}/second-reading/decisions/{row_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Decide Label
+         * @description Decide the label of an image whose readings differ. It becomes the label of the dataset; readings are kept.
+         */
+        put: operations["decide_label"];
+        post?: never;
+        /**
+         * Undo Decision
+         * @description Undo a decision: the image gets the label that it had before.
+         */
+        delete: operations["undo_decision"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset_id}/second-reading/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import Readings
+         * @description Import readings from a table (the body) with the columns `image_id` or `path`, `label`, `author` and `time`.
+         */
+        post: operations["import_readings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset_id}/download/readings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Readings
+         * @description A table with a row for each label, reading and decision: image, label, author and time.
+         */
+        get: operations["download_readings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/uploads": {
         parameters: {
             query?: never;
@@ -2966,6 +3118,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/predictions/{prediction_id}/spot-check/corrections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Apply Spot Check
+         * @description Use the labels of a finished spot check as corrections of the prediction. Earlier corrections are kept.
+         */
+        put: operations["apply_spot_check"];
+        post?: never;
+        /**
+         * Undo Spot Check
+         * @description Remove the corrections that are labels of the spot check. Labels of the spot check and other corrections stay.
+         */
+        delete: operations["undo_spot_check"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/predictions/{prediction_id}/download/spot-check": {
         parameters: {
             query?: never;
@@ -3246,6 +3422,34 @@ export interface components {
             parts: string[];
         };
         /**
+         * Agreement
+         * @description How far two readers agree.
+         */
+        Agreement: {
+            /**
+             * N
+             * @description Number of images.
+             */
+            n: number;
+            /**
+             * N Groups
+             * @description Number of groups; null: no groups are known.
+             */
+            n_groups: number | null;
+            agreement: components["schemas"]["Metric"];
+            kappa: components["schemas"]["Metric"];
+            /**
+             * Classes
+             * @description Names of the classes, in order.
+             */
+            classes: string[];
+            /**
+             * Counts
+             * @description How many images would be, or were, added and changed.
+             */
+            counts: number[][];
+        };
+        /**
          * AllowLeakage
          * @description Train although images or groups are in both the training and the test set, which inflates the metrics.
          */
@@ -3270,6 +3474,22 @@ export interface components {
             label: string | null;
             /** @description The image shows none of the classes, or is unusable. */
             excluded?: components["schemas"]["Exclusion"] | null;
+        };
+        /**
+         * AppliedLabels
+         * @description Labels of a spot check that are corrections of the prediction.
+         */
+        AppliedLabels: {
+            /**
+             * N
+             * @description Labels of the spot check that are corrections now.
+             */
+            n: number;
+            /**
+             * N Corrected Before
+             * @description Labeled images that had a correction, which is kept.
+             */
+            n_corrected_before: number;
         };
         /**
          * AsIfIndependent
@@ -4415,6 +4635,17 @@ export interface components {
             undoes?: components["schemas"]["Answer"] | null;
         };
         /**
+         * CorrectionsRemoved
+         * @description Corrections that were removed.
+         */
+        CorrectionsRemoved: {
+            /**
+             * N
+             * @description Number of corrections.
+             */
+            n: number;
+        };
+        /**
          * Counts
          * @description The numbers of images of a proportion.
          */
@@ -4809,6 +5040,17 @@ export interface components {
             thumbnail_images: number[];
         };
         /**
+         * DecidedLabel
+         * @description The label that is decided for an image whose readings differ.
+         */
+        DecidedLabel: {
+            /**
+             * Label
+             * @description A class of the dataset.
+             */
+            label: string;
+        };
+        /**
          * Decision
          * @description The decision rule; missing fields have their defaults.
          */
@@ -4988,6 +5230,31 @@ export interface components {
              * @description Texts, one per run, in the order of the runs.
              */
             values: string[];
+        };
+        /**
+         * Disagreement
+         * @description An image with different labels.
+         */
+        Disagreement: {
+            /**
+             * Row Id
+             * @description The number of the image in the app.
+             */
+            row_id: number;
+            /**
+             * Version
+             * @description Changes with the file.
+             */
+            version: string;
+            /** @description Its label when it was drawn. */
+            first: components["schemas"]["ReadLabel"];
+            /**
+             * Readings
+             * @description Its later readings.
+             */
+            readings: components["schemas"]["ReadLabel"][];
+            /** @description The decision, which is its label; null: none. */
+            decision: components["schemas"]["ReadLabel"] | null;
         };
         /**
          * Distances
@@ -6810,6 +7077,27 @@ export interface components {
             made_by: string | null;
         };
         /**
+         * ImageToRead
+         * @description A drawn image, without its first label and its name.
+         */
+        ImageToRead: {
+            /**
+             * Row Id
+             * @description The number of the image in the app.
+             */
+            row_id: number;
+            /**
+             * Label
+             * @description The label of this reader; null: not labeled.
+             */
+            label: string | null;
+            /**
+             * Made
+             * @description When this reader labeled it; null: not yet.
+             */
+            made: string | null;
+        };
+        /**
          * ImagesExcluded
          * @description An exclusion or inclusion of images.
          */
@@ -6844,6 +7132,42 @@ export interface components {
              * @constant
              */
             kind: "import-weights";
+        };
+        /**
+         * ImportedReadings
+         * @description Which rows of a table were imported.
+         */
+        ImportedReadings: {
+            /**
+             * N
+             * @description Readings that were imported.
+             */
+            n: number;
+            /**
+             * N Same Author
+             * @description Rows by the author of the first label, which are not imported.
+             */
+            n_same_author: number;
+            /**
+             * N Without Author
+             * @description Rows without an author, which are not imported.
+             */
+            n_without_author: number;
+            /**
+             * N Unlabeled
+             * @description Rows of images without a label, which are not imported.
+             */
+            n_unlabeled: number;
+            /**
+             * N Unknown
+             * @description Rows whose image is not in the dataset.
+             */
+            n_unknown: number;
+            /**
+             * Unknown
+             * @description The first 10 of these images.
+             */
+            unknown: string[];
         };
         /**
          * InstantScores
@@ -8270,6 +8594,18 @@ export interface components {
             repeats_run?: string | null;
         };
         /**
+         * NewSecondReading
+         * @description How many further images to draw for a second reading.
+         */
+        NewSecondReading: {
+            /**
+             * N
+             * @description At most all labeled images are drawn.
+             * @default 100
+             */
+            n: number;
+        };
+        /**
          * NewSource
          * @description A folder, table or file, and the domain of its images.
          */
@@ -8634,6 +8970,22 @@ export interface components {
          * Page
          * @description A page of a list.
          */
+        Page_Disagreement_: {
+            /**
+             * Items
+             * @description The items of this page.
+             */
+            items: components["schemas"]["Disagreement"][];
+            /**
+             * Total
+             * @description Total number of items on all pages.
+             */
+            total: number;
+        };
+        /**
+         * Page
+         * @description A page of a list.
+         */
         Page_EvaluationState_: {
             /**
              * Items
@@ -8948,6 +9300,23 @@ export interface components {
              * @description Notes about it.
              */
             notes: string[];
+        };
+        /**
+         * PairAgreement
+         * @description The agreement of two readers.
+         */
+        PairAgreement: {
+            /**
+             * First
+             * @description A reader; null: the first labels of the images.
+             */
+            first: string | null;
+            /**
+             * Second
+             * @description Another reader.
+             */
+            second: string;
+            agreement: components["schemas"]["Agreement"];
         };
         /**
          * PairDistance
@@ -9706,6 +10075,73 @@ export interface components {
             recall: components["schemas"]["Metric"];
             /** @description F1 on test images. */
             f1: components["schemas"]["Metric"];
+        };
+        /**
+         * ReadLabel
+         * @description A label of an image by one author.
+         */
+        ReadLabel: {
+            /**
+             * Label
+             * @description The label of the image; null: it has none.
+             */
+            label: string;
+            /**
+             * Made By
+             * @description The author; null: a label of the folder or table.
+             */
+            made_by: string | null;
+            /**
+             * Made
+             * @description When: ISO 8601, UTC; null: unknown.
+             */
+            made: string | null;
+        };
+        /**
+         * ReadingAgreement
+         * @description The agreement of all readers.
+         */
+        ReadingAgreement: {
+            /**
+             * First Authors
+             * @description Number of first labels by author. Labels of folders and tables have no author.
+             */
+            first_authors: {
+                [key: string]: number;
+            };
+            /**
+             * Readers
+             * @description Number of images by reader.
+             */
+            readers: {
+                [key: string]: number;
+            };
+            /**
+             * Pairs
+             * @description Pairs of readers with common images.
+             */
+            pairs: components["schemas"]["PairAgreement"][];
+            /**
+             * N Disagreements
+             * @description Images with different labels.
+             */
+            n_disagreements: number;
+            /**
+             * N Decided
+             * @description Number of these with a decision.
+             */
+            n_decided: number;
+        };
+        /**
+         * ReadingOf
+         * @description The label of an image by a reader.
+         */
+        ReadingOf: {
+            /**
+             * Label
+             * @description A class of the dataset; null removes the reading.
+             */
+            label: string | null;
         };
         /**
          * ReadingProgress
@@ -10830,6 +11266,42 @@ export interface components {
             };
         };
         /**
+         * SecondReading
+         * @description The images of a second reading for one reader.
+         */
+        SecondReading: {
+            /**
+             * Reader
+             * @description The author of the request, else the user account of the server.
+             */
+            reader: string;
+            /**
+             * Classes
+             * @description The classes of the dataset.
+             */
+            classes: string[];
+            /**
+             * N Labeled
+             * @description Images of the dataset with a label, of which images are drawn.
+             */
+            n_labeled: number;
+            /**
+             * N Drawn
+             * @description Images that are drawn for a second reading.
+             */
+            n_drawn: number;
+            /**
+             * N By Reader
+             * @description Drawn images whose first label is by this reader, who does not read them again.
+             */
+            n_by_reader: number;
+            /**
+             * Images
+             * @description The other drawn images, in random order.
+             */
+            images: components["schemas"]["ImageToRead"][];
+        };
+        /**
          * SeenIn
          * @description The training, evaluation or prediction in which a label error was found.
          */
@@ -11246,6 +11718,11 @@ export interface components {
             images: components["schemas"]["ImageToLabel"][];
             /** @description Samples and conditions when the images were drawn, else as saved. */
             sampling: components["schemas"]["Sampling"];
+            /**
+             * N Applied
+             * @description Labels of the spot check that are corrections of the prediction.
+             */
+            n_applied: number;
         };
         /**
          * Spread
@@ -17555,6 +18032,532 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    get_second_reading: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. */
+                "x-author"?: string | null;
+            };
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecondReading"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    draw_second_reading: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. */
+                "x-author"?: string | null;
+            };
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSecondReading"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecondReading"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    remove_second_reading: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    read_image: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. */
+                "x-author"?: string | null;
+            };
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+                /** @description The permanent number of the image in the app. */
+                row_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReadingOf"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImageToRead"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_reading_agreement: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReadingAgreement"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    list_disagreements: {
+        parameters: {
+            query?: {
+                /** @description The number of items to skip. */
+                offset?: number;
+                /** @description The largest number of items to return. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Disagreement_"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    decide_label: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. */
+                "x-author"?: string | null;
+            };
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+                /** @description The permanent number of the image in the app. */
+                row_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecidedLabel"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReadLabel"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    undo_decision: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+                /** @description The permanent number of the image in the app. */
+                row_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    import_readings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportedReadings"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is larger than the server accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    download_readings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The table. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
     create_upload: {
         parameters: {
             query?: never;
@@ -22841,6 +23844,105 @@ export interface operations {
                 };
             };
             503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    apply_spot_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a prediction. */
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AppliedLabels"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    undo_spot_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a prediction. */
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CorrectionsRemoved"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
         };
     };
