@@ -380,6 +380,59 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/{dataset_id}/map": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Map
+         * @description The state of the map of a dataset, on which similar images are near each other.
+         */
+        get: operations["get_map"];
+        put?: never;
+        /**
+         * Create Map
+         * @description Compute the map of a dataset in a separate process. It depends on the images only.
+         */
+        post: operations["create_map"];
+        /**
+         * Cancel Map
+         * @description Cancel the work on a new map. An earlier one is kept.
+         */
+        delete: operations["cancel_map"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset_id}/map-points": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Map Points
+         * @description The points of the map. All numbers are little-endian and have 4 bytes, later ones 2.
+         *
+         *     Three uint32: the number n of points, 0, 0. Then, of each point: its row_id (uint32); its box (4 int32: x, y, width
+         *     and height, on a map whose side is 1,000,000). Then n + 2 uint32 of 0. Then, in four arrays of n uint16, of each
+         *     point: its class and its group (positions in the lists of the map; 65535: none); its cluster of similar images (from
+         *     0, the largest first); 1 if it is excluded, plus 2 if it belongs to the reserved test set.
+         */
+        get: operations["get_map_points"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets/{dataset_id}/distances": {
         parameters: {
             query?: never;
@@ -7926,6 +7979,52 @@ export interface components {
             kind: "map-column";
         };
         /**
+         * MapState
+         * @description The map of a dataset, and the progress of a new one.
+         */
+        MapState: {
+            /**
+             * State
+             * @description waiting: the map of another dataset is computed first.
+             * @enum {string}
+             */
+            state: "not-requested" | "waiting" | "running" | "ready";
+            /**
+             * Job Id
+             * @description The job that computes it; null if the server knows none.
+             */
+            job_id: string | null;
+            /** @description Null until the first report. */
+            progress: components["schemas"]["StepProgress"] | null;
+            /** @description Why the last attempt since the server started failed. */
+            error: components["schemas"]["Failure"] | null;
+            /**
+             * Created
+             * @description Time of the map: ISO 8601, UTC; null: there is none.
+             */
+            created: string | null;
+            /**
+             * N
+             * @description Images on the map that are still in the dataset.
+             */
+            n: number;
+            /**
+             * N Missing
+             * @description Images of the dataset that are not on the map.
+             */
+            n_missing: number;
+            /**
+             * Classes
+             * @description The classes, as the points count them.
+             */
+            classes: string[];
+            /**
+             * Groups
+             * @description The groups, as the points count them.
+             */
+            groups: string[];
+        };
+        /**
          * McNemar
          * @description The numbers of images that only one of two classifiers predicted correctly, and McNemar's p-value.
          */
@@ -15001,6 +15100,202 @@ export interface operations {
             };
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_map: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MapState"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    create_map: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The work was started. Its state is at the Location. */
+            202: {
+                headers: {
+                    /** @description The address of the result, relative to the server. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MapState"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    cancel_map: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_map_points: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The points. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
     };

@@ -466,6 +466,61 @@ export const datasets = {
     releaseHelp:
       'Its images can then be suggested and used for training. Suggestions are removed; labels stay.',
   },
+  map: {
+    tab: 'Map',
+    title: 'Map of the images',
+    about:
+      'A map has a point for each image. Similar images are near each other, by the features of a network trained on photographs. Use it to find groups of similar images, to label them together, and to find unusual images. Distances between far points have no meaning.',
+    duration:
+      'Most of the time is needed for the features of new images. The last step takes up to a few minutes.',
+    start: 'Compute the map',
+    again: 'Compute the map again',
+    starting: 'Computing the map',
+    waiting: 'Waiting for the map of another dataset',
+    missing: (n: number) =>
+      plural(n, {
+        one: `${count(n)} image is not on the map.`,
+        other: `${count(n)} images are not on the map.`,
+      }),
+    colorBy: 'Color by',
+    byClass: 'Class',
+    byGroup: 'Group',
+    byCluster: 'Cluster',
+    noGroup: 'No group',
+    cluster: (k: number) => `Cluster ${count(k)}`,
+    selectCluster: 'Select a cluster',
+    choose: 'Choose…',
+    clusterOption: (k: number, n: number, nUnlabeled: number, label: string | null, nLabel: number) =>
+      `${count(k)}: ${plural(n, { one: `${count(n)} image`, other: `${count(n)} images` })}, ${count(nUnlabeled)} without a class${
+        label === null ? '' : `, ${count(nLabel)} ${label}`
+      }`,
+    lasso: 'Lasso',
+    lassoHelp: 'Draw around points to select their images. Shift + drag has the same effect.',
+    points: (n: number) => `Map with ${count(n)} points. The list beside it has the same images, by cluster.`,
+    list: 'Images by cluster',
+    howTo: 'Select images on the map or in the list, then choose a class.',
+    selected: (n: string) => `Selected: ${n}`,
+    exclude: 'Exclude selected images',
+    excluded: (n: number) =>
+      plural(n, { one: `${count(n)} image is excluded.`, other: `${count(n)} images are excluded.` }),
+    reserved: (n: number) =>
+      plural(n, { one: `${count(n)} image of the test set`, other: `${count(n)} images of the test set` }),
+    reservedHelp:
+      'Lasso and clusters do not select images of the reserved test set: label these one by one, so that the test is fair.',
+    keysTitle: 'Keys of the map',
+    keyList: [
+      ['1 – 9, 0, a – z', 'Label the selected images with the class of that key'],
+      ['Delete or Backspace', 'Remove the label of the selected images'],
+      ['Arrows', 'Select the next or previous image of the list; the map follows'],
+      ['Ctrl + click, Space', 'Add the image to the selection, or remove it'],
+      ['Shift + drag on the map', 'Draw a lasso: the images inside are added to the selection'],
+      ['Ctrl + A, Escape', 'Select all images of the map, or none'],
+      ['Enter, double-click', 'Open the viewer of the image'],
+      ['Ctrl + Z, Ctrl + Shift + Z', 'Undo or redo a label change'],
+      ['Wheel, drag', 'Zoom, move the map'],
+      ['?', 'Show this list'],
+    ] as [string, string][],
+  },
   readings: {
     link: 'Second reading',
     title: 'Second reading',

@@ -798,6 +798,13 @@ too-few-images-for-distance = { $n_images ->
 datasets-look-the-same = Most images of these datasets have the same features
     .do = Check whether the images are empty or duplicates of one another.
 
+map-needs-images = { $n_images ->
+        [0] No image can be read, so there is no map
+        [one] Only { $n_images } image can be read, but a map needs { $n_needed }
+       *[other] Only { $n_images } images can be read, but a map needs { $n_needed }
+    }
+    .do = Add images to the dataset.
+
 no-image-to-suggest = All images have a label{ $n_reserved ->
         [0] {""}
        *[other] , or are reserved for the test set ({ $n_reserved })

@@ -270,6 +270,9 @@ finder-preview-ended = The finder ended without a result, or took too long
 
 objects-paths-or-finder = Give either paths of files, or the source finder
 
+no-dataset-map = This dataset has no map yet
+    .do = Compute the map first.
+
 suggestions-in-progress = Images to label are being chosen
     .do = Wait until they are chosen, or cancel it.
 

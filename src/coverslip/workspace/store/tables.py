@@ -13,6 +13,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -232,6 +233,17 @@ adjudications = Table(
     Column("made_by", String, nullable=False),  # the author of the request, else the user account of the app
     Column("change_id", Integer),  # the change of labels; None: the image had this label
     sqlite_with_rowid=False,
+)
+
+# The map of the images of a dataset.
+dataset_maps = Table(
+    "dataset_maps",
+    metadata,
+    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
+    Column("n", Integer, nullable=False),
+    # Of all images, little-endian: row_id (uint32), x and y from 0 to 1 (float32 each), cluster from 0 (uint16).
+    Column("columns", LargeBinary, nullable=False),
+    Column("created", String, nullable=False),  # ISO 8601, UTC
 )
 
 uploads = Table(
