@@ -54,6 +54,7 @@ def use(trained: cs.Run | Path | str) -> None:
     print(cs.explain([trained, run], ["new/1.tif"], out="maps").table)
     print(cs.summarise("predictions.csv", by="folder", run=trained).conditions)
     print(cs.draw_spot_check("predictions.csv", n=10, by="folder", run=trained, out="to_label.csv").images)
+    print(cs.agreement(["ada.csv", "grace.csv"], group="patient").pairs)
     print(cs.spot_check("predictions.csv", "to_label.csv", by="folder", run=trained).conditions)
     print(cs.compare([trained, run]).pairs, cs.distance([data, in_memory], run=trained).pairs)
 
