@@ -27,6 +27,7 @@ _MOST_CLUSTERED = 20_000  # images that the centers of clusters are computed fro
 _IMAGES_PER_CLUSTER = 40
 _MOST_CLUSTERS = 100
 _ROWS_AT_ONCE = 2_000
+_FEW = 2_000  # images, of which several threads would mostly wait for each other
 _PERPLEXITY = 30.0
 _N_ITERATIONS, _N_EARLY, _EVERY = 750, 250, 10  # of t-SNE; with early exaggeration; between two reports
 _SEED = 0
@@ -88,7 +89,7 @@ def arranged(components: Floats, *, seed: int = _SEED, report: OnProgress = igno
         early_exaggeration_iter=_N_EARLY,
         n_iter=_N_ITERATIONS - _N_EARLY,
         random_state=seed,
-        n_jobs=n_cores(),
+        n_jobs=n_cores() if len(components) > _FEW else 1,
         callbacks=count,
         callbacks_every_iters=_EVERY,
     )

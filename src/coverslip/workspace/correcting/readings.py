@@ -414,7 +414,7 @@ def import_readings(workspace: Workspace, dataset_id: str, file: Path) -> Import
             else:
                 imported.append(_reading(dataset_id, image.image_id, each.author, each.label, each.time))
         _store_readings(connection, imported)
-        _forget_unread(connection, dataset_id)
+        _remove_unread(connection, dataset_id)
     return ImportedReadings(
         n=len(imported),
         n_same_author=n_same_author,
@@ -539,7 +539,7 @@ def _store_first_labels(connection: Connection, dataset_id: str, row_ids: list[i
         connection.execute(insertion.on_conflict_do_update(index_elements=keys, set_=changed), new)
 
 
-def _forget_unread(connection: Connection, dataset_id: str) -> None:
+def _remove_unread(connection: Connection, dataset_id: str) -> None:
     """Remove images that were not drawn and have no reading."""
     is_read = select(readings.c.image_id).where(readings.c.dataset_id == dataset_id)
     connection.execute(
