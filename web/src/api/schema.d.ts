@@ -3481,24 +3481,26 @@ export interface components {
         Agreement: {
             /**
              * N
-             * @description Number of images.
+             * @description Number of images that both labeled.
              */
             n: number;
             /**
              * N Groups
-             * @description Number of groups; null: no groups are known.
+             * @description Number of groups of these images; null without groups.
              */
             n_groups: number | null;
+            /** @description Share of images with equal labels. */
             agreement: components["schemas"]["Metric"];
+            /** @description Cohen's kappa; its value is null if both used one and the same class only. */
             kappa: components["schemas"]["Metric"];
             /**
              * Classes
-             * @description Names of the classes, in order.
+             * @description The classes that either reader used.
              */
             classes: string[];
             /**
              * Counts
-             * @description How many images would be, or were, added and changed.
+             * @description Number of images: rows are the classes of the first reader, columns those of the second.
              */
             counts: number[][];
         };
@@ -9415,6 +9417,7 @@ export interface components {
              * @description Another reader.
              */
             second: string;
+            /** @description How far they agree. */
             agreement: components["schemas"]["Agreement"];
         };
         /**
@@ -18389,6 +18392,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "n": 100
+                 *     }
+                 */
                 "application/json": components["schemas"]["NewSecondReading"];
             };
         };
@@ -18495,6 +18503,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "label": "round"
+                 *     }
+                 */
                 "application/json": components["schemas"]["ReadingOf"];
             };
         };
@@ -18651,6 +18664,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "label": "round"
+                 *     }
+                 */
                 "application/json": components["schemas"]["DecidedLabel"];
             };
         };
