@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 import coverslip as cs
-from coverslip.audit.features import feature_extractor
+from coverslip.audit.features import feature_extractor, principal_components
 from coverslip.audit.learning_curve import gram_matrix, probe_logits
 from coverslip.audit.suggesting import FEWEST_LABELS, typical, undecided
 from coverslip.datasets import scan_images
@@ -42,6 +42,7 @@ class Images:
     """The features of a dataset and what is known about its images."""
 
     features: np.ndarray  # (n, D)
+    components: np.ndarray  # (n, C), principal components of the features
     gram: np.ndarray  # (n, n)
     label: np.ndarray  # (n,) int
     unit: np.ndarray  # (n,) int: groups, or images
@@ -93,7 +94,7 @@ def read(path: str, group: str | None) -> Images:
     records = [data.records[i] for i in images.positions]
     label = np.unique([record.label or "" for record in records], return_inverse=True)[1]
     unit = np.unique([record.named_group or record.image_id for record in records], return_inverse=True)[1]
-    return Images(images.features, gram_matrix(images.features), label, unit)
+    return Images(images.features, principal_components(images.features), gram_matrix(images.features), label, unit)
 
 
 Choose = Callable[[Images, np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
@@ -105,9 +106,9 @@ def random_images(images: Images, labeled: np.ndarray, pool: np.ndarray, rng: np
 
 def suggested_images(images: Images, labeled: np.ndarray, pool: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if len(labeled) < FEWEST_LABELS or len(np.unique(images.label[labeled])) < 2:
-        return np.array([row for row, _, _ in typical(images.features, labeled, pool, STEP)])
+        return np.array([row for row, _, _ in typical(images.components, labeled, pool, STEP)])
     probabilities = images.probabilities(labeled, pool)
-    return np.array([row for row, _, _ in undecided(images.features, probabilities, pool, STEP)])
+    return np.array([row for row, _, _ in undecided(images.components, probabilities, pool, STEP)])
 
 
 def curve(images: Images, choose: Choose, seed: int, n_labels: int) -> tuple[list[float], float]:

@@ -19,7 +19,7 @@ PAGES = (  # results of a run: test_app_results.py
 ALIKE = (  # other states of these pages, or pages that test_app_screenshots.py looks at
     *("/datasets/{unlabeled}?tab=images", "/train?dataset={unlabeled}", "/runs/{folds}?tab=metrics", "/studies"),
     *("/predict?classifier={run}", "/classifiers/{run}", "/predictions/{prediction}/samples", "/help/recipe"),
-    "/predictions/{prediction}/spot-check",
+    *("/predictions/{prediction}/spot-check", "/datasets/{images}/second-reading", "/datasets/{images}?tab=map"),
     *("/", "/datasets", "/datasets/{images}", "/datasets/{images}?tab=images", "/datasets/{unlabeled}", "/train"),
     *("/runs", "/compare?runs={run},{folds}", "/studies/new", "/predict", "/predictions/{prediction}", "/help"),
 )

@@ -102,6 +102,7 @@ def test_every_201_and_202_names_the_address_of_its_result(lab: Lab) -> None:
         "create_leakage_estimate": ("POST", f"datasets/{lab.cells}/leakage-estimate", {}),
         "create_objects": ("POST", f"datasets/{lab.cells}/objects", {"source": "finder"}),
         "create_object_export": ("POST", f"predictions/{lab.prediction}/objects-export", {"to": "geojson"}),
+        "create_map": ("POST", f"datasets/{lab.cells}/map", {}),
         "create_suggestions": ("POST", f"datasets/{lab.cells}/suggestions", {"n": 5}),
     }
     document = lab.get("openapi.json")
@@ -122,7 +123,7 @@ def test_every_201_and_202_names_the_address_of_its_result(lab: Lab) -> None:
     for path in (f"jobs/{lab.run}/rows/0/explanation", f"datasets/{small}/distances?other={other}"):
         assert client.delete(f"{API}/{path}").status_code == 204
     assert client.delete(f"{API}/predictions/{lab.prediction}/objects-export").status_code == 204
-    for work in ("leakage-estimate", "suggestions", "objects"):
+    for work in ("leakage-estimate", "suggestions", "map", "objects"):
         assert client.delete(f"{API}/datasets/{lab.cells}/{work}").status_code == 204
     for kind in ("runs", "evaluations", "predictions", "studies"):
         listed = lab.get(f"runs/{lab.run}/evaluations" if kind == "evaluations" else kind)["items"]

@@ -130,6 +130,35 @@ def test_the_result_is_that_of_the_command_line(lab: Lab, drawn: Json, tmp_path:
             )
 
 
+def test_labels_of_a_finished_check_become_corrections_and_do_not_change_its_result(lab: Lab, drawn: Json) -> None:
+    assert lab.send("PUT", "/corrections", 409)["code"] == "spot-check-not-finished"
+    predicted = answers_of(lab, drawn)
+    first, second, third, *_ = rows = list(predicted)
+    other = next(name for name in drawn["classes"] if name != predicted[first])
+    author = {"X-Author": "Ada"}
+    for row_id in rows:
+        lab.send("PUT", f"/images/{row_id}", body={"label": predicted[row_id]}, **author)
+    lab.send("PUT", f"/images/{first}", body={"label": other}, **author)
+    lab.send("PUT", f"/images/{second}", body={"label": None, "excluded": "unusable"}, **author)
+    address = f"{API}/predictions/{lab.prediction}/rows"
+    lab.client.put(f"{address}/{third}/correction", json={"label": other})  # by hand
+    result, samples = lab.send("GET", "/result"), lab.client.get(f"{API}/predictions/{lab.prediction}/samples").json()
+
+    assert lab.send("PUT", "/corrections") == {"n": len(rows) - 2, "n_corrected_before": 1}
+    assert lab.send("GET")["n_applied"] == len(rows) - 2
+    listed = lab.client.get(address, params={"rows": f"{first},{second},{third}"}).json()["items"]
+    assert [row["correction"] for row in listed] == [other, None, other]
+    assert [row["excluded"] for row in listed] == [None, None, None]
+    assert listed[0]["corrected_by"] == "Ada"
+    assert lab.send("GET", "/result") == result
+    assert lab.client.get(f"{API}/predictions/{lab.prediction}/samples").json() == samples
+
+    assert lab.send("DELETE", "/corrections") == {"n": len(rows) - 2}
+    listed = lab.client.get(address, params={"rows": f"{first},{third}"}).json()["items"]
+    assert [row["correction"] for row in listed] == [None, other]
+    lab.client.put(f"{address}/{third}/correction", json={"label": None})
+
+
 def test_a_spot_check_keeps_the_samples_of_its_draw(lab: Lab, drawn: Json) -> None:
     address = f"{API}/predictions/{lab.prediction}/samples"
     sampling = lab.client.get(address).json()["sampling"]

@@ -38,6 +38,7 @@ COMMANDS = (
     "explain",
     "distance",
     "spot-check",
+    "agreement",
     "suggest",
     "read",
     "objects",

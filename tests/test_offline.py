@@ -95,6 +95,7 @@ JOB: Commands = [
     "label-errors run",
     "explain run cells/small/slide0_000.png --out maps",
     "distance cells cells --run run",
+    "agreement run/split.csv run/split.csv",
     "suggest cells/small --run run -n 2",
     "export run --to zip",
     "predict run.coverslip cells --out others.csv",

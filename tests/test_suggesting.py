@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawing import save_cells
+from drawing import save_cell, save_cells
 from hypothesis import given
 from hypothesis import strategies as st
 from refusing import refusing
 from trained import SMALL_NETWORK
 
 import coverslip as cs
-from coverslip.audit.suggesting import SUGGESTION_COLUMNS, reserved, typical, undecided
+from coverslip.audit.suggesting import SUGGESTION_COLUMNS, reserved, still_reserved, typical, undecided
 from coverslip.cli import main
 from coverslip.errors import BadDataset, CoverslipError
 from coverslip.runs import Run, SplitPlan
@@ -169,3 +169,17 @@ def test_no_image_of_a_cross_validated_run_is_reserved(tmp_path: Path) -> None:
     data = cs.open_dataset(cells)
     assert reserved(data).any()
     assert not reserved(data, run).any()  # the classifier was trained on all of them
+
+
+def test_labeled_images_never_enter_a_test_set_that_was_reserved_before(tmp_path: Path) -> None:
+    rows = [(f"{k}.png", "cell" if k < 6 else "", f"slide{k // 3}") for k in range(12)]
+    for name, _, _ in rows:
+        save_cell(tmp_path / name)
+    (tmp_path / "images.csv").write_text("path,label,group\n" + "".join(",".join(row) + "\n" for row in rows))
+    data = cs.open_dataset(tmp_path / "images.csv")
+    drawn = np.ones(12, bool)  # after new names, for example
+    ids = [record.image_id for record in data.records]
+    assert still_reserved(data, drawn, ()).all()
+    later = still_reserved(data, drawn, {ids[0], ids[11]})
+    # The first image stays; others with a label, and images of their groups, do not join it.
+    assert later.tolist() == [True, *[False] * 5, *[True] * 6]

@@ -15,6 +15,7 @@ from coverslip._version import __version__
 
 if TYPE_CHECKING:
     from coverslip.audit.distance import distance
+    from coverslip.audit.readings import agreement
     from coverslip.audit.suggesting import suggest
     from coverslip.errors import CoverslipError
     from coverslip.inference.explain import explain
@@ -46,6 +47,7 @@ _MODULES = {
     "CoverslipError": "coverslip.errors",
     "Recipe": "coverslip.runs",
     "Run": "coverslip.runs",
+    "agreement": "coverslip.audit.readings",
     "collect_objects": "coverslip.objects",
     "compare": "coverslip.pipeline",
     "decide": "coverslip.pipeline",
@@ -79,6 +81,7 @@ __all__ = [
     "Recipe",
     "Run",
     "__version__",
+    "agreement",
     "collect_objects",
     "compare",
     "decide",

@@ -8,6 +8,10 @@ const pages: [string, LazyPage][] = [
   ['/', new LazyPage(() => import('./features/start/Start.svelte'))],
   ['/datasets', new LazyPage(() => import('./features/datasets/List.svelte'))],
   ['/datasets/:id', new LazyPage(() => import('./features/datasets/DatasetPage.svelte'))],
+  [
+    '/datasets/:id/second-reading',
+    new LazyPage(() => import('./features/datasets/readings/SecondReadingPage.svelte')),
+  ],
   ['/train', new LazyPage(() => import('./features/train/TrainPage.svelte'))],
   ['/runs', new LazyPage(() => import('./features/runs/RunsPage.svelte'))],
   ['/runs/:id', new LazyPage(() => import('./features/runs/RunPage.svelte'))],

@@ -19,7 +19,7 @@ from coverslip.training.linear_probe import whitened_products
 Singles = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
-_SD_FLOOR = 1e-3  # of the median feature's, as for the linear probe
+SD_FLOOR = 1e-3  # of the median feature's, as for the linear probe
 
 
 def gram_matrix(features: npt.NDArray[np.float32]) -> Singles:
@@ -32,7 +32,7 @@ def gram_matrix(features: npt.NDArray[np.float32]) -> Singles:
 def standardized(features: npt.NDArray[np.float32]) -> tuple[Singles, npt.NDArray[np.float64]]:
     """Return standardized features and their standard deviations."""
     sd = features.std(axis=0, dtype=np.float64)
-    sd = np.maximum(sd, max(_SD_FLOOR * float(np.median(sd)), 1e-12))
+    sd = np.maximum(sd, max(SD_FLOOR * float(np.median(sd)), 1e-12))
     return ((features - features.mean(axis=0, dtype=np.float64)) / sd).astype(np.float32), sd
 
 

@@ -11,16 +11,17 @@ and the distance of features instead of gradients.
 
 import hashlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.audit.features import FeatureSet, feature_extractor
-from coverslip.audit.learning_curve import probe_logits, standardized
+from coverslip.audit.features import feature_extractor, principal_components
+from coverslip.audit.learning_curve import SD_FLOOR, probe_logits
 from coverslip.datasets import Dataset, ImageSource, open_dataset, scan_images
+from coverslip.engines import Features
 from coverslip.errors import BadDataset, CoverslipError
 from coverslip.evaluation import apply_temperature
 from coverslip.events import Emit
@@ -42,6 +43,7 @@ _N_COMPONENTS = 64  # principal components of standardized features, in which im
 _MOST_COMPARED = 5_000  # images of which typical ones are selected, at random, to limit time and memory
 _MOST_LABELED = 4_000  # images that the probe is fitted on
 _MOST_CLUSTERS = 60
+_ROWS_AT_ONCE = 4_096  # of features that are read together, to limit memory
 _N_NEIGHBORS = 20  # over which typicality is averaged
 _SHRINKAGE = 1.0  # of the probe
 _SEED = 0
@@ -113,41 +115,67 @@ def suggest(
     opened = None if run is None else run if isinstance(run, Run) else open_run(run)
     dataset = _opened(data, group, group_pattern)
     is_reserved = reserved(dataset, opened)
-    if all(is_test or record.label is not None for record, is_test in zip(dataset.records, is_reserved, strict=True)):
-        raise BadDataset("no-image-to-suggest", n_reserved=int(is_reserved.sum()))
-    scan = scan_images(dataset, emit=emit)
-    context = RunContext(Path(), select_device(device), emit)
-    images = feature_extractor([scan], run=opened).features_of(dataset, scan, context)
-    pool = _Pool.of(dataset, images, is_reserved)
-    if not len(pool.unlabeled):
-        raise BadDataset("no-readable-image-to-suggest")
-    probabilities, names = _probabilities(images, pool, opened)
-    selected = (
-        [
-            (i, share, text("suggestion-typical", n_images=n_represented))
-            for i, share, n_represented in typical(images.features, pool.labeled, pool.unlabeled, n)
-        ]
-        if probabilities is None
-        else [
-            (i, 1 - margin, text("suggestion-undecided", first=names[a], second=names[b]))
-            for i, margin, (a, b) in undecided(images.features, probabilities, pool.unlabeled, n)
-        ]
-    )
-    records = [dataset.records[images.positions[i]] for i, _, _ in selected]
-    suggestions = tuple(
-        Suggestion(rank, record.image_id, str(record.path), score, reason)
-        for rank, (record, (_, score, reason)) in enumerate(zip(records, selected, strict=True), start=1)
-    )
-    reserved_records = [record for record, is_test in zip(dataset.records, is_reserved, strict=True) if is_test]
+    result = suggest_among(dataset, is_reserved, run=opened, n=n, device=device, emit=emit)
     if out is not None:
         write_table(
             Path(out),
             SUGGESTION_COLUMNS,
             (
                 {"rank": s.rank, "image_id": s.image_id, "path": s.path, "score": f"{s.score:.6f}", "reason": s.reason}
-                for s in suggestions
+                for s in result.suggestions
             ),
         )
+    return result
+
+
+def suggest_among(
+    dataset: Dataset,
+    is_reserved: npt.NDArray[np.bool_],
+    *,
+    run: Run | None = None,
+    n: int,
+    device: str = "auto",
+    emit: Emit,
+) -> Suggestions:
+    """Suggest images to label next; none of those in the reserved test set.
+
+    Args:
+        dataset: images of which some, or none, have a label.
+        is_reserved: (number of images,) whether each belongs to the test set, as of `reserved`.
+        run, n, device, emit: as of `suggest`.
+
+    Raises:
+        BadDataset: there is no image without a label.
+        Stopped: on request; features that were computed stay in the cache.
+    """
+    if all(is_test or record.label is not None for record, is_test in zip(dataset.records, is_reserved, strict=True)):
+        raise BadDataset("no-image-to-suggest", n_reserved=int(is_reserved.sum()))
+    scan = scan_images(dataset, emit=emit)
+    context = RunContext(Path(), select_device(device), emit)
+    with feature_extractor([scan], run=run).open_features(dataset, scan, context) as images:
+        positions = images.positions
+        pool = _Pool.of(dataset, positions, is_reserved)
+        if not len(pool.unlabeled):
+            raise BadDataset("no-readable-image-to-suggest")
+        probabilities, names = _probabilities(images.features, pool, run)
+        components = principal_components(images.features, _N_COMPONENTS)
+    selected = (
+        [
+            (i, share, text("suggestion-typical", n_images=n_represented))
+            for i, share, n_represented in typical(components, pool.labeled, pool.unlabeled, n)
+        ]
+        if probabilities is None
+        else [
+            (i, 1 - margin, text("suggestion-undecided", first=names[a], second=names[b]))
+            for i, margin, (a, b) in undecided(components, probabilities, pool.unlabeled, n)
+        ]
+    )
+    records = [dataset.records[positions[i]] for i, _, _ in selected]
+    suggestions = tuple(
+        Suggestion(rank, record.image_id, str(record.path), score, reason)
+        for rank, (record, (_, score, reason)) in enumerate(zip(records, selected, strict=True), start=1)
+    )
+    reserved_records = [record for record, is_test in zip(dataset.records, is_reserved, strict=True) if is_test]
     return Suggestions(
         suggestions=suggestions,
         reserved_test=tuple(record.image_id for record in reserved_records),
@@ -198,6 +226,38 @@ def reserved(data: Dataset, run: Run | None = None) -> npt.NDArray[np.bool_]:
     return np.array(is_test, bool)
 
 
+def still_reserved(
+    data: Dataset, is_drawn: npt.NDArray[np.bool_], reserved_before: Collection[str]
+) -> npt.NDArray[np.bool_]:
+    """Return (n,) whether each image belongs to a test set that was reserved before.
+
+    Names of images change if a further source is opened, and with them their draws. Images of the test set stay in it.
+    Others are added only if neither they nor an image of their group were labeled since then: labeled images may have
+    been suggested, or chosen otherwise than at random.
+
+    Args:
+        data: all images.
+        is_drawn: of `reserved`.
+        reserved_before: image_ids of the test set; empty: none was reserved.
+    """
+    if not reserved_before:
+        return is_drawn
+    units = [record.named_group or record.image_id for record in data.records]
+    is_before = [record.image_id in reserved_before for record in data.records]
+    settled = {
+        unit
+        for unit, record, was_reserved in zip(units, data.records, is_before, strict=True)
+        if record.label is not None and not was_reserved
+    }
+    return np.array(
+        [
+            was_reserved or (drawn and unit not in settled)
+            for unit, drawn, was_reserved in zip(units, is_drawn.tolist(), is_before, strict=True)
+        ],
+        bool,
+    )
+
+
 def _draw(unit: str) -> float:
     """Return a number in [0, 1) that depends on the name only."""
     return int.from_bytes(hashlib.sha256(unit.encode("utf-8", "surrogatepass")).digest()[:8], "big") / 2**64
@@ -212,45 +272,68 @@ class _Pool:
     labels: list[str] = field(default_factory=list)  # of the labeled images
 
     @classmethod
-    def of(cls, data: Dataset, images: FeatureSet, is_reserved: npt.NDArray[np.bool_]) -> "_Pool":
-        records = [data.records[i] for i in images.positions]
-        rows = [i for i, position in enumerate(images.positions) if not is_reserved[position]]
+    def of(cls, data: Dataset, positions: Sequence[int], is_reserved: npt.NDArray[np.bool_]) -> "_Pool":
+        records = [data.records[i] for i in positions]
+        rows = [i for i, position in enumerate(positions) if not is_reserved[position]]
         labeled = [i for i in rows if data.has_class(records[i])]
         unlabeled = [i for i in rows if records[i].label is None]
         return cls(np.array(labeled, np.int64), np.array(unlabeled, np.int64), [str(records[i].label) for i in labeled])
 
 
-def _probabilities(images: FeatureSet, pool: _Pool, run: Run | None) -> tuple[Floats | None, Sequence[str]]:
-    """Return (n, K) probabilities of the images without a label, and the classes; None: too few labels."""
+def _probabilities(features: Features, pool: _Pool, run: Run | None) -> tuple[Floats | None, Sequence[str]]:
+    """Return (n, K) probabilities of the images without a label, and the classes; None: too few labels.
+
+    Features are read in parts, which limits memory.
+    """
+    parts = [pool.unlabeled[start : start + _ROWS_AT_ONCE] for start in range(0, len(pool.unlabeled), _ROWS_AT_ONCE)]
     if run is not None:
         classifier = load_classifier(run, "cpu")
-        return classifier.probabilities_of(images.features[pool.unlabeled]).astype(np.float32), classifier.classes
+        by_run = [classifier.probabilities_of(_read(features, part)) for part in parts]
+        return np.concatenate(by_run).astype(np.float32), classifier.classes
     rng = np.random.default_rng(_SEED)
     some = np.sort(rng.permutation(len(pool.labeled))[:_MOST_LABELED])
     names, label = np.unique([pool.labels[i] for i in some.tolist()], return_inverse=True)
     if len(some) < FEWEST_LABELS or len(names) < 2:
         return None, ()
-    n = len(some)
-    rows, _ = standardized(images.features[np.concatenate([pool.labeled[some], pool.unlabeled])])
-    of_labeled = rows[:n]
-    logits = probe_logits(
-        of_labeled @ of_labeled.T,
-        rows[n:] @ of_labeled.T,
-        label,
-        n_classes=len(names),
-        n_features=rows.shape[1],
-        shrinkage=_SHRINKAGE,
-        balanced=True,
-    )
-    return apply_temperature(logits, 1.0).astype(np.float32), names.tolist()
+    labeled = _read(features, pool.labeled[some])
+    mean, sd = _mean_and_sd([pool.labeled[some], *parts], features)
+    of_labeled = (labeled - mean) / sd
+    gram = of_labeled @ of_labeled.T
+    logits = [
+        probe_logits(
+            gram,
+            ((_read(features, part) - mean) / sd) @ of_labeled.T,
+            label,
+            n_classes=len(names),
+            n_features=features.shape[1],
+            shrinkage=_SHRINKAGE,
+            balanced=True,
+        )
+        for part in parts
+    ]
+    return apply_temperature(np.concatenate(logits), 1.0).astype(np.float32), names.tolist()
 
 
-def typical(features: Floats, labeled: Ints, unlabeled: Ints, n: int) -> list[tuple[int, float, int]]:
+def _read(features: Features, rows: Ints) -> Floats:
+    return features.part(rows)[slice(0, len(rows))]
+
+
+def _mean_and_sd(parts: Sequence[Ints], features: Features) -> tuple[Floats, Floats]:
+    """Return (D,) means and standard deviations of features, with a floor as of `standardized`."""
+    n = sum(map(len, parts))
+    mean = sum(_read(features, part).sum(axis=0, dtype=np.float64) for part in parts) / n
+    variance = sum(((_read(features, part) - mean) ** 2).sum(axis=0) for part in parts) / n
+    sd = np.sqrt(variance)
+    sd = np.maximum(sd, max(SD_FLOOR * float(np.median(sd)), 1e-12))
+    return mean.astype(np.float32), sd.astype(np.float32)
+
+
+def typical(components: Floats, labeled: Ints, unlabeled: Ints, n: int) -> list[tuple[int, float, int]]:
     """Return the most typical images of clusters, those of clusters with few labels and many images first.
 
     Args:
-        features: (N, D).
-        labeled, unlabeled: rows of the features.
+        components: (N, C), principal components of the features.
+        labeled, unlabeled: rows of the components.
         n: number of images.
 
     Returns:
@@ -261,7 +344,7 @@ def typical(features: Floats, labeled: Ints, unlabeled: Ints, n: int) -> list[tu
     rng = np.random.default_rng(_SEED)
     some = np.sort(rng.permutation(len(unlabeled))[:_MOST_COMPARED])
     covering = labeled[np.sort(rng.permutation(len(labeled))[:_MOST_COMPARED])]
-    directions = _directions(features, np.concatenate([unlabeled[some], covering]))
+    directions = _directions(components, np.concatenate([unlabeled[some], covering]))
     k = min(len(covering) + n, _MOST_CLUSTERS, len(directions) // 2, len(np.unique(directions.round(4), axis=0)))
     cluster = np.zeros(len(directions), np.int64)
     if k > 1:
@@ -292,14 +375,14 @@ def _by_typicality(directions: Floats, members: Ints) -> list[int]:
 
 
 def undecided(
-    features: Floats, probabilities: Floats, unlabeled: Ints, n: int
+    components: Floats, probabilities: Floats, unlabeled: Ints, n: int
 ) -> list[tuple[int, float, tuple[int, int]]]:
     """Return images with a small margin between two classes that differ from each other.
 
     Args:
-        features: (N, D).
+        components: (N, C), principal components of the features.
         probabilities: (len(unlabeled), K).
-        unlabeled: rows of the features.
+        unlabeled: rows of the components.
         n: number of images.
 
     Returns:
@@ -308,7 +391,7 @@ def undecided(
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :2]
     first, second = np.take_along_axis(probabilities, order, axis=1).T
     margin = first - second
-    directions = _directions(features, unlabeled)
+    directions = _directions(components, unlabeled)
     weight = 1 - margin + np.float32(1e-6)
     distance = np.ones(len(unlabeled), np.float32)
     is_free = np.ones(len(unlabeled), bool)
@@ -322,10 +405,8 @@ def undecided(
     return selected
 
 
-def _directions(features: Floats, rows: Ints) -> Floats:
-    """Return (n, C) unit vectors of the rows in the principal components of standardized features."""
-    of_all, _ = standardized(features)
-    _, components = np.linalg.eigh(of_all.T @ of_all)
-    projected = of_all[rows] @ components[:, ::-1][:, :_N_COMPONENTS]
-    directions: Floats = projected / np.maximum(np.linalg.norm(projected, axis=1, keepdims=True), 1e-12)
+def _directions(components: Floats, rows: Ints) -> Floats:
+    """Return (n, C) unit vectors of the rows."""
+    of_rows = components[rows]
+    directions: Floats = of_rows / np.maximum(np.linalg.norm(of_rows, axis=1, keepdims=True), 1e-12)
     return directions

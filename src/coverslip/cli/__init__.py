@@ -17,8 +17,8 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from coverslip.cli import app as app_command
 from coverslip.cli import (
+    agreement,
     cache,
     compare,
     decide,
@@ -39,6 +39,7 @@ from coverslip.cli import (
     summarise,
     train,
 )
+from coverslip.cli import app as app_command
 from coverslip.cli import inspect as inspect_command
 from coverslip.cli import label_errors as label_errors_command
 from coverslip.cli._options import error_line, keep_near_options, set_instead
@@ -98,6 +99,7 @@ app.command(name="label-errors")(label_errors_command.label_errors)
 app.command(name="explain")(explain.explain)
 app.command(name="distance")(distance.distance)
 app.command(name="spot-check")(spot_check.spot_check)
+app.command(name="agreement")(agreement.agreement)
 app.command(name="suggest")(suggest.suggest)
 app.command(name="read")(read.read)
 app.command(name="objects")(objects.objects)

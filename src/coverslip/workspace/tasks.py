@@ -102,13 +102,15 @@ def suggest_images(request: Json, emit: Emit) -> Json:
     Raises:
         CoverslipError: there is no image without a label, or the images cannot be read.
     """
-    from coverslip.audit.suggesting import suggest
+    from coverslip.audit.suggesting import reserved, still_reserved, suggest_among
     from coverslip.workspace.store.database import read_transaction
-    from coverslip.workspace.store.rows import load_dataset
+    from coverslip.workspace.store.rows import load_dataset, reserved_ids
 
     with read_transaction(_workspace(request).engine) as connection:
         data = load_dataset(connection, request["dataset_id"], with_reserved=False)
-    suggested = suggest(data, n=request["n"], emit=emit)
+        before = reserved_ids(connection, request["dataset_id"])
+    is_reserved = still_reserved(data, reserved(data), before)
+    suggested = suggest_among(data, is_reserved, n=request["n"], emit=emit)
     return {
         "suggestions": [
             {"image_id": each.image_id, "rank": each.rank, "score": each.score, "reason": each.reason}
@@ -116,6 +118,27 @@ def suggest_images(request: Json, emit: Emit) -> Json:
         ],
         "reserved": list(suggested.reserved_test),
     }
+
+
+def draw_map(request: Json, emit: Emit) -> Json:
+    """Return the places of the images of a dataset on its map, and their clusters, as base64.
+
+    Raises:
+        CoverslipError: there are too few images, or they cannot be read.
+    """
+    import numpy as np
+
+    from coverslip.audit.dataset_map import dataset_map
+    from coverslip.workspace.store.database import read_transaction
+    from coverslip.workspace.store.rows import load_dataset, row_ids_of
+
+    with read_transaction(_workspace(request).engine) as connection:
+        data = load_dataset(connection, request["dataset_id"])
+        row_ids = row_ids_of(connection, request["dataset_id"])
+    result = dataset_map(data, emit=emit)
+    rows = np.array([row_ids[image_id] for image_id in result.image_ids], "<u4")
+    columns = (rows, result.places.astype("<f4"), result.cluster.astype("<u2"))
+    return {"n": len(rows), "columns": base64.b64encode(b"".join(each.tobytes() for each in columns)).decode()}
 
 
 def collect(request: Json, emit: Emit) -> Json:

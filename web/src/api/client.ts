@@ -8,9 +8,19 @@ export const api = createClient<paths>({
   fetch: fetchWithRetry,
 });
 
+/** Where the browser stores the name of the person who labels, which is the author of every change. */
+export const AUTHOR_KEY = 'coverslip.author';
+
 const READ_ONLY = /-preview$|\/recipe\/|\/predict$|\/explanation$/; // requests with a body that change nothing
 
+/** A name as the value of a header: its UTF-8 bytes. */
+const asHeader = (name: string) => String.fromCharCode(...new TextEncoder().encode(name));
+
 api.use({
+  onRequest({ request }) {
+    const name = localStorage.getItem(AUTHOR_KEY);
+    if (name) request.headers.set('X-Author', asHeader(name));
+  },
   onResponse({ request, response }) {
     if (response.status === 401) window.location.reload(); // the session has ended: the page asks to sign in
     const isChange = request.method !== 'GET' && response.ok;

@@ -78,6 +78,15 @@ export const startSuggestions = (id: string) => answer(api.POST(SUGGESTIONS, { .
 export const cancelSuggestions = (id: string) => answer(api.DELETE(SUGGESTIONS, at(id)));
 export const removeReservedTest = (id: string) =>
   answer(api.DELETE('/api/v1/datasets/{dataset_id}/reserved-test', at(id)));
+export type MapState = Schemas['MapState'];
+const MAP = '/api/v1/datasets/{dataset_id}/map';
+export const readMap = (id: string, signal?: AbortSignal) => answer(api.GET(MAP, { ...at(id), signal }));
+export const startMap = (id: string) => answer(api.POST(MAP, at(id)));
+export const cancelMap = (id: string) => answer(api.DELETE(MAP, at(id)));
+export const readMapPoints = (id: string) =>
+  answer(
+    api.GET('/api/v1/datasets/{dataset_id}/map-points', { ...at(id), parseAs: 'arrayBuffer' }),
+  ) as unknown as Promise<ArrayBuffer>;
 const LEAKAGE_ESTIMATE = '/api/v1/datasets/{dataset_id}/leakage-estimate';
 export const leakageEstimate = (id: string, signal?: AbortSignal) =>
   answer(api.GET(LEAKAGE_ESTIMATE, { ...at(id), signal }));

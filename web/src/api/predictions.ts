@@ -76,6 +76,8 @@ export const labelSpotCheck = (prediction_id: string, row_id: number, { correcti
       body: { label: correction, excluded },
     }),
   );
+export const applySpotCheck = (id: string) => answer(api.PUT(`${SPOT_CHECK}/corrections`, at(id)));
+export const undoSpotCheck = (id: string) => answer(api.DELETE(`${SPOT_CHECK}/corrections`, at(id)));
 export const readSpotCheckResult = (id: string, signal?: AbortSignal) =>
   answer(api.GET(`${SPOT_CHECK}/result`, { ...at(id), signal }));
 

@@ -400,6 +400,59 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/{dataset_id}/map": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Map
+         * @description The state of the map of a dataset, on which similar images are near each other.
+         */
+        get: operations["get_map"];
+        put?: never;
+        /**
+         * Create Map
+         * @description Compute the map of a dataset in a separate process. It depends on the images only.
+         */
+        post: operations["create_map"];
+        /**
+         * Cancel Map
+         * @description Cancel the work on a new map. An earlier one is kept.
+         */
+        delete: operations["cancel_map"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset_id}/map-points": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Map Points
+         * @description The points of the map. All numbers are little-endian and have 4 bytes, later ones 2.
+         *
+         *     Three uint32: the number n of points, 0, 0. Then, of each point: its row_id (uint32); its box (4 int32: x, y, width
+         *     and height, on a map whose side is 1,000,000). Then n + 2 uint32 of 0. Then, in four arrays of n uint16, of each
+         *     point: its class and its group (positions in the lists of the map; 65535: none); its cluster of similar images (from
+         *     0, the largest first); 1 if it is excluded, plus 2 if it belongs to the reserved test set.
+         */
+        get: operations["get_map_points"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets/{dataset_id}/distances": {
         parameters: {
             query?: never;
@@ -1282,6 +1335,8 @@ export interface paths {
         /**
          * Undo Labels
          * @description Undo one change of labels. This is refused if one of its images was labeled again since then.
+         *
+         *     On a server with accounts, annotators undo and redo their own changes only.
          */
         post: operations["undo_labels"];
         delete?: never;
@@ -1302,6 +1357,8 @@ export interface paths {
         /**
          * Redo Labels
          * @description Redo a change of labels. This is refused if one of its images was labeled again since then.
+         *
+         *     On a server with accounts, annotators undo and redo their own changes only.
          */
         post: operations["redo_labels"];
         delete?: never;
@@ -1422,6 +1479,158 @@ export interface paths {
          * @description All images with their current labels, as a table with absolute paths.
          */
         get: operations["download_labels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset_id}/second-reading": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Second Reading
+         * @description The drawn images for the author of the request, without their first labels and names.
+         */
+        get: operations["get_second_reading"];
+        put?: never;
+        /**
+         * Draw Second Reading
+         * @description Draw further labeled images at random. Their current labels are the first labels.
+         */
+        post: operations["draw_second_reading"];
+        /**
+         * Remove Second Reading
+         * @description Remove the drawn images and all readings. Decided labels stay as they are.
+         */
+        delete: operations["remove_second_reading"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset_id}/second-reading/images/{row_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Read Image
+         * @description Store the label of the author for a drawn image. The label of the dataset does not change.
+         */
+        put: operations["read_image"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset_id}/second-reading/agreement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Reading Agreement
+         * @description Percent agreement and Cohen's kappa of the first labels and of all readers.
+         */
+        get: operations["get_reading_agreement"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset_id}/second-reading/disagreements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Disagreements
+         * @description The images whose labels differ, those without a decision first.
+         */
+        get: operations["list_disagreements"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset_id}/second-reading/decisions/{row_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Decide Label
+         * @description Decide the label of an image whose readings differ. It becomes the label of the dataset; readings are kept.
+         */
+        put: operations["decide_label"];
+        post?: never;
+        /**
+         * Undo Decision
+         * @description Undo a decision: the image gets the label that it had before.
+         */
+        delete: operations["undo_decision"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset_id}/second-reading/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import Readings
+         * @description Import readings from a table (the body) with the columns `image_id` or `path`, `label`, `author` and `time`.
+         */
+        post: operations["import_readings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset_id}/download/readings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Readings
+         * @description A table with a row for each label, reading and decision: image, label, author and time.
+         */
+        get: operations["download_readings"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3096,6 +3305,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/predictions/{prediction_id}/spot-check/corrections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Apply Spot Check
+         * @description Use the labels of a finished spot check as corrections of the prediction. Earlier corrections are kept.
+         */
+        put: operations["apply_spot_check"];
+        post?: never;
+        /**
+         * Undo Spot Check
+         * @description Remove the corrections that are labels of the spot check. Labels of the spot check and other corrections stay.
+         */
+        delete: operations["undo_spot_check"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/predictions/{prediction_id}/download/spot-check": {
         parameters: {
             query?: never;
@@ -3376,6 +3609,36 @@ export interface components {
             parts: string[];
         };
         /**
+         * Agreement
+         * @description How far two readers agree.
+         */
+        Agreement: {
+            /**
+             * N
+             * @description Number of images that both labeled.
+             */
+            n: number;
+            /**
+             * N Groups
+             * @description Number of groups of these images; null without groups.
+             */
+            n_groups: number | null;
+            /** @description Share of images with equal labels. */
+            agreement: components["schemas"]["Metric"];
+            /** @description Cohen's kappa; its value is null if both used one and the same class only. */
+            kappa: components["schemas"]["Metric"];
+            /**
+             * Classes
+             * @description The classes that either reader used.
+             */
+            classes: string[];
+            /**
+             * Counts
+             * @description Number of images: rows are the classes of the first reader, columns those of the second.
+             */
+            counts: number[][];
+        };
+        /**
          * AllowLeakage
          * @description Train although images or groups are in both the training and the test set, which inflates the metrics.
          */
@@ -3400,6 +3663,22 @@ export interface components {
             label: string | null;
             /** @description The image shows none of the classes, or is unusable. */
             excluded?: components["schemas"]["Exclusion"] | null;
+        };
+        /**
+         * AppliedLabels
+         * @description Labels of a spot check that are corrections of the prediction.
+         */
+        AppliedLabels: {
+            /**
+             * N
+             * @description Labels of the spot check that are corrections now.
+             */
+            n: number;
+            /**
+             * N Corrected Before
+             * @description Labeled images that had a correction, which is kept.
+             */
+            n_corrected_before: number;
         };
         /**
          * AsIfIndependent
@@ -4545,6 +4824,17 @@ export interface components {
             undoes?: components["schemas"]["Answer"] | null;
         };
         /**
+         * CorrectionsRemoved
+         * @description Corrections that were removed.
+         */
+        CorrectionsRemoved: {
+            /**
+             * N
+             * @description Number of corrections.
+             */
+            n: number;
+        };
+        /**
          * Counts
          * @description The numbers of images of a proportion.
          */
@@ -4939,6 +5229,17 @@ export interface components {
             thumbnail_images: number[];
         };
         /**
+         * DecidedLabel
+         * @description The label that is decided for an image whose readings differ.
+         */
+        DecidedLabel: {
+            /**
+             * Label
+             * @description A class of the dataset.
+             */
+            label: string;
+        };
+        /**
          * Decision
          * @description The decision rule; missing fields have their defaults.
          */
@@ -5118,6 +5419,31 @@ export interface components {
              * @description Texts, one per run, in the order of the runs.
              */
             values: string[];
+        };
+        /**
+         * Disagreement
+         * @description An image with different labels.
+         */
+        Disagreement: {
+            /**
+             * Row Id
+             * @description The number of the image in the app.
+             */
+            row_id: number;
+            /**
+             * Version
+             * @description Changes with the file.
+             */
+            version: string;
+            /** @description Its label when it was drawn. */
+            first: components["schemas"]["ReadLabel"];
+            /**
+             * Readings
+             * @description Its later readings.
+             */
+            readings: components["schemas"]["ReadLabel"][];
+            /** @description The decision, which is its label; null: none. */
+            decision: components["schemas"]["ReadLabel"] | null;
         };
         /**
          * Distances
@@ -6945,6 +7271,27 @@ export interface components {
             made_by: string | null;
         };
         /**
+         * ImageToRead
+         * @description A drawn image, without its first label and its name.
+         */
+        ImageToRead: {
+            /**
+             * Row Id
+             * @description The number of the image in the app.
+             */
+            row_id: number;
+            /**
+             * Label
+             * @description The label of this reader; null: not labeled.
+             */
+            label: string | null;
+            /**
+             * Made
+             * @description When this reader labeled it; null: not yet.
+             */
+            made: string | null;
+        };
+        /**
          * ImagesExcluded
          * @description An exclusion or inclusion of images.
          */
@@ -6979,6 +7326,42 @@ export interface components {
              * @constant
              */
             kind: "import-weights";
+        };
+        /**
+         * ImportedReadings
+         * @description Which rows of a table were imported.
+         */
+        ImportedReadings: {
+            /**
+             * N
+             * @description Readings that were imported.
+             */
+            n: number;
+            /**
+             * N Same Author
+             * @description Rows by the author of the first label, which are not imported.
+             */
+            n_same_author: number;
+            /**
+             * N Without Author
+             * @description Rows without an author, which are not imported.
+             */
+            n_without_author: number;
+            /**
+             * N Unlabeled
+             * @description Rows of images without a label, which are not imported.
+             */
+            n_unlabeled: number;
+            /**
+             * N Unknown
+             * @description Rows whose image is not in the dataset.
+             */
+            n_unknown: number;
+            /**
+             * Unknown
+             * @description The first 10 of these images.
+             */
+            unknown: string[];
         };
         /**
          * InstantScores
@@ -7737,6 +8120,52 @@ export interface components {
             kind: "map-column";
         };
         /**
+         * MapState
+         * @description The map of a dataset, and the progress of a new one.
+         */
+        MapState: {
+            /**
+             * State
+             * @description waiting: the map of another dataset is computed first.
+             * @enum {string}
+             */
+            state: "not-requested" | "waiting" | "running" | "ready";
+            /**
+             * Job Id
+             * @description The job that computes it; null if the server knows none.
+             */
+            job_id: string | null;
+            /** @description Null until the first report. */
+            progress: components["schemas"]["StepProgress"] | null;
+            /** @description Why the last attempt since the server started failed. */
+            error: components["schemas"]["Failure"] | null;
+            /**
+             * Created
+             * @description Time of the map: ISO 8601, UTC; null: there is none.
+             */
+            created: string | null;
+            /**
+             * N
+             * @description Images on the map that are still in the dataset.
+             */
+            n: number;
+            /**
+             * N Missing
+             * @description Images of the dataset that are not on the map.
+             */
+            n_missing: number;
+            /**
+             * Classes
+             * @description The classes, as the points count them.
+             */
+            classes: string[];
+            /**
+             * Groups
+             * @description The groups, as the points count them.
+             */
+            groups: string[];
+        };
+        /**
          * McNemar
          * @description The numbers of images that only one of two classifiers predicted correctly, and McNemar's p-value.
          */
@@ -8405,6 +8834,18 @@ export interface components {
             repeats_run?: string | null;
         };
         /**
+         * NewSecondReading
+         * @description How many further images to draw for a second reading.
+         */
+        NewSecondReading: {
+            /**
+             * N
+             * @description At most all labeled images are drawn.
+             * @default 100
+             */
+            n: number;
+        };
+        /**
          * NewSource
          * @description A folder, table or file, and the domain of its images.
          */
@@ -8862,6 +9303,22 @@ export interface components {
          * Page
          * @description A page of a list.
          */
+        Page_Disagreement_: {
+            /**
+             * Items
+             * @description The items of this page.
+             */
+            items: components["schemas"]["Disagreement"][];
+            /**
+             * Total
+             * @description Total number of items on all pages.
+             */
+            total: number;
+        };
+        /**
+         * Page
+         * @description A page of a list.
+         */
         Page_EvaluationState_: {
             /**
              * Items
@@ -9176,6 +9633,24 @@ export interface components {
              * @description Notes about it.
              */
             notes: string[];
+        };
+        /**
+         * PairAgreement
+         * @description The agreement of two readers.
+         */
+        PairAgreement: {
+            /**
+             * First
+             * @description A reader; null: the first labels of the images.
+             */
+            first: string | null;
+            /**
+             * Second
+             * @description Another reader.
+             */
+            second: string;
+            /** @description How far they agree. */
+            agreement: components["schemas"]["Agreement"];
         };
         /**
          * PairDistance
@@ -9989,6 +10464,27 @@ export interface components {
             f1: components["schemas"]["Metric"];
         };
         /**
+         * ReadLabel
+         * @description A label of an image by one author.
+         */
+        ReadLabel: {
+            /**
+             * Label
+             * @description The label of the image; null: it has none.
+             */
+            label: string;
+            /**
+             * Made By
+             * @description The author; null: a label of the folder or table.
+             */
+            made_by: string | null;
+            /**
+             * Made
+             * @description When: ISO 8601, UTC; null: unknown.
+             */
+            made: string | null;
+        };
+        /**
          * ReadPreview
          * @description The objects in files, before they become a dataset.
          */
@@ -10061,6 +10557,52 @@ export interface components {
              * @description The first objects.
              */
             first: components["schemas"]["PreviewedObject"][];
+        };
+        /**
+         * ReadingAgreement
+         * @description The agreement of all readers.
+         */
+        ReadingAgreement: {
+            /**
+             * First Authors
+             * @description Number of first labels by author. Labels of folders and tables have no author.
+             */
+            first_authors: {
+                [key: string]: number;
+            };
+            /**
+             * Readers
+             * @description Number of images by reader.
+             */
+            readers: {
+                [key: string]: number;
+            };
+            /**
+             * Pairs
+             * @description Pairs of readers with common images.
+             */
+            pairs: components["schemas"]["PairAgreement"][];
+            /**
+             * N Disagreements
+             * @description Images with different labels.
+             */
+            n_disagreements: number;
+            /**
+             * N Decided
+             * @description Number of these with a decision.
+             */
+            n_decided: number;
+        };
+        /**
+         * ReadingOf
+         * @description The label of an image by a reader.
+         */
+        ReadingOf: {
+            /**
+             * Label
+             * @description A class of the dataset; null removes the reading.
+             */
+            label: string | null;
         };
         /**
          * ReadingProgress
@@ -11205,6 +11747,42 @@ export interface components {
             };
         };
         /**
+         * SecondReading
+         * @description The images of a second reading for one reader.
+         */
+        SecondReading: {
+            /**
+             * Reader
+             * @description The author of the request, else the user account of the server.
+             */
+            reader: string;
+            /**
+             * Classes
+             * @description The classes of the dataset.
+             */
+            classes: string[];
+            /**
+             * N Labeled
+             * @description Images of the dataset with a label, of which images are drawn.
+             */
+            n_labeled: number;
+            /**
+             * N Drawn
+             * @description Images that are drawn for a second reading.
+             */
+            n_drawn: number;
+            /**
+             * N By Reader
+             * @description Drawn images whose first label is by this reader, who does not read them again.
+             */
+            n_by_reader: number;
+            /**
+             * Images
+             * @description The other drawn images, in random order.
+             */
+            images: components["schemas"]["ImageToRead"][];
+        };
+        /**
          * SeenIn
          * @description The training, evaluation or prediction in which a label error was found.
          */
@@ -11648,6 +12226,11 @@ export interface components {
             images: components["schemas"]["ImageToLabel"][];
             /** @description Samples and conditions when the images were drawn, else as saved. */
             sampling: components["schemas"]["Sampling"];
+            /**
+             * N Applied
+             * @description Labels of the spot check that are corrections of the prediction.
+             */
+            n_applied: number;
         };
         /**
          * Spread
@@ -14979,6 +15562,202 @@ export interface operations {
             };
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_map: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MapState"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    create_map: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The work was started. Its state is at the Location. */
+            202: {
+                headers: {
+                    /** @description The address of the result, relative to the server. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MapState"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    cancel_map: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_map_points: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The points. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
     };
@@ -18421,6 +19200,547 @@ export interface operations {
                 };
                 content: {
                     "text/csv": unknown;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_second_reading: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
+                "x-author"?: string | null;
+            };
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecondReading"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    draw_second_reading: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
+                "x-author"?: string | null;
+            };
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "n": 100
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewSecondReading"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecondReading"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    remove_second_reading: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    read_image: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
+                "x-author"?: string | null;
+            };
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+                /** @description The permanent number of the image in the app. */
+                row_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "label": "round"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ReadingOf"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImageToRead"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_reading_agreement: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReadingAgreement"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    list_disagreements: {
+        parameters: {
+            query?: {
+                /** @description The number of items to skip. */
+                offset?: number;
+                /** @description The largest number of items to return. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Disagreement_"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    decide_label: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
+                "x-author"?: string | null;
+            };
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+                /** @description The permanent number of the image in the app. */
+                row_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "label": "round"
+                 *     }
+                 */
+                "application/json": components["schemas"]["DecidedLabel"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReadLabel"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    undo_decision: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+                /** @description The permanent number of the image in the app. */
+                row_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    import_readings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportedReadings"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is larger than the server accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    download_readings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The table. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
                 };
             };
             401: components["responses"]["Unauthorized"];
@@ -23838,6 +25158,105 @@ export interface operations {
                 };
             };
             503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    apply_spot_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a prediction. */
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AppliedLabels"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    undo_spot_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a prediction. */
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CorrectionsRemoved"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
         };
     };

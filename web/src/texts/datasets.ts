@@ -466,6 +466,144 @@ export const datasets = {
     releaseHelp:
       'Its images can then be suggested and used for training. Suggestions are removed; labels stay.',
   },
+  map: {
+    tab: 'Map',
+    title: 'Map of the images',
+    about:
+      'A map has a point for each image. Similar images are near each other, by the features of a network trained on photographs. Use it to find groups of similar images, to label them together, and to find unusual images. Distances between far points have no meaning.',
+    duration:
+      'Most of the time is needed for the features of new images. The last step takes up to a few minutes.',
+    start: 'Compute the map',
+    again: 'Compute the map again',
+    starting: 'Computing the map',
+    waiting: 'Waiting for the map of another dataset',
+    missing: (n: number) =>
+      plural(n, {
+        one: `${count(n)} image is not on the map.`,
+        other: `${count(n)} images are not on the map.`,
+      }),
+    colorBy: 'Color by',
+    byClass: 'Class',
+    byGroup: 'Group',
+    byCluster: 'Cluster',
+    noGroup: 'No group',
+    cluster: (k: number) => `Cluster ${count(k)}`,
+    selectCluster: 'Select a cluster',
+    choose: 'Choose…',
+    clusterOption: (k: number, n: number, nUnlabeled: number, label: string | null, nLabel: number) =>
+      `${count(k)}: ${plural(n, { one: `${count(n)} image`, other: `${count(n)} images` })}, ${count(nUnlabeled)} without a class${
+        label === null ? '' : `, ${count(nLabel)} ${label}`
+      }`,
+    lasso: 'Lasso',
+    lassoHelp: 'Draw around points to select their images. Shift + drag has the same effect.',
+    points: (n: number) => `Map with ${count(n)} points. The list beside it has the same images, by cluster.`,
+    list: 'Images by cluster',
+    howTo: 'Select images on the map or in the list, then choose a class.',
+    selected: (n: string) => `Selected: ${n}`,
+    exclude: 'Exclude selected images',
+    excluded: (n: number) =>
+      plural(n, { one: `${count(n)} image is excluded.`, other: `${count(n)} images are excluded.` }),
+    reserved: (n: number) =>
+      plural(n, { one: `${count(n)} image of the test set`, other: `${count(n)} images of the test set` }),
+    reservedHelp:
+      'Lasso and clusters do not select images of the reserved test set: label these one by one, so that the test is fair.',
+    keysTitle: 'Keys of the map',
+    keyList: [
+      ['1 – 9, 0, a – z', 'Label the selected images with the class of that key'],
+      ['Delete or Backspace', 'Remove the label of the selected images'],
+      ['Arrows', 'Select the next or previous image of the list; the map follows'],
+      ['Ctrl + click, Space', 'Add the image to the selection, or remove it'],
+      ['Shift + drag on the map', 'Draw a lasso: the images inside are added to the selection'],
+      ['Ctrl + A, Escape', 'Select all images of the map, or none'],
+      ['Enter, double-click', 'Open the viewer of the image'],
+      ['Ctrl + Z, Ctrl + Shift + Z', 'Undo or redo a label change'],
+      ['Wheel, drag', 'Zoom, move the map'],
+      ['?', 'Show this list'],
+    ] as [string, string][],
+  },
+  readings: {
+    link: 'Second reading',
+    title: 'Second reading',
+    card: 'Agreement of readers',
+    cardText:
+      'Let another person label some images again without seeing the first label. Percent agreement and Cohen’s kappa show how reliable the labels are.',
+    intro:
+      'Labeled images are drawn at random and labeled again by another person, without the first label and the file name. Readings do not change labels; disagreements are decided afterwards.',
+    csv: 'Download readings (CSV)',
+    import: 'Import readings (CSV)',
+    importHelp: 'A table with the columns image_id or path, label, author and time.',
+    imported: (r: {
+      n: number;
+      n_same_author: number;
+      n_without_author: number;
+      n_unlabeled: number;
+      n_unknown: number;
+      unknown: string[];
+    }) =>
+      [
+        plural(r.n, { one: `${count(r.n)} reading imported.`, other: `${count(r.n)} readings imported.` }),
+        r.n_without_author && `Rows without author: ${count(r.n_without_author)}.`,
+        r.n_same_author && `Rows by the author of the first label: ${count(r.n_same_author)}.`,
+        r.n_unlabeled && `Rows of images without a label: ${count(r.n_unlabeled)}.`,
+        r.n_unknown &&
+          `Rows of images that are not in this dataset: ${count(r.n_unknown)}, such as ${r.unknown[0]}.`,
+      ]
+        .filter(Boolean)
+        .join(' '),
+    remove: 'Remove second reading',
+    removeHelp: 'Removes the drawn images and all readings. Decided labels stay.',
+    labelTab: 'Label images',
+    agreementTab: 'Agreement',
+    reader: 'Reader',
+    otherReader: 'Other reader',
+    saveReader: 'Save name',
+    readsAs: (name: string) => `This browser labels as ${name}. The name is stored with every label.`,
+    n: 'Images',
+    draw: 'Draw images',
+    drawMore: 'Draw more images',
+    drawn: (n: number, total: number) =>
+      `${count(n)} of ${plural(total, { one: `${count(total)} labeled image is drawn.`, other: `${count(total)} labeled images are drawn.` })}`,
+    byReader: (n: number) =>
+      plural(n, {
+        one: `The first label of ${count(n)} image is yours; another reader must read it.`,
+        other: `The first labels of ${count(n)} images are yours; another reader must read them.`,
+      }),
+    labelHelp:
+      'Readings are saved at once; you can continue later. First labels and file names are hidden, so that they do not influence you.',
+    resultHelp: 'Compare the readings with the first labels.',
+    keyList: [
+      ['1–9, a–z', 'Label with the class of this key'],
+      ['← →', 'Previous or next image'],
+      ['Backspace', 'Remove the label'],
+      ['?', 'Show the keys'],
+    ] as [string, string][],
+    none: 'No image has two readings yet. Label drawn images, or import the readings of another person.',
+    agreement: 'Agreement',
+    firstLabels: 'First labels',
+    first: (author: string | null) => (author === null ? 'first label' : `first label, ${author}`),
+    nImages: 'Images',
+    nGroups: 'Groups',
+    equal: 'Equal labels (95% CI)',
+    kappa: 'Cohen’s kappa (95% CI)',
+    kappaHelp:
+      'Kappa is the agreement beyond chance: 1 is perfect agreement, 0 is chance. It is low if a class is rare, even if readers seldom differ, so read it together with the counts. With groups, intervals take into account that images of a group resemble each other.',
+    countsOf: (first: string, second: string) => `Number of images by ${first} and ${second}`,
+    countsHead: (first: string, second: string) => `${first} ↓, ${second} →`,
+    disagreements: 'Disagreements',
+    decided: (n: number, total: number) =>
+      plural(total, {
+        one: `${count(n)} of ${count(total)} image is decided.`,
+        other: `${count(n)} of ${count(total)} images are decided.`,
+      }),
+    decideHelp:
+      'The decision becomes the label of the image. All readings stay in the history, and the agreement does not change.',
+    decideOf: (k: number) => `Label of image ${count(k)}`,
+    image: (k: number) => `Image ${count(k)}`,
+    otherClass: 'Another class…',
+    decision: (label: string, author: string) => `Decided: ${label} (${author})`,
+    more: (n: number) => `Show ${count(n)} more`,
+    allDecided: 'All disagreements are decided.',
+  },
   leakage: {
     title: 'Data leakage and shortcuts',
     text: 'Evaluates a simple classifier on up to 2,000 images, with an image-level split and with a grouped split. The difference shows how much an image-level split overestimates performance. coverslip also tests for shortcuts: whether the classes can be predicted without the object, from the border, background, size or format of the image. This takes from half a minute to several minutes.',

@@ -298,15 +298,8 @@ export const predict = {
     both: 'Labels and predictions',
     moreThanAll: 'more than all',
     neededHelp: 'In each condition, if its samples do not differ. More labels are needed if they do.',
-    label: 'Label images',
-    progress: 'Labeled images',
-    image: (n: number, total: number) => `Image ${count(n)} of ${count(total)}`,
-    previous: 'Previous',
-    next: 'Next',
-    failed: 'This image cannot be shown. Mark it as unusable.',
     labelHelp:
       'Labels are saved at once; you can continue later. Predictions and file names are hidden, so that they do not influence you.',
-    showResult: 'Show result',
     resultHelp: 'Label all images first, so that the result does not depend on when you stop.',
     continue: 'Continue labeling',
     correctLabels: 'Correct labels',
@@ -329,17 +322,45 @@ export const predict = {
     asPreciseAs: 'Equivalent labels',
     methodHelp:
       'Raw: counts of predictions, which are biased by errors of the classifier. Corrected: assumes the errors of the test images. Labels alone: no predictions. Labels and predictions: prediction-powered inference (PPI++), which assumes nothing about errors; “equivalent labels” is the number of labels that would give the same interval without predictions.',
+    keyList: [
+      ['1–9, a–z', 'Label with the class of this key'],
+      [',', 'Exclude: it shows none of the classes'],
+      ['.', 'Exclude: it is unusable'],
+      ['← →', 'Previous or next image'],
+      ['Backspace', 'Remove the label'],
+      ['?', 'Show the keys'],
+    ] as [string, string][],
+    corrections: 'Corrections',
+    correctionsHelp:
+      'The labels can become corrections of this prediction: use them to correct its table or to train. Exclusions are not applied, and images that you corrected before keep their corrections. The numbers above do not change. If you train with these images, this spot check is no independent test of the new classifier: draw a new one from a new prediction.',
+    apply: 'Apply labels as corrections',
+    applied: (n: number, nBefore: number) =>
+      `${plural(n, { one: `${count(n)} label is a correction now`, other: `${count(n)} labels are corrections now` })}${
+        nBefore
+          ? `; ${plural(nBefore, { one: `${count(nBefore)} earlier correction was kept`, other: `${count(nBefore)} earlier corrections were kept` })}`
+          : ''
+      }.`,
+    nApplied: (n: number) =>
+      plural(n, { one: `${count(n)} label is applied`, other: `${count(n)} labels are applied` }),
+    undoApplied: 'Remove these corrections',
+    appliedUndone: (n: number) =>
+      plural(n, {
+        one: `${count(n)} correction was removed.`,
+        other: `${count(n)} corrections were removed.`,
+      }),
+  },
+  blind: {
+    label: 'Label images',
+    progress: 'Labeled images',
+    image: (n: number, total: number) => `Image ${count(n)} of ${count(total)}`,
+    previous: 'Previous',
+    next: 'Next',
+    failed: 'This image cannot be shown.',
+    failedToExclude: 'This image cannot be shown. Mark it as unusable.',
+    showResult: 'Show result',
     keys: {
       title: 'Keys',
       note: 'Each key labels the image and shows the next one without a label.',
-      list: [
-        ['1–9, a–z', 'Label with the class of this key'],
-        [',', 'Exclude: it shows none of the classes'],
-        ['.', 'Exclude: it is unusable'],
-        ['← →', 'Previous or next image'],
-        ['Backspace', 'Remove the label'],
-        ['?', 'Show the keys'],
-      ] as [string, string][],
     },
   },
   use: 'Add corrections to the training set and retrain',

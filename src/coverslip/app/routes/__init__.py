@@ -2,7 +2,19 @@
 
 from fastapi import APIRouter
 
-from coverslip.app.routes import datasets, exports, fields, images, jobs, labels, predictions, results, studies, system
+from coverslip.app.routes import (
+    datasets,
+    exports,
+    fields,
+    images,
+    jobs,
+    labels,
+    predictions,
+    readings,
+    results,
+    studies,
+    system,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     system.router,
@@ -11,6 +23,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     images.router,
     fields.router,
     labels.router,
+    readings.router,
     datasets.uploads_router,
     results.router,
     jobs.runs_router,

@@ -23,7 +23,7 @@ from coverslip.app.schemas.datasets import (
 )
 from coverslip.app.schemas.system import TAGGED, located, problems
 from coverslip.experiments.estimating import Counts
-from coverslip.workspace import cleanup, group_suggestions, leakage_audit, recipes, suggestions
+from coverslip.workspace import cleanup, group_suggestions, leakage_audit, maps, recipes, suggestions
 from coverslip.workspace.datasets import folders, grouping, pixel_options, reading_images, sources, state, uploads
 from coverslip.workspace.datasets.folders import FolderContent, TablePreview, list_folder
 from coverslip.workspace.datasets.grouping import GroupPreview
@@ -36,6 +36,7 @@ from coverslip.workspace.group_suggestions import GroupSuggestion
 from coverslip.workspace.jobs import previews
 from coverslip.workspace.jobs.previews import SplitPreview
 from coverslip.workspace.leakage_audit import DatasetDistances, LeakageEstimateState
+from coverslip.workspace.maps import MapState
 from coverslip.workspace.recipes import TimePreview
 from coverslip.workspace.store.rows import Page, TableChoices
 from coverslip.workspace.suggestions import LabelSuggestions
@@ -44,6 +45,10 @@ from coverslip.workspace.viewing.filters import Text
 Others = Annotated[list[str], Query(max_length=1_000, description="Other datasets.")]
 _PNG: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
     200: {"content": {"image/png": {}}, "description": "A sheet with an image and five augmented versions in each row."}
+}
+
+_POINTS: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
+    200: {"content": {"application/octet-stream": {}}, "description": "The points."}
 }
 
 router = api_router("datasets", responses=problems(422))
@@ -182,6 +187,37 @@ def remove_suggestions(workspace: ServedWorkspace, dataset_id: str) -> None:
 def remove_reserved_test(workspace: ServedWorkspace, dataset_id: str) -> None:
     """Remove suggestions and reserved test set. Trainings then choose test images among all labeled ones."""
     suggestions.remove_reserved_test(workspace, dataset_id)
+
+
+@router.get("/datasets/{dataset_id}/map", responses=problems(404, 409))
+def get_map(workspace: ServedWorkspace, dataset_id: str) -> MapState:
+    """The state of the map of a dataset, on which similar images are near each other."""
+    return maps.map_state(workspace, dataset_id)
+
+
+@router.post("/datasets/{dataset_id}/map", status_code=202, responses=located(202) | problems(404, 409))
+def create_map(workspace: ServedWorkspace, dataset_id: str, locate: Locate) -> MapState:
+    """Compute the map of a dataset in a separate process. It depends on the images only."""
+    locate("datasets", dataset_id, "map")
+    return maps.start_map(workspace, dataset_id)
+
+
+@router.delete("/datasets/{dataset_id}/map", status_code=204, responses=problems(404))
+def cancel_map(workspace: ServedWorkspace, dataset_id: str) -> None:
+    """Cancel the work on a new map. An earlier one is kept."""
+    maps.cancel_map(workspace, dataset_id)
+
+
+@router.get("/datasets/{dataset_id}/map-points", response_class=Response, responses=_POINTS | problems(404))
+def get_map_points(workspace: ServedWorkspace, dataset_id: str) -> Response:
+    """The points of the map. All numbers are little-endian and have 4 bytes, later ones 2.
+
+    Three uint32: the number n of points, 0, 0. Then, of each point: its row_id (uint32); its box (4 int32: x, y, width
+    and height, on a map whose side is 1,000,000). Then n + 2 uint32 of 0. Then, in four arrays of n uint16, of each
+    point: its class and its group (positions in the lists of the map; 65535: none); its cluster of similar images (from
+    0, the largest first); 1 if it is excluded, plus 2 if it belongs to the reserved test set.
+    """
+    return Response(maps.map_points(workspace, dataset_id), media_type="application/octet-stream")
 
 
 @router.get("/datasets/{dataset_id}/distances", responses=problems(404, 409, 422))

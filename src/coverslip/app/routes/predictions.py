@@ -34,6 +34,7 @@ from coverslip.app.schemas.jobs import (
 from coverslip.app.schemas.system import located, problems
 from coverslip.inference.spot_check import LabelsNeeded, SpotCheck
 from coverslip.workspace.correcting import corrections, downloads, joining
+from coverslip.workspace.correcting.corrections import AppliedLabels
 from coverslip.workspace.correcting.joining import JoinPreview, JoinResult
 from coverslip.workspace.datasets.state import DatasetState
 from coverslip.workspace.jobs import control
@@ -69,6 +70,13 @@ class LabelsForWidth:
         list[LabelsNeeded],
         Field(description="For the accuracy and each class of each condition, without differences between samples."),
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectionsRemoved:
+    """Corrections that were removed."""
+
+    n: Annotated[int, Field(description="Number of corrections.")]
 
 
 @router.get("/predictions")
@@ -231,6 +239,18 @@ def label_spot_check(
 def get_spot_check_result(workspace: ServedWorkspace, prediction_id: str) -> SpotCheck:
     """Accuracy on the labeled images, and class proportions from labels and predictions."""
     return spot_check.result(workspace, prediction_id)
+
+
+@router.put("/predictions/{prediction_id}/spot-check/corrections", responses=problems(404, 409))
+def apply_spot_check(workspace: ServedWorkspace, prediction_id: str) -> AppliedLabels:
+    """Use the labels of a finished spot check as corrections of the prediction. Earlier corrections are kept."""
+    return corrections.apply_spot_check(workspace, prediction_id)
+
+
+@router.delete("/predictions/{prediction_id}/spot-check/corrections", responses=problems(404))
+def undo_spot_check(workspace: ServedWorkspace, prediction_id: str) -> CorrectionsRemoved:
+    """Remove the corrections that are labels of the spot check. Labels of the spot check and other corrections stay."""
+    return CorrectionsRemoved(corrections.undo_spot_check(workspace, prediction_id))
 
 
 @router.get(

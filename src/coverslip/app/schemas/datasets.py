@@ -252,6 +252,32 @@ class LabelsConfirmed:
     rows: Annotated[list[int], Field(description="row_ids of the images that changed.")]
 
 
+class NewSecondReading(BaseModel):
+    """How many further images to draw for a second reading."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    n: int = Field(default=100, ge=1, le=1_000_000, description="At most all labeled images are drawn.")
+
+
+class ReadingOf(BaseModel):
+    """The label of an image by a reader."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    label: Annotated[Text, Field(max_length=200)] | None = Field(
+        description="A class of the dataset; null removes the reading."
+    )
+
+
+class DecidedLabel(BaseModel):
+    """The label that is decided for an image whose readings differ."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    label: Annotated[Text, Field(max_length=200)] = Field(description="A class of the dataset.")
+
+
 class NewSuggestions(BaseModel):
     """How many images to suggest for labeling."""
 

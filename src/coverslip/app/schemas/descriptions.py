@@ -200,6 +200,15 @@ _INTERVAL = {"level": "The confidence level of the interval.", "reason": "Why th
 _VARIANT_OF = {"dataset": _TRAINED_ON, "name": _VARIANT}
 
 FIELDS_OF: Mapping[str, Mapping[str, str]] = {
+    "Agreement": {
+        "agreement": "Share of images with equal labels.",
+        "classes": "The classes that either reader used.",
+        "counts": "Number of images: rows are the classes of the first reader, columns those of the second.",
+        "kappa": "Cohen's kappa; its value is null if both used one and the same class only.",
+        "n": "Number of images that both labeled.",
+        "n_groups": "Number of groups of these images; null without groups.",
+    },
+    "PairAgreement": {"agreement": "How far they agree."},
     "LabelSuggestions": {"suggestions": "The images, the most useful first."},
     "TiledImage": {
         "series": "Series of the file, from 0.",
@@ -842,6 +851,9 @@ EXAMPLES: Mapping[str, Json] = {
     "NewRun": {"dataset_id": "5f3a1b2c4d6e", "name": "Blood cells", "recipe": _RECIPE, "budget": "10m"},
     "NewSpotCheck": {"n": 100},
     "NewStudy": {"preset": "aimic", "dataset_ids": ["5f3a1b2c4d6e"], "is_small": True, "name": "Four networks"},
+    "NewSecondReading": {"n": 100},
+    "ReadingOf": {"label": "round"},
+    "DecidedLabel": {"label": "round"},
     "NewSuggestions": {"n": 20},
     "NewUpload": {"name": "Blood cells", "is_labeled": True},
     "FinderToPreview": {"finder": "classical", "finder_settings": {"diameter": 12, "unit": "um"}},

@@ -641,3 +641,5 @@ command-store-damaged = damaged
 command-store-in-use = in use
 
 command-pretraining = pretraining for { $regime }
+
+agreement-counts = Number of images: rows are the labels of { $first }, columns those of { $second }

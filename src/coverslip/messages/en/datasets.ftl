@@ -798,6 +798,13 @@ too-few-images-for-distance = { $n_images ->
 datasets-look-the-same = Most images of these datasets have the same features
     .do = Check whether the images are empty or duplicates of one another.
 
+map-needs-images = { $n_images ->
+        [0] No image can be read, so there is no map
+        [one] Only { $n_images } image can be read, but a map needs { $n_needed }
+       *[other] Only { $n_images } images can be read, but a map needs { $n_needed }
+    }
+    .do = Add images to the dataset.
+
 no-image-to-suggest = All images have a label{ $n_reserved ->
         [0] {""}
        *[other] , or are reserved for the test set ({ $n_reserved })
@@ -843,3 +850,25 @@ learning-curve-few-images = { $n_images ->
         [one] there is only { $n_images } image
        *[other] there are only { $n_images } images
     } of { $n_classes } classes for training and validation, but { $n_needed } of each class are needed
+
+## Readings
+
+reader-of-labels = labels of the dataset
+
+readings-without-columns = This is no table of readings: it needs the columns label and image_id or path. Its columns are { $columns }
+    .do = Name the columns in the first line.
+
+readings-without-group = The table has no column '{ $column }'
+    .do = Name the column that has the group of each image.
+
+readings-without-image = Line { $line } names no image
+    .do = Fill in the column image_id or path in all tables, or in none.
+
+readings-of-one-image = { $reader } has two different labels for { $image }
+    .do = Keep one of them, or name the reader of each in the column author.
+
+readings-not-shared = { $n_readers ->
+        [one] There is only one reader, so there is nothing to compare
+       *[other] No image has labels of two readers
+    }
+    .do = Add the labels of another reader for the same images. Images are the same if their image_id, or else their path, is equal.

@@ -324,6 +324,12 @@ help-spot-check-out = Write a table (CSV) of the images to label, without predic
 
 help-spot-check-labels = The table with your labels in its column label. Rows without a label are ignored; none-of-these and unusable exclude an image.
 
+# coverslip agreement
+
+help-agreement-tables = Tables (CSV) with the columns image_id or path, label and author. Without the column author, each table has the labels of one reader.
+
+help-agreement-group = Column with the group of each image, such as patient or slide. Images of a group are not independent, so the intervals become longer.
+
 # coverslip suggest
 
 help-suggest-data = Folders, tables or images, of which some or none are labeled. In folders, images outside class folders have no label; in tables, those with an empty label.

@@ -84,6 +84,8 @@ interval-needs-images = a confidence interval needs at least { $n_needed } image
 
 interval-of-one-image = there is only one image: no interval
 
+kappa-of-one-class = both readers used the same single class: kappa is not defined
+
 interval-without-influence = no image changes the value: no interval
 
 interval-of-set-missing = { $name }: { $reason }

@@ -1503,6 +1503,12 @@ column-study = study
 
 column-subgroup = subgroup
 
+column-reader = reader
+
+column-other-reader = other reader
+
+column-equal-labels = equal labels
+
 column-suggested-class = suggested class
 
 column-threshold = threshold

@@ -82,6 +82,8 @@ stage-testing-perturbed-images = testing perturbed images
 
 stage-drawing-heat-maps = drawing heat maps
 
+stage-arranging-images = arranging images on the map
+
 stage-measuring-distances = measuring distances between datasets
 
 stage-measuring-speed = measuring the speed of this computer

@@ -270,6 +270,9 @@ finder-preview-ended = The finder ended without a result, or took too long
 
 objects-paths-or-finder = Give either paths of files, or the source finder
 
+no-dataset-map = This dataset has no map yet
+    .do = Compute the map first.
+
 suggestions-in-progress = Images to label are being chosen
     .do = Wait until they are chosen, or cancel it.
 
@@ -367,6 +370,24 @@ prediction-not-finished = This prediction is not finished
 
 spot-check-is-labeled = Images of this spot check are labeled
     .do = Remove the spot check with its labels before you draw other images.
+
+spot-check-not-finished = Not all drawn images of the spot check are labeled
+    .do = Label all of them first, so that the result of the spot check does not depend on when you stopped.
+
+no-image-to-read = There is no further labeled image to draw
+    .do = Label more images first.
+
+second-reading-not-drawn = This image was not drawn for a second reading
+    .do = Reload the page.
+
+second-reading-by-first-author = The first label of this image is by { $author }
+    .do = Let another reader label it: a second reading compares two readers.
+
+reading-of-other-class = '{ $label }' is none of the classes { $classes }
+    .do = Give one of them, or add the class to the dataset first.
+
+no-decision-to-undo = There is no decision about this image
+    .do = Reload the page.
 
 spot-check-image-not-drawn = This image was not drawn for the spot check
     .do = Label one of the drawn images.

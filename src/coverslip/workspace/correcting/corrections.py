@@ -5,10 +5,12 @@ import io
 import re
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import Field
 from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
@@ -35,7 +37,7 @@ from coverslip.workspace.predictions.rows import (
 )
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.authors import author_name
-from coverslip.workspace.store.database import write_transaction
+from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import AnyRow, ChangedSince, class_order, dataset_row, now
 from coverslip.workspace.store.workspace import Workspace
 
@@ -224,10 +226,71 @@ def correct(
             made_by = author or author_name()
             is_excluded = isinstance(answer, Exclusion)
             values = {"label": str(answer), "made": now(), "made_by": made_by, "is_excluded": is_excluded}
+            values["is_of_spot_check"] = False
             new = insert(db.corrections).values(job_id=prediction_id, row_id=row_id, **values)
             connection.execute(new.on_conflict_do_update(index_elements=["job_id", "row_id"], set_=values))
         _answer_in_dataset(connection, job, picture, answer, author)
     return prediction_row(workspace, job, row_id)
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedLabels:
+    """Labels of a spot check that are corrections of the prediction."""
+
+    n: Annotated[int, Field(description="Labels of the spot check that are corrections now.")]
+    n_corrected_before: Annotated[int, Field(description="Labeled images that had a correction, which is kept.")]
+
+
+def apply_spot_check(workspace: Workspace, prediction_id: str) -> AppliedLabels:
+    """Use the labels of a finished spot check as corrections, with their authors and times.
+
+    Exclusions are not applied: excluded rows do not count in proportions, so that excluding drawn images alone would
+    select images. Images that were corrected before keep their corrections. The numbers of the spot check do not
+    change, since they compare predictions with labels, not with corrections.
+
+    Raises:
+        NotFound: there is no such prediction.
+        Conflict: no image is drawn, or not all drawn images are labeled.
+    """
+    job = find_job(workspace, prediction_id, "predict")
+    with read_transaction(workspace.engine) as connection:
+        is_of_job = db.spot_check_images.c.job_id == prediction_id
+        drawn = connection.execute(select(db.spot_check_images).where(is_of_job)).all()
+    if not drawn or any(image.made is None for image in drawn):
+        raise Conflict("spot-check-not-finished")
+    labeled = [image for image in drawn if not image.is_excluded]
+    pictures = {image.row_id: image_source_of_row(workspace, prediction_id, image.row_id) for image in labeled}
+    with write_transaction(workspace.engine) as connection:
+        is_by_hand = (db.corrections.c.job_id == prediction_id) & ~db.corrections.c.is_of_spot_check
+        by_hand = set(connection.execute(select(db.corrections.c.row_id).where(is_by_hand)).scalars())
+        applied = [image for image in labeled if image.row_id not in by_hand]
+        for image in applied:
+            values = {"label": image.label, "made": image.made, "made_by": image.made_by, "is_of_spot_check": True}
+            new = insert(db.corrections).values(job_id=prediction_id, row_id=image.row_id, **values)
+            connection.execute(new.on_conflict_do_update(index_elements=["job_id", "row_id"], set_=values))
+            _answer_in_dataset(connection, job, pictures[image.row_id], image.label, image.made_by)
+    return AppliedLabels(len(applied), len(labeled) - len(applied))
+
+
+def undo_spot_check(workspace: Workspace, prediction_id: str) -> int:
+    """Remove the corrections that are labels of the spot check; return how many. Others are kept.
+
+    Raises:
+        NotFound: there is no such prediction.
+    """
+    job = find_job(workspace, prediction_id, "predict")
+    is_applied = (db.corrections.c.job_id == prediction_id) & db.corrections.c.is_of_spot_check
+    with read_transaction(workspace.engine) as connection:
+        listed = connection.execute(select(db.corrections.c.row_id).where(is_applied)).scalars().all()
+    pictures = {row_id: image_source_of_row(workspace, prediction_id, row_id) for row_id in listed}
+    with write_transaction(workspace.engine) as connection:
+        removed = connection.execute(
+            delete(db.corrections).where(is_applied).returning(db.corrections.c.row_id)
+        ).scalars()
+        row_ids = [row_id for row_id in removed if row_id in pictures]
+        for row_id in row_ids:
+            _answer_in_dataset(connection, job, pictures[row_id], None, None)
+    return len(row_ids)
 
 
 def _answer_of(saved: AnyRow | None) -> Answer:

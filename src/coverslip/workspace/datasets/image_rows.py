@@ -23,8 +23,8 @@ from coverslip.messages import ChooseOther
 from coverslip.workspace.datasets.state import update_counts
 from coverslip.workspace.store.rows import OUTSIDE, AnyRow, Json, opened_as_json, plan_as_json, values
 from coverslip.workspace.store.tables import (
+    TABLES_BY_IMAGE_ID,
     changed_labels,
-    confirmed_labels,
     datasets,
     image_facts,
     images,
@@ -109,7 +109,7 @@ def replace_images(connection: Connection, workspace: Workspace, dataset_id: str
     _store_removed_labels(connection, dataset_id, [row for row in rows if row.position not in new_positions])
     restored_labels = _restore_labels(connection, dataset_id, dataset)
     _remove_from_history(connection, sorted({row.row_id for row in rows}.difference(row_ids.values())))
-    _update_confirmations(connection, dataset_id, new_ids)
+    _update_image_ids(connection, dataset_id, new_ids)
     connection.execute(delete(images).where(images.c.dataset_id == dataset_id))
     connection.execute(
         update(datasets)
@@ -264,16 +264,19 @@ def _remove_from_history(connection: Connection, row_ids: Sequence[int]) -> None
     connection.execute(delete(changed_labels).where(changed_labels.c.row_id.in_(values(json.dumps(row_ids)))))
 
 
-def _update_confirmations(connection: Connection, dataset_id: str, new_ids: Mapping[str, str]) -> None:
-    """Update confirmed labels with the new IDs of images: a second source changes IDs."""
-    of_dataset = confirmed_labels.c.dataset_id == dataset_id
-    confirmed = connection.execute(select(confirmed_labels).where(of_dataset)).mappings().all()
-    renamed = [row for row in confirmed if new_ids.get(row["image_id"], row["image_id"]) != row["image_id"]]
-    for row in renamed:
-        connection.execute(delete(confirmed_labels).where(of_dataset, confirmed_labels.c.image_id == row["image_id"]))
-    if renamed:
-        rows = [{**row, "image_id": new_ids[row["image_id"]]} for row in renamed]
-        connection.execute(insert(confirmed_labels).prefix_with("OR REPLACE"), rows)
+def _update_image_ids(connection: Connection, dataset_id: str, new_ids: Mapping[str, str]) -> None:
+    """Update what is stored by the IDs of images: a second source changes IDs."""
+    if all(before == after for before, after in new_ids.items()):
+        return
+    for table in TABLES_BY_IMAGE_ID:
+        of_dataset = table.c.dataset_id == dataset_id
+        stored = connection.execute(select(table).where(of_dataset)).mappings().all()
+        renamed = [row for row in stored if new_ids.get(row["image_id"], row["image_id"]) != row["image_id"]]
+        for row in renamed:
+            connection.execute(delete(table).where(of_dataset, table.c.image_id == row["image_id"]))
+        if renamed:
+            rows = [{**row, "image_id": new_ids[row["image_id"]]} for row in renamed]
+            connection.execute(insert(table).prefix_with("OR REPLACE"), rows)
 
 
 def _positions_by_pixels(dataset: Dataset) -> dict[_Pixels, int]:

@@ -176,28 +176,37 @@ def _apply_change(
 ) -> ChangedLabels:
     with write_transaction(workspace.engine) as connection:
         dataset_row(connection, dataset_id, revisions)
-        of_dataset = (label_changes.c.dataset_id == dataset_id) & (label_changes.c.id == change_id)
-        change = connection.execute(select(label_changes).where(of_dataset)).one_or_none()
-        row_ids = _rows_of(change_id)
-        ordered = row_ids.order_by(changed_labels.c.row_id)
-        first_rows = [each.row_id for each in connection.execute(ordered.limit(_MOST_RETURNED))]
-        if change is None or not first_rows or change.is_undone == is_undone:
-            raise ChangedSince("label-change-gone")
-        earlier_label = (
-            select(changed_labels.c.earlier_label)
-            .where(changed_labels.c.change_id == change_id, changed_labels.c.row_id == images.c.row_id)
-            .correlate(images)
-            .scalar_subquery()
-        )
-        new_label = literal(change.label, String)
-        expected, target = (new_label, earlier_label) if is_undone else (earlier_label, new_label)
-        differs = images.c.row_id.in_(row_ids) & images.c.label.is_distinct_from(expected)
-        has_changed = connection.execute(select(images.c.row_id).where(differs).limit(1)).first() is not None
-        if has_changed or _is_changed_later(connection, change_id):
-            raise ChangedSince("labels-changed-since")
-        n = change_images(connection, dataset_id, row_ids, label=target)
-        connection.execute(update(label_changes).where(of_dataset).values(is_undone=is_undone))
-        return ChangedLabels(n, first_rows)
+        return _change_within(connection, dataset_id, change_id, is_undone=is_undone)
+
+
+def undo_change(connection: Connection, dataset_id: str, change_id: int) -> ChangedLabels:
+    """Undo one change within a writing transaction; result and errors are those of `undo`."""
+    return _change_within(connection, dataset_id, change_id, is_undone=True)
+
+
+def _change_within(connection: Connection, dataset_id: str, change_id: int, *, is_undone: bool) -> ChangedLabels:
+    of_dataset = (label_changes.c.dataset_id == dataset_id) & (label_changes.c.id == change_id)
+    change = connection.execute(select(label_changes).where(of_dataset)).one_or_none()
+    row_ids = _rows_of(change_id)
+    ordered = row_ids.order_by(changed_labels.c.row_id)
+    first_rows = [each.row_id for each in connection.execute(ordered.limit(_MOST_RETURNED))]
+    if change is None or not first_rows or change.is_undone == is_undone:
+        raise ChangedSince("label-change-gone")
+    earlier_label = (
+        select(changed_labels.c.earlier_label)
+        .where(changed_labels.c.change_id == change_id, changed_labels.c.row_id == images.c.row_id)
+        .correlate(images)
+        .scalar_subquery()
+    )
+    new_label = literal(change.label, String)
+    expected, target = (new_label, earlier_label) if is_undone else (earlier_label, new_label)
+    differs = images.c.row_id.in_(row_ids) & images.c.label.is_distinct_from(expected)
+    has_changed = connection.execute(select(images.c.row_id).where(differs).limit(1)).first() is not None
+    if has_changed or _is_changed_later(connection, change_id):
+        raise ChangedSince("labels-changed-since")
+    n = change_images(connection, dataset_id, row_ids, label=target)
+    connection.execute(update(label_changes).where(of_dataset).values(is_undone=is_undone))
+    return ChangedLabels(n, first_rows)
 
 
 def _rows_of(change_id: int) -> Select[Any]:  # Any: columns as the table defines them

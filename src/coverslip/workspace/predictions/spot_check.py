@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.inference.spot_check import (
@@ -30,7 +30,7 @@ from coverslip.workspace.predictions.samples import (
 from coverslip.workspace.store.authors import author_name
 from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import AnyRow, now
-from coverslip.workspace.store.tables import spot_check_images, spot_checks
+from coverslip.workspace.store.tables import corrections, spot_check_images, spot_checks
 from coverslip.workspace.store.workspace import Workspace
 
 _COLUMNS = ("image_id", "path", "label", "made", "made_by")
@@ -57,6 +57,7 @@ class SpotCheckState:
     sampling: Annotated[
         Sampling, Field(description="Samples and conditions when the images were drawn, else as saved.")
     ]
+    n_applied: Annotated[int, Field(description="Labels of the spot check that are corrections of the prediction.")]
 
 
 def spot_check_state(workspace: Workspace, prediction_id: str) -> SpotCheckState:
@@ -69,8 +70,10 @@ def spot_check_state(workspace: Workspace, prediction_id: str) -> SpotCheckState
     with read_transaction(workspace.engine) as connection:
         check = _check_row(connection, job)
         images = [] if check is None else _images(connection, job)
+        is_applied = (corrections.c.job_id == job.id) & corrections.c.is_of_spot_check
+        n_applied = connection.execute(select(func.count()).where(is_applied)).scalar_one()
     sampling = saved_sampling(job) if check is None else Sampling.model_validate(check.sampling)
-    return SpotCheckState(classes_of(job), None if check is None else check.n, images, sampling)
+    return SpotCheckState(classes_of(job), None if check is None else check.n, images, sampling, n_applied)
 
 
 def needed_for(workspace: Workspace, prediction_id: str, half_width: float = DEFAULT_HALF_WIDTH) -> list[LabelsNeeded]:

@@ -331,6 +331,18 @@ is_reserved = _reserved.correlate(images).exists()
 is_reserved_for_test = is_reserved & images.c.predefined_split.is_(None) & images.c.label.is_not(None)
 
 
+def reserved_ids(connection: Connection, dataset_id: str) -> frozenset[str]:
+    """Return the IDs of the images of the reserved test set."""
+    query = select(reserved_images.c.image_id).where(reserved_images.c.dataset_id == dataset_id)
+    return frozenset(connection.execute(query).scalars())
+
+
+def row_ids_of(connection: Connection, dataset_id: str) -> dict[str, int]:
+    """Return the row_ids of the images of a dataset by ID."""
+    query = select(images.c.image_id, images.c.row_id).where(images.c.dataset_id == dataset_id)
+    return {row.image_id: row.row_id for row in connection.execute(query)}
+
+
 def load_records(
     connection: Connection,
     dataset_id: str,

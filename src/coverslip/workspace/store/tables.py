@@ -13,6 +13,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -196,6 +197,55 @@ suggested_images = Table(
     sqlite_with_rowid=False,
 )
 
+# Images that were drawn for a second reading, or whose readings were imported, with their labels at that time.
+second_reading_images = Table(
+    "second_reading_images",
+    metadata,
+    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
+    Column("image_id", String, primary_key=True),
+    Column("position", Integer),  # random order; None: not drawn, its readings were imported
+    Column("label", String, nullable=False),
+    Column("made", String),  # ISO 8601, UTC; None: a label of the folder or table; so is the author
+    Column("made_by", String),
+    sqlite_with_rowid=False,
+)
+
+# Labels by readers who did not see the first label. They do not change the labels of the dataset.
+readings = Table(
+    "readings",
+    metadata,
+    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
+    Column("image_id", String, primary_key=True),
+    Column("made_by", String, primary_key=True),  # the reader
+    Column("label", String, nullable=False),
+    Column("made", String, nullable=False),  # ISO 8601, UTC; empty: an imported reading without time
+    sqlite_with_rowid=False,
+)
+
+# Decisions about images whose readings differ. The decision is the label of the dataset.
+adjudications = Table(
+    "adjudications",
+    metadata,
+    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
+    Column("image_id", String, primary_key=True),
+    Column("label", String, nullable=False),
+    Column("made", String, nullable=False),  # ISO 8601, UTC
+    Column("made_by", String, nullable=False),  # the author of the request, else the user account of the app
+    Column("change_id", Integer),  # the change of labels; None: the image had this label
+    sqlite_with_rowid=False,
+)
+
+# The map of the images of a dataset.
+dataset_maps = Table(
+    "dataset_maps",
+    metadata,
+    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
+    Column("n", Integer, nullable=False),
+    # Of all images, little-endian: row_id (uint32), x and y from 0 to 1 (float32 each), cluster from 0 (uint16).
+    Column("columns", LargeBinary, nullable=False),
+    Column("created", String, nullable=False),  # ISO 8601, UTC
+)
+
 uploads = Table(
     "uploads",
     metadata,
@@ -255,6 +305,8 @@ corrections = Table(
     Column("made", String, nullable=False),
     Column("made_by", String, nullable=False),  # the author of the request, else its user
     Column("is_excluded", Boolean, nullable=False, server_default="0"),  # from training images
+    # Whether it is a label of the spot check that was applied as a correction.
+    Column("is_of_spot_check", Boolean, nullable=False, server_default="0"),
 )
 
 # Spot checks of predictions: how many images of each condition were drawn, and which.
@@ -267,7 +319,7 @@ spot_checks = Table(
     Column("created", String, nullable=False),  # ISO 8601, UTC
 )
 
-# Labels by users who did not see the predictions. They are no corrections.
+# Labels by users who did not see the predictions.
 spot_check_images = Table(
     "spot_check_images",
     metadata,
@@ -279,4 +331,14 @@ spot_check_images = Table(
     Column("made", String),  # ISO 8601, UTC; None: not labeled; so is the author
     Column("made_by", String),  # the author of the request, else its user
     sqlite_with_rowid=False,
+)
+
+# The tables that name images of a dataset by their IDs, so that images keep their rows while they are missing.
+TABLES_BY_IMAGE_ID = (
+    confirmed_labels,
+    reserved_images,
+    suggested_images,
+    second_reading_images,
+    readings,
+    adjudications,
 )

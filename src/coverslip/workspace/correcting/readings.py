@@ -1,0 +1,600 @@
+"""Second readings: labeled images are labeled again by readers who do not see the first label, and compared.
+
+A draw stores the label that each image has then, with its author. Readings do not change the labels of the dataset. If
+readers differ, somebody decides: the decision becomes the label, and all readings are kept.
+"""
+
+import json
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field
+from sqlalchemy import ColumnElement, Connection, Select, Table, delete, func, select
+from sqlalchemy.dialects.sqlite import insert
+
+from coverslip.audit.readings import DECISION, LABEL, READING, READING_COLUMNS, read_readings
+from coverslip.datasets import name_as_text
+from coverslip.errors import Conflict, CoverslipError, NotFound
+from coverslip.evaluation.agreement import Agreement, agreement_of
+from coverslip.workspace.datasets.labels import label_rows, undo_change
+from coverslip.workspace.datasets.snapshots import csv_text
+from coverslip.workspace.store.authors import author_name
+from coverslip.workspace.store.database import read_transaction, write_transaction
+from coverslip.workspace.store.rows import AnyRow, ChangedSince, Page, Paging, class_order, dataset_row, now, values
+from coverslip.workspace.store.tables import (
+    adjudications,
+    changed_labels,
+    images,
+    label_changes,
+    readings,
+    second_reading_images,
+)
+from coverslip.workspace.store.workspace import Workspace
+
+_MOST_NAMES = 10  # of unknown images to return
+
+
+@dataclass(frozen=True, slots=True)
+class ImageToRead:
+    """A drawn image, without its first label and its name."""
+
+    row_id: Annotated[int, Field(description="The number of the image in the app.")]
+    label: Annotated[str | None, Field(description="The label of this reader; null: not labeled.")]
+    made: Annotated[str | None, Field(description="When this reader labeled it; null: not yet.")]
+
+
+@dataclass(frozen=True, slots=True)
+class SecondReading:
+    """The images of a second reading for one reader."""
+
+    reader: Annotated[str, Field(description="The author of the request, else the user account of the server.")]
+    classes: Annotated[list[str], Field(description="The classes of the dataset.")]
+    n_labeled: Annotated[int, Field(description="Images of the dataset with a label, of which images are drawn.")]
+    n_drawn: Annotated[int, Field(description="Images that are drawn for a second reading.")]
+    n_by_reader: Annotated[
+        int, Field(description="Drawn images whose first label is by this reader, who does not read them again.")
+    ]
+    images: Annotated[list[ImageToRead], Field(description="The other drawn images, in random order.")]
+
+
+@dataclass(frozen=True, slots=True)
+class PairAgreement:
+    """The agreement of two readers."""
+
+    first: Annotated[str | None, Field(description="A reader; null: the first labels of the images.")]
+    second: Annotated[str, Field(description="Another reader.")]
+    agreement: Agreement
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingAgreement:
+    """The agreement of all readers."""
+
+    first_authors: Annotated[
+        dict[str, int],
+        Field(description="Number of first labels by author. Labels of folders and tables have no author."),
+    ]
+    readers: Annotated[dict[str, int], Field(description="Number of images by reader.")]
+    pairs: Annotated[list[PairAgreement], Field(description="Pairs of readers with common images.")]
+    n_disagreements: Annotated[int, Field(description="Images with different labels.")]
+    n_decided: Annotated[int, Field(description="Number of these with a decision.")]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLabel:
+    """A label of an image by one author."""
+
+    label: str
+    made_by: Annotated[str | None, Field(description="The author; null: a label of the folder or table.")]
+    made: Annotated[str | None, Field(description="When: ISO 8601, UTC; null: unknown.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """An image with different labels."""
+
+    row_id: Annotated[int, Field(description="The number of the image in the app.")]
+    version: Annotated[str, Field(description="Changes with the file.")]
+    first: Annotated[ReadLabel, Field(description="Its label when it was drawn.")]
+    readings: Annotated[list[ReadLabel], Field(description="Its later readings.")]
+    decision: Annotated[ReadLabel | None, Field(description="The decision, which is its label; null: none.")]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedReadings:
+    """Which rows of a table were imported."""
+
+    n: Annotated[int, Field(description="Readings that were imported.")]
+    n_same_author: Annotated[int, Field(description="Rows by the author of the first label, which are not imported.")]
+    n_without_author: Annotated[int, Field(description="Rows without an author, which are not imported.")]
+    n_unlabeled: Annotated[int, Field(description="Rows of images without a label, which are not imported.")]
+    n_unknown: Annotated[int, Field(description="Rows whose image is not in the dataset.")]
+    unknown: Annotated[list[str], Field(description=f"The first {_MOST_NAMES} of these images.")]
+
+
+def second_reading(workspace: Workspace, dataset_id: str, reader: str | None) -> SecondReading:
+    """Return the images of the second reading for one reader; None: the user account of this process.
+
+    Raises:
+        NotFound: there is no such dataset.
+    """
+    reader = reader or author_name()
+    with read_transaction(workspace.engine) as connection:
+        row = dataset_row(connection, dataset_id)
+        is_of_reader = (
+            (readings.c.dataset_id == dataset_id)
+            & (readings.c.image_id == second_reading_images.c.image_id)
+            & (readings.c.made_by == reader)
+        )
+        query = (
+            _drawn(dataset_id)
+            .add_columns(readings.c.label.label("reading"), readings.c.made.label("read"))
+            .outerjoin(readings, is_of_reader)
+            .where(second_reading_images.c.position.is_not(None))
+            .order_by(second_reading_images.c.position)
+        )
+        drawn = connection.execute(query).all()
+        n_labeled = connection.execute(select(func.count()).where(*_can_be_read(dataset_id))).scalar_one()
+    others = [each for each in drawn if each.made_by != reader]
+    return SecondReading(
+        reader=reader,
+        classes=class_order(row.class_names, row.summary["classes"]),
+        n_labeled=n_labeled,
+        n_drawn=len(drawn),
+        n_by_reader=len(drawn) - len(others),
+        images=[ImageToRead(each.row_id, each.reading, each.read) for each in others],
+    )
+
+
+def draw_images(workspace: Workspace, dataset_id: str, n: int, reader: str | None) -> SecondReading:
+    """Draw up to `n` further labeled images at random, and return the images for one reader.
+
+    Raises:
+        NotFound: there is no such dataset.
+        Conflict: there is no further labeled image.
+    """
+    with write_transaction(workspace.engine) as connection:
+        dataset_row(connection, dataset_id)
+        is_drawn = select(second_reading_images.c.image_id).where(
+            second_reading_images.c.dataset_id == dataset_id, second_reading_images.c.position.is_not(None)
+        )
+        query = select(images.c.row_id).where(*_can_be_read(dataset_id), images.c.image_id.not_in(is_drawn))
+        free = connection.execute(query.order_by(images.c.position)).scalars().all()
+        if not free:
+            raise Conflict("no-image-to-read")
+        last = select(func.max(second_reading_images.c.position)).where(
+            second_reading_images.c.dataset_id == dataset_id
+        )
+        start = connection.execute(last).scalar()
+        order = np.random.default_rng(secrets.randbits(63)).permutation(len(free))[:n]
+        drawn = [free[k] for k in order.tolist()]
+        _store_first_labels(connection, dataset_id, drawn, 0 if start is None else start + 1)
+    return second_reading(workspace, dataset_id, reader)
+
+
+def remove_second_reading(workspace: Workspace, dataset_id: str) -> None:
+    """Remove the drawn images and all readings. Labels that were decided stay as they are.
+
+    Raises:
+        NotFound: there is no such dataset.
+    """
+    with write_transaction(workspace.engine) as connection:
+        dataset_row(connection, dataset_id)
+        for table in (second_reading_images, readings, adjudications):
+            connection.execute(delete(table).where(table.c.dataset_id == dataset_id))
+
+
+def read_image(
+    workspace: Workspace, dataset_id: str, row_id: int, label: str | None, reader: str | None
+) -> ImageToRead:
+    """Store the label of a reader for a drawn image; None removes it.
+
+    Raises:
+        NotFound: there is no such dataset, or the image is not drawn.
+        Conflict: the first label is by this reader.
+        CoverslipError: the label is no class of the dataset.
+    """
+    reader = reader or author_name()
+    with write_transaction(workspace.engine) as connection:
+        row = dataset_row(connection, dataset_id)
+        image = _drawn_image(connection, dataset_id, row_id)
+        if image.made_by == reader:
+            raise Conflict("second-reading-by-first-author", author=reader)
+        is_reading = (
+            (readings.c.dataset_id == dataset_id)
+            & (readings.c.image_id == image.image_id)
+            & (readings.c.made_by == reader)
+        )
+        if label is None:
+            connection.execute(delete(readings).where(is_reading))
+            return ImageToRead(row_id, None, None)
+        _refuse_other_class(row, label)
+        made = now()
+        _store_readings(connection, [_reading(dataset_id, image.image_id, reader, label, made)])
+        return ImageToRead(row_id, label, made)
+
+
+def reading_agreement(workspace: Workspace, dataset_id: str) -> ReadingAgreement:
+    """Compare the readers of a dataset with the first labels and with each other.
+
+    Raises:
+        NotFound: there is no such dataset.
+    """
+    with read_transaction(workspace.engine) as connection:
+        row = dataset_row(connection, dataset_id)
+        first, of_reader = _first_labels(connection, dataset_id), _labels_of_readers(connection, dataset_id)
+        decided = set(
+            connection.execute(
+                select(adjudications.c.image_id).where(adjudications.c.dataset_id == dataset_id)
+            ).scalars()
+        )
+        groups = _groups(connection, dataset_id) if row.summary["n_groups"] else None
+    classes = class_order(row.class_names, {label for labels in of_reader.values() for label in labels.values()})
+    classes = class_order(classes, {each.label for each in first.values()})
+    of_first = {image_id: each.label for image_id, each in first.items()}
+    names: list[str | None] = [None, *of_reader]
+    labels_of: list[Mapping[str, str]] = [of_first, *of_reader.values()]
+    pairs = []
+    for i, a in enumerate(labels_of):
+        for j in range(i + 1, len(labels_of)):
+            common = [image_id for image_id in a if image_id in labels_of[j]]
+            second = names[j]
+            if common and second is not None:
+                compared = agreement_of(
+                    [a[each] for each in common],
+                    [labels_of[j][each] for each in common],
+                    classes,
+                    None if groups is None else [groups.get(each) for each in common],
+                )
+                pairs.append(PairAgreement(names[i], second, compared))
+    differing = {
+        image_id
+        for image_id, label in of_first.items()
+        if len({label, *(labels[image_id] for labels in of_reader.values() if image_id in labels)}) > 1
+    }
+    by_author: dict[str, int] = {}
+    for each in first.values():
+        if each.made_by is not None:
+            by_author[each.made_by] = by_author.get(each.made_by, 0) + 1
+    return ReadingAgreement(
+        first_authors=by_author,
+        readers={reader: len(labels) for reader, labels in of_reader.items()},
+        pairs=pairs,
+        n_disagreements=len(differing),
+        n_decided=len(differing & decided),
+    )
+
+
+def list_disagreements(workspace: Workspace, dataset_id: str, paging: Paging) -> Page[Disagreement]:
+    """Return the images with different labels, those without a decision first.
+
+    Raises:
+        NotFound: there is no such dataset.
+    """
+    with read_transaction(workspace.engine) as connection:
+        dataset_row(connection, dataset_id)
+        differs = (
+            select(readings.c.image_id)
+            .join(
+                second_reading_images,
+                (second_reading_images.c.dataset_id == readings.c.dataset_id)
+                & (second_reading_images.c.image_id == readings.c.image_id),
+            )
+            .where(readings.c.dataset_id == dataset_id)
+            .group_by(readings.c.image_id)
+            .having(
+                (func.count(readings.c.label.distinct()) > 1)
+                | (func.max(readings.c.label) != func.max(second_reading_images.c.label))
+            )
+        )
+        decided = (adjudications.c.dataset_id == dataset_id) & (
+            adjudications.c.image_id == second_reading_images.c.image_id
+        )
+        query = (
+            _drawn(dataset_id)
+            .add_columns(
+                adjudications.c.label.label("decision"),
+                adjudications.c.made.label("decided"),
+                adjudications.c.made_by.label("decided_by"),
+            )
+            .outerjoin(adjudications, decided)
+            .where(second_reading_images.c.image_id.in_(differs))
+        )
+        total = connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
+        ordered = query.order_by(adjudications.c.label.is_not(None), images.c.position)
+        page = connection.execute(ordered.offset(paging.offset).limit(paging.limit)).all()
+        is_on_page = readings.c.image_id.in_(values(json.dumps([each.image_id for each in page])))
+        of_image: dict[str, list[ReadLabel]] = {}
+        for each in connection.execute(
+            select(readings).where(readings.c.dataset_id == dataset_id, is_on_page).order_by(readings.c.made)
+        ):
+            of_image.setdefault(each.image_id, []).append(ReadLabel(each.label, each.made_by, each.made or None))
+    return Page(
+        [
+            Disagreement(
+                row_id=each.row_id,
+                version=each.version,
+                first=ReadLabel(each.label, each.made_by, each.made),
+                readings=of_image[each.image_id],
+                decision=None if each.decision is None else ReadLabel(each.decision, each.decided_by, each.decided),
+            )
+            for each in page
+        ],
+        total,
+    )
+
+
+def decide(workspace: Workspace, dataset_id: str, row_id: int, label: str, author: str | None) -> ReadLabel:
+    """Decide the label of an image whose readings differ, in place of an earlier decision. It is labeled with it.
+
+    Raises:
+        NotFound: there is no such dataset, or the image was not read again.
+        ChangedSince: an earlier decision cannot be undone, because the image was labeled again.
+        CoverslipError: the label is no class of the dataset.
+    """
+    with write_transaction(workspace.engine) as connection:
+        row = dataset_row(connection, dataset_id)
+        image = _drawn_image(connection, dataset_id, row_id)
+        _refuse_other_class(row, label)
+        _undo_decision(connection, dataset_id, image.image_id)
+        change, _ = label_rows(connection, row, [row_id], label, author=author)
+        made, made_by = now(), author or author_name()
+        connection.execute(
+            insert(adjudications).values(
+                dataset_id=dataset_id,
+                image_id=image.image_id,
+                label=label,
+                made=made,
+                made_by=made_by,
+                change_id=change,
+            )
+        )
+    return ReadLabel(label, made_by, made)
+
+
+def undo_decision(workspace: Workspace, dataset_id: str, row_id: int) -> None:
+    """Undo the decision about an image: it gets the label that it had before.
+
+    Raises:
+        NotFound: there is no such dataset, or the image was not read again.
+        ChangedSince: there is no decision, or the image was labeled again since then.
+    """
+    with write_transaction(workspace.engine) as connection:
+        dataset_row(connection, dataset_id)
+        image = _drawn_image(connection, dataset_id, row_id)
+        if not _undo_decision(connection, dataset_id, image.image_id):
+            raise ChangedSince("no-decision-to-undo")
+
+
+def import_readings(workspace: Workspace, dataset_id: str, file: Path) -> ImportedReadings:
+    """Import the readings of a table. They replace earlier ones of the same reader and image.
+
+    Images are matched by `image_id`, else by `path`, which is absolute or as the app shows it.
+
+    Raises:
+        NotFound: there is no such dataset.
+        BadDataset: the table cannot be read, or has no column of the images or labels.
+        CoverslipError: a label cannot be a class.
+    """
+    table = [each for each in read_readings(file) if each.kind != DECISION]
+    n_without_author = n_same_author = n_unlabeled = 0
+    unknown: list[str] = []
+    with write_transaction(workspace.engine) as connection:
+        dataset_row(connection, dataset_id)
+        listed = connection.execute(
+            select(images.c.row_id, images.c.image_id, images.c.path, images.c.shown_path, images.c.label).where(
+                images.c.dataset_id == dataset_id
+            )
+        ).all()
+        by_name = {name: each for each in listed for name in (name_as_text(each.path), each.shown_path)}
+        by_id = {each.image_id: each for each in listed}
+        matched = []
+        for each in table:
+            image = by_id.get(each.image_id) if each.image_id else by_name.get(each.path)
+            if image is None:
+                unknown.append(each.image_id or each.path)
+            elif not each.author:
+                n_without_author += 1
+            elif image.label is None:
+                n_unlabeled += 1
+            else:
+                matched.append((image, each))
+        first = _first_labels(connection, dataset_id)
+        new_rows = {image.row_id for image, _ in matched if image.image_id not in first}
+        _store_first_labels(connection, dataset_id, sorted(new_rows), None)
+        first = _first_labels(connection, dataset_id)
+        imported = []
+        for image, each in matched:
+            if first[image.image_id].made_by == each.author:
+                n_same_author += 1
+            else:
+                imported.append(_reading(dataset_id, image.image_id, each.author, each.label, each.time))
+        _store_readings(connection, imported)
+        _remove_unread(connection, dataset_id)
+    return ImportedReadings(
+        n=len(imported),
+        n_same_author=n_same_author,
+        n_without_author=n_without_author,
+        n_unlabeled=n_unlabeled,
+        n_unknown=len(unknown),
+        unknown=unknown[:_MOST_NAMES],
+    )
+
+
+def readings_lines(workspace: Workspace, dataset_id: str) -> Iterator[str]:
+    """Yield CSV with a row for each label, reading and decision. Spreadsheets read no cell as a formula.
+
+    Raises:
+        NotFound: there is no such dataset; raised before the first line.
+    """
+    with workspace.engine.connect() as connection:
+        dataset_row(connection, dataset_id)
+
+    def lines() -> Iterator[str]:
+        yield csv_text([READING_COLUMNS])
+        with read_transaction(workspace.engine) as connection:
+            columns = (images.c.row_id, images.c.image_id, images.c.path, images.c.label)
+            is_of_dataset = images.c.dataset_id == dataset_id
+            first, authors = _first_labels(connection, dataset_id), _authors(connection, dataset_id)
+            later = {
+                kind: _by_image(connection, table, dataset_id)
+                for kind, table in ((READING, readings), (DECISION, adjudications))
+            }
+            for image in connection.execute(select(*columns).where(is_of_dataset).order_by(images.c.position)):
+                cells: list[tuple[str, str | None, str | None, str]] = []
+                if image.image_id in first:
+                    each = first[image.image_id]
+                    cells.append((each.label, each.made_by, each.made, LABEL))
+                elif image.label is not None:
+                    made_by, made = authors.get(image.row_id, (None, None))
+                    cells.append((image.label, made_by, made, LABEL))
+                for kind, of_image in later.items():
+                    cells += [(row.label, row.made_by, row.made, kind) for row in of_image.get(image.image_id, ())]
+                name = name_as_text(image.path)
+                yield csv_text([[image.image_id, name, *(cell or "" for cell in each)] for each in cells])
+
+    return lines()
+
+
+def _can_be_read(dataset_id: str) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions for labeled images; equal images are read once."""
+    return (
+        images.c.dataset_id == dataset_id,
+        images.c.label.is_not(None),
+        ~images.c.is_excluded,
+        images.c.problem.is_(None) | (images.c.problem == "conflicting"),
+    )
+
+
+def _drawn(dataset_id: str) -> Select[Any]:  # Any: columns as the tables define them
+    is_same = (images.c.dataset_id == second_reading_images.c.dataset_id) & (
+        images.c.image_id == second_reading_images.c.image_id
+    )
+    return (
+        select(
+            images.c.row_id,
+            images.c.version,
+            second_reading_images.c.image_id,
+            second_reading_images.c.label,
+            second_reading_images.c.made,
+            second_reading_images.c.made_by,
+        )
+        .select_from(second_reading_images.join(images, is_same))
+        .where(second_reading_images.c.dataset_id == dataset_id)
+    )
+
+
+def _drawn_image(connection: Connection, dataset_id: str, row_id: int) -> AnyRow:
+    image = connection.execute(_drawn(dataset_id).where(images.c.row_id == row_id)).one_or_none()
+    if image is None:
+        raise NotFound("second-reading-not-drawn")
+    return image
+
+
+def _refuse_other_class(row: AnyRow, label: str) -> None:
+    classes = class_order(row.class_names, row.summary["classes"])
+    if label not in classes:
+        raise CoverslipError("reading-of-other-class", label=label, classes=", ".join(classes))
+
+
+def _authors(connection: Connection, dataset_id: str) -> dict[int, tuple[str, str]]:
+    """Return who gave the current label of each image, and when; only labels that were changed in the app have them."""
+    last = (
+        select(changed_labels.c.row_id, func.max(label_changes.c.id).label("change_id"))
+        .join(label_changes, label_changes.c.id == changed_labels.c.change_id)
+        .where(label_changes.c.dataset_id == dataset_id, ~label_changes.c.is_undone)
+        .group_by(changed_labels.c.row_id)
+        .subquery()
+    )
+    query = select(last.c.row_id, label_changes.c.made_by, label_changes.c.made).join(
+        label_changes, label_changes.c.id == last.c.change_id
+    )
+    return {row.row_id: (row.made_by, row.made) for row in connection.execute(query)}
+
+
+def _store_first_labels(connection: Connection, dataset_id: str, row_ids: list[int], start: int | None) -> None:
+    """Store the current labels of images, with positions from `start`; None: they are not drawn.
+
+    Images that are there with imported readings keep their first label.
+    """
+    authors = _authors(connection, dataset_id)
+    query = select(images.c.row_id, images.c.image_id, images.c.label).where(
+        images.c.row_id.in_(values(json.dumps(row_ids)))
+    )
+    image_of = {row.row_id: row for row in connection.execute(query)}
+    new = []
+    for k, row_id in enumerate(row_ids):
+        made_by, made = authors.get(row_id, (None, None))
+        image, position = image_of[row_id], None if start is None else start + k
+        label = {"label": image.label, "made": made, "made_by": made_by}
+        new.append({"dataset_id": dataset_id, "image_id": image.image_id, "position": position, **label})
+    if new:
+        insertion = insert(second_reading_images)
+        changed = {"position": insertion.excluded.position}
+        keys = ["dataset_id", "image_id"]
+        connection.execute(insertion.on_conflict_do_update(index_elements=keys, set_=changed), new)
+
+
+def _remove_unread(connection: Connection, dataset_id: str) -> None:
+    """Remove images that were not drawn and have no reading."""
+    is_read = select(readings.c.image_id).where(readings.c.dataset_id == dataset_id)
+    connection.execute(
+        delete(second_reading_images).where(
+            second_reading_images.c.dataset_id == dataset_id,
+            second_reading_images.c.position.is_(None),
+            second_reading_images.c.image_id.not_in(is_read),
+        )
+    )
+
+
+def _reading(dataset_id: str, image_id: str, reader: str, label: str, made: str) -> dict[str, str]:
+    return {"dataset_id": dataset_id, "image_id": image_id, "made_by": reader, "label": label, "made": made}
+
+
+def _store_readings(connection: Connection, new: list[dict[str, str]]) -> None:
+    if new:
+        insertion = insert(readings)
+        changed = {name: insertion.excluded[name] for name in ("label", "made")}
+        keys = ["dataset_id", "image_id", "made_by"]
+        connection.execute(insertion.on_conflict_do_update(index_elements=keys, set_=changed), new)
+
+
+def _undo_decision(connection: Connection, dataset_id: str, image_id: str) -> bool:
+    is_decision = (adjudications.c.dataset_id == dataset_id) & (adjudications.c.image_id == image_id)
+    decision = connection.execute(select(adjudications).where(is_decision)).one_or_none()
+    if decision is None:
+        return False
+    if decision.change_id is not None:
+        undo_change(connection, dataset_id, decision.change_id)
+    connection.execute(delete(adjudications).where(is_decision))
+    return True
+
+
+def _first_labels(connection: Connection, dataset_id: str) -> dict[str, AnyRow]:
+    query = select(second_reading_images).where(second_reading_images.c.dataset_id == dataset_id)
+    return {row.image_id: row for row in connection.execute(query)}
+
+
+def _labels_of_readers(connection: Connection, dataset_id: str) -> dict[str, dict[str, str]]:
+    """Return the labels of each reader by image."""
+    of_reader: dict[str, dict[str, str]] = {}
+    query = select(readings).where(readings.c.dataset_id == dataset_id).order_by(readings.c.made_by)
+    for row in connection.execute(query):
+        of_reader.setdefault(row.made_by, {})[row.image_id] = row.label
+    return of_reader
+
+
+def _by_image(connection: Connection, table: Table, dataset_id: str) -> dict[str, list[AnyRow]]:
+    of_image: dict[str, list[AnyRow]] = {}
+    for row in connection.execute(select(table).where(table.c.dataset_id == dataset_id)):
+        of_image.setdefault(row.image_id, []).append(row)
+    return of_image
+
+
+def _groups(connection: Connection, dataset_id: str) -> dict[str, str | None]:
+    query = select(images.c.image_id, images.c.group).where(images.c.dataset_id == dataset_id)
+    return {row.image_id: row.group for row in connection.execute(query)}

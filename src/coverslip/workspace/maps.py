@@ -1,0 +1,161 @@
+"""Maps of datasets: a worker process computes them, pages show them with the current labels."""
+
+import base64
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+from sqlalchemy import Connection, delete, insert, select
+
+from coverslip.errors import NotFound
+from coverslip.messages import Failure
+from coverslip.processes import Json
+from coverslip.workspace.datasets import reading_images
+from coverslip.workspace.store.database import read_transaction, write_transaction
+from coverslip.workspace.store.rows import AnyRow, class_order, dataset_row, is_reserved, now
+from coverslip.workspace.store.tables import dataset_maps, images
+from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.workers import JobOfWork, StepProgress, WorkKind
+
+MAPS = WorkKind("dataset-map", "coverslip.workspace.tasks:draw_map")
+_SIDE = 1_000_000  # of the map in its units; boxes are integers
+_NONE = 65_535
+_MOST_GROUPS = 65_534
+
+
+@dataclass(frozen=True, slots=True)
+class MapState:
+    """The map of a dataset, and the progress of a new one."""
+
+    state: Annotated[
+        Literal["not-requested", "waiting", "running", "ready"],
+        Field(description="waiting: the map of another dataset is computed first."),
+    ]
+    job_id: JobOfWork
+    progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
+    error: Annotated[Failure | None, Field(description="Why the last attempt since the server started failed.")]
+    created: Annotated[str | None, Field(description="Time of the map: ISO 8601, UTC; null: there is none.")]
+    n: Annotated[int, Field(description="Images on the map that are still in the dataset.")]
+    n_missing: Annotated[int, Field(description="Images of the dataset that are not on the map.")]
+    classes: Annotated[list[str], Field(description="The classes, as the points count them.")]
+    groups: Annotated[list[str], Field(description="The groups, as the points count them.")]
+
+
+def map_state(workspace: Workspace, dataset_id: str) -> MapState:
+    """Return the state of the map of a dataset.
+
+    Raises:
+        NotFound: there is no such dataset.
+        Conflict: its images are still being read, or could not be read.
+    """
+    work = workspace.works.state_of(MAPS, dataset_id)
+    with read_transaction(workspace.engine) as connection:
+        row = reading_images.refuse_unread(connection, dataset_id)
+        stored = _stored(connection, dataset_id)
+        groups = _groups(connection, dataset_id)
+        rows = np.zeros(0, np.int64) if stored is None else _columns(stored)[0]
+        present = list(connection.execute(select(images.c.row_id).where(images.c.dataset_id == dataset_id)).scalars())
+    n = int(np.isin(rows, present).sum())
+    return MapState(
+        state=work.state or ("not-requested" if stored is None else "ready"),
+        job_id=work.id,
+        progress=work.progress,
+        error=work.error,
+        created=None if stored is None else stored.created,
+        n=n,
+        n_missing=len(present) - n,
+        classes=class_order(row.class_names, row.summary["classes"]),
+        groups=groups,
+    )
+
+
+def start_map(workspace: Workspace, dataset_id: str) -> MapState:
+    """Compute the map of a dataset, unless it is being computed; raises as `map_state`."""
+    with workspace.engine.connect() as connection:
+        row = reading_images.refuse_unread(connection, dataset_id)
+    workspace.works.start(
+        MAPS,
+        dataset_id,
+        {"workspace": workspace.as_json(), "dataset_id": dataset_id},
+        partial(_store, workspace, dataset_id),
+        name=row.name,
+        link=f"/datasets/{dataset_id}/map",
+        dataset_id=dataset_id,
+    )
+    return map_state(workspace, dataset_id)
+
+
+def cancel_map(workspace: Workspace, dataset_id: str) -> None:
+    """Cancel the work on a new map; an earlier one is kept."""
+    workspace.works.cancel(MAPS, dataset_id)
+
+
+def map_points(workspace: Workspace, dataset_id: str) -> bytes:
+    """Return the points of the map, by cluster, as the viewer of fields reads objects, with further columns.
+
+    Three uint32 (n, 0, 0); row_ids (n uint32); boxes (4 n int32: x, y, width, height); n + 1 and then one uint32 of 0,
+    for outlines, of which there are none. Then, uint16 of each point: its class and its group (as `MapState` counts
+    them; 65535: none), its cluster (from 0, the largest first), and 1 if it is excluded plus 2
+    if it belongs to the reserved test set.
+
+    Raises:
+        NotFound: there is no such dataset or map.
+    """
+    with read_transaction(workspace.engine) as connection:
+        row = dataset_row(connection, dataset_id)
+        stored = _stored(connection, dataset_id)
+        if stored is None:
+            raise NotFound("no-dataset-map")
+        reserved = is_reserved.label("is_reserved")
+        columns = (images.c.row_id, images.c.label, images.c.group, images.c.is_excluded, reserved)
+        listed = {
+            each.row_id: each for each in connection.execute(select(*columns).where(images.c.dataset_id == dataset_id))
+        }
+        number_of_group = {name: k for k, name in enumerate(_groups(connection, dataset_id))}
+    number_of_class = {name: k for k, name in enumerate(class_order(row.class_names, row.summary["classes"]))}
+    rows, places, cluster = _columns(stored)
+    order = [k for k in np.argsort(cluster, kind="stable").tolist() if int(rows[k]) in listed]
+    rows, places, cluster = rows[order], places[order], cluster[order]
+    n = len(rows)
+    side = max(1, round(0.4 * _SIDE / max(n, 1) ** 0.5))
+    boxes = np.empty((n, 4), "<i4")
+    boxes[:, :2] = (places * _SIDE - side / 2).round()
+    boxes[:, 2:] = side
+    shown = [listed[each] for each in rows.tolist()]
+    details = (
+        [number_of_class.get(each.label, _NONE) for each in shown],
+        [number_of_group.get(each.group, _NONE) for each in shown],
+        cluster.tolist(),
+        [each.is_excluded + 2 * each.is_reserved for each in shown],
+    )
+    parts = (np.array([n, 0, 0], "<u4"), rows.astype("<u4"), boxes, np.zeros(n + 2, "<u4"))
+    return b"".join(part.tobytes() for part in (*parts, *(np.array(column, "<u2") for column in details)))
+
+
+def _groups(connection: Connection, dataset_id: str) -> list[str]:
+    query = select(images.c.group).where(images.c.dataset_id == dataset_id, images.c.group.is_not(None)).distinct()
+    return list(connection.execute(query.order_by(images.c.group).limit(_MOST_GROUPS)).scalars())
+
+
+def _stored(connection: Connection, dataset_id: str) -> AnyRow | None:
+    return connection.execute(select(dataset_maps).where(dataset_maps.c.dataset_id == dataset_id)).one_or_none()
+
+
+def _columns(stored: AnyRow) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    n = stored.n
+    rows = np.frombuffer(stored.columns, "<u4", n)
+    places = np.frombuffer(stored.columns, "<f4", 2 * n, 4 * n).reshape(n, 2)
+    cluster = np.frombuffer(stored.columns, "<u2", n, 12 * n)
+    return rows.astype(np.int64), places, cluster.astype(np.int64)
+
+
+def _store(workspace: Workspace, dataset_id: str, result: Json) -> None:
+    columns = base64.b64decode(result["columns"])
+    with write_transaction(workspace.engine) as connection:
+        dataset_row(connection, dataset_id)
+        connection.execute(delete(dataset_maps).where(dataset_maps.c.dataset_id == dataset_id))
+        values = {"dataset_id": dataset_id, "n": result["n"], "columns": columns, "created": now()}
+        connection.execute(insert(dataset_maps).values(**values))

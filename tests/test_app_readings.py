@@ -1,0 +1,166 @@
+"""Second readings in the app: drawn images are labeled again by others, compared, and disagreements decided."""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+from small_workspace import API, Json, new_workspace, open_images, until, write_cells
+
+from coverslip.app.server import create_app
+from coverslip.workspace.datasets.sources import change_dataset
+from coverslip.workspace.datasets.state import dataset_state
+from coverslip.workspace.store.workspace import Workspace
+
+ADA, EVE = {"X-Author": "Ada"}, {"X-Author": "Eve"}
+
+
+@dataclass(frozen=True)
+class Lab:
+    workspace: Workspace
+    client: httpx.Client
+    dataset: str
+
+    def send(
+        self, method: str, path: str = "", code: int = 200, body: Json | None = None, by: dict[str, str] | None = None
+    ) -> Json:
+        address = f"{API}/datasets/{self.dataset}/second-reading{path}"
+        answer = self.client.request(method, address, json=body, headers=by)
+        assert answer.status_code == code, answer.text
+        content: Json = {} if code == 204 else answer.json()
+        return content
+
+    def label(self, row: int) -> str | None:
+        answer: Json = self.client.get(f"{API}/datasets/{self.dataset}/images/{row}").json()
+        label: str | None = answer["label"]
+        return label
+
+    def table(self) -> list[dict[str, str]]:
+        text = self.client.get(f"{API}/datasets/{self.dataset}/download/readings").text
+        return list(csv.DictReader(io.StringIO(text)))
+
+    def send_table(self, text: str) -> Json:
+        answer = self.client.post(
+            f"{API}/datasets/{self.dataset}/second-reading/import",
+            content=text.encode(),
+            headers={"Content-Type": "application/octet-stream"},
+        )
+        content: Json = answer.json()
+        return content
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    workspace = new_workspace(tmp_path)
+    dataset = open_images(workspace, write_cells(tmp_path / "cells", 30), group_pattern=r"slide\d+")
+    with TestClient(create_app(workspace)) as client:
+        yield Lab(workspace, client, dataset)
+
+
+def read_all(lab: Lab, n_different: int) -> list[int]:
+    """Ada reads all drawn images, the first ones with another class; the row_ids."""
+    drawn = lab.send("GET", by=ADA)
+    classes, rows = drawn["classes"], [image["row_id"] for image in drawn["images"]]
+    for k, row in enumerate(rows):
+        at = classes.index(lab.label(row))
+        label = classes[(at + (k < n_different)) % len(classes)]
+        lab.send("PUT", f"/images/{row}", body={"label": label}, by=ADA)
+    return rows
+
+
+def test_readers_do_not_see_first_labels_and_readings_do_not_change_them(lab: Lab) -> None:
+    assert lab.send("GET", by=ADA)["n_drawn"] == 0
+    drawn = lab.send("POST", body={"n": 12}, by=ADA)
+    assert (drawn["n_drawn"], drawn["n_labeled"], drawn["reader"]) == (12, 30, "Ada")
+    assert all(image.keys() == {"row_id", "label", "made"} for image in drawn["images"])
+    before = {image["row_id"]: lab.label(image["row_id"]) for image in drawn["images"]}
+    rows = read_all(lab, 3)
+    assert {row: lab.label(row) for row in rows} == before
+    found = lab.send("GET", "/agreement")
+    assert (found["n_disagreements"], found["n_decided"], found["readers"]) == (3, 0, {"Ada": 12})
+    (pair,) = found["pairs"]
+    assert (pair["first"], pair["second"]) == (None, "Ada")
+    assert pair["agreement"]["agreement"]["value"] == 0.75
+    assert pair["agreement"]["n_groups"] is not None
+    assert lab.send("GET", by=EVE)["images"][0]["label"] is None  # another reader has readings of their own
+    more = lab.send("POST", body={"n": 1000}, by=ADA)
+    assert [image["row_id"] for image in more["images"]][:12] == rows
+    assert more["n_drawn"] == 30
+    assert lab.send("POST", code=409, body={"n": 1})["code"] == "no-image-to-read"
+    lab.send("PUT", f"/images/{rows[0]}", 422, {"label": "no class"}, ADA)
+    assert lab.send("PUT", f"/images/{rows[0]}", body={"label": None}, by=ADA)["made"] is None
+    lab.send("DELETE", code=204)
+    assert lab.send("GET", "/agreement")["pairs"] == []
+
+
+def test_the_first_author_does_not_read_again(lab: Lab) -> None:
+    image = lab.client.get(f"{API}/datasets/{lab.dataset}/images").json()["items"][0]
+    changed = {"rows": [image["row_id"]], "label": "medium" if image["label"] != "medium" else "large"}
+    assert lab.client.post(f"{API}/datasets/{lab.dataset}/labels", json=changed, headers=ADA).status_code == 200
+    drawn = lab.send("POST", body={"n": 30}, by=ADA)
+    assert (drawn["n_by_reader"], len(drawn["images"])) == (1, 29)
+    refused = lab.send("PUT", f"/images/{image['row_id']}", 409, {"label": "medium"}, ADA)
+    assert refused["code"] == "second-reading-by-first-author"
+    lab.send("PUT", f"/images/{image['row_id']}", body={"label": "medium"}, by=EVE)
+    assert lab.send("GET", "/agreement")["first_authors"] == {"Ada": 1}
+
+
+def test_a_decision_is_the_label_keeps_the_readings_and_can_be_undone(lab: Lab) -> None:
+    lab.send("POST", body={"n": 10}, by=ADA)
+    read_all(lab, 2)
+    agreement = lab.send("GET", "/agreement")["pairs"]
+    image = lab.send("GET", "/disagreements")["items"][0]
+    row, first, second = image["row_id"], image["first"]["label"], image["readings"][0]["label"]
+    assert lab.send("PUT", f"/decisions/{row}", body={"label": second}, by=EVE)["made_by"] == "Eve"
+    assert lab.label(row) == second
+    decided = lab.send("GET", "/disagreements")["items"][-1]
+    assert (decided["row_id"], decided["first"], decided["readings"]) == (row, image["first"], image["readings"])
+    assert decided["decision"]["label"] == second
+    assert lab.send("GET", "/agreement")["pairs"] == agreement  # of the readings, not of the decision
+    kinds = [(line["kind"], line["label"], line["author"]) for line in lab.table()]
+    assert ("decision", second, "Eve") in kinds
+
+    lab.send("PUT", f"/decisions/{row}", body={"label": first}, by=EVE)  # another decision in its place
+    assert lab.label(row) == first
+    lab.send("PUT", f"/decisions/{row}", body={"label": second}, by=EVE)
+    lab.send("DELETE", f"/decisions/{row}", 204)
+    assert lab.label(row) == first
+    assert lab.send("DELETE", f"/decisions/{row}", 409)["code"] == "no-decision-to-undo"
+    lab.send("PUT", f"/decisions/{row}", body={"label": second}, by=EVE)
+    other = next(name for name in lab.send("GET", by=ADA)["classes"] if name not in (first, second))
+    lab.client.post(f"{API}/datasets/{lab.dataset}/labels", json={"rows": [row], "label": other})
+    assert lab.send("DELETE", f"/decisions/{row}", 409)["code"] == "labels-changed-since"
+
+
+def test_exported_readings_are_imported_again_and_unknown_rows_counted(lab: Lab) -> None:
+    lab.send("POST", body={"n": 10}, by=ADA)
+    read_all(lab, 4)
+    agreement = lab.send("GET", "/agreement")
+    text = lab.client.get(f"{API}/datasets/{lab.dataset}/download/readings").text
+    assert len(lab.table()) == 40  # 30 labels and 10 readings
+    lab.send("DELETE", code=204)
+    result = lab.send_table(text + "nowhere,nowhere.png,large,Ada,,reading\n")
+    assert (result["n"], result["n_without_author"], result["n_unknown"]) == (10, 30, 1)
+    assert result["unknown"] == ["nowhere"]
+    assert lab.send("GET", "/agreement")["pairs"] == agreement["pairs"]
+    assert lab.send("GET", by=EVE)["n_drawn"] == 0  # imported, not drawn
+    assert lab.send_table("path,text\na,b\n")["code"] == "readings-without-columns"
+
+
+def test_readings_stay_with_their_images_if_a_source_is_added(lab: Lab, tmp_path: Path) -> None:
+    lab.send("POST", body={"n": 10}, by=ADA)
+    read_all(lab, 2)
+    before = lab.send("GET", "/agreement")
+    ids = {line["image_id"] for line in lab.table()}
+    write_cells(tmp_path / "others", 12, seed=5)
+    sources = [{"path": str(tmp_path / name)} for name in ("cells", "others")]
+    change_dataset(lab.workspace, lab.dataset, {"sources": sources})
+    until(lambda: dataset_state(lab.workspace, lab.dataset).state != "reading")
+    assert not ids & {line["image_id"] for line in lab.table()}  # the second source changes IDs
+    after = lab.send("GET", "/agreement")
+    assert after["pairs"][0]["agreement"]["counts"] == before["pairs"][0]["agreement"]["counts"]
+    assert len(lab.send("GET", by=ADA)["images"]) == 10
