@@ -44,6 +44,8 @@ COMMANDS = (
     "export-objects",
     "export",
     "models",
+    "backup",
+    "restore",
     "cache",
     "doctor",
     "study",

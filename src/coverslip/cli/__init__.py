@@ -19,6 +19,7 @@ from typer.exceptions import TyperException
 
 from coverslip.cli import app as app_command
 from coverslip.cli import (
+    backup,
     cache,
     compare,
     decide,
@@ -103,6 +104,8 @@ app.command(name="objects")(objects.objects)
 app.command(name="export-objects")(objects.export_objects)
 app.command(name="export")(outputs.export)
 app.command(name="models")(models.models)
+app.command(name="backup")(backup.backup)
+app.command(name="restore")(backup.restore)
 app.command(name="cache")(cache.cache)
 app.command(name="doctor")(doctor.doctor)
 app.add_typer(study.study_app, name="study")

@@ -35,6 +35,10 @@ stage-writing-report = writing the report
 
 stage-hashing-files = hashing files
 
+stage-writing-backup = writing the backup
+
+stage-restoring-backup = restoring the backup
+
 stage-storing-images = storing images in the run folder
 
 ## Exports
@@ -111,6 +115,8 @@ unit-fields = fields
 unit-files = files
 
 unit-objects = objects
+
+unit-megabytes = MB
 
 # Events as a line of text
 

@@ -1,6 +1,6 @@
 """Open, create and write the database of the workspace.
 
-Change `_VERSION` with the tables: a workspace of another version is refused.
+Change `VERSION` with the tables: a workspace of another version is refused.
 """
 
 import sqlite3
@@ -18,7 +18,7 @@ from coverslip.errors import Busy, CoverslipError, DiskFull
 from coverslip.messages import ChooseOther, text
 from coverslip.workspace.store.tables import metadata
 
-_VERSION = 4  # of the tables
+VERSION = 4  # of the tables
 _WAIT_SECONDS = 30  # that background work waits while another transaction writes: large transactions take seconds
 _BRIEF_WAIT_SECONDS = 5  # that a request waits, so that the threads of the server are not blocked for long
 _wait_seconds: ContextVar[int] = ContextVar("wait_seconds", default=_WAIT_SECONDS)  # new threads start with the default
@@ -97,13 +97,13 @@ def _prepare(file: Path, *, may_be_new: bool) -> None:
     with closing(sqlite3.connect(file, timeout=_WAIT_SECONDS, isolation_level=None)) as connection:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
-            if version != _VERSION:
+            if version != VERSION:
                 raise CoverslipError(
                     "workspace-version",
                     file=file,
                     remedies=(ChooseOther("workspace"),),
                     version=version,
-                    expected=_VERSION,
+                    expected=VERSION,
                 )
             _check_tables(connection, file)
             return
@@ -112,7 +112,7 @@ def _prepare(file: Path, *, may_be_new: bool) -> None:
         connection.execute("BEGIN IMMEDIATE")
         try:
             _create_tables(connection)
-            connection.execute(f"PRAGMA user_version = {_VERSION}")
+            connection.execute(f"PRAGMA user_version = {VERSION}")
             connection.execute("COMMIT")
         except BaseException:
             with suppress(sqlite3.Error):  # if the disk is full, SQLite has already rolled back
