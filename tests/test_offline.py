@@ -20,8 +20,8 @@ from drawing import write_cells
 from trained import GROUPS, SMALL_NETWORK, MadeOnce
 
 from coverslip.cli import app
-from coverslip.workspace.store.workspace import open_workspace
 from coverslip.models._libraries import import_timm
+from coverslip.workspace.store.workspace import open_workspace
 
 pytestmark = pytest.mark.slow
 
