@@ -26,7 +26,7 @@ def main() -> int:
             return 0
         case ["-c", code, *others]:
             sys.argv = ["-c", *others]
-            exec(compile(code, "<string>", "exec"), {"__name__": "__main__"})
+            exec(compile(code, "<string>", "exec"), {"__name__": "__main__"})  # noqa: S102  code of a parent process
             return 0
     from coverslip.__main__ import main as run
 
