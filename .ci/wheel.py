@@ -34,10 +34,9 @@ def built(folder: Path) -> Path:
             else:
                 shutil.copyfile(source, folder / name)
         command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder / "dist")]
-        epoch = subprocess.run(
-            ["git", "log", "-1", "--format=%ct"], cwd=ROOT, capture_output=True, text=True, check=True
-        )
-        environment = os.environ | {"SOURCE_DATE_EPOCH": epoch.stdout.strip()}
+        commit = ["git", "log", "-1", "--format=%ct"]
+        epoch = subprocess.check_output(commit, cwd=ROOT, text=True)
+        environment = os.environ | {"SOURCE_DATE_EPOCH": epoch.strip()}
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     finally:
         os.umask(before)

@@ -19,20 +19,9 @@ from typing import Any
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
+from image_sets import App
 from refusing import refusing
-from small_workspace import (
-    API,
-    CLASSES,
-    FINETUNE,
-    QUICK,
-    ended,
-    predicted_here,
-    queue_run,
-    server,
-    trained_here,
-    until,
-    write_cells,
-)
+from small_workspace import CLASSES, FINETUNE, QUICK, predicted_here, trained_here, until, write_cells
 
 import coverslip as cs
 from coverslip.cli import main
@@ -44,9 +33,10 @@ from coverslip.workspace.backups.restoring import restore_backup
 from coverslip.workspace.backups.writing import count_rows, write_backup
 from coverslip.workspace.datasets import uploads
 from coverslip.workspace.datasets.state import dataset_state
-from coverslip.workspace.jobs.control import remove_job, restore_job
-from coverslip.workspace.jobs.records import all_jobs, find_job
-from coverslip.workspace.jobs.state import state_of, status_of
+from coverslip.workspace.jobs.control import finish_job, queue_training, remove_job, restore_job, stop_job
+from coverslip.workspace.jobs.queue import Queue
+from coverslip.workspace.jobs.records import all_jobs, change_job, find_job
+from coverslip.workspace.jobs.state import has_ended, state_of, status_of
 from coverslip.workspace.predictions import classifiers
 from coverslip.workspace.store.rows import load_dataset
 from coverslip.workspace.store.workspace import Workspace, open_workspace
@@ -164,56 +154,61 @@ def test_a_backup_of_a_restored_workspace_is_the_same(backup: Path, tmp_path: Pa
 
 @pytest.mark.slow
 def test_a_backup_under_load_is_restored_elsewhere_and_its_training_resumed(tmp_path: Path) -> None:
-    """Labels are written and a training runs while the backup is made by another process."""
-    home, cells = tmp_path / "home", write_cells(tmp_path / "cells", 30)
-    with server(home, tmp_path, 8931) as (_, client):
-        workspace = open_workspace(home, (tmp_path,))
-        dataset = uploaded(workspace, cells)
-        run = queue_run(client, dataset, {**FINETUNE, "epochs": 60})
-        until((find_job(workspace, run).folder / "checkpoints" / "last.safetensors").exists)
-        is_over, n_labeled = threading.Event(), 0
+    """Labels are written and a training runs while another process makes the backup."""
+    home = open_workspace(tmp_path / "home", (tmp_path,))
+    dataset = uploaded(home, write_cells(tmp_path / "cells", 30))
+    run = queue_training(home, dataset_id=dataset, recipe={**FINETUNE, "epochs": 1000})
+    queue, folder = Queue(home), find_job(home, run).folder
+    queue.update()
+    until((folder / "checkpoints" / "last.safetensors").exists)
+    app, is_over, n_labeled = App(home), threading.Event(), 0
+    image_ids = app.image_ids(f"datasets/{dataset}")
 
-        def label() -> None:
-            nonlocal n_labeled
-            image_ids = [each["image_id"] for each in client.get(f"{API}/datasets/{dataset}/images").json()["items"]]
-            for image_id, name in itertools.cycle(itertools.product(image_ids, CLASSES)):
-                if is_over.is_set():
-                    return
-                body = {"images": [image_id], "label": name}
-                assert client.post(f"{API}/datasets/{dataset}/labels", json=body).status_code == 200
-                n_labeled += 1
+    def label() -> None:
+        nonlocal n_labeled
+        for image_id, name in itertools.cycle(itertools.product(image_ids, CLASSES)):
+            if is_over.is_set():
+                return
+            app.send("POST", f"datasets/{dataset}/labels", {"images": [image_id], "label": name})
+            n_labeled += 1
 
-        thread = threading.Thread(target=label)
-        thread.start()
-        try:
-            until(lambda: n_labeled > 3)
-            arguments = ["backup", str(tmp_path / "backup.zip"), "--workspace", str(home), "--json"]
-            command = [sys.executable, "-m", "coverslip", *arguments]
-            done = subprocess.run(command, capture_output=True, check=True)
-            n_at_end = n_labeled
-            until(lambda: n_labeled > n_at_end)
-        finally:
-            is_over.set()
-            thread.join()
-        job = find_job(workspace, run)
-        assert state_of(job, status_of(job)) == "running"
-        n_rows = json.loads(done.stdout)["n_rows"]
-        assert 3 <= n_rows["label_changes"] <= rows_in(workspace)["label_changes"]
-        client.post(f"{API}/runs/{run}/stop")
-        ended(client, run)
+    thread = threading.Thread(target=label)
+    thread.start()
+    try:
+        until(lambda: n_labeled > 3)
+        command = [
+            sys.executable,
+            "-m",
+            "coverslip",
+            "backup",
+            str(tmp_path / "backup.zip"),
+            "--workspace",
+            home.folder,
+        ]
+        done = subprocess.run([*command, "--json"], capture_output=True, check=True)
+        n_at_end = n_labeled
+        until(lambda: n_labeled > n_at_end)
+    finally:
+        is_over.set()
+        thread.join()
+    job = find_job(home, run)
+    assert state_of(job, status_of(job)) == "running"
+    n_rows = json.loads(done.stdout)["n_rows"]
+    assert 3 <= n_rows["label_changes"] < rows_in(home)["label_changes"]
 
+    # The training still runs, so the restored one must not be taken for it.
     assert main(["restore", str(tmp_path / "backup.zip"), "--workspace", str(tmp_path / "elsewhere")]) == 0
-    with server(tmp_path / "elsewhere", tmp_path, 8932) as (_, client):
-        assert client.get(f"{API}/runs/{run}").json()["state"] == "interrupted"
-        images = client.get(f"{API}/datasets/{dataset}/images").json()
-        assert images["total"] == n_rows["images"] == 30
-        assert client.get(f"{API}/images/{images['items'][0]['row_id']}/thumbnail").status_code in (200, 404)
-        restored = rows_in(open_workspace(tmp_path / "elsewhere", (tmp_path,)))
-        assert restored["label_changes"] == n_rows["label_changes"]
-        assert client.post(f"{API}/runs/{run}/resume").status_code < 300
-        until(lambda: client.get(f"{API}/runs/{run}").json()["state"] == "running")
-        assert client.post(f"{API}/runs/{run}/finish").status_code < 300
-        assert ended(client, run)["state"] == "done"
+    copy = open_workspace(tmp_path / "elsewhere", (tmp_path,))
+    there = App(copy)
+    assert there.get(f"runs/{run}")["state"] == "interrupted"
+    stop_job(home, run)
+    until(lambda: queue.update() or has_ended(state_of(job, status_of(job))))
+    assert rows_in(copy) == n_rows
+    assert there.image_ids(f"datasets/{dataset}") == image_ids
+    finish_job(copy, run)
+    assert main(list(find_job(copy, run).command[2:])) == 0
+    change_job(copy, run, state="ended", queued=None)
+    assert there.get(f"runs/{run}")["state"] == "done"
 
 
 # What is refused

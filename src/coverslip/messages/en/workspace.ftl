@@ -137,7 +137,7 @@ backup-overtaken = Runs or classifiers were removed or restored while the backup
 restore-folder-not-empty = This folder is not empty
     .do = Choose a new or empty folder for the workspace.
 
-restore-disk-full = The workspace needs { NUMBER($needed_gb, maximumFractionDigits: 1) } GB, and { NUMBER($free_gb, maximumFractionDigits: 1) } GB are free
+restore-disk-full = The workspace needs { NUMBER($needed_mb, maximumFractionDigits: 0) } MB, and { NUMBER($free_mb, maximumFractionDigits: 0) } MB are free
     .do = Free some space, or choose a folder on another disk.
 
 backup-not-accepted = This backup cannot be restored: { $why }

@@ -2,7 +2,6 @@
 
 import json
 import os
-import platform
 import secrets
 import shutil
 import sqlite3
@@ -15,11 +14,11 @@ from pathlib import Path, PurePosixPath
 from pydantic import ValidationError
 
 from coverslip.archives import Entry, open_archive
-from coverslip.errors import BadArchive, BadRun, CoverslipError, DiskFull
+from coverslip.errors import BadArchive, CoverslipError, DiskFull
 from coverslip.events import Emit, ignore, progress_reporter
 from coverslip.files import write_error
 from coverslip.messages import ChooseOther, text
-from coverslip.runs import Status
+from coverslip.runs import Run, mark_interrupted
 from coverslip.workspace.backups.archive import (
     DATABASE,
     FORMAT_VERSION,
@@ -131,7 +130,7 @@ def _new_folder(folder: Path, manifest: Manifest) -> Iterator[Path]:
         if is_new:
             folder.chmod(0o700)  # images of patients are private
         if manifest.n_bytes > (free := shutil.disk_usage(folder).free):
-            raise DiskFull("restore-disk-full", file=folder, needed_gb=manifest.n_bytes / 1e9, free_gb=free / 1e9)
+            raise DiskFull("restore-disk-full", file=folder, needed_mb=manifest.n_bytes / 1e6, free_mb=free / 1e6)
         part.mkdir()
         yield part
         for each in sorted(part.iterdir(), key=lambda each: each.name == DATABASE):
@@ -179,21 +178,9 @@ def _adapt(unpacked: Path, manifest: Manifest, folder: Path) -> int:
             folders[:] = [name for name in folders if name != UPLOADS]
         for file in (Path(current, name) for name in names):
             relocation.file(file)
-            if file.name == "status.json" and _interrupt(file):
+            if file == Run(file.parent).status_file and mark_interrupted(file):
                 interrupted.add(folder / file.parent.relative_to(unpacked))
     with closing(sqlite3.connect(unpacked / DATABASE)) as connection, connection:
         # Otherwise a process of the same number could be taken for the job, and be stopped in its place.
         connection.execute("UPDATE jobs SET pid = NULL, process_started = NULL, launched = NULL")
         return sum(Path(path) in interrupted for (path,) in connection.execute("SELECT folder FROM jobs"))
-
-
-def _interrupt(status_file: Path) -> bool:
-    """Let a status name no process of this computer; return whether it is that of a running job."""
-    try:
-        status = Status.read(status_file)
-    except BadRun:
-        return False
-    if status.state != "running":
-        return False
-    status.model_copy(update={"host": platform.node(), "pid": 0, "process_started": 0.0}).write(status_file)
-    return True
