@@ -11,6 +11,7 @@ for program in dpkg-deb makeself; do
 done
 version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' src/coverslip/_version.py)
 architecture=$(dpkg --print-architecture)
+libc=$(ldd --version | sed -n '1s/.* //p') # of this machine, for which Python was compiled
 work=build/packages
 packaging/build.sh "$work"
 size=$(du -sk "$work/coverslip" | cut -f1)
@@ -32,7 +33,7 @@ Version: $version
 Architecture: $architecture
 Maintainer: coverslip developers <coverslip@localhost>
 Installed-Size: $size
-Depends: libc6 (>= 2.28)
+Depends: libc6 (>= $libc)
 Recommends: xdg-utils
 Section: science
 Priority: optional
@@ -41,9 +42,9 @@ Description: train, test and use classifiers of microscope images
  intervals and predictions for new images, in the browser or on the command
  line. Everything stays on your computer. Contains PyTorch for processors.
 CONTROL
-dpkg-deb --root-owner-group -Zxz --build "$root" "dist/coverslip_${version}_$architecture.deb"
+dpkg-deb --root-owner-group -Zzstd -z12 --build "$root" "dist/coverslip_${version}_$architecture.deb"
 
-# The same folder with an installer that needs no administrator.
+# The same folder with an installer that needs no administrator. Every system has gzip, but not xz or zstd.
 cp packaging/linux/{install.sh,uninstall.sh,coverslip.desktop} web/public/icon.svg "$root/opt/coverslip/"
-makeself --xz --nox11 "$root/opt/coverslip" "dist/coverslip-$version-linux-$(uname -m).run" "coverslip $version" ./install.sh
+makeself --gzip --complevel 6 --nox11 --tar-quietly "$root/opt/coverslip" "dist/coverslip-$version-linux-$(uname -m).run" "coverslip $version" ./install.sh
 du -m dist/coverslip*.deb dist/coverslip*.run
