@@ -1,9 +1,9 @@
 """Type I error of the tests between conditions in simulated experiments without a difference.
 
-An experiment has two conditions (Welch's t test) or four doses (trend) with some samples each, of 200 images. Their
-proportions of a class have the same distribution (beta, by the intra-sample correlation). A classifier of some accuracy
-votes, and the proportions are corrected by its errors on 2,000 labeled images, as `summarise` does. Rows count the
-experiments with p < .05, and those without a p-value (no sample differs, or no estimate).
+An experiment has two conditions (Welch's t test) or four doses (permutation test of the trend) with some samples each,
+of 200 images. Their proportions of a class have the same distribution (beta, by the intra-sample correlation). A
+classifier of some accuracy votes, and the proportions are corrected by its errors on 2,000 labeled images, as
+`summarise` does. Rows count the experiments with p < .05, and those without a p-value (no sample differs).
 
     python benchmarks/condition_tests.py [--repeats 2000]
 """

@@ -12,6 +12,8 @@ InstanSeg for bright field, section "warnings" adds its test image of tissue; it
 """
 
 import argparse
+import hashlib
+import multiprocessing
 import resource
 import sys
 import time
@@ -19,6 +21,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +30,7 @@ from PIL import Image
 from scipy import ndimage
 
 from coverslip.images import read_pixels
+from coverslip.objects import finding
 from coverslip.objects.finding import find_objects
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
@@ -208,21 +212,37 @@ def print_warnings(scores: list[Score]) -> None:
 
 
 def print_large(side: int) -> None:
-    """Print seconds and peak memory for one large field: copies of one of 2,000 x 2,000 pixels."""
+    """Print seconds and peak memory for one large field: in tiles, and naively in one tile; each in a process."""
+    context = multiprocessing.get_context("spawn")
+    print("| field | objects | s | processor s | peak memory above pixels and labels (MiB) |\n|---|---|---|---|---|")
+    foregrounds = []
+    for name, tile_side in (("in tiles", None), ("in one tile", side)):
+        receiver, sender = context.Pipe()
+        process = context.Process(target=_search_large, args=(side, tile_side, sender))
+        process.start()
+        n_drawn, n, digest, seconds, processor, memory = receiver.recv()
+        process.join()
+        foregrounds.append(digest)
+        print(f"| {name} | {n:,} | {seconds:.0f} | {processor:.0f} | {memory:.0f} |", flush=True)
+    print(
+        f"{side} x {side} pixels, 16 bit, {n_drawn:,} objects drawn; equal object pixels: {len(set(foregrounds)) == 1}"
+    )
+
+
+def _search_large(side: int, tile_side: int | None, result: Any) -> None:  # Any: a pipe
+    """Send what `print_large` prints, for copies of one field of 2,000 x 2,000 pixels."""
     n_copies = side // 2000
     block, truth = draw_field(np.random.default_rng(10), 1000, side=2000, touching=0.3, shading=0.0)
     field = np.tile((block * 30_000).clip(0, 65_535).astype(np.uint16), (n_copies, n_copies))
+    if tile_side is not None:
+        finding._TILE_SIDE = tile_side
     before, started = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
-    result = find_objects(field)
-    after = resource.getrusage(resource.RUSAGE_SELF)
+    objects = find_objects(field)
+    seconds, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF)
     processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    print(
-        f"{field.shape[0]} x {field.shape[1]} pixels, 16 bit: {result.n_objects} objects "
-        f"({n_copies**2 * int(truth.max())} drawn), "
-        f"{time.perf_counter() - started:.0f} s, {processor:.0f} s of processor time, peak memory "
-        f"{after.ru_maxrss / 1024:.0f} MiB ({(field.nbytes + result.labels.nbytes) / 2**20:.0f} MiB pixels and labels, "
-        f"{before.ru_maxrss / 1024:.0f} MiB before the start)"
-    )
+    memory = after.ru_maxrss / 1024 - (field.nbytes + objects.labels.nbytes) / 2**20
+    digest = hashlib.sha256(objects.labels > 0).hexdigest()
+    result.send((n_copies**2 * int(truth.max()), objects.n_objects, digest, seconds, processor, memory))
 
 
 def main() -> None:

@@ -53,6 +53,7 @@ def use(trained: cs.Run | Path | str) -> None:
     print(cs.load_classifier(trained), cs.label_errors(trained, out="labels.csv"))
     print(cs.explain([trained, run], ["new/1.tif"], out="maps").table)
     print(cs.summarise("predictions.csv", by="folder", run=trained).conditions)
+    assert_type(cs.write_proportions_report(cs.summarise("predictions.csv", by="folder"), "report.html"), Path)
     print(cs.draw_spot_check("predictions.csv", n=10, by="folder", run=trained, out="to_label.csv").images)
     print(cs.spot_check("predictions.csv", "to_label.csv", by="folder", run=trained).conditions)
     print(cs.compare([trained, run]).pairs, cs.distance([data, in_memory], run=trained).pairs)

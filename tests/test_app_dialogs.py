@@ -37,7 +37,8 @@ WITHOUT = {
     "LiveRun",
     "UseCorrections",
 }  # choices, keys to read, and questions
-IN_ANOTHER_FILE = {"MissingFolder"}  # tested where a folder is removed
+# Tested where a folder is removed, and on the pages of accounts.
+IN_ANOTHER_FILE = {"InvitationDialog", "MissingFolder", "ProjectDialog", "UsersPage"}
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,12 @@ from browser import ROOT, Stock
 pytestmark = pytest.mark.slow
 
 PAGES = {  # address, and what is there once the page has its data
-    "": "main a[href^='/runs/']",
-    "datasets": "main a[href^='/datasets/']",
+    "": "main a[href^='runs/']",
+    "datasets": "main a[href^='datasets/']",
     "datasets/{images}": "main h2",
     "datasets/{images}?tab=images": "[role=gridcell]",
     "train?dataset={images}": "form.training button",
-    "runs": "main a[href^='/runs/']",
+    "runs": "main a[href^='runs/']",
     "runs/{run}": "main h2",
     "runs/{run}?tab=curves": "svg[role=slider]",
     "predictions/{prediction}": "[role=gridcell]",

@@ -101,6 +101,39 @@ def test_a_part_of_the_path_is_the_sample(lab: Lab) -> None:
     lab.ask("PUT")
 
 
+def test_proportions_over_time_and_files_for_other_programs(lab: Lab) -> None:
+    """A part of the path is the time: here, the number of the replicate."""
+    conditions = dict.fromkeys(DOSES, "treated")
+    sampling = {"by": "pattern", "pattern": r"/(\d+)/rep", "conditions": conditions}
+    answer = lab.ask("PUT", **sampling, time="pattern", time_pattern=r"rep(\d)")
+    series = answer["summary"]["series"]
+    assert [(each["sample"], each["time"]) for each in series] == [
+        *((dose, time) for dose in DOSES for time in (1, 2, 3)),
+        *((None, time) for time in (1, 2, 3)),
+    ]
+    assert (answer["n_without_time"], {each["condition"] for each in series}) == (0, {"treated"})
+    assert sum(each["n"] for each in series if each["sample"]) == sum(
+        each["n"] for each in answer["summary"]["samples"]
+    )
+    of_series = lab.ask("PUT", **sampling, time="series")["summary"]["series"]
+    assert {each["time"] for each in of_series} == {0}  # images without a time axis
+    assert lab.ask("PUT", 422, time="pattern", time_pattern="slide")["code"] == "no-time-matches"
+
+    lab.ask("PUT", **sampling, time="pattern", time_pattern=r"rep(\d)")
+    download = f"{API}/predictions/{lab.prediction}/download"
+    classes = answer["summary"]["classes"]
+    header, *rows = csv.reader(io.StringIO(lab.client.get(f"{download}/samples-prism").text))
+    assert (header, len(rows)) == ([f"{name}: treated" for name in classes], len(DOSES))
+    tidy = list(csv.DictReader(io.StringIO(lab.client.get(f"{download}/samples").text)))
+    assert len(tidy) == len(DOSES) * 3 * len(classes)
+    report = lab.client.get(f"{download}/samples-report")
+    assert report.headers["content-type"].startswith("text/html")
+    assert report.headers["content-disposition"].startswith("attachment")
+    assert report.text.startswith("<!doctype html>")
+    assert report.text.count("<svg") == 2 * (len(classes) if len(classes) > 2 else 1)
+    lab.ask("PUT")
+
+
 def test_an_excluded_image_is_not_counted_until_it_is_included(lab: Lab) -> None:
     n = sum(each["n"] for each in lab.ask("GET")["summary"]["samples"])
     address = f"{API}/predictions/{lab.prediction}/rows/0/correction"

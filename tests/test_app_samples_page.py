@@ -31,6 +31,18 @@ def test_samples_are_chosen_and_their_conditions_are_saved(page: "Page", stock: 
     conditions.get_by_role("rowheader", name="treated", exact=True).first.wait_for()
     page.get_by_role("button", name="Remove all conditions").click()
     conditions.get_by_role("rowheader", name="all samples").wait_for()
+    page.get_by_role("combobox", name="Time").select_option(label="a part of the file path")
+    page.get_by_role("textbox", name="Pattern of the time").fill(r"(\d)\.png")
+    page.get_by_role("button", name="Apply").click()
+    page.get_by_role("region", name="Proportions over time").get_by_role("slider").wait_for()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download for Prism").click()
+    assert len(download.value.path().read_text(encoding="utf-8").splitlines()) == 1 + n_samples
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download report").click()
+    assert download.value.path().read_text(encoding="utf-8").startswith("<!doctype html>")
+    page.get_by_role("combobox", name="Time").select_option(label="none")
+    page.get_by_role("region", name="Proportions over time").wait_for(state="detached")
     with page.expect_download() as download:
         page.get_by_role("link", name="Download table").click()
     lines = download.value.path().read_text(encoding="utf-8").splitlines()

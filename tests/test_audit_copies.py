@@ -33,7 +33,8 @@ from coverslip.datasets import (
     split_images,
 )
 from coverslip.errors import LeakageFound
-from coverslip.events import Progressed
+from coverslip.events import Event, Noted, Progressed
+from coverslip.images import ImageFacts
 from coverslip.messages import text
 from coverslip.synthetic_cells import write_sample_images
 
@@ -69,7 +70,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def scanned(planted: Path):
-    data, seen = open_dataset(planted), ScanCollector()
+    data, seen = open_dataset(planted), ScanCollector(1_000)
     scan = scan_images(data, on_pixels=seen)
     return data, with_near_duplicates(data, scan, seen)
 
@@ -105,9 +106,22 @@ def test_twelve_versions_of_one_image_are_one_cluster(tmp_path):
         first.rotate(13 * k, Image.Resampling.BICUBIC).crop((15, 15, 75, 75)).save(folder / f"version {k}.png")
     for k, other in enumerate(others):
         other.crop((15, 15, 75, 75)).save(folder / f"other {k}.png")
-    data, seen = open_dataset(tmp_path), ScanCollector()
+    data, seen = open_dataset(tmp_path), ScanCollector(1_000)
     (cluster,) = with_near_duplicates(data, scan_images(data, on_pixels=seen), seen).near_duplicates
     assert sorted(data.records[i].path.stem for i in cluster) == sorted(f"version {k}" for k in range(12))
+
+
+def test_of_too_many_images_near_duplicates_stay_unknown_with_a_note(planted: Path, monkeypatch) -> None:
+    monkeypatch.setattr("coverslip.audit.near_duplicates.MOST_SEARCHED", 50)
+    events: list[Event] = []
+    data, collector = open_dataset(planted), ScanCollector(51)
+    scan = scan_images(data, on_pixels=collector)
+    assert (len(collector.pictures), len(collector.quality)) == (0, scan.n_readable)
+    inspection = inspect_dataset(data, with_near_duplicates(data, scan, collector, emit=events.append))
+    assert not inspection.are_copies_known
+    (note,) = (event for event in events if isinstance(event, Noted))
+    n_different = len({fact.pixel_hash for fact in scan.facts if isinstance(fact, ImageFacts)})
+    assert (note.code, note.parameters) == ("too-many-for-near-duplicates", {"n_images": n_different, "most": 50})
 
 
 @pytest.mark.slow

@@ -47,6 +47,7 @@ COMMANDS = (
     "backup",
     "restore",
     "cache",
+    "server",
     "doctor",
     "study",
     "weights",

@@ -3,6 +3,8 @@
 import contextlib
 import csv
 import os
+import tracemalloc
+from copy import copy
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +17,7 @@ from PIL import Image
 from refusing import fault_in_line, note_of, refusing
 
 from coverslip.datasets import natural_key, open_dataset, with_groups
+from coverslip.datasets.index.table import PackedRows
 from coverslip.errors import BadDataset
 from coverslip.images import PLAN_COLUMNS, ReadPlan
 from coverslip.messages import GroupBy, MapColumn, text
@@ -486,6 +489,39 @@ def test_spreadsheets_single_images_and_other_files_are_refused_with_advice(tmp_
         (tmp_path / name).touch()
         with refusing(BadDataset, code):
             open_dataset(tmp_path / name)
+
+
+def test_a_record_of_an_object_takes_little_memory_and_loses_nothing(tmp_path: Path) -> None:
+    save_image(tmp_path / "a.png")
+    rows = [f"a.png#{k},a.png,a.png,{k},{k % 90},{k // 90},{7 + k % 3},9,{k / 7:.6g}" for k in range(3_000)]
+    header = "image_id,path,field,object_id,x,y,width,height,area_um2"
+    table = write_table(tmp_path / "objects.csv", "\n".join([header, *rows]))
+    open_dataset(table, labeled=False)  # imports are no part of the records
+    tracemalloc.start()
+    data = open_dataset(table, labeled=False)
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert taken < 600 * len(data)
+    record = data[1234]
+    assert record.plan == ReadPlan(region=(64, 13, 8, 9))
+    assert (record.field, record.object_id, dict(record.about)["area_um2"]) == ("a.png", "1234", "176.286")
+    assert record.with_plan(record.plan) == replace(record) == copy(record) == record
+    assert replace(record, plan=ReadPlan(region=(64, 13, 8, 2**40))).plan.region == (64, 13, 8, 2**40)
+    assert len({record, record.with_label("b"), record.with_group("b"), record.with_plan(ReadPlan())}) == 4
+    odd = replace(record, about=(("a", "x\x1fy"), ("b", "")))
+    assert odd.about == (("a", "x\x1fy"), ("b", ""))
+
+
+@given(st.lists(st.tuples(st.text(max_size=5), st.text(max_size=5)), max_size=40), st.integers(1, 7))
+def test_packed_rows_are_the_rows(rows: list[tuple[str, str]], n_of_block: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("coverslip.datasets.index.table._ROWS_OF_BLOCK", n_of_block)
+        packed = PackedRows()
+        for row in rows:
+            packed.append(row)
+        assert (list(packed), len(packed)) == (rows, len(rows))
+        assert packed[1:5] == tuple(rows[1:5])
+        assert all(packed[k] == rows[k] == packed[k - len(rows)] for k in range(len(rows)))
 
 
 @given(

@@ -1,5 +1,6 @@
 """Finders of objects: known answers, invariances, warnings, rubbish, and finders of other packages."""
 
+import math
 import os
 import subprocess
 import sys
@@ -182,15 +183,26 @@ def test_channel_and_luminance_are_searched_and_the_first_of_several_channels_is
         find_objects(eight, FinderSettings(channel=1))
 
 
-def test_tiles_change_no_object(monkeypatch: pytest.MonkeyPatch) -> None:
-    pixels, _ = drawn(120, side=512, touching=0.3, radius=8)
+@settings(max_examples=6, deadline=None)
+@given(
+    seed=st.integers(0, 999),
+    radius=st.sampled_from([5, 8, 12]),
+    touching=st.sampled_from([0.0, 0.3, 0.5]),
+    tile=st.integers(40, 160),
+)
+def test_objects_in_tiles_are_those_of_the_whole_field(seed: int, radius: int, touching: float, tile: int) -> None:
+    pixels, _ = drawn(90, seed, side=260, touching=touching, radius=radius, noise=0.1)
+    done: list[int] = []
     whole = find_objects(pixels)
-    monkeypatch.setattr(finding, "_SAMPLE_PIXELS", 300 * 300)
-    monkeypatch.setattr(finding, "_TILE_SIDE", 150)
-    monkeypatch.setattr(finding, "_sample_windows", lambda *_: [(slice(0, 512), slice(0, 512))])
-    tiled = find_objects(pixels)
-    assert tiled.n_objects == whole.n_objects == matches(tiled.labels, whole.labels, 0.999)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(finding, "_SAMPLE_PIXELS", 0)
+        patch.setattr(finding, "_TILE_SIDE", tile)
+        patch.setattr(finding, "_sample_windows", lambda *_: [(slice(0, 260), slice(0, 260))])
+        tiled = find_objects(pixels, report=lambda n_done, n: done.append(n_done))
+    assert tiled.n_objects == whole.n_objects == matches(tiled.labels, whole.labels, 0.9999)
     assert np.array_equal(tiled.labels > 0, whole.labels > 0)
+    assert len(done) == math.ceil(260 / tile) ** 2
+    assert done[-1] == pixels.size
 
 
 # Warnings

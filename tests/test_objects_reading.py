@@ -265,6 +265,36 @@ def test_cellprofiler_names_images_in_a_table_beside(fields: Path, tmp_path: Pat
     assert list(points.outlines.wkt()) == ["POINT (10 9)"] * 2  # the center of pixel 9 is at 9.5
 
 
+def test_cellprofiler_names_images_and_objects_in_the_columns_of_other_exports(fields: Path, tmp_path: Path) -> None:
+    combined = (
+        "Image,Image,Nuclei,Nuclei,Nuclei\nImageNumber,FileName_DNA,ObjectNumber,Location_Center_X,Location_Center_Y\n"
+    )
+    table = written(tmp_path / "c" / "Run_Nuclei.csv", f"{combined}7,b.tif,4,9.5,8.5\n7,gone.tif,5,9.5,8.5\n")
+    objects, notes = collected(fields, points=table, size_px=4)
+    assert list(objects.image_ids) == ["b.tif#4"]
+    assert note_of(notes, "objects-without-field").parameters["names"] == "'gone.tif'"
+    names = [f"Nuclei_AreaShape_BoundingBox{side}_{axis}" for side in ("Minimum", "Maximum") for axis in "XY"]
+    header = ",".join(["ImageNumber", "ObjectNumber", *names, "Cells_Location_Center_X", "Cells_Location_Center_Y"])
+    table = written(tmp_path / "d" / "Run_Per_Object.csv", f"{header}\n1,2,0,0,20,18,5,5\n")
+    written(tmp_path / "d" / "Run_Per_Image.csv", "ImageNumber,Image_FileName_DNA\n1,a.tif\n")
+    objects, _ = collected(fields, outlines=table)
+    assert list(objects.image_ids) == ["a.tif#2"]
+    assert objects.box.tolist() == [[0, 0, 20, 18]]
+
+
+def test_positions_of_scikit_image_without_boxes_are_centers_of_pixels(fields: Path, tmp_path: Path) -> None:
+    table = written(tmp_path / "a.csv", "label,centroid-0,centroid-1\n3,14.5,19.5\n")
+    objects, _ = collected(fields, points=table, size_px=4)
+    assert list(objects.outlines.wkt()) == ["POINT (20 15)"]
+
+
+def test_objects_that_ilastik_s_user_did_not_label_have_no_class(fields: Path, tmp_path: Path) -> None:
+    header = "labelimage_oid,User Label,Predicted Class,Center of the object_0,Center of the object_1"
+    table = written(tmp_path / "a.csv", f"{header}\n1,0,flat,9,9\n2,round,flat,20,9\n")
+    objects, _ = collected(fields, points=table, size_px=4)
+    assert (objects.label.tolist(), objects.labels) == ([-1, 0], ("round",))
+
+
 def test_trackmate_has_units_and_frames(fields: Path, tmp_path: Path) -> None:
     content = (
         "LABEL,ID,TRACK_ID,POSITION_X,POSITION_Y,FRAME,RADIUS\nLabel,Spot ID,Track ID,X,Y,Frame,Radius\n"
@@ -287,6 +317,7 @@ def test_trackmate_has_units_and_frames(fields: Path, tmp_path: Path) -> None:
             "Bounding Box Maximum_1,Center of the object_0,Center of the object_1",
             "3,flat,10,10,29,24,19.5,17",
         ),
+        (" ,Label,Area,X,Y,BX,BY,Width,Height", "3,a.tif:0017-0020,300,19.5,17,10,10,20,15"),
         ("id;x_min;y_min;x_max;y_max", "3;10;10;30;25"),
         ("id\tx\ty\twidth\theight", "3\t10\t10\t20\t15"),
         ("Cell ID,X (µm),Y (µm),Width (µm),Height (µm)", "3,5,5,10,7.5"),

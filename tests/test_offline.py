@@ -231,7 +231,7 @@ def test_all_commands_are_tried() -> None:
 
     command = typer.main.get_command(app)
     commands = getattr(command, "commands").keys()  # noqa: B009  a group of commands, which is untyped
-    assert {arguments(each)[0] for each in JOB} | {"app", "demo"} == set(commands)
+    assert {arguments(each)[0] for each in JOB} | {"app", "demo", "server"} == set(commands)
 
 
 @pytest.mark.exhaustive

@@ -12,18 +12,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from refusing import refusing
-from scipy.stats import binomtest, ttest_ind
+from scipy.stats import binomtest, permutation_test, ttest_ind
 from scipy.stats import t as student_t
 
 import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import CoverslipError
+from coverslip.evaluation import estimated_shares
 from coverslip.evaluation.proportions import (
     ErrorRates,
     Votes,
     difference_of_means,
     effective_counts,
     fit_logit,
+    pooled_counts,
     raw_shares,
     samples_needed,
     solve,
@@ -78,6 +80,37 @@ def test_proportions_outside_the_simplex_are_moved_into_it() -> None:
     assert solved.sum() == pytest.approx(1)
     assert solved[0] > 0.99
     assert (solved >= 0).all()
+
+
+# Values of QuaPy 0.2.3 for these votes of 100 images of each class: `ACC` (inversion), and `EMQ` without calibration.
+CONFUSION = of_counts([85, 10, 5]), of_counts([8, 82, 10]), of_counts([3, 12, 85])
+
+
+@pytest.mark.parametrize(
+    ("votes", "of_quapy", "tolerance"),
+    [
+        ((50, 30, 20), (0.556522, 0.273043, 0.170434), 2e-6),
+        ((90, 6, 4), (1, 0, 0), 1e-4),
+        (
+            (10, 10, 80),
+            (0.0745, 0, 0.9255),
+            0.01,
+        ),  # outside the simplex; QuaPy takes the closest votes, not the likeliest
+    ],
+)
+def test_adjusted_counts_are_those_of_quapy(
+    votes: tuple[int, ...], of_quapy: tuple[float, ...], tolerance: float
+) -> None:
+    assert ErrorRates(CONFUSION).correct(of_counts(votes)).shares == pytest.approx(of_quapy, abs=tolerance)
+
+
+def test_proportions_from_probabilities_are_those_of_quapy() -> None:
+    probability = [
+        *([0.9, 0.08, 0.02], [0.1, 0.7, 0.2], [0.2, 0.2, 0.6], [0.05, 0.15, 0.8]),
+        *([0.6, 0.3, 0.1], [0.3, 0.6, 0.1], [0.02, 0.08, 0.9], [0.5, 0.25, 0.25]),
+    ]
+    estimates = estimated_shares(np.array(probability * 5), (0.5, 0.3, 0.2))
+    assert [each.value for each in estimates] == pytest.approx([0.172308, 0.182546, 0.645146], abs=2e-6)
 
 
 def test_a_classifier_that_does_not_distinguish_is_not_used() -> None:
@@ -157,13 +190,44 @@ def test_a_dose_trend_is_that_of_generalized_estimating_equations() -> None:
     expected = model.fit(cov_type="bias_reduced")
     half = student_t.ppf(0.975, 14) * expected.bse[1]
     assert (trend.value, trend.low) == pytest.approx((expected.params[1], expected.params[1] - half), rel=1e-4)
-    assert trend.p == pytest.approx(2 * student_t.sf(expected.params[1] / expected.bse[1], 14), rel=1e-3)
+
+
+def test_the_p_value_of_a_trend_is_that_of_a_permutation_test_of_scipy() -> None:
+    doses = np.repeat([0.0, 1.0, 5.0, 10.0], 4)
+    values = np.random.default_rng(0).beta(2, 20, 16) + 0.02 * doses / 10
+    trend = trend_of_shares(doses.tolist(), values.tolist())
+    expected = permutation_test(
+        (values,),
+        lambda x, axis: np.abs(np.moveaxis(x, axis, -1) @ (doses - doses.mean())),
+        alternative="greater",
+        permutation_type="pairings",
+        vectorized=True,
+        n_resamples=20_000,
+        rng=np.random.default_rng(3),
+    )
+    assert trend.p == pytest.approx(expected.pvalue, abs=0.006)  # 3 standard errors
+    few = trend_of_shares([0, 0, 1, 1, 2, 2], [0, 0, 0.1, 0.1, 0.2, 0.2])  # 2 of 90 arrangements are as extreme
+    assert few.p == pytest.approx(2 / 90, abs=0.005)
+
+
+def test_weights_of_groups_follow_their_size() -> None:
+    """A group with few images counts little; the effective number follows from the differences between groups."""
+    votes = of_counts([90, 10], [80, 20], [1, 3])
+    counts = pooled_counts(votes)
+    assert counts.shares[1] == pytest.approx(33 / 204)
+    assert ErrorRates([votes, votes]).matrix[0] == pytest.approx(counts.shares)
+    w = np.array([100, 100, 4]) / 204
+    residuals = w / (1 - w) * (np.array([0.1, 0.2, 0.75]) - 33 / 204)
+    variance = 2 * (residuals**2).sum() * 2 / 3  # of both classes
+    t = student_t.ppf(0.975, 1 / (w**2).sum() - 1)
+    assert counts.n == pytest.approx(2 * 33 * 171 / 204**2 / variance * (1.959964 / t) ** 2, rel=1e-6)
+    assert pooled_counts(of_counts([9, 1], [8, 2])).n == pytest.approx(effective_counts(of_counts([9, 1], [8, 2])).n)
 
 
 def test_a_trend_without_an_estimate_is_refused() -> None:
     assert trend_of_shares([0, 0, 1, 1, 2, 2], [0, 0, 0, 0, 1, 1]).value is None
     assert trend_of_shares([0, 0, 1, 1, 2, 2], [0, 0, 0, 0, 0, 0]).value is None
-    assert trend_of_shares([0, 0, 1, 1, 2, 2], [0.2] * 6).p in (None, pytest.approx(1))
+    assert trend_of_shares([0, 0, 1, 1, 2, 2], [0.2] * 6).p is None
 
 
 @pytest.fixture
@@ -370,3 +434,85 @@ def test_predictions_with_earlier_thresholds_are_not_corrected(own_run: cs.Run, 
     assert refused.value.file == file
     cs.predict(own_run, cells, out=file)
     assert cs.summarise(file, by="folder", run=own_run).is_corrected
+    first, second = card.classes[:2]
+    cs.predict(own_run, cells, out=file, prevalence={first: 0.9, second: 0.02})
+    with refusing(CoverslipError, "predictions-of-other-thresholds"):
+        cs.summarise(file, by="folder", run=own_run)
+
+
+def test_predictions_that_do_not_state_their_classifier_are_not_corrected(
+    trained: cs.Run, predictions: tuple[Path, Path], tmp_path: Path
+) -> None:
+    file = tmp_path / "cut.csv"
+    with predictions[0].open(newline="") as opened:
+        rows = [{name: cell for name, cell in row.items() if name != "classifier"} for row in csv.DictReader(opened)]
+    with file.open("w", newline="") as opened:
+        writer = csv.DictWriter(opened, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    with refusing(CoverslipError, "predictions-without-classifier"):
+        cs.summarise(file, by="folder", run=trained)
+    assert not cs.summarise(file, by="folder").is_corrected
+
+
+@pytest.fixture
+def movie(predictions: tuple[Path, Path]) -> tuple[Path, Path]:
+    """As `predictions`, with a time for each image."""
+    file, table = predictions
+    rows = list(csv.DictReader(table.read_text().splitlines()))
+    with table.open("w", newline="") as opened:
+        writer = csv.writer(opened)
+        writer.writerow(["image_id", "well", "dose", "hours"])
+        for number, row in enumerate(rows):
+            writer.writerow([*row.values(), f"{(number // 9) % 3 * 2.5:g}"])
+    return file, table
+
+
+def test_samples_and_conditions_have_proportions_at_each_time(
+    movie: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, table = movie
+    tidy, report = tmp_path / "tidy.csv", tmp_path / "report.html"
+    command = ["summarise", str(file), "--by", "well", "--condition", "dose", "--table", str(table), "--time", "hours"]
+    assert main([*command, "--out", str(tidy), "--report", str(report), "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    series = printed["series"]
+    assert [each["time"] for each in series if each["sample"] == "w4"] == [0, 2.5, 5]
+    assert [each["time"] for each in series if each["sample"] is None and each["condition"] == "1"] == [0, 2.5, 5]
+    for part in ("samples", "conditions"):
+        for whole in printed[part]:
+            at_times = [
+                each for each in series if (each["sample"], each["condition"]) == (whole["sample"], whole["condition"])
+            ]
+            assert sum(each["n"] for each in at_times) == whole["n"]
+            for name, of_class in whole["classes"].items():
+                assert sum(each["classes"][name]["count"] for each in at_times) == pytest.approx(of_class["count"])
+    of_condition = next(each for each in series if each["sample"] is None)
+    name = next(iter(of_condition["classes"]))
+    shares = [
+        each["classes"][name]["raw"]["value"]
+        for each in series
+        if each["sample"] and (each["condition"], each["time"]) == (of_condition["condition"], of_condition["time"])
+    ]
+    assert of_condition["n_samples"] == len(shares) == 3
+    assert of_condition["classes"][name]["raw"]["value"] == pytest.approx(np.mean(shares))
+
+    with tidy.open(newline="", encoding="utf-8") as opened:
+        rows = list(csv.DictReader(opened))
+    assert {(row["sample"], row["time"]) for row in rows} == {(f"w{k}", t) for k in range(9) for t in ("0", "2.5", "5")}
+    page = report.read_text(encoding="utf-8")
+    n_shown = len(of_condition["classes"]) if len(of_condition["classes"]) > 2 else 1
+    assert page.count("<svg") == 2 * n_shown  # samples by condition, and curves
+    assert "http" not in page.replace("http://www.w3.org", "")
+    assert main(command) == 0
+    assert "2.5" in capsys.readouterr().out
+    assert main([*command, "--report", str(table)]) == 1  # another file
+    assert "hours" in table.read_text()
+
+
+def test_a_time_is_a_number(movie: tuple[Path, Path]) -> None:
+    file, table = movie
+    table.write_text(table.read_text().replace(",2.5", ",day 2", 1))
+    with refusing(CoverslipError, "summary-no-time") as refused:
+        cs.summarise(file, by="well", table=table, time="hours")
+    assert refused.value.file == table

@@ -5,14 +5,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from drawing import write_cells
 from synthetic_runs import write_run, written_study
 from trained import GROUPS, INSTANT
 
 import coverslip as cs
+from coverslip.inference.proportions import SampledPrediction, summary_of
 from coverslip.reports.page import write_report
-from coverslip.runs import Recipe, Run
+from coverslip.reports.proportions import write_proportions_report
+from coverslip.runs import Prediction, Recipe, Run
 from coverslip.studies.report import write_study_report
 
 if TYPE_CHECKING:
@@ -54,9 +57,31 @@ def write_study(folder: Path) -> None:
     write_study_report(written_study(), folder / "run" / "report.html")
 
 
+def write_proportions(folder: Path) -> None:
+    """Of wells with times and controls, and a class with a long name."""
+    rng, classes = np.random.default_rng(0), ("healthy", LONG[2], "other")
+    rows = [
+        SampledPrediction(
+            Prediction(f"{k}", f"{k}.png", None, classes[k], 1.0, classes[k], tuple(float(k == j) for j in range(3))),
+            f"plate 1/{'ABC'[well % 3]}{1 + well // 3:02d}",
+            ("0", "solvent with a long name, 5 percent", "30")[well // 3],
+            time,
+        )
+        for well in range(9)
+        for time in (0.0, 4.0, 24.0)
+        for k in rng.choice(3, 20, p=(0.6, 0.3, 0.1))
+    ]
+    summary = summary_of(classes, rows, None, controls=("0", "30"))
+    (folder / "run").mkdir()
+    write_proportions_report(summary, folder / "run" / "report.html")
+
+
 WRITERS = {
     writer.__name__.removeprefix("write_"): writer
-    for writer in (write_multi_class, write_two_classes, write_few_groups, write_many_classes, write_folds, write_study)
+    for writer in (
+        *(write_multi_class, write_two_classes, write_few_groups, write_many_classes, write_folds, write_study),
+        write_proportions,
+    )
 }
 
 

@@ -186,7 +186,7 @@ from coverslip.errors import CoverslipError
 from coverslip.runs import work_lock
 from coverslip.workspace.store.workspace import open_workspace
 from coverslip.workspace.store.serving import only_server
-for held in (work_lock(Path(sys.argv[1])), only_server(open_workspace(Path(sys.argv[2])))):
+for held in (work_lock(Path(sys.argv[1])), only_server(open_workspace(Path(sys.argv[2])).folder)):
     try:
         with held: print("locked")
     except CoverslipError as error: print(type(error).__name__, isinstance(error.__cause__, OSError))

@@ -39,6 +39,7 @@ from coverslip.workspace.jobs.records import Job, change_if_unchanged, change_jo
 from coverslip.workspace.jobs.results import fingerprint_of_code
 from coverslip.workspace.jobs.runs import run_story
 from coverslip.workspace.jobs.state import is_running, launch, lines_of_last_process, state_of, status_of
+from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.predictions import classifiers, rows
 from coverslip.workspace.predictions.predicting import _below, _refuse_outside
 from coverslip.workspace.recipes import advised_models, recipe_of_dataset, validated_recipe
@@ -279,7 +280,7 @@ def test_a_job_continues_and_can_be_stopped_after_the_clock_was_set(
     assert state_now(job) == "running"
     job.run.stop_file.touch()
     change_job(workspace, run_id, stop_requested=time.time() + 3600)  # before the clock was set back
-    Queue(workspace).update()
+    Queue(workspace, Turns()).update()
     assert until(lambda: begun.process.poll() == -signal.SIGTERM)
 
 

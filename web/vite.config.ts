@@ -74,6 +74,7 @@ function withFirstPageLimit(): Plugin {
 
 export default defineConfig({
   plugins: [svelte(), withApiDocs(), withLicences(), withFirstPageLimit()],
+  base: './', // the server puts the folder of the app into `<base>`
   build: {
     outDir: '../src/coverslip/app/static',
     emptyOutDir: true,

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         watch,
         write_report,
     )
+    from coverslip.reports.proportions import write_proportions_report
     from coverslip.runs import Recipe, Run, load_recipe, open_run
 
 _MODULES = {
@@ -69,6 +70,7 @@ _MODULES = {
     "summarise": "coverslip.inference.proportions",
     "train": "coverslip.pipeline",
     "watch": "coverslip.pipeline",
+    "write_proportions_report": "coverslip.reports.proportions",
     "write_report": "coverslip.pipeline",
 }
 
@@ -101,6 +103,7 @@ __all__ = [
     "summarise",
     "train",
     "watch",
+    "write_proportions_report",
     "write_report",
 ]
 

@@ -185,6 +185,18 @@ class Busy(CoverslipError):
     """Another transaction is in progress; the request can be repeated after it."""
 
 
+class TooManyAttempts(CoverslipError):
+    """There were many wrong attempts to sign in. The parameter `seconds` says how long to wait."""
+
+
+class NotSignedIn(CoverslipError):
+    """The request needs a user who is signed in."""
+
+
+class Forbidden(CoverslipError):
+    """The role of the user does not allow the request."""
+
+
 class DiskFull(CoverslipError):
     """The disk is full, or the quota of the user is used up."""
 
@@ -226,7 +238,7 @@ class ExtraNotInstalled(CoverslipError):
 
 # The modules of the packages of each extra.
 EXTRA_MODULES: Mapping[str, tuple[str, ...]] = {
-    "app": ("fastapi", "python_multipart", "sqlalchemy", "starlette", "uvicorn"),
+    "app": ("fastapi", "pwdlib", "python_multipart", "sqlalchemy", "starlette", "uvicorn"),
     "cluster": ("ray",),
     "keras": ("h5py",),
     "mlflow": ("mlflow",),

@@ -135,7 +135,7 @@ def inspect(
     data = _as_dataset(data)
     if recipe is not None:
         data, _ = apply_recipe(data, recipe)
-    observed = ScanCollector()
+    observed = ScanCollector(len(data))
     scan = with_near_duplicates(data, scan_images(data, emit=emit, on_pixels=observed), observed, emit=emit)
     scan = with_quality(data, scan, observed.quality, emit=emit)
     if not estimate_leakage:
@@ -248,6 +248,7 @@ def train(
         elif dataset.is_in_memory:
             create_run_folder(run.folder)
             data, recipe = apply_recipe(write_in_memory_images(assign_groups(dataset, recipe), run, emit=emit), recipe)
+        del dataset  # the records before the recipe was applied
         environment = begin_run(run.folder, data, recipe, device, allow_leakage=allow_leakage, budget=seconds)
         return run_training(
             data, recipe, environment, RunContext(run.folder, device, emit, Stop(run.stop_file), deadline)

@@ -31,5 +31,5 @@ test('the order is not a filter', () => {
 });
 
 test('address of a class', () => {
-  expect(galleryAddress('d 1', { label: 'a b' })).toBe('/datasets/d%201?tab=images&class=a+b');
+  expect(galleryAddress('d 1', { label: 'a b' })).toBe('datasets/d%201?tab=images&class=a+b');
 });

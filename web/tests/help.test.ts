@@ -5,8 +5,8 @@ const pages = ['app', 'numbers'];
 const linkTo = (target: string) => addressOf(target, 'app', pages);
 
 test('links to files outside the app are removed', () => {
-  expect(linkTo('numbers.md#calibration')).toBe('/help/numbers#calibration');
-  expect(linkTo('#4-train')).toBe('/help/app#4-train');
+  expect(linkTo('numbers.md#calibration')).toBe('help/numbers#calibration');
+  expect(linkTo('#4-train')).toBe('help/app#4-train');
   expect(linkTo('../benchmarks/RESULTS.md')).toBeNull();
   expect(anchorOf('5. Evaluate the classifier')).toBe('5-evaluate-the-classifier');
 });
@@ -26,7 +26,7 @@ test('text is escaped, and blocks are separated', () => {
 
 test('links and emphasis can contain code, code contains no Markdown', () => {
   expect(htmlOf('See [`un<b>` here](numbers.md#x), **`a` and `b`**, `[c](d) *e*` and *f*.', linkTo)).toBe(
-    '<p>See <a href="/help/numbers#x"><code>un&lt;b&gt;</code> here</a>, ' +
+    '<p>See <a href="help/numbers#x"><code>un&lt;b&gt;</code> here</a>, ' +
       '<strong><code>a</code> and <code>b</code></strong>, <code>[c](d) *e*</code> and <em>f</em>.</p>',
   );
 });

@@ -4,7 +4,7 @@ const ENDINGS = ['', '.ts', '.d.ts', '.svelte', '/index.ts'];
 
 /** A folder may import only folders to its right. */
 const ROOMS = [
-  ...['main.ts', 'App.svelte', 'routes.ts', 'features', 'charts', 'images', 'ui'],
+  ...['main.ts', 'App.svelte', 'AccountsApp.svelte', 'routes.ts', 'features', 'charts', 'images', 'ui'],
   ...['state', 'texts', 'api', 'design'],
 ];
 
@@ -61,4 +61,13 @@ test('folders import only lower folders', () => {
   );
   expect(upwards).toEqual([]);
   expect(files.filter((file) => room(file) < 0)).toEqual([]);
+});
+
+test('addresses of pages are relative, since the app may be in a folder of a server', () => {
+  const found = Object.entries(texts).flatMap(([file, text]) =>
+    file.endsWith('.svelte') && file.includes('/')
+      ? (text.match(/(?:href[=:] ?|go\()["'`{]+\/.*/g) ?? []).map((line) => `${file}: ${line}`)
+      : [],
+  );
+  expect(found).toEqual([]);
 });

@@ -3,10 +3,11 @@
 Every address that is not a file or a route returns `index.html`, whose router handles it.
 """
 
+import html
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi import Path as InAddress
@@ -61,6 +62,9 @@ TABLE_OR_LINES: dict[int | str, dict[str, Any]] = {
         "description": "The table.",
         "content": {kind: {"schema": {"type": "string"}} for kind in TABLE_TYPES.values()},
     }
+}
+PAGE: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The page.", "content": {"text/html": {"schema": {"type": "string"}}}}
 }
 PICTURE: dict[int | str, dict[str, Any]] = {200: {"description": "The image.", "content": {"image/png": _BINARY}}}
 
@@ -141,16 +145,17 @@ _DOCS = """<!doctype html>
     <meta charset="utf-8">
     <meta name="viewport" content="width=device-width, initial-scale=1">
     <title>coverslip: REST API</title>
-    <link rel="icon" type="image/svg+xml" href="/icon.svg">
-    <link rel="stylesheet" href="/docs/swagger-ui.css">
+    <link rel="icon" type="image/svg+xml" href="../../icon.svg">
+    <link rel="stylesheet" href="../../docs/swagger-ui.css">
   </head>
   <body>
     <div id="docs"></div>
-    <script src="/docs/swagger-ui-bundle.js"></script>
-    <script src="/docs/start.js"></script>
+    <script src="../../docs/swagger-ui-bundle.js"></script>
+    <script src="../../docs/start.js"></script>
   </body>
 </html>
 """
+_BASE = '<base href="/"'  # in index.html
 _NOT_BUILT = """<!doctype html>
 <html lang="en">
   <head>
@@ -161,7 +166,7 @@ _NOT_BUILT = """<!doctype html>
   <body>
     <main>
       <h1>The pages are not built yet</h1>
-      <p>The server and its <a href="/api/v1/openapi.json">REST API</a> are running. This is a source checkout of
+      <p>The server and its <a href="api/v1/openapi.json">REST API</a> are running. This is a source checkout of
         coverslip, in which the pages must be built once:</p>
       <pre>make app</pre>
       <p>or, with Node 20.19 or later:</p>
@@ -175,14 +180,14 @@ npm run build</pre>
 """
 
 
-def add_pages(app: FastAPI, static: Path = STATIC) -> None:
-    """Serve the pages at every address that is not a route of the API."""
+def add_pages(app: FastAPI, static: Path = STATIC, *, mode: Literal["app", "accounts"] = "app") -> None:
+    """Serve the pages of the app, or of accounts, at every address that is not a route of the API."""
 
     async def page(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1000})
             return
-        await _page(static, scope)(scope, receive, send)
+        await _page(static, scope, mode)(scope, receive, send)
 
     @app.get("/api/v1/docs", include_in_schema=False)
     def docs() -> HTMLResponse:
@@ -193,9 +198,9 @@ def add_pages(app: FastAPI, static: Path = STATIC) -> None:
     app.router.default = page
 
 
-def _page(static: Path, scope: Scope) -> Response:
+def _page(static: Path, scope: Scope, mode: str) -> Response:
     request = Request(scope)
-    path = request.url.path.lstrip("/")
+    path = scope["path"].removeprefix(scope.get("root_path", "")).lstrip("/")
     if path == "api" or path.startswith("api/"):
         raise HTTPException(404)
     if request.method not in ("GET", "HEAD"):
@@ -208,7 +213,9 @@ def _page(static: Path, scope: Scope) -> Response:
     index = static / "index.html"
     if not index.is_file():
         return HTMLResponse(_NOT_BUILT, 503, {"Cache-Control": "no-store"})
-    return FileResponse(index, media_type="text/html", headers={"Cache-Control": "no-cache"})
+    base = f'<base href="{html.escape(scope.get("root_path", ""))}/" data-mode="{mode}"'
+    page = index.read_text(encoding="utf-8").replace(_BASE, base, 1)
+    return HTMLResponse(page, headers={"Cache-Control": "no-cache"})
 
 
 def _file(static: Path, path: str) -> Path | None:

@@ -26,19 +26,25 @@ from coverslip.errors import (
     Conflict,
     CoverslipError,
     DiskFull,
+    Forbidden,
     NotFound,
+    NotSignedIn,
     PreconditionFailed,
     TooLarge,
+    TooManyAttempts,
 )
 from coverslip.files import DISK_FULL
 from coverslip.messages import Failure, failure, text
 
 _MEDIA_TYPE = "application/problem+json"
 _STATUS: dict[type[CoverslipError], int] = {
+    NotSignedIn: 401,
+    Forbidden: 403,
     NotFound: 404,
     Conflict: 409,
     PreconditionFailed: 412,
     TooLarge: 413,
+    TooManyAttempts: 429,
     Busy: 503,
     DiskFull: 507,
 }
@@ -92,6 +98,8 @@ def add_problem_handlers(app: FastAPI) -> None:
         status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 422)
         errors = _faults_of(error) if isinstance(error, BadRecipe) else []
         headers = {"Retry-After": _RETRY_SECONDS} if isinstance(error, Busy) else None
+        if isinstance(error, TooManyAttempts):
+            headers = {"Retry-After": str(error.parameters["seconds"])}
         return problem(status, error.failure, detail=str(error), errors=errors, headers=headers)
 
     @app.exception_handler(RequestValidationError)

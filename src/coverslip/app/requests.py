@@ -16,6 +16,7 @@ from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Respons
 from fastapi.concurrency import run_in_threadpool
 
 from coverslip.app.guard import allow_body, announced
+from coverslip.app.users import check_role, is_signed_in
 from coverslip.datasets import one_line
 from coverslip.errors import CoverslipError, TooLarge
 from coverslip.files import write_error
@@ -28,7 +29,13 @@ API = "/api/v1"
 
 def api_router(area: str, **options: Any) -> APIRouter:
     """Return the router of one area of the API; `options` (Any: of different types) are those of FastAPI."""
-    return APIRouter(prefix=API, tags=[area], generate_unique_id_function=lambda route: route.name, **options)
+    return APIRouter(
+        prefix=API,
+        tags=[area],
+        generate_unique_id_function=lambda route: route.name,
+        dependencies=[Depends(check_role)],
+        **options,
+    )
 
 
 def add_routes(app: FastAPI, router: APIRouter) -> None:
@@ -54,11 +61,11 @@ JobQueue = Annotated[Queue, from_app("queue")]
 Paged = Annotated[Paging, Query()]
 
 
-def _locate(response: Response) -> Callable[..., None]:
+def _locate(request: Request, response: Response) -> Callable[..., None]:
     def locate(*parts: str | int, **query: Sequence[str]) -> None:
         address = "/".join(quote(str(part), safe="") for part in parts)
         question = f"?{urlencode(query, doseq=True)}" if query else ""
-        response.headers["Location"] = f"{API}/{address}{question}"
+        response.headers["Location"] = f"{request.scope.get('root_path', '')}{API}/{address}{question}"
 
     return locate
 
@@ -83,16 +90,17 @@ def _if_match(
 
 
 def _author(
+    request: Request,
     x_author: Annotated[
         str | None,
         Header(
             max_length=200,
             description="Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of "
-            "the server.",
+            "the server. A server with accounts ignores it: the user who signed in makes the change.",
         ),
     ] = None,
 ) -> str | None:
-    if x_author is None:
+    if x_author is None or is_signed_in(request):
         return None
     try:
         name = x_author.encode("latin-1").decode()  # servers decode headers as Latin-1

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from coverslip._version import __version__
 from coverslip.app.compression import LEVEL, Compression
@@ -32,6 +33,7 @@ from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.datasets.source_watch import SourceWatch
 from coverslip.workspace.jobs.changes import Changes
 from coverslip.workspace.jobs.queue import Queue
+from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.jobs.watching import Watching
 from coverslip.workspace.objects import FinderPreviews
 from coverslip.workspace.predictions.classifiers import LoadedClassifiers
@@ -47,8 +49,13 @@ _SECONDS_TO_END = 1  # event streams would keep the server alive while a page is
 _log = logging.getLogger("coverslip")
 
 
-def create_app(workspace: Workspace) -> FastAPI:
-    """Create the application that serves `workspace`: the API and the pages. `open_server` adds the guard."""
+def create_app(workspace: Workspace, turns: Turns | None = None) -> FastAPI:
+    """Create the application that serves `workspace`: the API and the pages. `open_server` adds the guard.
+
+    Args:
+        workspace: the workspace.
+        turns: the queues that it shares with other workspaces; None: none.
+    """
     app = FastAPI(
         title="coverslip",
         version=__version__,
@@ -59,7 +66,7 @@ def create_app(workspace: Workspace) -> FastAPI:
         lifespan=_at_work,
     )
     app.state.workspace = workspace
-    _add_background(app, workspace)
+    _add_background(app, workspace, turns or Turns())
     add_problem_handlers(app)
     describe_events(app)
     describe_access(app)
@@ -73,9 +80,9 @@ def create_app(workspace: Workspace) -> FastAPI:
     return app
 
 
-def _add_background(app: FastAPI, workspace: Workspace) -> None:
+def _add_background(app: FastAPI, workspace: Workspace, turns: Turns) -> None:
     """Create the services that routes use; `_at_work` starts them."""
-    app.state.queue = Queue(workspace)
+    app.state.queue = Queue(workspace, turns)
     app.state.watching, app.state.classifiers = Watching(workspace), LoadedClassifiers(workspace)
     app.state.previews = FinderPreviews(workspace)
     app.state.sources = SourceWatch(workspace)
@@ -128,13 +135,13 @@ class Server:
     @property
     def address(self) -> str:
         """The address without the token, for other computers too if they can reach the server."""
-        return _address(_outer_name(self.host), self.port)
+        return address_of(outer_name(self.host), self.port)
 
     @property
     def own_address(self) -> str:
         """The address on this computer, with the token if it is new."""
         host = "127.0.0.1" if _is_any(self.host) else self.host
-        return _address(host, self.port) + (f"?token={self.new_token}" if self.new_token else "")
+        return address_of(host, self.port) + (f"?token={self.new_token}" if self.new_token else "")
 
     def run(self) -> None:
         """Answer requests until Ctrl-C, SIGTERM or SIGHUP. All responses are sent before the signal is raised again."""
@@ -162,26 +169,27 @@ def open_server(
         CoverslipError: another server uses the workspace, it cannot be used, or this computer has no such address.
     """
     with ExitStack() as stack:
-        stack.enter_context(only_server(workspace))
+        stack.enter_context(only_server(workspace.folder))
         stack.callback(workspace.engine.dispose)  # opened here, so that its errors reach the terminal
-        bound = stack.enter_context(_bound(host, port))
+        bound = stack.enter_context(bound_socket(host, port))
         needs_one = new_token or (not is_loopback(host) and not token_hash(workspace))
         token = make_token(workspace) if needs_one else None
         port = int(bound.getsockname()[1])
-        door = Door(_names(host, port), port, token_hash(workspace))
-        server = Server(workspace, door, bound, host, token, _loaded(workspace, door))
-        record_address(workspace, server.address)
+        door = Door(names_of(host, port), port, token_hash(workspace))
+        server = Server(workspace, door, bound, host, token, runner_of(Guard(create_app(workspace), door)))
+        record_address(workspace.folder, server.address)
         stack.enter_context(logged_to(workspace.log))
         yield server
 
 
-def _loaded(workspace: Workspace, door: Door) -> "uvicorn.Server":
+def runner_of(app: ASGIApp) -> "uvicorn.Server":
+    """Return the HTTP server of an application, fully loaded: a Ctrl-C during imports can get lost."""
     import uvicorn
 
     from coverslip.app.guard import BACKLOG, Connection
 
     config = uvicorn.Config(
-        Guard(create_app(workspace), door),
+        app,
         http=Connection,
         backlog=BACKLOG,
         ws="none",
@@ -195,7 +203,7 @@ def _loaded(workspace: Workspace, door: Door) -> "uvicorn.Server":
     return uvicorn.Server(config)
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def bound_socket(host: str, port: int) -> socket.socket:
     """Return a socket at the first free port from `port` on."""
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -221,7 +229,7 @@ def _bound(host: str, port: int) -> socket.socket:
     raise AssertionError("port 0 is always tried last")
 
 
-def _names(host: str, port: int) -> frozenset[str]:
+def names_of(host: str, port: int) -> frozenset[str]:
     """Return the names under which browsers can reach this server, with the port."""
     names = {"127.0.0.1", "localhost", "::1", host.lower()}
     if not is_loopback(host):
@@ -241,14 +249,14 @@ def _own_addresses() -> list[str]:
     return [each.address.partition("%")[0].lower() for each in sorted(addresses, key=lambda each: each.family)]
 
 
-def _outer_name(host: str) -> str:
+def outer_name(host: str) -> str:
     if not _is_any(host):
         return host
     outer = (address for address in _own_addresses() if not ipaddress.ip_address(address).is_loopback)
     return next(outer, "127.0.0.1")
 
 
-def _address(host: str, port: int) -> str:
+def address_of(host: str, port: int) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 

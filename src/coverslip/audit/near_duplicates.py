@@ -23,13 +23,14 @@ import numpy.typing as npt
 
 from coverslip.audit.alignment import AT_ONCE, Pairs, align_coarsely, compare
 from coverslip.audit.image_quality import image_quality, memory_for_checks
-from coverslip.audit.small_pictures import describe, disc, floats_of, small_picture, warp
+from coverslip.audit.small_pictures import SIDE, describe, disc, floats_of, small_picture, warp
 from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.datasets import Dataset, ImageQuality, Inspection, Scan
 from coverslip.errors import UnreadableImage
-from coverslip.events import Emit, OnProgress, ignore, progress_reporter
+from coverslip.events import Emit, Noted, OnProgress, ignore, progress_reporter
 from coverslip.images import ImageFacts, Pixels
 from coverslip.machine import n_cores, processor_name
+from coverslip.messages import note
 from coverslip.stopping import BY_SIGNAL, Stop
 
 Floats = npt.NDArray[np.float32]
@@ -44,6 +45,7 @@ _CROPPED, _CROPPED_AT = 0.08, ((0, 0), (0.08, 0.08), (-0.08, -0.08))  # cropping
 _N_CROPPED = 4  # cropped pictures are searched for too, and this number of their neighbors is compared
 _FARTHEST = 2.5  # times the distance within which 99% of changed pictures are from the original
 _AT_ONCE = 1000  # pictures
+_COMPARED_AT_ONCE = 100  # of them, with all others
 
 
 def candidate_pairs(
@@ -103,9 +105,11 @@ def _nearest_pairs(
     """Return rows of `queries`, and rows of their n nearest other pictures in `embedded` within a distance."""
     squares = np.einsum("nd,nd->n", embedded, embedded)
     rows, columns = [], []
-    for start in range(0, len(queries), _AT_ONCE):
-        block = queries[start : start + _AT_ONCE]
-        distance = squares - 2 * (block @ embedded.T)
+    for start in range(0, len(queries), _COMPARED_AT_ONCE):
+        block = queries[start : start + _COMPARED_AT_ONCE]
+        distance = block @ embedded.T
+        distance *= -2
+        distance += squares
         distance += np.einsum("nd,nd->n", block, block)[:, None]
         row_in_block = np.arange(len(block))
         distance[row_in_block, row_in_block + start] = np.inf
@@ -113,7 +117,8 @@ def _nearest_pairs(
         row, column = np.nonzero(np.take_along_axis(distance, nearest, axis=1) <= farthest)
         rows.append(row + start)
         columns.append(nearest[row, column])
-        step()
+        if start % _AT_ONCE == 0:
+            step()
     return np.concatenate(rows), np.concatenate(columns)
 
 
@@ -160,6 +165,7 @@ NEAR_DUPLICATES = register(Kind("near-duplicates", RECORDS))
 
 _VERSION = 10  # increases if equal images would give other clusters
 _FEWEST = 2  # images
+MOST_SEARCHED = 100_000  # images; the time increases with the square of the number, and memory with the number
 _N_CLOSEST = 4  # pairs per image that are compared in detail
 
 Clusters = tuple[tuple[int, ...], ...]
@@ -172,17 +178,19 @@ class ScanCollector:
     """Collector of small pictures and image quality during a scan (`on_pixels`), to decode images only once.
 
     Args:
+        n_images: number of images. Of too many images for a search, no small pictures are collected.
         with_quality: whether to measure image quality.
     """
 
-    def __init__(self, *, with_quality: bool = True) -> None:
-        self.pictures: dict[int, Bytes | None] = {}  # small pictures by position
+    def __init__(self, n_images: int, *, with_quality: bool = True) -> None:
+        self.pictures: dict[int, Bytes | None] = {}  # small pictures by position; None: the image is uniform
         self.quality: dict[int, ImageQuality] = {}
-        self._with_quality = with_quality
+        self._with_pictures, self._with_quality = n_images <= MOST_SEARCHED, with_quality
 
     def __call__(self, position: int, pixels: Pixels) -> None:
         with memory_for_checks(pixels.array):
-            self.pictures[position] = small_picture(pixels.array)
+            if self._with_pictures:
+                self.pictures[position] = small_picture(pixels.array)
             if self._with_quality:
                 self.quality[position] = image_quality(pixels.array)
 
@@ -205,12 +213,13 @@ def with_near_duplicates(
     """Return the scan with clusters of near-duplicates, computed or read from the cache.
 
     These are images that were compressed, resized, blurred, brightened, mirrored, rotated by any angle, and shifted or
-    cropped by up to a tenth. Consecutive frames of a movie may or may not be near-duplicates.
+    cropped by up to a tenth. Consecutive frames of a movie may or may not be near-duplicates. Of more than
+    `MOST_SEARCHED` different images, near-duplicates stay unknown, and a note is emitted.
 
     Args:
         dataset, scan: the images.
         collector: small pictures of some images. Other images are decoded again and added to it.
-        emit: receives progress.
+        emit: receives progress and notes.
         stop: checked between steps.
 
     Raises:
@@ -219,16 +228,22 @@ def with_near_duplicates(
     cached = with_cached_near_duplicates(scan)
     if cached.near_duplicates is not None:
         return cached
+    n_different = len({fact.pixel_hash for fact in scan.facts if isinstance(fact, ImageFacts)})
+    if n_different > MOST_SEARCHED:
+        emit(Noted.of(note("too-many-for-near-duplicates", level="warning", n_images=n_different, most=MOST_SEARCHED)))
+        return scan
     first_of = {fact.pixel_hash: i for i, fact in reversed([*enumerate(scan.facts)]) if isinstance(fact, ImageFacts)}
     positions = [first_of[pixels] for pixels in sorted(first_of)]
-    pictures = _pictures(dataset, positions, collector or ScanCollector(with_quality=False), emit, stop)
-    with_picture = [i for i in positions if pictures.get(i) is not None]
+    collector = collector or ScanCollector(len(positions), with_quality=False)
+    _add_pictures(dataset, positions, collector, emit, stop)
+    with_picture = [i for i in positions if collector.pictures.get(i) is not None]
     row_clusters = []
     if len(with_picture) >= _FEWEST:
         with _one_blas_thread():
-            row_clusters = _find_clusters(
-                np.stack([picture for i in with_picture if (picture := pictures[i]) is not None]), emit, stop
-            )
+            stacked = np.empty((len(with_picture), SIDE, SIDE), np.uint8)
+            for row, i in enumerate(with_picture):
+                stacked[row] = np.asarray(collector.pictures.pop(i))
+            row_clusters = _find_clusters(stacked, emit, stop)
     hashes = [[_hash_of(scan, with_picture[row]) for row in rows] for rows in row_clusters]
     with RecordStore(NEAR_DUPLICATES, "images") as store:
         store.keep({_key(scan): json.dumps(hashes).encode()})
@@ -324,10 +339,8 @@ def _components(links: Sequence[tuple[int, int]], n: int) -> list[list[int]]:
     return sorted(members.values())
 
 
-def _pictures(
-    dataset: Dataset, positions: Sequence[int], collector: ScanCollector, emit: Emit, stop: Stop
-) -> dict[int, Bytes | None]:
-    """Return a small picture of each image; None if the image is uniform or unreadable."""
+def _add_pictures(dataset: Dataset, positions: Sequence[int], collector: ScanCollector, emit: Emit, stop: Stop) -> None:
+    """Decode the images that have no small picture yet."""
 
     def read(position: int) -> None:
         with suppress(UnreadableImage, MemoryError):
@@ -342,7 +355,6 @@ def _pictures(
             for _ in pool.map(read, batch):
                 pass
             report_progress(start + len(batch), len(missing))
-    return {i: collector.pictures.get(i) for i in positions}
 
 
 def _key(scan: Scan) -> str:

@@ -33,6 +33,7 @@ from coverslip.cli import (
     outputs,
     predict,
     read,
+    server,
     spot_check,
     study,
     suggest,
@@ -107,6 +108,7 @@ app.command(name="models")(models.models)
 app.command(name="backup")(backup.backup)
 app.command(name="restore")(backup.restore)
 app.command(name="cache")(cache.cache)
+app.command(name="server")(server.server)
 app.command(name="doctor")(doctor.doctor)
 app.add_typer(study.study_app, name="study")
 app.add_typer(models.weights_app, name="weights")

@@ -13,12 +13,14 @@ from coverslip.messages import text
 if TYPE_CHECKING:
     from coverslip.app.server import Server
 
-_PORT = 8765  # as in app.guard, which is too slow to import for --help
+DEFAULT_PORT = 8765  # as in app.guard, which is too slow to import for --help
 
 
 def app(
     host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help=text("help-app-host"))] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", metavar="N", min=0, max=65535, help=text("help-app-port"))] = _PORT,
+    port: Annotated[
+        int, typer.Option("--port", metavar="N", min=0, max=65535, help=text("help-app-port"))
+    ] = DEFAULT_PORT,
     workspace: Annotated[
         Path | None, typer.Option("--workspace", metavar="FOLDER", help=text("help-app-workspace"), show_default=False)
     ] = None,
@@ -66,10 +68,10 @@ def app(
         server.run()
     with suppress(OSError):  # the terminal may be closed
         typer.echo(f"\n{text('command-app-ended')}")
-    _exit_at_once()
+    exit_at_once()
 
 
-def _exit_at_once() -> None:
+def exit_at_once() -> None:
     """Exit the process immediately; all resources that need closing are closed.
 
     A regular exit of Python waits for threads that can be killed at any time, and unloads all modules of the server,

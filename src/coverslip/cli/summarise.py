@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from coverslip.inference.proportions import SampleProportions, Summary
+    from coverslip.evaluation.sample_proportions import SampleProportions, Summary
 
 
 def summarise(
@@ -32,6 +32,9 @@ def summarise(
     run: Annotated[
         Path | None, typer.Option("--run", metavar="RUN", help=text("help-summarise-run"), show_default=False)
     ] = None,
+    time: Annotated[
+        str | None, typer.Option("--time", metavar="COLUMN", help=text("help-summarise-time"), show_default=False)
+    ] = None,
     detect: Annotated[
         float | None,
         typer.Option("--detect", metavar="DIFFERENCE", help=text("help-summarise-detect"), show_default=False),
@@ -44,6 +47,9 @@ def summarise(
             help=text("help-summarise-out"),
             show_default=False,
         ),
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="FILE", help=text("help-summarise-report"), show_default=False)
     ] = None,
     negative: Annotated[
         str | None,
@@ -78,11 +84,15 @@ def summarise(
       coverslip summarise plate.csv --by well --condition dose --table layout.csv --run runs/first
 
       coverslip summarise plate.csv --by well --condition dose --negative 0 --positive 10 --plate-map plate.svg
+
+      coverslip summarise movie.csv --by position --condition drug --time hours --run runs/first --report movie.html
     """
     from coverslip.cli._show import print_json
-    from coverslip.inference.proportions import shares_of_samples, write_grouped, write_summary
+    from coverslip.evaluation.sample_proportions import shares_of_samples
     from coverslip.inference.proportions import summarise as summarise_predictions
+    from coverslip.inference.proportions import write_grouped, write_summary
     from coverslip.reports.plate_map import write_plate_map
+    from coverslip.reports.proportions import shown_classes, write_proportions_report
 
     summary = summarise_predictions(
         predictions,
@@ -90,17 +100,19 @@ def summarise(
         condition=condition,
         table=table,
         run=run,
+        time=time,
         detect=detect,
         negative=negative,
         positive=positive,
     )
     if out is not None:
         write_summary(summary, out)
+    if report is not None:
+        write_proportions_report(summary, report)
     if prism is not None:
         write_grouped(summary, prism)
     if plate_map is not None:
-        names = summary.classes[1:] if len(summary.classes) == 2 else summary.classes
-        shares = {name: shares_of_samples(summary.samples, name) for name in names}
+        shares = {name: shares_of_samples(summary.samples, name) for name in shown_classes(summary)}
         write_plate_map([str(each.sample) for each in summary.samples], shares, plate_map)
     if as_json:
         print_json(_as_json(summary))
@@ -113,6 +125,7 @@ def _as_json(summary: "Summary") -> dict[str, object]:
         "format_version": 1,
         "samples": [_sample_as_json(each) for each in summary.samples],
         "conditions": [_sample_as_json(each) for each in summary.conditions],
+        "series": [_sample_as_json(each) for each in summary.series],
         "method": summary.method,
         "assumption": summary.assumption,
         "label_shift": None if summary.label_shift is None else asdict(summary.label_shift),
@@ -149,6 +162,8 @@ def _show(summary: "Summary") -> None:
     console = results_console()
     for samples, title in ((summary.samples, text("column-sample")), (summary.conditions, text("column-condition"))):
         console.print(_table_of(samples, title, is_corrected=summary.is_corrected))
+    if at_times := [each for each in summary.series if each.sample is None]:
+        console.print(_table_of(at_times, text("column-condition"), is_corrected=summary.is_corrected, has_times=True))
     if summary.comparisons:
         heads = (text("column-conditions"), text("column-class"), text("column-samples"))
         rows: list[tuple[str | Estimate, ...]] = [
@@ -200,18 +215,21 @@ def _show(summary: "Summary") -> None:
         notes_console().print(text("summary-shift-violated", p=number(summary.label_shift.p)), soft_wrap=True)
 
 
-def _table_of(samples: "Sequence[SampleProportions]", title: str, *, is_corrected: bool) -> "Table":
+def _table_of(
+    samples: "Sequence[SampleProportions]", title: str, *, is_corrected: bool, has_times: bool = False
+) -> "Table":
     from coverslip.cli._show import filled_table
     from coverslip.reports.tables import Estimate, estimate
     from coverslip.reports.words import with_interval
 
-    heads: tuple[str, ...] = (title, text("column-class"), text("column-images"), text("column-count"))
-    heads = (*heads, with_interval(text("column-raw")))
+    heads: tuple[str, ...] = (title, *((text("column-time"),) if has_times else ()), text("column-class"))
+    heads = (*heads, text("column-images"), text("column-count"), with_interval(text("column-raw")))
     rows: list[tuple[str | Estimate, ...]] = []
     for each in samples:
         name = each.sample or each.condition or text("all-samples")
         for of_class, proportion in each.classes.items():
-            cells = (name, of_class, f"{each.n:,}", f"{proportion.count:,.0f}", estimate(proportion.raw))
+            time = () if each.time is None else (f"{each.time:g}",)
+            cells = (name, *time, of_class, f"{each.n:,}", f"{proportion.count:,.0f}", estimate(proportion.raw))
             rows.append((*cells, estimate(proportion.corrected)) if is_corrected else cells)
     if is_corrected:
         heads = (*heads, with_interval(text("column-corrected")))

@@ -7,6 +7,7 @@ coefficients. This holds if the classifier errs alike in the samples and in the 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -22,8 +23,9 @@ Z = 1.959964  # of 95 %
 _TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
 _SMALLEST = 1e-12
 _MOST_CONDITION, _LONGEST_STEP = 1e12, 5.0  # of the equations of a logistic model; on the scale of log odds
+_N_PERMUTATIONS, _PERMUTATIONS_AT_ONCE, _ROUNDING = 10_000, 1_000, 1e-9
 _POWER, _MOST_SAMPLES = 0.8, 10_000  # of the number of samples for a difference
-_SEED = 0  # intervals of several conditions share the draws of error rates
+_SEED, _SEED_OF_SAMPLES = 0, 1  # of draws
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +69,7 @@ def effective_counts(votes: Votes) -> EffectiveCounts:
     The number follows from the variance between units, by the design effect with the correction of Korn and Graubard
     (1998) for few units. With one unit, or without variance, it is the number of images.
     """
-    shares = votes.shares
-    mean, n_units = shares.mean(axis=0), len(shares)
-    return _counts(votes, mean, float(((shares - mean) ** 2).sum()) / n_units**2)
+    return _counts(votes, np.full(len(votes.n), 1 / len(votes.n)))
 
 
 def pooled_counts(votes: Votes) -> EffectiveCounts:
@@ -77,21 +77,26 @@ def pooled_counts(votes: Votes) -> EffectiveCounts:
 
     With units of very different sizes, the mean over units can be far from that over images.
     """
-    mean = votes.sums.sum(axis=0) / votes.n.sum()
-    residuals = votes.sums - votes.n[:, None] * mean
-    return _counts(votes, mean, float((residuals**2).sum()) / float(votes.n.sum()) ** 2)
+    return _counts(votes, votes.n / votes.n.sum())
 
 
-def _counts(votes: Votes, mean: Floats, variance: float) -> EffectiveCounts:
-    """Return the counts for a mean with this variance, without the correction for the number of units."""
-    n_units, n_images = len(votes.n), float(votes.n.sum())
-    of_one_image = float((mean * (1 - mean)).sum())
-    if n_units == 1 or variance <= 0 or of_one_image <= 0:
+def _counts(votes: Votes, weights: Floats) -> EffectiveCounts:
+    """Return the mean of the units with these weights, which sum to 1, and the effective number of images."""
+    mean: Floats = weights @ votes.shares
+    n_images, of_one_image = float(votes.n.sum()), float((mean * (1 - mean)).sum())
+    if len(weights) == 1 or of_one_image <= 0:
+        return EffectiveCounts(mean, n_images)
+    # Large units draw the mean towards themselves, and have small residuals. Degrees of freedom are those of the number
+    # of equal units with this sum of squared weights (Kish). Of equal units, both are the usual ones.
+    equal_units = 1 / float((weights**2).sum())
+    residuals = (weights / np.maximum(1 - weights, _SMALLEST))[:, None] * (votes.shares - mean)
+    variance = float((residuals**2).sum()) * (len(weights) - 1) / len(weights)
+    if variance <= 0:
         return EffectiveCounts(mean, n_images)
     from scipy.special import stdtrit
 
-    few_units = (Z / float(stdtrit(n_units - 1, _TAILS[1]))) ** 2
-    return EffectiveCounts(mean, min(n_images, of_one_image / (variance * n_units / (n_units - 1)) * few_units))
+    few_units = (Z / float(stdtrit(max(1.0, equal_units - 1), _TAILS[1]))) ** 2
+    return EffectiveCounts(mean, min(n_images, of_one_image / variance * few_units))
 
 
 Reason = Literal["summary-uninformative", "summary-class-without-images"]  # messages of the catalogue
@@ -110,13 +115,16 @@ class Corrected:
 class ErrorRates:
     """How a classifier votes on images of each class, from labeled images that it was not fitted on.
 
+    Rates are those over images: groups with few images of a class are often unlike others, and count little in new
+    samples too. Their uncertainty follows from the differences between groups.
+
     Args:
         by_class: the votes of labeled images of each class, by group; None: no image.
     """
 
     def __init__(self, by_class: Sequence[Votes | None]) -> None:
         self.is_complete = all(votes is not None for votes in by_class)
-        self._rows = [effective_counts(votes) for votes in by_class if votes is not None]
+        self._rows = [pooled_counts(votes) for votes in by_class if votes is not None]
         self.matrix: Floats = np.array([row.shares for row in self._rows])  # (K, K) by true class and vote
 
     def correct(self, votes: Votes) -> Corrected:
@@ -137,26 +145,35 @@ class ErrorRates:
 
         Lower and upper ends of each of three rates are drawn from their confidence distributions.
         """
-        rng = np.random.default_rng(_SEED)
-        of_second, of_first = self._rows[1], self._rows[0]
-        low_se, high_se = _beta_ends(of_second.shares[1], of_second.n, rng)
-        low_sp, high_sp = _beta_ends(of_first.shares[0], of_first.n, rng)
-        low_q, high_q = _beta_ends(counts.shares[1], counts.n, rng)
+        (low_se, high_se), (low_sp, high_sp) = self._ends_of_rates
         if float(np.quantile(low_se + low_sp - 1, _TAILS[0])) <= 0:
             return None
+        low_q, high_q = _beta_ends(counts.shares[1], counts.n, np.random.default_rng(_SEED_OF_SAMPLES))
         low = float(np.quantile(_rogan_gladen(low_q, high_se, low_sp), _TAILS[0]))
         high = float(np.quantile(_rogan_gladen(high_q, low_se, high_sp), _TAILS[1]))
         return np.array([1 - high, low]), np.array([1 - low, high])
 
+    @cached_property
+    def _ends_of_rates(self) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
+        """Draws of the ends of sensitivity and specificity, which all samples share."""
+        rng = np.random.default_rng(_SEED)
+        of_first, of_second = self._rows
+        sensitivity = _beta_ends(of_second.shares[1], of_second.n, rng)
+        return sensitivity, _beta_ends(of_first.shares[0], of_first.n, rng)
+
     def _by_draws(self, counts: EffectiveCounts) -> tuple[Floats, Floats] | None:
         """Return the intervals of more than two classes, from Dirichlet draws of the error rates and the votes."""
-        rng = np.random.default_rng(_SEED)
-        matrix = np.stack([_dirichlet(row, rng) for row in self._rows], axis=1)  # (draws, K, K)
-        if float(np.quantile(np.linalg.det(matrix), _TAILS[0])) <= 0:
+        if float(np.quantile(np.linalg.det(self._matrices), _TAILS[0])) <= 0:
             return None
-        drawn = solve(matrix, _dirichlet(counts, rng))
+        drawn = solve(self._matrices, _dirichlet(counts, np.random.default_rng(_SEED_OF_SAMPLES)))
         low, high = np.quantile(drawn, _TAILS, axis=0)
         return low, high
+
+    @cached_property
+    def _matrices(self) -> Floats:
+        """(draws, K, K) draws of the error rates, which all samples share."""
+        rng = np.random.default_rng(_SEED)
+        return np.stack([_dirichlet(row, rng) for row in self._rows], axis=1)
 
 
 def solve(matrix: Floats, shares: Floats) -> Floats:
@@ -302,26 +319,47 @@ def fit_logit(design: Floats, shares: Floats) -> LogitFit | None:
 
 
 def trend_of_shares(doses: Sequence[float], values: Sequence[float]) -> Estimate:
-    """Return the change of the log odds per unit of the dose, with its t test, by `fit_logit`.
+    """Return the change of the log odds per unit of the dose by `fit_logit`, with the p-value of `trend_p`.
 
     Args:
         doses: of at least three samples, not all equal.
         values: the proportions in these samples.
     """
-    from scipy.special import stdtr, stdtrit
+    from scipy.special import stdtrit
 
-    dose = np.asarray(doses, np.float64)
+    dose, shares = np.asarray(doses, np.float64), np.asarray(values, np.float64)
+    p = trend_p(dose, shares)
     spread = float(dose.std())
     design = np.column_stack([np.ones(len(dose)), (dose - dose.mean()) / spread])
-    fit = fit_logit(design, np.asarray(values, np.float64))
+    fit = fit_logit(design, shares)
     if fit is None:
-        return Estimate(None)
+        return Estimate(None, p=p)
     slope, degrees = float(fit.coefficients[1]) / spread, len(dose) - 2
     error = float(fit.covariance[1, 1]) ** 0.5 / spread
     if not error > 0:
-        return Estimate(slope)
+        return Estimate(slope, p=p)
     half = float(stdtrit(degrees, _TAILS[1])) * error
-    return Estimate(slope, slope - half, slope + half, 2 * float(stdtr(degrees, -abs(slope / error))))
+    return Estimate(slope, slope - half, slope + half, p)
+
+
+def trend_p(doses: Floats, values: Floats) -> float | None:
+    """Return the p-value of a permutation test of the correlation of proportions with the dose, with 10,000 draws.
+
+    It is exact for any distribution of the proportions, if the dose has no effect on them.
+
+    Returns:
+        None: the values are equal.
+    """
+    x, y = doses - doses.mean(), values - values.mean()
+    if float((y**2).sum()) <= _SMALLEST:
+        return None
+    rng = np.random.default_rng(_SEED)
+    observed = abs(float(x @ y)) * (1 - _ROUNDING)
+    n_as_large = 0
+    for _ in range(_N_PERMUTATIONS // _PERMUTATIONS_AT_ONCE):
+        permuted = rng.permuted(np.tile(y, (_PERMUTATIONS_AT_ONCE, 1)), axis=1)
+        n_as_large += int((np.abs(permuted @ x) >= observed).sum())
+    return (1 + n_as_large) / (1 + _N_PERMUTATIONS)
 
 
 def samples_needed(conditions: Sequence[Sequence[float]], difference: float) -> int | None:

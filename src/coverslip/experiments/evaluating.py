@@ -166,9 +166,8 @@ def _column(values: Sequence[str | None]) -> np.ndarray | None:
 
 def _columns(records: Sequence[ImageRecord]) -> dict[str, np.ndarray]:
     """Return further columns of the tables by name; an empty text for an image without a value."""
-    about = [dict(record.about) for record in records]
-    names = dict.fromkeys(name for cells in about for name in cells)
-    return {name: np.array([cells.get(name, "") for cells in about]) for name in names}
+    names = dict.fromkeys(name for record in records for name, _ in record.about)
+    return {name: np.array([dict(record.about).get(name, "") for record in records]) for name in names}
 
 
 def _note_excluded(rows: Sequence[Prediction], classes: Collection[str], dropped: frozenset[str], emit: Emit) -> None:

@@ -168,7 +168,7 @@ def scan_and_check(data: Dataset, recipe: Recipe, context: RunContext) -> tuple[
     """
     _check_some_channels(data, context)
     write_content_hashes(context.run, data, emit=context.emit, stop=context.stop)
-    descriptions = ScanCollector(with_quality=False) if _is_searched(recipe, context) else None
+    descriptions = ScanCollector(len(data), with_quality=False) if _is_searched(recipe, context) else None
     scan = scan_images(data, emit=context.emit, stop=context.stop, on_pixels=descriptions)
     scan, recipe = _with_near_duplicates(data, scan, descriptions, recipe, context)
     inspection = inspect_with_leakage_audit(data, with_cached_quality(scan), cached_leakage_audit(data, scan))

@@ -50,16 +50,20 @@ class SplitData:
         self.train, self.val, self.test = (np.flatnonzero(parts == part) for part in ("train", "val", "test"))
         self.label = np.array([number.get(record.label or "", -1) for record in data.records])
         self.domain = np.unique([record.domain for record in data.records], return_inverse=True)[1]
-        self._facts = {i: facts for i, facts in enumerate(scan.facts) if isinstance(facts, ImageFacts)}
 
     @property
     def train_facts(self) -> list[ImageFacts]:
         """Format facts of each training image."""
-        return [self._facts[i] for i in self.train.tolist()]
+        return list(map(self._facts, self.train.tolist()))
 
     def pixel_hashes(self, positions: Sequence[int]) -> list[str]:
         """Return the pixel hashes of the images at these positions."""
-        return [self._facts[i].pixel_hash for i in positions]
+        return [self._facts(i).pixel_hash for i in positions]
+
+    def _facts(self, position: int) -> ImageFacts:
+        facts = self.scan.facts[position]
+        assert isinstance(facts, ImageFacts)  # other images are excluded
+        return facts
 
     def selecting(self, recipe: Recipe) -> Ints:
         """Return the positions of the images that select the epoch: of the validation set, unless the recipe differs.

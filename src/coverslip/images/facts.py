@@ -8,7 +8,8 @@ amount of DNA) stay comparable. Scaling each image by its own range would lose t
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import lru_cache
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,6 +19,7 @@ from coverslip.images.reader import Array, PixelSize
 from coverslip.images.reading import Pixels
 
 Depth = Literal["uint8", "uint16", "float32"]
+T = TypeVar("T")
 
 _LOW, _HIGH = 0.001, 0.999  # quantiles, so that a few hot or dead pixels do not determine the range
 # Pixels from which quantiles are computed. Fewer for 8 bit, which seldom needs quantiles, to keep reading fast.
@@ -46,18 +48,26 @@ class ImageFacts:
         """Return facts from the JSON of their fields.
 
         Raises:
-            TypeError: the fields are different.
+            TypeError, KeyError: the fields are different.
         """
         fields: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()
+            name: _shared(tuple(value) if isinstance(value, list) else value)
+            for name, value in stored.items()
+            if name != "pixel_hash"
         }
-        return cls(**fields)
+        return cls(pixel_hash=stored["pixel_hash"], **fields)
+
+
+@lru_cache(maxsize=10_000, typed=True)
+def _shared(value: T) -> T:
+    """Return the value; the same object for equal values, since most facts of many images are equal."""
+    return value
 
 
 def image_facts(pixels: Pixels) -> ImageFacts:
     """Return the facts of one image."""
     array = effective_channels(pixels.array)
-    low, high = intensity_range(array)
+    low, high = map(_shared, intensity_range(array))
     return ImageFacts(
         pixel_hash=_hash(array),
         width_px=array.shape[1],

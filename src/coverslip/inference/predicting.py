@@ -20,12 +20,14 @@ from coverslip.inference.ray_executor import PredictionOptions, predict_on_ray
 from coverslip.messages import Note, Resume, note, text
 from coverslip.progress import show
 from coverslip.runs import (
+    CLASSIFIER_COLUMN,
     Format,
     Layout,
     Prediction,
     Run,
     check_output,
     fingerprint_of,
+    identity_of,
     is_run,
     prediction_table,
 )
@@ -156,7 +158,8 @@ def predict(
     data = classifier.open_images(sources, axes)
     _check_kept(keep, data.records)
     keep = tuple(dict.fromkeys([*_object_columns(data.records), *keep]))
-    layout = replace(layout, keep=keep)
+    identity = identity_of(classifier.path, classifier.card, is_rescaled=rescale)
+    layout = replace(layout, keep=(*keep, CLASSIFIER_COLUMN))
     for each in data.notes:
         emit(Noted.of(each))
     training_images = TrainingImageCounter(run)
@@ -187,7 +190,7 @@ def predict(
         try:
             with closing(rows):
                 for record, row in zip(remaining.records, rows, strict=True):
-                    table.write(row, dict(record.about) if keep else {})
+                    table.write(row, {**dict(record.about), CLASSIFIER_COLUMN: identity})
                     decisions[row.decision] += 1
                     shares.add(row)
                     if row.decision == UNREADABLE and decisions[UNREADABLE] <= MAX_REASONS:
@@ -241,12 +244,14 @@ def _check_kept(keep: Sequence[str], records: Sequence[ImageRecord]) -> None:
     """Check that the columns to keep exist.
 
     Raises:
-        CoverslipError: no table of the images has such a column.
+        CoverslipError: no table of the images has such a column, or the table of predictions has one of this name.
     """
     if not keep:
         return
     columns = dict.fromkeys(column for record in records for column, _ in record.about)
     for name in keep:
+        if name == CLASSIFIER_COLUMN:
+            raise CoverslipError("kept-column-reserved", column=name)
         if name not in columns:
             raise CoverslipError("no-column-to-keep", column=name, columns=", ".join(columns))
 

@@ -5,30 +5,34 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 from pathlib import Path, PurePath
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE
 from coverslip.errors import CoverslipError
-from coverslip.evaluation import Metric, estimated_shares, holm
-from coverslip.evaluation.plates import wells_of, z_prime, z_score
-from coverslip.evaluation.proportions import (
-    Corrected,
-    ErrorRates,
-    Votes,
-    Z,
-    difference_of_means,
-    raw_shares,
-    samples_needed,
-    trend_of_shares,
+from coverslip.evaluation import Metric, estimated_shares
+from coverslip.evaluation.proportions import Corrected, ErrorRates, Votes, Z, raw_shares
+from coverslip.evaluation.sample_proportions import (
+    ClassProportion,
+    LabelShift,
+    SampleProportions,
+    Summary,
+    compared_conditions,
+    conditions_in_order,
+    controls_of_plates,
+    finite_number,
+    samples_for_difference,
+    trends_of_conditions,
+    values_of_condition,
+    with_z_scores,
 )
+from coverslip.events import Emit, OnProgress, ignore_progress, progress_reporter
 from coverslip.files import check_replaceable, plain_cell
 from coverslip.messages import text
-from coverslip.runs import Prediction, Predictions, Run, open_classifier, open_run
+from coverslip.progress import show
+from coverslip.runs import CLASSIFIER_COLUMN, Prediction, Predictions, Run, identity_of, open_classifier, open_run
 from coverslip.runs.documents import read_table, table_text, write_table
 from coverslip.runs.predictions import check_predictions_table, read_predictions
 
@@ -37,108 +41,9 @@ Floats = npt.NDArray[np.float64]
 RAW_METHOD = "votes of the classifier; Clopper-Pearson interval at the effective number of images"
 MELDED_METHOD = "adjusted counts; melded interval at effective numbers of images (Bayer, Fay and Graubard 2022)"
 DRAWS_METHOD = "adjusted counts by maximum likelihood; interval by draws at effective numbers of images"
-TREND_METHOD = "quasi-binomial GEE of samples with logit link; variance of Mancl and DeRouen (2001), t distribution"
-TREND_TEST = "t test of the slope of a quasi-binomial GEE"
 FOLDER = "folder"  # a name for the folder of each image, where tables have no such column
 MOST_UNFAMILIAR = 0.2  # share of unfamiliar images above which proportions are not corrected
-_FEWEST_SAMPLES = 3  # of each condition, for an interval of their difference
 _BY_CHANCE = 0.01
-_ROUNDED = 2e-6  # largest difference of probabilities in tables, which have six digits
-_MOST_LOG = 700.0  # whose exponential is a finite number
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClassProportion:
-    """The proportion of a class in some samples."""
-
-    count: float  # votes for the class
-    raw: Metric
-    corrected: Metric  # its value is None, with a reason, where it is not corrected
-    z_score: float | None = None  # distance from the negative controls of its plate in their standard deviations
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlateControls:
-    """The controls of a plate, or of all samples if these are no wells."""
-
-    plate: str  # empty: all samples
-    name: str  # the class
-    n_negative: int
-    n_positive: int
-    z_prime: float | None  # 1 - 3 (SD of positive + SD of negative controls) / distance of their means
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SampleProportions:
-    """The proportions of all classes in a sample, or in all samples of a condition."""
-
-    sample: str | None  # None: all samples of the condition
-    condition: str | None  # None: there are no conditions
-    n: int  # readable images
-    n_samples: int
-    n_uncertain: int  # of n
-    n_unfamiliar: int
-    n_unreadable: int  # not of n
-    classes: Mapping[str, ClassProportion]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConditionDifference:
-    """The difference of the proportion of a class between two conditions, with the sample as the unit."""
-
-    name: str  # the class
-    conditions: tuple[str, str]
-    difference: Metric  # second minus first
-    test: str
-    p: float | None
-    p_holm: float | None  # over all classes and pairs of conditions
-    effect_size: float | None  # Hedges' g
-    n_samples: tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConditionTrend:
-    """The change of the proportion of a class per unit of a condition that is a number, such as a dose."""
-
-    name: str  # the class
-    slope: Metric  # of the log odds
-    odds_ratio: Metric  # its exponential
-    test: str
-    p: float | None
-    p_holm: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SamplesNeeded:
-    """How many samples of each of two conditions would show a difference of the proportion of a class."""
-
-    name: str  # the class
-    n: int | None  # None: the samples of no condition vary, or more than 10,000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LabelShift:
-    """Whether two estimates of the proportions disagree, which they do not if the classifier errs as on its run."""
-
-    violated: bool
-    p: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
-    """The proportions of samples and conditions, and the comparison of conditions."""
-
-    classes: tuple[str, ...]
-    samples: tuple[SampleProportions, ...]
-    conditions: tuple[SampleProportions, ...]  # one without a name if there are no conditions
-    comparisons: tuple[ConditionDifference, ...]
-    trends: tuple[ConditionTrend, ...]
-    samples_needed: tuple[SamplesNeeded, ...]  # of each class; empty: no difference to detect was stated
-    controls: tuple[PlateControls, ...]  # of each plate and class; empty: no negative control was named
-    label_shift: LabelShift | None  # None: not corrected, or too few images
-    is_corrected: bool
-    method: str
-    assumption: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +62,11 @@ def summarise(
     condition: str | None = None,
     table: Path | str | None = None,
     run: Run | Path | str | None = None,
+    time: str | None = None,
     detect: float | None = None,
     negative: str | None = None,
     positive: str | None = None,
+    emit: Emit = show,
 ) -> Summary:
     """Count the classes in each sample, correct the proportions for the classifier's errors, and compare conditions.
 
@@ -173,10 +80,13 @@ def summarise(
         condition: the column with the condition of each sample, such as a dose.
         table: a CSV table with these columns and `image_id` or `path`; None: they are columns of the predictions.
         run: the run of the classifier, with predictions of test images; None: proportions are not corrected.
+        time: the column with the time point of each image, a number; then each sample and condition has proportions at
+            each time too.
         detect: a difference of proportions, between 0 and 1, for which the number of samples is computed.
         negative: the condition of the negative controls, for z-scores of samples. Samples whose names end in a well,
             such as `plate1/B03`, are compared with the controls of their plate.
         positive: the condition of the positive controls, for Z' of each plate.
+        emit: receives progress.
 
     Raises:
         CoverslipError: a file is not a table of predictions with the probability of each class, a table lacks a
@@ -189,9 +99,10 @@ def summarise(
         ['new']
     """
     files = [Path(file) for file in ([predictions] if isinstance(predictions, str | Path) else predictions)]
-    classes, rows = read_sampled(files, by, condition, None if table is None else Path(table))
+    classes, rows = read_sampled(files, by, condition, None if table is None else Path(table), time)
     opened = None if run is None else run_of_predictions(run, classes, rows, files[0])
-    return summary_of(classes, rows, opened, detect, controls=(negative, positive))
+    on_progress = progress_reporter(emit, "computing-proportions", "proportions")
+    return summary_of(classes, rows, opened, detect, controls=(negative, positive), on_progress=on_progress)
 
 
 def run_of_predictions(
@@ -199,33 +110,20 @@ def run_of_predictions(
 ) -> Run:
     """Open the run of a classifier, whose errors on test images are those of these predictions.
 
-    Tables of predictions do not contain the thresholds of their decisions. Decisions are therefore repeated with the
-    current thresholds of the classifier.
-
     Raises:
-        CoverslipError: the thresholds of the classifier have changed since these predictions, or the run has other
-            classes.
+        CoverslipError: the run has other classes, or the predictions are of another classifier, of other thresholds,
+            or for stated class proportions; or they do not contain their classifier.
     """
     opened = open_run(run)
     card = open_classifier(opened.classifier_folder).card
     if set(card.classes) != set(classes):
         raise CoverslipError("summary-other-classes", file=opened.classifier_folder, other=text("these-predictions"))
-    predictions = [row.prediction for row in rows if row.prediction.predicted in classes]
-    probability = np.array([row.probabilities for row in predictions])
-    number = [classes.index(str(row.predicted)) for row in predictions]
-    thresholds = np.ones(len(classes))
-    if card.operating_points is not None:
-        thresholds = np.array([card.operating_points[card.classes.index(name)] for name in classes])
-    of_predicted = np.arange(len(number)), number
-    largest = ((np.nan_to_num(probability) - _ROUNDED) / thresholds).max(axis=1)
-    is_other = (probability[of_predicted] + _ROUNDED) / thresholds[number] < largest
-    distance = probability[of_predicted] - card.uncertain_below
-    is_uncertain = np.array([row.decision == UNCERTAIN for row in predictions])
-    is_other |= is_uncertain & (distance > _ROUNDED)
-    is_other |= np.array([row.decision in classes for row in predictions]) & (distance < -_ROUNDED)
-    if is_other.any():
-        n = int(is_other.sum())
-        raise CoverslipError("predictions-of-other-thresholds", file=file, n_images=n, run=str(opened.folder))
+    is_known = {identity_of(opened.classifier_folder, card, is_rescaled=is_rescaled) for is_rescaled in (False, True)}
+    others = [row.classifier for row in rows if row.classifier not in is_known]
+    if not all(others):
+        raise CoverslipError("predictions-without-classifier", file=file, column=CLASSIFIER_COLUMN)
+    if others:
+        raise CoverslipError("predictions-of-other-thresholds", file=file, n_images=len(others), run=str(opened.folder))
     return opened
 
 
@@ -236,15 +134,18 @@ class SampledPrediction:
     prediction: Prediction
     sample: str
     condition: str | None = None  # None: there are no conditions
+    time: float | None = None  # None: unknown
+    classifier: str = ""  # the code of the classifier and its settings; empty: unknown
 
 
 def summary_of(
     classes: Sequence[str],
-    rows: Iterable[SampledPrediction],
+    rows: Sequence[SampledPrediction],
     run: Run | None,
     detect: float | None = None,
     *,
     controls: tuple[str | None, str | None] = (None, None),
+    on_progress: OnProgress = ignore_progress,
 ) -> Summary:
     """Return the proportions of the classes in these samples, as `summarise`.
 
@@ -254,6 +155,7 @@ def summary_of(
         run: the run of the classifier; None: proportions are not corrected.
         detect: as of `summarise`.
         controls: the conditions of negative and positive controls.
+        on_progress: called with the numbers of computed and of all proportions at times.
 
     Raises:
         CoverslipError: `detect` is no difference of proportions, or there is no such control.
@@ -266,7 +168,7 @@ def summary_of(
     samples = [
         _proportions({name: of_sample}, name, condition_of[name], classes, rates) for name, of_sample in images.items()
     ]
-    names = _in_order(condition_of.values())
+    names = conditions_in_order(condition_of.values())
     for control in controls:
         if control is not None and control not in names:
             raise CoverslipError(
@@ -277,12 +179,13 @@ def summary_of(
     shift = None if rates is None else _label_shift(list(images.values()), rates, prior)
     return Summary(
         classes=tuple(classes),
-        samples=tuple(_with_z_scores(samples, controls[0])),
+        samples=tuple(with_z_scores(samples, controls[0])),
         conditions=tuple(conditions),
-        comparisons=tuple(_comparisons(samples, names, classes)),
-        trends=tuple(_trends(samples, names, classes)),
-        samples_needed=() if detect is None else tuple(_samples_needed(samples, names, classes, detect)),
-        controls=tuple(_plate_controls(samples, controls, classes)),
+        comparisons=tuple(compared_conditions(samples, names, classes)),
+        trends=tuple(trends_of_conditions(samples, names, classes)),
+        samples_needed=() if detect is None else tuple(samples_for_difference(samples, names, classes, detect)),
+        series=_series(classes, rows, names, rates, on_progress),
+        controls=tuple(controls_of_plates(samples, controls, classes)),
         label_shift=shift,
         is_corrected=rates is not None,
         method=RAW_METHOD if rates is None else MELDED_METHOD if len(classes) == 2 else DRAWS_METHOD,
@@ -291,17 +194,18 @@ def summary_of(
 
 
 SUMMARY_COLUMNS = (
-    *("sample", "condition", "n_images", "n_uncertain", "n_unfamiliar", "n_unreadable", "class", "count"),
+    *("sample", "condition", "time", "n_images", "n_uncertain", "n_unfamiliar", "n_unreadable", "class", "count"),
     *("raw", "raw_low", "raw_high", "corrected", "corrected_low", "corrected_high", "reason", "z_score"),
 )
 
 
 def summary_rows(summary: Summary) -> Iterator[dict[str, object]]:
-    """Yield a row for each class in each sample, with `SUMMARY_COLUMNS`."""
-    for sample in summary.samples:
+    """Yield a row for each class in each sample, and at each time if there are times, with `SUMMARY_COLUMNS`."""
+    for sample in [each for each in summary.series if each.sample is not None] or summary.samples:
         for name, of_class in sample.classes.items():
             raw, corrected = of_class.raw, of_class.corrected
-            cells = (sample.sample, sample.condition, sample.n, sample.n_uncertain, sample.n_unfamiliar)
+            time = "" if sample.time is None else f"{sample.time:g}"
+            cells = (sample.sample, sample.condition, time, sample.n, sample.n_uncertain, sample.n_unfamiliar)
             values = (raw.value, raw.low, raw.high, corrected.value, corrected.low, corrected.high, corrected.reason)
             z_score = "" if of_class.z_score is None else of_class.z_score
             yield dict(
@@ -324,24 +228,32 @@ def write_summary(summary: Summary, file: Path) -> None:
 
 
 def write_grouped(summary: Summary, file: Path) -> None:
-    """Write a CSV table for GraphPad Prism: a column for each condition of a class, and a row for each sample of it.
+    """Write the table of `grouped_rows` as CSV.
 
     Raises:
         CoverslipError: the file exists and is no such table, or cannot be written.
     """
+    columns, rows = grouped_rows(summary)
+    check_replaceable(file, table_text(columns, ()).rstrip().encode())
+    write_table(file, columns, rows)
+
+
+def grouped_rows(summary: Summary) -> tuple[list[str], list[dict[str, object]]]:
+    """Return a table for GraphPad Prism: a column for each condition of a class, and a row for each sample of it."""
     columns: dict[str, list[float]] = {}
     for name in summary.classes:
         for condition in summary.conditions:
             title = f"{name}: {condition.condition or text('all-samples')}"
-            columns[title] = _values(summary.samples, condition.condition, name)
-    check_replaceable(file, table_text(list(columns), ()).rstrip().encode())
+            columns[title] = values_of_condition(summary.samples, condition.condition, name)
     n_rows = max(map(len, columns.values()))
-    rows = ({title: values[k] if k < len(values) else "" for title, values in columns.items()} for k in range(n_rows))
-    write_table(file, list(columns), rows)
+    rows: list[dict[str, object]] = [
+        {title: values[k] if k < len(values) else "" for title, values in columns.items()} for k in range(n_rows)
+    ]
+    return list(columns), rows
 
 
 def read_sampled(
-    files: Sequence[Path], by: str | None, condition: str | None, table: Path | None
+    files: Sequence[Path], by: str | None, condition: str | None, table: Path | None, time: str | None = None
 ) -> tuple[tuple[str, ...], list[SampledPrediction]]:
     """Return the classes, and the predictions with their samples in the order of the tables.
 
@@ -350,11 +262,12 @@ def read_sampled(
         by: None: all images of a condition are one sample.
         condition: the column with the condition.
         table: the table to join.
+        time: the column with the time point.
 
     Raises:
         CoverslipError: as `summarise`.
     """
-    joined = None if table is None else _JoinedTable(table, [name for name in (by, condition) if name])
+    joined = None if table is None else _JoinedTable(table, [name for name in (by, condition, time) if name])
     for file in files:
         check_predictions_table(file)
     tables = [(file, read_predictions(file)) for file in files]
@@ -366,11 +279,9 @@ def read_sampled(
         if set(predicted.classes) != set(classes):
             raise CoverslipError("summary-other-classes", file=file, other=str(files[0]))
         order = [predicted.classes.index(name) for name in classes]
-        columns: Iterable[Mapping[str, str]] = read_table(file)
-        if joined is not None:
-            columns = (joined.row_of(row.image_id, row.path) for row in predicted)
         named = joined.file if joined else file
-        for row, about in zip(predicted, columns, strict=True):
+        for row, cells in zip(predicted, read_table(file), strict=True):
+            about: Mapping[str, str] = joined.row_of(row.image_id, row.path) if joined else cells
             value = _cell(about, condition, row.path, named, folders) if condition else None
             sample = _cell(about, by, row.path, named, folders) if by else value or text("all-samples")
             if condition_of.setdefault(sample, value) != value:
@@ -378,7 +289,8 @@ def read_sampled(
                     "sample-of-two-conditions", file=named, sample=sample, first=condition_of[sample], second=value
                 )
             in_order = replace(row, probabilities=tuple(row.probabilities[k] for k in order if row.probabilities))
-            rows.append(SampledPrediction(in_order, sample, value))
+            at = None if time is None else _time(_cell(about, time, row.path, named, folders), time, row.path, named)
+            rows.append(SampledPrediction(in_order, sample, value, at, cells.get(CLASSIFIER_COLUMN, "")))
     if all(row.prediction.decision == UNREADABLE for row in rows):
         raise CoverslipError("summary-without-images", file=files[0])
     return classes, rows
@@ -438,6 +350,13 @@ def _cell(about: Mapping[str, str], column: str, path: str, file: Path, folders:
     if column == FOLDER:
         return folders[PurePath(path).parent]
     raise CoverslipError("summary-no-column", file=file, column=column, columns=", ".join(about) or "-")
+
+
+def _time(cell: str, column: str, path: str, file: Path) -> float:
+    time = finite_number(cell)
+    if time is None:
+        raise CoverslipError("summary-no-time", file=file, column=column, value=cell, path=path)
+    return time
 
 
 class _JoinedTable:
@@ -521,12 +440,44 @@ def votes_on_test_images(run: Run, classes: Sequence[str], vote: Callable[[Predi
     return by_class
 
 
+def _series(
+    classes: Sequence[str],
+    rows: Iterable[SampledPrediction],
+    conditions: Sequence[str | None],
+    rates: ErrorRates | None,
+    on_progress: OnProgress,
+) -> tuple[SampleProportions, ...]:
+    """Return the proportions of each sample, then of each condition, in the order of time."""
+    of_time: dict[float, list[SampledPrediction]] = defaultdict(list)
+    for row in rows:
+        if row.time is not None:
+            of_time[row.time].append(row)
+    at_times = [(time, *_samples(classes, of_time[time])) for time in sorted(of_time)]
+    parts = [
+        ({sample: images[sample]}, sample, condition_of[sample], time)
+        for sample in dict.fromkeys(sample for _, images, _ in at_times for sample in images)
+        for time, images, condition_of in at_times
+        if sample in images
+    ]
+    wholes = [
+        ({name: each for name, each in images.items() if condition_of[name] == condition}, None, condition, time)
+        for condition in conditions
+        for time, images, condition_of in at_times
+    ]
+    series = []
+    for images, sample, condition, time in (*parts, *(whole for whole in wholes if whole[0])):
+        series.append(_proportions(images, sample, condition, classes, rates, time))
+        on_progress(len(series), len(parts) + len(wholes))
+    return tuple(series)
+
+
 def _proportions(
     images: Mapping[str, _Images],
     sample: str | None,
     condition: str | None,
     classes: Sequence[str],
     rates: ErrorRates | None,
+    time: float | None = None,
 ) -> SampleProportions:
     readable = [each for each in images.values() if len(each.votes)]
     decisions = sum((each.decisions for each in images.values()), Counter[str]())
@@ -564,6 +515,7 @@ def _proportions(
     return SampleProportions(
         sample=sample,
         condition=condition,
+        time=time,
         n=n,
         n_samples=len(images),
         n_uncertain=decisions[UNCERTAIN],
@@ -590,165 +542,3 @@ def _label_shift(images: Sequence[_Images], rates: ErrorRates, prior: Sequence[f
         z = abs(float(adjusted.shares[k]) - (estimate.value or 0.0)) / max(error, 1e-9)
         p = min(p, 2 * float(ndtr(-z)) * len(estimates))
     return LabelShift(violated=p < _BY_CHANCE, p=min(p, 1.0))
-
-
-def _values(samples: Sequence[SampleProportions], condition: str | None, name: str) -> list[float]:
-    """Return the proportion of a class in each readable sample of a condition, as `shares_of_samples`."""
-    shares = shares_of_samples(samples, name)
-    values = (shares[str(each.sample)] for each in samples if each.condition == condition)
-    return [value for value in values if value is not None]
-
-
-def _comparisons(
-    samples: Sequence[SampleProportions], names: Sequence[str | None], classes: Sequence[str]
-) -> list[ConditionDifference]:
-    differences = []
-    for first, second in combinations([name for name in names if name is not None], 2):
-        for name in classes:
-            a, b = _values(samples, first, name), _values(samples, second, name)
-            comparison = ConditionDifference(
-                name=name, conditions=(first, second), difference=Metric(value=None, reason=""),
-                test="Welch's t test of samples", p=None, p_holm=None, effect_size=None, n_samples=(len(a), len(b)),
-            )  # fmt: skip
-            if min(len(a), len(b)) < _FEWEST_SAMPLES:
-                reason = text("summary-few-samples", n_needed=_FEWEST_SAMPLES)
-                value = float(np.mean(b) - np.mean(a)) if a and b else None
-                metric = Metric(value=value, reason=reason, n_groups=len(a) + len(b))
-            else:
-                welch = difference_of_means(a, b)
-                metric = Metric(
-                    value=welch.value, low=welch.low, high=welch.high, method="Welch", n_groups=len(a) + len(b)
-                )
-                comparison = replace(comparison, p=welch.p, effect_size=welch.effect_size)
-            differences.append(replace(comparison, difference=metric))
-    return _adjusted(differences, classes)
-
-
-def _trends(
-    samples: Sequence[SampleProportions], names: Sequence[str | None], classes: Sequence[str]
-) -> list[ConditionTrend]:
-    named = [name for name in names if name is not None]
-    doses = {name: dose for name in named if (dose := _number(name)) is not None}
-    if len(doses) < _FEWEST_SAMPLES or len(doses) < len(named):
-        return []
-    trends = []
-    for name in classes:
-        pairs = [(dose, value) for condition, dose in doses.items() for value in _values(samples, condition, name)]
-        if len({dose for dose, _ in pairs}) < _FEWEST_SAMPLES:  # samples without a readable image
-            return []
-        fit = trend_of_shares([dose for dose, _ in pairs], [value for _, value in pairs])
-        slope = Metric(
-            value=fit.value,
-            low=fit.low,
-            high=fit.high,
-            method=TREND_METHOD,
-            reason=text("trend-not-estimable") if fit.value is None else None,
-            n_groups=len(pairs),
-        )
-        ratio = replace(slope, value=_exp(slope.value), low=_exp(slope.low), high=_exp(slope.high))
-        trends.append(ConditionTrend(name=name, slope=slope, odds_ratio=ratio, test=TREND_TEST, p=fit.p, p_holm=None))
-    return _adjusted(trends, classes)
-
-
-def _exp(value: float | None) -> float | None:
-    return None if value is None else float(np.exp(np.clip(value, -_MOST_LOG, _MOST_LOG)))
-
-
-def _plates_of(samples: Sequence[SampleProportions]) -> dict[str, str]:
-    """Return the plate of each sample; if not all samples are wells, they have one in common."""
-    names = [str(each.sample) for each in samples]
-    wells = wells_of(names)
-    return dict.fromkeys(names, "") if wells is None else {name: well.plate for name, well in wells.items()}
-
-
-def shares_of_samples(samples: Sequence[SampleProportions], name: str) -> dict[str, float | None]:
-    """Return the proportion of a class in each sample: corrected if all samples are, else counted."""
-    readable = [each for each in samples if each.n]
-    is_corrected = all(each.classes[name].corrected.value is not None for each in readable)
-    return {
-        str(each.sample): (each.classes[name].corrected if is_corrected else each.classes[name].raw).value
-        for each in samples
-    }
-
-
-def _controls_on(samples: Sequence[SampleProportions], plate: str, condition: str | None, name: str) -> list[float]:
-    """Return the proportions of a class in the controls of a plate."""
-    shares, plates = shares_of_samples(samples, name), _plates_of(samples)
-    values = (
-        shares[str(each.sample)]
-        for each in samples
-        if condition is not None and each.condition == condition and plates[str(each.sample)] == plate
-    )
-    return [value for value in values if value is not None]
-
-
-def _with_z_scores(samples: Sequence[SampleProportions], negative: str | None) -> Iterator[SampleProportions]:
-    if negative is None or not samples:
-        yield from samples
-        return
-    plates = _plates_of(samples)
-    names = list(samples[0].classes)
-    shares = {name: shares_of_samples(samples, name) for name in names}
-    of_plate = {
-        (plate, name): _controls_on(samples, plate, negative, name) for plate in {*plates.values()} for name in names
-    }
-    for each in samples:
-        sample, classes = str(each.sample), {}
-        for name, proportion in each.classes.items():
-            value = shares[name][sample]
-            score = None if value is None else z_score(value, of_plate[plates[sample], name])
-            classes[name] = replace(proportion, z_score=score)
-        yield replace(each, classes=classes)
-
-
-def _plate_controls(
-    samples: Sequence[SampleProportions], controls: tuple[str | None, str | None], classes: Sequence[str]
-) -> Iterator[PlateControls]:
-    if controls[0] is None:
-        return
-    for plate in dict.fromkeys(_plates_of(samples).values()):
-        for name in classes:
-            negative, positive = (_controls_on(samples, plate, control, name) for control in controls)
-            yield PlateControls(
-                plate=plate,
-                name=name,
-                n_negative=len(negative),
-                n_positive=len(positive),
-                z_prime=z_prime(negative, positive),
-            )
-
-
-def _samples_needed(
-    samples: Sequence[SampleProportions], names: Sequence[str | None], classes: Sequence[str], difference: float
-) -> Iterator[SamplesNeeded]:
-    for name in classes:
-        values = [_values(samples, condition, name) for condition in names]
-        yield SamplesNeeded(name=name, n=samples_needed(values, difference))
-
-
-Tested = TypeVar("Tested", ConditionDifference, ConditionTrend)
-
-
-def _adjusted(tests: Sequence[Tested], classes: Sequence[str]) -> list[Tested]:
-    """Adjust p over all tests. Of two classes, only one is counted: the proportion of the other is its complement."""
-    counted = [each.p for each in tests if len(classes) > 2 or each.name == classes[0]]
-    repeats = len(tests) // len(counted) if counted else 1
-    adjusted = [p for p in holm(counted) for _ in range(repeats)]
-    return [replace(each, p_holm=p) for each, p in zip(tests, adjusted, strict=True)]
-
-
-def _in_order(names: Iterable[str | None]) -> list[str | None]:
-    """Return each condition once: numbers by size, else in the order of the tables."""
-    once: list[str | None] = list(dict.fromkeys(names))
-    numbers = [_number(name) for name in once]
-    if any(number is None for number in numbers):
-        return once
-    return [name for _, name in sorted(zip(numbers, once, strict=True), key=lambda pair: pair[0] or 0.0)]
-
-
-def _number(name: str | None) -> float | None:
-    try:
-        value = float(name or "")
-    except ValueError:
-        return None
-    return value if np.isfinite(value) else None

@@ -16,6 +16,7 @@ from coverslip.datasets import UNREADABLE
 from coverslip.errors import CoverslipError
 from coverslip.evaluation import Metric
 from coverslip.evaluation.proportions import EffectiveCounts, Votes, pooled_counts, raw_shares
+from coverslip.evaluation.sample_proportions import ClassProportion, SampleProportions
 from coverslip.evaluation.spot_check import (
     CheckedSample,
     difference_with_interval,
@@ -27,9 +28,7 @@ from coverslip.evaluation.spot_check import (
 )
 from coverslip.files import check_replaceable
 from coverslip.inference.proportions import (
-    ClassProportion,
     SampledPrediction,
-    SampleProportions,
     error_rates,
     read_csv,
     read_sampled,

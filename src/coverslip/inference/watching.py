@@ -15,16 +15,25 @@ from pathlib import Path
 from coverslip.datasets import UNREADABLE, ImageRecord, list_images, name_as_text, name_from_text
 from coverslip.errors import BadDataset, CoverslipError, Stopped
 from coverslip.events import Emit, Noted, Progressed
-from coverslip.files import sha256_file, sha256_json
+from coverslip.files import sha256_file
 from coverslip.inference.classifier import BATCH_SIZE, Classifier, load_classifier
 from coverslip.inference.new_images import EstimatedShares, note_on_thresholds
 from coverslip.inference.predicting import MAX_REASONS, Summary, summary_of, unreadable_note
 from coverslip.messages import note
 from coverslip.progress import show
-from coverslip.runs import Format, Layout, Prediction, Run, check_output, fingerprint_of, growing_table
+from coverslip.runs import (
+    CLASSIFIER_COLUMN,
+    Format,
+    Layout,
+    Prediction,
+    Run,
+    check_output,
+    growing_table,
+    identity_of,
+)
 from coverslip.stopping import BY_SIGNAL, Stop, signals_stop
 
-FILE_COLUMN, CLASSIFIER_COLUMN = "file_sha256", "classifier"
+FILE_COLUMN = "file_sha256"
 _SECONDS_BETWEEN_LISTINGS = 0.5
 _LISTING_SHARE = 0.2  # of the time, for large folders
 _UNREADABLE_FACTOR = 10  # an unreadable file must be unchanged for this many times longer
@@ -96,7 +105,7 @@ def watch(
     if rescale:
         classifier = classifier.with_rescaling()
     layout = Layout(classifier.classes, top_k, (FILE_COLUMN, CLASSIFIER_COLUMN))
-    identity = sha256_json([fingerprint_of(classifier.path), classifier.card.model_dump(mode="json"), rescale])[:16]
+    identity = identity_of(classifier.path, classifier.card, is_rescaled=rescale)
     decisions, shares = Counter[str](), EstimatedShares(classifier.card)
     with signals_stop(), growing_table(out, layout, format) as table:
         images = _Images(folder, quiet_seconds)

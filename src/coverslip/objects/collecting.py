@@ -22,6 +22,8 @@ from coverslip.objects.outlines import OutlineBuilder, trace_labels
 from coverslip.objects.table import UNKNOWN, FieldOfView, Objects, ObjectsBuilder
 from coverslip.progress import show
 
+_MEGAPIXEL = 10**6
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:
@@ -151,17 +153,24 @@ def objects_of_finder(
         BadDataset: no field can be read, or there are no objects.
         CoverslipError: the finder or its file does not exist, or it failed.
     """
-    builder, report = ObjectsBuilder(), progress_reporter(emit, "finding-objects", "fields")
+    builder, report = ObjectsBuilder(), progress_reporter(emit, "finding-objects", "megapixels")
+    n_pixels, n_done = sum(each.n_times * each.width * each.height for each in names.fields), 0
     warnings: dict[str, tuple[Note, list[str]]] = {}
     n_objects = n_read = 0
-    for done, each in enumerate(names.fields, start=1):
+
+    def report_pixels(done: int, of_plane: int) -> None:
+        report((n_done + done) // _MEGAPIXEL, n_pixels // _MEGAPIXEL)
+
+    for each in names.fields:
         outlines, object_ids, times = OutlineBuilder(), list[str](), list[int]()
+        n_of_plane, n_before = each.width * each.height, n_done
         try:
             for t in range(each.n_times):
                 plan = ReadPlan(series=each.series or 0, t=t, z="max" if each.n_z > 1 else 0)
                 pixels = read_pixels(each.path, plan).array
                 size = None if each.pixel_size_um is None else pixel_side(each.pixel_size_um)
-                result = find_with(finder, pixels, settings, size, file)
+                result = find_with(finder, pixels, settings, size, file, report_pixels)
+                n_done += n_of_plane
                 for warning in result.warnings:
                     warnings.setdefault(warning.code, (warning, []))[1].append(each.name)
                 labels, traced = trace_labels(result.labels)
@@ -172,10 +181,11 @@ def objects_of_finder(
             reason = one_line(f"{error.what}. {error.do}", 300)
             emit(Noted.of(note("field-unreadable", level="warning", field=one_line(each.name), reason=reason)))
             continue
+        finally:
+            n_done = n_before + each.n_times * n_of_plane
         n_read += 1
         n_objects += len(object_ids)
         builder.add(each, outlines.finish(), object_id=object_ids, t=times)
-        report(done, len(names.fields))
     for warning, fields in warnings.values():
         listed = some(dict.fromkeys(fields), 3)
         text_of_fields = text(

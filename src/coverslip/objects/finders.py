@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coverslip.errors import CoverslipError
+from coverslip.events import OnProgress
 from coverslip.messages import note, text
 from coverslip.objects.finding import FinderResult, FinderSettings, find_objects
 from coverslip.objects.instanseg import find_with_instanseg
@@ -63,6 +64,7 @@ def find_with(
     settings: FinderSettings | None = None,
     pixel_size_um: float | None = None,
     file: Path | None = None,
+    report: OnProgress = lambda done, total: None,
 ) -> FinderResult:
     """Find the objects of a field with the finder of this name.
 
@@ -70,13 +72,14 @@ def find_with(
         name: a name of `list_finders()`.
         pixels, settings, pixel_size_um: as for `find_objects`. Other finders use those settings that suit them.
         file: the file that the finder needs.
+        report: receives the numbers of searched pixels and of all pixels.
 
     Raises:
         CoverslipError: there is no such finder, its file is missing, it failed, or its result is no label image.
     """
     settings = settings or FinderSettings()
     if name == CLASSICAL.name:
-        return find_objects(pixels, settings, pixel_size_um)
+        return find_objects(pixels, settings, pixel_size_um, report)
     table = {finder.name: finder for finder in list_finders()}
     if name not in table:
         raise CoverslipError("finder-unknown", name=name, names=", ".join(table))
@@ -92,6 +95,7 @@ def find_with(
         reason = str(error) or type(error).__name__
         raise CoverslipError("finder-failed", file=file, name=name, reason=reason) from error
     labels = _checked(name, labels, pixels.shape[:2])
+    report(labels.size, labels.size)
     warnings = () if labels.any() else (note("finder-nothing", level="warning"),)
     return FinderResult(labels, warnings, settings)
 

@@ -21,7 +21,9 @@ distance.
 """
 
 import math
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -30,6 +32,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from coverslip.errors import CoverslipError
+from coverslip.events import OnProgress
+from coverslip.machine import n_cores
 from coverslip.messages import Note, note
 
 Float32 = NDArray[np.float32]
@@ -66,6 +70,7 @@ _OVERVIEW_PIXELS = 250_000
 _SAMPLE_PIXELS = 4_200_000  # a field of at most this many pixels is its own sample
 _SAMPLE_SIDE, _N_SAMPLES = 512, 16
 _TILE_SIDE = 1536
+_MOST_THREADS = 4  # each needs about 200 MiB for its tile
 _MOST_MARGIN = 512
 
 
@@ -108,7 +113,10 @@ class FinderResult:
 
 
 def find_objects(
-    pixels: NDArray[np.generic], settings: FinderSettings | None = None, pixel_size_um: float | None = None
+    pixels: NDArray[np.generic],
+    settings: FinderSettings | None = None,
+    pixel_size_um: float | None = None,
+    report: OnProgress = lambda done, total: None,
 ) -> FinderResult:
     """Find the objects of a field.
 
@@ -116,6 +124,7 @@ def find_objects(
         pixels: (H, W) or (H, W, channels), of any integer or real type. Pixels that are not finite are background.
         settings: None: all are estimated.
         pixel_size_um: side of a pixel in micrometers, for a diameter in micrometers.
+        report: receives the number of searched pixels, and of all pixels, after each tile of a large field.
 
     Raises:
         CoverslipError: the array is no image, the channel does not exist, or the pixel size is unknown while the
@@ -127,7 +136,7 @@ def find_objects(
     if field.span == 0:
         return FinderResult(np.zeros(field.shape, np.int32), (note("finder-nothing", level="warning"),), settings)
     model = _estimate(field, settings, px_per_unit)
-    labels, tally = _segment(field, model, settings)
+    labels, tally = _segment(field, model, settings, report)
     estimated = settings.model_copy(
         update={
             "objects": "bright" if model.sign > 0 else "dark",
@@ -463,14 +472,26 @@ class _Tally:
     n_object_pixels: int = 0
 
 
-def _segment(field: _Field, model: _Model, settings: FinderSettings) -> tuple[Labels, _Tally]:
+def _segment(field: _Field, model: _Model, settings: FinderSettings, report: OnProgress) -> tuple[Labels, _Tally]:
     height, width = field.shape
     labels = np.zeros(field.shape, np.int32)
     tally = _Tally()
     margin = min(_MOST_MARGIN, math.ceil(3 * model.diameter + 4 * model.smoothing))
     side = max(height, width) if height * width <= _SAMPLE_PIXELS else _TILE_SIDE
-    for core, tile in tiles_of(field.shape, side, margin):
-        _segment_tile(field, model, settings, core, tile, labels, tally)
+    tiles = list(tiles_of(field.shape, side, margin))
+    n_done, n_threads = 0, min(n_cores(), len(tiles), _MOST_THREADS)
+    with ThreadPoolExecutor(n_threads, thread_name_prefix="find") as pool:
+        ahead: deque[Future[_TileObjects]] = deque()
+        try:
+            for position, (core, tile) in enumerate(tiles):
+                while len(ahead) < n_threads and position + len(ahead) < len(tiles):
+                    ahead.append(pool.submit(_find_in_tile, field, model, settings, *tiles[position + len(ahead)]))
+                # In the order of the tiles, so that the result does not depend on the number of threads.
+                _add_objects(ahead.popleft().result(), model, core, tile, labels, tally)
+                n_done += (core[0].stop - core[0].start) * (core[1].stop - core[1].start)
+                report(n_done, height * width)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
     return labels, tally
 
 
@@ -487,10 +508,17 @@ def tiles_of(shape: tuple[int, int], side: int, margin: int) -> Iterator[tuple[S
             yield core, (rows, columns)
 
 
-def _segment_tile(
-    field: _Field, model: _Model, settings: FinderSettings, core: Slices, tile: Slices, labels: Labels, tally: _Tally
-) -> None:
-    """Write the objects whose innermost pixel is in the core of a tile."""
+@dataclass(frozen=True, slots=True)
+class _TileObjects:
+    """Objects in a tile with its margin."""
+
+    n_object_pixels: int  # in the core of the tile, before objects are divided
+    labels: Labels | None  # 0 is background; None: there are no objects
+    innermost: NDArray[np.int64]  # flat position of the innermost pixel of objects 1 to n
+
+
+def _find_in_tile(field: _Field, model: _Model, settings: FinderSettings, core: Slices, tile: Slices) -> _TileObjects:
+    """Return the objects in a tile."""
     from scipy import ndimage
 
     signal = _signal(field, tile, model.sign, model.background, model.smoothing)
@@ -498,24 +526,36 @@ def _segment_tile(
     if settings.threshold == "local":
         mask &= signal > ndimage.gaussian_filter(signal, 1.5 * model.diameter)
     mask = _fill_holes(mask, math.pi / 4 * model.diameter**2)
-    tally.n_object_pixels += int(mask[_within(core, tile)].sum())
+    n_object_pixels = int(mask[_within(core, tile)].sum())
     if not mask.any() or mask.all():
-        return
+        return _TileObjects(n_object_pixels, None, np.empty(0, np.int64))
     objects, innermost = _divide(mask.astype(np.int32), model.diameter / 2, settings.split)
     if settings.threshold == "log":
         # A neck that the first outline hides may appear in the tighter one.
         objects = _at_own_brightness(objects, signal)
         objects, innermost = _divide(objects, model.diameter / 2, settings.split)
         objects = _at_own_brightness(objects, signal)
-    row, column = innermost // mask.shape[1] + tile[0].start, innermost % mask.shape[1] + tile[1].start
+    return _TileObjects(n_object_pixels, objects, innermost)
+
+
+def _add_objects(
+    objects: _TileObjects, model: _Model, core: Slices, tile: Slices, labels: Labels, tally: _Tally
+) -> None:
+    """Write the objects whose innermost pixel is in the core of a tile."""
+    tally.n_object_pixels += objects.n_object_pixels
+    if objects.labels is None:
+        return
+    innermost = objects.innermost
+    row, column = np.unravel_index(innermost, objects.labels.shape)
+    row, column = row + tile[0].start, column + tile[1].start
     is_owned = (row >= core[0].start) & (row < core[0].stop) & (column >= core[1].start) & (column < core[1].stop)
     target = labels[tile]
-    areas = np.bincount(objects[target == 0], minlength=len(innermost) + 1)[1:]
+    areas = np.bincount(objects.labels[target == 0], minlength=len(innermost) + 1)[1:]
     is_kept = is_owned & (areas >= max(1.0, _LEAST_AREA * math.pi / 4 * model.diameter**2))
     numbers = np.zeros(len(innermost) + 1, np.int32)
     numbers[1:][is_kept] = np.arange(1, is_kept.sum() + 1) + tally.n_objects
     tally.n_objects += int(is_kept.sum())
-    new = numbers[objects]
+    new = numbers[objects.labels]
     np.copyto(target, new, where=(new > 0) & (target == 0))
 
 

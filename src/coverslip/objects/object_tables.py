@@ -1,4 +1,4 @@
-"""Tables of objects of other programs (CellProfiler, QuPath, ilastik, scikit-image, TrackMate), and plain points."""
+"""Tables of objects of CellProfiler, QuPath, ilastik, scikit-image, ImageJ and TrackMate, and plain points."""
 
 import math
 import re
@@ -26,7 +26,7 @@ class TableKind:
 
     name: str
     columns: Mapping[str, tuple[str, ...]]  # the columns of each meaning, best first
-    needs: tuple[str, ...]  # columns by which the kind is recognized
+    needs: tuple[tuple[str, ...], ...]  # columns by which the kind is recognized: all of one of these
     center_offset: float = 0.0  # 0.5: positions count centers of pixels from 0
     is_inclusive: bool = False  # whether the maximum of a box is its last pixel
     n_header_lines: int = 1
@@ -66,7 +66,7 @@ KINDS = (
             "x_max": ("areashape_boundingboxmaximum_x",),
             "y_max": ("areashape_boundingboxmaximum_y",),
         },
-        ("imagenumber", "objectnumber"),
+        (("imagenumber", "objectnumber"),),
         center_offset=0.5,
     ),
     TableKind(
@@ -79,7 +79,7 @@ KINDS = (
             "y": ("position_y",),
             "radius": ("radius",),
         },
-        ("track_id", "position_x", "position_y", "frame"),
+        (("track_id", "position_x", "position_y", "frame"),),
         center_offset=0.5,
     ),
     TableKind(
@@ -96,7 +96,7 @@ KINDS = (
             "x_max": ("bounding_box_maximum_0",),
             "y_max": ("bounding_box_maximum_1",),
         },
-        ("center_of_the_object_0",),
+        (("center_of_the_object_0",),),
         center_offset=0.5,
         is_inclusive=True,
     ),
@@ -114,11 +114,25 @@ KINDS = (
             "x_max": ("bbox_3",),
             "y_max": ("bbox_2",),
         },
-        ("label", "bbox_0"),
+        (("label", "bbox_0"), ("label", "centroid_0")),
         center_offset=0.5,
     ),
-    TableKind("qupath-table", {**_PLAIN, "label": _CLASSES}, ("image", "object_id", "centroid_x", "centroid_y")),
-    TableKind("table", _PLAIN, ()),
+    TableKind(  # the column Label names the image, and the ROI in it
+        "imagej",
+        {
+            "image": ("label",),
+            "object_id": ("",),
+            "x": ("x", "xm"),
+            "y": ("y", "ym"),
+            "x_min": ("bx",),
+            "y_min": ("by",),
+            "width": ("width",),
+            "height": ("height",),
+        },
+        (("", "label", "bx"), ("", "label", "xm"), ("", "label", "area", "x", "y")),
+    ),
+    TableKind("qupath-table", {**_PLAIN, "label": _CLASSES}, (("image", "object_id", "centroid_x", "centroid_y"),)),
+    TableKind("table", _PLAIN, ((),)),
 )
 MEANINGS = tuple(_PLAIN)
 
@@ -176,7 +190,7 @@ def _is_number(cell: str) -> bool:
 def kind_of_table(columns: Sequence[str]) -> TableKind:
     """Return the kind of a table with these columns."""
     names = set(map(_plain, columns))
-    return next(kind for kind in KINDS if names.issuperset(kind.needs))
+    return next(kind for kind in KINDS if any(map(names.issuperset, kind.needs)))
 
 
 def columns_of(table: ObjectTable, kind: TableKind, mapping: Mapping[str, str]) -> dict[str, Column]:
@@ -197,19 +211,22 @@ def columns_of(table: ObjectTable, kind: TableKind, mapping: Mapping[str, str]) 
             raise BadDataset(
                 "unknown-object-meaning", file=table.file, meaning=one_line(meaning), meanings=", ".join(MEANINGS)
             )
+    recognized = _without_name_of_objects(plain) if kind.name == "cellprofiler" else plain
     for meaning, names in {**_PLAIN_EMPTY, **kind.columns}.items():
         if meaning in mapping:
             if not mapping[meaning]:
                 continue
-            names = (_plain(mapping[meaning]),)
-            if names[0] not in plain:
+            name = _plain(mapping[meaning])
+            at = plain.index(name) if name in plain else None
+            if at is None:
                 raise BadDataset(
                     "unknown-object-column",
                     file=table.file,
                     column=one_line(mapping[meaning]),
                     columns=one_line(", ".join(table.columns), 400),
                 )
-        at = next((plain.index(name) for name in names if name in plain), None)
+        else:
+            at = next((recognized.index(name) for name in names if name in recognized), None)
         if at is not None:
             unit = plain_name(table.columns[at])
             columns[meaning] = Column(at, table.columns[at], bool(_MICROMETERS.search(unit)))
@@ -217,6 +234,17 @@ def columns_of(table: ObjectTable, kind: TableKind, mapping: Mapping[str, str]) 
         raise BadDataset("no-positions-in-table", file=table.file, columns=one_line(", ".join(table.columns), 400))
     return columns
 
+
+def _without_name_of_objects(plain: Sequence[str]) -> list[str]:
+    """Return the names of CellProfiler's columns. In tables for databases, the name of the objects precedes them.
+
+    If the table has several kinds of objects, such as cells and nuclei, these are the first ones.
+    """
+    match = next(filter(None, map(_OF_OBJECTS.match, plain)), None)
+    return [name.removeprefix(match[1]) if match else name for name in plain]
+
+
+_OF_OBJECTS = re.compile(r"(.+_)(?:areashape_center|areashape_boundingbox|location_center)")
 
 _PLAIN_EMPTY: dict[str, tuple[str, ...]] = dict.fromkeys(MEANINGS, ())
 
@@ -237,12 +265,13 @@ def read_object_table(
         BadDataset: cells are invalid; the error lists the first lines.
     """
     is_numbered = "image_number" in columns and "image" not in columns
-    image_of_number = _cellprofiler_images(table.file, objects.names) if is_numbered else {}
+    files = [k for k, name in enumerate(table.columns) if _NAMES_OF_FILES.match(name)] if is_numbered else []
+    image_of_number = _cellprofiler_images(table.file, objects.names) if is_numbered and not files else {}
     faults: list[tuple[int, str]] = []
     n_faults = 0
     for line, cells in _data_rows(table, kind, columns):
         try:
-            field = _field_of(cells, columns, objects.names, image_of_number) or of
+            field = _field_of(cells, kind, columns, objects.names, image_of_number, files) or of
             if field is None:
                 continue
             _add(cells, columns, kind, field, objects, table.file)
@@ -273,14 +302,33 @@ def _data_rows(table: ObjectTable, kind: TableKind, columns: dict[str, Column]) 
 
 
 def _field_of(
-    cells: Sequence[str], columns: Mapping[str, Column], names: FieldNames, image_of_number: Mapping[str, FieldOfView]
+    cells: Sequence[str],
+    kind: TableKind,
+    columns: Mapping[str, Column],
+    names: FieldNames,
+    image_of_number: Mapping[str, FieldOfView],
+    files: Sequence[int],
 ) -> FieldOfView | None:
-    """Return the field of a row; None if the row names none, or one that does not exist."""
+    """Return the field of a row; None if the row names none, or one that does not exist.
+
+    Args:
+        cells: of the row.
+        kind: of the table.
+        columns: of each meaning.
+        names: of the fields.
+        image_of_number: by ImageNumber.
+        files: the columns with the files of each channel, if the table has them.
+    """
+    if files:
+        trial = replace(names, unmatched={}, ambiguous={})
+        matches = (trial.match(cells[k]) for k in files)
+        return next((field for field in matches if field is not None), None) or names.match(cells[files[0]])
     if "image" not in columns:
         number = columns.get("image_number")
         return None if number is None else image_of_number.get(cells[number.index])
     series = _integer(cells, columns.get("series"))
-    return names.match(cells[columns["image"].index], series)
+    name = cells[columns["image"].index]
+    return names.match(name.partition(":")[0] if kind.name == "imagej" else name, series)
 
 
 def _add(
@@ -335,9 +383,16 @@ def _add(
         point=point,
         diameter=None if values["radius"] is None else 2 * values["radius"],
         object_id=cells[columns["object_id"].index] if "object_id" in columns else "",
-        label=cells[columns["label"].index] if "label" in columns else "",
+        label=_label(cells, kind, columns),
         t=UNKNOWN if (t := _integer(cells, columns.get("t"))) is None else t,
     )
+
+
+def _label(cells: Sequence[str], kind: TableKind, columns: Mapping[str, Column]) -> str:
+    if "label" not in columns:
+        return ""
+    label = cells[columns["label"].index]
+    return "" if kind.name == "ilastik" and label == "0" else label  # ilastik's number of no label
 
 
 def _box_at(columns: Mapping[str, Column], x: float, y: float, width: float, height: float) -> Box:
@@ -363,6 +418,9 @@ def _fault(code: str, **parameters: str) -> ValueError:
     return ValueError(text(code, **parameters))
 
 
+_NAMES_OF_FILES = re.compile(r"(?:Image_)?(?:FileName|URL)_", re.IGNORECASE)  # CellProfiler's, of a channel
+
+
 def _cellprofiler_images(file: Path, names: FieldNames) -> dict[str, FieldOfView]:
     """Return the field of each ImageNumber, from the table of images beside the table of objects.
 
@@ -377,7 +435,7 @@ def _cellprofiler_images(file: Path, names: FieldNames) -> dict[str, FieldOfView
         if table is None or "imagenumber" not in map(_plain, table.columns):
             continue
         at_number = list(map(_plain, table.columns)).index("imagenumber")
-        channels = [k for k, column in enumerate(table.columns) if column.casefold().startswith(("filename_", "url_"))]
+        channels = [k for k, column in enumerate(table.columns) if _NAMES_OF_FILES.match(column)]
         matches: dict[int, dict[str, FieldOfView]] = {k: {} for k in channels}
         trial = replace(names, unmatched={}, ambiguous={})
         for _, cells in table.rows:

@@ -2,7 +2,8 @@
 
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
@@ -94,28 +95,48 @@ def draw(name: str, figure: Callable[[], "Figure"], folder: Path, *, title: str)
         folder: for the files.
         title: text alternative for screen readers.
     """
-    import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    png = io.BytesIO()
+    with _styled(name):
+        picture, svg = _drawn(figure)
+        picture.set(dpi=200, facecolor="white")
+        FigureCanvasAgg(picture).print_png(png, pil_kwargs={"compress_level": 1})  # type: ignore[no-untyped-call]
+    portable_svg = svg.replace("'DejaVu Sans'", "Helvetica, Arial, 'DejaVu Sans', sans-serif")
+    write_bytes(folder / f"{name}.png", png.getvalue())
+    write_bytes(folder / f"{name}.svg", portable_svg.encode())
+    return _for_page(svg, title)
+
+
+def drawn_for_page(name: str, figure: Callable[[], "Figure"], *, title: str) -> str:
+    """Return a figure as SVG text for a page, without files; arguments as of `draw`."""
+    with _styled(name):
+        return _for_page(_drawn(figure)[1], title)
+
+
+@contextmanager
+def _styled(name: str) -> Iterator[None]:
+    import matplotlib
 
     with matplotlib.rc_context():
         matplotlib.rcdefaults()  # the user's Matplotlib settings must not change a report
         matplotlib.rcParams.update(_STYLE)
         matplotlib.rcParams["svg.hashsalt"] = name
-        picture = figure()
-        if (layout := picture.get_layout_engine()) is not None:
-            layout.execute(picture)  # once for both files
-            picture.set_layout_engine("none")
-        # `savefig` would draw each file twice: the first time for the layout, which is complete here.
-        png, svg = io.BytesIO(), io.StringIO()
-        FigureCanvasSVG(picture).print_svg(svg, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
-        picture.set(dpi=200, facecolor="white")
-        FigureCanvasAgg(picture).print_png(png, pil_kwargs={"compress_level": 1})  # type: ignore[no-untyped-call]
-    svg_text = escape_controls_in_lines(svg.getvalue())
-    portable_svg = svg_text.replace("'DejaVu Sans'", "Helvetica, Arial, 'DejaVu Sans', sans-serif")
-    write_bytes(folder / f"{name}.png", png.getvalue())
-    write_bytes(folder / f"{name}.svg", portable_svg.encode())
-    return _for_page(svg_text, title)
+        yield
+
+
+def _drawn(figure: Callable[[], "Figure"]) -> "tuple[Figure, str]":
+    """Return a figure with its layout, and as SVG text."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    picture = figure()
+    if (layout := picture.get_layout_engine()) is not None:
+        layout.execute(picture)  # once for all files
+        picture.set_layout_engine("none")
+    # `savefig` would draw each file twice: the first time for the layout, which is complete here.
+    svg = io.StringIO()
+    FigureCanvasSVG(picture).print_svg(svg, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
+    return picture, escape_controls_in_lines(svg.getvalue())
 
 
 def _for_page(svg: str, title: str) -> str:
@@ -168,7 +189,7 @@ def curves(history: Sequence[Epoch], selected_epoch: int | None) -> "Figure":
                 **ring,
             )
         _epoch_axis(axes, title)
-    _legend_below(figure)
+    legend_below(figure)
     return figure
 
 
@@ -188,7 +209,7 @@ def _epoch_axis(axes: "Axes", title: str) -> None:
     axes.margins(y=0.08)
 
 
-def _legend_below(figure: "Figure") -> None:
+def legend_below(figure: "Figure") -> None:
     """Add one legend for all panels below them, so that it covers no line."""
     labeled = [
         handle_and_label
@@ -224,7 +245,7 @@ def fold_curves(histories: Sequence[Sequence[Epoch]]) -> "Figure":
                 marker = "o" if len(x) < 4 else None
                 axes.plot(x, y, color=DATA, linewidth=1, alpha=0.6, marker=marker, ms=3, label=label)
         _epoch_axis(axes, title)
-    _legend_below(figure)
+    legend_below(figure)
     return figure
 
 
@@ -433,7 +454,7 @@ def learning(curve: LearningCurve) -> "Figure":
     axes.minorticks_off()
     axes.set_ylim(bottom=0)
     axes.set(xlabel=text("figure-label-training-images"), ylabel=text("figure-label-error"))
-    _legend_below(figure)
+    legend_below(figure)
     return figure
 
 
@@ -477,7 +498,7 @@ def leakage_estimate(
     axes.tick_params(axis="y", length=0)
     axes.set(xlim=(0, 1.1), ylim=(len(names) - 0.5, -0.5), xlabel=title)
     axes.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1])
-    _legend_below(figure)
+    legend_below(figure)
     return figure
 
 

@@ -7,9 +7,11 @@ from pathlib import Path
 from coverslip.errors import CoverslipError
 from coverslip.evaluation.plates import Well, plate_size, wells_of
 from coverslip.files import check_replaceable, write_text
+from coverslip.reports.figures import shortened
 from coverslip.reports.words import number
 
 _CELL, _MARGIN, _TITLE, _LEGEND = 26, 28, 44, 46  # pixels
+_LONGEST_TITLE = 44  # characters
 _FONT = "font-family='Inter, Arial, sans-serif' font-size='11' fill='#333'"
 
 
@@ -47,7 +49,7 @@ def plate_map(wells: Mapping[str, Well], shares: Mapping[str, Mapping[str, float
         for y, plate in enumerate(plates):
             on_plate = {sample: well for sample, well in wells.items() if well.plate == plate}
             title = f"{name} · {plate}" if plate else name
-            drawn = _plate(title, on_plate, of_class, largest, (n_rows, n_columns))
+            drawn = _plate(shortened(title, _LONGEST_TITLE), on_plate, of_class, largest, (n_rows, n_columns))
             parts.append(f"<g transform='translate({x * width}, {y * height})'>{drawn}</g>")
     size = f"width='{len(shares) * width}' height='{len(plates) * height}'"
     return f"<svg xmlns='http://www.w3.org/2000/svg' {size} {_FONT}>{''.join(parts)}</svg>\n"

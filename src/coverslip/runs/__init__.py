@@ -9,6 +9,7 @@ from coverslip.runs.classifier import (
     export_classifier,
     find_classifier,
     fingerprint_of,
+    identity_of,
     open_classifier,
     write_card,
     write_classifier,
@@ -45,6 +46,7 @@ from coverslip.runs.images import (
 )
 from coverslip.runs.log import RunLog
 from coverslip.runs.prediction_tables import (
+    CLASSIFIER_COLUMN,
     TEXT_FORMATS,
     Format,
     Layout,
@@ -128,6 +130,7 @@ from coverslip.runs.training import (
 )
 
 __all__ = [
+    "CLASSIFIER_COLUMN",
     "IMAGES_COPIED",
     "IMAGES_REFITTED",
     "IMAGES_SHOWN",
@@ -204,6 +207,7 @@ __all__ = [
     "fingerprint_of",
     "growing_table",
     "held_out_images",
+    "identity_of",
     "images_opened",
     "inspection_as_json",
     "inspection_of",

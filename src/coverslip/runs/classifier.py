@@ -24,7 +24,7 @@ from coverslip.archives import Limits, open_archive
 from coverslip.datasets import DECISIONS
 from coverslip.errors import BadArchive, BadClassifier, CoverslipError
 from coverslip.evaluation.ood import FeatureStatistics
-from coverslip.files import access_fault, atomic_write, write_bytes, write_text
+from coverslip.files import access_fault, atomic_write, sha256_json, write_bytes, write_text
 from coverslip.images import PIXEL_SIZE_FACTOR, Depth, PixelSize, PixelSizeUm, Preprocessing, Rescaling, pixel_side
 from coverslip.keys import bounded_options
 from coverslip.messages import Resume, text
@@ -378,6 +378,17 @@ def fingerprint_of(path: os.PathLike[str] | str) -> str:
         while chunk := stream.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def identity_of(path: os.PathLike[str] | str, card: "ClassifierCard", *, is_rescaled: bool = False) -> str:
+    """Return a code of all that predictions and decisions follow from, for the column `classifier` of predictions.
+
+    Args:
+        path: the packaged classifier, for its weights.
+        card: its settings as used, with its thresholds and the class proportions that it assumes.
+        is_rescaled: whether images are rescaled to the pixel size of the training images.
+    """
+    return sha256_json([fingerprint_of(path), card.model_dump(mode="json"), is_rescaled])[:16]
 
 
 def stamp_of(path: os.PathLike[str] | str) -> int:

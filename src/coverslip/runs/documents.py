@@ -7,12 +7,12 @@ import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from coverslip.errors import BadRun
-from coverslip.files import CsvWriter, plain_cell, read_bytes, safe_cell, write_text
+from coverslip.files import CsvWriter, atomic_write, plain_cell, read_bytes, safe_cell, write_text
 from coverslip.messages import text
 
 FORMAT_VERSION = 1
@@ -114,18 +114,26 @@ def _finite(digits: str) -> float:
 
 def write_table(file: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
     """Write a CSV table that is safe to open in a spreadsheet, completely or not at all."""
-    write_text(file, table_text(columns, rows))
+    with (
+        atomic_write(file) as part,
+        part.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as stream,
+    ):
+        _write_rows(stream, columns, rows)
 
 
 def table_text(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
     """Return a CSV table that is safe to open in a spreadsheet."""
     table = io.StringIO()
-    writer = CsvWriter(table)
+    _write_rows(table, columns, rows)
+    return table.getvalue()
+
+
+def _write_rows(stream: TextIO, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
+    writer = CsvWriter(stream)
     writer.writerow(columns)
     for row in rows:
         cells = (row[name] for name in columns)
         writer.writerow(safe_cell(cell) if isinstance(cell, str) else cell for cell in cells)
-    return table.getvalue()
 
 
 def read_table(file: Path) -> Iterator[dict[str, str]]:

@@ -37,6 +37,7 @@ Format = Literal["csv", "jsonl", "parquet"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 _OTHER_SUFFIXES = frozenset({".xlsx", ".xls", ".ods", ".numbers", ".tsv", ".tab", ".json", ".feather", ".html"})
+CLASSIFIER_COLUMN = "classifier"  # the code of the classifier and its settings, as `identity_of`
 _DIGITS = 6
 _SECONDS_BETWEEN_WRITES = 1.0
 _ROWS_PER_GROUP = 10_000

@@ -1,6 +1,6 @@
 """`split.csv` and `training_hashes.json`: the set of each image, and the images that weights and choices come from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_args
@@ -41,8 +41,8 @@ class SplitRow:
 _COLUMNS = tuple(field.name for field in fields(SplitRow))
 
 
-def split_rows(data: Dataset, split: Split, fold_of: Sequence[int | None] = ()) -> tuple[SplitRow, ...]:
-    """Return a row for each image.
+def split_rows(data: Dataset, split: Split, fold_of: Sequence[int | None] = ()) -> Iterator[SplitRow]:
+    """Yield a row for each image.
 
     Args:
         data: the images.
@@ -50,8 +50,8 @@ def split_rows(data: Dataset, split: Split, fold_of: Sequence[int | None] = ()) 
         fold_of: the fold that tests each image; empty without cross-validation.
     """
     folds = fold_of or [None] * len(data.records)
-    return tuple(
-        SplitRow(
+    for record, part, reason, fold in zip(data.records, split.parts, split.reasons, folds, strict=True):
+        yield SplitRow(
             image_id=record.image_id,
             path=data.relative_path(record),
             label=record.label or "",
@@ -61,18 +61,18 @@ def split_rows(data: Dataset, split: Split, fold_of: Sequence[int | None] = ()) 
             fold=fold or None,
             reason=reason,
         )
-        for record, part, reason, fold in zip(data.records, split.parts, split.reasons, folds, strict=True)
-    )
 
 
-def write_split(file: Path, rows: Sequence[SplitRow]) -> None:
+def write_split(file: Path, rows: Iterable[SplitRow]) -> None:
     """Write the table.
 
     Raises:
         BadRun: the run is resumed, and its table differs.
     """
-    if file.exists() and read_split(file) != tuple(rows):
-        raise BadRun("changed-split", file=file)
+    if file.exists():
+        if read_split(file) != tuple(rows):
+            raise BadRun("changed-split", file=file)
+        return
     write_table(file, _COLUMNS, ({**asdict(row), "fold": str(row.fold or "")} for row in rows))
 
 
@@ -83,16 +83,20 @@ def read_split(file: Path) -> tuple[SplitRow, ...]:
         BadRun: the table is missing or damaged.
     """
     try:
-        return tuple(_row(cells) for cells in read_table(file))
+        shared: dict[str, str] = {}
+        return tuple(_row(cells, shared) for cells in read_table(file))
     except (KeyError, TypeError, ValueError) as error:
         raise BadRun("damaged-training-table", file=file, reason=str(error)) from error
 
 
-def _row(cells: dict[str, str]) -> SplitRow:
+def _row(cells: dict[str, str], shared: dict[str, str]) -> SplitRow:
+    """Return a row. Equal cells of several rows are stored once, in `shared`."""
     if cells["split"] not in get_args(Part):
         raise ValueError(text("unknown-set", name=cells["split"][:40]))
     fold = int(cells["fold"]) if cells["fold"] else None
-    values: dict[str, Any] = {**cells, "fold": fold}  # Any: each field has its own type
+    names = [name for name in cells if name != "image_id"]
+    values: dict[str, Any] = cells | {name: shared.setdefault(cells[name], cells[name]) for name in names}
+    values["fold"] = fold  # Any: each field has its own type
     return SplitRow(**values)
 
 

@@ -1,6 +1,6 @@
 // Shows the API's documentation. A file of its own: the policy of coverslip's pages allows no script inside a page.
 window.SwaggerUIBundle({
-  url: '/api/v1/openapi.json',
+  url: 'openapi.json',
   dom_id: '#docs',
   deepLinking: true,
   docExpansion: 'list',

@@ -3,12 +3,16 @@ import createClient from 'openapi-fetch';
 import type { components, paths } from './schema';
 import { noResponse, notifyOtherTabs } from './signals';
 
-export const api = createClient<paths>({ baseUrl: '', fetch: fetchWithRetry });
+export const api = createClient<paths>({
+  baseUrl: '.',
+  fetch: fetchWithRetry,
+});
 
 const READ_ONLY = /-preview$|\/recipe\/|\/predict$|\/explanation$/; // requests with a body that change nothing
 
 api.use({
   onResponse({ request, response }) {
+    if (response.status === 401) window.location.reload(); // the session has ended: the page asks to sign in
     const isChange = request.method !== 'GET' && response.ok;
     if (isChange && !READ_ONLY.test(new URL(request.url).pathname)) notifyOtherTabs();
   },
@@ -161,5 +165,5 @@ export const rowIds = async (
 
 /** An address below the API, for pictures, downloads and event streams. */
 export function at(...parts: (string | number)[]): string {
-  return `/api/v1/${parts.map((part) => encodeURIComponent(part)).join('/')}`;
+  return `api/v1/${parts.map((part) => encodeURIComponent(part)).join('/')}`;
 }

@@ -16,5 +16,5 @@ export const colorsTopic = (id: string) => `colors/${id}`;
 export function streamAddress(jobs: ReadonlyMap<string, number>, after: string): string {
   const query = new URLSearchParams([...jobs].map(([id, number]) => ['job', `${id}:${number}`]));
   if (after) query.set('after', after);
-  return `/api/v1/events?${query}`;
+  return `api/v1/events?${query}`;
 }

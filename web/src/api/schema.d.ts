@@ -24,6 +24,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Session
+         * @description Who sends the request, and what the role in the project allows. Without accounts, everything is allowed.
+         */
+        get: operations["get_session"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/models": {
         parameters: {
             query?: never;
@@ -2870,6 +2890,46 @@ export interface paths {
          * @description `samples.csv`, with a row for each class in each sample.
          */
         get: operations["download_samples"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/predictions/{prediction_id}/download/samples-prism": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Samples For Prism
+         * @description `prism.csv`, with a column for each class and condition, and a row for each sample.
+         */
+        get: operations["download_samples_for_prism"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/predictions/{prediction_id}/download/samples-report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Samples Report
+         * @description `proportions.html`, with figures, tables and a text for the methods section.
+         */
+        get: operations["download_samples_report"];
         put?: never;
         post?: never;
         delete?: never;
@@ -10714,6 +10774,11 @@ export interface components {
              */
             condition: string | null;
             /**
+             * Time
+             * @description The time; null: all times.
+             */
+            time: number | null;
+            /**
              * N
              * @description Number of readable images.
              */
@@ -10772,6 +10837,11 @@ export interface components {
              * @description Images whose path the pattern does not match; not counted.
              */
             n_unmatched: number;
+            /**
+             * N Without Time
+             * @description Images without a time; not counted in proportions over time.
+             */
+            n_without_time: number;
         };
         /**
          * SamplesNeeded
@@ -10806,6 +10876,16 @@ export interface components {
              * @description Regular expression for the sample in each path: its part `group`, else its first group, else the whole match.
              */
             pattern?: string | null;
+            /**
+             * Time
+             * @description `series`: the time point of an image series, from 0; `pattern`: a number in the path; null: none.
+             */
+            time?: ("series" | "pattern") | null;
+            /**
+             * Time Pattern
+             * @description Regular expression for the number in each path, as `pattern`.
+             */
+            time_pattern?: string | null;
             /**
              * Detect
              * @description A difference of proportions, for which the number of samples is computed; null: none.
@@ -10890,6 +10970,33 @@ export interface components {
              * @description Width and height of each level, full resolution first.
              */
             levels: number[][];
+        };
+        /**
+         * Session
+         * @description The user who sends a request, and the project of its address.
+         */
+        Session: {
+            /**
+             * User
+             * @description The name of the user. null: the server has no accounts.
+             */
+            user: string | null;
+            /**
+             * Is Admin
+             * @description May change accounts and projects.
+             */
+            is_admin: boolean;
+            /**
+             * Project
+             * @description The name of the project. null: the server has no accounts.
+             */
+            project: string | null;
+            /**
+             * Role
+             * @description What the user may do in the project.
+             * @enum {string}
+             */
+            role: "viewer" | "annotator" | "editor";
         };
         /**
          * Set
@@ -12184,6 +12291,11 @@ export interface components {
              */
             trends: components["schemas"]["ConditionTrend"][];
             /**
+             * Series
+             * @description The proportions in each sample and each condition at each time; empty: images have no times.
+             */
+            series: components["schemas"]["SampleProportions"][];
+            /**
              * Samples Needed
              * @description How many samples would show the difference to detect, by class; empty: none was stated.
              */
@@ -13418,6 +13530,29 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["System"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
                 };
             };
             401: components["responses"]["Unauthorized"];
@@ -16951,7 +17086,7 @@ export interface operations {
             header?: {
                 /** @description The ETag of the object as the client read it. If the object has changed since then, the response is 412 and nothing is changed. Without this header, no revision is compared. */
                 "if-match"?: string | null;
-                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. */
+                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
                 "x-author"?: string | null;
             };
             path: {
@@ -17344,7 +17479,7 @@ export interface operations {
             header?: {
                 /** @description The ETag of the object as the client read it. If the object has changed since then, the response is 412 and nothing is changed. Without this header, no revision is compared. */
                 "if-match"?: string | null;
-                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. */
+                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
                 "x-author"?: string | null;
             };
             path: {
@@ -18467,7 +18602,7 @@ export interface operations {
             header?: {
                 /** @description The ETag of the object as the client read it. If the object has changed since then, the response is 412 and nothing is changed. Without this header, no revision is compared. */
                 "if-match"?: string | null;
-                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. */
+                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
                 "x-author"?: string | null;
             };
             path: {
@@ -19809,7 +19944,7 @@ export interface operations {
             header?: {
                 /** @description The ETag of the object as the client read it. If the object has changed since then, the response is 412 and nothing is changed. Without this header, no revision is compared. */
                 "if-match"?: string | null;
-                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. */
+                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
                 "x-author"?: string | null;
             };
             path: {
@@ -22526,6 +22661,112 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    download_samples_for_prism: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a prediction. */
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The table. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    download_samples_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a prediction. */
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
     get_spot_check: {
         parameters: {
             query?: never;
@@ -22736,7 +22977,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. */
+                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
                 "x-author"?: string | null;
             };
             path: {
@@ -22892,7 +23133,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. */
+                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
                 "x-author"?: string | null;
             };
             path: {
@@ -23078,7 +23319,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. */
+                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
                 "x-author"?: string | null;
             };
             path: {

@@ -126,7 +126,10 @@ export class Connection {
 /** Connect to the hub of all tabs, or to one of this tab where there is none. */
 function connectTab(onfailure: (port: TabPort) => void): TabPort {
   if (!('SharedWorker' in globalThis)) return ownHub();
-  const worker = new SharedWorker(new URL('./hub.worker.ts', import.meta.url), { type: 'module' });
+  const worker = new SharedWorker(new URL('./hub.worker.ts', import.meta.url), {
+    type: 'module',
+    name: document.baseURI,
+  });
   worker.addEventListener('error', () => onfailure(ownHub()), { once: true });
   return worker.port as TabPort;
 }

@@ -1,9 +1,15 @@
-// Router: path and query of the address. Links are plain `<a href>`.
+// Router: path and query of the address. Links are plain `<a href>`, relative to the base address of the app
+// (`<base>` in index.html), which may be a folder of the server.
 import { tick } from 'svelte';
 import { notices } from './notices.svelte';
 
+const base = new URL(document.baseURI).pathname; // ends in a slash
+
+/** The path of the current address within the app, with a slash at its start. */
+const currentPath = () => `/${window.location.pathname.slice(base.length)}`;
+
 class Router {
-  path = $state(window.location.pathname);
+  path = $state(currentPath());
   query = $state.raw(new URLSearchParams(window.location.search));
   isLoading = $state(false); // the current page stays until the code of the next page is loaded
   /** Load the code of the page of a path; null if it is loaded. The promise must not fail. Set by the app. */
@@ -11,13 +17,19 @@ class Router {
   #nMoves = 0; // a later move replaces an earlier one whose page is still loading
 
   constructor() {
-    window.addEventListener('popstate', () => this.#move(window.location.pathname, () => this.#read()));
+    window.addEventListener('popstate', () => this.#move(currentPath(), () => this.#read()));
     document.addEventListener('click', (event) => this.#onClick(event));
   }
 
-  /** Go to an address of the app. `replace` adds no step to the browser history. */
+  /** The address of the current page, without its query. */
+  get page(): string {
+    return this.path.slice(1);
+  }
+
+  /** Go to an address of the app, for example `runs/1`. `replace` adds no step to the browser history. */
   go(address: string, { replace = false } = {}): void {
-    this.#move(new URL(address, window.location.href).pathname, () => {
+    const { pathname } = new URL(address, document.baseURI);
+    this.#move(`/${pathname.slice(base.length)}`, () => {
       if (replace) history.replaceState(null, '', address);
       else history.pushState(null, '', address);
       const before = this.path;
@@ -51,7 +63,7 @@ class Router {
       else query.set(name, value);
     }
     const text = query.toString();
-    const address = this.path + (text ? `?${text}` : '');
+    const address = window.location.pathname + (text ? `?${text}` : '');
     if (replace) history.replaceState(history.state, '', address);
     else history.pushState(null, '', address);
     this.#read();
@@ -67,8 +79,8 @@ class Router {
   }
 
   #read(): void {
-    if (this.path !== window.location.pathname) notices.leavePage();
-    this.path = window.location.pathname;
+    if (this.path !== currentPath()) notices.leavePage();
+    this.path = currentPath();
     this.query = new URLSearchParams(window.location.search);
   }
 
@@ -86,7 +98,14 @@ class Router {
     const link = event.target instanceof Element ? event.target.closest('a') : null;
     if (!link || link.target || link.hasAttribute('download') || link.origin !== window.location.origin)
       return;
-    if (link.pathname.startsWith('/api/') || (link.pathname === this.path && link.hash)) return;
+    const within = link.getAttribute('href') ?? '';
+    if (within.startsWith('#')) {
+      event.preventDefault();
+      window.location.hash = within; // the browser would add it to the base address
+      return;
+    }
+    if (!link.pathname.startsWith(base) || link.pathname.startsWith(`${base}api/`)) return;
+    if (link.pathname === window.location.pathname && link.hash) return;
     event.preventDefault();
     this.go(link.pathname + link.search + link.hash);
   }

@@ -34,6 +34,7 @@ export const general = {
       commands: 'Commands',
       python: 'Python',
       script: 'Use from a script',
+      server: 'A server for several people',
       problems: 'Errors',
       install: 'Installation',
     },

@@ -1,4 +1,5 @@
 // The catalogue of all texts of the pages. A second language is a second object of the same type.
+import { accounts } from './accounts';
 import { datasets } from './datasets';
 import { fields } from './fields';
 import { general } from './general';
@@ -7,4 +8,4 @@ import { runs } from './runs';
 import { studies } from './studies';
 import { train } from './train';
 
-export const texts = { general, datasets, fields, runs, studies, train, predict };
+export const texts = { general, accounts, datasets, fields, runs, studies, train, predict };

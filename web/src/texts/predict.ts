@@ -180,11 +180,26 @@ export const predict = {
     intro:
       'Counts of predictions are biased by errors of the classifier. Here the proportion of each class in each sample is corrected by its errors on test images, and conditions are compared with the sample as the unit.',
     csv: 'Download table (CSV)',
+    prism: 'Download for Prism (CSV)',
+    report: 'Download report (HTML)',
     by: 'A sample is',
     byFolder: 'a folder',
     byPattern: 'a part of the file path',
     pattern: 'Pattern (regular expression)',
     apply: 'Apply',
+    time: 'Time',
+    timeHelp: 'With the time of each image, the page shows proportions over time.',
+    noTime: 'none',
+    timeOfSeries: 'the time point of the image series',
+    timePattern: 'Pattern of the time (regular expression)',
+    overTime: 'Proportions over time',
+    curvesHelp:
+      'Thick lines are means of the samples of a condition, with their 95% confidence intervals as bands. Thin lines are samples. The downloaded table has the numbers of all samples.',
+    withoutTime: (n: number) =>
+      plural(n, {
+        one: `${count(n)} image has no time. It is not counted in proportions over time.`,
+        other: `${count(n)} images have no time. They are not counted in proportions over time.`,
+      }),
     class: 'Class',
     ofClass: (name: string) => `Proportion of ${name}`,
     proportion: 'Proportion',
@@ -248,8 +263,9 @@ export const predict = {
             other: `${count(n)} samples of each condition would show this difference of ${name}.`,
           }),
     trend: (ratio: string, ends: string, p: string) =>
-      `Odds ratio per unit of the condition: ${[ratio, ends, p].filter(Boolean).join(', ')} (quasi-binomial model of the samples).`,
-    noTrend: (reason: string) => `There is no trend over the conditions: ${reason}.`,
+      `Odds ratio per unit of the condition: ${[ratio, ends, p].filter(Boolean).join(', ')} (quasi-binomial model of the samples; p-value of a permutation test).`,
+    noTrend: (reason: string, p: string) =>
+      `There is no odds ratio over the conditions: ${reason}.${p ? ` Permutation test of the samples: ${p}.` : ''}`,
   },
   spotCheck: {
     link: 'Spot check',

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from fastapi import Request
 from fastapi.responses import StreamingResponse
 
 from coverslip.app.guard import accepting
@@ -19,10 +20,13 @@ from coverslip.app.schemas.datasets import (
     NewLabels,
 )
 from coverslip.app.schemas.system import TAGGED, problems
+from coverslip.app.users import role_of
+from coverslip.errors import Forbidden
 from coverslip.workspace.correcting import history
 from coverslip.workspace.correcting.history import LabelChange, exclude, undo_exclusion
 from coverslip.workspace.datasets import labels, snapshots
 from coverslip.workspace.datasets.state import DatasetState, dataset_state
+from coverslip.workspace.store.authors import author_name
 from coverslip.workspace.store.rows import Page
 from coverslip.workspace.store.workspace import Workspace
 
@@ -46,18 +50,26 @@ def set_labels(
 
 @router.post("/datasets/{dataset_id}/labels/undo", responses=TAGGED | problems(404, 409, 412))
 def undo_labels(
-    workspace: ServedWorkspace, dataset_id: str, step: LabelsStep, if_match: IfMatch, tag: Tag
+    request: Request, workspace: ServedWorkspace, dataset_id: str, step: LabelsStep, if_match: IfMatch, tag: Tag
 ) -> LabelsTakenBack:
-    """Undo one change of labels. This is refused if one of its images was labeled again since then."""
+    """Undo one change of labels. This is refused if one of its images was labeled again since then.
+
+    On a server with accounts, annotators undo and redo their own changes only.
+    """
+    _check_author(request, workspace, dataset_id, step.change)
     changed = labels.undo(workspace, dataset_id, step.change, revisions=if_match)
     return LabelsTakenBack(n=changed.n, rows=changed.rows, dataset=_tagged(workspace, dataset_id, tag))
 
 
 @router.post("/datasets/{dataset_id}/labels/redo", responses=TAGGED | problems(404, 409, 412))
 def redo_labels(
-    workspace: ServedWorkspace, dataset_id: str, step: LabelsStep, if_match: IfMatch, tag: Tag
+    request: Request, workspace: ServedWorkspace, dataset_id: str, step: LabelsStep, if_match: IfMatch, tag: Tag
 ) -> LabelsTakenBack:
-    """Redo a change of labels. This is refused if one of its images was labeled again since then."""
+    """Redo a change of labels. This is refused if one of its images was labeled again since then.
+
+    On a server with accounts, annotators undo and redo their own changes only.
+    """
+    _check_author(request, workspace, dataset_id, step.change)
     changed = labels.redo(workspace, dataset_id, step.change, revisions=if_match)
     return LabelsTakenBack(n=changed.n, rows=changed.rows, dataset=_tagged(workspace, dataset_id, tag))
 
@@ -128,3 +140,16 @@ def _tagged(workspace: Workspace, dataset_id: str, tag: Tag) -> DatasetState:
     dataset = dataset_state(workspace, dataset_id)
     tag(dataset.revision)
     return dataset
+
+
+def _check_author(request: Request, workspace: Workspace, dataset_id: str, change: int) -> None:
+    """Check that the user may undo or redo a change of labels.
+
+    Raises:
+        Forbidden: an annotator did not make it.
+    """
+    if role_of(request) == "editor":
+        return
+    author = labels.author_of(workspace, dataset_id, change)
+    if author is not None and author != author_name():
+        raise Forbidden("change-of-other-user", author=author)

@@ -8,7 +8,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
-from coverslip.app.files import PICTURE, TABLE, TABLE_OR_LINES, TABLE_TYPES, Viewed, image_response
+from coverslip.app.files import NO_SCRIPTS, PAGE, PICTURE, TABLE, TABLE_OR_LINES, TABLE_TYPES, Viewed, image_response
 from coverslip.app.requests import (
     IMAGES_BODY,
     MOST_IMAGES,
@@ -167,6 +167,28 @@ def download_samples(workspace: ServedWorkspace, prediction_id: str) -> Response
     """`samples.csv`, with a row for each class in each sample."""
     headers = {"Content-Disposition": 'attachment; filename="samples.csv"'}
     return Response(samples.summary_table(workspace, prediction_id), media_type="text/csv", headers=headers)
+
+
+@router.get(
+    "/predictions/{prediction_id}/download/samples-prism",
+    response_class=Response,
+    responses=TABLE | problems(404, 409, 422),
+)
+def download_samples_for_prism(workspace: ServedWorkspace, prediction_id: str) -> Response:
+    """`prism.csv`, with a column for each class and condition, and a row for each sample."""
+    headers = {"Content-Disposition": 'attachment; filename="prism.csv"'}
+    return Response(samples.grouped_table(workspace, prediction_id), media_type="text/csv", headers=headers)
+
+
+@router.get(
+    "/predictions/{prediction_id}/download/samples-report",
+    response_class=Response,
+    responses=PAGE | problems(404, 409, 422),
+)
+def download_samples_report(workspace: ServedWorkspace, prediction_id: str) -> Response:
+    """`proportions.html`, with figures, tables and a text for the methods section."""
+    headers = {"Content-Disposition": 'attachment; filename="proportions.html"', "Content-Security-Policy": NO_SCRIPTS}
+    return Response(samples.report_page(workspace, prediction_id), media_type="text/html", headers=headers)
 
 
 @router.get("/predictions/{prediction_id}/spot-check", responses=problems(404))

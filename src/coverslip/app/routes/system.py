@@ -1,8 +1,11 @@
 """The app and its computer, and the choices for a training: networks and recipe keys."""
 
+from fastapi import Request
+
 from coverslip._version import __version__
 from coverslip.app.requests import Paged, ServedWorkspace, api_router
-from coverslip.app.schemas.system import ChoicesOfRecipe, RecipeKeys, System, TextOfRecipe, problems
+from coverslip.app.schemas.system import ChoicesOfRecipe, RecipeKeys, Session, System, TextOfRecipe, problems
+from coverslip.app.users import PROJECT, USER, role_of
 from coverslip.machine import likely_device, memory_mib, n_cores
 from coverslip.runs.recipe import named_sets, recipe_groups, recipe_keys
 from coverslip.workspace import recipes
@@ -22,6 +25,18 @@ def get_system(workspace: ServedWorkspace) -> System:
         device=likely_device(),
         n_cores=n_cores(),
         memory_mib=memory_mib(),
+    )
+
+
+@router.get("/session")
+def get_session(request: Request) -> Session:
+    """Who sends the request, and what the role in the project allows. Without accounts, everything is allowed."""
+    user, project = request.scope.get(USER), request.scope.get(PROJECT)
+    return Session(
+        user=None if user is None else user.name,
+        is_admin=user is not None and user.is_admin,
+        project=None if project is None else project.name,
+        role=role_of(request),
     )
 
 

@@ -446,6 +446,7 @@ FIELDS_OF: Mapping[str, Mapping[str, str]] = {
     "SampleProportions": {
         "sample": "The name of the sample; null: all samples of the condition.",
         "condition": "The condition; null: none.",
+        "time": "The time; null: all times.",
         "n": "Number of readable images.",
         "n_samples": "Number of samples.",
         "n_uncertain": "Number of uncertain images, which count by their probabilities.",
@@ -514,6 +515,7 @@ FIELDS_OF: Mapping[str, Mapping[str, str]] = {
         "comparisons": "The difference of each class between each two conditions.",
         "trends": "The trend of each class over conditions that are numbers; empty: there are none.",
         "controls": "The controls of each plate and class; empty: no negative control was named.",
+        "series": "The proportions in each sample and each condition at each time; empty: images have no times.",
         "samples_needed": "How many samples would show the difference to detect, by class; empty: none was stated.",
         "label_shift": "Whether the classifier errs as on its test images; null: not corrected, or too few images.",
         "is_corrected": "Whether the run of the classifier has errors on test images, with which to correct.",

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
+from coverslip.accounts.projects import Role
 from coverslip.messages import Remedy
 from coverslip.runs.recipe import Group, NamedSet, RecipeKey
 
@@ -21,6 +22,16 @@ class System:
     device: Annotated[str, Field(description="The device that trainings probably use: cpu, cuda or mps.")]
     n_cores: int
     memory_mib: int
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The user who sends a request, and the project of its address."""
+
+    user: Annotated[str | None, Field(description="The name of the user. null: the server has no accounts.")]
+    is_admin: Annotated[bool, Field(description="May change accounts and projects.")]
+    project: Annotated[str | None, Field(description="The name of the project. null: the server has no accounts.")]
+    role: Annotated[Role, Field(description="What the user may do in the project.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +62,8 @@ class ChoicesOfRecipe(BaseModel):
 
 
 _WHAT = {
+    401: "Nobody is signed in, or the password is wrong.",
+    403: "The role of the user does not allow this.",
     404: "Nothing has this ID.",
     409: "This is not possible in the current state.",
     412: "The object has changed since the client read it: its ETag is not in If-Match.",

@@ -125,7 +125,7 @@ def with_classes(dataset: Dataset, plan: ClassPlan, known: Iterable[str] = ()) -
         elif plan.by_domain and new is not None:
             class_in_domain = class_of_domain(dataset, record)
             new = new if new in known and class_in_domain not in known else class_in_domain
-        return record if new == record.label else replace(record, label=new)
+        return record if new == record.label else record.with_label(new)
 
     records = tuple(map(renamed, dataset.records))
     new_classes = frozenset(plan.new_names().values())

@@ -154,7 +154,7 @@ def with_groups(dataset: Dataset, group: str) -> Dataset:
     column, pattern = (group, None) if dataset.opening.are_tables else (None, group)
     reopened = reopen_dataset(replace(dataset.opening, group=column, group_pattern=pattern))
     group_of = {record.image_id: record.group for record in reopened.records}
-    records = tuple(replace(r, group=group_of.get(r.image_id, r.image_id)) for r in dataset.records)
+    records = tuple(r.with_group(group_of.get(r.image_id, r.image_id)) for r in dataset.records)
     return replace(reopened, records=records)
 
 
@@ -270,16 +270,16 @@ def _origin(domain: str, origins: Sequence[Origin]) -> Origin:
     return Origin(domain, common_root([o.root for o in origins]), tuple(s for o in origins for s in o.sources))
 
 
-def _with_unique_ids(dataset: Dataset) -> tuple[list[ImageRecord], list[Note]]:
+def _with_unique_ids(dataset: Dataset) -> tuple[Sequence[ImageRecord], list[Note]]:
     """Return records with unique image_ids that do not depend on the order of rows.
 
     If several images are named 'cell 7', each becomes 'cell 7 (FILE)'. Rows of the same pixels are numbered.
     """
+    if len({record.image_id for record in dataset.records}) == len(dataset.records):
+        return dataset.records, []
     records_of_name: defaultdict[str, list[ImageRecord]] = defaultdict(list)
     for record in dataset.records:
         records_of_name[record.image_id].append(record)
-    if len(records_of_name) == len(dataset.records):
-        return list(dataset.records), []
     images = {name: {_image_of(record, dataset.root) for record in rows} for name, rows in records_of_name.items()}
     used_ids, unique = set(records_of_name), []
     n_of_name: Counter[str] = Counter()
@@ -522,7 +522,7 @@ def grouped_by_pattern(
         group = match[group_index] if match else None
         if not group:
             unmatched.append(record.image_id)
-        grouped.append(replace(record, group=printable(group) if group else record.image_id))
+        grouped.append(record.with_group(printable(group) if group else record.image_id))
     notes = []
     if unmatched:
         names = some(unmatched, _EXAMPLES)

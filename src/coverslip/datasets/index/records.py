@@ -1,13 +1,14 @@
 """Datasets: one record per image, in a fixed order, with its origin."""
 
 import os
+import struct
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from dataclasses import field as attr
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from coverslip.datasets.index.names import (
     counted,
@@ -56,9 +57,18 @@ UNCERTAIN, UNFAMILIAR, UNREADABLE = "uncertain", "unfamiliar", "unreadable"
 DECISIONS = frozenset({UNCERTAIN, UNFAMILIAR, UNREADABLE})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, init=False, eq=False)
 class ImageRecord:
-    """One image: its file and the pixels to read, and its label, group and set."""
+    """One image: its file and the pixels to read, and its label, group and set.
+
+    A record of an object takes about 400 bytes, so that a million of them fit into memory: all boxes of a file share
+    one plan, and the other columns of a table are stored as one text.
+    """
+
+    __slots__ = (
+        *("image_id", "path", "label", "group", "domain", "predefined_split", "stated", "in_memory"),
+        *("_plan_of_file", "_box", "_columns", "_cells"),
+    )
 
     image_id: str  # unique in its dataset; printable, "/" between folders
     path: Path  # absolute; the name of an image in memory
@@ -66,10 +76,104 @@ class ImageRecord:
     group: str | None  # images of a group stay in the same set; None: no groups are defined
     domain: str  # its source if there are several sources, else ""
     predefined_split: Side | None
-    plan: ReadPlan
-    stated: frozenset[str] = frozenset()  # fields of the plan that its table row states, or "point"
-    in_memory: Decoded | None = attr(default=None, compare=False)  # pixels without a file; `path` is then only a name
-    about: tuple[tuple[str, str], ...] = attr(default=(), compare=False)  # other columns of its table
+    stated: frozenset[str]  # fields of the plan that its table row states, or "point"
+    in_memory: Decoded | None  # pixels without a file; `path` is then only a name
+    if TYPE_CHECKING:  # no fields
+        _plan_of_file: ReadPlan
+        _box: bytes | None  # of `_BOX`; None: there is none, or it is in the plan
+        _columns: tuple[str, ...]
+        _cells: str | tuple[str, ...]  # joined by `_MARK` if no cell contains it
+    plan: ReadPlan = property(lambda self: self._plan())  # type: ignore[assignment]  # noqa: RUF009  computed
+    about: tuple[tuple[str, str], ...] = property(lambda self: self._about())  # type: ignore[assignment]  # computed
+
+    def __init__(
+        self,
+        image_id: str,
+        path: Path,
+        label: str | None,
+        group: str | None,
+        domain: str,
+        predefined_split: Side | None,
+        plan: ReadPlan,
+        stated: frozenset[str] = frozenset(),
+        in_memory: Decoded | None = None,
+        about: tuple[tuple[str, str], ...] = (),  # other columns of its table
+    ) -> None:
+        put = object.__setattr__
+        put(self, "image_id", image_id)
+        put(self, "path", path)
+        put(self, "label", label)
+        put(self, "group", group)
+        put(self, "domain", domain)
+        put(self, "predefined_split", predefined_split)
+        put(self, "stated", stated)
+        put(self, "in_memory", in_memory)
+        self._put_plan(plan)
+        put(self, "_columns", _same_columns(tuple([name for name, _ in about])) if about else ())
+        cells = [cell for _, cell in about]
+        put(self, "_cells", tuple(cells) if _MARK in "".join(cells) else _MARK.join(cells))
+
+    def _put_plan(self, plan: ReadPlan) -> None:
+        region = plan.region
+        is_small = region is not None and min(region) >= -_MOST_PIXELS and max(region) <= _MOST_PIXELS
+        of_file = _plan_without_box(**plan.__dict__ | {"region": None}) if is_small else plan
+        object.__setattr__(self, "_plan_of_file", of_file)
+        object.__setattr__(self, "_box", _BOX.pack(*region) if region is not None and is_small else None)
+
+    def _copy(self) -> "ImageRecord":
+        copied = object.__new__(ImageRecord)
+        for name in ImageRecord.__slots__:
+            object.__setattr__(copied, name, getattr(self, name))
+        return copied
+
+    def with_label(self, label: str | None) -> "ImageRecord":
+        """Return the image with another label; faster than `dataclasses.replace`, as are the next two."""
+        copied = self._copy()
+        object.__setattr__(copied, "label", label)
+        return copied
+
+    def with_group(self, group: str | None) -> "ImageRecord":
+        """Return the image in another group."""
+        copied = self._copy()
+        object.__setattr__(copied, "group", group)
+        return copied
+
+    def with_plan(self, plan: ReadPlan) -> "ImageRecord":
+        """Return the image, read by another plan."""
+        copied, box = self._copy(), self._box
+        copied._put_plan(plan)
+        if copied._box == box:
+            object.__setattr__(copied, "_box", box)  # stored once
+        return copied
+
+    def _plan(self) -> ReadPlan:
+        if self._box is None:
+            return self._plan_of_file
+        return self._plan_of_file.model_copy(update={"region": _BOX.unpack(self._box)})
+
+    def _about(self) -> tuple[tuple[str, str], ...]:
+        cells = self._cells.split(_MARK) if isinstance(self._cells, str) else self._cells
+        return tuple(zip(self._columns, cells, strict=False))  # without columns, there is one empty text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ImageRecord) and self._identity == other._identity
+
+    def __hash__(self) -> int:
+        return hash(self.image_id)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (*self._identity[:6], self.plan, self.stated, self.in_memory, self.about)
+
+    @property
+    def _identity(self) -> tuple[Any, ...]:
+        """What equal records have in common: all but pixels in memory and other columns."""
+        plan = self._plan_of_file, self._box
+        return self.image_id, self.path, self.label, self.group, self.domain, self.predefined_split, plan, self.stated
+
+    @property
+    def has_box(self) -> bool:
+        """Whether the image is a region of its file."""
+        return self._box is not None or self._plan_of_file.region is not None
 
     @property
     def named_group(self) -> str | None:
@@ -108,6 +212,23 @@ class ImageRecord:
         if self.in_memory is not None:
             return pixels_in_memory(self.path, self.in_memory, self.plan)
         return read_pixels(self.path, self.plan, fields=fields)
+
+
+_BOX = struct.Struct("4i")
+_MOST_PIXELS = 2**31 - 1  # in a stored box
+_MARK = "\x1f"  # between cells
+
+
+@lru_cache
+def _same_columns(columns: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names; the same object for equal names."""
+    return columns
+
+
+@lru_cache(maxsize=1_000, typed=True)
+def _plan_without_box(**fields: object) -> ReadPlan:
+    """Return the plan of these fields; the same object for equal fields."""
+    return ReadPlan().model_copy(update=fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +366,10 @@ class Dataset:
                 changes |= {"region": square, "crop_size": None}
             if "region" in record.stated:
                 changes |= {"crop_size": plan.crop_size, "crop_margin": plan.crop_margin}
-            return replace(record, plan=record.plan.model_copy(update=changes))
+            plan_of_record = record.plan
+            if all(getattr(plan_of_record, name) == value for name, value in changes.items()):
+                return record
+            return record.with_plan(plan_of_record.model_copy(update=changes))
 
         return replace(self, records=tuple(map(planned, self.records)), opening=replace(self.opening, plan=plan))
 

@@ -275,7 +275,7 @@ def describe_table(table: Table, *, n_rows: int = 5) -> TableContent:
     are_points = box is not None and are_positions and box.are_points and at_path is not None
     return TableContent(
         columns=table.columns,
-        first_rows=table.rows[:n_rows],
+        first_rows=tuple(table.rows[:n_rows]),
         n_rows=len(table.rows),
         n_files=len(paths),
         mapping=mapping,

@@ -5,10 +5,9 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
-from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 from coverslip.datasets.index.boxes import Size, box_of, size_of
 from coverslip.datasets.index.names import (
@@ -77,24 +76,31 @@ def _grouped_by_field(records: list[ImageRecord], root: Path, notes: list[Note])
         notes.append(note("few-fields", level="warning", n_fields=n_fields, n_images=len(records)))
         return records
     notes.append(note("grouped-by-field", n_fields=n_fields, n_images=len(records)))
-    return [replace(record, group=record.field or name_as_text(posix_below(record.path, root))) for record in records]
+    shared: dict[str, str] = {}
+    for at, record in enumerate(records):
+        group = record.field or name_as_text(posix_below(record.path, root))
+        records[at] = record.with_group(shared.setdefault(group, group))
+    return records
 
 
 def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", notes: list[Note]) -> list[ImageRecord]:
     root = table.path.parent
     crop, plan = plan, plan.of_whole_image
     faults: list[tuple[int, ValueError]] = []  # line, and its error
-    line_of_record: dict[ImageRecord, int] = {}
-    shared: dict[frozenset[str], frozenset[str]] = {}  # equal sets and cells are stored once
-    about_before: tuple[tuple[str, str], ...] = ()
-    about_columns = other_columns(table, columns)
+    records, distinct = list[ImageRecord](), set[ImageRecord]()
+    files: dict[str, Path] = {}
+    shared: dict[object, Any] = {}  # equal sets and texts are stored once  (Any: of the type of its key)
+    about_columns = [(table.columns[at], at) for at in other_columns(table, columns)]
     n_repeated = n_excluded = n_alone = 0
     for row, line in zip(table.rows, table.lines, strict=True):
         if fault := _cell_fault(table, columns, row):
             faults.append((line, fault))
             continue
-        image_in_memory = table.images.get(row[columns.path])
-        file = _resolve(row[columns.path], table) if image_in_memory is None else Path(row[columns.path])
+        cell = row[columns.path]
+        image_in_memory = table.images.get(cell)
+        if cell not in files:
+            files[cell] = _resolve(cell, table) if image_in_memory is None else Path(cell)
+        file = files[cell]
         side: Side | None = None
         if columns.split is not None and row[columns.split]:
             if row[columns.split].casefold() == _EXCLUDED:
@@ -103,38 +109,39 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", no
             side = side_named(row[columns.split])
             if side is None:
                 faults.append((line, _unknown_side(row[columns.split])))
-        row_plan, stated, identity = plan, frozenset[str](), name_as_text(posix_below(file, root))
+        row_plan, stated, tag = plan, frozenset[str](), ""
         try:
             row_plan, stated, tag = _row_plan(row, columns, plan, crop, partial(sizes, file, image_in_memory))
             row_plan, stated = _with_other_files(row_plan, stated, row, columns, file, table)
-            identity += tag
         except ValueError as error:
             faults.append((line, error))
         if columns.image_id is not None and row[columns.image_id]:
             identity = printable(row[columns.image_id])
+        else:
+            identity = name_as_text(posix_below(file, root)) + tag
         group = None
         if columns.group is not None:
             of_field = "" if columns.field is None else row[columns.field]
             group = row[columns.group] or of_field or identity
             n_alone += not (row[columns.group] or of_field)
-        about = tuple((table.columns[at], row[at]) for at in about_columns)
-        about = about_before = tuple(
-            before if before == pair else pair for pair, before in zip_longest(about, about_before) if pair is not None
-        )
+        label = clean_label(row[columns.label]) or None if columns.label is not None else None
         record = ImageRecord(
             image_id=identity,
             path=file,
-            label=clean_label(row[columns.label]) or None if columns.label is not None else None,
-            group=group,
+            label=shared.setdefault(label, label),
+            group=identity if group == identity else shared.setdefault(group, group),
             domain=row[columns.domain] if columns.domain is not None else "",
             predefined_split=side,
             plan=row_plan,
             stated=shared.setdefault(stated, stated),
             in_memory=image_in_memory,
-            about=about,
+            about=tuple([(name, row[at]) for name, at in about_columns]),
         )
-        n_repeated += record in line_of_record
-        line_of_record.setdefault(record, line)
+        if record in distinct:
+            n_repeated += 1
+        else:
+            distinct.add(record)
+            records.append(record)
     if faults:
         raise BadDataset(
             "invalid-rows",
@@ -146,9 +153,9 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", no
             has_more=len(faults) > 5,
         )
     notes += _notes_on_rows(table, columns, n_repeated=n_repeated, n_excluded=n_excluded, n_alone=n_alone)
-    if not line_of_record:
+    if not records:
         raise BadDataset("all-rows-excluded", file=table.file)
-    return list(line_of_record)
+    return records
 
 
 def _cell_fault(table: Table, columns: Columns, row: Sequence[str]) -> CellFault | None:

@@ -72,7 +72,8 @@ def groups_in_names(dataset: Dataset, scan: Scan) -> tuple[NameGroups, ...]:
         for record, fact in zip(dataset.records, scan.facts, strict=True)
         if isinstance(fact, ImageFacts) and dataset.has_class(record)
     ]
-    labeled = _slices(sorted(labeled, key=lambda item: natural_key(item[0].path.name)))
+    keys = {name: natural_key(name) for name in {record.path.name for record, _ in labeled}}
+    labeled = _slices(sorted(labeled, key=lambda item: keys[item[0].path.name]))
     if len(labeled) < 2 * _FEWEST_GROUPS or len({record.label for record, _ in labeled}) < 2:
         return ()
     paths = [dataset.relative_path(record) for record, _ in labeled]

@@ -9,7 +9,7 @@ import os
 import sqlite3
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache, cached_property
@@ -39,29 +39,30 @@ class Identity:
     mtime_ns: int
 
 
-def identities_of(records: Sequence[ImageRecord]) -> list[Identity | None]:
-    """Return the identity of each image's files: the sum of their sizes, and the last modification time.
+def identities_of(records: Iterable[ImageRecord]) -> Iterator[Identity | None]:
+    """Yield the identity of each image's files: the sum of their sizes, and the last modification time.
 
     It is None for files that do not exist and for images in memory.
     """
     plans: dict[ReadPlan, bytes] = {}
-    identities: list[Identity | None] = []
     for record in records:
         if record.in_memory is not None:
-            identities.append(None)
+            yield None
             continue
-        if record.plan not in plans:
-            plans[record.plan] = f"{_FACTS_VERSION} {record.plan.as_json()}".encode()
+        plan = record.plan
+        if (plan_bytes := plans.get(plan)) is None:
+            plan_bytes = f"{_FACTS_VERSION} {plan.as_json()}".encode()
+            if not record.has_box:  # a box is that of a single record
+                plans[plan] = plan_bytes
         try:
-            statuses = [file.stat() for file in record.plan.files(record.path)]
+            statuses = [file.stat() for file in plan.files(record.path)]
         except (OSError, ValueError):
-            identities.append(None)
+            yield None
             continue
         key = hashlib.blake2b(os.fsencode(record.path), digest_size=16, key=b"facts")
-        key.update(b"\0" + plans[record.plan])
+        key.update(b"\0" + plan_bytes)
         size, changed = sum(status.st_size for status in statuses), max(status.st_mtime_ns for status in statuses)
-        identities.append(Identity(key.hexdigest(), size, changed))
-    return identities
+        yield Identity(key.hexdigest(), size, changed)
 
 
 class FactsCache:
@@ -119,6 +120,7 @@ def _facts_from_json(stored: bytes, identity: Identity) -> ImageFacts | None:
 _SAVE_EVERY_S = 2.0
 _PROGRESS_EVERY_S = 0.2
 _AHEAD_PER_THREAD = 4  # images in flight per thread
+_FOUND_AT_ONCE = 10_000  # facts that are read from the cache
 
 OnPixels = Callable[[int, Pixels], None]  # position of the image among the records, and its pixels
 
@@ -284,11 +286,12 @@ def scan_images(
     facts: list[ImageFacts | Unreadable | None] = [None] * len(records)
     facts_cache = FactsCache(emit)
     try:
-        identities = identities_of(records)
-        for i, cached_facts in facts_cache.find(identities):
-            facts[i] = cached_facts
+        for start in range(0, len(records), _FOUND_AT_ONCE):
+            identities = [*identities_of(records[start : start + _FOUND_AT_ONCE])]
+            for i, cached_facts in facts_cache.find(identities):
+                facts[start + i] = cached_facts
         to_decode = by_field(records, [i for i, cached_facts in enumerate(facts) if cached_facts is None])
-        _decode(records, to_decode, identities, facts, facts_cache, emit, stop, n_threads or n_cores(), on_pixels)
+        _decode(records, to_decode, facts, facts_cache, emit, stop, n_threads or n_cores(), on_pixels)
     finally:
         facts_cache.close()
     complete = tuple(fact if fact is not None else _not_scanned() for fact in facts)
@@ -299,7 +302,6 @@ def scan_images(
 def _decode(
     records: Sequence[ImageRecord],
     to_decode: Sequence[int],
-    identities: Sequence[Identity | None],
     facts: list[ImageFacts | Unreadable | None],
     facts_cache: FactsCache,
     emit: Emit,
@@ -309,20 +311,20 @@ def _decode(
 ) -> None:
     started = reported = saved = time.monotonic()
     n_cached = len(records) - len(to_decode)
-    in_flight: deque[tuple[int, Future[ImageFacts | Unreadable]]] = deque()
+    in_flight: deque[tuple[int, Identity | None, Future[ImageFacts | Unreadable]]] = deque()
+    identities = identities_of(records[i] for i in to_decode)
     fields = Fields()
     pool = ThreadPoolExecutor(n_threads, thread_name_prefix="read")
     try:
         ahead = iter(to_decode)
         for n_done in range(len(to_decode)):
             while len(in_flight) < _AHEAD_PER_THREAD * n_threads and (i := next(ahead, None)) is not None:
-                in_flight.append((i, pool.submit(_read, i, records[i], fields, on_pixels)))
-            i, future = in_flight.popleft()
+                in_flight.append((i, next(identities), pool.submit(_read, i, records[i], fields, on_pixels)))
+            i, identity, future = in_flight.popleft()
             while not wait([future], _PROGRESS_EVERY_S).done:  # decoding can take long; the user may cancel
                 stop.check()
                 emit(_progress(n_cached + n_done, len(records), n_done / (time.monotonic() - started)))
             fact = facts[i] = future.result()
-            identity = identities[i]
             if isinstance(fact, ImageFacts) and identity is not None:
                 facts_cache.add(identity, fact)
             now = time.monotonic()
@@ -343,9 +345,14 @@ def by_field(records: Sequence[ImageRecord], positions: Sequence[int]) -> list[i
     """Return positions ordered so that boxes of one field are consecutive; others stay in place."""
     first: dict[Path, int] = {}
     for i in positions:
-        if records[i].plan.region is not None:
+        if records[i].has_box:
             first.setdefault(records[i].path, i)
-    return sorted(positions, key=lambda i: (first.get(records[i].path, i), i)) if first else list(positions)
+    n = len(records)
+
+    def order(i: int) -> int:
+        return first.get(records[i].path, i) * n + i
+
+    return sorted(positions, key=order) if first else list(positions)
 
 
 def _read(i: int, record: ImageRecord, fields: Fields, on_pixels: OnPixels | None) -> ImageFacts | Unreadable:

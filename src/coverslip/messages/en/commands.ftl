@@ -33,6 +33,12 @@ usage-finder-setting = { $key }: { $reason }. The settings are { $keys }.
 
 usage-out-or-labels = name either --out, to draw images, or --labels, to compare labels.
 
+usage-proxy = '{ $address }' is neither an IP address nor a network such as 10.0.0.0/24.
+
+usage-user-header = a header is trusted only from a proxy; name its address with --proxy.
+
+usage-first-admin = there is no administrator yet; name the first one.
+
 usage-two-groups = give either --group (a column of the table) or --group-pattern (for paths), not both.
 
 usage-bare-setting = '{ $source }' is not a folder or table. To change a setting of the recipe, use --set { $setting }.
@@ -354,6 +360,14 @@ command-app-new-token = The token in the address is shown only once. Anyone who 
 command-app-token = The app requires the token that was shown at an earlier start. --new-token creates another one.
 
 command-app-end = To end the app, press Ctrl-C.
+
+command-server-folder = Folder
+
+command-server-invitation = Administrator
+
+command-server-end = To end the server, press Ctrl-C.
+
+command-server-ended = The server has ended. Running trainings continue.
 
 command-app-ended = The app has ended. Running trainings continue; coverslip app shows them again.
 

@@ -44,6 +44,22 @@ help-app-workspace = Folder for labels, runs and predictions. Default: COVERSLIP
 
 help-app-root = Folder from which the app may open images. Repeatable. Default: your home folder.
 
+help-server-folder = Folder for accounts and projects. It is created if needed.
+
+help-server-admin = Name of an administrator, who gets an address to set a password. The account is created if needed.
+
+help-server-root = Folder whose subfolders projects may read images from. Repeatable. Default: projects read uploaded images only.
+
+help-server-host = Address to listen on. With 0.0.0.0, other computers can reach the server, without encryption.
+
+help-server-name = Host name under which browsers reach the server, such as lab.example.org. Repeatable. Names of this computer need not be given.
+
+help-server-base-path = Path of the server behind a proxy, such as /coverslip.
+
+help-server-proxy = Address or network of a reverse proxy. Its headers with the scheme and address of the client are trusted. Repeatable.
+
+help-server-user-header = Header with the name of the user whom the proxy has signed in, such as X-Remote-User. It is trusted only from --proxy.
+
 help-app-no-browser = Print the address without opening a browser.
 
 help-app-new-token = Create a new token, which replaces earlier ones. The app then requires it on this computer too, because other users may log in there.
@@ -328,7 +344,11 @@ help-summarise-condition = Column with the condition of each sample, such as dos
 
 help-summarise-table = CSV table with these columns and image_id or path. Default: the tables of predictions have them (`coverslip predict --keep COLUMN`).
 
-help-summarise-out = Also write a CSV table with a row for each class in each sample.
+help-summarise-time = Column with the time of each image, a number. Each sample and condition also has proportions at each time, in --json, --out and --report.
+
+help-summarise-out = Also write a CSV table with a row for each class in each sample, and at each time if there is --time.
+
+help-summarise-report = Also write the proportions as one HTML file with figures, tables and a text for the methods section.
 
 help-summarise-detect = Also compute how many samples of each condition would show this difference of proportions (0.05: 5 percentage points) with a power of 80%.
 

@@ -338,16 +338,22 @@ summary-other-classes = The classes differ from those of { $other }
 these-predictions = the predictions
 
 predictions-of-other-thresholds = { $n_images ->
-    [one] The decision of { $n_images } image does
-   *[other] The decisions of { $n_images } images do
-} not follow from the thresholds of { $run }: these have changed since the prediction, or it is another classifier
-    .do = Predict the images again with this classifier, or name no run.
+    [one] The prediction of { $n_images } image is
+   *[other] The predictions of { $n_images } images are
+} not those of { $run } with its current thresholds: these have changed since the prediction, it is another classifier, or class proportions were stated
+    .do = Predict the images again with this classifier and without --prevalence, or name no run.
+
+predictions-without-classifier = The predictions do not state their classifier: the column '{ $column }' is missing or has empty cells
+    .do = Use the table as `coverslip predict` wrote it, or name no run.
 
 summary-no-column = There is no column '{ $column }'. The columns are { $columns }
     .do = Name another column, or run `coverslip predict` with --keep { $column }, or name a table with --table.
 
 summary-empty-cell = The column '{ $column }' is empty for { $path }
     .do = Fill in the column, or remove the row.
+
+summary-no-time = The time '{ $value }' of { $path } in the column '{ $column }' is not a number
+    .do = Write all times as numbers in one unit, such as hours.
 
 sample-of-two-conditions = The sample '{ $sample }' has two conditions, '{ $first }' and '{ $second }'
     .do = Correct the condition, or give each sample a name of its own.
@@ -357,6 +363,9 @@ summary-without-images = There are no predictions of readable images
 
 no-sample-matches = The pattern '{ $pattern }' matches no path. The first path is '{ $path }'
     .do = Correct the pattern. For names like slide07_cell3.png, write slide[0-9]+.
+
+no-time-matches = The pattern '{ $pattern }' matches a number in no path. The first path is '{ $path }'
+    .do = Correct the pattern. For names like well3_t012.png, write _t([0-9]+).
 
 no-difference-to-detect = A difference of proportions must be above 0 and below 1, not { $value }
     .do = State it as a share: 0.05 is a difference of 5 percentage points.

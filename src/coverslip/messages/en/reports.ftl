@@ -1511,6 +1511,8 @@ column-total = total
 
 column-training = training
 
+column-time = time
+
 column-true-class = true class
 
 column-true-class-in-set = true class in the set
@@ -1522,6 +1524,8 @@ column-value = value
 column-weights = weights
 
 column-with-interval = { $title } (95%{"\u00A0"}CI)
+
+column-z-score = z-score
 
 # Cells of tables
 
@@ -1951,3 +1955,84 @@ metrics-reloaded-class-metrics = Metrics of each class
 metrics-reloaded-ranking-metrics = Metrics over all thresholds
 
 metrics-reloaded-calibration = Are the probabilities calibrated?
+
+# Report of class proportions
+
+proportions-headline = Class proportions of { $n_samples ->
+    [one] { $n_samples } sample
+   *[other] { $n_samples } samples
+}
+
+proportions-made-by = coverslip { $version }
+
+proportions-uncertain = uncertain images
+
+proportions-unfamiliar = unfamiliar images
+
+proportions-unreadable = unreadable images, not counted
+
+proportions-some-not-corrected = Some proportions are not corrected: { $reason }.
+
+proportions-not-corrected = Proportions are counts of predictions, which are biased by errors of the classifier.
+
+proportions-by-condition = Proportions
+
+proportions-shown = { $is_corrected ->
+    [true] Figures show corrected proportions.
+   *[false] Figures show counts of predictions, because some samples could not be corrected.
+}
+
+proportions-of-class = Proportion of { $name }
+
+proportions-strips = Points: samples. Line: mean of the samples of a condition. Bars and bands: 95% confidence intervals (CI).
+
+proportions-mean = mean of samples
+
+proportions-sample = sample
+
+proportions-axis = proportion
+
+proportions-without-condition = no condition
+
+proportions-differences = Differences between conditions
+
+proportions-trend = Trend over conditions: odds ratio per unit
+
+proportions-over-time = Proportions over time
+
+proportions-curves = Thick lines: mean of the samples of a condition, with the 95% confidence interval (CI) as a band. Thin lines: samples.
+
+proportions-plates = Plates
+
+proportions-wells = Wells are colored by the proportion of the class.
+
+proportions-controls = Controls of each plate
+
+proportions-samples = Samples
+
+proportions-methods = Methods
+
+proportions-methods-help = Text for the methods section of a paper.
+
+proportions-methods-counted = Class proportions of { $n_samples ->
+    [one] { $n_samples } sample
+   *[other] { $n_samples } samples
+} ({ $n_images ->
+    [one] { $n_images } image
+   *[other] { $n_images } images
+}) were estimated with coverslip { $version } from the predictions of a classifier. All samples had equal weight.{ $n_open ->
+    [0] {""}
+   *[other] {" "}{ $n_open } images with an uncertain or unfamiliar decision counted for each class by its probability.
+}{ $n_unreadable ->
+    [0] {""}
+   *[other] {" "}{ $n_unreadable } unreadable images were not counted.
+}
+
+proportions-methods-corrected = Counts were corrected by the error rates of the classifier on test images that it was not fitted on (adjusted counts). { $is_binary ->
+    [true] 95% confidence intervals are melded (Bayer, Fay and Graubard 2022)
+   *[false] 95% confidence intervals are from 1,000 Dirichlet draws of error rates and counts
+} at effective numbers of images, which include differences between samples and between groups of test images. The correction assumes that the error rates of the classifier were the same in all samples as on the test images.
+
+proportions-methods-compared = Conditions were compared by Welch's t test with the sample as the unit; p-values were adjusted by Holm's method.
+
+proportions-methods-trend = Odds ratios per unit of the condition are from a quasi-binomial model of the samples (generalized estimating equations, variance of Mancl and DeRouen 2001); p-values are from a permutation test of the correlation of the samples with the condition.

@@ -33,6 +33,8 @@ stage-computing-learning-curve = computing the learning curve
 
 stage-writing-report = writing the report
 
+stage-computing-proportions = computing proportions over time
+
 stage-hashing-files = hashing files
 
 stage-writing-backup = writing the backup
@@ -108,9 +110,13 @@ unit-pairs = pairs
 
 unit-probes = probes
 
+unit-proportions = proportions
+
 unit-sections = sections
 
 unit-fields = fields
+
+unit-megapixels = megapixels
 
 unit-files = files
 

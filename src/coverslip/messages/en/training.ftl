@@ -78,6 +78,8 @@ near-duplicates = { $n_clusters ->
        *[other] { $n_clusters } clusters of near-duplicates ({ $n_images } images) stay
     } together in the split.
 
+too-many-for-near-duplicates = Near-duplicates are not searched among more than { $most } different images ({ $n_images } images), because the time increases with the square of their number. Images with equal pixels are recognized. If images come from the same slide, patient or movie, define groups.
+
 near-duplicates-not-searched = The search for near-duplicates did not end within { $duration }, a quarter of the remaining time. The split ignores near-duplicates: if there are any, the results are too optimistic. Allow more time.
 
 different-channels = The training images have different numbers of channels: { $n_checked ->

@@ -562,3 +562,56 @@ no-such-figure = This figure does not exist
 
 no-comparison-yet = Nothing has been compared yet
     .do = The study writes the comparison when it ends or is stopped.
+
+# Accounts and projects
+
+not-signed-in = Nobody is signed in
+    .do = Sign in, or send the key of a script: Authorization: Bearer KEY.
+
+not-administrator = Only administrators may do this
+    .do = Ask an administrator of the server.
+
+role-too-low = This needs the role { $needed } in the project; yours is { $role }
+    .do = Ask an administrator of the server for this role.
+
+change-of-other-user = { $author } made this change
+    .do = Annotators undo their own changes only. Ask an editor of the project.
+
+no-such-user = No account has this ID or name
+    .do = It may have been removed. Check the list of accounts.
+
+user-name-not-valid = This name is not valid
+    .do = Use 1 to 64 characters without spaces, slashes, quotation marks, colons, commas and semicolons.
+
+user-name-used = There is already an account with the name { $name }
+    .do = Choose another name.
+
+last-administrator = This is the last administrator who can sign in
+    .do = Make another account an administrator first.
+
+user-has-proxy = A proxy signs this user in, so there is no password
+    .do = Sign in at the proxy.
+
+invitation-not-valid = The invitation is not valid, or has been used or replaced
+    .do = Ask an administrator for a new invitation.
+
+wrong-name-or-password = Name or password is wrong
+    .do = Check both. If you forgot the password, ask an administrator for an invitation.
+
+too-many-attempts = There were too many wrong passwords for this name
+    .do = Wait { $seconds } s, then try again.
+
+password-too-short = The password needs { $n } to 1000 characters
+    .do = Choose a longer password, for example of several words.
+
+no-such-script-key = No key of this user has this ID
+    .do = It may have been removed. Check the list of keys.
+
+no-such-project = No project has this ID
+    .do = It may have been removed, or you may not use it. Check the list of projects.
+
+project-full = The project has reached the limit of its size
+    .do = Delete datasets or trainings and empty the trash, or ask an administrator for a higher limit.
+
+server-not-created = The folder of the server could not be created ({ $reason })
+    .do = Choose a folder that you may write to.

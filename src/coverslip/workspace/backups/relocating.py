@@ -138,7 +138,8 @@ class Relocation:
         return line if moved == content else json.dumps(moved, ensure_ascii=False)
 
     def _yaml_file(self, path: Path) -> None:
-        from ruamel.yaml import YAML, YAMLError
+        from ruamel.yaml import YAML
+        from ruamel.yaml.error import YAMLError
 
         try:
             content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))

@@ -16,7 +16,6 @@ from coverslip.datasets import ALIASES, name_as_text, plain_name
 from coverslip.errors import Conflict, NotFound
 from coverslip.files import CsvWriter, safe_cell, write_bytes
 from coverslip.images import PLAN_COLUMNS
-from coverslip.machine import account_name
 from coverslip.messages import text
 from coverslip.runs.images import ImageSource
 from coverslip.workspace.correcting.history import exclude_by_job
@@ -35,6 +34,7 @@ from coverslip.workspace.predictions.rows import (
     prediction_row,
 )
 from coverslip.workspace.store import tables as db
+from coverslip.workspace.store.authors import author_name
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import AnyRow, ChangedSince, class_order, dataset_row, now
 from coverslip.workspace.store.workspace import Workspace
@@ -221,7 +221,7 @@ def correct(
         if answer is None:
             connection.execute(delete(db.corrections).where(is_row))
         else:
-            made_by = author or account_name()
+            made_by = author or author_name()
             is_excluded = isinstance(answer, Exclusion)
             values = {"label": str(answer), "made": now(), "made_by": made_by, "is_excluded": is_excluded}
             new = insert(db.corrections).values(job_id=prediction_id, row_id=row_id, **values)

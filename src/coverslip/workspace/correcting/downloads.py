@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice, repeat
 
-from coverslip.runs import TEXT_FORMATS, Format, Layout
+from coverslip.runs import CLASSIFIER_COLUMN, TEXT_FORMATS, Format, Layout
 from coverslip.workspace.jobs.records import find_job
+from coverslip.workspace.predictions.classifiers import INPUT_FILE, PredictionInput
 from coverslip.workspace.predictions.rows import as_prediction, authors_of, every_row
 from coverslip.workspace.predictions.table_cells import ANSWER_COLUMNS, cells_by_row, check_columns, columns_of
 from coverslip.workspace.store.workspace import Workspace
@@ -40,7 +41,9 @@ def table_of(
     check_columns(job.folder, keep)
     columns_of_table = columns_of(job.folder)
     keep = [*(name for name in OBJECT_COLUMNS if name in columns_of_table), *keep]
-    layout = Layout(tuple(map(str, job.choices["classes"])), top_k, tuple(dict.fromkeys(keep)))
+    begun = PredictionInput.read_if_there(job.folder / INPUT_FILE)
+    identity = {} if begun is None else {CLASSIFIER_COLUMN: begun.identity}
+    layout = Layout(tuple(map(str, job.choices["classes"])), top_k, tuple(dict.fromkeys([*keep, *identity])))
     authors, record = authors_of(workspace, prediction_id), TEXT_FORMATS[format_].record
     columns = [*layout.columns]
     columns[_AFTER:_AFTER] = ANSWER_COLUMNS if authors else ()
@@ -49,7 +52,7 @@ def table_of(
         yield record(columns, None)
         cells_of_rows = cells_by_row(job.folder) if keep else repeat({})
         for (row, _), cells in zip(every_row(workspace, job), cells_of_rows, strict=False):  # it may still run
-            values = layout.values(as_prediction(row), cells)
+            values = layout.values(as_prediction(row), {**cells, **identity})
             values[_AFTER:_AFTER] = (row.correction, row.excluded, authors.get(row.row_id)) if authors else ()
             yield record(columns, values)
 

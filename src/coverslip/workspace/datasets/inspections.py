@@ -222,7 +222,7 @@ def fill_check_cache(workspace: Workspace, dataset_id: str, emit: Emit = ignore)
         if dataset_row(connection, dataset_id).state != "ready":
             return
         data, scan = load_dataset(connection, dataset_id), load_scan(connection, dataset_id)
-    signatures = ScanCollector()
+    signatures = ScanCollector(len(data))
     scan = with_near_duplicates(data, scan, signatures, emit=emit)
     with_quality(data, scan, signatures.quality, emit=emit)
 

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, Select, String, delete, insert, literal, select, update
 
 from coverslip.errors import Conflict
-from coverslip.machine import account_name
 from coverslip.workspace.datasets.state import change_images, clean_name
+from coverslip.workspace.store.authors import author_name
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import (
     AnyRow,
@@ -90,7 +90,7 @@ def label_rows(
     if connection.execute(select(images.c.row_id).where(is_changed).limit(1)).first() is None:
         return None, 0
     change = insert(label_changes).values(
-        dataset_id=row.id, made=now(), is_undone=False, label=label, made_by=author or account_name(), job_id=job_id
+        dataset_id=row.id, made=now(), is_undone=False, label=label, made_by=author or author_name(), job_id=job_id
     )
     change_id = connection.execute(change.returning(label_changes.c.id)).scalar_one()
     changed = select(literal(change_id), images.c.row_id, images.c.label).where(is_changed)
@@ -132,6 +132,13 @@ class ChangedLabels:
 
     n: int
     rows: list[int]  # the first of them
+
+
+def author_of(workspace: Workspace, dataset_id: str, change_id: int) -> str | None:
+    """Return who made a change of labels; None if there is no such change."""
+    of_dataset = (label_changes.c.dataset_id == dataset_id) & (label_changes.c.id == change_id)
+    with workspace.engine.connect() as connection:
+        return connection.execute(select(label_changes.c.made_by).where(of_dataset)).scalar_one_or_none()
 
 
 def undo(
@@ -263,7 +270,7 @@ def confirm_labels(
                 images.c.image_id,
                 images.c.label,
                 literal(now()),
-                literal(author or account_name()),
+                literal(author or author_name()),
             )
             confirmations = select(*columns).where(is_changed)
             connection.execute(insert(confirmed_labels).from_select(list(confirmed_labels.c), confirmations))

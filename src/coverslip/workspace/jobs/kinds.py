@@ -2,13 +2,14 @@
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Protocol
 
 from pydantic import Field
 from pydantic_core import to_jsonable_python
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from coverslip.errors import NotFound
 from coverslip.workspace.jobs.records import Job, find_job
@@ -184,8 +185,17 @@ def queue_names() -> list[str]:
 
 
 def queued_ids(workspace: Workspace, queue: str) -> list[str]:
-    """Return the IDs of the waiting jobs of a queue, the next first."""
-    kinds = [kind.name for kind in job_kinds().values() if kind.queue == queue]
-    query = select(db.jobs.c.id).where(db.jobs.c.kind.in_(kinds), db.jobs.c.state == "queued")
+    """Return the IDs of the waiting jobs of a queue, the next first: users take turns."""
+    is_in_queue = db.jobs.c.kind.in_([kind.name for kind in job_kinds().values() if kind.queue == queue])
+    waiting = select(db.jobs.c.id, db.jobs.c.made_by).where(is_in_queue, db.jobs.c.state == "queued")
+    starts = select(db.jobs.c.made_by, func.max(db.jobs.c.launched)).where(is_in_queue).group_by(db.jobs.c.made_by)
     with workspace.engine.connect() as connection:
-        return list(connection.execute(query.order_by(db.jobs.c.queued, db.jobs.c.id)).scalars())
+        rows = connection.execute(waiting.order_by(db.jobs.c.queued, db.jobs.c.id)).all()
+        n_users = len({row.made_by for row in rows})
+        last_starts = {row[0]: row[1] for row in connection.execute(starts)} if n_users > 1 else {}
+    n_of = Counter[str]()
+    turns = []
+    for position, row in enumerate(rows):
+        turns.append((n_of[row.made_by], last_starts.get(row.made_by) or 0.0, position, row.id))
+        n_of[row.made_by] += 1
+    return [job_id for *_, job_id in sorted(turns)]

@@ -11,6 +11,7 @@ from coverslip.workspace.jobs.control import adopt_runs
 from coverslip.workspace.jobs.kinds import kind_of, list_unlisted_jobs, queue_names, queued_ids
 from coverslip.workspace.jobs.records import Job, find_job, started_jobs
 from coverslip.workspace.jobs.state import Launched, has_process, launch, terminate
+from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.workspace import Workspace
 
@@ -23,8 +24,8 @@ _log = logging.getLogger("coverslip")
 class Queue:
     """A thread that starts and stops jobs. Its state is in the tables and on disk."""
 
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
+    def __init__(self, workspace: Workspace, turns: Turns) -> None:
+        self._workspace, self._turns = workspace, turns
         self._woken, self._is_closed = threading.Event(), False
         self._started: list[Launched] = []  # polled, so that ended processes do not stay zombies
         self._thread = threading.Thread(target=self._work, name="coverslip queue", daemon=True)
@@ -44,6 +45,7 @@ class Queue:
         self._woken.set()
         if self._thread.is_alive():
             self._thread.join(timeout=_SECONDS_TO_END)
+        self._turns.leave(self._workspace.folder)
 
     def _work(self) -> None:
         while not self._is_closed:
@@ -67,12 +69,12 @@ class Queue:
         running = [job for job in started_jobs(self._workspace) if self._check_process(job)]
         for job in running:
             _enforce_stop(job)
-        busy = {kind_of(job).queue for job in running}
-        for queue in queue_names():
-            if queue not in busy:
-                ids = queued_ids(self._workspace, queue)
-                if ids:
-                    self._begin(find_job(self._workspace, ids[0]))
+        next_ids = {queue: ids[0] for queue in queue_names() if (ids := queued_ids(self._workspace, queue))}
+        folder = self._workspace.folder
+        self._turns.report(folder, busy={kind_of(job).queue for job in running}, waiting=next_ids)
+        for queue, job_id in next_ids.items():
+            if self._turns.take(folder, queue):
+                self._begin(find_job(self._workspace, job_id))
 
     def _check_process(self, job: Job) -> bool:
         """Return whether a job is running. A job without a process is marked as ended."""

@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, delete, insert, se
 from coverslip.errors import BadRecipe, BadRun, Conflict, NotFound
 from coverslip.runs import Run
 from coverslip.workspace.store import tables as db
+from coverslip.workspace.store.authors import author_name
 from coverslip.workspace.store.rows import now
 from coverslip.workspace.store.workspace import Workspace
 
@@ -44,6 +45,7 @@ class Job:
     process_started: float | None
     stop_requested: float | None
     created: str
+    made_by: str
 
     @property
     def dataset_ids(self) -> list[str]:
@@ -197,7 +199,7 @@ def unused_name(workspace: Workspace, kind: str, name: str) -> str:
 
 def add_job(workspace: Workspace, **values: object) -> None:
     """Add a job by the columns of its row. By default, it is queued."""
-    defaults = {"state": "queued", "queued": time.time(), "created": now()}
+    defaults = {"state": "queued", "queued": time.time(), "created": now(), "made_by": author_name()}
     with workspace.engine.begin() as connection:
         connection.execute(insert(db.jobs).values(**{**defaults, **values}))
 

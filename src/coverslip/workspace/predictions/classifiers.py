@@ -297,6 +297,7 @@ class PredictionInput(Document):
         description="Threshold of each class; null: the most probable class is predicted."
     )
     uncertain_below: float = Field(description="Less probable predictions are uncertain; 0 marks none.")
+    identity: str = Field(description="Code of the classifier and its settings, in downloaded tables.")
 
     def matches(self, card: ClassifierCard, *, has_stated_shares: bool) -> bool:
         """Return whether the classifier still uses these thresholds. With stated class proportions, it uses none."""

@@ -20,7 +20,7 @@ from coverslip.events import Event, Noted, Progressed
 from coverslip.files import sha256_json
 from coverslip.images import ReadPlan
 from coverslip.messages import ChooseOther, Note, note, text
-from coverslip.runs import Prediction, PredictionsFile, Run, StatusFile, fingerprint_of
+from coverslip.runs import Prediction, PredictionsFile, Run, StatusFile, fingerprint_of, identity_of
 from coverslip.runs.documents import read_object
 from coverslip.stopping import Stop, signals_stop
 from coverslip.workspace.predictions.classifiers import INPUT_FILE, PredictionInput
@@ -88,6 +88,7 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
         images=_fingerprint(data, folder.absolute().parents[1]),
         thresholds=classifier.card.operating_points,
         uncertain_below=classifier.card.uncertain_below,
+        identity=identity_of(request["classifier"], classifier.card, is_rescaled=bool(request["rescale"])),
     )
     _refuse_changed(folder, prediction_input)
     for each in (*data.notes, *_notes_on_pixels(plan, trained)):

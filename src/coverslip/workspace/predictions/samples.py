@@ -10,15 +10,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from coverslip.datasets import UNREADABLE, one_line
 from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.evaluation.plates import Well, wells_of
+from coverslip.evaluation.sample_proportions import Summary, finite_number
 from coverslip.files import write_json
 from coverslip.inference.proportions import (
     SUMMARY_COLUMNS,
     SampledPrediction,
-    Summary,
+    grouped_rows,
     names_of_folders,
     summary_of,
     summary_rows,
 )
+from coverslip.reports.proportions import proportions_report
 from coverslip.runs import Run
 from coverslip.runs.documents import table_text
 from coverslip.workspace.datasets.grouping import groups_of_paths
@@ -44,6 +46,15 @@ class Sampling(BaseModel):
         max_length=500,
         description="Regular expression for the sample in each path: its part `group`, else its first group, else the"
         " whole match.",
+    )
+    time: Literal["series", "pattern"] | None = Field(
+        default=None,
+        description="`series`: the time point of an image series, from 0; `pattern`: a number in the path; null: none.",
+    )
+    time_pattern: str | None = Field(
+        default=None,
+        max_length=500,
+        description="Regular expression for the number in each path, as `pattern`.",
     )
     detect: float | None = Field(
         default=None,
@@ -75,6 +86,7 @@ class SampledSummary:
     ]
     n_excluded: Annotated[int, Field(description="Images that a user excluded, which are not counted.")]
     n_unmatched: Annotated[int, Field(description="Images whose path the pattern does not match; not counted.")]
+    n_without_time: Annotated[int, Field(description="Images without a time; not counted in proportions over time.")]
 
 
 def save_sampling(workspace: Workspace, prediction_id: str, sampling: Sampling) -> SampledSummary:
@@ -102,8 +114,19 @@ def summarize(workspace: Workspace, prediction_id: str) -> SampledSummary:
 
 
 def summary_table(workspace: Workspace, prediction_id: str) -> str:
-    """Return a CSV table with a row for each class in each sample; raises as `summarize`."""
+    """Return a CSV table with a row for each class in each sample, and at each time; raises as `summarize`."""
     return table_text(SUMMARY_COLUMNS, summary_rows(summarize(workspace, prediction_id).summary))
+
+
+def grouped_table(workspace: Workspace, prediction_id: str) -> str:
+    """Return a CSV table for GraphPad Prism, as `grouped_rows`; raises as `summarize`."""
+    columns, rows = grouped_rows(summarize(workspace, prediction_id).summary)
+    return table_text(columns, rows)
+
+
+def report_page(workspace: Workspace, prediction_id: str) -> str:
+    """Return the proportions as an HTML page with figures; raises as `summarize`."""
+    return proportions_report(summarize(workspace, prediction_id).summary)
 
 
 def finished_prediction(workspace: Workspace, prediction_id: str) -> Job:
@@ -148,13 +171,17 @@ def sampled_rows(workspace: Workspace, job: Job, sampling: Sampling) -> SampledR
     Raises:
         CoverslipError: no image can be read, or the pattern matches no path.
     """
-    rows = [row for row, _ in every_row(workspace, job)]
-    counted = [row for row in rows if row.excluded is None]
-    samples = _samples_of([row.path for row in counted], sampling)
-    pairs = [(row, sample) for row, sample in zip(counted, samples, strict=True) if sample is not None]
-    predictions = [
-        SampledPrediction(as_prediction(row), sample, sampling.conditions.get(sample) or None) for row, sample in pairs
+    rows = list(every_row(workspace, job))
+    counted = [(row, source) for row, source in rows if row.excluded is None]
+    paths = [row.path for row, _ in counted]
+    samples = _samples_of(paths, sampling)
+    times = _times_of(paths, [source.plan.t for _, source in counted], sampling)
+    pairs = [
+        (row, SampledPrediction(as_prediction(row), sample, sampling.conditions.get(sample) or None, time))
+        for (row, _), sample, time in zip(counted, samples, times, strict=True)
+        if sample is not None
     ]
+    predictions = [prediction for _, prediction in pairs]
     if all(each.prediction.decision == UNREADABLE for each in predictions):
         raise CoverslipError("summary-without-images")
     row_ids = [row.row_id for row, _ in pairs]
@@ -173,7 +200,8 @@ def _summarize(workspace: Workspace, job: Job, sampling: Sampling) -> SampledSum
         controls=(controls[0], controls[1]),
     )
     wells = wells_of([str(each.sample) for each in summary.samples]) or {}
-    return SampledSummary(sampling, summary, wells, rows.n_excluded, rows.n_unmatched)
+    n_without_time = 0 if sampling.time is None else sum(row.time is None for row in rows.predictions)
+    return SampledSummary(sampling, summary, wells, rows.n_excluded, rows.n_unmatched, n_without_time)
 
 
 def classes_of(job: Job) -> list[str]:
@@ -190,6 +218,18 @@ def _samples_of(paths: Sequence[str], sampling: Sampling) -> list[str | None]:
     if paths and not any(samples):
         raise CoverslipError("no-sample-matches", pattern=one_line(sampling.pattern or ""), path=one_line(paths[0]))
     return [sample or None for sample in samples]
+
+
+def _times_of(paths: Sequence[str], planes: Sequence[int], sampling: Sampling) -> list[float | None]:
+    """Return the time of each image; None: unknown."""
+    if sampling.time is None:
+        return [None] * len(paths)
+    if sampling.time == "series":
+        return [float(plane) for plane in planes]
+    times = [finite_number(match) for match in groups_of_paths(sampling.time_pattern or "", list(paths))]
+    if paths and all(time is None for time in times):
+        raise CoverslipError("no-time-matches", pattern=one_line(sampling.time_pattern or ""), path=one_line(paths[0]))
+    return times
 
 
 def measured_run(workspace: Workspace, job: Job) -> Run | None:

@@ -16,7 +16,6 @@ from coverslip.inference.spot_check import (
     needed_labels,
     spot_check_of,
 )
-from coverslip.machine import account_name
 from coverslip.runs.documents import table_text
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.predictions.rows import Exclusion, every_row
@@ -28,6 +27,7 @@ from coverslip.workspace.predictions.samples import (
     sampled_rows,
     saved_sampling,
 )
+from coverslip.workspace.store.authors import author_name
 from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import AnyRow, now
 from coverslip.workspace.store.tables import spot_check_images, spot_checks
@@ -133,7 +133,7 @@ def label_image(
     if answer is not None and not is_excluded and answer not in classes:
         raise CoverslipError("spot-check-other-class", label=answer, classes=", ".join(classes))
     is_image = (spot_check_images.c.job_id == job.id) & (spot_check_images.c.row_id == row_id)
-    made, made_by = (None, None) if answer is None else (now(), author or account_name())
+    made, made_by = (None, None) if answer is None else (now(), author or author_name())
     values = {"label": None if answer is None else str(answer), "is_excluded": is_excluded}
     with write_transaction(workspace.engine) as connection:
         changed = connection.execute(

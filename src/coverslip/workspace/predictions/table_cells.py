@@ -11,7 +11,7 @@ from pathlib import Path
 from coverslip.datasets import ImageRecord
 from coverslip.errors import CoverslipError
 from coverslip.files import atomic_write
-from coverslip.runs import is_reserved
+from coverslip.runs import CLASSIFIER_COLUMN, is_reserved
 
 _FILE = "cells.jsonl"
 ANSWER_COLUMNS = ("corrected", "excluded", "corrected_by")  # of downloads
@@ -20,7 +20,7 @@ ANSWER_COLUMNS = ("corrected", "excluded", "corrected_by")  # of downloads
 def write_cells(folder: Path, records: Sequence[ImageRecord]) -> None:
     """Write the other columns of the tables of these images, unless there are none."""
     names = dict.fromkeys(name for record in records for name, _ in record.about)
-    columns = [name for name in names if not is_reserved(name) and name not in ANSWER_COLUMNS]
+    columns = [name for name in names if not is_reserved(name) and name not in (*ANSWER_COLUMNS, CLASSIFIER_COLUMN)]
     if not columns:
         return
     with atomic_write(folder / _FILE) as part, part.open("w", encoding="utf-8") as file:

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.schema import CreateIndex, CreateTable
@@ -18,17 +18,21 @@ from coverslip.errors import Busy, CoverslipError, DiskFull
 from coverslip.messages import ChooseOther, text
 from coverslip.workspace.store.tables import metadata
 
-VERSION = 4  # of the tables
+VERSION = 5  # of the tables
 _WAIT_SECONDS = 30  # that background work waits while another transaction writes: large transactions take seconds
 _BRIEF_WAIT_SECONDS = 5  # that a request waits, so that the threads of the server are not blocked for long
 _wait_seconds: ContextVar[int] = ContextVar("wait_seconds", default=_WAIT_SECONDS)  # new threads start with the default
 
 
-def open_database(file: Path, described_folders: Sequence[Path] = ()) -> Engine:
+def open_database(
+    file: Path, described_folders: Sequence[Path] = (), *, tables: MetaData = metadata, version: int = VERSION
+) -> Engine:
     """Open the database at `file`. It is created if it does not exist. Readers never wait for a writer.
 
     Args:
         file: the file of the database.
+        tables: its tables.
+        version: of the tables.
         described_folders: the folders whose content the database describes. If they have content and the file is empty,
             the database was lost.
 
@@ -37,7 +41,7 @@ def open_database(file: Path, described_folders: Sequence[Path] = ()) -> Engine:
     """
     existed = file.exists()
     try:
-        _prepare(file, may_be_new=not existed or not any(map(_has_content, described_folders)))
+        _prepare(file, tables, version, may_be_new=not existed or not any(map(_has_content, described_folders)))
     except sqlite3.Error as error:
         raise _user_error(error, file) or _damaged(str(error), file) from error
     engine = create_engine(f"sqlite:///{file}", max_overflow=-1)  # one connection for each thread
@@ -92,27 +96,27 @@ def _damaged(reason: str, file: Path) -> CoverslipError:
     return CoverslipError("workspace-database-damaged", file=file, remedies=(ChooseOther("workspace"),), reason=reason)
 
 
-def _prepare(file: Path, *, may_be_new: bool) -> None:
+def _prepare(file: Path, tables: MetaData, expected: int, *, may_be_new: bool) -> None:
     """Create the tables, or check that they are complete and of this version."""
     with closing(sqlite3.connect(file, timeout=_WAIT_SECONDS, isolation_level=None)) as connection:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
-            if version != VERSION:
+            if version != expected:
                 raise CoverslipError(
                     "workspace-version",
                     file=file,
                     remedies=(ChooseOther("workspace"),),
                     version=version,
-                    expected=VERSION,
+                    expected=expected,
                 )
-            _check_tables(connection, file)
+            _check_tables(connection, tables, file)
             return
         if not may_be_new:
             raise CoverslipError("workspace-database-empty", file=file, remedies=(ChooseOther("workspace"),))
         connection.execute("BEGIN IMMEDIATE")
         try:
-            _create_tables(connection)
-            connection.execute(f"PRAGMA user_version = {VERSION}")
+            _create_tables(connection, tables)
+            connection.execute(f"PRAGMA user_version = {expected}")
             connection.execute("COMMIT")
         except BaseException:
             with suppress(sqlite3.Error):  # if the disk is full, SQLite has already rolled back
@@ -120,8 +124,8 @@ def _prepare(file: Path, *, may_be_new: bool) -> None:
             raise
 
 
-def _check_tables(connection: sqlite3.Connection, file: Path) -> None:
-    for table in metadata.sorted_tables:
+def _check_tables(connection: sqlite3.Connection, tables: MetaData, file: Path) -> None:
+    for table in tables.sorted_tables:
         columns = {row[1] for row in connection.execute(f"PRAGMA table_info({table.name})")}
         if not columns:
             raise _damaged(text("missing-table", table=table.name), file)
@@ -129,9 +133,9 @@ def _check_tables(connection: sqlite3.Connection, file: Path) -> None:
             raise _damaged(text("missing-table-columns", table=table.name, columns=", ".join(missing)), file)
 
 
-def _create_tables(connection: sqlite3.Connection) -> None:
+def _create_tables(connection: sqlite3.Connection, tables: MetaData) -> None:
     dialect = sqlite_dialect()
-    for table in metadata.sorted_tables:
+    for table in tables.sorted_tables:
         connection.execute(str(CreateTable(table).compile(dialect=dialect)))
         for index in sorted(table.indexes, key=lambda index: str(index.name)):
             connection.execute(str(CreateIndex(index).compile(dialect=dialect)))

@@ -22,15 +22,15 @@ _REDIRECT_SECONDS = 60.0  # a browser on a busy computer starts slowly
 
 
 @contextmanager
-def only_server(workspace: Workspace) -> Iterator[None]:
-    """Lock the workspace against other servers: two would start each queued training twice.
+def only_server(folder: Path) -> Iterator[None]:
+    """Lock a folder, such as that of a workspace, against other servers: two would start each queued training twice.
 
     The operating system releases the lock even after a process is killed.
 
     Raises:
         CoverslipError: another server, whose address the message contains, uses it; or it cannot be written to.
     """
-    file = workspace.folder / "server.lock"
+    file = folder / "server.lock"
     with ExitStack() as stack:
         try:
             stack.enter_context(closing(exclusive_lock(file, wait_s=0)))
@@ -40,10 +40,10 @@ def only_server(workspace: Workspace) -> Iterator[None]:
                 raise CoverslipError(
                     "workspace-not-locked", file=file, remedies=(ChooseOther("workspace"),), reason=str(reason)
                 ) from error
-            address = _recorded_address(workspace)
+            address = _recorded_address(folder)
             raise CoverslipError(
                 "workspace-open-elsewhere",
-                file=workspace.folder,
+                file=folder,
                 remedies=(ChooseOther("workspace"),),
                 has_address=address is not None,
                 address=address or "",
@@ -51,14 +51,14 @@ def only_server(workspace: Workspace) -> Iterator[None]:
         yield
 
 
-def record_address(workspace: Workspace, address: str) -> None:
+def record_address(folder: Path, address: str) -> None:
     """Record the address of the server, for the error message of other servers."""
-    write_json(_address_file(workspace), {"format_version": _FORMAT_VERSION, "address": address, "pid": os.getpid()})
+    write_json(_address_file(folder), {"format_version": _FORMAT_VERSION, "address": address, "pid": os.getpid()})
 
 
-def _recorded_address(workspace: Workspace) -> str | None:
+def _recorded_address(folder: Path) -> str | None:
     try:
-        return str(json.loads(_address_file(workspace).read_text(encoding="utf-8"))["address"])
+        return str(json.loads(_address_file(folder).read_text(encoding="utf-8"))["address"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -115,5 +115,5 @@ def _token_file(workspace: Workspace) -> Path:
     return workspace.folder / "token.json"
 
 
-def _address_file(workspace: Workspace) -> Path:
-    return workspace.folder / "server.json"
+def _address_file(folder: Path) -> Path:
+    return folder / "server.json"

@@ -140,7 +140,7 @@ label_changes = Table(
     Column("made", String, nullable=False),  # ISO 8601, UTC
     Column("is_undone", Boolean, nullable=False),
     Column("label", String),  # the new label of all images
-    Column("made_by", String, nullable=False),  # the author of the request, else the user account of the app
+    Column("made_by", String, nullable=False),  # the author of the request, else its user
     Column("job_id", String),  # the training, evaluation or prediction of the change; None: the dataset's gallery
 )
 
@@ -172,7 +172,7 @@ confirmed_labels = Table(
     Column("image_id", String, primary_key=True),
     Column("label", String, nullable=False),
     Column("made", String, nullable=False),  # ISO 8601, UTC
-    Column("made_by", String, nullable=False),  # the author of the request, else the user account of the app
+    Column("made_by", String, nullable=False),  # the author of the request, else its user
 )
 
 # Images of the test set that the app chose; they are never suggested for labeling.
@@ -232,6 +232,7 @@ jobs = Table(
     Column("process_started", Float),  # distinguishes a process from a later one with the same PID
     Column("stop_requested", Float),
     Column("created", String, nullable=False),
+    Column("made_by", String, nullable=False, server_default=""),  # the user of the request; empty: unknown
 )
 
 # Imported classifiers; those that were trained here are in their runs.
@@ -252,7 +253,7 @@ corrections = Table(
     Column("row_id", Integer, primary_key=True),  # of the prediction, from 0
     Column("label", String, nullable=False),  # the class of the image; if excluded: the reason
     Column("made", String, nullable=False),
-    Column("made_by", String, nullable=False),  # the author of the request, else the user account of the app
+    Column("made_by", String, nullable=False),  # the author of the request, else its user
     Column("is_excluded", Boolean, nullable=False, server_default="0"),  # from training images
 )
 
@@ -276,6 +277,6 @@ spot_check_images = Table(
     Column("label", String),  # the class of the image; if excluded: the reason; None: not labeled
     Column("is_excluded", Boolean, nullable=False, server_default="0"),
     Column("made", String),  # ISO 8601, UTC; None: not labeled; so is the author
-    Column("made_by", String),  # the author of the request, else the user account of the app
+    Column("made_by", String),  # the author of the request, else its user
     sqlite_with_rowid=False,
 )

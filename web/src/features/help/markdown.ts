@@ -23,7 +23,7 @@ export function addressOf(target: string, page: string, pages: readonly string[]
   if (/^https?:/.test(target)) return target;
   const [, file = '', anchor = ''] = /^([^#]*)(#.*)?$/.exec(target) ?? [];
   const name = file === '' ? page : /^([\w-]+)\.md$/.exec(file)?.[1];
-  return name !== undefined && pages.includes(name) ? `/help/${name}${anchor}` : null;
+  return name !== undefined && pages.includes(name) ? `help/${name}${anchor}` : null;
 }
 
 type LinkTo = (target: string) => string | null;

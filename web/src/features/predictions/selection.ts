@@ -30,5 +30,5 @@ export function rowQuery({ show, sort, search }: View, classes: readonly string[
 export function addressOf(id: string, query: URLSearchParams, show: string): string {
   const next = new URLSearchParams(query);
   next.set('show', show);
-  return `/predictions/${encodeURIComponent(id)}?${next}`;
+  return `predictions/${encodeURIComponent(id)}?${next}`;
 }

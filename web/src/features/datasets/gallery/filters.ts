@@ -23,7 +23,7 @@ const SORTS = ['position', 'label', 'group', 'label-quality', 'near-duplicates',
 export const isByRun = (only: Filters['only']) => only === 'questioned' || only === 'suspected';
 
 /** Address of the suspected label errors of a training. */
-export const labelErrorsOf = (run: string) => `/runs/${encodeURIComponent(run)}?tab=label-errors`;
+export const labelErrorsOf = (run: string) => `runs/${encodeURIComponent(run)}?tab=label-errors`;
 
 /** The value for images without a label. An empty value would be removed from the address. */
 const UNLABELED = '(none)';
@@ -74,7 +74,7 @@ export function queryOf(filters: Filters): Record<string, string | null> {
 export function galleryAddress(id: string, filters: Filters): string {
   const query = new URLSearchParams({ tab: 'images' });
   for (const [name, value] of Object.entries(queryOf(filters))) if (value !== null) query.set(name, value);
-  return `/datasets/${encodeURIComponent(id)}?${query.toString()}`;
+  return `datasets/${encodeURIComponent(id)}?${query.toString()}`;
 }
 
 /** Whether a filter is active. The order does not count. */

@@ -1,5 +1,6 @@
 // Proportions of one class in samples, for the plot and the tables.
 import type { Strip, StripPoint } from '../../../charts/StripPlot.svelte';
+import type { Band } from '../../../charts/BandPlot.svelte';
 import type { PlateWell } from '../../../charts/PlateMap.svelte';
 import type { SampledSummary, SampleProportions, Summary } from '../../../api/predictions';
 
@@ -31,6 +32,31 @@ export function strips(summary: Summary, name: string, names: Names): Strip[] {
       name: label,
       points: own.flatMap((sample) => pointOf(sample, name, corrected, sample.sample ?? '')),
       mean: pointOf(condition, name, corrected, label)[0] ?? null,
+    };
+  });
+}
+
+/** The curve of each condition over time with its interval, and those of its samples. */
+export function bands(summary: Summary, name: string, names: Names): Band[] {
+  const corrected = isCorrected(summary, name);
+  return summary.conditions.map(({ condition }) => {
+    const ofCondition = summary.series.filter((each) => each.condition === condition);
+    const curve = (sample: string | null) =>
+      ofCondition
+        .filter((each) => each.sample === sample)
+        .flatMap((each) =>
+          pointOf(each, name, corrected, '').map(({ value, low, high }) => ({
+            x: each.time ?? 0,
+            value,
+            low,
+            high,
+          })),
+        );
+    const samples = new Set(ofCondition.flatMap(({ sample }) => (sample === null ? [] : [sample])));
+    return {
+      name: conditionName(summary, condition, names),
+      points: curve(null),
+      lines: [...samples].map((sample) => curve(sample)),
     };
   });
 }

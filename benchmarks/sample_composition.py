@@ -1,0 +1,186 @@
+"""Errors of counted and corrected class proportions in samples of known composition, on real images.
+
+Half of the groups (patients, fields; images of blood_pbc, which has no groups) train an instant classifier with five
+folds, whose out-of-fold predictions correct the counts. Samples come from the other half:
+
+- blood_malaria: 100 cells of four patients, with 2, 10, 25 and 50 % of parasitized cells;
+- blood_pbc: 200 cells with random proportions of the eight classes (Dirichlet, concentration .5);
+- fields_rbc_chula: the red cells that experts marked in a field, and their counts by type.
+
+Errors are mean absolute errors over classes and samples, in percentage points. Coverage is the share of 95 % intervals
+that contain the true proportion. `estimate from probabilities` is that of `predict` (Saerens). COVERSLIP_DATA has the
+images, default ../shared/data.
+
+    python benchmarks/sample_composition.py [--sets NAME…] [--seeds N] [--draws N]
+"""
+
+import argparse
+import csv
+import os
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+import coverslip as cs
+from coverslip.evaluation import estimated_shares
+from coverslip.inference.proportions import SampledPrediction, summary_of
+from coverslip.runs import Prediction, Recipe, SplitPlan
+from coverslip.runs.predictions import read_predictions
+
+DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data"))
+SHARES = (0.02, 0.1, 0.25, 0.5)
+MOST_TRAINING, MOST_NEW = 2000, 2000  # images
+FEWEST_CELLS = 20  # of a field
+UNCATEGORIZED = "10"  # cells of no type
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--draws", type=int, default=40)
+    options = parser.parse_args()
+    print(
+        "| dataset | samples | n | counted: error | coverage | corrected: error | coverage | better | refused |", end=""
+    )
+    print(" estimate from probabilities: error | label shift reported |\n|---|---|---|---|---|---|---|---|---|---|---|")
+    for name in options.sets:
+        results: dict[str, list[tuple[float, ...]]] = defaultdict(list)
+        shifts: dict[str, list[bool]] = defaultdict(list)
+        for seed in range(options.seeds):
+            with tempfile.TemporaryDirectory() as folder:
+                for case, samples, run in measured(name, seed, options.draws, Path(folder)):
+                    rows, is_shifted = compared(samples, run)
+                    results[case] += rows
+                    shifts[case].append(is_shifted)
+        for case, case_rows in results.items():
+            show(name, case, np.array(case_rows), shifts[case])
+
+
+def show(name: str, case: str, rows: np.ndarray, shifts: Sequence[bool]) -> None:
+    """Print a row of the table; `rows` has the numbers of each sample, NaN without a correction."""
+    counted, of_counted, corrected, of_corrected, estimate = rows.T
+    is_corrected = ~np.isnan(corrected)
+    cells = [f"{100 * counted.mean():.1f}", f"{of_counted.mean():.2f}"]
+    if is_corrected.any():
+        cells += [f"{100 * corrected[is_corrected].mean():.1f}", f"{of_corrected[is_corrected].mean():.2f}"]
+        cells += [f"{(corrected < counted)[is_corrected].mean():.2f}"]
+    else:
+        cells += ["–"] * 3
+    cells += [f"{(~is_corrected).sum()}", f"{100 * np.nanmean(estimate):.1f}", f"{sum(shifts)} of {len(shifts)}"]
+    print(f"| {name} | {case} | {len(rows)} | {' | '.join(cells)} |", flush=True)
+
+
+def compared(samples: Sequence[Sequence[Prediction]], run: cs.Run) -> tuple[list[tuple[float, ...]], bool]:
+    """Return error and coverage of counted and corrected proportions and the error of the estimate, by sample."""
+    card = cs.load_classifier(run).card
+    rows = [SampledPrediction(row, f"{k}") for k, sample in enumerate(samples) for row in sample]
+    summary = summary_of(card.classes, rows, run)
+    results = []
+    for sample, of_sample in zip(samples, summary.samples, strict=True):
+        true = np.array([sum(row.label == name for row in sample) for name in card.classes]) / len(sample)
+        numbers: list[float] = []
+        for metrics in (
+            [each.raw for each in of_sample.classes.values()],
+            [each.corrected for each in of_sample.classes.values()],
+        ):
+            value, low, high = np.array([(m.value, m.low, m.high) for m in metrics], np.float64).T
+            is_missing = bool(np.isnan(value).any())
+            numbers += [float(np.abs(value - true).mean())]
+            numbers += [np.nan if is_missing else float(((low <= true + 1e-9) & (true <= high + 1e-9)).mean())]
+        probability = np.nan_to_num(np.array([row.probabilities for row in sample]))
+        estimates = [each.value for each in estimated_shares(probability, card.prior)]
+        numbers += [np.nan if None in estimates else float(np.abs(np.array(estimates, np.float64) - true).mean())]
+        results.append(tuple(numbers))
+    return results, summary.label_shift is not None and summary.label_shift.violated
+
+
+def measured(name: str, seed: int, n_draws: int, folder: Path) -> Iterator[tuple[str, list[list[Prediction]], cs.Run]]:
+    """Train on half of the groups; yield samples of the others."""
+    rng = np.random.default_rng(seed)
+    rows = SETS[name](folder)
+    groups = sorted({row["group"] for row in rows})
+    inside = set(rng.permutation(groups)[: len(groups) // 2])
+    halves = {"old": MOST_TRAINING, "new": MOST_NEW}
+    for half, most in halves.items():
+        of_half = [row for row in rows if (row["group"] in inside) == (half == "old")]
+        at = np.sort(rng.permutation(len(of_half))[:most])
+        with (folder / f"{half}.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(of_half[k] for k in at)
+    size = 96 if name == "fields_rbc_chula" else 64
+    recipe = Recipe(model="mobilenet_v2", stage="instant", image_size=size, tta=1, seed=seed, split=SplitPlan(folds=5))
+    is_grouped = name != "blood_pbc"
+    run = cs.train(
+        cs.open_dataset(folder / "old.csv", group="group" if is_grouped else None), recipe, out=folder / "run"
+    )
+    new = cs.open_dataset(folder / "new.csv", group="group")
+    cs.predict(run, new, out=folder / "predictions.csv")
+    group_of = {record.image_id: str(record.group) for record in new.records}
+    predicted = [row for row in read_predictions(folder / "predictions.csv") if row.label in run.metrics.classes]
+    yield from ((case, samples, run) for case, samples in drawn(name, predicted, group_of, n_draws, rng))
+
+
+def drawn(
+    name: str, rows: Sequence[Prediction], group_of: dict[str, str], n_draws: int, rng: np.random.Generator
+) -> Iterator[tuple[str, list[list[Prediction]]]]:
+    """Yield samples of each case."""
+    label, group = np.array([row.label for row in rows]), np.array([group_of[row.image_id] for row in rows])
+    classes = np.unique(label)
+    if name == "fields_rbc_chula":
+        fields = [np.flatnonzero(group == each) for each in np.unique(group)]
+        yield "fields", [[rows[k] for k in field] for field in fields if len(field) >= FEWEST_CELLS]
+        return
+    cases = {f"{share:.0%} parasitized": share for share in SHARES} if name == "blood_malaria" else {"random": None}
+    for case, share in cases.items():
+        samples = []
+        for _ in range(n_draws):
+            if share is None:
+                among, n, shares = np.arange(len(rows)), 200, rng.dirichlet(np.full(len(classes), 0.5))
+            else:
+                names = rng.choice(np.unique(group), 4, replace=False)
+                among, n, shares = np.flatnonzero(np.isin(group, names)), 100, np.array([share, 1 - share])
+            counts = rng.multinomial(n, shares) if share is None else np.round(n * shares).astype(int)
+            at = [rng.permutation(among[label[among] == each])[:k] for each, k in zip(classes, counts, strict=True)]
+            samples.append([rows[k] for k in np.concatenate(at)])
+        yield case, samples
+
+
+def _of_table(name: str, group: str) -> Callable[[Path], list[dict[str, str]]]:
+    def read(_: Path) -> list[dict[str, str]]:
+        with (DATA / name / "images.csv").open() as file:
+            return [
+                {"path": str((DATA / name / row["path"]).resolve()), "label": row["label"], "group": row[group]}
+                for row in csv.DictReader(file)
+            ]
+
+    return read
+
+
+def _of_folders(_: Path) -> list[dict[str, str]]:
+    files = sorted((DATA / "blood_pbc").glob("*/*"))
+    return [{"path": str(file.resolve()), "label": file.parent.name, "group": file.stem} for file in files]
+
+
+def _of_fields(folder: Path) -> list[dict[str, str]]:
+    fields = DATA / "fields_rbc_chula"
+    table = folder / "objects.csv"
+    cs.collect_objects(fields / "fields", points=fields / "points", size_px=80, out=table)
+    with table.open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["label"] != UNCATEGORIZED]
+    return [{**row, "path": str((folder / row["path"]).resolve()), "group": row["field"]} for row in rows]
+
+
+SETS = {
+    "blood_malaria": _of_table("blood_malaria", "patient"),
+    "blood_pbc": _of_folders,
+    "fields_rbc_chula": _of_fields,
+}
+
+
+if __name__ == "__main__":
+    main()

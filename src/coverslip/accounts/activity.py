@@ -1,0 +1,66 @@
+"""The record of requests that change something, and of attempts to sign in."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Annotated
+
+from pydantic import Field
+from sqlalchemy import RowMapping, func, insert, select
+
+from coverslip.accounts.server import AccountServer
+from coverslip.accounts.tables import activity
+from coverslip.workspace.datasets.snapshots import csv_text
+from coverslip.workspace.store.rows import Page, Paging, now
+
+_ROWS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request that changed something, or tried to."""
+
+    time: Annotated[str, Field(description="ISO 8601, UTC.")]
+    user: Annotated[str, Field(description="The name of the user at that time. Empty: nobody was signed in.")]
+    project_id: str | None
+    method: str
+    path: str
+    status: Annotated[int, Field(description="Status code of the response. From 400 on, nothing was changed.")]
+    address: Annotated[str, Field(description="The address of the client.")]
+
+
+def record(
+    server: AccountServer, *, user: str, project_id: str | None, method: str, path: str, status: int, address: str
+) -> None:
+    """Record a request."""
+    request = Request(now(), user, project_id, method, path, status, address)
+    values = {field.name: getattr(request, field.name) for field in fields(Request)}
+    with server.engine.begin() as connection:
+        connection.execute(insert(activity).values(**values))
+
+
+def list_requests(server: AccountServer, paging: Paging) -> Page[Request]:
+    """Return a page of the recorded requests, the newest first."""
+    query = select(activity).order_by(activity.c.id.desc()).offset(paging.offset).limit(paging.limit)
+    with server.engine.connect() as connection:
+        total = connection.execute(select(func.count()).select_from(activity)).scalar_one()
+        rows = connection.execute(query).mappings().all()
+    return Page([_request(row) for row in rows], total)
+
+
+def requests_as_csv(server: AccountServer) -> Iterator[str]:
+    """Return the lines of a CSV table of all recorded requests, the oldest first."""
+    names = [field.name for field in fields(Request)]
+    yield csv_text([names])
+    last = 0
+    while True:
+        query = select(activity).where(activity.c.id > last).order_by(activity.c.id).limit(_ROWS)
+        with server.engine.connect() as connection:
+            rows = connection.execute(query).mappings().all()
+        if not rows:
+            return
+        yield csv_text([["" if row[name] is None else str(row[name]) for name in names] for row in rows])
+        last = rows[-1]["id"]
+
+
+def _request(row: RowMapping) -> Request:
+    return Request(**{field.name: row[field.name] for field in fields(Request)})

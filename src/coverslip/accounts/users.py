@@ -1,0 +1,377 @@
+"""Users, their passwords, and the secrets that show who sends a request."""
+
+import datetime
+import hashlib
+import re
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
+
+from coverslip.accounts.server import AccountServer
+from coverslip.accounts.tables import keys, members, users
+from coverslip.errors import Conflict, CoverslipError, NotFound, NotSignedIn, TooManyAttempts
+from coverslip.workspace.store.database import write_transaction
+
+if TYPE_CHECKING:
+    from pwdlib import PasswordHash
+
+Kind = Literal["session", "invitation", "script"]
+MIN_PASSWORD = 10
+MAX_PASSWORD = 1_000
+_DAYS: dict[Kind, int | None] = {"session": 30, "invitation": 7, "script": None}
+_NAME = re.compile(r"[^\s/\\:,;\"'<>|`\x00-\x1f]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person with an account."""
+
+    id: str
+    name: str
+    is_admin: Annotated[bool, Field(description="May change accounts and projects, and everything in all projects.")]
+    is_active: Annotated[bool, Field(description="May sign in.")]
+    has_password: Annotated[bool, Field(description="Has set a password. If not, an invitation is open or expired.")]
+    has_proxy: Annotated[bool, Field(description="A reverse proxy signs this user in; there is no password.")]
+    created: Annotated[str, Field(description="ISO 8601, UTC.")]
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptKey:
+    """A key with which a script sends requests for a user."""
+
+    id: str
+    name: str
+    created: Annotated[str, Field(description="ISO 8601, UTC.")]
+
+
+def list_users(server: AccountServer) -> list[User]:
+    """Return all users by name."""
+    with server.engine.connect() as connection:
+        return [_user(row) for row in connection.execute(select(users).order_by(users.c.name)).mappings()]
+
+
+def find_user(server: AccountServer, user_id: str) -> User:
+    """Return a user by ID.
+
+    Raises:
+        NotFound: there is none.
+    """
+    with server.engine.connect() as connection:
+        return _user(_row(connection, user_id))
+
+
+def find_user_by_name(server: AccountServer, name: str) -> User:
+    """Return a user by name.
+
+    Raises:
+        NotFound: there is none.
+    """
+    with server.engine.connect() as connection:
+        row = connection.execute(select(users).where(users.c.name == name.lower())).mappings().first()
+    if row is None:
+        raise NotFound("no-such-user")
+    return _user(row)
+
+
+def add_user(server: AccountServer, name: str, *, is_admin: bool = False, has_proxy: bool = False) -> User:
+    """Add a user, who sets a password with an invitation, unless a proxy signs the user in.
+
+    Raises:
+        CoverslipError: the name is not valid.
+        Conflict: the name is used.
+    """
+    name = name.strip().lower()
+    if not _NAME.fullmatch(name):
+        raise CoverslipError("user-name-not-valid")
+    user = User(secrets.token_hex(5), name, is_admin, True, False, has_proxy, _time())
+    with write_transaction(server.engine) as connection:
+        if connection.execute(select(users.c.id).where(users.c.name == name)).first():
+            raise Conflict("user-name-used", name=name)
+        values = {column: getattr(user, column) for column in ("id", "name", "has_proxy", "is_admin", "created")}
+        connection.execute(insert(users).values(**values, is_active=True))
+    return user
+
+
+def change_user(
+    server: AccountServer, user_id: str, *, is_admin: bool | None = None, is_active: bool | None = None
+) -> User:
+    """Change what a user may do. A user who is made inactive is signed out, and keys of scripts become invalid.
+
+    Raises:
+        NotFound: there is no such user.
+        Conflict: no active administrator would remain.
+    """
+    changes = {name: value for name, value in (("is_admin", is_admin), ("is_active", is_active)) if value is not None}
+    with write_transaction(server.engine) as connection:
+        _row(connection, user_id)
+        if changes:
+            connection.execute(update(users).where(users.c.id == user_id).values(**changes))
+        if is_active is False:
+            connection.execute(delete(keys).where(keys.c.user_id == user_id))
+        _check_admins(connection)
+        return _user(_row(connection, user_id))
+
+
+def remove_user(server: AccountServer, user_id: str) -> None:
+    """Remove a user. Labels and jobs keep the name of the user.
+
+    Raises:
+        NotFound: there is no such user.
+        Conflict: no active administrator would remain.
+    """
+    with write_transaction(server.engine) as connection:
+        _row(connection, user_id)
+        connection.execute(delete(keys).where(keys.c.user_id == user_id))
+        connection.execute(delete(members).where(members.c.user_id == user_id))
+        connection.execute(delete(users).where(users.c.id == user_id))
+        _check_admins(connection)
+
+
+def invite(server: AccountServer, user_id: str) -> str:
+    """Return a new invitation, with which a user sets a password once. Earlier ones become invalid.
+
+    Raises:
+        NotFound: there is no such user.
+        Conflict: a proxy signs this user in.
+    """
+    with write_transaction(server.engine) as connection:
+        if _row(connection, user_id)["has_proxy"]:
+            raise Conflict("user-has-proxy")
+        connection.execute(delete(keys).where(keys.c.user_id == user_id, keys.c.kind == "invitation"))
+        return _add_key(connection, user_id, "invitation")
+
+
+def invited_user(server: AccountServer, invitation: str) -> User:
+    """Return the user of an invitation.
+
+    Raises:
+        NotFound: it is not valid, or no longer.
+    """
+    user = user_of(server, invitation, "invitation")
+    if user is None:
+        raise NotFound("invitation-not-valid")
+    return user
+
+
+def accept_invitation(server: AccountServer, invitation: str, password: str) -> tuple[User, str]:
+    """Set the password of an invited user; return the user and the secret of a new session. Other sessions end.
+
+    Raises:
+        NotFound: the invitation is not valid, or no longer.
+        CoverslipError: the password is too short.
+    """
+    hashed = _hashed(password)
+    with write_transaction(server.engine) as connection:
+        user = invited_user(server, invitation)
+        connection.execute(delete(keys).where(keys.c.user_id == user.id, keys.c.kind != "script"))
+        connection.execute(update(users).where(users.c.id == user.id).values(password_hash=hashed))
+        return _user(_row(connection, user.id)), _add_key(connection, user.id, "session")
+
+
+def change_password(server: AccountServer, user: User, current: str, new: str) -> str:
+    """Change a password and return the secret of a new session. Other sessions of the user end.
+
+    Raises:
+        NotSignedIn: the current password is wrong.
+        CoverslipError: the new one is too short.
+    """
+    _check_password(server, user.name, current)
+    hashed = _hashed(new)
+    with write_transaction(server.engine) as connection:
+        connection.execute(delete(keys).where(keys.c.user_id == user.id, keys.c.kind != "script"))
+        connection.execute(update(users).where(users.c.id == user.id).values(password_hash=hashed))
+        return _add_key(connection, user.id, "session")
+
+
+def sign_in(server: AccountServer, name: str, password: str) -> tuple[User, str]:
+    """Return the user and the secret of a new session.
+
+    Raises:
+        NotSignedIn: the name or the password is wrong.
+        TooManyAttempts: there were many wrong attempts.
+    """
+    user = _check_password(server, name.strip().lower(), password)
+    with write_transaction(server.engine) as connection:
+        return user, _add_key(connection, user.id, "session")
+
+
+def sign_out(server: AccountServer, secret: str) -> None:
+    """End a session."""
+    with write_transaction(server.engine) as connection:
+        connection.execute(delete(keys).where(keys.c.sha256 == _digest(secret), keys.c.kind == "session"))
+
+
+def user_of(server: AccountServer, secret: str, *kinds: Kind) -> User | None:
+    """Return the active user whom a secret of these kinds belongs to; None if there is none or it has expired."""
+    query = select(users).join(keys, keys.c.user_id == users.c.id).where(keys.c.sha256 == _digest(secret))
+    query = query.where(keys.c.kind.in_(kinds), users.c.is_active)
+    with server.engine.connect() as connection:
+        row = connection.execute(query.where(keys.c.expires.is_(None) | (keys.c.expires > _time()))).mappings().first()
+    return None if row is None else _user(row)
+
+
+def user_of_proxy(server: AccountServer, name: str) -> User | None:
+    """Return the active user whom a trusted proxy has signed in. An unknown user gets an account without projects.
+
+    None if the user is not active, has a password, or the name is not valid: nobody signs in in two ways.
+    """
+    try:
+        user = find_user_by_name(server, name.strip())
+    except NotFound:
+        try:
+            user = add_user(server, name, has_proxy=True)
+        except Conflict:  # added by another request meanwhile
+            user = find_user_by_name(server, name.strip())
+        except CoverslipError:
+            return None
+    return user if user.is_active and user.has_proxy else None
+
+
+def add_script_key(server: AccountServer, user: User, name: str) -> tuple[ScriptKey, str]:
+    """Return a new key for scripts of a user, and its secret, which is not stored."""
+    with write_transaction(server.engine) as connection:
+        secret = _add_key(connection, user.id, "script", name)
+        row = connection.execute(select(keys).where(keys.c.sha256 == _digest(secret))).mappings().one()
+    return _script_key(row), secret
+
+
+def list_script_keys(server: AccountServer, user: User) -> list[ScriptKey]:
+    """Return the keys for scripts of a user, the newest first."""
+    query = select(keys).where(keys.c.user_id == user.id, keys.c.kind == "script").order_by(keys.c.created.desc())
+    with server.engine.connect() as connection:
+        return [_script_key(row) for row in connection.execute(query).mappings()]
+
+
+def remove_script_key(server: AccountServer, user: User, key_id: str) -> None:
+    """Make a key for scripts of a user invalid.
+
+    Raises:
+        NotFound: the user has no such key.
+    """
+    is_key = (keys.c.id == key_id) & (keys.c.user_id == user.id) & (keys.c.kind == "script")
+    with write_transaction(server.engine) as connection:
+        if not connection.execute(delete(keys).where(is_key)).rowcount:
+            raise NotFound("no-such-script-key")
+
+
+def delete_expired_keys(server: AccountServer) -> None:
+    """Delete secrets that are no longer valid."""
+    with write_transaction(server.engine) as connection:
+        connection.execute(delete(keys).where(keys.c.expires <= _time()))
+
+
+def _add_key(connection: Connection, user_id: str, kind: Kind, name: str = "") -> str:
+    secret, days = secrets.token_urlsafe(32), _DAYS[kind]
+    expires = None if days is None else _time(datetime.timedelta(days=days))
+    values = {"sha256": _digest(secret), "id": secrets.token_hex(5), "user_id": user_id, "kind": kind, "name": name}
+    connection.execute(insert(keys).values(**values, created=_time(), expires=expires))
+    return secret
+
+
+def _check_password(server: AccountServer, name: str, password: str) -> User:
+    """Return the user of this name and password."""
+    with _attempts.of(name):
+        with server.engine.connect() as connection:
+            row = connection.execute(select(users).where(users.c.name == name)).mappings().first()
+        # Without a user, the same time passes, so that it does not reveal which names exist.
+        hashed = row["password_hash"] if row and row["password_hash"] else _other_hash()
+        is_right = len(password) <= MAX_PASSWORD and _hashing().verify(password, hashed)
+        if row is None or not row["password_hash"] or not row["is_active"] or not is_right:
+            raise NotSignedIn("wrong-name-or-password")
+    return _user(row)
+
+
+class _Attempts:
+    """Wrong attempts to sign in, by name. After several of them, the next must wait."""
+
+    FREE = 5
+    WAIT_SECONDS = 15.0
+    LONGEST_SECONDS = 900.0
+    MOST_NAMES = 10_000
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._wrong: dict[str, tuple[int, float]] = {}  # how often, and until when the next must wait
+
+    @contextmanager
+    def of(self, name: str) -> Iterator[None]:
+        """Count an attempt, which is wrong if the block raises an error."""
+        now = time.monotonic()
+        with self._lock:
+            n, until = self._wrong.get(name, (0, 0.0))
+            if now < until:
+                raise TooManyAttempts("too-many-attempts", seconds=round(until - now) or 1)
+            if len(self._wrong) >= self.MOST_NAMES:
+                self._wrong = {other: each for other, each in self._wrong.items() if each[1] > now}
+            late = min(self.WAIT_SECONDS * 2 ** max(0, n + 1 - self.FREE), self.LONGEST_SECONDS)
+            # Recorded before the password is checked: attempts at the same time count too.
+            self._wrong[name] = n + 1, now + late if n + 1 >= self.FREE else 0.0
+        yield
+        with self._lock:
+            self._wrong.pop(name, None)
+
+
+_attempts = _Attempts()
+
+
+@cache
+def _hashing() -> "PasswordHash":
+    from pwdlib import PasswordHash
+
+    return PasswordHash.recommended()
+
+
+@cache
+def _other_hash() -> str:
+    return _hashing().hash(secrets.token_hex())
+
+
+def _hashed(password: str) -> str:
+    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
+        raise CoverslipError("password-too-short", n=MIN_PASSWORD)
+    return _hashing().hash(password)
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode(errors="replace")).hexdigest()
+
+
+def _time(later: datetime.timedelta = datetime.timedelta()) -> str:
+    return (datetime.datetime.now(datetime.UTC) + later).isoformat(timespec="milliseconds")
+
+
+def _check_admins(connection: Connection) -> None:
+    query = select(func.count()).select_from(users).where(users.c.is_admin, users.c.is_active)
+    if not connection.execute(query).scalar_one():
+        raise Conflict("last-administrator")
+
+
+def _row(connection: Connection, user_id: str) -> RowMapping:
+    row = connection.execute(select(users).where(users.c.id == user_id)).mappings().first()
+    if row is None:
+        raise NotFound("no-such-user")
+    return row
+
+
+def _user(row: RowMapping) -> User:
+    return User(
+        id=row["id"],
+        name=row["name"],
+        is_admin=row["is_admin"],
+        is_active=row["is_active"],
+        has_password=row["password_hash"] is not None,
+        has_proxy=row["has_proxy"],
+        created=row["created"],
+    )
+
+
+def _script_key(row: RowMapping) -> ScriptKey:
+    return ScriptKey(id=row["id"], name=row["name"], created=row["created"])

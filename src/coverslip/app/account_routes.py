@@ -1,0 +1,259 @@
+"""Accounts, projects and members: the routes of a server with accounts that belong to no project."""
+
+from collections.abc import Iterable
+from typing import Annotated
+
+from fastapi import Depends, Request, Response
+from fastapi.responses import StreamingResponse
+
+from coverslip.accounts import activity, projects, users
+from coverslip.accounts.activity import Request as RecordedRequest
+from coverslip.accounts.projects import Project
+from coverslip.accounts.server import AccountServer
+from coverslip.accounts.users import ScriptKey, User
+from coverslip.app.files import TABLE
+from coverslip.app.project_apps import ProjectApps
+from coverslip.app.requests import Paged, api_router, from_app
+from coverslip.app.schemas.accounts import (
+    Invitation,
+    InvitedUser,
+    MadeScriptKey,
+    MemberRole,
+    NewPassword,
+    NewProject,
+    NewScriptKey,
+    NewUser,
+    PasswordChange,
+    SignedInUser,
+    SignIn,
+    UsableProject,
+    UserChanges,
+)
+from coverslip.app.schemas.system import problems
+from coverslip.app.users import SESSION_SECONDS, USER, cookie_of
+from coverslip.errors import Forbidden, NotSignedIn
+from coverslip.workspace.jobs.downloads import disposition
+from coverslip.workspace.store.rows import Page
+
+router = api_router("accounts")
+Accounts = Annotated[AccountServer, from_app("accounts")]
+Served = Annotated[ProjectApps, from_app("projects")]
+
+
+def _signed_in(request: Request) -> User:
+    user: User | None = request.scope.get(USER)
+    if user is None:
+        raise NotSignedIn("not-signed-in")
+    return user
+
+
+def _admin(user: Annotated[User, Depends(_signed_in)]) -> User:
+    if not user.is_admin:
+        raise Forbidden("not-administrator")
+    return user
+
+
+SignedIn = Annotated[User, Depends(_signed_in)]
+Admin = Annotated[User, Depends(_admin)]
+
+
+@router.get("/session")
+def get_session(server: Accounts, request: Request) -> SignedInUser:
+    """The user who is signed in, if any."""
+    return _session(server, request.scope.get(USER))
+
+
+@router.post("/session", responses=problems(401, 422))
+def sign_in(server: Accounts, body: SignIn, request: Request, response: Response) -> SignedInUser:
+    """Sign in: the response sets a cookie. Scripts use a key instead."""
+    user, secret = users.sign_in(server, body.name, body.password)
+    request.scope[USER] = user  # the activity names the user
+    _set_cookie(request, response, secret)
+    return _session(server, user)
+
+
+@router.delete("/session", status_code=204)
+def sign_out(server: Accounts, request: Request, response: Response) -> None:
+    """Sign out."""
+    name, secret = cookie_of(request.scope)
+    if secret:
+        users.sign_out(server, secret)
+    response.delete_cookie(name, path=_cookie_path(request))
+
+
+@router.get("/invitations/{invitation}", responses=problems(404))
+def get_invitation(server: Accounts, invitation: str) -> InvitedUser:
+    """The user of an invitation."""
+    return InvitedUser(users.invited_user(server, invitation).name)
+
+
+@router.post("/invitations/{invitation}", responses=problems(404, 422))
+def accept_invitation(
+    server: Accounts, invitation: str, body: NewPassword, request: Request, response: Response
+) -> SignedInUser:
+    """Set the password of an invited user, who is signed in then."""
+    user, secret = users.accept_invitation(server, invitation, body.password)
+    request.scope[USER] = user  # the activity names the user
+    _set_cookie(request, response, secret)
+    return _session(server, user)
+
+
+@router.put("/password", status_code=204, responses=problems(401, 422))
+def change_password(
+    server: Accounts, user: SignedIn, body: PasswordChange, request: Request, response: Response
+) -> None:
+    """Change the password of the user. All other sessions end."""
+    _set_cookie(request, response, users.change_password(server, user, body.current, body.new))
+
+
+@router.get("/script-keys", responses=problems(401))
+def list_script_keys(server: Accounts, user: SignedIn, paging: Paged) -> Page[ScriptKey]:
+    """The keys with which scripts of the user send requests, the newest first."""
+    return paging.page_of(users.list_script_keys(server, user))
+
+
+@router.post("/script-keys", responses=problems(401, 422))
+def create_script_key(server: Accounts, user: SignedIn, body: NewScriptKey) -> MadeScriptKey:
+    """A new key for scripts. It may do what the user may."""
+    key, secret = users.add_script_key(server, user, body.name)
+    return MadeScriptKey(key, secret)
+
+
+@router.delete("/script-keys/{key_id}", status_code=204, responses=problems(401, 404))
+def remove_script_key(server: Accounts, user: SignedIn, key_id: str) -> None:
+    """Make a key for scripts invalid."""
+    users.remove_script_key(server, user, key_id)
+
+
+@router.get("/users", responses=problems(401, 403))
+def list_users(server: Accounts, _: Admin, paging: Paged) -> Page[User]:
+    """All accounts by name."""
+    return paging.page_of(users.list_users(server))
+
+
+@router.post("/users", responses=problems(401, 403, 409, 422))
+def create_user(server: Accounts, _: Admin, body: NewUser, request: Request) -> Invitation:
+    """A new account, and the invitation with which its user sets a password. If a proxy signs in, there is none."""
+    has_proxy = request.app.state.user_header is not None
+    user = users.add_user(server, body.name, is_admin=body.is_admin, has_proxy=has_proxy)
+    return Invitation(user, None) if has_proxy else _invitation(server, user, request)
+
+
+@router.patch("/users/{user_id}", responses=problems(401, 403, 404, 409))
+def change_user(server: Accounts, _: Admin, user_id: str, body: UserChanges) -> User:
+    """Change what a user may do. A user who is made inactive is signed out."""
+    return users.change_user(server, user_id, is_admin=body.is_admin, is_active=body.is_active)
+
+
+@router.delete("/users/{user_id}", status_code=204, responses=problems(401, 403, 404, 409))
+def remove_user(server: Accounts, _: Admin, user_id: str) -> None:
+    """Remove an account. Labels and trainings keep the name of the user."""
+    users.remove_user(server, user_id)
+
+
+@router.post("/users/{user_id}/invitation", responses=problems(401, 403, 404, 409))
+def create_invitation(server: Accounts, _: Admin, user_id: str, request: Request) -> Invitation:
+    """A new invitation, for example for a forgotten password. Earlier ones become invalid."""
+    return _invitation(server, users.find_user(server, user_id), request)
+
+
+@router.get("/projects", responses=problems(401))
+def list_projects(server: Accounts, user: SignedIn, served: Served, paging: Paged) -> Page[UsableProject]:
+    """The projects that the user may use. Administrators see all, also those that are not served."""
+    page = paging.page_of(projects.list_projects(server, user))
+    return Page([_usable(server, each, user, served) for each in page.items], page.total)
+
+
+@router.post("/projects", responses=problems(401, 403, 422))
+async def create_project(server: Accounts, user: Admin, served: Served, body: NewProject) -> UsableProject:
+    """A new project, without members."""
+    project = projects.add_project(server, body.name, roots=body.roots, max_bytes=body.max_bytes)
+    await served.open(project)
+    return _usable(server, project, user, served)
+
+
+@router.put("/projects/{project_id}", responses=problems(401, 403, 404, 422))
+async def change_project(
+    server: Accounts, user: Admin, served: Served, project_id: str, body: NewProject
+) -> UsableProject:
+    """Change the name, roots and limit of a project."""
+    project = projects.change_project(server, project_id, name=body.name, roots=body.roots, max_bytes=body.max_bytes)
+    await served.close(project_id)
+    if not project.is_removed:
+        await served.open(project)
+    return _usable(server, project, user, served)
+
+
+@router.delete("/projects/{project_id}", status_code=204, responses=problems(401, 403, 404))
+async def remove_project(server: Accounts, _: Admin, served: Served, project_id: str) -> None:
+    """Stop serving a project. Its folder is kept; running trainings continue. It can be restored."""
+    projects.remove_project(server, project_id)
+    await served.close(project_id)
+
+
+@router.post("/projects/{project_id}/restore", responses=problems(401, 403, 404))
+async def restore_project(server: Accounts, user: Admin, served: Served, project_id: str) -> UsableProject:
+    """Serve a removed project again."""
+    project = projects.remove_project(server, project_id, is_removed=False)
+    await served.open(project)
+    return _usable(server, project, user, served)
+
+
+@router.put("/projects/{project_id}/members/{user_id}", status_code=204, responses=problems(401, 403, 404, 422))
+def set_member(server: Accounts, _: Admin, project_id: str, user_id: str, body: MemberRole) -> None:
+    """Let a user use a project in a role."""
+    projects.set_member(server, project_id, user_id, body.role)
+
+
+@router.delete("/projects/{project_id}/members/{user_id}", status_code=204, responses=problems(401, 403, 404))
+def remove_member(server: Accounts, _: Admin, project_id: str, user_id: str) -> None:
+    """End the membership of a user."""
+    projects.remove_member(server, project_id, user_id)
+
+
+@router.get("/activity", responses=problems(401, 403, 422))
+def list_activity(server: Accounts, _: Admin, paging: Paged) -> Page[RecordedRequest]:
+    """Requests that changed something, and attempts to sign in, the newest first."""
+    return activity.list_requests(server, paging)
+
+
+@router.get("/download/activity", response_class=StreamingResponse, responses=TABLE | problems(401, 403))
+def download_activity(server: Accounts, _: Admin) -> StreamingResponse:
+    """All recorded requests as a CSV table, the oldest first."""
+    lines: Iterable[str] = activity.requests_as_csv(server)
+    return StreamingResponse(lines, media_type="text/csv", headers={"Content-Disposition": disposition("activity.csv")})
+
+
+def _session(server: AccountServer, user: User | None) -> SignedInUser:
+    return SignedInUser(user, [str(root) for root in server.roots] if user is not None and user.is_admin else [])
+
+
+def _invitation(server: AccountServer, user: User, request: Request) -> Invitation:
+    secret = users.invite(server, user.id)
+    return Invitation(user, f"{request.scope.get('root_path', '')}/invitation/{secret}")
+
+
+def _usable(server: AccountServer, project: Project, user: User, served: ProjectApps) -> UsableProject:
+    return UsableProject(
+        project=project,
+        role=projects.role_in(server, project.id, user) or "editor",
+        members=projects.list_members(server, project.id) if user.is_admin else [],
+        n_bytes=served.n_bytes(project.id),
+    )
+
+
+def _cookie_path(request: Request) -> str:
+    return f"{request.scope.get('root_path', '')}/"
+
+
+def _set_cookie(request: Request, response: Response, secret: str) -> None:
+    name, _ = cookie_of(request.scope)
+    response.set_cookie(
+        name,
+        secret,
+        max_age=SESSION_SECONDS,
+        path=_cookie_path(request),
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https",
+    )

@@ -1,0 +1,261 @@
+"""The server with accounts: signing in, and the application of each project below its own address.
+
+A project is served by an application of its own at `/projects/ID/`, over its own workspace. So no ID of another project
+exists there, and every route, present and future, is confined to the project. This module decides who may use it.
+"""
+
+import ipaddress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.responses import RedirectResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from coverslip._version import __version__
+from coverslip.accounts import activity, users
+from coverslip.accounts.projects import role_in
+from coverslip.accounts.server import AccountServer
+from coverslip.accounts.users import User
+from coverslip.app.account_routes import router
+from coverslip.app.compression import LEVEL, Compression
+from coverslip.app.files import add_pages
+from coverslip.app.guard import PORT, BodyLimit, BriefWaits, Door, Guard
+from coverslip.app.problems import add_problem_handlers, logged_to, problem
+from coverslip.app.project_apps import ProjectApps
+from coverslip.app.requests import API, add_routes
+from coverslip.app.schemas.descriptions import describe_fields
+from coverslip.app.server import address_of, bound_socket, names_of, outer_name, runner_of
+from coverslip.app.users import PROJECT, ROLE, SAFE_METHODS, USER, cookie_of
+from coverslip.errors import NotFound
+from coverslip.messages import failure
+from coverslip.workspace.store.authors import acting_as
+from coverslip.workspace.store.serving import only_server
+
+if TYPE_CHECKING:
+    import socket
+
+    import uvicorn
+
+_PEER = "coverslip.peer"  # in the scope of a request: the address of the other end of the connection
+
+
+@dataclass(frozen=True, slots=True)
+class Proxies:
+    """Reverse proxies whose headers are trusted."""
+
+    addresses: tuple[str, ...] = ()  # of proxies, or networks of them
+    user_header: str | None = None  # with the name of the user whom the proxy has signed in
+
+    def includes(self, address: str) -> bool:
+        """Return whether this is the address of a proxy."""
+        try:
+            client = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(client in ipaddress.ip_network(each, strict=False) for each in self.addresses)
+
+
+def create_accounts_app(server: AccountServer, *, user_header: str | None = None) -> FastAPI:
+    """Create the application for accounts and projects, without the projects themselves."""
+    projects = ProjectApps(server)
+
+    @asynccontextmanager
+    async def at_work(_: FastAPI) -> AsyncIterator[None]:
+        await run_in_threadpool(users.delete_expired_keys, server)
+        async with projects.serving():
+            yield
+
+    app = FastAPI(
+        title="coverslip: accounts",
+        version=__version__,
+        openapi_url=f"{API}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=at_work,
+    )
+    app.state.accounts, app.state.projects, app.state.user_header = server, projects, user_header
+    add_problem_handlers(app)
+    describe_fields(app)
+    app.add_middleware(Compression, compresslevel=LEVEL)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(BriefWaits)
+    add_routes(app, router)
+    add_pages(app, mode="accounts")
+    return app
+
+
+class AccountsGate:
+    """Find out who sends a request, and pass it to the application of its project, or to that for accounts."""
+
+    def __init__(self, app: FastAPI, proxies: Proxies, base: str = "") -> None:
+        self._app, self._proxies, self._base = app, proxies, base
+        self._server: AccountServer = app.state.accounts
+        self._projects: ProjectApps = app.state.projects
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        user = await run_in_threadpool(self._user, scope)
+        path: str = scope["path"]
+        if not path.startswith(f"{self._base}/"):
+            await RedirectResponse(f"{self._base}/")(scope, receive, send)
+            return
+        scope = {**scope, "root_path": self._base, USER: user}
+        inner = path.removeprefix(self._base)
+        project_id, slash, _ = (
+            inner.removeprefix("/projects/").partition("/") if inner.startswith("/projects/") else ("", "", "")
+        )
+        status = 500
+        if not project_id:
+            answer: ASGIApp = self._app
+        elif not slash:
+            answer = RedirectResponse(f"{self._base}/projects/{quote(project_id)}/")
+        else:
+            answer = await run_in_threadpool(self._project, scope, project_id, user)
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            with acting_as("" if user is None else user.name):
+                await answer(scope, receive, sending)
+        finally:
+            if scope["method"] not in SAFE_METHODS:
+                await run_in_threadpool(self._record, scope, project_id or None, inner, status)
+
+    def _user(self, scope: Scope) -> User | None:
+        headers = Headers(scope=scope)
+        header = self._proxies.user_header
+        if header is not None and self._proxies.includes(scope.get(_PEER, "")) and (name := headers.get(header)):
+            return users.user_of_proxy(self._server, name)
+        scheme, _, secret = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            return users.user_of(self._server, secret.strip(), "script")
+        _, secret_or_none = cookie_of(scope)
+        return None if secret_or_none is None else users.user_of(self._server, secret_or_none, "session")
+
+    def _project(self, scope: Scope, project_id: str, user: User | None) -> ASGIApp:
+        """Return the application of a project, or the response that refuses the request. `scope` is changed."""
+        is_api = scope["path"].removeprefix(f"{self._base}/projects/{project_id}").startswith("/api/")
+        if user is None:
+            if is_api:
+                return problem(401, failure("not-signed-in", kind="not-signed-in"))
+            target = quote(f"projects/{project_id}/")
+            return RedirectResponse(f"{self._base}/sign-in?to={target}", 303)
+        role = role_in(self._server, project_id, user)
+        served = None if role is None else self._projects.served(project_id)
+        if served is None:
+            if is_api:
+                return problem(404, failure("no-such-project", kind="not-found"))
+            return RedirectResponse(f"{self._base}/", 303)
+        if scope["method"] not in (*SAFE_METHODS, "DELETE") and self._projects.is_full(project_id):
+            return problem(507, failure("project-full", kind="disk-full"))
+        scope.update({"root_path": f"{self._base}/projects/{project_id}", ROLE: role, PROJECT: served[0]})
+        return served[1]
+
+    def _record(self, scope: Scope, project_id: str | None, path: str, status: int) -> None:
+        user: User | None = scope[USER]
+        secret = "/api/v1/invitations/"  # noqa: S105 - the start of an address whose end is one
+        activity.record(
+            self._server,
+            user="" if user is None else user.name,
+            project_id=project_id,
+            method=scope["method"],
+            path=secret if path.startswith(secret) else path[:1_000],
+            status=status,
+            address=(scope.get("client") or ("",))[0],
+        )
+
+
+class _Peer:
+    """Note the other end of the connection, before a proxy's headers replace it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope = {**scope, _PEER: (scope.get("client") or ("",))[0]}
+        await self._app(scope, receive, send)
+
+
+@dataclass(frozen=True)
+class RunningServer:
+    """A server with accounts that has its port and is ready to run."""
+
+    address: str
+    port: int
+    invitation: str | None  # the address where the first administrator sets a password
+    runner: "uvicorn.Server"
+    socket: "socket.socket" = field(repr=False)
+
+    def run(self) -> None:
+        """Answer requests until Ctrl-C, SIGTERM or SIGHUP."""
+        self.runner.run(sockets=[self.socket])
+
+
+@contextmanager
+def open_accounts_server(
+    server: AccountServer,
+    *,
+    host: str = "127.0.0.1",
+    port: int = PORT,
+    names: Sequence[str] = (),
+    proxies: Proxies = Proxies(),
+    base: str = "",
+    admin: str | None = None,
+) -> Iterator[RunningServer]:
+    """Open a server with accounts.
+
+    Args:
+        server: its folder.
+        host: the address to listen at.
+        port: the first port to try.
+        names: further names, with the port if it is not that of the scheme, under which browsers reach the server.
+        proxies: reverse proxies in front of it.
+        base: the path below which everything is served, without a slash at its end.
+        admin: the name of an administrator who gets a new invitation; the account is created if there is none. Needed
+            if there are no accounts.
+
+    Raises:
+        CoverslipError: another server uses the folder, it cannot be used, or this computer has no such address.
+    """
+    from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+    with ExitStack() as stack:
+        stack.enter_context(only_server(server.folder))
+        stack.callback(server.engine.dispose)
+        invitation = None if admin is None else _invite_admin(server, admin, has_proxy=proxies.user_header is not None)
+        bound = stack.enter_context(bound_socket(host, port))
+        port = int(bound.getsockname()[1])
+        door = Door(names_of(host, port) | {name.lower() for name in names}, port)
+        app = create_accounts_app(server, user_header=proxies.user_header)
+        gate: ASGIApp = Guard(AccountsGate(app, proxies, base), door)
+        if proxies.addresses:
+            # uvicorn and Starlette have different types for the same interface
+            gate = ProxyHeadersMiddleware(gate, trusted_hosts=list(proxies.addresses))  # type: ignore[arg-type,assignment]
+        stack.enter_context(logged_to(server.log))
+        address = f"{address_of(outer_name(host), port).rstrip('/')}{base}/"
+        first = None if invitation is None else f"{address}invitation/{invitation}"
+        yield RunningServer(address, port, first, runner_of(_Peer(gate)), bound)
+
+
+def _invite_admin(server: AccountServer, name: str, *, has_proxy: bool) -> str | None:
+    try:
+        user = users.find_user_by_name(server, name)
+    except NotFound:
+        user = users.add_user(server, name, is_admin=True, has_proxy=has_proxy)
+    if not (user.is_admin and user.is_active):
+        user = users.change_user(server, user.id, is_admin=True, is_active=True)
+    return None if user.has_proxy else users.invite(server, user.id)

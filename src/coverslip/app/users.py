@@ -1,0 +1,90 @@
+"""Who sends a request, and what the role in a project allows: viewer, annotator, editor.
+
+Without accounts, the user of the app may do everything.
+"""
+
+from fastapi import Request
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+from coverslip.accounts.projects import ROLES, Role
+from coverslip.errors import Forbidden
+
+# Keys in the scope of a request to a server with accounts:
+USER = "coverslip.user"  # the user who sends it, or None
+ROLE = "coverslip.role"  # of the user in the project of the address
+PROJECT = "coverslip.project"  # the project of the address
+_PORT = 8765  # if the server does not tell its own
+SESSION_SECONDS = 30 * 24 * 3600
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+# Routes whose role does not follow from their method, by name. They change nothing that is shown to others:
+_VIEWER = frozenset(
+    {
+        "predict_images",
+        "preview_augmentation",
+        "preview_finder",
+        "preview_split",
+        "preview_study",
+        "preview_time",
+        "read_recipe",
+        "write_recipe",
+    }
+)
+_ANNOTATOR = frozenset(
+    {
+        "confirm_labels",
+        "correct_evaluation_row",
+        "correct_prediction",
+        "correct_run_row",
+        "create_explanation",
+        "create_suggestions",
+        "exclude_images",
+        "label_spot_check",
+        "redo_labels",
+        "remove_explanation",
+        "remove_suggestions",
+        "set_labels",
+        "undo_exclusions",
+        "undo_labels",
+    }
+)
+_EDITOR = frozenset({"get_folder"})  # shows names of files of the server
+
+
+def needed_role(method: str, name: str) -> Role:
+    """Return the role that a route needs, by its method and name. New routes that change something need an editor."""
+    if name in _VIEWER:
+        return "viewer"
+    if name in _ANNOTATOR:
+        return "annotator"
+    return "viewer" if method in SAFE_METHODS and name not in _EDITOR else "editor"
+
+
+def role_of(request: Request) -> Role:
+    """Return the role of the user who sends a request."""
+    role: Role = request.scope.get(ROLE, "editor")
+    return role
+
+
+def is_signed_in(request: Request) -> bool:
+    """Return whether the server has accounts, and a user of them sends the request."""
+    return ROLE in request.scope
+
+
+def check_role(request: Request) -> None:
+    """Check that the user may use the route of a request.
+
+    Raises:
+        Forbidden: the role of the user does not suffice.
+    """
+    needed = needed_role(request.method, request.scope["route"].name)
+    if ROLES.index(role_of(request)) < ROLES.index(needed):
+        raise Forbidden("role-too-low", role=role_of(request), needed=needed)
+
+
+def cookie_of(scope: Scope) -> tuple[str, str | None]:
+    """Return the name of the session cookie of this server, and its value in a request."""
+    # Cookies ignore ports. Two servers of one computer need different names.
+    name = f"coverslip-session-{(scope.get('server') or ('', _PORT))[1]}"
+    pairs = (pair.strip().partition("=") for line in Headers(scope=scope).getlist("cookie") for pair in line.split(";"))
+    return name, next((value for key, _, value in pairs if key == name), None)

@@ -1,0 +1,89 @@
+"""`coverslip server`: the app for several people, with accounts and projects."""
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from coverslip.cli.app import DEFAULT_PORT, exit_at_once
+from coverslip.messages import text
+
+
+def server(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help=text("help-server-folder"))],
+    admin: Annotated[
+        str | None, typer.Option("--admin", metavar="NAME", help=text("help-server-admin"), show_default=False)
+    ] = None,
+    root: Annotated[
+        list[Path] | None, typer.Option("--root", metavar="FOLDER", help=text("help-server-root"), show_default=False)
+    ] = None,
+    host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help=text("help-server-host"))] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", metavar="N", min=0, max=65535, help=text("help-app-port"))
+    ] = DEFAULT_PORT,
+    name: Annotated[
+        list[str] | None, typer.Option("--name", metavar="HOST", help=text("help-server-name"), show_default=False)
+    ] = None,
+    base_path: Annotated[
+        str, typer.Option("--base-path", metavar="PATH", help=text("help-server-base-path"), show_default=False)
+    ] = "",
+    proxy: Annotated[
+        list[str] | None, typer.Option("--proxy", metavar="ADDRESS", help=text("help-server-proxy"), show_default=False)
+    ] = None,
+    user_header: Annotated[
+        str | None,
+        typer.Option("--user-header", metavar="NAME", help=text("help-server-user-header"), show_default=False),
+    ] = None,
+) -> None:
+    """Serve the app to several people, with accounts, projects and roles.
+
+    FOLDER contains the accounts and the projects. With --admin, an address is printed at which this administrator sets
+    a password, also a forgotten one. Administrators create accounts and projects in the browser.
+
+    Examples:
+
+      coverslip server /srv/coverslip --admin maria --root /data/microscope
+
+      coverslip server /srv/coverslip --host 0.0.0.0
+
+      coverslip server /srv/coverslip --proxy 127.0.0.1 --name lab.example.org --base-path /coverslip
+    """
+    import ipaddress
+
+    from coverslip.accounts.server import open_account_server
+    from coverslip.accounts.users import list_users
+    from coverslip.machine import limit_memory_arenas
+
+    for address in proxy or ():
+        try:
+            ipaddress.ip_network(address, strict=False)
+        except ValueError as error:
+            raise typer.BadParameter(text("usage-proxy", address=address), param_hint="--proxy") from error
+    if user_header is not None and not proxy:
+        raise typer.BadParameter(text("usage-user-header"), param_hint="--user-header")
+    base = "/".join(["", *filter(None, base_path.split("/"))])
+    limit_memory_arenas()
+    opened = open_account_server(folder, tuple(root or ()))
+    if admin is None and not any(user.is_admin for user in list_users(opened)):
+        raise typer.BadParameter(text("usage-first-admin"), param_hint="--admin")
+    from coverslip.app.accounts import Proxies, open_accounts_server  # takes seconds; arguments are checked before
+
+    proxies = Proxies(tuple(proxy or ()), user_header)
+    with (
+        suppress(KeyboardInterrupt),
+        open_accounts_server(
+            opened, host=host, port=port, names=tuple(name or ()), proxies=proxies, base=base, admin=admin
+        ) as running,
+    ):
+        rows = {"command-app-address": running.address, "command-server-folder": str(opened.folder)}
+        if running.invitation:
+            rows["command-server-invitation"] = running.invitation
+        lines = [f"{text(code):<14}{value}" for code, value in rows.items()]
+        if port not in (0, running.port):
+            lines.append(text("command-app-port", wanted=str(port), port=str(running.port)))
+        typer.echo("\n".join([*lines, text("command-server-end")]))
+        running.run()
+    with suppress(OSError):  # the terminal may be closed
+        typer.echo(f"\n{text('command-server-ended')}")
+    exit_at_once()

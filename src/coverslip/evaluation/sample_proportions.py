@@ -1,0 +1,286 @@
+"""Proportions in samples as records, conditions compared, trends, and the controls of plates."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import TypeVar
+
+import numpy as np
+
+from coverslip.evaluation.comparison import holm
+from coverslip.evaluation.plates import wells_of, z_prime, z_score
+from coverslip.evaluation.proportions import difference_of_means, samples_needed, trend_of_shares
+from coverslip.evaluation.results import Metric
+from coverslip.messages import text
+
+TREND_METHOD = "quasi-binomial GEE of samples with logit link; variance of Mancl and DeRouen (2001), t distribution"
+TREND_TEST = "permutation test of the correlation of samples with the condition"
+_FEWEST_SAMPLES = 3  # of each condition, for an interval of their difference
+_MOST_LOG = 700.0  # whose exponential is a finite number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassProportion:
+    """The proportion of a class in some samples."""
+
+    count: float  # votes for the class
+    raw: Metric
+    corrected: Metric  # its value is None, with a reason, where it is not corrected
+    z_score: float | None = None  # distance from the negative controls of its plate in their standard deviations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlateControls:
+    """The controls of a plate, or of all samples if these are no wells."""
+
+    plate: str  # empty: all samples
+    name: str  # the class
+    n_negative: int
+    n_positive: int
+    z_prime: float | None  # 1 - 3 (SD of positive + SD of negative controls) / distance of their means
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleProportions:
+    """The proportions of all classes in a sample, or in all samples of a condition."""
+
+    sample: str | None  # None: all samples of the condition
+    condition: str | None  # None: there are no conditions
+    time: float | None  # None: all times
+    n: int  # readable images
+    n_samples: int
+    n_uncertain: int  # of n
+    n_unfamiliar: int
+    n_unreadable: int  # not of n
+    classes: Mapping[str, ClassProportion]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionDifference:
+    """The difference of the proportion of a class between two conditions, with the sample as the unit."""
+
+    name: str  # the class
+    conditions: tuple[str, str]
+    difference: Metric  # second minus first
+    test: str
+    p: float | None
+    p_holm: float | None  # over all classes and pairs of conditions
+    effect_size: float | None  # Hedges' g
+    n_samples: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionTrend:
+    """The change of the proportion of a class per unit of a condition that is a number, such as a dose."""
+
+    name: str  # the class
+    slope: Metric  # of the log odds
+    odds_ratio: Metric  # its exponential
+    test: str
+    p: float | None
+    p_holm: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplesNeeded:
+    """How many samples of each of two conditions would show a difference of the proportion of a class."""
+
+    name: str  # the class
+    n: int | None  # None: the samples of no condition vary, or more than 10,000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelShift:
+    """Whether two estimates of the proportions disagree, which they do not if the classifier errs as on its run."""
+
+    violated: bool
+    p: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """The proportions of samples and conditions, and the comparison of conditions."""
+
+    classes: tuple[str, ...]
+    samples: tuple[SampleProportions, ...]
+    conditions: tuple[SampleProportions, ...]  # one without a name if there are no conditions
+    comparisons: tuple[ConditionDifference, ...]
+    trends: tuple[ConditionTrend, ...]
+    series: tuple[SampleProportions, ...]  # of samples and conditions, each at all its times; empty: no time was named
+    samples_needed: tuple[SamplesNeeded, ...]  # of each class; empty: no difference to detect was stated
+    controls: tuple[PlateControls, ...]  # of each plate and class; empty: no negative control was named
+    label_shift: LabelShift | None  # None: not corrected, or too few images
+    is_corrected: bool
+    method: str
+    assumption: str
+
+
+def values_of_condition(samples: Sequence[SampleProportions], condition: str | None, name: str) -> list[float]:
+    """Return the proportion of a class in each readable sample of a condition, as `shares_of_samples`."""
+    shares = shares_of_samples(samples, name)
+    values = (shares[str(each.sample)] for each in samples if each.condition == condition)
+    return [value for value in values if value is not None]
+
+
+def compared_conditions(
+    samples: Sequence[SampleProportions], names: Sequence[str | None], classes: Sequence[str]
+) -> list[ConditionDifference]:
+    differences = []
+    for first, second in combinations([name for name in names if name is not None], 2):
+        for name in classes:
+            a, b = values_of_condition(samples, first, name), values_of_condition(samples, second, name)
+            comparison = ConditionDifference(
+                name=name, conditions=(first, second), difference=Metric(value=None, reason=""),
+                test="Welch's t test of samples", p=None, p_holm=None, effect_size=None, n_samples=(len(a), len(b)),
+            )  # fmt: skip
+            if min(len(a), len(b)) < _FEWEST_SAMPLES:
+                reason = text("summary-few-samples", n_needed=_FEWEST_SAMPLES)
+                value = float(np.mean(b) - np.mean(a)) if a and b else None
+                metric = Metric(value=value, reason=reason, n_groups=len(a) + len(b))
+            else:
+                welch = difference_of_means(a, b)
+                metric = Metric(
+                    value=welch.value, low=welch.low, high=welch.high, method="Welch", n_groups=len(a) + len(b)
+                )
+                comparison = replace(comparison, p=welch.p, effect_size=welch.effect_size)
+            differences.append(replace(comparison, difference=metric))
+    return _adjusted(differences, classes)
+
+
+def trends_of_conditions(
+    samples: Sequence[SampleProportions], names: Sequence[str | None], classes: Sequence[str]
+) -> list[ConditionTrend]:
+    named = [name for name in names if name is not None]
+    doses = {name: dose for name in named if (dose := finite_number(name)) is not None}
+    if len(doses) < _FEWEST_SAMPLES or len(doses) < len(named):
+        return []
+    trends = []
+    for name in classes:
+        pairs = [
+            (dose, value)
+            for condition, dose in doses.items()
+            for value in values_of_condition(samples, condition, name)
+        ]
+        if len({dose for dose, _ in pairs}) < _FEWEST_SAMPLES:  # samples without a readable image
+            return []
+        fit = trend_of_shares([dose for dose, _ in pairs], [value for _, value in pairs])
+        slope = Metric(
+            value=fit.value,
+            low=fit.low,
+            high=fit.high,
+            method=TREND_METHOD,
+            reason=text("trend-not-estimable") if fit.value is None else None,
+            n_groups=len(pairs),
+        )
+        ratio = replace(slope, value=_exp(slope.value), low=_exp(slope.low), high=_exp(slope.high))
+        trends.append(ConditionTrend(name=name, slope=slope, odds_ratio=ratio, test=TREND_TEST, p=fit.p, p_holm=None))
+    return _adjusted(trends, classes)
+
+
+def _exp(value: float | None) -> float | None:
+    return None if value is None else float(np.exp(np.clip(value, -_MOST_LOG, _MOST_LOG)))
+
+
+def _plates_of(samples: Sequence[SampleProportions]) -> dict[str, str]:
+    """Return the plate of each sample; if not all samples are wells, they have one in common."""
+    names = [str(each.sample) for each in samples]
+    wells = wells_of(names)
+    return dict.fromkeys(names, "") if wells is None else {name: well.plate for name, well in wells.items()}
+
+
+def is_corrected(samples: Sequence[SampleProportions], name: str) -> bool:
+    """Return whether the proportion of a class is corrected in all samples with readable images."""
+    return all(each.classes[name].corrected.value is not None for each in samples if each.n)
+
+
+def shares_of_samples(samples: Sequence[SampleProportions], name: str) -> dict[str, float | None]:
+    """Return the proportion of a class in each sample: corrected if all samples are, else counted."""
+    use_corrected = is_corrected(samples, name)
+    return {
+        str(each.sample): (each.classes[name].corrected if use_corrected else each.classes[name].raw).value
+        for each in samples
+    }
+
+
+def _controls_on(samples: Sequence[SampleProportions], plate: str, condition: str | None, name: str) -> list[float]:
+    """Return the proportions of a class in the controls of a plate."""
+    shares, plates = shares_of_samples(samples, name), _plates_of(samples)
+    values = (
+        shares[str(each.sample)]
+        for each in samples
+        if condition is not None and each.condition == condition and plates[str(each.sample)] == plate
+    )
+    return [value for value in values if value is not None]
+
+
+def with_z_scores(samples: Sequence[SampleProportions], negative: str | None) -> Iterator[SampleProportions]:
+    if negative is None or not samples:
+        yield from samples
+        return
+    plates = _plates_of(samples)
+    names = list(samples[0].classes)
+    shares = {name: shares_of_samples(samples, name) for name in names}
+    of_plate = {
+        (plate, name): _controls_on(samples, plate, negative, name) for plate in {*plates.values()} for name in names
+    }
+    for each in samples:
+        sample, classes = str(each.sample), {}
+        for name, proportion in each.classes.items():
+            value = shares[name][sample]
+            score = None if value is None else z_score(value, of_plate[plates[sample], name])
+            classes[name] = replace(proportion, z_score=score)
+        yield replace(each, classes=classes)
+
+
+def controls_of_plates(
+    samples: Sequence[SampleProportions], controls: tuple[str | None, str | None], classes: Sequence[str]
+) -> Iterator[PlateControls]:
+    if controls[0] is None:
+        return
+    for plate in dict.fromkeys(_plates_of(samples).values()):
+        for name in classes:
+            negative, positive = (_controls_on(samples, plate, control, name) for control in controls)
+            yield PlateControls(
+                plate=plate,
+                name=name,
+                n_negative=len(negative),
+                n_positive=len(positive),
+                z_prime=z_prime(negative, positive),
+            )
+
+
+def samples_for_difference(
+    samples: Sequence[SampleProportions], names: Sequence[str | None], classes: Sequence[str], difference: float
+) -> Iterator[SamplesNeeded]:
+    for name in classes:
+        values = [values_of_condition(samples, condition, name) for condition in names]
+        yield SamplesNeeded(name=name, n=samples_needed(values, difference))
+
+
+Tested = TypeVar("Tested", ConditionDifference, ConditionTrend)
+
+
+def _adjusted(tests: Sequence[Tested], classes: Sequence[str]) -> list[Tested]:
+    """Adjust p over all tests. Of two classes, only one is counted: the proportion of the other is its complement."""
+    counted = [each.p for each in tests if len(classes) > 2 or each.name == classes[0]]
+    repeats = len(tests) // len(counted) if counted else 1
+    adjusted = [p for p in holm(counted) for _ in range(repeats)]
+    return [replace(each, p_holm=p) for each, p in zip(tests, adjusted, strict=True)]
+
+
+def conditions_in_order(names: Iterable[str | None]) -> list[str | None]:
+    """Return each condition once: numbers by size, else in the order of the tables."""
+    once: list[str | None] = list(dict.fromkeys(names))
+    numbers = [finite_number(name) for name in once]
+    if any(number is None for number in numbers):
+        return once
+    return [name for _, name in sorted(zip(numbers, once, strict=True), key=lambda pair: pair[0] or 0.0)]
+
+
+def finite_number(name: str | None) -> float | None:
+    """Return the number that a text states; None if it states no finite number."""
+    try:
+        value = float(name or "")
+    except ValueError:
+        return None
+    return value if np.isfinite(value) else None

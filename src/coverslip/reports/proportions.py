@@ -1,0 +1,375 @@
+"""The report of class proportions of samples: a self-contained page with figures, tables and a methods text."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from coverslip._version import __version__
+from coverslip.evaluation import Metric
+from coverslip.evaluation.plates import wells_of
+from coverslip.evaluation.sample_proportions import SampleProportions, Summary, is_corrected, shares_of_samples
+from coverslip.files import check_replaceable, write_text
+from coverslip.messages import escape_controls_in_lines, text
+from coverslip.reports import words
+from coverslip.reports.figures import (
+    CLASS_DASHES,
+    DATA,
+    INK,
+    class_line_color,
+    drawn_for_page,
+    legend_below,
+    new_figure,
+    shortened,
+)
+from coverslip.reports.page import page_styles, template
+from coverslip.reports.plate_map import plate_map
+from coverslip.reports.tables import Cell, estimate
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_BEGINS_WITH = b"<!doctype html>"
+_DIGITS, _DIGITS_OF_SMALL, _SMALL = 3, 4, 0.1  # after the decimal point, and those of classes that are rare everywhere
+_MOST_ROWS = 30  # of a table that is shown at once
+_STRIP_WIDTH = 0.6  # of the points of a condition, in distances between conditions
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    columns: tuple[str, ...]
+    rows: Sequence[Sequence[Cell]]
+    text_columns: tuple[str, ...] = ()
+    is_detail: bool = False  # shown on demand
+
+    @property
+    def is_folded(self) -> bool:
+        return self.is_detail or len(self.rows) > _MOST_ROWS
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """A part of a section: a figure, a table, or both."""
+
+    title: str = ""
+    svg: "Markup | None" = None
+    caption: str = ""
+    table: _Table | None = None
+    sentence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    title: str
+    subtitle: str
+    blocks: Sequence[_Block]
+
+
+def write_proportions_report(summary: Summary, file: Path | str) -> Path:
+    """Write the proportions of samples as one HTML file, with figures, tables and a text for the methods section.
+
+    Raises:
+        CoverslipError: the file exists and is no HTML page, or cannot be written.
+
+    Examples:
+        >>> summary = cs.predict("runs/first", "new/", out="predictions.csv", device="cpu")
+        >>> summary = cs.summarise("predictions.csv", by="folder", run="runs/first")
+        >>> cs.write_proportions_report(summary, "proportions.html").name
+        'proportions.html'
+    """
+    check_replaceable(Path(file), _BEGINS_WITH)
+    write_text(Path(file), proportions_report(summary))
+    return Path(file)
+
+
+def proportions_report(summary: Summary) -> str:
+    """Return the page of `write_proportions_report`."""
+    page = template(Path(__file__).with_name("proportions.html")).render(
+        **page_styles(),
+        headline=text("proportions-headline", n_samples=len(summary.samples)),
+        assumption=summary.assumption if summary.is_corrected else text("proportions-not-corrected"),
+        warnings=list(_warnings(summary)),
+        facts=_facts(summary),
+        sections=[section for section in _sections(summary) if section.blocks],
+        made_by=text("proportions-made-by", version=__version__),
+    )
+    return escape_controls_in_lines(page)
+
+
+def _facts(summary: Summary) -> list[tuple[str, str]]:
+    conditions = [each for each in summary.conditions if each.condition is not None]
+    images = sum(each.n for each in summary.samples)
+    facts = [
+        ("column-samples", len(summary.samples)),
+        ("column-conditions", len(conditions)),
+        ("column-images", images),
+    ]
+    for code, name in (
+        ("proportions-uncertain", "n_uncertain"),
+        ("proportions-unfamiliar", "n_unfamiliar"),
+        ("proportions-unreadable", "n_unreadable"),
+    ):
+        facts.append((code, sum(getattr(each, name) for each in summary.samples)))
+    return [(text(code), words.count(n)) for code, n in facts if n]
+
+
+def _warnings(summary: Summary) -> Iterator[str]:
+    if summary.label_shift is not None and summary.label_shift.violated:
+        yield text("summary-shift-violated", p=words.number(summary.label_shift.p))
+    if summary.is_corrected:
+        reasons = (each.classes[name].corrected.reason for each in summary.samples for name in summary.classes)
+        for reason in dict.fromkeys(reason for reason in reasons if reason):
+            yield text("proportions-some-not-corrected", reason=reason)
+
+
+def _sections(summary: Summary) -> Iterator[_Section]:
+    names = shown_classes(summary)
+    yield _Section(text("proportions-by-condition"), _subtitle(summary), list(_conditions(summary, names)))
+    yield _Section(text("proportions-over-time"), "", list(_over_time(summary, names)))
+    yield _Section(text("proportions-plates"), "", list(_plates(summary, names)))
+    yield _Section(
+        text("proportions-samples"), "", [_samples(summary, name, is_detail=len(names) > 1) for name in names]
+    )
+    yield _Section(text("proportions-methods"), text("proportions-methods-help"), [_Block(sentence=_methods(summary))])
+
+
+def _subtitle(summary: Summary) -> str:
+    if not summary.is_corrected:
+        return ""
+    return text("proportions-shown", is_corrected=all(is_corrected(summary.samples, name) for name in summary.classes))
+
+
+def shown_classes(summary: Summary) -> Sequence[str]:
+    """Return the classes to show: of two, the second, since the proportion of the first is its complement."""
+    return summary.classes[1:] if len(summary.classes) == 2 else summary.classes
+
+
+def _conditions(summary: Summary, names: Sequence[str]) -> Iterator[_Block]:
+    for k, name in enumerate(names):
+        title = text("proportions-of-class", name=name)
+        rows = [
+            (_name_of(summary, each), words.count(each.n_samples), words.count(each.n), *_metrics(summary, each, name))
+            for each in summary.conditions
+        ]
+        columns = (text("column-condition"), text("column-samples"), text("column-images"), *_metric_columns(summary))
+        figure = partial(_strips, summary, name)
+        yield _Block(title, _svg(f"strips-{k}", figure, title), text("proportions-strips"), _Table(columns, rows))
+    digits = {name: _digits(summary, name) for name in names}
+    differences = [each for each in summary.comparisons if each.name in names]
+    columns = (text("column-class"), text("column-conditions"), text("column-samples"))
+    if differences:
+        yield _Block(
+            text("proportions-differences"),
+            table=_Table(
+                (*columns, words.with_interval(text("column-difference")), "p", "p (Holm)"),
+                [
+                    (
+                        each.name,
+                        f"{each.conditions[1]} − {each.conditions[0]}",
+                        f"{each.n_samples[1]} + {each.n_samples[0]}",
+                        estimate(each.difference, is_signed=True, digits=digits[each.name]),
+                        words.p_value(each.p),
+                        words.p_value(each.p_holm),
+                    )
+                    for each in differences
+                ],
+                (columns[1],),
+            ),
+        )
+    if trends := [each for each in summary.trends if each.name in names]:
+        yield _Block(
+            text("proportions-trend"),
+            table=_Table(
+                (columns[0], words.with_interval(text("column-odds-ratio")), "p", "p (Holm)"),
+                [
+                    (each.name, estimate(each.odds_ratio, digits=4), words.p_value(each.p), words.p_value(each.p_holm))
+                    for each in trends
+                ],
+            ),
+        )
+
+
+def _over_time(summary: Summary, names: Sequence[str]) -> Iterator[_Block]:
+    for k, name in enumerate(names if summary.series else ()):
+        title = text("proportions-of-class", name=name)
+        rows = [
+            (_name_of(summary, each), f"{each.time:g}", words.count(each.n_samples), *_metrics(summary, each, name))
+            for each in summary.series
+            if each.sample is None
+        ]
+        columns = (text("column-condition"), text("column-time"), text("column-samples"), *_metric_columns(summary))
+        svg = _svg(f"time-{k}", partial(_curves, summary, name), title)
+        yield _Block(title, svg, text("proportions-curves"), _Table(columns, rows))
+
+
+def _plates(summary: Summary, names: Sequence[str]) -> Iterator[_Block]:
+    from markupsafe import Markup
+
+    wells = wells_of([str(each.sample) for each in summary.samples])
+    if wells is None:
+        return
+    for name in names:
+        svg = plate_map(wells, {name: shares_of_samples(summary.samples, name)})
+        yield _Block(svg=Markup(svg), caption=text("proportions-wells"))  # noqa: S704 - made here; texts in it are escaped
+    if controls := [each for each in summary.controls if each.name in names]:
+        codes = ("column-plate", "column-class", "column-negative-controls", "column-positive-controls")
+        yield _Block(
+            text("proportions-controls"),
+            table=_Table(
+                (*map(text, codes), "Z′"),
+                [
+                    (
+                        each.plate or text("all-samples"),
+                        each.name,
+                        words.count(each.n_negative),
+                        words.count(each.n_positive),
+                        words.number(each.z_prime),
+                    )
+                    for each in controls
+                ],
+                (text("column-class"),),
+            ),
+        )
+
+
+def _samples(summary: Summary, name: str, *, is_detail: bool) -> _Block:
+    has_conditions = any(each.condition is not None for each in summary.samples)
+    has_scores = any(each.classes[name].z_score is not None for each in summary.samples)
+    condition = (text("column-condition"),) if has_conditions else ()
+    columns = (text("column-sample"), *condition, text("column-images"), text("column-count"))
+    rows = [
+        (
+            str(each.sample),
+            *([each.condition or "–"] if has_conditions else []),
+            words.count(each.n),
+            f"{each.classes[name].count:,.0f}",
+            *_metrics(summary, each, name),
+            *([words.number(each.classes[name].z_score, 1)] if has_scores else []),
+        )
+        for each in summary.samples
+    ]
+    columns = (*columns, *_metric_columns(summary), *((text("column-z-score"),) if has_scores else ()))
+    return _Block(text("proportions-of-class", name=name), table=_Table(columns, rows, condition, is_detail=is_detail))
+
+
+def _methods(summary: Summary) -> str:
+    samples = summary.samples
+    sentences = [
+        text(
+            "proportions-methods-counted",
+            version=__version__,
+            n_samples=len(samples),
+            n_images=sum(each.n for each in samples),
+            n_open=sum(each.n_uncertain + each.n_unfamiliar for each in samples),
+            n_unreadable=sum(each.n_unreadable for each in samples),
+        )
+    ]
+    if summary.is_corrected:
+        sentences.append(text("proportions-methods-corrected", is_binary=len(summary.classes) == 2))
+    if any(each.p is not None for each in summary.comparisons):
+        sentences.append(text("proportions-methods-compared"))
+    if summary.trends:
+        sentences.append(text("proportions-methods-trend"))
+    return " ".join(sentences)
+
+
+def _name_of(summary: Summary, condition: SampleProportions) -> str:
+    is_only = len(summary.conditions) == 1
+    return condition.condition or text("all-samples" if is_only else "proportions-without-condition")
+
+
+def _digits(summary: Summary, name: str) -> int:
+    """Return the digits of the proportions of a class, which are more if it is rare in all samples."""
+    values = (_shown(summary, each, name).value or 0.0 for each in (*summary.samples, *summary.conditions))
+    return _DIGITS if max(values, default=1.0) >= _SMALL else _DIGITS_OF_SMALL
+
+
+def _metrics(summary: Summary, proportions: SampleProportions, name: str) -> tuple[Cell, ...]:
+    of_class, digits = proportions.classes[name], _digits(summary, name)
+    cells = (estimate(of_class.raw, digits=digits),)
+    return (*cells, estimate(of_class.corrected, digits=digits)) if summary.is_corrected else cells
+
+
+def _metric_columns(summary: Summary) -> tuple[str, ...]:
+    codes = ("column-raw", "column-corrected") if summary.is_corrected else ("column-raw",)
+    return tuple(words.with_interval(text(code)) for code in codes)
+
+
+def _shown(summary: Summary, proportions: SampleProportions, name: str) -> Metric:
+    """Return the proportion to draw: corrected if that of all samples is, else counted."""
+    of_class = proportions.classes[name]
+    return of_class.corrected if is_corrected(summary.samples, name) else of_class.raw
+
+
+def _svg(name: str, figure: "Callable[[], Figure]", title: str) -> "Markup":
+    from markupsafe import Markup
+
+    return Markup(drawn_for_page(name, figure, title=title))  # noqa: S704 - made here; texts in it are escaped
+
+
+def _strips(summary: Summary, name: str) -> "Figure":
+    """Draw the samples of each condition with their intervals, and the mean of the condition with its interval."""
+    figure = new_figure(min(8.6, 3.4 + 0.9 * len(summary.conditions)), 2.9)
+    axes = figure.subplots()
+    for k, condition in enumerate(summary.conditions):
+        mean = _shown(summary, condition, name)
+        if mean.value is not None:
+            ends = [k - _STRIP_WIDTH / 2 - 0.08, k + _STRIP_WIDTH / 2 + 0.08]
+            if mean.low is not None and mean.high is not None:
+                axes.fill_between(ends, mean.low, mean.high, color=DATA, alpha=0.14, linewidth=0)
+            axes.plot(ends, [mean.value] * 2, color=INK, linewidth=1.6, label=text("proportions-mean"))
+        of_condition = [each for each in summary.samples if each.condition == condition.condition]
+        for i, each in enumerate(of_condition):
+            place = k + _STRIP_WIDTH * ((i + 0.5) / len(of_condition) - 0.5)
+            _point(axes, place, _shown(summary, each, name))
+    axes.set_xticks(range(len(summary.conditions)), [shortened(_name_of(summary, each)) for each in summary.conditions])
+    axes.set_xlim(-0.6, len(summary.conditions) - 0.4)
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel(text("proportions-axis"))
+    legend_below(figure)
+    return figure
+
+
+def _point(axes: "Axes", x: float, metric: Metric) -> None:
+    if metric.value is None:
+        return
+    if metric.low is not None and metric.high is not None:
+        axes.plot([x, x], [metric.low, metric.high], color=DATA, linewidth=1, alpha=0.5)
+    axes.plot([x], [metric.value], "o", color=DATA, markersize=4.5, label=text("proportions-sample"))
+
+
+def _curves(summary: Summary, name: str) -> "Figure":
+    """Draw a thin line for each sample, and a thick line with its interval for each condition."""
+    figure = new_figure(8.6, 3.2)
+    axes = figure.subplots()
+    for k, condition in enumerate(summary.conditions):
+        color, dash = class_line_color(k), CLASS_DASHES[k % len(CLASS_DASHES)]
+        of_condition = [each for each in summary.series if each.condition == condition.condition]
+        for sample in dict.fromkeys(each.sample for each in of_condition if each.sample is not None):
+            points = [each for each in of_condition if each.sample == sample]
+            axes.plot(*_line(summary, points, name), color=color, linewidth=0.6, alpha=0.5)
+        means = [each for each in of_condition if each.sample is None]
+        metrics = [_shown(summary, each, name) for each in means]
+        times = [each.time or 0.0 for each in means]
+        low, high = (
+            [getattr(each, end) if each.value is not None else None for each in metrics] for end in ("low", "high")
+        )
+        axes.fill_between(times, _gaps(low), _gaps(high), color=color, alpha=0.14, linewidth=0)
+        axes.plot(*_line(summary, means, name), color=color, linestyle=dash, label=_name_of(summary, condition))
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel(text("column-time"))
+    axes.set_ylabel(text("proportions-axis"))
+    legend_below(figure)
+    return figure
+
+
+def _line(summary: Summary, points: Sequence[SampleProportions], name: str) -> tuple[list[float], list[float]]:
+    return [each.time or 0.0 for each in points], _gaps([_shown(summary, each, name).value for each in points])
+
+
+def _gaps(values: Sequence[float | None]) -> list[float]:
+    """Return values with NaN in place of missing ones, at which lines are interrupted."""
+    return [float("nan") if value is None else value for value in values]

@@ -1,0 +1,502 @@
+"""A server with accounts: signing in, roles in projects, proxies, activity, and the queue that projects share."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from hypothesis import given
+from hypothesis import strategies as st
+from small_workspace import API, Json, write_cells
+
+from coverslip.accounts import users
+from coverslip.accounts.projects import ROLES, list_projects
+from coverslip.accounts.server import AccountServer, open_account_server
+from coverslip.app.accounts import AccountsGate, Proxies, create_accounts_app
+from coverslip.app.server import create_app
+from coverslip.app.users import cookie_of
+from coverslip.cli import main
+from coverslip.errors import CoverslipError, NotSignedIn, TooManyAttempts
+from coverslip.workspace.jobs.kinds import queued_ids
+from coverslip.workspace.jobs.records import add_job
+from coverslip.workspace.jobs.turns import Turns
+from coverslip.workspace.store.authors import acting_as
+from coverslip.workspace.store.workspace import open_workspace
+
+pytestmark = pytest.mark.slow
+PASSWORD = "correct horse battery"  # noqa: S105 - of the tests
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_hashes() -> Iterator[None]:
+    """Hash passwords with the least cost: the tests sign in often."""
+    from pwdlib import PasswordHash
+    from pwdlib.hashers.argon2 import Argon2Hasher
+
+    quick = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(users, "_hashing", lambda: quick)
+        yield
+
+
+@dataclass(frozen=True)
+class Served:
+    """A server with accounts, and clients that are signed in."""
+
+    server: AccountServer
+    anonymous: TestClient
+
+    def client(self, name: str) -> TestClient:
+        """Return the client of a user, who is added if needed."""
+        if name not in {user.name for user in users.list_users(self.server)}:
+            users.add_user(self.server, name)
+        user = users.find_user_by_name(self.server, name)
+        _, secret = users.accept_invitation(self.server, users.invite(self.server, user.id), PASSWORD)
+        cookie, _ = cookie_of({"type": "http", "headers": [], "server": ("testserver", 80)})
+        return TestClient(self.anonymous.app, cookies={cookie: secret})
+
+    def project(self, admin: TestClient, name: str, **members: str) -> str:
+        """Add a project with members; return its address."""
+        answer = admin.post(f"{API}/projects", json={"name": name, "roots": [str(self.server.roots[0])]})
+        assert answer.status_code == 200, answer.text
+        project_id = answer.json()["project"]["id"]
+        for user, role in members.items():
+            user_id = users.find_user_by_name(self.server, user).id
+            answer = admin.put(f"{API}/projects/{project_id}/members/{user_id}", json={"role": role})
+            assert answer.status_code == 204, answer.text
+        return f"/projects/{project_id}"
+
+
+NO_PROXY = Proxies()
+
+
+@contextmanager
+def serving(folder: Path, proxies: Proxies = NO_PROXY, base: str = "") -> Iterator[Served]:
+    (folder / "data").mkdir(exist_ok=True, parents=True)
+    server = open_account_server(folder / "server", (folder / "data",))
+    if not users.list_users(server):
+        users.add_user(server, "maria", is_admin=True, has_proxy=proxies.user_header is not None)
+    app = create_accounts_app(server, user_header=proxies.user_header)
+    with TestClient(app), TestClient(AccountsGate(app, proxies, base)) as anonymous:
+        yield Served(server, anonymous)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serving(tmp_path_factory.mktemp("accounts")) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def admin(served: Served) -> TestClient:
+    return served.client("maria")
+
+
+def code_of(response: object) -> str:
+    body: Json = response.json()  # type: ignore[attr-defined]
+    return str(body["code"])
+
+
+# What each role may do beyond reading. Everything else that is not a GET needs an editor.
+OF_VIEWERS = {
+    ("post", "/recipe/read"),
+    ("post", "/recipe/write"),
+    ("post", "/datasets/{dataset_id}/split-preview"),
+    ("post", "/datasets/{dataset_id}/time-preview"),
+    ("post", "/datasets/{dataset_id}/augmentation-preview"),
+    ("post", "/datasets/{dataset_id}/images/{row_id}/finder-preview"),
+    ("post", "/study-preview"),
+    ("post", "/classifiers/{classifier_id}/predict"),
+}
+OF_ANNOTATORS = {
+    ("post", "/datasets/{dataset_id}/suggestions"),
+    ("delete", "/datasets/{dataset_id}/suggestions"),
+    ("post", "/datasets/{dataset_id}/labels"),
+    ("post", "/datasets/{dataset_id}/labels/undo"),
+    ("post", "/datasets/{dataset_id}/labels/redo"),
+    ("post", "/datasets/{dataset_id}/exclusions"),
+    ("post", "/datasets/{dataset_id}/exclusions/undo"),
+    ("post", "/datasets/{dataset_id}/confirmed-labels"),
+    ("put", "/runs/{run_id}/rows/{row_id}/correction"),
+    ("put", "/evaluations/{evaluation_id}/rows/{row_id}/correction"),
+    ("put", "/predictions/{prediction_id}/rows/{row_id}/correction"),
+    ("put", "/predictions/{prediction_id}/spot-check/images/{row_id}"),
+    ("post", "/jobs/{job_id}/rows/{row_id}/explanation"),
+    ("delete", "/jobs/{job_id}/rows/{row_id}/explanation"),
+}
+READS_FOLDERS_OF_THE_SERVER = {("get", "/folders")}
+STREAMS = {"/events"}
+
+
+def needed(method: str, path: str) -> str:
+    if (method, path) in OF_VIEWERS:
+        return "viewer"
+    if (method, path) in OF_ANNOTATORS:
+        return "annotator"
+    return "viewer" if method == "get" and (method, path) not in READS_FOLDERS_OF_THE_SERVER else "editor"
+
+
+def test_every_route_is_open_to_its_roles_only(served: Served, admin: TestClient) -> None:
+    clients = {role: served.client(role) for role in ROLES}
+    outsider = served.client("outsider")
+    project = served.project(admin, "Roles", viewer="viewer", annotator="annotator", editor="editor")
+    document = create_app(open_workspace(served.server.folder / "unused")).openapi()
+    routes = [(method, path.removeprefix(API)) for path, methods in document["paths"].items() for method in methods]
+    unknown = (OF_VIEWERS | OF_ANNOTATORS | READS_FOLDERS_OF_THE_SERVER) - set(routes)
+    assert unknown == set()
+    wrong = []
+    for method, path in routes:
+        address = f"{project}{API}{path}".replace("{row_id}", "0").replace("{", "").replace("}", "")
+        statuses = {"nobody": served.anonymous.request(method, address).status_code}
+        statuses["outsider"] = outsider.request(method, address).status_code
+        expected = {"nobody": 401, "outsider": 404}
+        for role, client in clients.items():
+            is_allowed = ROLES.index(role) >= ROLES.index(needed(method, path))
+            # The lowest of the allowed roles is enough. A stream would not end.
+            if is_allowed and (role != needed(method, path) or path in STREAMS):
+                continue
+            status = client.request(method, address).status_code
+            statuses[role] = status if status in (401, 403) else 200  # not found, not valid and so on: it was allowed
+            expected[role] = 200 if is_allowed else 403
+        if statuses != expected:
+            wrong.append((method, path, statuses))
+    assert wrong == []
+
+
+OF_EVERYBODY = {("get", "/session"), ("post", "/session"), ("delete", "/session")}
+OF_INVITED = {("get", "/invitations/{invitation}"), ("post", "/invitations/{invitation}")}
+OF_USERS = {
+    ("put", "/password"),
+    ("get", "/script-keys"),
+    ("post", "/script-keys"),
+    ("delete", "/script-keys/{key_id}"),
+    ("get", "/projects"),
+}
+
+
+def test_every_route_of_accounts_is_open_to_its_users_only(served: Served, admin: TestClient) -> None:
+    user = served.client("somebody")
+    document = served.anonymous.get(f"{API}/openapi.json").json()
+    for path, methods in document["paths"].items():
+        for method in methods:
+            route = (method, path.removeprefix(API))
+            if route in OF_EVERYBODY | OF_INVITED:
+                continue
+            address = path.replace("{", "").replace("}", "")
+            assert served.anonymous.request(method, address).status_code == 401, route
+            is_admin_only = route not in OF_USERS
+            assert (user.request(method, address).status_code == 403) == is_admin_only, route
+            assert admin.request(method, address).status_code not in (401, 403), route
+
+
+def test_nothing_of_another_project_can_be_reached(served: Served, admin: TestClient) -> None:
+    both = served.client("both")
+    first = served.project(admin, "First", both="editor")
+    second = served.project(admin, "Second", both="editor")
+    cells = write_cells(served.server.roots[0] / "cells")
+    body = {"sources": [{"path": str(cells)}], "is_labeled": True}
+    answer = both.post(f"{first}{API}/datasets", json=body)
+    assert answer.status_code == 201, answer.text
+    dataset = answer.headers["Location"]
+    assert dataset.startswith(f"{first}{API}/datasets/")
+    assert both.get(dataset).status_code == 200
+    assert both.get(dataset.replace(first, second)).status_code == 404
+    assert both.get(f"{second}{API}/datasets").json()["total"] == 0
+    members_of_neither = served.client("neither")
+    assert code_of(members_of_neither.get(dataset)) == "no-such-project"
+    assert members_of_neither.get(f"{API}/projects").json()["total"] == 0
+    assert {each["project"]["name"] for each in both.get(f"{API}/projects").json()["items"]} == {"First", "Second"}
+
+
+def test_labels_and_undo_belong_to_the_user_who_signed_in(served: Served, admin: TestClient) -> None:
+    ann, bob, eve = served.client("ann"), served.client("bob"), served.client("eve")
+    project = served.project(admin, "Labels", ann="annotator", bob="annotator", eve="editor")
+    cells = write_cells(served.server.roots[0] / "labeled")
+    eve.post(f"{project}{API}/datasets", json={"sources": [{"path": str(cells)}], "is_labeled": True})
+    (dataset,) = eve.get(f"{project}{API}/datasets").json()["items"]
+    address = f"{project}{API}/datasets/{dataset['id']}"
+    deadline = time.monotonic() + 60
+    while eve.get(address).json()["state"] == "reading" and time.monotonic() < deadline:
+        time.sleep(0.1)
+    image = eve.get(f"{address}/images").json()["items"][0]["image_id"]
+    body = {"images": [image], "label": "new"}
+    change = ann.post(f"{address}/labels", json=body, headers={"X-Author": "bob"}).json()["change"]
+    (made,) = eve.get(f"{address}/label-changes").json()["items"]
+    assert made["made_by"] == "ann"
+    step = {"change": change}
+    assert code_of(bob.post(f"{address}/labels/undo", json=step)) == "change-of-other-user"
+    assert ann.post(f"{address}/labels/undo", json=step).status_code == 200
+    assert code_of(bob.post(f"{address}/labels/redo", json=step)) == "change-of-other-user"
+    assert eve.post(f"{address}/labels/redo", json=step).status_code == 200
+
+
+def test_an_invitation_sets_a_password_once(served: Served, admin: TestClient) -> None:
+    made = admin.post(f"{API}/users", json={"name": "Invited"}).json()
+    assert made["user"]["name"] == "invited"
+    address = f"{API}/invitations/{made['path'].rsplit('/', 1)[1]}"
+    client = TestClient(served.anonymous.app)
+    assert client.get(address).json() == {"name": "invited"}
+    assert code_of(client.post(address, json={"password": "short"})) == "password-too-short"
+    assert client.post(address, json={"password": PASSWORD}).status_code == 200
+    assert client.get(f"{API}/session").json()["user"]["name"] == "invited"
+    assert code_of(client.post(address, json={"password": "another password"})) == "invitation-not-valid"
+    earlier = admin.post(f"{API}/users/{made['user']['id']}/invitation").json()["path"]
+    admin.post(f"{API}/users/{made['user']['id']}/invitation")
+    assert client.get(f"{API}/invitations/{earlier.rsplit('/', 1)[1]}").status_code == 404
+    assert client.delete(f"{API}/session").status_code == 204
+    assert client.get(f"{API}/session").json()["user"] is None
+    assert client.post(f"{API}/session", json={"name": "INVITED", "password": PASSWORD}).status_code == 200
+    cookie = client.post(f"{API}/session", json={"name": "invited", "password": PASSWORD}).headers["set-cookie"]
+    assert {"HttpOnly", "SameSite=lax"} <= set(cookie.split("; "))
+    assert "Secure" not in cookie
+    assert PASSWORD not in (served.server.folder / "accounts.sqlite").read_bytes().decode("latin-1")
+
+
+def test_a_new_password_ends_other_sessions_and_a_blocked_user_may_do_nothing(
+    served: Served, admin: TestClient
+) -> None:
+    first = served.client("changing")
+    key = first.post(f"{API}/script-keys", json={"name": "night"}).json()
+    second = TestClient(served.anonymous.app)
+    second.post(f"{API}/session", json={"name": "changing", "password": PASSWORD})
+    wrong = {"current": "not the password", "new": "a new password"}
+    assert code_of(second.put(f"{API}/password", json=wrong)) == "wrong-name-or-password"
+    assert second.put(f"{API}/password", json={"current": PASSWORD, "new": "a new password"}).status_code == 204
+    assert first.get(f"{API}/session").json()["user"] is None
+    assert second.get(f"{API}/session").json()["user"]["name"] == "changing"
+    script = TestClient(served.anonymous.app, headers={"Authorization": f"Bearer {key['secret']}"})
+    assert script.get(f"{API}/projects").status_code == 200
+    user_id = users.find_user_by_name(served.server, "changing").id
+    assert admin.patch(f"{API}/users/{user_id}", json={"is_active": False}).json()["is_active"] is False
+    for client in (first, second, script):
+        assert client.get(f"{API}/projects").status_code == 401
+    with pytest.raises(NotSignedIn):
+        users.sign_in(served.server, "changing", "a new password")
+    admin.patch(f"{API}/users/{user_id}", json={"is_active": True})
+    assert second.post(f"{API}/session", json={"name": "changing", "password": "a new password"}).status_code == 200
+    assert script.get(f"{API}/projects").status_code == 401  # keys are not restored
+
+
+def test_a_key_of_a_script_can_be_removed_by_its_user_only(served: Served) -> None:
+    owner, other = served.client("owner"), served.client("other")
+    key = owner.post(f"{API}/script-keys", json={"name": "count"}).json()["key"]
+    assert [each["name"] for each in owner.get(f"{API}/script-keys").json()["items"]] == ["count"]
+    assert other.get(f"{API}/script-keys").json()["total"] == 0
+    assert code_of(other.delete(f"{API}/script-keys/{key['id']}")) == "no-such-script-key"
+    assert owner.delete(f"{API}/script-keys/{key['id']}").status_code == 204
+    assert owner.get(f"{API}/script-keys").json()["total"] == 0
+
+
+def test_the_last_administrator_cannot_be_lost(served: Served, admin: TestClient) -> None:
+    user_id = users.find_user_by_name(served.server, "maria").id
+    for answer in (
+        admin.patch(f"{API}/users/{user_id}", json={"is_admin": False}),
+        admin.patch(f"{API}/users/{user_id}", json={"is_active": False}),
+        admin.delete(f"{API}/users/{user_id}"),
+    ):
+        assert code_of(answer) == "last-administrator"
+    assert admin.get(f"{API}/session").json()["user"]["is_admin"] is True
+
+
+def test_names_of_accounts_are_unique_and_plain(served: Served, admin: TestClient) -> None:
+    assert code_of(admin.post(f"{API}/users", json={"name": "MARIA"})) == "user-name-used"
+    for name in ("", "two words", "a/b", "a\nb", "x" * 65):
+        assert admin.post(f"{API}/users", json={"name": name}).status_code == 422
+
+
+def test_many_wrong_passwords_must_wait(served: Served) -> None:
+    served.client("guessed")
+    for _ in range(5):
+        with pytest.raises(NotSignedIn):
+            users.sign_in(served.server, "guessed", "a wrong password")
+    with pytest.raises(TooManyAttempts) as refused:
+        users.sign_in(served.server, "guessed", PASSWORD)
+    assert 0 < refused.value.parameters["seconds"] <= 15
+    answer = served.anonymous.post(f"{API}/session", json={"name": "guessed", "password": PASSWORD})
+    assert (answer.status_code, int(answer.headers["Retry-After"]) > 0) == (429, True)
+    users.sign_in(served.server, "maria", PASSWORD)  # other names need not wait
+
+
+def test_a_removed_project_can_be_restored_with_its_content(served: Served, admin: TestClient) -> None:
+    user = served.client("member")
+    project = served.project(admin, "Removed", member="editor")
+    assert user.post(f"{project}{API}/samples").status_code == 201
+    project_id = project.rsplit("/", 1)[1]
+    assert admin.delete(f"{API}/projects/{project_id}").status_code == 204
+    assert user.get(f"{project}{API}/datasets").status_code == 404
+    assert admin.get(f"{project}{API}/datasets").status_code == 404
+    assert user.get(f"{API}/projects").json()["total"] == 0
+    assert admin.post(f"{API}/projects/{project_id}/restore").status_code == 200
+    assert user.get(f"{project}{API}/datasets").json()["total"] == 2
+
+
+def test_a_project_reads_only_below_its_roots(served: Served, admin: TestClient, tmp_path: Path) -> None:
+    body = {"name": "Outside", "roots": [str(tmp_path)]}
+    assert code_of(admin.post(f"{API}/projects", json=body)) == "outside-roots"
+    answer = admin.post(f"{API}/projects", json={"name": "Uploads only"}).json()
+    address = f"/projects/{answer['project']['id']}{API}"
+    assert admin.get(f"{address}/folders").json()["folders"] == []
+    source = {"sources": [{"path": str(served.server.roots[0])}], "is_labeled": False}
+    assert code_of(admin.post(f"{address}/datasets", json=source)) == "outside-roots"
+
+
+def test_a_full_project_refuses_what_makes_it_larger(tmp_path: Path) -> None:
+    with serving(tmp_path) as served:
+        admin = served.client("maria")
+        project = admin.post(f"{API}/projects", json={"name": "Small", "max_bytes": 2**20}).json()["project"]
+        address = f"/projects/{project['id']}{API}"
+        apps = served.anonymous.app._projects  # type: ignore[attr-defined]  # measured once a minute
+        apps._sizes[project["id"]] = 2**20
+        assert code_of(admin.post(f"{address}/samples")) == "project-full"
+        assert admin.get(f"{address}/datasets").status_code == 200
+        body = {"name": "Larger", "max_bytes": 2**30}
+        assert admin.put(f"{API}/projects/{project['id']}", json=body).json()["project"]["name"] == "Larger"
+        assert admin.post(f"{address}/samples").status_code == 201
+
+
+def test_accounts_and_projects_survive_a_restart(tmp_path: Path) -> None:
+    with serving(tmp_path) as served:
+        admin, user = served.client("maria"), served.client("ben")
+        project = served.project(admin, "Kept", ben="viewer")
+        assert user.get(f"{project}{API}/session").json()["role"] == "viewer"
+        cookies = dict(user.cookies)
+    with serving(tmp_path) as served:
+        user = TestClient(served.anonymous.app, cookies=cookies)
+        session = user.get(f"{project}{API}/session").json()
+        assert session == {"user": "ben", "is_admin": False, "project": "Kept", "role": "viewer"}
+
+
+def test_activity_names_users_and_hides_invitations(served: Served, admin: TestClient) -> None:
+    made = admin.post(f"{API}/users", json={"name": "recorded"}).json()
+    secret = made["path"].rsplit("/", 1)[1]
+    client = TestClient(served.anonymous.app)
+    client.post(f"{API}/invitations/{secret}", json={"password": PASSWORD})
+    client.post(f"{API}/session", json={"name": "recorded", "password": "a wrong password"})
+    items = admin.get(f"{API}/activity", params={"limit": 3}).json()["items"]
+    recorded = [(each["user"], each["method"], each["path"], each["status"]) for each in items]
+    assert recorded == [
+        ("recorded", "POST", f"{API}/session", 401),
+        ("recorded", "POST", f"{API}/invitations/", 200),
+        ("maria", "POST", f"{API}/users", 200),
+    ]
+    table = admin.get(f"{API}/download/activity").text.splitlines()
+    assert table[0] == "time,user,project_id,method,path,status,address"
+    assert len(table) == admin.get(f"{API}/activity").json()["total"] + 1
+    assert secret not in "\n".join(table)
+
+
+def test_pages_without_a_session_lead_to_signing_in_and_back(served: Served, admin: TestClient) -> None:
+    project = served.project(admin, "Linked")
+    answer = served.anonymous.get(f"{project}/", follow_redirects=False)
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"/sign-in?to={project[1:]}/")
+    outsider = served.client("outside")
+    assert outsider.get(f"{project}/", follow_redirects=False).headers["Location"] == "/"
+    assert admin.get(project, follow_redirects=False).headers["Location"] == f"{project}/"
+    page = admin.get(f"{project}/runs/1").text
+    if "<base" in page:  # the pages are built
+        assert f'<base href="{project}/" data-mode="app"' in page
+
+
+PROXY = Proxies(("10.1.0.0/16",), "X-Remote-User")
+
+
+def from_address(served: Served, address: str, name: str) -> TestClient:
+    async def gate(scope: Json, receive: object, send: object) -> None:
+        await served.anonymous.app({**scope, "coverslip.peer": address}, receive, send)  # type: ignore[operator]
+
+    return TestClient(gate, headers={"X-Remote-User": name})  # type: ignore[arg-type]
+
+
+def test_a_user_header_counts_only_from_the_proxy(tmp_path: Path) -> None:
+    with serving(tmp_path, PROXY) as served:
+        session = f"{API}/session"
+        assert from_address(served, "10.1.2.3", "maria").get(session).json()["user"]["is_admin"] is True
+        assert from_address(served, "10.2.0.1", "maria").get(session).json()["user"] is None
+        new = from_address(served, "10.1.2.3", "Newcomer")
+        assert new.get(session).json()["user"]["name"] == "newcomer"
+        assert new.get(f"{API}/projects").json()["total"] == 0
+        assert from_address(served, "10.1.2.3", "two words").get(session).json()["user"] is None
+
+
+def test_nobody_signs_in_in_two_ways(tmp_path: Path) -> None:
+    with serving(tmp_path, PROXY) as served:
+        served.client("local")  # has a password
+        session = f"{API}/session"
+        assert from_address(served, "10.1.2.3", "local").get(session).json()["user"] is None
+        admin = from_address(served, "10.1.2.3", "maria")
+        of_proxy = admin.post(f"{API}/users", json={"name": "remote"}).json()
+        assert of_proxy["path"] is None
+        answer = admin.post(f"{API}/users/{of_proxy['user']['id']}/invitation")
+        assert code_of(answer) == "user-has-proxy"
+
+
+def test_a_server_below_a_path_answers_there_only(tmp_path: Path) -> None:
+    with serving(tmp_path, base="/lab/cells") as served:
+        assert served.anonymous.get(f"/lab/cells{API}/session").status_code == 200
+        answer = served.anonymous.get("/", follow_redirects=False)
+        assert answer.headers["Location"] == "/lab/cells/"
+        admin = served.client("maria")
+        project = admin.post(f"/lab/cells{API}/projects", json={"name": "One"}).json()["project"]["id"]
+        made = admin.post(f"/lab/cells/projects/{project}{API}/samples")
+        assert made.headers["Location"].startswith(f"/lab/cells/projects/{project}{API}/")
+        assert admin.get(made.headers["Location"]).status_code == 200
+
+
+@given(
+    waiting=st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 3)), max_size=12),
+)
+def test_projects_take_turns_and_one_job_runs_at_a_time(waiting: list[tuple[str, int]]) -> None:
+    turns = Turns()
+    n_waiting = {name: sum(n for other, n in waiting if other == name) for name in "abc"}
+    order = []
+    while any(n_waiting.values()):
+        for name, n in n_waiting.items():
+            turns.report(name, busy=(), waiting=("train",) if n else ())
+        takers = [name for name in "abc" if turns.take(name, "train")]
+        assert len(takers) == 1
+        order.append(takers[0])
+        n_waiting[takers[0]] -= 1
+    for start in range(len(order)):
+        remaining = set(order[start:])
+        assert len(set(order[start : start + len(remaining)])) == len(remaining)
+    assert set(order) == {name for name, n in waiting if n}
+
+
+def test_users_take_turns_in_the_queue_of_a_project(tmp_path: Path) -> None:
+    workspace = open_workspace(tmp_path / "workspace", (tmp_path,))
+    common = {"kind": "train", "name": "", "dataset_name": "", "folder": "", "command": [], "choices": {}}
+    for number, name in enumerate(["ann", "ann", "ann", "ben"]):
+        with acting_as(name):
+            add_job(workspace, id=str(number), queued=float(number), **common)
+    assert queued_ids(workspace, "trainings") == ["0", "3", "1", "2"]
+    with acting_as("ann"):
+        add_job(workspace, id="earlier", **{**common, "state": "ended", "queued": None, "launched": 1.0})
+    assert queued_ids(workspace, "trainings") == ["3", "0", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ([], "--admin"),
+        (["--admin", "maria", "--user-header", "X-User"], "--user-header"),
+        (["--admin", "maria", "--proxy", "nowhere"], "--proxy"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(
+    options: list[str], named: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["server", str(tmp_path / "server"), *options]) == 2
+    assert named in capsys.readouterr().err
+
+
+def test_a_project_that_is_served_cannot_be_opened_by_another_server(served: Served, admin: TestClient) -> None:
+    from coverslip.workspace.store.serving import only_server
+
+    served.project(admin, "Locked")
+    project = next(each for each in list_projects(served.server) if each.name == "Locked")
+    with pytest.raises(CoverslipError) as refused, only_server(served.server.projects / project.id):
+        pass
+    assert refused.value.code == "workspace-open-elsewhere"
