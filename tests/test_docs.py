@@ -292,7 +292,14 @@ def test_every_block_is_in_a_language_that_is_checked() -> None:
         for path in PAGES
         for language in re.findall(r"^ *```(.*)\n(?:.*\n)*?^ *```$", path.read_text(encoding="utf-8"), re.M)
     }
-    assert languages <= {"python", "sh", "text", "toml", "yaml"}
+    assert languages <= {"nginx", "python", "sh", "text", "toml", "yaml"}
+
+
+@pytest.mark.parametrize("block", blocks("nginx"), ids=str)
+def test_nginx_examples_have_whole_statements_and_blocks(block: Block) -> None:
+    lines = [line.partition("#")[0].strip() for line in block.code.splitlines()]
+    assert [line for line in lines if line and line[-1] not in ";{}"] == []
+    assert block.code.count("{") == block.code.count("}")
 
 
 def test_shell_examples_are_valid_for_a_shell() -> None:
