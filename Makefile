@@ -12,7 +12,7 @@ PAGE_SOURCES := $(shell find web/src web/public -type f) $(wildcard docs/*.md we
 # kept whatever the environment says: the many programs that tests start would each compile all of coverslip again.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 2 --dist loadgroup
 
-.PHONY: app demo pages test test-all quick lint api bench lock licenses sbom audit
+.PHONY: app demo pages test test-all quick lint api bench lock licenses sbom audit docs wheel packages
 
 app: $(READY) $(PAGES)  ## the web app, in the browser; make app ARGS="--port 9000"
 	$(BIN)/coverslip app $(ARGS)
@@ -71,6 +71,15 @@ sbom: $(READY)  ## what is installed and what the pages are built of, as Cyclone
 
 audit:  ## known vulnerabilities of all that is locked; asks services on the network, and fails where one gives no answer
 	.ci/audit
+
+docs:  ## the documentation as a site, every link checked: site/
+	"$$(.ci/python)" docs/make_site.py site
+
+wheel: $(READY) $(PAGES)  ## the wheel, built twice and byte for byte the same, with the metadata of a registry: dist/
+	$(BIN)/python .ci/wheel.py
+
+packages: $(PAGES)  ## .deb and .run for Linux, without Python or a terminal on the users' side: dist/
+	packaging/linux.sh
 
 $(READY): pyproject.toml .ci/locked/base.txt .ci/locked/cuda.txt .ci/locked/torch-cpu.txt .ci/setup .ci/python
 	.ci/setup $(VENV)

@@ -45,6 +45,8 @@ COMMANDS = (
     "export-objects",
     "export",
     "models",
+    "backup",
+    "restore",
     "cache",
     "server",
     "doctor",

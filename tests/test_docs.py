@@ -5,6 +5,9 @@ import importlib
 import importlib.util
 import re
 import shlex
+import shutil
+import subprocess
+import tomllib
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +21,15 @@ DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md")), *sorted(DOCS.glob("papers/*.md"))]
 PAGES += sorted(DOCS.glob("studies/*.md"))
 OURS = "coverslip"
+# Pages whose links are followed, too. Their examples are for contributors, or commands of benchmarks.
+FURTHER_PAGES = [
+    *(ROOT / f"{name}.md" for name in ("CHANGELOG", "CODE_OF_CONDUCT", "SECURITY")),
+    *(
+        ROOT / "benchmarks" / "RESULTS.md",
+        ROOT / "packaging" / "README.md",
+        *sorted(ROOT.glob("integrations/*/README.md")),
+    ),
+]
 
 
 def page(name: str) -> str:
@@ -196,7 +208,7 @@ def test_every_column_and_metric_of_a_run_is_documented() -> None:
 # Right
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", [*PAGES, *FURTHER_PAGES], ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(path: Path) -> None:
     text = re.sub(r"^```.*?^```$", "", path.read_text(encoding="utf-8"), flags=re.M | re.S)
     broken = []
@@ -272,6 +284,46 @@ def test_shell_examples_name_commands_options_and_settings_that_exist(block: Blo
         used = {word for word in words[2:] if word.startswith("--")}
         assert used - options_of(commands[name]) == set(), line
         with_settings(Recipe(), [value for option, value in pairwise(words) if option == "--set"])
+
+
+def test_every_block_is_in_a_language_that_is_checked() -> None:
+    languages = {
+        language
+        for path in PAGES
+        for language in re.findall(r"^ *```(.*)\n(?:.*\n)*?^ *```$", path.read_text(encoding="utf-8"), re.M)
+    }
+    assert languages <= {"nginx", "python", "sh", "text", "toml", "yaml"}
+
+
+@pytest.mark.parametrize("block", blocks("nginx"), ids=str)
+def test_nginx_examples_have_whole_statements_and_blocks(block: Block) -> None:
+    lines = [line.partition("#")[0].strip() for line in block.code.splitlines()]
+    assert [line for line in lines if line and line[-1] not in ";{}"] == []
+    assert block.code.count("{") == block.code.count("}")
+
+
+def test_shell_examples_are_valid_for_a_shell() -> None:
+    shell = shutil.which("bash")
+    if shell is None:
+        pytest.skip("no bash")
+    for block in blocks("sh"):
+        done = subprocess.run([shell, "-n"], input=block.code, text=True, capture_output=True, check=False)
+        assert done.returncode == 0, f"{block}: {done.stderr}"
+
+
+def test_make_targets_and_scripts_in_examples_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
+    for block in blocks("sh"):
+        for words in commands_in(block):
+            if words[:1] == ["make"]:
+                assert {word for word in words[1:] if "=" not in word} <= targets, str(block)
+            elif words[:1] == ["python"] and len(words) > 1 and words[1].endswith(".py") and "/" in words[1]:
+                assert (ROOT / words[1]).is_file() or block.page.name == "export.md", str(block)
+
+
+@pytest.mark.parametrize("block", blocks("toml"), ids=str)
+def test_toml_examples_are_valid(block: Block) -> None:
+    assert tomllib.loads(block.code)
 
 
 @pytest.mark.parametrize("block", [block for block in blocks("sh", "yaml") if models_in(block)], ids=str)

@@ -21,6 +21,7 @@ from trained import GROUPS, SMALL_NETWORK, MadeOnce
 
 from coverslip.cli import app
 from coverslip.models._libraries import import_timm
+from coverslip.workspace.store.workspace import open_workspace
 
 pytestmark = pytest.mark.slow
 
@@ -109,6 +110,8 @@ JOB: Commands = [
     ["train", "cells", "--out", "cached", *SETTINGS],  # from the hub's cache
     "cache",
     "doctor",
+    ["backup", "backup.zip", "--workspace", "workspace"],
+    "restore backup.zip --workspace restored",
     "cache --clean",
 ]
 FETCHING: list[str] = ["weights fetch resnet34", "train cells --model resnet34 --out third"]
@@ -182,6 +185,8 @@ def observed(
     in_hub_cache(folder / "hub", folder / "small.pth")
     (folder / "plan.yaml").write_text(PLAN, encoding="utf-8")
     (folder / "points.csv").write_text("image,x,y\nsmall/slide0_000.png,16,16\n", encoding="utf-8")
+    with open_workspace(folder / "workspace", (folder,)).engine.connect():  # creates its database
+        pass
     addresses = folder / "addresses"
     addresses.mkdir()
     environment = {

@@ -35,7 +35,7 @@ def written(tmp_path: Path) -> Path:
     return file
 
 
-@pytest.mark.parametrize("version", [0, database._VERSION + 1])
+@pytest.mark.parametrize("version", [0, database.VERSION + 1])
 def test_a_workspace_of_another_version_is_refused_and_left_alone(written: Path, version: int) -> None:
     with closing(sqlite3.connect(written)) as connection:
         connection.execute(f"PRAGMA user_version = {version}")
@@ -44,7 +44,7 @@ def test_a_workspace_of_another_version_is_refused_and_left_alone(written: Path,
         open_database(written)
     error = refused.value
     assert (error.code, error.file, error.remedies) == ("workspace-version", written, (ChooseOther("workspace"),))
-    assert error.parameters == {"version": version, "expected": database._VERSION}
+    assert error.parameters == {"version": version, "expected": database.VERSION}
     with closing(sqlite3.connect(written)) as connection:
         assert [*connection.execute("PRAGMA user_version").fetchone(), *connection.iterdump()] == before
 

@@ -19,6 +19,7 @@ from typer.exceptions import TyperException
 
 from coverslip.cli import (
     agreement,
+    backup,
     cache,
     compare,
     decide,
@@ -106,6 +107,8 @@ app.command(name="objects")(objects.objects)
 app.command(name="export-objects")(objects.export_objects)
 app.command(name="export")(outputs.export)
 app.command(name="models")(models.models)
+app.command(name="backup")(backup.backup)
+app.command(name="restore")(backup.restore)
 app.command(name="cache")(cache.cache)
 app.command(name="server")(server.server)
 app.command(name="doctor")(doctor.doctor)

@@ -113,7 +113,7 @@ from coverslip.runs.split import (
     training_hash_record,
     write_split,
 )
-from coverslip.runs.status import WORK_LOCK, Status, StatusFile, work_lock
+from coverslip.runs.status import WORK_LOCK, Status, StatusFile, mark_interrupted, work_lock
 from coverslip.runs.stored_engine import read_engine, write_engine
 from coverslip.runs.training import (
     PRESETS,
@@ -214,6 +214,7 @@ __all__ = [
     "is_reserved",
     "is_run",
     "load_recipe",
+    "mark_interrupted",
     "metrics_as_json",
     "metrics_of_classifier",
     "open_classifier",

@@ -115,6 +115,22 @@ class StatusFile:
         ).write(self._file)
 
 
+def mark_interrupted(file: Path) -> bool:
+    """Let the status of a copied folder name no process of this computer, so that its work can be resumed.
+
+    Returns:
+        Whether a process worked on the original folder.
+    """
+    try:
+        status = Status.read(file)
+    except BadRun:
+        return False
+    if status.state != "running":
+        return False
+    status.model_copy(update={"host": platform.node(), "pid": 0, "process_started": 0.0}).write(file)
+    return True
+
+
 WORK_LOCK = "work.lock"
 _WAIT_S = 1.0  # processes that start simultaneously may first block each other
 

@@ -29,7 +29,7 @@ from coverslip.workspace.store.workspace import Workspace
 
 UPLOAD_DAYS, TRASH_DAYS = 7, 30  # until files are deleted; removed datasets are deleted with the trash
 _SECONDS_PER_DAY = 86_400
-_PARTIAL = re.compile(r"\..+\.part(-journal|-shm|-wal)?")  # also files of a database
+PARTIAL = re.compile(r"\..+\.part(-journal|-shm|-wal)?")  # also files of a database
 _log = logging.getLogger("coverslip")
 
 
@@ -186,7 +186,7 @@ def _delete_partial_files(workspace: Workspace, is_over: threading.Event) -> Non
     for folder, folders, files in os.walk(workspace.folder):
         if is_over.is_set():
             return
-        partial = [name for name in (*folders, *files) if _PARTIAL.fullmatch(name)]
+        partial = [name for name in (*folders, *files) if PARTIAL.fullmatch(name)]
         folders[:] = [name for name in folders if name not in partial and Path(folder, name) != workspace.uploads]
         for path in (Path(folder, name) for name in partial):
             with suppress(OSError):

@@ -18,6 +18,7 @@ export const general = {
     pages: {
       tutorial: 'Tutorial',
       app: 'The app',
+      which_number: 'Which number do I report?',
       glossary: 'Glossary',
       data: 'Images, tables, checks',
       images: 'File formats',
@@ -35,6 +36,7 @@ export const general = {
       script: 'Use from a script',
       server: 'A server for several people',
       problems: 'Errors',
+      install: 'Installation',
     },
   },
   theme: { label: 'Colors', auto: 'Theme: system', light: 'Theme: light', dark: 'Theme: dark' },

@@ -210,6 +210,36 @@ command-cache-size = Size    { $size }
 
 command-cache-limit = Limit   { $size }; the least recently used entries are removed first
 
+command-backup-written = Backup     { $file } ({ $size }, { $n_files ->
+        [one] { $n_files } file
+       *[other] { $n_files } files
+    })
+
+command-backup-images-outside = { $n_images ->
+        [one] { $n_images } image is outside the workspace and not in the backup. Back up its folder separately.
+       *[other] { $n_images } images are outside the workspace and not in the backup. Back up their folders separately.
+    }
+
+command-backup-links = { $n_links ->
+        [one] { $n_links } link in the workspace is not in the backup.
+       *[other] { $n_links } links in the workspace are not in the backup.
+    } Move the files there instead of linking them.
+
+command-restored = Workspace  { $folder } ({ $n_files ->
+        [one] { $n_files } file
+       *[other] { $n_files } files
+    })
+
+command-restored-images-outside = { $n_images ->
+        [one] { $n_images } image is outside the workspace. It is available if it is at the same location on this computer.
+       *[other] { $n_images } images are outside the workspace. They are available if they are at the same location on this computer.
+    }
+
+command-restored-interrupted = { $n_jobs ->
+        [one] { $n_jobs } job was running
+       *[other] { $n_jobs } jobs were running
+    } when the backup was made. Resume in the app.
+
 command-cache-empty = The cache is empty.
 
 command-cache-freed = Freed   { $size } ({ $n_removed } removed)

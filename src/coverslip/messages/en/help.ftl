@@ -64,6 +64,14 @@ help-app-no-browser = Print the address without opening a browser.
 
 help-app-new-token = Create a new token, which replaces earlier ones. The app then requires it on this computer too, because other users may log in there.
 
+# coverslip backup, coverslip restore
+
+help-backup-file = New file of the backup, outside the workspace.
+
+help-restore-file = File of a backup.
+
+help-restore-workspace = New or empty folder for the restored workspace.
+
 # coverslip cache
 
 help-cache-clean = Remove everything that no running command uses, and show how much space was freed.

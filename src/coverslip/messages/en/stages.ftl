@@ -39,6 +39,10 @@ stage-computing-proportions = computing proportions over time
 
 stage-hashing-files = hashing files
 
+stage-writing-backup = writing the backup
+
+stage-restoring-backup = restoring the backup
+
 stage-storing-images = storing images in the run folder
 
 ## Exports
@@ -121,6 +125,8 @@ unit-megapixels = megapixels
 unit-files = files
 
 unit-objects = objects
+
+unit-megabytes = MB
 
 # Events as a line of text
 

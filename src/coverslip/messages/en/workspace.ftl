@@ -110,6 +110,51 @@ workspace-version = This workspace has the format { $version }, and this version
 workspace-database-empty = The database of the workspace is empty, although the workspace contains results
     .do = Replace it with a copy. Without a copy, labels and names are lost: remove the empty file to start again, or choose another folder for the workspace.
 
+backup-without-workspace = There is no workspace here
+    .do = Choose the folder of the workspace. `coverslip app` prints it.
+
+backup-exists = This file already exists
+    .do = Choose another name for the backup, or remove the file.
+
+backup-inside-workspace = The backup would be inside the workspace
+    .do = Choose a file outside the workspace, best on another disk.
+
+backup-file-not-read = This file could not be read: { $reason }
+    .do = Check that you may read it, and that its disk responds.
+
+backup-database-not-copied = The database could not be copied: { $reason }
+    .do = Try again. If it is damaged, remove the prediction that it belongs to, or restore an earlier backup.
+
+backup-name-not-accepted = The name of this file is too long for a backup
+    .do = Rename it, or remove it.
+
+backup-too-many-files = The workspace has { $n_files } files, more than a backup can contain
+    .do = Remove uploaded images or runs that you no longer need.
+
+backup-overtaken = Runs or classifiers were removed or restored while the backup was made
+    .do = Make the backup again.
+
+restore-folder-not-empty = This folder is not empty
+    .do = Choose a new or empty folder for the workspace.
+
+restore-disk-full = The workspace needs { NUMBER($needed_mb, maximumFractionDigits: 0) } MB, and { NUMBER($free_mb, maximumFractionDigits: 0) } MB are free
+    .do = Free some space, or choose a folder on another disk.
+
+backup-not-accepted = This backup cannot be restored: { $why }
+    .do = Nothing was restored. Use another backup, or copy this one again from where it is stored.
+
+backup-version = This backup is from another version of coverslip
+    .do = Restore it with the version that made it.
+
+backup-other-system = This backup is from another operating system, whose paths differ
+    .do = Restore it on Linux or macOS if it was made there, and on Windows if it was made on Windows.
+
+backup-without-manifest = it has no valid { $name }
+
+backup-other-file = '{ $name }' is not a file of a workspace
+
+backup-incomplete = it is incomplete
+
 not-in-trash = This is no longer in the trash
     .do = It cannot be restored.
 

@@ -85,7 +85,7 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
     data = _open_images(request, plan)
     prediction_input = PredictionInput(
         classifier=fingerprint_of(request["classifier"]),
-        images=_fingerprint(data),
+        images=_fingerprint(data, folder.absolute().parents[1]),
         thresholds=classifier.card.operating_points,
         uncertain_below=classifier.card.uncertain_below,
         identity=identity_of(request["classifier"], classifier.card, is_rescaled=bool(request["rescale"])),
@@ -176,8 +176,14 @@ def _refuse_changed(folder: Path, current: PredictionInput) -> None:
         raise Conflict("prediction-classifier-changed")
 
 
-def _fingerprint(data: Dataset) -> str:
-    return sha256_json([[record.image_id, name_as_text(str(record.path))] for record in data.records])
+def _fingerprint(data: Dataset, workspace: Path) -> str:
+    """Return a hash of the images. It does not change if the workspace with the images moves."""
+    paths = (
+        record.path.relative_to(workspace) if record.path.is_relative_to(workspace) else record.path
+        for record in data.records
+    )
+    names = (name_as_text(str(path)) for path in paths)
+    return sha256_json([[record.image_id, name] for record, name in zip(data.records, names, strict=True)])
 
 
 def _below(roots: Sequence[str]) -> Callable[[Path], bool]:

@@ -1,6 +1,6 @@
 """Open, create and write the database of the workspace.
 
-Change `_VERSION` with the tables: a workspace of another version is refused.
+Change `VERSION` with the tables: a workspace of another version is refused.
 """
 
 import sqlite3
@@ -18,14 +18,14 @@ from coverslip.errors import Busy, CoverslipError, DiskFull
 from coverslip.messages import ChooseOther, text
 from coverslip.workspace.store.tables import metadata
 
-_VERSION = 5  # of the tables
+VERSION = 5  # of the tables
 _WAIT_SECONDS = 30  # that background work waits while another transaction writes: large transactions take seconds
 _BRIEF_WAIT_SECONDS = 5  # that a request waits, so that the threads of the server are not blocked for long
 _wait_seconds: ContextVar[int] = ContextVar("wait_seconds", default=_WAIT_SECONDS)  # new threads start with the default
 
 
 def open_database(
-    file: Path, described_folders: Sequence[Path] = (), *, tables: MetaData = metadata, version: int = _VERSION
+    file: Path, described_folders: Sequence[Path] = (), *, tables: MetaData = metadata, version: int = VERSION
 ) -> Engine:
     """Open the database at `file`. It is created if it does not exist. Readers never wait for a writer.
 

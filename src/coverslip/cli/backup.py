@@ -1,0 +1,90 @@
+"""`coverslip backup` and `coverslip restore`: the workspace of the app as one file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from coverslip.cli._options import AsJson
+from coverslip.messages import escape_controls, text
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=text("help-backup-file"), show_default=False)],
+    workspace: Annotated[
+        Path | None, typer.Option("--workspace", metavar="FOLDER", help=text("help-app-workspace"), show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Back up the app's workspace as one file, also while the app runs.
+
+    The file contains labels, uploaded images, runs, studies and predictions. It does not contain images outside the
+    workspace, caches and tokens. It appears completely or not at all.
+
+    Examples:
+
+      coverslip backup /backups/coverslip-monday.zip
+
+      coverslip backup /backups/lab.zip --workspace /data/coverslip
+    """
+    from coverslip.cli._show import notes_console, print_json, results_console, size_in_words
+    from coverslip.cli.progress import shown_progress
+    from coverslip.workspace.backups.writing import write_backup
+    from coverslip.workspace.store.workspace import Workspace, default_workspace_folder
+
+    folder = (workspace or default_workspace_folder()).absolute().resolve()
+    stderr = notes_console()
+    with shown_progress(stderr) as emit:
+        manifest = write_backup(Workspace(folder, ()), file, emit)
+    size = file.stat().st_size
+    if manifest.n_images_outside:
+        note = text("command-backup-images-outside", n_images=manifest.n_images_outside)
+        stderr.print(text("progress-note", note=note), markup=False, soft_wrap=True)
+    if manifest.n_links:
+        note = text("command-backup-links", n_links=manifest.n_links)
+        stderr.print(text("progress-warning", note=note), markup=False, soft_wrap=True)
+    if as_json:
+        print_json({"file": str(file), "size_bytes": size, **manifest.model_dump(mode="json")})
+        return
+    line = text("command-backup-written", file=file, size=size_in_words(size), n_files=manifest.n_files)
+    results_console().print(line, soft_wrap=True)
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=text("help-restore-file"), show_default=False)],
+    workspace: Annotated[
+        Path, typer.Option("--workspace", metavar="FOLDER", help=text("help-restore-workspace"), show_default=False)
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Restore a workspace from a backup into a new folder.
+
+    Jobs that were running when the backup was made are interrupted; resume them in the app. Images outside the
+    workspace are used again if they are at the same location on this computer.
+
+    Examples:
+
+      coverslip restore /backups/lab.zip --workspace /data/coverslip
+
+      coverslip app --workspace /data/coverslip
+    """
+    from coverslip.cli._show import notes_console, print_json, results_console
+    from coverslip.cli.progress import shown_progress
+    from coverslip.workspace.backups.restoring import restore_backup
+
+    stderr = notes_console()
+    with shown_progress(stderr) as emit:
+        restored = restore_backup(file, workspace, emit)
+    manifest = restored.manifest
+    if manifest.n_images_outside:
+        note = text("command-restored-images-outside", n_images=manifest.n_images_outside)
+        stderr.print(text("progress-note", note=note), markup=False, soft_wrap=True)
+    if restored.n_interrupted:
+        note = text("command-restored-interrupted", n_jobs=restored.n_interrupted)
+        stderr.print(text("progress-note", note=note), markup=False, soft_wrap=True)
+    if as_json:
+        summary = {"folder": str(restored.folder), "n_interrupted": restored.n_interrupted}
+        print_json({**summary, **manifest.model_dump(mode="json")})
+        return
+    line = text("command-restored", folder=escape_controls(str(restored.folder)), n_files=manifest.n_files)
+    results_console().print(line, soft_wrap=True)

@@ -1,0 +1,432 @@
+"""A backup of a workspace in use, restored elsewhere: the same content, right paths, and nothing from hostile files."""
+
+import io
+import itertools
+import json
+import os
+import shutil
+import sqlite3
+import string
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+from image_sets import App
+from refusing import refusing
+from small_workspace import CLASSES, FINETUNE, QUICK, predicted_here, trained_here, until, write_cells
+
+import coverslip as cs
+from coverslip.cli import main
+from coverslip.errors import Conflict, CoverslipError
+from coverslip.workspace.backups import writing
+from coverslip.workspace.backups.archive import DATABASE, MANIFEST, entry_name, path_of_entry
+from coverslip.workspace.backups.relocating import Relocation
+from coverslip.workspace.backups.restoring import restore_backup
+from coverslip.workspace.backups.writing import count_rows, write_backup
+from coverslip.workspace.datasets import uploads
+from coverslip.workspace.datasets.state import dataset_state
+from coverslip.workspace.jobs.control import finish_job, queue_training, remove_job, restore_job, stop_job
+from coverslip.workspace.jobs.queue import Queue
+from coverslip.workspace.jobs.records import all_jobs, change_job, find_job
+from coverslip.workspace.jobs.state import has_ended, state_of, status_of
+from coverslip.workspace.predictions import classifiers
+from coverslip.workspace.store.rows import load_dataset
+from coverslip.workspace.store.workspace import Workspace, open_workspace
+
+Json = dict[str, Any]  # Any: JSON values
+
+
+def uploaded(workspace: Workspace, folder: Path) -> str:
+    """A dataset of images inside the workspace; its id."""
+    upload = uploads.start_upload(workspace, "cells", is_labeled=True).id
+    for file in sorted(folder.rglob("*.png")):
+        sink = uploads.receive_file(workspace, upload, file.relative_to(folder).as_posix(), None)
+        try:
+            sink.write(file.read_bytes())
+            sink.finish(b"")
+        finally:
+            sink.close()
+    dataset = uploads.finish_upload(workspace, upload).id
+    until(lambda: dataset_state(workspace, dataset).state != "reading")
+    return dataset
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace with a dataset, a training, predictions, one of them deleted, and an imported classifier."""
+    folder = tmp_path_factory.mktemp("lab with spaces")
+    workspace = open_workspace(folder / "Arbeit é, 1", (folder,))
+    dataset = uploaded(workspace, write_cells(folder / "cells"))
+    run = trained_here(workspace, dataset, QUICK, name="first")
+    predicted_here(workspace, run, dataset)
+    cs.export(find_job(workspace, run).folder, out=folder / "sent.coverslip")
+    classifiers.import_file(workspace, folder / "sent.coverslip", "sent")
+    remove_job(workspace, predicted_here(workspace, run, dataset))
+    (workspace.folder / "token.json").write_text("{}")
+    return workspace
+
+
+@pytest.fixture(scope="module")
+def backup(workspace: Workspace) -> Path:
+    file = workspace.folder.parent / "backup.zip"
+    write_backup(workspace, file)
+    return file
+
+
+def rows_in(workspace: Workspace) -> dict[str, int]:
+    with closing(sqlite3.connect(workspace.folder / DATABASE)) as connection:
+        return count_rows(connection)
+
+
+def texts_below(folder: Path) -> str:
+    """All that text files and databases of a folder contain."""
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    texts = [file.read_text(encoding="utf-8") for file in files if file.suffix in (".json", ".jsonl", ".csv", ".yaml")]
+    for file in files:
+        if file.suffix == ".sqlite":
+            with closing(sqlite3.connect(file)) as connection:
+                texts += connection.iterdump()
+    return "\n".join(texts)
+
+
+def test_a_restored_workspace_has_the_same_content_and_paths_of_its_own(
+    workspace: Workspace, backup: Path, tmp_path: Path
+) -> None:
+    restored = restore_backup(backup, tmp_path / "moved: here")
+    copy = open_workspace(restored.folder, workspace.roots)
+    assert rows_in(copy) == rows_in(workspace) == restored.manifest.n_rows
+    assert restored.manifest.n_images_outside == restored.manifest.n_links == restored.n_interrupted == 0
+
+    before, now = (json.dumps(str(each.folder))[1:-1] for each in (workspace, copy))
+    assert str(workspace.folder) not in texts_below(copy.folder)
+    assert before not in texts_below(copy.folder)
+    assert now in texts_below(copy.folder)
+    assert not (copy.folder / "token.json").exists()
+    assert not list(copy.folder.rglob("*.part"))
+
+    (dataset,) = {job.dataset_id for job in all_jobs(copy, "train")}
+    assert dataset is not None
+    with copy.engine.connect() as connection:
+        records = load_dataset(connection, dataset).records
+    assert all(record.path.is_file() and record.path.is_relative_to(copy.folder) for record in records)
+    with workspace.engine.connect() as connection:
+        assert [each.label for each in records] == [each.label for each in load_dataset(connection, dataset).records]
+
+    (job,) = all_jobs(copy, "train")
+    assert job.folder.is_relative_to(copy.folder)
+    (predicted,) = all_jobs(copy, "predict")
+    assert predicted.run.predictions_file.read_text().count("\n") == len(records) + 1
+    (imported,) = classifiers.all_imported(copy)
+    assert imported.file.is_file()
+
+    evaluation = cs.evaluate(job.folder)  # the images of the run are found
+    assert evaluation.metrics["accuracy"].value == find_job(workspace, job.id).run.metrics["accuracy"].value
+    predicted_here(copy, job.id, dataset)
+
+
+def test_a_prediction_in_the_trash_can_be_restored_from_a_backup(backup: Path, tmp_path: Path) -> None:
+    copy = open_workspace(restore_backup(backup, tmp_path / "copy").folder, (tmp_path,))
+    (trashed,) = copy.trash.iterdir()
+    restore_job(copy, trashed.name)
+    job = find_job(copy, trashed.name)
+    assert state_of(job, status_of(job)) == "done"
+
+
+def test_a_backup_of_a_restored_workspace_is_the_same(backup: Path, tmp_path: Path) -> None:
+    first = restore_backup(backup, tmp_path / "first")
+    write_backup(open_workspace(first.folder, (tmp_path,)), tmp_path / "second.zip")
+    second = restore_backup(tmp_path / "second.zip", tmp_path / "first copy")
+    assert second.manifest.n_rows == first.manifest.n_rows
+    assert second.manifest.n_files == first.manifest.n_files
+    for file in first.folder.rglob("*.png"):
+        copied = second.folder / file.relative_to(first.folder)
+        assert copied.read_bytes() == file.read_bytes()
+        assert copied.stat().st_mtime_ns == file.stat().st_mtime_ns
+
+
+@pytest.mark.slow
+def test_a_backup_under_load_is_restored_elsewhere_and_its_training_resumed(tmp_path: Path) -> None:
+    """Labels are written and a training runs while another process makes the backup."""
+    home = open_workspace(tmp_path / "home", (tmp_path,))
+    dataset = uploaded(home, write_cells(tmp_path / "cells", 30))
+    run = queue_training(home, dataset_id=dataset, name=None, recipe={**FINETUNE, "epochs": 1000})
+    queue, folder = Queue(home), find_job(home, run).folder
+    queue.update()
+    until((folder / "checkpoints" / "last.safetensors").exists)
+    app, is_over, n_labeled = App(home), threading.Event(), 0
+    image_ids = app.image_ids(f"datasets/{dataset}")
+
+    def label() -> None:
+        nonlocal n_labeled
+        for image_id, name in itertools.cycle(itertools.product(image_ids, CLASSES)):
+            if is_over.is_set():
+                return
+            app.send("POST", f"datasets/{dataset}/labels", {"images": [image_id], "label": name})
+            n_labeled += 1
+
+    thread = threading.Thread(target=label)
+    thread.start()
+    try:
+        until(lambda: n_labeled > 3)
+        command = [
+            sys.executable,
+            "-m",
+            "coverslip",
+            "backup",
+            str(tmp_path / "backup.zip"),
+            "--workspace",
+            home.folder,
+        ]
+        done = subprocess.run([*command, "--json"], capture_output=True, check=True)
+        n_at_end = n_labeled
+        until(lambda: n_labeled > n_at_end)
+    finally:
+        is_over.set()
+        thread.join()
+    job = find_job(home, run)
+    assert state_of(job, status_of(job)) == "running"
+    n_rows = json.loads(done.stdout)["n_rows"]
+    assert 3 <= n_rows["label_changes"] < rows_in(home)["label_changes"]
+
+    # The training still runs, so the restored one must not be taken for it.
+    assert main(["restore", str(tmp_path / "backup.zip"), "--workspace", str(tmp_path / "elsewhere")]) == 0
+    copy = open_workspace(tmp_path / "elsewhere", (tmp_path,))
+    there = App(copy)
+    assert there.get(f"runs/{run}")["state"] == "interrupted"
+    stop_job(home, run)
+    until(lambda: queue.update() or has_ended(state_of(job, status_of(job))))
+    assert rows_in(copy) == n_rows
+    assert there.image_ids(f"datasets/{dataset}") == image_ids
+    finish_job(copy, run)
+    assert main(list(find_job(copy, run).command[2:])) == 0
+    change_job(copy, run, state="ended", queued=None)
+    assert there.get(f"runs/{run}")["state"] == "done"
+
+
+# What is refused
+
+
+def test_a_backup_is_refused_where_it_would_do_harm(workspace: Workspace, backup: Path, tmp_path: Path) -> None:
+    with refusing(CoverslipError, "backup-exists"):
+        write_backup(workspace, backup)
+    with refusing(CoverslipError, "backup-inside-workspace"):
+        write_backup(workspace, workspace.folder / "backup.zip")
+    with refusing(CoverslipError, "backup-without-workspace"):
+        write_backup(Workspace(tmp_path, ()), tmp_path / "backup.zip")
+    assert list(tmp_path.iterdir()) == []
+    with refusing(CoverslipError, "restore-folder-not-empty"):
+        restore_backup(backup, workspace.folder)
+
+
+def changed(backup: Path, file: Path, change: Callable[[dict[str, bytes]], None]) -> Path:
+    """A copy of a backup with other entries."""
+    with zipfile.ZipFile(backup) as archive:
+        entries = {info.filename: archive.read(info) for info in archive.infolist()}
+    change(entries)
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in entries.items():
+            info = zipfile.ZipInfo("x")
+            info.filename, info.compress_type = name, zipfile.ZIP_DEFLATED
+            archive.writestr(info, data)
+    return file
+
+
+def with_manifest(**values: object) -> Callable[[dict[str, bytes]], None]:
+    def change(entries: dict[str, bytes]) -> None:
+        entries[MANIFEST] = json.dumps(json.loads(entries[MANIFEST]) | values).encode()
+
+    return change
+
+
+def with_entry(name: str) -> Callable[[dict[str, bytes]], None]:
+    def change(entries: dict[str, bytes]) -> None:
+        content = json.loads(entries[MANIFEST])
+        with_manifest(n_files=content["n_files"] + 1, n_bytes=content["n_bytes"] + 1)(entries)
+        entries[name] = b"x"
+
+    return change
+
+
+def without(name: str) -> Callable[[dict[str, bytes]], None]:
+    return lambda entries: entries.pop(next(each for each in entries if each.startswith(name))) and None
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        *((with_entry(name), "backup-not-accepted") for name in ("../out.json", "/out.json", "runs/../../out.json")),
+        *(
+            (with_entry(name), "backup-not-accepted")
+            for name in ("runs/%2E%2E/out.json", "runs/a%2Fb.json", "runs/%00")
+        ),
+        *((with_entry(name), "backup-not-accepted") for name in ("token.json", "log/app.log", "other/a.txt", "runs")),
+        (without("uploads/"), "backup-not-accepted"),
+        (without(DATABASE), "backup-not-accepted"),
+        (without(MANIFEST), "backup-not-accepted"),
+        (with_manifest(n_rows={"jobs": 1}), "backup-not-accepted"),
+        (with_manifest(n_rows=None), "backup-not-accepted"),
+        (with_manifest(format_version=2), "backup-version"),
+        (with_manifest(database_version=0), "backup-version"),
+        (with_manifest(system="amiga"), "backup-other-system"),
+        (lambda entries: entries.update({DATABASE: b"0" * len(entries[DATABASE])}), "backup-not-accepted"),
+    ],
+)
+def test_a_hostile_backup_leaves_nothing(
+    change: Callable[[dict[str, bytes]], None], code: str, backup: Path, tmp_path: Path
+) -> None:
+    file = changed(backup, tmp_path / "hostile.zip", change)
+    with refusing(CoverslipError, code):
+        restore_backup(file, tmp_path / "target" / "new")
+    assert {each.name for each in tmp_path.iterdir()} <= {"hostile.zip", "target"}
+    assert not (tmp_path / "target" / "new").exists()
+
+
+def with_further(data: bytes, info: zipfile.ZipInfo, content: bytes) -> bytes:
+    buffer = io.BytesIO(data)
+    with zipfile.ZipFile(buffer, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(info, content, zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+def test_links_and_damaged_files_are_refused(backup: Path, tmp_path: Path) -> None:
+    data, link = backup.read_bytes(), zipfile.ZipInfo("runs/link")
+    link.external_attr = 0o120777 << 16
+    files = {"truncated": data[:-2_000], "no zip": b"a", "changed": data[:5_000] + b"\0" * 500 + data[5_500:]}
+    files["link"] = with_further(data, link, b"/etc")
+    for name, content in files.items():
+        (tmp_path / "bad.zip").write_bytes(content)
+        with refusing(CoverslipError, "backup-not-accepted"):
+            restore_backup(tmp_path / "bad.zip", tmp_path / name)
+    assert [each.name for each in tmp_path.iterdir()] == ["bad.zip"]
+    with refusing(CoverslipError, "backup-file-not-read"):
+        restore_backup(tmp_path / "missing.zip", tmp_path / "new")
+
+
+@pytest.mark.exhaustive
+def test_a_bomb_is_refused(backup: Path, tmp_path: Path) -> None:
+    bomb = zipfile.ZipInfo("runs/bomb.json")
+    (tmp_path / "bomb.zip").write_bytes(with_further(backup.read_bytes(), bomb, b"\0" * (2**30 + 1)))
+    with refusing(CoverslipError, "backup-not-accepted"):
+        restore_backup(tmp_path / "bomb.zip", tmp_path / "new")
+    assert [each.name for each in tmp_path.iterdir()] == ["bomb.zip"]
+
+
+def test_a_run_removed_meanwhile_makes_a_backup_fail_without_a_trace(
+    workspace: Workspace, backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = open_workspace(restore_backup(backup, tmp_path / "copy").folder, (tmp_path,))
+    (job,) = all_jobs(copy, "train")
+    list_files = writing._list_files
+
+    def remove_then_list(folder: Path) -> object:
+        remove_job(copy, job.id)
+        return list_files(folder)
+
+    monkeypatch.setattr(writing, "_list_files", remove_then_list)
+    with refusing(Conflict, "backup-overtaken"):
+        write_backup(copy, tmp_path / "backup.zip")
+    assert [each.name for each in tmp_path.iterdir()] == ["copy"]
+
+
+def test_an_interrupted_backup_or_restore_leaves_nothing(
+    workspace: Workspace, backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy, n_copied = shutil.copyfileobj, 0
+
+    def copy_five(*arguments: Any) -> None:
+        nonlocal n_copied
+        copy(*arguments)
+        n_copied += 1
+        if n_copied % 5 == 0:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "copyfileobj", copy_five)
+    with pytest.raises(KeyboardInterrupt):
+        write_backup(workspace, tmp_path / "backup.zip")
+    with pytest.raises(KeyboardInterrupt):
+        restore_backup(backup, tmp_path / "copy")
+    assert list(tmp_path.iterdir()) == []
+
+
+# Paths and names
+
+PATH_CHARACTERS = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=8)
+FOLDER = st.lists(PATH_CHARACTERS.filter(lambda part: part not in (".", "..")), min_size=1, max_size=4).map(
+    lambda parts: "/" + "/".join(parts)
+)
+
+
+@given(FOLDER, FOLDER, PATH_CHARACTERS)
+@example("/data/lab", "/data/lab2", "a, b")
+@example('/d"\\é', "/n\u2028ew: #", "x")
+def test_paths_in_the_folder_move_and_others_stay(old: str, new: str, name: str) -> None:
+    moved = Relocation(old, new)
+    assert moved.text(f"{old}/{name}") == f"{new}/{name}"
+    assert moved.text(old) == new
+    assert moved.text(f"--out={old}/{name}") == f"--out={new}/{name}"
+    beside = f"{old}x/{name}"
+    assert moved.text(beside) == beside
+    assert moved.text(f"/mnt{old}/a") == f"/mnt{old}/a"
+    value = {f"{old}/{name}": [f"{old}/a", 1, None, {"x": json.dumps(f"{old}/b")}]}
+    there = moved.json(value)
+    assert there == {f"{new}/{name}": [f"{new}/a", 1, None, {"x": json.dumps(f"{new}/b")}]}
+    assume(not any(text.startswith(f"{new}/") or text == new for text in (beside, old)))
+    assert Relocation(new, old).json(there) == value
+
+
+@given(FOLDER, FOLDER)
+@example("/home/é", "/n: e #w")
+def test_paths_in_files_of_every_format_move(tmp_path_factory: pytest.TempPathFactory, old: str, new: str) -> None:
+    from coverslip.files import CsvWriter, write_json
+    from coverslip.runs.recipe import as_yaml, read_yaml
+
+    folder = tmp_path_factory.mktemp("files")
+    value = {"file": f"{old}/a", "beside": f"{old}x"}
+    expected = {"file": f"{new}/a", "beside": f"{old}x"}
+    write_json(folder / "a.json", value)
+    (folder / "a.jsonl").write_text(f'{json.dumps(value)}\n{{"torn": "{old}/'.replace("\r", ""), encoding="utf-8")
+    (folder / "a.yaml").write_text(as_yaml(value), encoding="utf-8")
+    with (folder / "a.csv").open("w", encoding="utf-8", newline="") as stream:
+        CsvWriter(stream).writerow(value.values())
+    with closing(sqlite3.connect(folder / "a.sqlite")) as connection, connection:
+        connection.execute("CREATE TABLE a (file TEXT, beside TEXT, content JSON, bytes BLOB, n INTEGER)")
+        row = (*value.values(), json.dumps(value), os.fsencode(f"{old}/\udcff"), 1)
+        connection.execute("INSERT INTO a VALUES (?, ?, ?, ?, ?)", row)
+    for file in folder.iterdir():
+        Relocation(old, new).file(file)
+    assert json.loads((folder / "a.json").read_text(encoding="utf-8")) == expected
+    assert json.loads((folder / "a.jsonl").read_text(encoding="utf-8").split("\n")[0]) == expected
+    assert read_yaml((folder / "a.yaml").read_text(encoding="utf-8"))[0] == expected
+    import csv
+
+    with (folder / "a.csv").open(encoding="utf-8", newline="") as stream:
+        assert list(csv.reader(stream)) == [list(expected.values())]
+    with closing(sqlite3.connect(folder / "a.sqlite")) as connection:
+        (row,) = connection.execute("SELECT * FROM a").fetchall()
+    assert row == (*expected.values(), json.dumps(expected), os.fsencode(f"{new}/\udcff"), 1)
+
+
+NAMES = st.binary(min_size=1, max_size=40).filter(lambda name: not {0, 47} & set(name) and name not in (b".", b".."))
+
+
+@given(st.lists(NAMES, min_size=1, max_size=4))
+@example([b"CON", b"a.", b" ", b"100%", b"\xff", "é".encode(), "e\u0301".encode(), b"a:b"])
+def test_every_name_of_a_file_can_be_stored(names: list[bytes]) -> None:
+    from coverslip.archives import safe_name
+
+    path = PurePosixPath("runs", *map(os.fsdecode, names))
+    assert path_of_entry(safe_name(entry_name(path))) == path
+
+
+@given(st.text(string.printable))
+def test_no_name_of_an_entry_leads_out_of_the_folder(name: str) -> None:
+    path = path_of_entry(PurePosixPath(f"runs/{name}"))
+    assert path is None or (not {"..", "."} & set(path.parts) and path.parts[0] == "runs")
