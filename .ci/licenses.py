@@ -31,6 +31,7 @@ FREE = re.compile(
 )
 # Why a package is taken whose license is not one of these.
 EXCEPTIONS = {
+    "opentsne": "names no license in its classifiers; its license file is BSD-3-Clause",
     "certifi": "MPL-2.0: covers its own files only, which are used unchanged",
     "tqdm": "MPL-2.0 and MIT: covers its own files only, which are used unchanged",
     "@fontsource-variable/inter": "OFL-1.1: a font; it may be shipped with any software",

@@ -162,8 +162,8 @@ def print_records(n_objects: int) -> None:
         result = compute()
         seconds, peak = time.process_time() - began, _status_mib("VmHWM")
         gc.collect()
-        kept, peak = ((each - before) * 2**20 / n_objects for each in (_status_mib("VmRSS"), peak))
-        print(f"| {name} | {seconds:.1f} | {kept:.0f} | {peak:.0f} | {_status_mib('VmRSS'):.0f} |", flush=True)
+        lasting, peak = ((each - before) * 2**20 / n_objects for each in (_status_mib("VmRSS"), peak))
+        print(f"| {name} | {seconds:.1f} | {lasting:.0f} | {peak:.0f} | {_status_mib('VmRSS'):.0f} |", flush=True)
         return result
 
     with tempfile.TemporaryDirectory() as scratch:

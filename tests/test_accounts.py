@@ -1,11 +1,13 @@
 """A server with accounts: signing in, roles in projects, proxies, activity, and the queue that projects share."""
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 from fastapi.testclient import TestClient
 from hypothesis import given
@@ -15,7 +17,7 @@ from small_workspace import API, Json, write_cells
 from coverslip.accounts import users
 from coverslip.accounts.projects import ROLES, list_projects
 from coverslip.accounts.server import AccountServer, open_account_server
-from coverslip.app.accounts import AccountsGate, Proxies, create_accounts_app
+from coverslip.app.accounts import AccountsGate, Proxies, RunningServer, create_accounts_app, open_accounts_server
 from coverslip.app.server import create_app
 from coverslip.app.users import cookie_of
 from coverslip.cli import main
@@ -95,6 +97,19 @@ def admin(served: Served) -> TestClient:
     return served.client("maria")
 
 
+@contextmanager
+def running_in_thread(running: RunningServer) -> Iterator[None]:
+    thread = threading.Thread(target=running.run)
+    thread.start()
+    try:
+        while not running.runner.started:
+            time.sleep(0.05)
+        yield
+    finally:
+        running.runner.should_exit = True
+        thread.join(30)
+
+
 def code_of(response: object) -> str:
     body: Json = response.json()  # type: ignore[attr-defined]
     return str(body["code"])
@@ -114,6 +129,9 @@ OF_VIEWERS = {
 OF_ANNOTATORS = {
     ("post", "/datasets/{dataset_id}/suggestions"),
     ("delete", "/datasets/{dataset_id}/suggestions"),
+    ("post", "/datasets/{dataset_id}/map"),
+    ("delete", "/datasets/{dataset_id}/map"),
+    ("put", "/datasets/{dataset_id}/second-reading/images/{row_id}"),
     ("post", "/datasets/{dataset_id}/labels"),
     ("post", "/datasets/{dataset_id}/labels/undo"),
     ("post", "/datasets/{dataset_id}/labels/redo"),
@@ -239,7 +257,7 @@ def test_an_invitation_sets_a_password_once(served: Served, admin: TestClient) -
     address = f"{API}/invitations/{made['path'].rsplit('/', 1)[1]}"
     client = TestClient(served.anonymous.app)
     assert client.get(address).json() == {"name": "invited"}
-    assert code_of(client.post(address, json={"password": "short"})) == "password-too-short"
+    assert code_of(client.post(address, json={"password": "short"})) == "password-length"
     assert client.post(address, json={"password": PASSWORD}).status_code == 200
     assert client.get(f"{API}/session").json()["user"]["name"] == "invited"
     assert code_of(client.post(address, json={"password": "another password"})) == "invitation-not-valid"
@@ -269,6 +287,7 @@ def test_a_new_password_ends_other_sessions_and_a_blocked_user_may_do_nothing(
     assert second.get(f"{API}/session").json()["user"]["name"] == "changing"
     script = TestClient(served.anonymous.app, headers={"Authorization": f"Bearer {key['secret']}"})
     assert script.get(f"{API}/projects").status_code == 200
+    assert code_of(script.post(f"{API}/script-keys", json={"name": "child"})) == "script-may-not"
     user_id = users.find_user_by_name(served.server, "changing").id
     assert admin.patch(f"{API}/users/{user_id}", json={"is_active": False}).json()["is_active"] is False
     for client in (first, second, script):
@@ -315,9 +334,12 @@ def test_many_wrong_passwords_must_wait(served: Served) -> None:
     with pytest.raises(TooManyAttempts) as refused:
         users.sign_in(served.server, "guessed", PASSWORD)
     assert 0 < refused.value.parameters["seconds"] <= 15
-    answer = served.anonymous.post(f"{API}/session", json={"name": "guessed", "password": PASSWORD})
-    assert (answer.status_code, int(answer.headers["Retry-After"]) > 0) == (429, True)
-    users.sign_in(served.server, "maria", PASSWORD)  # other names need not wait
+    users.sign_in(served.server, "guessed", PASSWORD, client="10.0.0.1")  # other clients need not wait
+    users.sign_in(served.server, "maria", PASSWORD)  # nor other names
+    body = {"name": "guessed", "password": "a wrong password"}
+    answers = [served.anonymous.post(f"{API}/session", json=body) for _ in range(6)]
+    assert [answer.status_code for answer in answers] == [401] * 5 + [429]
+    assert int(answers[-1].headers["Retry-After"]) > 0
 
 
 def test_a_removed_project_can_be_restored_with_its_content(served: Served, admin: TestClient) -> None:
@@ -352,6 +374,7 @@ def test_a_full_project_refuses_what_makes_it_larger(tmp_path: Path) -> None:
         apps._sizes[project["id"]] = 2**20
         assert code_of(admin.post(f"{address}/samples")) == "project-full"
         assert admin.get(f"{address}/datasets").status_code == 200
+        assert admin.post(f"{address}/jobs/none/stop").status_code == 404  # what makes it smaller is allowed
         body = {"name": "Larger", "max_bytes": 2**30}
         assert admin.put(f"{API}/projects/{project['id']}", json=body).json()["project"]["name"] == "Larger"
         assert admin.post(f"{address}/samples").status_code == 201
@@ -419,6 +442,8 @@ def test_a_user_header_counts_only_from_the_proxy(tmp_path: Path) -> None:
         assert new.get(session).json()["user"]["name"] == "newcomer"
         assert new.get(f"{API}/projects").json()["total"] == 0
         assert from_address(served, "10.1.2.3", "two words").get(session).json()["user"] is None
+        twice = from_address(served, "10.1.2.3", "maria").get(session, headers=[("X-Remote-User", "maria")] * 2)
+        assert twice.json()["user"] is None
 
 
 def test_nobody_signs_in_in_two_ways(tmp_path: Path) -> None:
@@ -445,11 +470,82 @@ def test_a_server_below_a_path_answers_there_only(tmp_path: Path) -> None:
         assert admin.get(made.headers["Location"]).status_code == 200
 
 
+def test_a_proxy_with_https_and_a_path_reaches_the_server(tmp_path: Path) -> None:
+    """The whole stack, with the headers that a browser and a proxy send."""
+    server = open_account_server(tmp_path / "server")
+    proxies, https = Proxies(("127.0.0.1",)), {"X-Forwarded-Proto": "https", "Host": "lab.example.org"}
+    options = {"port": 0, "names": ["lab.example.org"], "proxies": proxies, "base": "/cells", "admin": "maria"}
+    with open_accounts_server(server, **options) as running, running_in_thread(running):
+        assert running.invitation is not None
+        base = running.address.rstrip("/")
+        with httpx.Client(headers=https, timeout=30) as client:
+            body = {"password": PASSWORD}
+            address = f"{base}{API}/invitations/{running.invitation.rsplit('/', 1)[1]}"
+            other = {"Origin": "https://elsewhere.example.org"}
+            assert client.post(address, json=body, headers=other).json()["code"] == "wrong-origin"
+            plain = {"Origin": "http://lab.example.org"}
+            assert client.post(address, json=body, headers=plain).json()["code"] == "wrong-origin"
+            made = client.post(address, json=body, headers={"Origin": "https://lab.example.org"})
+            assert made.status_code == 200, made.text
+            assert {"Secure", "Path=/cells/"} <= set(made.headers["set-cookie"].split("; "))
+            wrong = client.get(f"{base}{API}/session", headers={"Host": "elsewhere.example.org"})
+            assert wrong.json()["code"] == "wrong-host"
+            assert client.get(f"{base}{API}/session").headers["Cache-Control"] == "no-store"
+    with open_accounts_server(server, **{**options, "admin": "maria"}) as running:
+        assert running.invitation is None  # there is a password
+    with open_accounts_server(server, **options, resets_password=True) as running:
+        assert running.invitation is not None
+
+
+def test_a_stream_ends_when_the_user_leaves_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coverslip.app.accounts._CHECK_SECONDS", 0.0)
+    server = open_account_server(tmp_path / "server")
+    with open_accounts_server(server, port=0, admin="maria") as running, running_in_thread(running):
+        base = running.address.rstrip("/")
+        user, _ = users.accept_invitation(server, users.invite(server, users.add_user(server, "ben").id), PASSWORD)
+        assert running.invitation is not None
+        with httpx.Client(base_url=base, timeout=60) as admin, httpx.Client(base_url=base, timeout=60) as ben:
+            admin.post(f"{API}/invitations/{running.invitation.rsplit('/', 1)[1]}", json={"password": PASSWORD})
+            ben.post(f"{API}/session", json={"name": "ben", "password": PASSWORD})
+            project = admin.post(f"{API}/projects", json={"name": "Streamed"}).json()["project"]["id"]
+            member = f"{API}/projects/{project}/members/{user.id}"
+            admin.put(member, json={"role": "viewer"})
+            with ben.stream("GET", f"/projects/{project}{API}/events") as stream:
+                chunks = stream.iter_raw()
+                next(chunks)
+                admin.delete(member)
+                admin.post(f"/projects/{project}{API}/samples")  # sends a change
+                for _ in chunks:  # it ends
+                    pass
+            assert ben.get(f"/projects/{project}{API}/events").status_code == 404
+
+
+def test_roots_outside_those_of_the_server_are_not_served_after_a_restart(tmp_path: Path) -> None:
+    with serving(tmp_path) as served:
+        admin = served.client("maria")
+        project = served.project(admin, "Rooted")
+    (tmp_path / "data").rename(tmp_path / "moved")
+    with serving(tmp_path) as served:
+        admin = served.client("maria")
+        assert admin.get(f"{project}{API}/datasets").status_code == 200
+    (tmp_path / "data").rmdir()
+    (tmp_path / "data").write_bytes(b"")
+    server = open_account_server(tmp_path / "server")
+    app = create_accounts_app(server)
+    with TestClient(app), TestClient(AccountsGate(app, NO_PROXY)) as anonymous:
+        admin = Served(server, anonymous).client("maria")
+        (shown,) = admin.get(f"{API}/projects").json()["items"]
+        assert shown["is_served"] is False
+        assert admin.get(f"{project}{API}/datasets").status_code == 404
+
+
 @given(
     waiting=st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 3)), max_size=12),
 )
 def test_projects_take_turns_and_one_job_runs_at_a_time(waiting: list[tuple[str, int]]) -> None:
     turns = Turns()
+    for name in "abc":
+        turns.enter(name)
     n_waiting = {name: sum(n for other, n in waiting if other == name) for name in "abc"}
     order = []
     while any(n_waiting.values()):

@@ -25,7 +25,7 @@ def serving(folder: Path, *options: str) -> Iterator[str]:
         assert process.stdout is not None
         try:
             lines = iter(process.stdout.readline, "")
-            yield next(found[0] for line in lines if (found := re.search(r"http\S+/invitation/\S+", line)))
+            yield next(match[0] for line in lines if (match := re.search(r"http\S+/invitation/\S+", line)))
         finally:
             process.terminate()
             process.wait(20)

@@ -10,7 +10,7 @@ from coverslip.app.schemas import datasets, jobs, system
 from coverslip.app.schemas.descriptions import EXAMPLES, FIELDS, FIELDS_OF, PARAMETERS
 from coverslip.app.server import create_app
 from coverslip.workspace import objects
-from coverslip.workspace.predictions import samples
+from coverslip.workspace.predictions import object_export, samples
 from coverslip.workspace.store.workspace import Workspace, open_workspace
 
 Json = dict[str, Any]  # Any: JSON values
@@ -205,6 +205,8 @@ def test_every_description_and_example_of_the_tables_is_used(document: Json) -> 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_is_a_valid_body(name: str) -> None:
     model = next(
-        getattr(module, name) for module in (datasets, jobs, system, samples, objects) if hasattr(module, name)
+        getattr(module, name)
+        for module in (datasets, jobs, system, samples, objects, object_export)
+        if hasattr(module, name)
     )
     model.model_validate(EXAMPLES[name])

@@ -80,9 +80,9 @@ def test_readers_do_not_see_first_labels_and_readings_do_not_change_them(lab: La
     before = {image["row_id"]: lab.label(image["row_id"]) for image in drawn["images"]}
     rows = read_all(lab, 3)
     assert {row: lab.label(row) for row in rows} == before
-    found = lab.send("GET", "/agreement")
-    assert (found["n_disagreements"], found["n_decided"], found["readers"]) == (3, 0, {"Ada": 12})
-    (pair,) = found["pairs"]
+    matched = lab.send("GET", "/agreement")
+    assert (matched["n_disagreements"], matched["n_decided"], matched["readers"]) == (3, 0, {"Ada": 12})
+    (pair,) = matched["pairs"]
     assert (pair["first"], pair["second"]) == (None, "Ada")
     assert pair["agreement"]["agreement"]["value"] == 0.75
     assert pair["agreement"]["n_groups"] is not None

@@ -116,7 +116,7 @@ def test_of_too_many_images_near_duplicates_stay_unknown_with_a_note(planted: Pa
     events: list[Event] = []
     data, collector = open_dataset(planted), ScanCollector(51)
     scan = scan_images(data, on_pixels=collector)
-    assert (len(collector.pictures), len(collector.quality)) == (0, scan.n_readable)
+    assert not collector.pictures
     inspection = inspect_dataset(data, with_near_duplicates(data, scan, collector, emit=events.append))
     assert not inspection.are_copies_known
     (note,) = (event for event in events if isinstance(event, Noted))

@@ -390,7 +390,8 @@ def test_rescaling_changes_no_image_like_the_training_images(calibrated: Run, tm
     for rescale in (False, True):
         events: list[Event] = []
         cs.predict(calibrated, folder, out=tmp_path / "p.csv", rescale=rescale, device="cpu", emit=events.append)
-        tables.append((tmp_path / "p.csv").read_bytes())
+        lines = (tmp_path / "p.csv").read_text().splitlines()
+        tables.append([line.rpartition(",")[0] for line in lines])  # the last column is the settings
         codes = {note.code for note in notes_of(events)}
         assert not codes & {"other-pixel-size", "rescaled-images", "no-pixel-size"}
     assert tables[0] == tables[1]

@@ -37,6 +37,7 @@ from coverslip.workspace.jobs.control import finish_job, queue_training, remove_
 from coverslip.workspace.jobs.queue import Queue
 from coverslip.workspace.jobs.records import all_jobs, change_job, find_job
 from coverslip.workspace.jobs.state import has_ended, state_of, status_of
+from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.predictions import classifiers
 from coverslip.workspace.store.rows import load_dataset
 from coverslip.workspace.store.workspace import Workspace, open_workspace
@@ -158,7 +159,7 @@ def test_a_backup_under_load_is_restored_elsewhere_and_its_training_resumed(tmp_
     home = open_workspace(tmp_path / "home", (tmp_path,))
     dataset = uploaded(home, write_cells(tmp_path / "cells", 30))
     run = queue_training(home, dataset_id=dataset, name=None, recipe={**FINETUNE, "epochs": 1000})
-    queue, folder = Queue(home), find_job(home, run).folder
+    queue, folder = Queue(home, Turns()), find_job(home, run).folder
     queue.update()
     until((folder / "checkpoints" / "last.safetensors").exists)
     app, is_over, n_labeled = App(home), threading.Event(), 0

@@ -54,7 +54,7 @@ def test_a_workspace_of_this_version_keeps_its_labels(written: Path) -> None:
 
 
 def test_tables_that_cannot_be_created_leave_an_empty_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def create(connection: sqlite3.Connection) -> None:
+    def create(connection: sqlite3.Connection, _: object) -> None:
         connection.execute("CREATE TABLE images (label VARCHAR)")
         raise sqlite3.DatabaseError("no such thing")
 

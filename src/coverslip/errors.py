@@ -238,7 +238,7 @@ class ExtraNotInstalled(CoverslipError):
 
 # The modules of the packages of each extra.
 EXTRA_MODULES: Mapping[str, tuple[str, ...]] = {
-    "app": ("fastapi", "pwdlib", "python_multipart", "sqlalchemy", "starlette", "uvicorn"),
+    "app": ("fastapi", "openTSNE", "pwdlib", "python_multipart", "sqlalchemy", "starlette", "uvicorn"),
     "cluster": ("ray",),
     "keras": ("h5py",),
     "mlflow": ("mlflow",),

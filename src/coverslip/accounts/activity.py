@@ -1,4 +1,4 @@
-"""The record of requests that change something, and of attempts to sign in."""
+"""The record of requests other than reading, and of attempts to sign in."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -17,14 +17,14 @@ _ROWS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request that changed something, or tried to."""
+    """A request other than reading, or an attempt to sign in."""
 
     time: Annotated[str, Field(description="ISO 8601, UTC.")]
     user: Annotated[str, Field(description="The name of the user at that time. Empty: nobody was signed in.")]
     project_id: str | None
     method: str
     path: str
-    status: Annotated[int, Field(description="Status code of the response. From 400 on, nothing was changed.")]
+    status: Annotated[int, Field(description="Status code of the response; from 400 on, it was refused.")]
     address: Annotated[str, Field(description="The address of the client.")]
 
 

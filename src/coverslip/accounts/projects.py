@@ -87,7 +87,7 @@ def change_project(
     roots: Sequence[str],
     max_bytes: int | None,
 ) -> Project:
-    """Change the name, roots and limit of a project. New roots are used when the server starts again.
+    """Change the name, roots and limit of a project.
 
     Raises:
         NotFound: there is no such project.
@@ -166,10 +166,11 @@ def workspace_of(server: AccountServer, project: Project) -> Workspace:
     """Return the workspace of a project. Without roots, it reads uploaded images only.
 
     Raises:
-        CoverslipError: it cannot be created, or a root no longer exists.
+        CoverslipError: it cannot be created, or a root no longer exists or is not allowed any more.
     """
     folder = server.projects / project.id
-    opened = open_workspace(folder, tuple(map(Path, project.roots)) or (folder,))
+    roots = _allowed(server, project.roots)  # the server may have other roots now
+    opened = open_workspace(folder, tuple(map(Path, roots)) or (folder,))
     return opened if project.roots else Workspace(opened.folder, ())
 
 
@@ -183,6 +184,8 @@ def _allowed(server: AccountServer, roots: Sequence[str]) -> list[str]:
         if not any(real.is_relative_to(outer) for outer in server.roots):
             outer_roots = ", ".join(map(str, server.roots)) or "–"
             raise CoverslipError("outside-roots", file=real, remedies=(ChooseOther("root"),), roots=outer_roots)
+        if real.is_relative_to(server.folder) or server.folder.is_relative_to(real):
+            raise CoverslipError("root-contains-server", file=real, remedies=(ChooseOther("root"),))
         allowed.append(str(real))
     return allowed
 

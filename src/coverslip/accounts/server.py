@@ -44,7 +44,8 @@ def open_account_server(folder: Path, roots: tuple[Path, ...] = ()) -> AccountSe
     """
     path = folder.absolute()
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.mkdir(parents=True, exist_ok=True)
+        path.chmod(0o700)
         (path / "projects").mkdir(exist_ok=True)
     except OSError as error:
         raise CoverslipError("server-not-created", file=path, reason=error.strerror) from error

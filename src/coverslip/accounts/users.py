@@ -17,7 +17,7 @@ from sqlalchemy import Connection, RowMapping, delete, func, insert, select, upd
 
 from coverslip.accounts.server import AccountServer
 from coverslip.accounts.tables import keys, members, users
-from coverslip.errors import Conflict, CoverslipError, NotFound, NotSignedIn, TooManyAttempts
+from coverslip.errors import Busy, Conflict, CoverslipError, NotFound, NotSignedIn, TooManyAttempts
 from coverslip.workspace.store.database import write_transaction
 
 if TYPE_CHECKING:
@@ -162,7 +162,9 @@ def invited_user(server: AccountServer, invitation: str) -> User:
 
 
 def accept_invitation(server: AccountServer, invitation: str, password: str) -> tuple[User, str]:
-    """Set the password of an invited user; return the user and the secret of a new session. Other sessions end.
+    """Set the password of an invited user; return the user and the secret of a new session.
+
+    Other sessions end, and keys of scripts become invalid.
 
     Raises:
         NotFound: the invitation is not valid, or no longer.
@@ -171,19 +173,19 @@ def accept_invitation(server: AccountServer, invitation: str, password: str) -> 
     hashed = _hashed(password)
     with write_transaction(server.engine) as connection:
         user = invited_user(server, invitation)
-        connection.execute(delete(keys).where(keys.c.user_id == user.id, keys.c.kind != "script"))
+        connection.execute(delete(keys).where(keys.c.user_id == user.id))
         connection.execute(update(users).where(users.c.id == user.id).values(password_hash=hashed))
         return _user(_row(connection, user.id)), _add_key(connection, user.id, "session")
 
 
-def change_password(server: AccountServer, user: User, current: str, new: str) -> str:
+def change_password(server: AccountServer, user: User, current: str, new: str, *, client: str = "") -> str:
     """Change a password and return the secret of a new session. Other sessions of the user end.
 
     Raises:
         NotSignedIn: the current password is wrong.
         CoverslipError: the new one is too short.
     """
-    _check_password(server, user.name, current)
+    _check_password(server, user.name, current, client)
     hashed = _hashed(new)
     with write_transaction(server.engine) as connection:
         connection.execute(delete(keys).where(keys.c.user_id == user.id, keys.c.kind != "script"))
@@ -191,14 +193,14 @@ def change_password(server: AccountServer, user: User, current: str, new: str) -
         return _add_key(connection, user.id, "session")
 
 
-def sign_in(server: AccountServer, name: str, password: str) -> tuple[User, str]:
-    """Return the user and the secret of a new session.
+def sign_in(server: AccountServer, name: str, password: str, *, client: str = "") -> tuple[User, str]:
+    """Return the user and the secret of a new session. `client` is the address that the request came from.
 
     Raises:
         NotSignedIn: the name or the password is wrong.
         TooManyAttempts: there were many wrong attempts.
     """
-    user = _check_password(server, name.strip().lower(), password)
+    user = _check_password(server, name.strip().lower(), password, client)
     with write_transaction(server.engine) as connection:
         return user, _add_key(connection, user.id, "session")
 
@@ -276,47 +278,67 @@ def _add_key(connection: Connection, user_id: str, kind: Kind, name: str = "") -
     return secret
 
 
-def _check_password(server: AccountServer, name: str, password: str) -> User:
+def _check_password(server: AccountServer, name: str, password: str, client: str) -> User:
     """Return the user of this name and password."""
-    with _attempts.of(name):
+    with _attempts.of(name, client):
         with server.engine.connect() as connection:
             row = connection.execute(select(users).where(users.c.name == name)).mappings().first()
         # Without a user, the same time passes, so that it does not reveal which names exist.
         hashed = row["password_hash"] if row and row["password_hash"] else _other_hash()
-        is_right = len(password) <= MAX_PASSWORD and _hashing().verify(password, hashed)
+        if not _hashing_slots.acquire(timeout=_HASHING_SECONDS):
+            raise Busy("many-sign-ins")
+        try:
+            is_right = len(password) <= MAX_PASSWORD and _hashing().verify(password, hashed)
+        finally:
+            _hashing_slots.release()
         if row is None or not row["password_hash"] or not row["is_active"] or not is_right:
             raise NotSignedIn("wrong-name-or-password")
     return _user(row)
 
 
+_hashing_slots = threading.Semaphore(2)  # a hash needs much memory and time on purpose
+_HASHING_SECONDS = 2.0
+
+
 class _Attempts:
-    """Wrong attempts to sign in, by name. After several of them, the next must wait."""
+    """Wrong attempts to sign in. After several of them, the next of this name from this client must wait.
+
+    With all clients together, a name has more attempts: otherwise anybody could keep its user from signing in.
+    """
 
     FREE = 5
+    FREE_OF_ALL_CLIENTS = 100
     WAIT_SECONDS = 15.0
     LONGEST_SECONDS = 900.0
-    MOST_NAMES = 10_000
+    MOST_KEYS = 20_000
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._wrong: dict[str, tuple[int, float]] = {}  # how often, and until when the next must wait
+        self._wrong: dict[
+            tuple[str, str | None], tuple[int, float]
+        ] = {}  # how often, and until when the next must wait
 
     @contextmanager
-    def of(self, name: str) -> Iterator[None]:
+    def of(self, name: str, client: str) -> Iterator[None]:
         """Count an attempt, which is wrong if the block raises an error."""
         now = time.monotonic()
+        limits: dict[tuple[str, str | None], int] = {(name, client): self.FREE, (name, None): self.FREE_OF_ALL_CLIENTS}
         with self._lock:
-            n, until = self._wrong.get(name, (0, 0.0))
+            until = max(self._wrong.get(key, (0, 0.0))[1] for key in limits)
             if now < until:
                 raise TooManyAttempts("too-many-attempts", seconds=round(until - now) or 1)
-            if len(self._wrong) >= self.MOST_NAMES:
-                self._wrong = {other: each for other, each in self._wrong.items() if each[1] > now}
-            late = min(self.WAIT_SECONDS * 2 ** max(0, n + 1 - self.FREE), self.LONGEST_SECONDS)
-            # Recorded before the password is checked: attempts at the same time count too.
-            self._wrong[name] = n + 1, now + late if n + 1 >= self.FREE else 0.0
+            if len(self._wrong) >= self.MOST_KEYS:
+                self._wrong.clear()
+            for key, n_free in limits.items():
+                n, last_until = self._wrong.get(key, (0, 0.0))
+                n = 1 if last_until and now > last_until + self.LONGEST_SECONDS else n + 1
+                # Recorded before the password is checked: attempts at the same time count too.
+                wait = min(self.WAIT_SECONDS * 2 ** max(0, n - n_free), self.LONGEST_SECONDS)
+                self._wrong[key] = n, now + (wait if n >= n_free else 0.0)
         yield
         with self._lock:
-            self._wrong.pop(name, None)
+            for key in limits:
+                self._wrong.pop(key, None)
 
 
 _attempts = _Attempts()
@@ -336,7 +358,7 @@ def _other_hash() -> str:
 
 def _hashed(password: str) -> str:
     if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
-        raise CoverslipError("password-too-short", n=MIN_PASSWORD)
+        raise CoverslipError("password-length", n=MIN_PASSWORD)
     return _hashing().hash(password)
 
 

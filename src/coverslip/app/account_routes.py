@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Annotated
 
 from fastapi import Depends, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
 from coverslip.accounts import activity, projects, users
@@ -30,7 +31,7 @@ from coverslip.app.schemas.accounts import (
     UserChanges,
 )
 from coverslip.app.schemas.system import problems
-from coverslip.app.users import SESSION_SECONDS, USER, cookie_of
+from coverslip.app.users import IS_SCRIPT, SAFE_METHODS, SESSION_SECONDS, USER, cookie_of
 from coverslip.errors import Forbidden, NotSignedIn
 from coverslip.workspace.jobs.downloads import disposition
 from coverslip.workspace.store.rows import Page
@@ -44,6 +45,8 @@ def _signed_in(request: Request) -> User:
     user: User | None = request.scope.get(USER)
     if user is None:
         raise NotSignedIn("not-signed-in")
+    if request.scope.get(IS_SCRIPT) and request.method not in SAFE_METHODS:
+        raise Forbidden("script-may-not")
     return user
 
 
@@ -66,7 +69,7 @@ def get_session(server: Accounts, request: Request) -> SignedInUser:
 @router.post("/session", responses=problems(401, 422))
 def sign_in(server: Accounts, body: SignIn, request: Request, response: Response) -> SignedInUser:
     """Sign in: the response sets a cookie. Scripts use a key instead."""
-    user, secret = users.sign_in(server, body.name, body.password)
+    user, secret = users.sign_in(server, body.name, body.password, client=_address(request))
     request.scope[USER] = user  # the activity names the user
     _set_cookie(request, response, secret)
     return _session(server, user)
@@ -103,7 +106,8 @@ def change_password(
     server: Accounts, user: SignedIn, body: PasswordChange, request: Request, response: Response
 ) -> None:
     """Change the password of the user. All other sessions end."""
-    _set_cookie(request, response, users.change_password(server, user, body.current, body.new))
+    secret = users.change_password(server, user, body.current, body.new, client=_address(request))
+    _set_cookie(request, response, secret)
 
 
 @router.get("/script-keys", responses=problems(401))
@@ -167,36 +171,33 @@ def list_projects(server: Accounts, user: SignedIn, served: Served, paging: Page
 @router.post("/projects", responses=problems(401, 403, 422))
 async def create_project(server: Accounts, user: Admin, served: Served, body: NewProject) -> UsableProject:
     """A new project, without members."""
-    project = projects.add_project(server, body.name, roots=body.roots, max_bytes=body.max_bytes)
-    await served.open(project)
-    return _usable(server, project, user, served)
+    values = body.model_dump()
+    project = await run_in_threadpool(lambda: projects.add_project(server, **values))
+    return await _updated(server, user, served, project.id)
 
 
 @router.put("/projects/{project_id}", responses=problems(401, 403, 404, 422))
 async def change_project(
     server: Accounts, user: Admin, served: Served, project_id: str, body: NewProject
 ) -> UsableProject:
-    """Change the name, roots and limit of a project."""
-    project = projects.change_project(server, project_id, name=body.name, roots=body.roots, max_bytes=body.max_bytes)
-    await served.close(project_id)
-    if not project.is_removed:
-        await served.open(project)
-    return _usable(server, project, user, served)
+    """Change the name, roots and limit of a project. New roots interrupt what its members are doing."""
+    values = body.model_dump()
+    await run_in_threadpool(lambda: projects.change_project(server, project_id, **values))
+    return await _updated(server, user, served, project_id)
 
 
 @router.delete("/projects/{project_id}", status_code=204, responses=problems(401, 403, 404))
-async def remove_project(server: Accounts, _: Admin, served: Served, project_id: str) -> None:
+async def remove_project(server: Accounts, user: Admin, served: Served, project_id: str) -> None:
     """Stop serving a project. Its folder is kept; running trainings continue. It can be restored."""
-    projects.remove_project(server, project_id)
-    await served.close(project_id)
+    await run_in_threadpool(lambda: projects.remove_project(server, project_id))
+    await _updated(server, user, served, project_id)
 
 
 @router.post("/projects/{project_id}/restore", responses=problems(401, 403, 404))
 async def restore_project(server: Accounts, user: Admin, served: Served, project_id: str) -> UsableProject:
     """Serve a removed project again."""
-    project = projects.remove_project(server, project_id, is_removed=False)
-    await served.open(project)
-    return _usable(server, project, user, served)
+    await run_in_threadpool(lambda: projects.remove_project(server, project_id, is_removed=False))
+    return await _updated(server, user, served, project_id)
 
 
 @router.put("/projects/{project_id}/members/{user_id}", status_code=204, responses=problems(401, 403, 404, 422))
@@ -233,13 +234,23 @@ def _invitation(server: AccountServer, user: User, request: Request) -> Invitati
     return Invitation(user, f"{request.scope.get('root_path', '')}/invitation/{secret}")
 
 
+async def _updated(server: AccountServer, user: User, served: ProjectApps, project_id: str) -> UsableProject:
+    project = await served.update(project_id)
+    return await run_in_threadpool(_usable, server, project, user, served)
+
+
 def _usable(server: AccountServer, project: Project, user: User, served: ProjectApps) -> UsableProject:
     return UsableProject(
         project=project,
         role=projects.role_in(server, project.id, user) or "editor",
         members=projects.list_members(server, project.id) if user.is_admin else [],
         n_bytes=served.n_bytes(project.id),
+        is_served=served.served(project.id) is not None,
     )
+
+
+def _address(request: Request) -> str:
+    return "" if request.client is None else request.client.host
 
 
 def _cookie_path(request: Request) -> str:

@@ -5,6 +5,8 @@ exists there, and every route, present and future, is confined to the project. T
 """
 
 import ipaddress
+import logging
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -28,11 +30,11 @@ from coverslip.app.files import add_pages
 from coverslip.app.guard import PORT, BodyLimit, BriefWaits, Door, Guard
 from coverslip.app.problems import add_problem_handlers, logged_to, problem
 from coverslip.app.project_apps import ProjectApps
-from coverslip.app.requests import API, add_routes
+from coverslip.app.requests import API, add_routes, as_text
 from coverslip.app.schemas.descriptions import describe_fields
 from coverslip.app.server import address_of, bound_socket, names_of, outer_name, runner_of
-from coverslip.app.users import PROJECT, ROLE, SAFE_METHODS, USER, cookie_of
-from coverslip.errors import NotFound
+from coverslip.app.users import IS_FULL, IS_SCRIPT, PROJECT, ROLE, SAFE_METHODS, USER, cookie_of
+from coverslip.errors import CoverslipError, NotFound
 from coverslip.messages import failure
 from coverslip.workspace.store.authors import acting_as
 from coverslip.workspace.store.serving import only_server
@@ -42,6 +44,9 @@ if TYPE_CHECKING:
 
     import uvicorn
 
+_CHECK_SECONDS = 10.0  # between two checks whether the user may still use a project while a response is sent
+_INVITATIONS = f"{API}/invitations/"  # an address below is a secret
+_log = logging.getLogger("coverslip")
 _PEER = "coverslip.peer"  # in the scope of a request: the address of the other end of the connection
 
 
@@ -103,50 +108,71 @@ class AccountsGate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        user = await run_in_threadpool(self._user, scope)
         path: str = scope["path"]
         if not path.startswith(f"{self._base}/"):
             await RedirectResponse(f"{self._base}/")(scope, receive, send)
             return
-        scope = {**scope, "root_path": self._base, USER: user}
         inner = path.removeprefix(self._base)
-        project_id, slash, _ = (
-            inner.removeprefix("/projects/").partition("/") if inner.startswith("/projects/") else ("", "", "")
-        )
+        below = inner.removeprefix("/projects/") if inner.startswith("/projects/") else ""
+        project_id, slash, _ = below.partition("/")
+        scope = {**scope, "root_path": self._base, USER: None}
         status = 500
-        if not project_id:
-            answer: ASGIApp = self._app
-        elif not slash:
-            answer = RedirectResponse(f"{self._base}/projects/{quote(project_id)}/")
-        else:
-            answer = await run_in_threadpool(self._project, scope, project_id, user)
+        try:
+            scope[USER] = await run_in_threadpool(self._user, scope)
+            if not project_id:
+                answer: ASGIApp = self._app
+            elif not slash:
+                answer = RedirectResponse(f"{self._base}/projects/{quote(project_id)}/")
+            else:
+                answer = await run_in_threadpool(self._project, scope, project_id)
+        except CoverslipError as error:  # the database is busy or full
+            answer = problem(503, error.failure, headers={"Retry-After": "2"})
+        user: User | None = scope[USER]
+        checked, is_ended = time.monotonic(), False
 
         async def sending(message: Message) -> None:
-            nonlocal status
+            nonlocal status, checked, is_ended
             if message["type"] == "http.response.start":
                 status = message["status"]
+            elif ROLE in scope and time.monotonic() - checked > _CHECK_SECONDS:  # a stream, or a large file
+                checked = time.monotonic()
+                if not await run_in_threadpool(self._may_still, scope, project_id):
+                    await send({"type": "http.response.body", "body": b"", "more_body": False})
+                    is_ended = True
+                    raise OSError("the user may not use the project any more")  # as if the client were gone
             await send(message)
 
         try:
             with acting_as("" if user is None else user.name):
                 await answer(scope, receive, sending)
+        except Exception:
+            if not is_ended:
+                raise
         finally:
-            if scope["method"] not in SAFE_METHODS:
+            is_sign_in = inner.startswith((f"{API}/session", _INVITATIONS))
+            if scope["method"] not in SAFE_METHODS and (scope[USER] is not None or is_sign_in):
                 await run_in_threadpool(self._record, scope, project_id or None, inner, status)
 
     def _user(self, scope: Scope) -> User | None:
         headers = Headers(scope=scope)
         header = self._proxies.user_header
-        if header is not None and self._proxies.includes(scope.get(_PEER, "")) and (name := headers.get(header)):
-            return users.user_of_proxy(self._server, name)
+        if header is not None and self._proxies.includes(scope.get(_PEER, "")) and (names := headers.getlist(header)):
+            return users.user_of_proxy(self._server, as_text(names[0])) if len(names) == 1 else None
         scheme, _, secret = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
+            scope[IS_SCRIPT] = True
             return users.user_of(self._server, secret.strip(), "script")
         _, secret_or_none = cookie_of(scope)
         return None if secret_or_none is None else users.user_of(self._server, secret_or_none, "session")
 
-    def _project(self, scope: Scope, project_id: str, user: User | None) -> ASGIApp:
+    def _may_still(self, scope: Scope, project_id: str) -> bool:
+        """Return whether the user of a request may use the project of its address now."""
+        user = self._user(scope)
+        return user is not None and role_in(self._server, project_id, user) is not None
+
+    def _project(self, scope: Scope, project_id: str) -> ASGIApp:
         """Return the application of a project, or the response that refuses the request. `scope` is changed."""
+        user: User | None = scope[USER]
         is_api = scope["path"].removeprefix(f"{self._base}/projects/{project_id}").startswith("/api/")
         if user is None:
             if is_api:
@@ -159,23 +185,25 @@ class AccountsGate:
             if is_api:
                 return problem(404, failure("no-such-project", kind="not-found"))
             return RedirectResponse(f"{self._base}/", 303)
-        if scope["method"] not in (*SAFE_METHODS, "DELETE") and self._projects.is_full(project_id):
-            return problem(507, failure("project-full", kind="disk-full"))
-        scope.update({"root_path": f"{self._base}/projects/{project_id}", ROLE: role, PROJECT: served[0]})
+        is_full = self._projects.is_full(project_id)
+        root_path = f"{self._base}/projects/{project_id}"
+        scope.update({"root_path": root_path, ROLE: role, PROJECT: served[0], IS_FULL: is_full})
         return served[1]
 
     def _record(self, scope: Scope, project_id: str | None, path: str, status: int) -> None:
         user: User | None = scope[USER]
-        secret = "/api/v1/invitations/"  # noqa: S105 - the start of an address whose end is one
-        activity.record(
-            self._server,
-            user="" if user is None else user.name,
-            project_id=project_id,
-            method=scope["method"],
-            path=secret if path.startswith(secret) else path[:1_000],
-            status=status,
-            address=(scope.get("client") or ("",))[0],
-        )
+        try:
+            activity.record(
+                self._server,
+                user="" if user is None else user.name,
+                project_id=project_id,
+                method=scope["method"],
+                path=_INVITATIONS if path.startswith(_INVITATIONS) else path[:1_000],
+                status=status,
+                address=(scope.get("client") or ("",))[0],
+            )
+        except CoverslipError:  # the response is sent already
+            _log.exception("a request could not be recorded")
 
 
 class _Peer:
@@ -195,7 +223,6 @@ class RunningServer:
     """A server with accounts that has its port and is ready to run."""
 
     address: str
-    port: int
     invitation: str | None  # the address where the first administrator sets a password
     runner: "uvicorn.Server"
     socket: "socket.socket" = field(repr=False)
@@ -215,18 +242,20 @@ def open_accounts_server(
     proxies: Proxies = Proxies(),
     base: str = "",
     admin: str | None = None,
+    resets_password: bool = False,
 ) -> Iterator[RunningServer]:
     """Open a server with accounts.
 
     Args:
         server: its folder.
         host: the address to listen at.
-        port: the first port to try.
+        port: the port. A proxy in front of the server sends passwords to it, so no other port is taken.
         names: further names, with the port if it is not that of the scheme, under which browsers reach the server.
         proxies: reverse proxies in front of it.
         base: the path below which everything is served, without a slash at its end.
-        admin: the name of an administrator who gets a new invitation; the account is created if there is none. Needed
-            if there are no accounts.
+        admin: the name of an administrator, who gets an invitation if there is no password yet. The account is created
+            if needed.
+        resets_password: whether this administrator gets an invitation in any case.
 
     Raises:
         CoverslipError: another server uses the folder, it cannot be used, or this computer has no such address.
@@ -236,8 +265,8 @@ def open_accounts_server(
     with ExitStack() as stack:
         stack.enter_context(only_server(server.folder))
         stack.callback(server.engine.dispose)
-        invitation = None if admin is None else _invite_admin(server, admin, has_proxy=proxies.user_header is not None)
-        bound = stack.enter_context(bound_socket(host, port))
+        invitation = None if admin is None else _invite_admin(server, admin, proxies, resets_password)
+        bound = stack.enter_context(bound_socket(host, port, n_ports=1))
         port = int(bound.getsockname()[1])
         door = Door(names_of(host, port) | {name.lower() for name in names}, port)
         app = create_accounts_app(server, user_header=proxies.user_header)
@@ -248,14 +277,15 @@ def open_accounts_server(
         stack.enter_context(logged_to(server.log))
         address = f"{address_of(outer_name(host), port).rstrip('/')}{base}/"
         first = None if invitation is None else f"{address}invitation/{invitation}"
-        yield RunningServer(address, port, first, runner_of(_Peer(gate)), bound)
+        yield RunningServer(address, first, runner_of(_Peer(gate)), bound)
 
 
-def _invite_admin(server: AccountServer, name: str, *, has_proxy: bool) -> str | None:
+def _invite_admin(server: AccountServer, name: str, proxies: Proxies, resets_password: bool) -> str | None:
     try:
         user = users.find_user_by_name(server, name)
     except NotFound:
-        user = users.add_user(server, name, is_admin=True, has_proxy=has_proxy)
+        user = users.add_user(server, name, is_admin=True, has_proxy=proxies.user_header is not None)
     if not (user.is_admin and user.is_active):
         user = users.change_user(server, user.id, is_admin=True, is_active=True)
-    return None if user.has_proxy else users.invite(server, user.id)
+    needs_invitation = not user.has_proxy and (resets_password or not user.has_password)
+    return users.invite(server, user.id) if needs_invitation else None

@@ -299,7 +299,7 @@ class Guard:
         if len(hosts) != 1 or hosts[0].lower() not in self.door.hosts:
             return _WRONG_HOST
         origins = headers.getlist("origin")
-        if any(origin.lower() != f"http://{hosts[0].lower()}" for origin in origins):
+        if any(origin.lower() != f"{scope['scheme']}://{hosts[0].lower()}" for origin in origins):
             return _WRONG_ORIGIN
         is_trusted = headers.get("sec-fetch-site") in _TRUSTED_SITES
         if not (is_trusted or origins or _follows_a_link(scope, headers)):
@@ -371,8 +371,7 @@ def _with_headers(scope: Scope, send: Send) -> Send:
             headers = MutableHeaders(scope=message)
             for name, value in _HEADERS.items():
                 headers.setdefault(name, value)
-            is_api = scope["path"].startswith("/api/")
-            if is_api and "json" in headers.get("content-type", ""):
+            if "json" in headers.get("content-type", ""):
                 headers.setdefault("Cache-Control", "no-store")
         await send(message)
 

@@ -1,7 +1,10 @@
 """The applications of the projects of a server with accounts, each over a workspace of its own."""
 
+import asyncio
+import logging
 import os
 import threading
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -9,13 +12,16 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from coverslip.accounts.projects import Project, list_projects, workspace_of
+from coverslip.accounts.projects import Project, find_project, list_projects, workspace_of
 from coverslip.accounts.server import AccountServer
-from coverslip.app.server import create_app
+from coverslip.app.server import background_of, close_streams, create_app
+from coverslip.app.streams import ended_by_signals
 from coverslip.errors import CoverslipError
+from coverslip.images import decode_in_processes, interrupt_decoding
 from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.store.serving import only_server
 
+_log = logging.getLogger("coverslip")
 _SIZE_SECONDS = 60.0  # between measurements of the sizes of projects
 
 
@@ -23,8 +29,9 @@ class ProjectApps:
     """The applications of the projects that are served. They are opened and closed in the event loop."""
 
     def __init__(self, server: AccountServer) -> None:
-        self._server, self._turns = server, Turns()
+        self._server, self._turns = server, Turns(is_open=False)
         self._apps: dict[str, tuple[Project, FastAPI, AsyncExitStack]] = {}
+        self._changing = defaultdict[str, asyncio.Lock](asyncio.Lock)  # a project is opened or closed
         self._sizes: dict[str, int] = {}
         self._must_end = threading.Event()
 
@@ -32,38 +39,63 @@ class ProjectApps:
     async def serving(self) -> AsyncIterator[None]:
         """Serve all projects during the block."""
         measuring = threading.Thread(target=self._measure, name="sizes of projects", daemon=True)
-        try:
-            for project in await run_in_threadpool(list_projects, self._server):
-                if not project.is_removed:
-                    with suppress(CoverslipError):  # its folder is missing; the other projects are served
-                        await self.open(project)
-            measuring.start()
-            yield
-        finally:
-            self._must_end.set()
-            for project_id in reversed(list(self._apps)):
-                await self.close(project_id)
+        with (
+            decode_in_processes((*self._server.roots, self._server.projects)),
+            ended_by_signals(self._close_streams, interrupt_decoding),
+        ):
+            try:
+                for project in await run_in_threadpool(list_projects, self._server):
+                    try:
+                        await self.update(project.id)
+                    except (CoverslipError, OSError):  # its folder is missing, for example; the others are served
+                        _log.exception("the project %s cannot be served", project.id)
+                self._turns.open()
+                measuring.start()
+                yield
+            finally:
+                self._must_end.set()
+                interrupt_decoding()
+                for project_id in reversed(list(self._apps)):
+                    await self._close(project_id)
 
-    async def open(self, project: Project) -> None:
-        """Serve a project, if it is not served.
+    async def update(self, project_id: str) -> Project:
+        """Serve a project as it is in the table now: open, close or open it again.
 
         Raises:
             CoverslipError: its workspace cannot be used.
         """
-        if project.id in self._apps:
-            return
-        workspace = await run_in_threadpool(workspace_of, self._server, project)
-        app = create_app(workspace, self._turns)
+        async with self._changing[project_id]:
+            project = await run_in_threadpool(find_project, self._server, project_id)
+            served = self._apps.get(project_id)
+            if served is not None and not project.is_removed and project.roots == served[0].roots:
+                self._apps[project_id] = (project, *served[1:])
+                return project
+            await self._close(project_id)
+            if not project.is_removed:
+                await self._open(project)
+            return project
+
+    async def _open(self, project: Project) -> None:
         async with AsyncExitStack() as stack:
-            stack.enter_context(only_server(workspace.folder))
-            stack.callback(workspace.engine.dispose)
-            await stack.enter_async_context(app.router.lifespan_context(app))
+            app = await run_in_threadpool(self._created, project, stack)
+            await stack.enter_async_context(background_of(app))
             self._apps[project.id] = project, app, stack.pop_all()
 
-    async def close(self, project_id: str) -> None:
-        """Stop serving a project."""
+    def _created(self, project: Project, stack: AsyncExitStack) -> FastAPI:
+        workspace = workspace_of(self._server, project)
+        stack.enter_context(only_server(workspace.folder))
+        stack.callback(workspace.engine.dispose)
+        app = create_app(workspace, self._turns)
+        stack.callback(app.state.queue.close)  # also if its background work cannot start
+        return app
+
+    async def _close(self, project_id: str) -> None:
         if served := self._apps.pop(project_id, None):
             await served[2].aclose()
+
+    def _close_streams(self) -> None:
+        for _, app, _ in self._apps.values():
+            close_streams(app)
 
     def served(self, project_id: str) -> tuple[Project, FastAPI] | None:
         """Return a project that is served and its application."""
@@ -83,7 +115,8 @@ class ProjectApps:
     def _measure(self) -> None:
         while not self._must_end.is_set():
             for project_id in list(self._apps):
-                self._sizes[project_id] = _size(self._server.projects / project_id)
+                folder = self._server.projects / project_id
+                self._sizes[project_id] = _size(folder) - _size(folder / "trash")  # which empties itself
             self._must_end.wait(_SIZE_SECONDS)
 
 

@@ -102,11 +102,15 @@ def _author(
 ) -> str | None:
     if x_author is None or is_signed_in(request):
         return None
+    return one_line(as_text(x_author)).strip() or None
+
+
+def as_text(header: str) -> str:
+    """Return the value of a header, which servers decode as Latin-1, as the UTF-8 text that clients send."""
     try:
-        name = x_author.encode("latin-1").decode()  # servers decode headers as Latin-1
+        return header.encode("latin-1").decode()
     except UnicodeDecodeError:
-        name = x_author
-    return one_line(name).strip() or None
+        return header
 
 
 def _tag(response: Response) -> Callable[[object], None]:

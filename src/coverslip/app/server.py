@@ -92,26 +92,40 @@ def _add_background(app: FastAPI, workspace: Workspace, turns: Turns) -> None:
 @asynccontextmanager
 async def _at_work(app: FastAPI) -> AsyncIterator[None]:
     """Run the background work while the server runs. Running jobs continue after the server ends."""
+    # A file that blocks its reader must not block the server.
+    with decode_in_processes(app.state.workspace.readable):
+        async with background_of(app):
+            try:
+                with ended_by_signals(lambda: close_streams(app), interrupt_decoding):
+                    yield
+            finally:
+                interrupt_decoding()
+
+
+@asynccontextmanager
+async def background_of(app: FastAPI) -> AsyncIterator[None]:
+    """Run the background work of a workspace during the block. Running jobs continue afterwards."""
     workspace: Workspace = app.state.workspace
-    with decode_in_processes(workspace.readable):  # a file that blocks its reader must not block the server
-        await asyncio.to_thread(cleanup.remove_partial_files, workspace)  # before the first request creates new ones
-        workspace.background.start("cleanup", lambda is_over: cleanup.delete_expired(workspace, is_over))
-        await asyncio.to_thread(reading_images.begin, workspace)
-        await asyncio.to_thread(app.state.queue.start)
-        app.state.classifiers.start()
-        app.state.sources.start()
-        streams = (app.state.watching.close, app.state.changes.close)
-        try:
-            with ended_by_signals(*streams, interrupt_decoding):
-                yield
-        finally:
-            for close in streams:
-                close()
-            await asyncio.to_thread(_end_background, app, workspace)
+    await asyncio.to_thread(cleanup.remove_partial_files, workspace)  # before the first request creates new ones
+    workspace.background.start("cleanup", lambda is_over: cleanup.delete_expired(workspace, is_over))
+    await asyncio.to_thread(reading_images.begin, workspace)
+    await asyncio.to_thread(app.state.queue.start)
+    app.state.classifiers.start()
+    app.state.sources.start()
+    try:
+        yield
+    finally:
+        close_streams(app)
+        await asyncio.to_thread(_end_background, app, workspace)
+
+
+def close_streams(app: FastAPI) -> None:
+    """End the event streams: the server waits for open responses, and these would never end."""
+    app.state.watching.close()
+    app.state.changes.close()
 
 
 def _end_background(app: FastAPI, workspace: Workspace) -> None:
-    interrupt_decoding()
     for service in (app.state.queue, app.state.sources, app.state.classifiers, app.state.previews, workspace.works):
         service.close()
     workspace.background.end_all(_THREAD_SECONDS)
@@ -203,13 +217,20 @@ def runner_of(app: ASGIApp) -> "uvicorn.Server":
     return uvicorn.Server(config)
 
 
-def bound_socket(host: str, port: int) -> socket.socket:
-    """Return a socket at the first free port from `port` on."""
+def bound_socket(host: str, port: int, *, n_ports: int = _TRIES) -> socket.socket:
+    """Return a socket at the first free port from `port` on.
+
+    Args:
+        host: the address to listen at.
+        port: the first port.
+        n_ports: how many ports to try. If several, and all of them are in use, any free port is taken.
+    """
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError) as error:
         raise CoverslipError("no-such-address", remedies=(ChooseOther("host"),), host=host) from error
-    for candidate in (*range(port, min(port + _TRIES, 65536)), 0):
+    candidates = [*range(port, min(port + n_ports, 65536)), *([0] if n_ports > 1 else [])]
+    for candidate in candidates:
         # asyncio sends without delay (TCP_NODELAY) only on sockets that name their protocol. With delay, each response
         # waits 40 ms for the acknowledgment of its headers.
         listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -220,13 +241,13 @@ def bound_socket(host: str, port: int) -> socket.socket:
             listening.listen()
         except OSError as error:
             listening.close()
-            if candidate == 0:
+            if candidate == candidates[-1]:
                 raise CoverslipError(
                     "cannot-listen", remedies=(ChooseOther("host"),), host=host, reason=error.strerror
                 ) from error
         else:
             return listening
-    raise AssertionError("port 0 is always tried last")
+    raise AssertionError("the last port is free, or raises an error")
 
 
 def names_of(host: str, port: int) -> frozenset[str]:

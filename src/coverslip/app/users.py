@@ -8,12 +8,14 @@ from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from coverslip.accounts.projects import ROLES, Role
-from coverslip.errors import Forbidden
+from coverslip.errors import DiskFull, Forbidden
 
 # Keys in the scope of a request to a server with accounts:
 USER = "coverslip.user"  # the user who sends it, or None
 ROLE = "coverslip.role"  # of the user in the project of the address
 PROJECT = "coverslip.project"  # the project of the address
+IS_FULL = "coverslip.is_full"  # whether this project has reached its limit
+IS_SCRIPT = "coverslip.is_script"  # whether the key of a script was sent, not that of a session
 _PORT = 8765  # if the server does not tell its own
 SESSION_SECONDS = 30 * 24 * 3600
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -36,10 +38,13 @@ _ANNOTATOR = frozenset(
         "correct_evaluation_row",
         "correct_prediction",
         "correct_run_row",
+        "cancel_map",
         "create_explanation",
+        "create_map",
         "create_suggestions",
         "exclude_images",
         "label_spot_check",
+        "read_image",
         "redo_labels",
         "remove_explanation",
         "remove_suggestions",
@@ -48,6 +53,8 @@ _ANNOTATOR = frozenset(
         "undo_labels",
     }
 )
+# Beside those that create something:
+_WRITES_MUCH = frozenset({"finish_upload", "import_classifier", "resume_job", "send_archive", "send_file"})
 _EDITOR = frozenset({"get_folder"})  # shows names of files of the server
 
 
@@ -76,10 +83,14 @@ def check_role(request: Request) -> None:
 
     Raises:
         Forbidden: the role of the user does not suffice.
+        DiskFull: the project has reached its limit, and the route writes much.
     """
     needed = needed_role(request.method, request.scope["route"].name)
     if ROLES.index(role_of(request)) < ROLES.index(needed):
         raise Forbidden("role-too-low", role=role_of(request), needed=needed)
+    name = request.scope["route"].name
+    if request.scope.get(IS_FULL) and (name.startswith("create_") or name in _WRITES_MUCH):
+        raise DiskFull("project-full")
 
 
 def cookie_of(scope: Scope) -> tuple[str, str | None]:

@@ -63,6 +63,7 @@ def agreement(tables: Path | str | Sequence[Path | str], *, group: str | None = 
         CoverslipError: a reader has two labels for an image, or no two readers have a common image.
 
     Examples:
+        >>> from pathlib import Path
         >>> _ = Path("ada.csv").write_text("path,label\\n1.tif,cell\\n2.tif,cell\\n3.tif,debris\\n")
         >>> _ = Path("grace.csv").write_text("path,label\\n1.tif,cell\\n2.tif,debris\\n3.tif,debris\\n")
         >>> compared = cs.agreement(["ada.csv", "grace.csv"])

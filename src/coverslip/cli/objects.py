@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from coverslip.objects import FinderSettings, Summary, TablePreview
+    from coverslip.objects import FinderSettings, ObjectTablePreview, Summary
 
 _MOST_CLASSES = 12
 _MOST_COLUMNS = 30
@@ -220,7 +220,7 @@ def _show(summary: "Summary", file: Path | None) -> None:
         _show_fields(summary, console)
 
 
-def _show_table(table: "TablePreview", console: "Console") -> None:
+def _show_table(table: "ObjectTablePreview", console: "Console") -> None:
     """Show the columns of a table that are used, with their first values."""
     from coverslip.cli._show import filled_table
     from coverslip.datasets import some

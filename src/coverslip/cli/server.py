@@ -15,12 +15,13 @@ def server(
     admin: Annotated[
         str | None, typer.Option("--admin", metavar="NAME", help=text("help-server-admin"), show_default=False)
     ] = None,
+    reset_password: Annotated[bool, typer.Option("--reset-password", help=text("help-server-reset-password"))] = False,
     root: Annotated[
         list[Path] | None, typer.Option("--root", metavar="FOLDER", help=text("help-server-root"), show_default=False)
     ] = None,
     host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help=text("help-server-host"))] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option("--port", metavar="N", min=0, max=65535, help=text("help-app-port"))
+        int, typer.Option("--port", metavar="N", min=0, max=65535, help=text("help-server-port"))
     ] = DEFAULT_PORT,
     name: Annotated[
         list[str] | None, typer.Option("--name", metavar="HOST", help=text("help-server-name"), show_default=False)
@@ -38,8 +39,8 @@ def server(
 ) -> None:
     """Serve the app to several people, with accounts, projects and roles.
 
-    FOLDER contains the accounts and the projects. With --admin, an address is printed at which this administrator sets
-    a password, also a forgotten one. Administrators create accounts and projects in the browser.
+    FOLDER contains the accounts and the projects. With --admin, an address is printed at which a new administrator
+    sets a password. Administrators create accounts and projects in the browser.
 
     Examples:
 
@@ -47,9 +48,12 @@ def server(
 
       coverslip server /srv/coverslip --host 0.0.0.0
 
+      coverslip server /srv/coverslip --admin maria --reset-password
+
       coverslip server /srv/coverslip --proxy 127.0.0.1 --name lab.example.org --base-path /coverslip
     """
     import ipaddress
+    import re
 
     from coverslip.accounts.server import open_account_server
     from coverslip.accounts.users import list_users
@@ -62,6 +66,10 @@ def server(
             raise typer.BadParameter(text("usage-proxy", address=address), param_hint="--proxy") from error
     if user_header is not None and not proxy:
         raise typer.BadParameter(text("usage-user-header"), param_hint="--user-header")
+    if not re.fullmatch(r"[A-Za-z0-9._~/-]*", base_path):
+        raise typer.BadParameter(text("usage-base-path"), param_hint="--base-path")
+    if reset_password and admin is None:
+        raise typer.BadParameter(text("usage-reset-password"), param_hint="--reset-password")
     base = "/".join(["", *filter(None, base_path.split("/"))])
     limit_memory_arenas()
     opened = open_account_server(folder, tuple(root or ()))
@@ -73,15 +81,20 @@ def server(
     with (
         suppress(KeyboardInterrupt),
         open_accounts_server(
-            opened, host=host, port=port, names=tuple(name or ()), proxies=proxies, base=base, admin=admin
+            opened,
+            host=host,
+            port=port,
+            names=tuple(name or ()),
+            proxies=proxies,
+            base=base,
+            admin=admin,
+            resets_password=reset_password,
         ) as running,
     ):
         rows = {"command-app-address": running.address, "command-server-folder": str(opened.folder)}
         if running.invitation:
             rows["command-server-invitation"] = running.invitation
         lines = [f"{text(code):<14}{value}" for code, value in rows.items()]
-        if port not in (0, running.port):
-            lines.append(text("command-app-port", wanted=str(port), port=str(running.port)))
         typer.echo("\n".join([*lines, text("command-server-end")]))
         running.run()
     with suppress(OSError):  # the terminal may be closed

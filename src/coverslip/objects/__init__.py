@@ -12,7 +12,7 @@ from coverslip.objects.field_objects import PointSize
 from coverslip.objects.fields import FieldNames, list_fields
 from coverslip.objects.finders import Finder, list_finders
 from coverslip.objects.finding import FinderSettings, find_objects
-from coverslip.objects.object_tables import MEANINGS, TableChoices, TablePreview
+from coverslip.objects.object_tables import MEANINGS, ObjectTablePreview, TableChoices
 from coverslip.objects.outlines import Outlines, fill_outlines, joined, trace_labels
 from coverslip.objects.table import (
     COLUMNS,
@@ -34,13 +34,13 @@ __all__ = [
     "Finder",
     "FinderSettings",
     "ObjectFormat",
+    "ObjectTablePreview",
     "Objects",
     "ObjectsBuilder",
     "Outlines",
     "PointSize",
     "Summary",
     "TableChoices",
-    "TablePreview",
     "collect_objects",
     "export_predicted",
     "fill_outlines",

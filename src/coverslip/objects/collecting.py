@@ -19,7 +19,7 @@ from coverslip.objects.finders import find_with
 from coverslip.objects.finding import FinderSettings
 from coverslip.objects.label_images import LABEL_SUFFIXES, LabelPlane, read_label_planes
 from coverslip.objects.object_files import OBJECT_SUFFIXES, Sources, is_companion, is_table_of_objects, read_object_file
-from coverslip.objects.object_tables import TableChoices, TablePreview, Unit, preview_object_table
+from coverslip.objects.object_tables import ObjectTablePreview, TableChoices, Unit, preview_object_table
 from coverslip.objects.outlines import OutlineBuilder, trace_labels
 from coverslip.objects.table import UNKNOWN, FieldOfView, Objects, ObjectsBuilder
 from coverslip.progress import show
@@ -56,7 +56,7 @@ class Summary:
     matches: dict[str, str]  # from names of files and images to fields
     fields: tuple[FieldOfView, ...]  # with their sizes, groups and further columns
     first: tuple[FirstObject, ...]  # the first objects
-    table: TablePreview | None = None  # the first table among the files
+    table: ObjectTablePreview | None = None  # the first table among the files
 
     @property
     def n_empty(self) -> int:
@@ -64,7 +64,9 @@ class Summary:
         return sum(not n for n in self.n_of_field.values())
 
 
-def summarize(objects: Objects, names: FieldNames, sources: Sources, table: TablePreview | None = None) -> Summary:
+def summarize(
+    objects: Objects, names: FieldNames, sources: Sources, table: ObjectTablePreview | None = None
+) -> Summary:
     """Return the summary of objects.
 
     Args:
@@ -307,7 +309,7 @@ def object_files(sources: Sequence[Path]) -> list[Path]:
     return [each for each in files_in(sources, OBJECT_SUFFIXES) if each in sources or not is_companion(each)]
 
 
-def preview_first_table(sources: Sequence[Path], choices: TableChoices) -> TablePreview | None:
+def preview_first_table(sources: Sequence[Path], choices: TableChoices) -> ObjectTablePreview | None:
     """Return the columns and first rows of the first file if it is a table with names of columns; None if it is not.
 
     Raises:

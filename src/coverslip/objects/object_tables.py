@@ -159,7 +159,7 @@ class TableChoices:
 
 
 @dataclass(frozen=True, slots=True)
-class TablePreview:
+class ObjectTablePreview:
     """The columns of a table of objects, their meanings, and the first rows."""
 
     file: str
@@ -285,7 +285,7 @@ _OF_OBJECTS = re.compile(r"(.+_)(?:areashape_center|areashape_boundingbox|locati
 _POSITIONS = frozenset({"x", "y", "x_min", "y_min", "x_max", "y_max", "width", "height", "radius"})
 
 
-def preview_object_table(file: Path, choices: TableChoices) -> TablePreview | None:
+def preview_object_table(file: Path, choices: TableChoices) -> ObjectTablePreview | None:
     """Return the columns of a table, their meanings, and the first rows; None if the file has no names of columns.
 
     Columns that the user chose and that do not exist are ignored.
@@ -307,7 +307,7 @@ def preview_object_table(file: Path, choices: TableChoices) -> TablePreview | No
     rows = _data_rows(table, kind, columns, choices.unit) if _has_positions(columns) else table.rows
     first = [cells for _, cells in islice(rows, _N_FIRST_ROWS)]
     n_rows = len(first) + sum(1 for _ in rows)
-    return TablePreview(
+    return ObjectTablePreview(
         file=file.name,
         kind=kind.name,
         columns=tuple(map(one_line, table.columns)),

@@ -2,7 +2,7 @@
 
 import csv
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -179,10 +179,16 @@ class MeasuredPredictions:
 
 
 class PredictionsFile:
-    """A CSV file that is written row by row under a temporary name, and renamed when it is complete."""
+    """A CSV file that is written row by row under a temporary name, and renamed when it is complete.
 
-    def __init__(self, file: Path, classes: Sequence[str]) -> None:
-        self._file, self._classes = file, classes
+    Args:
+        file: the file.
+        classes: the classes of the classifier.
+        last_columns: further columns with the same cell in all rows.
+    """
+
+    def __init__(self, file: Path, classes: Sequence[str], last_columns: Mapping[str, str] | None = None) -> None:
+        self._file, self._classes, self._last = file, classes, dict(last_columns or {})
         self._whole = atomic_write(file)
 
     def __enter__(self) -> "PredictionsFile":
@@ -192,7 +198,7 @@ class PredictionsFile:
         try:
             self._opened = part.open("w", newline="", encoding="utf-8")
             self._writer = CsvWriter(self._opened)
-            self._writer.writerow([safe_cell(name) for name in columns_for(self._classes)])
+            self._writer.writerow([safe_cell(name) for name in (*columns_for(self._classes), *self._last)])
         except OSError as error:
             raise write_error(self._file, error) from error
         return self
@@ -208,7 +214,7 @@ class PredictionsFile:
 
     def write(self, row: Prediction) -> None:
         """Write one row."""
-        cells = cells_of(row, len(self._classes))
+        cells = (*cells_of(row, len(self._classes)), *self._last.values())
         try:
             self._writer.writerow(cells)
         except OSError as error:

@@ -161,7 +161,7 @@ def _distances_request(workspace: Workspace, dataset_id: str, others: Sequence[s
         raise CoverslipError("distance-of-one-dataset")
     with read_transaction(workspace.engine) as connection:
         rows = [reading_images.refuse_unread(connection, each) for each in (dataset_id, *others)]
-    key = sha256_json([[row.id, row.revision, row.name] for row in rows])
+    key = sha256_json([str(workspace.folder), *([row.id, row.revision, row.name] for row in rows)])
     return _DistancesRequest(key, [row.name for row in rows])
 
 

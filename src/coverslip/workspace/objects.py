@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 from coverslip.errors import CoverslipError
 from coverslip.files import write_json
 from coverslip.messages import Failure, Note, text
-from coverslip.objects import MEANINGS, FinderSettings, TablePreview, list_finders
+from coverslip.objects import MEANINGS, FinderSettings, ObjectTablePreview, list_finders
 from coverslip.processes import Json
 from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.datasets.sources import Source, open_sources
@@ -191,7 +191,7 @@ class ReadPreview:
 class ObjectsPreview:
     """What was recognized in files of objects. Either `objects` or `error` is null."""
 
-    table: Annotated[TablePreview | None, Field(description="The first table; null: there is none.")]
+    table: Annotated[ObjectTablePreview | None, Field(description="The first table; null: there is none.")]
     objects: ReadPreview | None
     error: Annotated[Failure | None, Field(description="Why the objects cannot be read.")]
     notes: Annotated[list[Note], Field(description="Notes and warnings about the objects.")]

@@ -9070,12 +9070,56 @@ export interface components {
             notes: components["schemas"]["Note"][];
         };
         /**
+         * ObjectTablePreview
+         * @description The columns of a table of objects, their meanings, and the first rows.
+         */
+        ObjectTablePreview: {
+            /**
+             * File
+             * @description The affected file or folder.
+             */
+            file: string;
+            /**
+             * Kind
+             * @description The kind of the object.
+             */
+            kind: string;
+            /**
+             * Columns
+             * @description Headings of the columns.
+             */
+            columns: string[];
+            /**
+             * Meanings
+             * @description The column of each meaning.
+             */
+            meanings: {
+                [key: string]: string;
+            };
+            /**
+             * In Um
+             * @description Meanings whose values are in µm.
+             */
+            in_um: string[];
+            /**
+             * First Rows
+             * @description The first rows.
+             */
+            first_rows: string[][];
+            /**
+             * N Rows
+             * @description Number of rows.
+             */
+            n_rows: number;
+        };
+        /**
          * ObjectsPreview
          * @description What was recognized in files of objects. Either `objects` or `error` is null.
          */
         ObjectsPreview: {
             /** @description The first table; null: there is none. */
-            table: components["schemas"]["coverslip__objects__object_tables__TablePreview"] | null;
+            table: components["schemas"]["ObjectTablePreview"] | null;
+            /** @description The objects; null: they cannot be read as the files are. */
             objects: components["schemas"]["ReadPreview"] | null;
             /** @description Why the objects cannot be read. */
             error: components["schemas"]["Failure"] | null;
@@ -10114,9 +10158,15 @@ export interface components {
              * @description The name of the image in its dataset.
              */
             image_id: string;
-            /** Field */
+            /**
+             * Field
+             * @description The field of view.
+             */
             field: string;
-            /** Object Id */
+            /**
+             * Object Id
+             * @description The ID of the object.
+             */
             object_id: string;
             /**
              * Box
@@ -10526,7 +10576,10 @@ export interface components {
              * @description Smallest, median and largest side of the boxes.
              */
             side_px: number[];
-            /** N Fields */
+            /**
+             * N Fields
+             * @description Number of fields of view.
+             */
             n_fields: number;
             /**
              * N Empty
@@ -10550,7 +10603,10 @@ export interface components {
             matches: {
                 [key: string]: string;
             };
-            /** N Matches */
+            /**
+             * N Matches
+             * @description Number of names in the files.
+             */
             n_matches: number;
             /**
              * First
@@ -13238,6 +13294,49 @@ export interface components {
             memory_mib: number;
         };
         /**
+         * TablePreview
+         * @description The content of a table.
+         */
+        TablePreview: {
+            /**
+             * Columns
+             * @description Headings of the columns.
+             */
+            columns: string[];
+            /**
+             * First Rows
+             * @description The first rows.
+             */
+            first_rows: string[][];
+            /**
+             * N Rows
+             * @description Number of rows.
+             */
+            n_rows: number;
+            /**
+             * N Files
+             * @description Number of files in its rows; 0 without a known column of paths.
+             */
+            n_files: number;
+            /**
+             * Mapping
+             * @description The column for each meaning (path, label, group, split, x, y and the like), as chosen or detected.
+             */
+            mapping: {
+                [key: string]: string;
+            };
+            /**
+             * Layout
+             * @description The format of positions; null: each row is a whole image. Points need a crop size.
+             */
+            layout: ("corner" | "center" | "corners" | "point") | null;
+            /**
+             * Suggested Crop Size
+             * @description Suggestion from the distances between points, in pixels.
+             */
+            suggested_crop_size: number | null;
+        };
+        /**
          * TableReading
          * @description How to read the table among the files.
          */
@@ -14191,74 +14290,6 @@ export interface components {
             seconds_left: number | null;
         };
         /**
-         * TablePreview
-         * @description The columns of a table of objects, their meanings, and the first rows.
-         */
-        coverslip__objects__object_tables__TablePreview: {
-            /**
-             * File
-             * @description The affected file or folder.
-             */
-            file: string;
-            /**
-             * Kind
-             * @description The kind of the object.
-             */
-            kind: string;
-            /**
-             * Columns
-             * @description Headings of the columns.
-             */
-            columns: string[];
-            /** Meanings */
-            meanings: {
-                [key: string]: string;
-            };
-            /** In Um */
-            in_um: string[];
-            /** First Rows */
-            first_rows: string[][];
-            /** N Rows */
-            n_rows: number;
-        };
-        /**
-         * TablePreview
-         * @description The content of a table.
-         */
-        coverslip__workspace__datasets__folders__TablePreview: {
-            /**
-             * Columns
-             * @description Headings of the columns.
-             */
-            columns: string[];
-            /** First Rows */
-            first_rows: string[][];
-            /** N Rows */
-            n_rows: number;
-            /**
-             * N Files
-             * @description Number of files in its rows; 0 without a known column of paths.
-             */
-            n_files: number;
-            /**
-             * Mapping
-             * @description The column for each meaning (path, label, group, split, x, y and the like), as chosen or detected.
-             */
-            mapping: {
-                [key: string]: string;
-            };
-            /**
-             * Layout
-             * @description The format of positions; null: each row is a whole image. Points need a crop size.
-             */
-            layout: ("corner" | "center" | "corners" | "point") | null;
-            /**
-             * Suggested Crop Size
-             * @description Suggestion from the distances between points, in pixels.
-             */
-            suggested_crop_size: number | null;
-        };
-        /**
          * EvaluationEvents
          * @description The events of an evaluation by name.
          */
@@ -14639,7 +14670,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["coverslip__workspace__datasets__folders__TablePreview"];
+                    "application/json": components["schemas"]["TablePreview"];
                 };
             };
             401: components["responses"]["Unauthorized"];

@@ -222,7 +222,7 @@ export interface paths {
     get?: never;
     /**
      * Change Project
-     * @description Change the name, roots and limit of a project.
+     * @description Change the name, roots and limit of a project. New roots interrupt what its members are doing.
      */
     put: operations['change_project'];
     post?: never;
@@ -805,7 +805,7 @@ export interface components {
     };
     /**
      * Request
-     * @description A request that changed something, or tried to.
+     * @description A request other than reading, or an attempt to sign in.
      */
     Request: {
       /**
@@ -832,7 +832,7 @@ export interface components {
       path: string;
       /**
        * Status
-       * @description Status code of the response. From 400 on, nothing was changed.
+       * @description Status code of the response; from 400 on, it was refused.
        */
       status: number;
       /**
@@ -998,9 +998,14 @@ export interface components {
       members: components['schemas']['Member'][];
       /**
        * N Bytes
-       * @description Size of its folder; null: not measured yet.
+       * @description Size of its folder without the trash; null: not measured yet.
        */
       n_bytes: number | null;
+      /**
+       * Is Served
+       * @description Whether it can be opened. If not, the log of the server says why.
+       */
+      is_served: boolean;
     };
     /**
      * User

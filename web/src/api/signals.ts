@@ -28,7 +28,9 @@ export const outdated = new Signal();
 export const noResponse = new Signal();
 
 const channel =
-  'BroadcastChannel' in globalThis && 'document' in globalThis ? new BroadcastChannel('coverslip') : null;
+  'BroadcastChannel' in globalThis && 'document' in globalThis
+    ? new BroadcastChannel(`coverslip ${document.baseURI}`)
+    : null;
 let isOutdated = false; // data changed while this tab was hidden
 let timer: ReturnType<typeof setTimeout> | undefined;
 

@@ -135,7 +135,7 @@ export class Labeling {
   }
 
   get #key(): string {
-    return `coverslip.labels.${this.id}`;
+    return `coverslip.labels.${document.baseURI}.${this.id}`; // IDs of other projects may be equal
   }
 
   #store({ done, undone }: LabelHistory): void {

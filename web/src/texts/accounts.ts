@@ -33,6 +33,7 @@ export const accounts = {
     restore: 'Restore',
     restoreNamed: (name: string) => `Restore ${name}`,
     isRemoved: 'removed',
+    notServed: 'cannot be opened; the log of the server says why',
     columns: { name: 'Project', role: 'Your role', members: 'Members', size: 'Size', actions: 'Actions' },
     form: {
       name: 'Name',
@@ -111,7 +112,7 @@ export const accounts = {
   },
   activity: {
     title: 'Activity',
-    intro: 'Requests that changed something, and attempts to sign in, the newest first.',
+    intro: 'Requests other than reading, and attempts to sign in, the newest first.',
     download: 'Download (CSV)',
     columns: {
       time: 'Time',
@@ -129,7 +130,7 @@ export const accounts = {
     project: (name: string) => `Project ${name}`,
     toProjects: 'Projects',
     menu: 'Account',
-    viewer: 'You are a viewer of this project: you can look at everything, but not change it.',
+    viewer: 'You are a viewer of this project: you can view everything but change nothing.',
     annotator: 'You are an annotator of this project: you can label and correct images.',
   },
 };

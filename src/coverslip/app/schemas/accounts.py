@@ -113,4 +113,5 @@ class UsableProject:
     project: Project
     role: Role
     members: Annotated[list[Member], Field(description="Only administrators see them.")]
-    n_bytes: Annotated[int | None, Field(description="Size of its folder; null: not measured yet.")]
+    n_bytes: Annotated[int | None, Field(description="Size of its folder without the trash; null: not measured yet.")]
+    is_served: Annotated[bool, Field(description="Whether it can be opened. If not, the log of the server says why.")]

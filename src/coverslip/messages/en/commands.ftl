@@ -37,6 +37,10 @@ usage-proxy = '{ $address }' is neither an IP address nor a network such as 10.0
 
 usage-user-header = a header is trusted only from a proxy; name its address with --proxy.
 
+usage-base-path = a path has letters, digits, slashes and the characters . _ ~ - only.
+
+usage-reset-password = name the administrator by --admin.
+
 usage-first-admin = there is no administrator yet; name the first one.
 
 usage-two-groups = give either --group (a column of the table) or --group-pattern (for paths), not both.

@@ -46,13 +46,17 @@ help-app-root = Folder from which the app may open images. Repeatable. Default: 
 
 help-server-folder = Folder for accounts and projects. It is created if needed.
 
-help-server-admin = Name of an administrator, who gets an address to set a password. The account is created if needed.
+help-server-admin = Name of an administrator. The account is created if needed; a new one gets an address to set a password.
 
-help-server-root = Folder whose subfolders projects may read images from. Repeatable. Default: projects read uploaded images only.
+help-server-reset-password = Print an address at which --admin sets a new password.
+
+help-server-port = Port. If it is in use, the server does not start.
+
+help-server-root = Folder that projects may read images from, or from its subfolders. Repeatable. Default: projects read uploaded images only.
 
 help-server-host = Address to listen on. With 0.0.0.0, other computers can reach the server, without encryption.
 
-help-server-name = Host name under which browsers reach the server, such as lab.example.org. Repeatable. Names of this computer need not be given.
+help-server-name = Host name under which browsers reach the server, such as lab.example.org. Repeatable. The names of this computer are accepted without it.
 
 help-server-base-path = Path of the server behind a proxy, such as /coverslip.
 

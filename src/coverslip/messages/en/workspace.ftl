@@ -607,7 +607,7 @@ user-name-not-valid = This name is not valid
 user-name-used = There is already an account with the name { $name }
     .do = Choose another name.
 
-last-administrator = This is the last administrator who can sign in
+last-administrator = No active administrator would remain
     .do = Make another account an administrator first.
 
 user-has-proxy = A proxy signs this user in, so there is no password
@@ -622,8 +622,17 @@ wrong-name-or-password = Name or password is wrong
 too-many-attempts = There were too many wrong passwords for this name
     .do = Wait { $seconds } s, then try again.
 
-password-too-short = The password needs { $n } to 1000 characters
-    .do = Choose a longer password, for example of several words.
+password-length = A password has { $n } to 1000 characters
+    .do = Choose another password, for example of several words.
+
+many-sign-ins = Many users are signing in at this moment
+    .do = Try again in a few seconds.
+
+script-may-not = The key of a script does not allow this
+    .do = Sign in with a password for changes of accounts and projects.
+
+root-contains-server = Projects may not read the folder of the server
+    .do = Choose a folder that neither contains it nor is in it.
 
 no-such-script-key = No key of this user has this ID
     .do = It may have been removed. Check the list of keys.
@@ -632,7 +641,7 @@ no-such-project = No project has this ID
     .do = It may have been removed, or you may not use it. Check the list of projects.
 
 project-full = The project has reached the limit of its size
-    .do = Delete datasets or trainings and empty the trash, or ask an administrator for a higher limit.
+    .do = Delete trainings, predictions or uploaded images, or ask an administrator for a higher limit. The size is measured every minute.
 
 server-not-created = The folder of the server could not be created ({ $reason })
     .do = Choose a folder that you may write to.

@@ -26,6 +26,7 @@ class Queue:
 
     def __init__(self, workspace: Workspace, turns: Turns) -> None:
         self._workspace, self._turns = workspace, turns
+        turns.enter(workspace.folder)
         self._woken, self._is_closed = threading.Event(), False
         self._started: list[Launched] = []  # polled, so that ended processes do not stay zombies
         self._thread = threading.Thread(target=self._work, name="coverslip queue", daemon=True)

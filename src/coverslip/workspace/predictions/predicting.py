@@ -20,7 +20,7 @@ from coverslip.events import Event, Noted, Progressed
 from coverslip.files import sha256_json
 from coverslip.images import ReadPlan
 from coverslip.messages import ChooseOther, Note, note, text
-from coverslip.runs import Prediction, PredictionsFile, Run, StatusFile, fingerprint_of, identity_of
+from coverslip.runs import CLASSIFIER_COLUMN, Prediction, PredictionsFile, Run, StatusFile, fingerprint_of, identity_of
 from coverslip.runs.documents import read_object
 from coverslip.stopping import Stop, signals_stop
 from coverslip.workspace.predictions.classifiers import INPUT_FILE, PredictionInput
@@ -97,7 +97,8 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
     status.write("running", n_total=len(data.records))
     writer, shares = RowsWriter(folder / FILE), EstimatedShares(classifier.card)
     try:
-        with PredictionsFile(Run(folder).predictions_file, classifier.classes) as table:
+        last_columns = {CLASSIFIER_COLUMN: prediction_input.identity}
+        with PredictionsFile(Run(folder).predictions_file, classifier.classes, last_columns) as table:
             n_before = 0
             for row in writer.added():
                 table.write(row)
