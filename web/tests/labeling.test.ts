@@ -57,6 +57,7 @@ test('each active filter has a chip that removes only this filter', () => {
 
 test('stored changes can be undone, and a damaged history is ignored', () => {
   const canUndo = (kept: string | null) => {
+    vi.stubGlobal('document', { baseURI: 'http://localhost/' });
     vi.stubGlobal('sessionStorage', { getItem: () => kept });
     return new Labeling('d', new ImageList<Image, Filters>(imagesOfDataset('d')), () => {}).canUndo;
   };
