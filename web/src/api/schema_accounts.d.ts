@@ -4,2151 +4,2135 @@
  */
 
 export interface paths {
-  '/api/v1/session': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Session
+         * @description The user who is signed in, if any.
+         */
+        get: operations["get_session"];
+        put?: never;
+        /**
+         * Sign In
+         * @description Sign in: the response sets a cookie. Scripts use a key instead.
+         */
+        post: operations["sign_in"];
+        /**
+         * Sign Out
+         * @description Sign out.
+         */
+        delete: operations["sign_out"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * Get Session
-     * @description The user who is signed in, if any.
-     */
-    get: operations['get_session'];
-    put?: never;
-    /**
-     * Sign In
-     * @description Sign in: the response sets a cookie. Scripts use a key instead.
-     */
-    post: operations['sign_in'];
-    /**
-     * Sign Out
-     * @description Sign out.
-     */
-    delete: operations['sign_out'];
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/v1/invitations/{invitation}': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/invitations/{invitation}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Invitation
+         * @description The user of an invitation.
+         */
+        get: operations["get_invitation"];
+        put?: never;
+        /**
+         * Accept Invitation
+         * @description Set the password of an invited user, who is signed in then.
+         */
+        post: operations["accept_invitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * Get Invitation
-     * @description The user of an invitation.
-     */
-    get: operations['get_invitation'];
-    put?: never;
-    /**
-     * Accept Invitation
-     * @description Set the password of an invited user, who is signed in then.
-     */
-    post: operations['accept_invitation'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/v1/password': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change Password
+         * @description Change the password of the user. All other sessions end.
+         */
+        put: operations["change_password"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    /**
-     * Change Password
-     * @description Change the password of the user. All other sessions end.
-     */
-    put: operations['change_password'];
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/v1/script-keys': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/script-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Script Keys
+         * @description The keys with which scripts of the user send requests, the newest first.
+         */
+        get: operations["list_script_keys"];
+        put?: never;
+        /**
+         * Create Script Key
+         * @description A new key for scripts. It may do what the user may.
+         */
+        post: operations["create_script_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * List Script Keys
-     * @description The keys with which scripts of the user send requests, the newest first.
-     */
-    get: operations['list_script_keys'];
-    put?: never;
-    /**
-     * Create Script Key
-     * @description A new key for scripts. It may do what the user may.
-     */
-    post: operations['create_script_key'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/v1/script-keys/{key_id}': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/script-keys/{key_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove Script Key
+         * @description Make a key for scripts invalid.
+         */
+        delete: operations["remove_script_key"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    post?: never;
-    /**
-     * Remove Script Key
-     * @description Make a key for scripts invalid.
-     */
-    delete: operations['remove_script_key'];
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/v1/users': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Users
+         * @description All accounts by name.
+         */
+        get: operations["list_users"];
+        put?: never;
+        /**
+         * Create User
+         * @description A new account, and the invitation with which its user sets a password. If a proxy signs in, there is none.
+         */
+        post: operations["create_user"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * List Users
-     * @description All accounts by name.
-     */
-    get: operations['list_users'];
-    put?: never;
-    /**
-     * Create User
-     * @description A new account, and the invitation with which its user sets a password. If a proxy signs in, there is none.
-     */
-    post: operations['create_user'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/v1/users/{user_id}': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/users/{user_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove User
+         * @description Remove an account. Labels and trainings keep the name of the user.
+         */
+        delete: operations["remove_user"];
+        options?: never;
+        head?: never;
+        /**
+         * Change User
+         * @description Change what a user may do. A user who is made inactive is signed out.
+         */
+        patch: operations["change_user"];
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    post?: never;
-    /**
-     * Remove User
-     * @description Remove an account. Labels and trainings keep the name of the user.
-     */
-    delete: operations['remove_user'];
-    options?: never;
-    head?: never;
-    /**
-     * Change User
-     * @description Change what a user may do. A user who is made inactive is signed out.
-     */
-    patch: operations['change_user'];
-    trace?: never;
-  };
-  '/api/v1/users/{user_id}/invitation': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/users/{user_id}/invitation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Invitation
+         * @description A new invitation, for example for a forgotten password. Earlier ones become invalid.
+         */
+        post: operations["create_invitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /**
-     * Create Invitation
-     * @description A new invitation, for example for a forgotten password. Earlier ones become invalid.
-     */
-    post: operations['create_invitation'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/v1/projects': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/projects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Projects
+         * @description The projects that the user may use. Administrators see all, also those that are not served.
+         */
+        get: operations["list_projects"];
+        put?: never;
+        /**
+         * Create Project
+         * @description A new project, without members.
+         */
+        post: operations["create_project"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * List Projects
-     * @description The projects that the user may use. Administrators see all, also those that are not served.
-     */
-    get: operations['list_projects'];
-    put?: never;
-    /**
-     * Create Project
-     * @description A new project, without members.
-     */
-    post: operations['create_project'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/v1/projects/{project_id}': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/projects/{project_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change Project
+         * @description Change the name, roots and limit of a project. New roots interrupt what its members are doing.
+         */
+        put: operations["change_project"];
+        post?: never;
+        /**
+         * Remove Project
+         * @description Stop serving a project. Its folder is kept; running trainings continue. It can be restored.
+         */
+        delete: operations["remove_project"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    /**
-     * Change Project
-     * @description Change the name, roots and limit of a project. New roots interrupt what its members are doing.
-     */
-    put: operations['change_project'];
-    post?: never;
-    /**
-     * Remove Project
-     * @description Stop serving a project. Its folder is kept; running trainings continue. It can be restored.
-     */
-    delete: operations['remove_project'];
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/v1/projects/{project_id}/restore': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/projects/{project_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore Project
+         * @description Serve a removed project again.
+         */
+        post: operations["restore_project"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /**
-     * Restore Project
-     * @description Serve a removed project again.
-     */
-    post: operations['restore_project'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/v1/projects/{project_id}/members/{user_id}': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/projects/{project_id}/members/{user_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Member
+         * @description Let a user use a project in a role.
+         */
+        put: operations["set_member"];
+        post?: never;
+        /**
+         * Remove Member
+         * @description End the membership of a user.
+         */
+        delete: operations["remove_member"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    /**
-     * Set Member
-     * @description Let a user use a project in a role.
-     */
-    put: operations['set_member'];
-    post?: never;
-    /**
-     * Remove Member
-     * @description End the membership of a user.
-     */
-    delete: operations['remove_member'];
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/v1/activity': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/activity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Activity
+         * @description Requests that changed something, and attempts to sign in, the newest first.
+         */
+        get: operations["list_activity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * List Activity
-     * @description Requests that changed something, and attempts to sign in, the newest first.
-     */
-    get: operations['list_activity'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/v1/download/activity': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/download/activity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Activity
+         * @description All recorded requests as a CSV table, the oldest first.
+         */
+        get: operations["download_activity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * Download Activity
-     * @description All recorded requests as a CSV table, the oldest first.
-     */
-    get: operations['download_activity'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
 }
 export type webhooks = Record<string, never>;
 export interface components {
-  schemas: {
-    /**
-     * AllowLeakage
-     * @description Train although images or groups are in both the training and the test set, which inflates the metrics.
-     */
-    AllowLeakage: {
-      /**
-       * Kind
-       * @description The kind of the object.
-       * @default allow-leakage
-       * @constant
-       */
-      kind: 'allow-leakage';
+    schemas: {
+        /**
+         * AllowLeakage
+         * @description Train although images or groups are in both the training and the test set, which inflates the metrics.
+         */
+        AllowLeakage: {
+            /**
+             * Kind
+             * @description The kind of the object.
+             * @default allow-leakage
+             * @constant
+             */
+            kind: "allow-leakage";
+        };
+        /**
+         * ChooseOther
+         * @description Choose another folder, name or host.
+         */
+        ChooseOther: {
+            /**
+             * Of
+             * @description What to choose: another folder, name or host.
+             * @enum {string}
+             */
+            of: "output" | "name" | "workspace" | "root" | "host";
+            /**
+             * Kind
+             * @description The kind of the object.
+             * @default choose-other
+             * @constant
+             */
+            kind: "choose-other";
+        };
+        /**
+         * CleanCache
+         * @description Clean the cache, or one kind of store; removed data are recomputed when needed.
+         */
+        CleanCache: {
+            /**
+             * Store
+             * @description The kind of store to clean; null: the whole cache.
+             */
+            store?: string | null;
+            /**
+             * Kind
+             * @description The kind of the object.
+             * @default clean-cache
+             * @constant
+             */
+            kind: "clean-cache";
+        };
+        /**
+         * Evaluate
+         * @description Evaluate the classifier of a run.
+         */
+        Evaluate: {
+            /**
+             * Run
+             * @description The folder of the run.
+             */
+            run: string;
+            /**
+             * On Other Images
+             * @description Evaluate on an external test set instead of the test set of the run.
+             * @default false
+             */
+            on_other_images: boolean;
+            /**
+             * Kind
+             * @description The kind of the object.
+             * @default evaluate
+             * @constant
+             */
+            kind: "evaluate";
+        };
+        /**
+         * FieldProblem
+         * @description An error in one part of a request.
+         */
+        FieldProblem: {
+            /**
+             * Field
+             * @description The field of the request.
+             */
+            field: string;
+            /**
+             * Message
+             * @description What is wrong.
+             */
+            message: string;
+            /**
+             * Line
+             * @description Line in the text of the request, from 1.
+             */
+            line?: number | null;
+        };
+        /**
+         * Finish
+         * @description Finish a run with the best epoch so far: calibrate, evaluate and report.
+         */
+        Finish: {
+            /**
+             * Run
+             * @description The folder of the run.
+             */
+            run: string;
+            /**
+             * Kind
+             * @description The kind of the object.
+             * @default finish
+             * @constant
+             */
+            kind: "finish";
+        };
+        /**
+         * GroupBy
+         * @description Group images by a column of the table or by a pattern in their paths.
+         */
+        GroupBy: {
+            /**
+             * Column
+             * @description The column of the table; null: a pattern in the paths.
+             */
+            column?: string | null;
+            /**
+             * Kind
+             * @description The kind of the object.
+             * @default group-by
+             * @constant
+             */
+            kind: "group-by";
+        };
+        /**
+         * ImportWeights
+         * @description Import pretrained weights from a file.
+         */
+        ImportWeights: {
+            /**
+             * Model
+             * @description The network; null: any.
+             */
+            model?: string | null;
+            /**
+             * Kind
+             * @description The kind of the object.
+             * @default import-weights
+             * @constant
+             */
+            kind: "import-weights";
+        };
+        /**
+         * Invitation
+         * @description An invitation, which is shown once.
+         */
+        Invitation: {
+            user: components["schemas"]["User"];
+            /**
+             * Path
+             * @description Path of the page for a password; null: a proxy signs in.
+             */
+            path: string | null;
+        };
+        /**
+         * InvitedUser
+         * @description The user of an invitation.
+         */
+        InvitedUser: {
+            /**
+             * Name
+             * @description Its name.
+             */
+            name: string;
+        };
+        JsonValue: unknown;
+        /**
+         * MadeScriptKey
+         * @description A new key, which is shown once.
+         */
+        MadeScriptKey: {
+            /** @description The key of the recipe, sections with dots: `split.folds`. */
+            key: components["schemas"]["ScriptKey"];
+            /**
+             * Secret
+             * @description For the header `Authorization: Bearer SECRET`.
+             */
+            secret: string;
+        };
+        /**
+         * MapColumn
+         * @description Select a column of the table by its meaning.
+         */
+        MapColumn: {
+            /**
+             * Meaning
+             * @description The meaning of the column.
+             */
+            meaning: string;
+            /**
+             * Kind
+             * @description The kind of the object.
+             * @default map-column
+             * @constant
+             */
+            kind: "map-column";
+        };
+        /**
+         * Member
+         * @description A user who may use a project.
+         */
+        Member: {
+            /** User Id */
+            user_id: string;
+            /**
+             * Name
+             * @description Its name.
+             */
+            name: string;
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "viewer" | "annotator" | "editor";
+        };
+        /**
+         * MemberRole
+         * @description The role of a member.
+         */
+        MemberRole: {
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "viewer" | "annotator" | "editor";
+        };
+        /**
+         * NewPassword
+         * @description A password that an invited user sets.
+         */
+        NewPassword: {
+            /** Password */
+            password: string;
+        };
+        /**
+         * NewProject
+         * @description A new project.
+         */
+        NewProject: {
+            /**
+             * Name
+             * @description Its name.
+             */
+            name: string;
+            /**
+             * Roots
+             * @description Folders of the server whose images the project may read, below the roots of the server. Without them, it reads uploaded images only.
+             */
+            roots?: string[];
+            /**
+             * Max Bytes
+             * @description Limit of its size. null: no limit.
+             */
+            max_bytes?: number | null;
+        };
+        /**
+         * NewScriptKey
+         * @description A name for a new key.
+         */
+        NewScriptKey: {
+            /**
+             * Name
+             * @description Its name.
+             */
+            name: string;
+        };
+        /**
+         * NewUser
+         * @description A new account.
+         */
+        NewUser: {
+            /**
+             * Name
+             * @description With which the user signs in, in lower case.
+             */
+            name: string;
+            /**
+             * Is Admin
+             * @default false
+             */
+            is_admin: boolean;
+        };
+        /**
+         * Page
+         * @description A page of a list.
+         */
+        Page_Request_: {
+            /**
+             * Items
+             * @description The items of this page.
+             */
+            items: components["schemas"]["Request"][];
+            /**
+             * Total
+             * @description Total number of items on all pages.
+             */
+            total: number;
+        };
+        /**
+         * Page
+         * @description A page of a list.
+         */
+        Page_ScriptKey_: {
+            /**
+             * Items
+             * @description The items of this page.
+             */
+            items: components["schemas"]["ScriptKey"][];
+            /**
+             * Total
+             * @description Total number of items on all pages.
+             */
+            total: number;
+        };
+        /**
+         * Page
+         * @description A page of a list.
+         */
+        Page_UsableProject_: {
+            /**
+             * Items
+             * @description The items of this page.
+             */
+            items: components["schemas"]["UsableProject"][];
+            /**
+             * Total
+             * @description Total number of items on all pages.
+             */
+            total: number;
+        };
+        /**
+         * Page
+         * @description A page of a list.
+         */
+        Page_User_: {
+            /**
+             * Items
+             * @description The items of this page.
+             */
+            items: components["schemas"]["User"][];
+            /**
+             * Total
+             * @description Total number of items on all pages.
+             */
+            total: number;
+        };
+        /**
+         * PasswordChange
+         * @description A user's new password.
+         */
+        PasswordChange: {
+            /** Current */
+            current: string;
+            /** New */
+            new: string;
+        };
+        /**
+         * Problem
+         * @description Why a request could not be answered, and what to do about it.
+         */
+        Problem: {
+            /**
+             * Type
+             * Format: uri-reference
+             * @description The address of the section of the help about this code.
+             */
+            type: string;
+            /**
+             * Kind
+             * @description The kind of problem: `bad-recipe`, `leakage-found`, `not-found`, …
+             */
+            kind: string;
+            /**
+             * Code
+             * @description The message. It is stable; its text may change.
+             */
+            code: string;
+            /**
+             * Title
+             * @description What happened, in a sentence.
+             */
+            title: string;
+            /**
+             * Status
+             * @description The status of the response.
+             */
+            status: number;
+            /**
+             * Detail
+             * @description What happened, where, and what to do.
+             */
+            detail: string;
+            /**
+             * File
+             * @description The affected file or folder.
+             */
+            file?: string | null;
+            /**
+             * Do
+             * @description What to do about it.
+             */
+            do?: string | null;
+            /**
+             * Parameters
+             * @description The parameters of the message.
+             */
+            parameters?: {
+                [key: string]: components["schemas"]["JsonValue"];
+            } | null;
+            /**
+             * Remedies
+             * @description What to do as data, such as a recipe key and its value.
+             */
+            remedies?: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["Rescale"] | components["schemas"]["TrustCluster"])[] | null;
+            /**
+             * Errors
+             * @description The parts of the request that are wrong.
+             */
+            errors?: components["schemas"]["FieldProblem"][] | null;
+        };
+        /**
+         * Project
+         * @description A project: a workspace with members.
+         */
+        Project: {
+            /**
+             * Id
+             * @description Its ID.
+             */
+            id: string;
+            /**
+             * Name
+             * @description Its name.
+             */
+            name: string;
+            /**
+             * Roots
+             * @description Folders of the server whose images the project may read.
+             */
+            roots: string[];
+            /**
+             * Max Bytes
+             * @description Limit of the size of its folder. null: no limit.
+             */
+            max_bytes: number | null;
+            /**
+             * Created
+             * @description ISO 8601, UTC.
+             */
+            created: string;
+            /**
+             * Is Removed
+             * @description It is not served. Its folder is kept, and it can be restored.
+             */
+            is_removed: boolean;
+        };
+        /**
+         * Request
+         * @description A request other than reading, or an attempt to sign in.
+         */
+        Request: {
+            /**
+             * Time
+             * @description ISO 8601, UTC.
+             */
+            time: string;
+            /**
+             * User
+             * @description The name of the user at that time. Empty: nobody was signed in.
+             */
+            user: string;
+            /** Project Id */
+            project_id: string | null;
+            /**
+             * Method
+             * @description How the interval was computed.
+             */
+            method: string;
+            /**
+             * Path
+             * @description The path of the file.
+             */
+            path: string;
+            /**
+             * Status
+             * @description Status code of the response; from 400 on, it was refused.
+             */
+            status: number;
+            /**
+             * Address
+             * @description The address of the client.
+             */
+            address: string;
+        };
+        /**
+         * Rescale
+         * @description Rescale the images to the pixel size of the training images.
+         */
+        Rescale: {
+            /**
+             * Kind
+             * @description The kind of the object.
+             * @default rescale
+             * @constant
+             */
+            kind: "rescale";
+        };
+        /**
+         * Resume
+         * @description Resume a stopped run or study.
+         */
+        Resume: {
+            /**
+             * Run
+             * @description The folder of the run.
+             */
+            run: string;
+            /**
+             * Of
+             * @description Whether the folder is that of a run or a study.
+             * @default run
+             * @enum {string}
+             */
+            of: "run" | "study";
+            /**
+             * Kind
+             * @description The kind of the object.
+             * @default resume
+             * @constant
+             */
+            kind: "resume";
+        };
+        /**
+         * ScriptKey
+         * @description A key with which a script sends requests for a user.
+         */
+        ScriptKey: {
+            /**
+             * Id
+             * @description Its ID.
+             */
+            id: string;
+            /**
+             * Name
+             * @description Its name.
+             */
+            name: string;
+            /**
+             * Created
+             * @description ISO 8601, UTC.
+             */
+            created: string;
+        };
+        /**
+         * Set
+         * @description Set a key of the recipe to a value.
+         */
+        Set: {
+            /**
+             * Key
+             * @description The key of the recipe, sections with dots: `split.folds`.
+             */
+            key: string;
+            /**
+             * Value
+             * @description The value, as JSON.
+             */
+            value: unknown;
+            /**
+             * Kind
+             * @description The kind of the object.
+             * @default set
+             * @constant
+             */
+            kind: "set";
+        };
+        /**
+         * ShowModels
+         * @description Show the list of models, or one model.
+         */
+        ShowModels: {
+            /**
+             * Model
+             * @description The network; null: the list of networks.
+             */
+            model?: string | null;
+            /**
+             * Kind
+             * @description The kind of the object.
+             * @default show-models
+             * @constant
+             */
+            kind: "show-models";
+        };
+        /**
+         * SignIn
+         * @description Name and password of a user.
+         */
+        SignIn: {
+            /**
+             * Name
+             * @description Its name.
+             */
+            name: string;
+            /** Password */
+            password: string;
+        };
+        /**
+         * SignedInUser
+         * @description The user who sends the request.
+         */
+        SignedInUser: {
+            /** @description null: nobody is signed in. */
+            user: components["schemas"]["User"] | null;
+            /**
+             * Roots
+             * @description Folders that projects may read. Only administrators see them.
+             */
+            roots: string[];
+        };
+        /**
+         * TrustCluster
+         * @description Join a Ray cluster that requires no token.
+         */
+        TrustCluster: {
+            /**
+             * Kind
+             * @description The kind of the object.
+             * @default trust-cluster
+             * @constant
+             */
+            kind: "trust-cluster";
+        };
+        /**
+         * UsableProject
+         * @description A project and what the user may do in it.
+         */
+        UsableProject: {
+            project: components["schemas"]["Project"];
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "viewer" | "annotator" | "editor";
+            /**
+             * Members
+             * @description Only administrators see them.
+             */
+            members: components["schemas"]["Member"][];
+            /**
+             * N Bytes
+             * @description Size of its folder without the trash; null: not measured yet.
+             */
+            n_bytes: number | null;
+            /**
+             * Is Served
+             * @description Whether it can be opened. If not, the log of the server says why.
+             */
+            is_served: boolean;
+        };
+        /**
+         * User
+         * @description A person with an account.
+         */
+        User: {
+            /**
+             * Id
+             * @description Its ID.
+             */
+            id: string;
+            /**
+             * Name
+             * @description Its name.
+             */
+            name: string;
+            /**
+             * Is Admin
+             * @description May change accounts and projects, and everything in all projects.
+             */
+            is_admin: boolean;
+            /**
+             * Is Active
+             * @description May sign in.
+             */
+            is_active: boolean;
+            /**
+             * Has Password
+             * @description Has set a password. If not, an invitation is open or expired.
+             */
+            has_password: boolean;
+            /**
+             * Has Proxy
+             * @description A reverse proxy signs this user in; there is no password.
+             */
+            has_proxy: boolean;
+            /**
+             * Created
+             * @description ISO 8601, UTC.
+             */
+            created: string;
+        };
+        /**
+         * UserChanges
+         * @description What changes in an account.
+         */
+        UserChanges: {
+            /** Is Admin */
+            is_admin?: boolean | null;
+            /** Is Active */
+            is_active?: boolean | null;
+        };
     };
-    /**
-     * ChooseOther
-     * @description Choose another folder, name or host.
-     */
-    ChooseOther: {
-      /**
-       * Of
-       * @description What to choose: another folder, name or host.
-       * @enum {string}
-       */
-      of: 'output' | 'name' | 'workspace' | 'root' | 'host';
-      /**
-       * Kind
-       * @description The kind of the object.
-       * @default choose-other
-       * @constant
-       */
-      kind: 'choose-other';
+    responses: {
+        /** @description The app requires a token, and the request has none. */
+        Unauthorized: {
+            headers: {
+                /** @description Always `Bearer`. */
+                "WWW-Authenticate"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The server is busy. Repeat the request after some seconds. */
+        Busy: {
+            headers: {
+                /** @description Seconds to wait. */
+                "Retry-After"?: number;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The disk is full, or the quota of the user is used up. */
+        DiskFull: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The error, and what to do about it. */
+        Error: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
     };
-    /**
-     * CleanCache
-     * @description Clean the cache, or one kind of store; removed data are recomputed when needed.
-     */
-    CleanCache: {
-      /**
-       * Store
-       * @description The kind of store to clean; null: the whole cache.
-       */
-      store?: string | null;
-      /**
-       * Kind
-       * @description The kind of the object.
-       * @default clean-cache
-       * @constant
-       */
-      kind: 'clean-cache';
-    };
-    /**
-     * Evaluate
-     * @description Evaluate the classifier of a run.
-     */
-    Evaluate: {
-      /**
-       * Run
-       * @description The folder of the run.
-       */
-      run: string;
-      /**
-       * On Other Images
-       * @description Evaluate on an external test set instead of the test set of the run.
-       * @default false
-       */
-      on_other_images: boolean;
-      /**
-       * Kind
-       * @description The kind of the object.
-       * @default evaluate
-       * @constant
-       */
-      kind: 'evaluate';
-    };
-    /**
-     * FieldProblem
-     * @description An error in one part of a request.
-     */
-    FieldProblem: {
-      /**
-       * Field
-       * @description The field of the request.
-       */
-      field: string;
-      /**
-       * Message
-       * @description What is wrong.
-       */
-      message: string;
-      /**
-       * Line
-       * @description Line in the text of the request, from 1.
-       */
-      line?: number | null;
-    };
-    /**
-     * Finish
-     * @description Finish a run with the best epoch so far: calibrate, evaluate and report.
-     */
-    Finish: {
-      /**
-       * Run
-       * @description The folder of the run.
-       */
-      run: string;
-      /**
-       * Kind
-       * @description The kind of the object.
-       * @default finish
-       * @constant
-       */
-      kind: 'finish';
-    };
-    /**
-     * GroupBy
-     * @description Group images by a column of the table or by a pattern in their paths.
-     */
-    GroupBy: {
-      /**
-       * Column
-       * @description The column of the table; null: a pattern in the paths.
-       */
-      column?: string | null;
-      /**
-       * Kind
-       * @description The kind of the object.
-       * @default group-by
-       * @constant
-       */
-      kind: 'group-by';
-    };
-    /**
-     * ImportWeights
-     * @description Import pretrained weights from a file.
-     */
-    ImportWeights: {
-      /**
-       * Model
-       * @description The network; null: any.
-       */
-      model?: string | null;
-      /**
-       * Kind
-       * @description The kind of the object.
-       * @default import-weights
-       * @constant
-       */
-      kind: 'import-weights';
-    };
-    /**
-     * Invitation
-     * @description An invitation, which is shown once.
-     */
-    Invitation: {
-      user: components['schemas']['User'];
-      /**
-       * Path
-       * @description Path of the page for a password; null: a proxy signs in.
-       */
-      path: string | null;
-    };
-    /**
-     * InvitedUser
-     * @description The user of an invitation.
-     */
-    InvitedUser: {
-      /**
-       * Name
-       * @description Its name.
-       */
-      name: string;
-    };
-    JsonValue: unknown;
-    /**
-     * MadeScriptKey
-     * @description A new key, which is shown once.
-     */
-    MadeScriptKey: {
-      /** @description The key of the recipe, sections with dots: `split.folds`. */
-      key: components['schemas']['ScriptKey'];
-      /**
-       * Secret
-       * @description For the header `Authorization: Bearer SECRET`.
-       */
-      secret: string;
-    };
-    /**
-     * MapColumn
-     * @description Select a column of the table by its meaning.
-     */
-    MapColumn: {
-      /**
-       * Meaning
-       * @description The meaning of the column.
-       */
-      meaning: string;
-      /**
-       * Kind
-       * @description The kind of the object.
-       * @default map-column
-       * @constant
-       */
-      kind: 'map-column';
-    };
-    /**
-     * Member
-     * @description A user who may use a project.
-     */
-    Member: {
-      /** User Id */
-      user_id: string;
-      /**
-       * Name
-       * @description Its name.
-       */
-      name: string;
-      /**
-       * Role
-       * @enum {string}
-       */
-      role: 'viewer' | 'annotator' | 'editor';
-    };
-    /**
-     * MemberRole
-     * @description The role of a member.
-     */
-    MemberRole: {
-      /**
-       * Role
-       * @enum {string}
-       */
-      role: 'viewer' | 'annotator' | 'editor';
-    };
-    /**
-     * NewPassword
-     * @description A password that an invited user sets.
-     */
-    NewPassword: {
-      /** Password */
-      password: string;
-    };
-    /**
-     * NewProject
-     * @description A new project.
-     */
-    NewProject: {
-      /**
-       * Name
-       * @description Its name.
-       */
-      name: string;
-      /**
-       * Roots
-       * @description Folders of the server whose images the project may read, below the roots of the server. Without them, it reads uploaded images only.
-       */
-      roots?: string[];
-      /**
-       * Max Bytes
-       * @description Limit of its size. null: no limit.
-       */
-      max_bytes?: number | null;
-    };
-    /**
-     * NewScriptKey
-     * @description A name for a new key.
-     */
-    NewScriptKey: {
-      /**
-       * Name
-       * @description Its name.
-       */
-      name: string;
-    };
-    /**
-     * NewUser
-     * @description A new account.
-     */
-    NewUser: {
-      /**
-       * Name
-       * @description With which the user signs in, in lower case.
-       */
-      name: string;
-      /**
-       * Is Admin
-       * @default false
-       */
-      is_admin: boolean;
-    };
-    /**
-     * Page
-     * @description A page of a list.
-     */
-    Page_Request_: {
-      /**
-       * Items
-       * @description The items of this page.
-       */
-      items: components['schemas']['Request'][];
-      /**
-       * Total
-       * @description Total number of items on all pages.
-       */
-      total: number;
-    };
-    /**
-     * Page
-     * @description A page of a list.
-     */
-    Page_ScriptKey_: {
-      /**
-       * Items
-       * @description The items of this page.
-       */
-      items: components['schemas']['ScriptKey'][];
-      /**
-       * Total
-       * @description Total number of items on all pages.
-       */
-      total: number;
-    };
-    /**
-     * Page
-     * @description A page of a list.
-     */
-    Page_UsableProject_: {
-      /**
-       * Items
-       * @description The items of this page.
-       */
-      items: components['schemas']['UsableProject'][];
-      /**
-       * Total
-       * @description Total number of items on all pages.
-       */
-      total: number;
-    };
-    /**
-     * Page
-     * @description A page of a list.
-     */
-    Page_User_: {
-      /**
-       * Items
-       * @description The items of this page.
-       */
-      items: components['schemas']['User'][];
-      /**
-       * Total
-       * @description Total number of items on all pages.
-       */
-      total: number;
-    };
-    /**
-     * PasswordChange
-     * @description A user's new password.
-     */
-    PasswordChange: {
-      /** Current */
-      current: string;
-      /** New */
-      new: string;
-    };
-    /**
-     * Problem
-     * @description Why a request could not be answered, and what to do about it.
-     */
-    Problem: {
-      /**
-       * Type
-       * Format: uri-reference
-       * @description The address of the section of the help about this code.
-       */
-      type: string;
-      /**
-       * Kind
-       * @description The kind of problem: `bad-recipe`, `leakage-found`, `not-found`, …
-       */
-      kind: string;
-      /**
-       * Code
-       * @description The message. It is stable; its text may change.
-       */
-      code: string;
-      /**
-       * Title
-       * @description What happened, in a sentence.
-       */
-      title: string;
-      /**
-       * Status
-       * @description The status of the response.
-       */
-      status: number;
-      /**
-       * Detail
-       * @description What happened, where, and what to do.
-       */
-      detail: string;
-      /**
-       * File
-       * @description The affected file or folder.
-       */
-      file?: string | null;
-      /**
-       * Do
-       * @description What to do about it.
-       */
-      do?: string | null;
-      /**
-       * Parameters
-       * @description The parameters of the message.
-       */
-      parameters?: {
-        [key: string]: components['schemas']['JsonValue'];
-      } | null;
-      /**
-       * Remedies
-       * @description What to do as data, such as a recipe key and its value.
-       */
-      remedies?:
-        | (
-            | components['schemas']['Set']
-            | components['schemas']['AllowLeakage']
-            | components['schemas']['GroupBy']
-            | components['schemas']['MapColumn']
-            | components['schemas']['Resume']
-            | components['schemas']['Evaluate']
-            | components['schemas']['Finish']
-            | components['schemas']['ImportWeights']
-            | components['schemas']['ShowModels']
-            | components['schemas']['CleanCache']
-            | components['schemas']['ChooseOther']
-            | components['schemas']['Rescale']
-            | components['schemas']['TrustCluster']
-          )[]
-        | null;
-      /**
-       * Errors
-       * @description The parts of the request that are wrong.
-       */
-      errors?: components['schemas']['FieldProblem'][] | null;
-    };
-    /**
-     * Project
-     * @description A project: a workspace with members.
-     */
-    Project: {
-      /**
-       * Id
-       * @description Its ID.
-       */
-      id: string;
-      /**
-       * Name
-       * @description Its name.
-       */
-      name: string;
-      /**
-       * Roots
-       * @description Folders of the server whose images the project may read.
-       */
-      roots: string[];
-      /**
-       * Max Bytes
-       * @description Limit of the size of its folder. null: no limit.
-       */
-      max_bytes: number | null;
-      /**
-       * Created
-       * @description ISO 8601, UTC.
-       */
-      created: string;
-      /**
-       * Is Removed
-       * @description It is not served. Its folder is kept, and it can be restored.
-       */
-      is_removed: boolean;
-    };
-    /**
-     * Request
-     * @description A request other than reading, or an attempt to sign in.
-     */
-    Request: {
-      /**
-       * Time
-       * @description ISO 8601, UTC.
-       */
-      time: string;
-      /**
-       * User
-       * @description The name of the user at that time. Empty: nobody was signed in.
-       */
-      user: string;
-      /** Project Id */
-      project_id: string | null;
-      /**
-       * Method
-       * @description How the interval was computed.
-       */
-      method: string;
-      /**
-       * Path
-       * @description The path of the file.
-       */
-      path: string;
-      /**
-       * Status
-       * @description Status code of the response; from 400 on, it was refused.
-       */
-      status: number;
-      /**
-       * Address
-       * @description The address of the client.
-       */
-      address: string;
-    };
-    /**
-     * Rescale
-     * @description Rescale the images to the pixel size of the training images.
-     */
-    Rescale: {
-      /**
-       * Kind
-       * @description The kind of the object.
-       * @default rescale
-       * @constant
-       */
-      kind: 'rescale';
-    };
-    /**
-     * Resume
-     * @description Resume a stopped run or study.
-     */
-    Resume: {
-      /**
-       * Run
-       * @description The folder of the run.
-       */
-      run: string;
-      /**
-       * Of
-       * @description Whether the folder is that of a run or a study.
-       * @default run
-       * @enum {string}
-       */
-      of: 'run' | 'study';
-      /**
-       * Kind
-       * @description The kind of the object.
-       * @default resume
-       * @constant
-       */
-      kind: 'resume';
-    };
-    /**
-     * ScriptKey
-     * @description A key with which a script sends requests for a user.
-     */
-    ScriptKey: {
-      /**
-       * Id
-       * @description Its ID.
-       */
-      id: string;
-      /**
-       * Name
-       * @description Its name.
-       */
-      name: string;
-      /**
-       * Created
-       * @description ISO 8601, UTC.
-       */
-      created: string;
-    };
-    /**
-     * Set
-     * @description Set a key of the recipe to a value.
-     */
-    Set: {
-      /**
-       * Key
-       * @description The key of the recipe, sections with dots: `split.folds`.
-       */
-      key: string;
-      /**
-       * Value
-       * @description The value, as JSON.
-       */
-      value: unknown;
-      /**
-       * Kind
-       * @description The kind of the object.
-       * @default set
-       * @constant
-       */
-      kind: 'set';
-    };
-    /**
-     * ShowModels
-     * @description Show the list of models, or one model.
-     */
-    ShowModels: {
-      /**
-       * Model
-       * @description The network; null: the list of networks.
-       */
-      model?: string | null;
-      /**
-       * Kind
-       * @description The kind of the object.
-       * @default show-models
-       * @constant
-       */
-      kind: 'show-models';
-    };
-    /**
-     * SignIn
-     * @description Name and password of a user.
-     */
-    SignIn: {
-      /**
-       * Name
-       * @description Its name.
-       */
-      name: string;
-      /** Password */
-      password: string;
-    };
-    /**
-     * SignedInUser
-     * @description The user who sends the request.
-     */
-    SignedInUser: {
-      /** @description null: nobody is signed in. */
-      user: components['schemas']['User'] | null;
-      /**
-       * Roots
-       * @description Folders that projects may read. Only administrators see them.
-       */
-      roots: string[];
-    };
-    /**
-     * TrustCluster
-     * @description Join a Ray cluster that requires no token.
-     */
-    TrustCluster: {
-      /**
-       * Kind
-       * @description The kind of the object.
-       * @default trust-cluster
-       * @constant
-       */
-      kind: 'trust-cluster';
-    };
-    /**
-     * UsableProject
-     * @description A project and what the user may do in it.
-     */
-    UsableProject: {
-      project: components['schemas']['Project'];
-      /**
-       * Role
-       * @enum {string}
-       */
-      role: 'viewer' | 'annotator' | 'editor';
-      /**
-       * Members
-       * @description Only administrators see them.
-       */
-      members: components['schemas']['Member'][];
-      /**
-       * N Bytes
-       * @description Size of its folder without the trash; null: not measured yet.
-       */
-      n_bytes: number | null;
-      /**
-       * Is Served
-       * @description Whether it can be opened. If not, the log of the server says why.
-       */
-      is_served: boolean;
-    };
-    /**
-     * User
-     * @description A person with an account.
-     */
-    User: {
-      /**
-       * Id
-       * @description Its ID.
-       */
-      id: string;
-      /**
-       * Name
-       * @description Its name.
-       */
-      name: string;
-      /**
-       * Is Admin
-       * @description May change accounts and projects, and everything in all projects.
-       */
-      is_admin: boolean;
-      /**
-       * Is Active
-       * @description May sign in.
-       */
-      is_active: boolean;
-      /**
-       * Has Password
-       * @description Has set a password. If not, an invitation is open or expired.
-       */
-      has_password: boolean;
-      /**
-       * Has Proxy
-       * @description A reverse proxy signs this user in; there is no password.
-       */
-      has_proxy: boolean;
-      /**
-       * Created
-       * @description ISO 8601, UTC.
-       */
-      created: string;
-    };
-    /**
-     * UserChanges
-     * @description What changes in an account.
-     */
-    UserChanges: {
-      /** Is Admin */
-      is_admin?: boolean | null;
-      /** Is Active */
-      is_active?: boolean | null;
-    };
-  };
-  responses: {
-    /** @description The app requires a token, and the request has none. */
-    Unauthorized: {
-      headers: {
-        /** @description Always `Bearer`. */
-        'WWW-Authenticate'?: string;
-        [name: string]: unknown;
-      };
-      content: {
-        'application/problem+json': components['schemas']['Problem'];
-      };
-    };
-    /** @description The server is busy. Repeat the request after some seconds. */
-    Busy: {
-      headers: {
-        /** @description Seconds to wait. */
-        'Retry-After'?: number;
-        [name: string]: unknown;
-      };
-      content: {
-        'application/problem+json': components['schemas']['Problem'];
-      };
-    };
-    /** @description The disk is full, or the quota of the user is used up. */
-    DiskFull: {
-      headers: {
-        [name: string]: unknown;
-      };
-      content: {
-        'application/problem+json': components['schemas']['Problem'];
-      };
-    };
-    /** @description The error, and what to do about it. */
-    Error: {
-      headers: {
-        [name: string]: unknown;
-      };
-      content: {
-        'application/problem+json': components['schemas']['Problem'];
-      };
-    };
-  };
-  parameters: never;
-  requestBodies: never;
-  headers: never;
-  pathItems: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
 }
 export type $defs = Record<string, never>;
 export interface operations {
-  get_session: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    get_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedInUser"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
     };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
+    sign_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
-        content: {
-          'application/json': components['schemas']['SignedInUser'];
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignIn"];
+            };
         };
-      };
-      401: components['responses']['Unauthorized'];
-      503: components['responses']['Busy'];
-      default: components['responses']['Error'];
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedInUser"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
     };
-  };
-  sign_in: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    sign_out: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
     };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['SignIn'];
-      };
+    get_invitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                invitation: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitedUser"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
     };
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
+    accept_invitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                invitation: string;
+            };
+            cookie?: never;
         };
-        content: {
-          'application/json': components['schemas']['SignedInUser'];
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPassword"];
+            };
         };
-      };
-      401: components['responses']['Unauthorized'];
-      /** @description The request is not valid; `title` and `do` say why. */
-      422: {
-        headers: {
-          [name: string]: unknown;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedInUser"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      503: components['responses']['Busy'];
-      507: components['responses']['DiskFull'];
-      default: components['responses']['Error'];
     };
-  };
-  sign_out: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    change_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
     };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      204: {
-        headers: {
-          [name: string]: unknown;
+    list_script_keys: {
+        parameters: {
+            query?: {
+                /** @description The number of items to skip. */
+                offset?: number;
+                /** @description The largest number of items to return. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
-        content?: never;
-      };
-      401: components['responses']['Unauthorized'];
-      503: components['responses']['Busy'];
-      507: components['responses']['DiskFull'];
-      default: components['responses']['Error'];
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ScriptKey_"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
     };
-  };
-  get_invitation: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        invitation: string;
-      };
-      cookie?: never;
+    create_script_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewScriptKey"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MadeScriptKey"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
     };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
+    remove_script_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+            };
+            cookie?: never;
         };
-        content: {
-          'application/json': components['schemas']['InvitedUser'];
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
-      };
-      401: components['responses']['Unauthorized'];
-      /** @description Nothing has this ID. */
-      404: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      /** @description Validation Error */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      503: components['responses']['Busy'];
-      default: components['responses']['Error'];
     };
-  };
-  accept_invitation: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        invitation: string;
-      };
-      cookie?: never;
+    list_users: {
+        parameters: {
+            query?: {
+                /** @description The number of items to skip. */
+                offset?: number;
+                /** @description The largest number of items to return. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_User_"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description The role of the user does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
     };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['NewPassword'];
-      };
+    create_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewUser"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invitation"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description The role of the user does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
     };
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
+    remove_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
         };
-        content: {
-          'application/json': components['schemas']['SignedInUser'];
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description The role of the user does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
-      };
-      401: components['responses']['Unauthorized'];
-      /** @description Nothing has this ID. */
-      404: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The request is not valid; `title` and `do` say why. */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      503: components['responses']['Busy'];
-      507: components['responses']['DiskFull'];
-      default: components['responses']['Error'];
     };
-  };
-  change_password: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    change_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description The role of the user does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
     };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['PasswordChange'];
-      };
+    create_invitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invitation"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description The role of the user does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
     };
-    responses: {
-      /** @description Successful Response */
-      204: {
-        headers: {
-          [name: string]: unknown;
+    list_projects: {
+        parameters: {
+            query?: {
+                /** @description The number of items to skip. */
+                offset?: number;
+                /** @description The largest number of items to return. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
-        content?: never;
-      };
-      401: components['responses']['Unauthorized'];
-      /** @description The request is not valid; `title` and `do` say why. */
-      422: {
-        headers: {
-          [name: string]: unknown;
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_UsableProject_"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      503: components['responses']['Busy'];
-      507: components['responses']['DiskFull'];
-      default: components['responses']['Error'];
     };
-  };
-  list_script_keys: {
-    parameters: {
-      query?: {
-        /** @description The number of items to skip. */
-        offset?: number;
-        /** @description The largest number of items to return. */
-        limit?: number;
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
+    create_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewProject"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsableProject"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description The role of the user does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
     };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
+    change_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
         };
-        content: {
-          'application/json': components['schemas']['Page_ScriptKey_'];
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewProject"];
+            };
         };
-      };
-      401: components['responses']['Unauthorized'];
-      /** @description Validation Error */
-      422: {
-        headers: {
-          [name: string]: unknown;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsableProject"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description The role of the user does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      503: components['responses']['Busy'];
-      default: components['responses']['Error'];
     };
-  };
-  create_script_key: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    remove_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description The role of the user does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
     };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['NewScriptKey'];
-      };
+    restore_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsableProject"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description The role of the user does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
     };
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
+    set_member: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+                user_id: string;
+            };
+            cookie?: never;
         };
-        content: {
-          'application/json': components['schemas']['MadeScriptKey'];
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MemberRole"];
+            };
         };
-      };
-      401: components['responses']['Unauthorized'];
-      /** @description The request is not valid; `title` and `do` say why. */
-      422: {
-        headers: {
-          [name: string]: unknown;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description The role of the user does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
         };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      503: components['responses']['Busy'];
-      507: components['responses']['DiskFull'];
-      default: components['responses']['Error'];
     };
-  };
-  remove_script_key: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        key_id: string;
-      };
-      cookie?: never;
+    remove_member: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description The role of the user does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
     };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      204: {
-        headers: {
-          [name: string]: unknown;
+    list_activity: {
+        parameters: {
+            query?: {
+                /** @description The number of items to skip. */
+                offset?: number;
+                /** @description The largest number of items to return. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
-        content?: never;
-      };
-      401: components['responses']['Unauthorized'];
-      /** @description Nothing has this ID. */
-      404: {
-        headers: {
-          [name: string]: unknown;
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Request_"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description The role of the user does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
         };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      /** @description Validation Error */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      503: components['responses']['Busy'];
-      507: components['responses']['DiskFull'];
-      default: components['responses']['Error'];
     };
-  };
-  list_users: {
-    parameters: {
-      query?: {
-        /** @description The number of items to skip. */
-        offset?: number;
-        /** @description The largest number of items to return. */
-        limit?: number;
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
+    download_activity: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The table. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description The role of the user does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
     };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Page_User_'];
-        };
-      };
-      401: components['responses']['Unauthorized'];
-      /** @description The role of the user does not allow this. */
-      403: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      /** @description Validation Error */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      503: components['responses']['Busy'];
-      default: components['responses']['Error'];
-    };
-  };
-  create_user: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['NewUser'];
-      };
-    };
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Invitation'];
-        };
-      };
-      401: components['responses']['Unauthorized'];
-      /** @description The role of the user does not allow this. */
-      403: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      /** @description This is not possible in the current state. */
-      409: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The request is not valid; `title` and `do` say why. */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      503: components['responses']['Busy'];
-      507: components['responses']['DiskFull'];
-      default: components['responses']['Error'];
-    };
-  };
-  remove_user: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        user_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      204: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      401: components['responses']['Unauthorized'];
-      /** @description The role of the user does not allow this. */
-      403: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      /** @description Nothing has this ID. */
-      404: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      /** @description This is not possible in the current state. */
-      409: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      /** @description Validation Error */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      503: components['responses']['Busy'];
-      507: components['responses']['DiskFull'];
-      default: components['responses']['Error'];
-    };
-  };
-  change_user: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        user_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['UserChanges'];
-      };
-    };
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['User'];
-        };
-      };
-      401: components['responses']['Unauthorized'];
-      /** @description The role of the user does not allow this. */
-      403: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      /** @description Nothing has this ID. */
-      404: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      /** @description This is not possible in the current state. */
-      409: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      /** @description Validation Error */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      503: components['responses']['Busy'];
-      507: components['responses']['DiskFull'];
-      default: components['responses']['Error'];
-    };
-  };
-  create_invitation: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        user_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Invitation'];
-        };
-      };
-      401: components['responses']['Unauthorized'];
-      /** @description The role of the user does not allow this. */
-      403: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      /** @description Nothing has this ID. */
-      404: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      /** @description This is not possible in the current state. */
-      409: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      /** @description Validation Error */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      503: components['responses']['Busy'];
-      507: components['responses']['DiskFull'];
-      default: components['responses']['Error'];
-    };
-  };
-  list_projects: {
-    parameters: {
-      query?: {
-        /** @description The number of items to skip. */
-        offset?: number;
-        /** @description The largest number of items to return. */
-        limit?: number;
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Page_UsableProject_'];
-        };
-      };
-      401: components['responses']['Unauthorized'];
-      /** @description Validation Error */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      503: components['responses']['Busy'];
-      default: components['responses']['Error'];
-    };
-  };
-  create_project: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['NewProject'];
-      };
-    };
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['UsableProject'];
-        };
-      };
-      401: components['responses']['Unauthorized'];
-      /** @description The role of the user does not allow this. */
-      403: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The request is not valid; `title` and `do` say why. */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      503: components['responses']['Busy'];
-      507: components['responses']['DiskFull'];
-      default: components['responses']['Error'];
-    };
-  };
-  change_project: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        project_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['NewProject'];
-      };
-    };
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['UsableProject'];
-        };
-      };
-      401: components['responses']['Unauthorized'];
-      /** @description The role of the user does not allow this. */
-      403: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      /** @description Nothing has this ID. */
-      404: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The request is not valid; `title` and `do` say why. */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      503: components['responses']['Busy'];
-      507: components['responses']['DiskFull'];
-      default: components['responses']['Error'];
-    };
-  };
-  remove_project: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        project_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      204: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      401: components['responses']['Unauthorized'];
-      /** @description The role of the user does not allow this. */
-      403: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      /** @description Nothing has this ID. */
-      404: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      /** @description Validation Error */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      503: components['responses']['Busy'];
-      507: components['responses']['DiskFull'];
-      default: components['responses']['Error'];
-    };
-  };
-  restore_project: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        project_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['UsableProject'];
-        };
-      };
-      401: components['responses']['Unauthorized'];
-      /** @description The role of the user does not allow this. */
-      403: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      /** @description Nothing has this ID. */
-      404: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      /** @description Validation Error */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      503: components['responses']['Busy'];
-      507: components['responses']['DiskFull'];
-      default: components['responses']['Error'];
-    };
-  };
-  set_member: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        project_id: string;
-        user_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['MemberRole'];
-      };
-    };
-    responses: {
-      /** @description Successful Response */
-      204: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      401: components['responses']['Unauthorized'];
-      /** @description The role of the user does not allow this. */
-      403: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      /** @description Nothing has this ID. */
-      404: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The request is not valid; `title` and `do` say why. */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      503: components['responses']['Busy'];
-      507: components['responses']['DiskFull'];
-      default: components['responses']['Error'];
-    };
-  };
-  remove_member: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        project_id: string;
-        user_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      204: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      401: components['responses']['Unauthorized'];
-      /** @description The role of the user does not allow this. */
-      403: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      /** @description Nothing has this ID. */
-      404: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      /** @description Validation Error */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      503: components['responses']['Busy'];
-      507: components['responses']['DiskFull'];
-      default: components['responses']['Error'];
-    };
-  };
-  list_activity: {
-    parameters: {
-      query?: {
-        /** @description The number of items to skip. */
-        offset?: number;
-        /** @description The largest number of items to return. */
-        limit?: number;
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Page_Request_'];
-        };
-      };
-      401: components['responses']['Unauthorized'];
-      /** @description The role of the user does not allow this. */
-      403: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The request is not valid; `title` and `do` say why. */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      503: components['responses']['Busy'];
-      default: components['responses']['Error'];
-    };
-  };
-  download_activity: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description The table. */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'text/csv': string;
-        };
-      };
-      401: components['responses']['Unauthorized'];
-      /** @description The role of the user does not allow this. */
-      403: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-        };
-      };
-      503: components['responses']['Busy'];
-      default: components['responses']['Error'];
-    };
-  };
 }
