@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 Kind = Literal["session", "invitation", "script"]
 MIN_PASSWORD = 10
+SESSION_DAYS = 30
 MAX_PASSWORD = 1_000
-_DAYS: dict[Kind, int | None] = {"session": 30, "invitation": 7, "script": None}
+_DAYS: dict[Kind, int | None] = {"session": SESSION_DAYS, "invitation": 7, "script": None}
 _NAME = re.compile(r"[^\s/\\:,;\"'<>|`\x00-\x1f]{1,64}")
 
 

@@ -13,6 +13,7 @@ from coverslip.accounts.projects import Project
 from coverslip.accounts.server import AccountServer
 from coverslip.accounts.users import ScriptKey, User
 from coverslip.app.files import TABLE
+from coverslip.app.guard import SAFE_METHODS
 from coverslip.app.project_apps import ProjectApps
 from coverslip.app.requests import Paged, api_router, from_app
 from coverslip.app.schemas.accounts import (
@@ -31,7 +32,7 @@ from coverslip.app.schemas.accounts import (
     UserChanges,
 )
 from coverslip.app.schemas.system import problems
-from coverslip.app.users import IS_SCRIPT, SAFE_METHODS, SESSION_SECONDS, USER, cookie_of
+from coverslip.app.users import IS_SCRIPT, USER, cookie_of
 from coverslip.errors import Forbidden, NotSignedIn
 from coverslip.workspace.jobs.downloads import disposition
 from coverslip.workspace.store.rows import Page
@@ -262,7 +263,7 @@ def _set_cookie(request: Request, response: Response, secret: str) -> None:
     response.set_cookie(
         name,
         secret,
-        max_age=SESSION_SECONDS,
+        max_age=users.SESSION_DAYS * 24 * 3600,
         path=_cookie_path(request),
         httponly=True,
         samesite="lax",

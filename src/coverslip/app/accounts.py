@@ -27,13 +27,13 @@ from coverslip.accounts.users import User
 from coverslip.app.account_routes import router
 from coverslip.app.compression import LEVEL, Compression
 from coverslip.app.files import add_pages
-from coverslip.app.guard import PORT, BodyLimit, BriefWaits, Door, Guard
+from coverslip.app.guard import PORT, SAFE_METHODS, BodyLimit, BriefWaits, Door, Guard
 from coverslip.app.problems import add_problem_handlers, logged_to, problem
 from coverslip.app.project_apps import ProjectApps
 from coverslip.app.requests import API, add_routes, as_text
 from coverslip.app.schemas.descriptions import describe_fields
 from coverslip.app.server import address_of, bound_socket, names_of, outer_name, runner_of
-from coverslip.app.users import IS_FULL, IS_SCRIPT, PROJECT, ROLE, SAFE_METHODS, USER, cookie_of
+from coverslip.app.users import IS_FULL, IS_SCRIPT, PROJECT, ROLE, USER, cookie_of
 from coverslip.errors import CoverslipError, NotFound
 from coverslip.messages import failure
 from coverslip.workspace.store.authors import acting_as

@@ -191,7 +191,7 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _TRUSTED_SITES = (None, "same-origin", "none")  # none: typed by the user; no header: a program such as curl
 _TOKEN = "token"  # noqa: S105 - the name of a field
 _COOKIE_SECONDS = 30 * 24 * 3600
@@ -334,7 +334,7 @@ class Guard:
 def _follows_a_link(scope: Scope, headers: Headers) -> bool:
     """Return whether the request follows a link on another site. That site cannot read the page that opens."""
     return (
-        scope.get("method") in _SAFE_METHODS
+        scope.get("method") in SAFE_METHODS
         and headers.get("sec-fetch-mode") == "navigate"
         and headers.get("sec-fetch-dest") == "document"
     )

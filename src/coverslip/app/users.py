@@ -4,10 +4,10 @@ Without accounts, the user of the app may do everything.
 """
 
 from fastapi import Request
-from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from coverslip.accounts.projects import ROLES, Role
+from coverslip.app.guard import PORT, SAFE_METHODS
 from coverslip.errors import DiskFull, Forbidden
 
 # Keys in the scope of a request to a server with accounts:
@@ -16,9 +16,6 @@ ROLE = "coverslip.role"  # of the user in the project of the address
 PROJECT = "coverslip.project"  # the project of the address
 IS_FULL = "coverslip.is_full"  # whether this project has reached its limit
 IS_SCRIPT = "coverslip.is_script"  # whether the key of a script was sent, not that of a session
-_PORT = 8765  # if the server does not tell its own
-SESSION_SECONDS = 30 * 24 * 3600
-SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 # Routes whose role does not follow from their method, by name. They change nothing that is shown to others:
 _VIEWER = frozenset(
     {
@@ -85,10 +82,10 @@ def check_role(request: Request) -> None:
         Forbidden: the role of the user does not suffice.
         DiskFull: the project has reached its limit, and the route writes much.
     """
-    needed = needed_role(request.method, request.scope["route"].name)
+    name = request.scope["route"].name
+    needed = needed_role(request.method, name)
     if ROLES.index(role_of(request)) < ROLES.index(needed):
         raise Forbidden("role-too-low", role=role_of(request), needed=needed)
-    name = request.scope["route"].name
     if request.scope.get(IS_FULL) and (name.startswith("create_") or name in _WRITES_MUCH):
         raise DiskFull("project-full")
 
@@ -96,6 +93,5 @@ def check_role(request: Request) -> None:
 def cookie_of(scope: Scope) -> tuple[str, str | None]:
     """Return the name of the session cookie of this server, and its value in a request."""
     # Cookies ignore ports. Two servers of one computer need different names.
-    name = f"coverslip-session-{(scope.get('server') or ('', _PORT))[1]}"
-    pairs = (pair.strip().partition("=") for line in Headers(scope=scope).getlist("cookie") for pair in line.split(";"))
-    return name, next((value for key, _, value in pairs if key == name), None)
+    name = f"coverslip-session-{(scope.get('server') or ('', PORT))[1]}"
+    return name, Request(scope).cookies.get(name)
