@@ -108,8 +108,24 @@ def test_from_sample_images_to_a_table_of_predictions(
     page.wait_for_url("**/datasets/samples")
     page.get_by_role("heading", name=f"{len(drawn.slides)} groups").wait_for(timeout=JOB_MS)
     page.get_by_text("neutrophil").first.wait_for()
+    guide = page.get_by_role("region", name="First steps")
+    guide.get_by_text("Step 1 of 7").wait_for()
+    for step, tab in ((2, "checks"), (3, "classes#groups")):
+        guide.get_by_role("link", name="Next").click()
+        guide.get_by_text(f"Step {step} of 7").wait_for()
+        assert page.url.endswith(f"/datasets/samples?tab={tab}")
+    explain = page.get_by_role("button", name="Explain: group, data leakage")
+    explain.click()
+    page.get_by_text("images of one patient, slide or well").wait_for()
+    page.keyboard.press("Escape")
+    guide.get_by_role("link", name="Back").click()
+    guide.get_by_text("Step 2 of 7").wait_for()
+    page.goto(f"{app.address}/studies")  # a page without a step; the guide remembers its place
+    guide.get_by_role("link", name="Go to this step").click()
+    page.wait_for_url("**/datasets/samples?tab=checks")
     train_by_clicks(page, "My first")
     page.get_by_role("heading", name="My first", level=1).wait_for()
+    guide.get_by_text("Step 5 of 7").wait_for()
     check_numbers(page, app)
     new = app.workspace / "samples" / "new"
     names = {file.name for file in new.glob("*.png")}
@@ -117,6 +133,11 @@ def test_from_sample_images_to_a_table_of_predictions(
     assert {Path(row["path"]).name for row in table} == names
     assert len(table) == len(names)
     assert [row["decision"] for row in table if not row["predicted"]] == ["unreadable"]  # one file is cut off
+    guide.get_by_text("Step 7 of 7").wait_for()
+    guide.get_by_role("button", name="Finish").click()
+    page.reload()
+    page.get_by_role("heading", level=1).wait_for()
+    assert not guide.is_visible()
 
 
 @pytest.mark.exhaustive

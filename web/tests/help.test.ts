@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import { definitionsOf } from '../src/features/help/glossary';
+import glossary from '../../docs/glossary.md?raw';
 import { addressOf, anchorOf, htmlOf } from '../src/features/help/markdown';
 
 const pages = ['app', 'numbers'];
@@ -29,4 +31,20 @@ test('links and emphasis can contain code, code contains no Markdown', () => {
     '<p>See <a href="help/numbers#x"><code>un&lt;b&gt;</code> here</a>, ' +
       '<strong><code>a</code> and <code>b</code></strong>, <code>[c](d) *e*</code> and <em>f</em>.</p>',
   );
+});
+
+test('every term that a page explains is in the glossary', () => {
+  const definitions = definitionsOf(glossary);
+  expect(definitions.get('temperature')).toBe('number by which calibration divides the logits');
+  expect(definitions.get('class weights')).toContain('<code>class_weights</code>');
+  const sources = Object.values(
+    import.meta.glob<string>('../src/**/*.svelte', { query: '?raw', import: 'default', eager: true }),
+  );
+  const named = sources.flatMap((source) =>
+    [...source.matchAll(/<Terms of=\{\[([^\]]+)\]|@render part\([^[]*\[([^\]]+)\]/g)].flatMap(
+      ([, terms, ofPart]) => [...(terms ?? ofPart ?? '').matchAll(/'([^']+)'/g)].map(([, name]) => name!),
+    ),
+  );
+  expect(named.length).toBeGreaterThan(20);
+  expect(named.filter((name) => !definitions.get(name))).toEqual([]);
 });

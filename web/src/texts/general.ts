@@ -39,6 +39,7 @@ export const general = {
       install: 'Installation',
     },
   },
+  terms: { explain: (names: string) => `Explain: ${names}`, glossary: 'Glossary' },
   theme: { label: 'Colors', auto: 'Theme: system', light: 'Theme: light', dark: 'Theme: dark' },
   loading: 'Loading …',
   findClass: (n: number) => `Find a class (${count(n)} classes)`,

@@ -3,9 +3,10 @@ import { accounts } from './accounts';
 import { datasets } from './datasets';
 import { fields } from './fields';
 import { general } from './general';
+import { guide } from './guide';
 import { predict } from './predict';
 import { runs } from './runs';
 import { studies } from './studies';
 import { train } from './train';
 
-export const texts = { general, accounts, datasets, fields, runs, studies, train, predict };
+export const texts = { general, accounts, datasets, fields, guide, runs, studies, train, predict };

@@ -28,7 +28,7 @@ export function addressOf(target: string, page: string, pages: readonly string[]
 
 type LinkTo = (target: string) => string | null;
 
-function inline(text: string, linkTo: LinkTo): string {
+export function inline(text: string, linkTo: LinkTo): string {
   // Code contains no Markdown. It is replaced by placeholders first, because links and emphasis can contain
   // code.
   const codes: string[] = [];
@@ -43,7 +43,7 @@ function inline(text: string, linkTo: LinkTo): string {
     .replace(/\0(\d+)\0/g, (_, k: string) => `<code>${escaped(codes[Number(k)] ?? '')}</code>`);
 }
 
-const cellsOf = (line: string) =>
+export const cellsOf = (line: string) =>
   line
     .trim()
     .replace(/^\||\|$/g, '')
