@@ -57,7 +57,7 @@ export const general: Texts['general'] = {
     when: (time) => `gelöscht: ${time}`,
     kinds: {
       train: 'Training',
-      evaluate: 'Auswertung',
+      evaluate: 'Evaluation',
       export: 'Export',
       predict: 'Vorhersage',
       study: 'Studie',
