@@ -1,1 +1,13 @@
-export { texts } from '../en';
+import type { Texts } from '../index';
+import { accounts } from './accounts';
+import { counts } from './counts';
+import { datasets } from './datasets';
+import { fields } from './fields';
+import { general } from './general';
+import { predict } from './predict';
+import { remedies } from './remedies';
+import { runs } from './runs';
+import { studies } from './studies';
+import { train } from './train';
+
+export const texts: Texts = { general, accounts, counts, datasets, fields, runs, studies, train, predict, remedies };
