@@ -393,7 +393,7 @@ export const results: typeof english = {
     help: 'Hilfe zu den Formaten und ihrem Einsatz',
     list: 'Exporte',
     columns: {
-      state: 'Zustand',
+      state: 'Status',
       verification: 'Übereinstimmung mit dem Klassifikator',
       size: 'Größe',
       created: 'Gestartet',
@@ -456,7 +456,7 @@ export const results: typeof english = {
       'Der Klassifikator wurde mit diesem Datensatz trainiert. Diese Evaluation zeigt nicht, wie gut er generalisiert.',
     columns: {
       name: 'Datensatz',
-      state: 'Zustand',
+      state: 'Status',
       n: 'Bilder',
       headline: 'Ergebnis',
       created: 'Gestartet',

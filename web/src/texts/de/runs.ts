@@ -35,7 +35,7 @@ export const runs: Texts['runs'] = {
     name: 'Training',
     examples: 'Beispielbilder',
     model: 'Netz',
-    state: 'Zustand',
+    state: 'Status',
     headline: 'Ergebnis auf Testbildern',
     curve: 'F1 (Validierung)',
     created: 'Gestartet',

@@ -16,7 +16,7 @@ export const studies: Texts['studies'] = {
   trainings: counts.trainings,
   columns: {
     name: 'Studie',
-    state: 'Zustand',
+    state: 'Status',
     done: 'Trainings',
     created: 'Angelegt',
     actions: 'Aktionen',
