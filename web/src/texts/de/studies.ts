@@ -70,7 +70,7 @@ export const studies: Texts['studies'] = {
   cellStates: {
     done: 'fertig',
     failed: 'fehlgeschlagen',
-    running: 'trainiert',
+    running: 'läuft',
     stopped: 'angehalten',
     'not begun': 'nicht gestartet',
   },
