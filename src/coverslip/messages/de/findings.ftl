@@ -63,12 +63,12 @@ finding-conflicting-labels = { $n ->
     .do = Entscheiden Sie, welches Label richtig ist.
 
 finding-duplicates = { $n_images ->
-        [one] { $n_images } Bild
-       *[other] { $n_images } Bilder
+        [one] Dieselben Pixel wie ein anderes Bild hat { $n_images } Bild
+       *[other] Dieselben Pixel wie ein anderes Bild haben { $n_images } Bilder
     } in { $n_clusters ->
-        [one] { $n_clusters } Cluster
-       *[other] { $n_clusters } Clustern
-    } mit denselben Pixeln wie ein anderes Bild.
+        [one] { $n_clusters } Cluster.
+       *[other] { $n_clusters } Clustern.
+    }
     .title = Gleiche Pixel, gleiche Klasse
     .do = Wenn diese Duplikate nicht beabsichtigt sind, löschen Sie sie. Die Aufteilung hält sie im selben Set, aber das Bild zählt mehrfach.
     .limit = Die Aufteilung hielt solche Duplikate im selben Set.
@@ -85,12 +85,12 @@ finding-small-class-not-in-all-sets = { $names }: weniger als { $n_needed } Bild
     .do = Fügen Sie Bilder der Klasse hinzu, oder schließen Sie sie aus.
 
 finding-near-duplicates = { $n_images ->
-        [one] { $n_images } Bild
-       *[other] { $n_images } Bilder
+        [one] { $n_images } Bild ist ein Beinahe-Duplikat
+       *[other] { $n_images } Bilder sind Beinahe-Duplikate
     } in { $n_clusters ->
         [one] { $n_clusters } Cluster
        *[other] { $n_clusters } Clustern
-    } von Beinahe-Duplikaten: Kopien eines anderen Bildes, die komprimiert, skaliert, aufgehellt, gedreht, gespiegelt, verschoben oder beschnitten wurden.{ $n_clusters_of_several_classes ->
+    }: Kopien eines anderen Bildes, die komprimiert, skaliert, aufgehellt, gedreht, gespiegelt, verschoben oder beschnitten wurden.{ $n_clusters_of_several_classes ->
         [0] { "" }
         [one] {" "}In { $n_clusters_of_several_classes } Cluster sind die Klassen verschieden.
        *[other] {" "}In { $n_clusters_of_several_classes } Clustern sind die Klassen verschieden.
