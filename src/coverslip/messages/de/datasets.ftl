@@ -132,7 +132,7 @@ check-spelling = Prüfen Sie die Schreibweise.
 spreadsheet = Tabellenkalkulationsdateien können nicht gelesen werden
     .do = Speichern Sie das Tabellenblatt als CSV und geben Sie diese Datei an.
 
-single-image = Dies ist ein einzelnes Bild, kein Ordner mit Bildern mit Label
+single-image = Dies ist ein einzelnes Bild, kein Ordner mit Bildern, die Labels haben
     .do = Geben Sie den Ordner an, der die Klassenordner enthält, oder eine Tabelle mit den Spalten path und label.
 
 not-a-folder-or-table = '{ $name }' ist weder ein Ordner noch eine Tabelle
@@ -372,7 +372,7 @@ not-an-array-of-numbers = '{ $name }' ist ein Array von { $dtype }, nicht von Za
 not-decoded = '{ $name }' kann nicht dekodiert werden: { $reason }
     .do = Schließen Sie es aus, oder geben Sie den Pfad der Datei an.
 
-no-pixels = '{ $name }' hat keine Pixel: die Form ist { $shape }
+no-pixels = '{ $name }' hat keine Pixel: Die Form ist { $shape }
     .do = Schließen Sie es aus.
 
 wrong-axes = '{ $name }' hätte { $n_channels } Kanäle und { $height } x { $width } Pixel
@@ -613,21 +613,21 @@ missing-part = { $subject ->
        *[val-and-test] weder Validierungs- noch Testbilder
     }: { $reason ->
         [few-groups] { $n_images ->
-            [one] ihr { $n_images } Bild bildet
-           *[other] ihre { $n_images } Bilder bilden
+            [one] Ihr { $n_images } Bild bildet
+           *[other] Ihre { $n_images } Bilder bilden
         } { $n_units ->
             [one] { $n_units } Gruppe
            *[other] { $n_units } Gruppen
         }, aber { $n_parts } sind nötig, um in jedem Set vertreten zu sein
         [few-images] { $n_images ->
-            [one] ihr { $n_images } Bild ist
-           *[other] ihre { $n_images } Bilder sind
+            [one] Ihr { $n_images } Bild ist
+           *[other] Ihre { $n_images } Bilder sind
         } { $n_units ->
             [one] { $n_units } verschiedenes Bild
            *[other] { $n_units } verschiedene Bilder
         }, aber { $n_parts } sind nötig, um in jedem Set vertreten zu sein
-        [predefined-split] in der vorgegebenen Aufteilung gibt es dort keine
-       *[groups] keine Verteilung der Gruppen bringt alle Klassen und Domänen in jedes Set
+        [predefined-split] In der vorgegebenen Aufteilung gibt es dort keine
+       *[groups] Keine Verteilung der Gruppen bringt alle Klassen und Domänen in jedes Set
     }. { $is_tested ->
         [true] In die Validierung geht sie nicht ein.
        *[false] Ihre Metriken können nicht berechnet werden.

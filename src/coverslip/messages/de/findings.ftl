@@ -228,7 +228,7 @@ finding-mixed-bit-depths = Die Bittiefen sind gemischt ({ $counts }). Wenn sich 
     .title = Gemischte Bittiefen
     .do = Exportieren Sie alle Bilder auf dieselbe Weise.
 
-images-of-bit-depth = { $n_images } mit { $depth } bit
+images-of-bit-depth = { $n_images } mit { $depth } bit
 
 finding-mixed-pixel-sizes = Die Pixelgrößen unterscheiden sich um mehr als 10 % ({ $counts }). { $differs_by_class ->
         [true] Sie unterscheiden sich zwischen den Klassen (Mediane: { $classes }), sodass die Pixelgröße die Klasse verrät.

@@ -226,7 +226,7 @@ tiff-page-incomplete = ein Teil von Seite { $page } hat keine Pixel
 tiff-part-size = ein Streifen oder eine Kachel gibt eine andere Größe an als die Seite
 
 tiff-pixel-type = Die Pixel haben den Typ { $dtype }, der nicht unterstützt wird
-    .do = Exportieren Sie das Bild als TIFF mit 8 bit, 16 bit oder Gleitkomma.
+    .do = Exportieren Sie das Bild als TIFF mit 8 bit, 16 bit oder Gleitkomma.
 
 tiff-file-outside-folder = die Metadaten nennen eine Datei in einem anderen Ordner
 

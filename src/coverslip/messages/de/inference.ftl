@@ -97,9 +97,9 @@ rows-without-all-probabilities = die wiederverwendeten Zeilen enthalten nur die 
 extra-for-parquet = Das Format 'parquet'
 
 watching = { $n_images ->
-        [0] Bilder, die in '{ $folder }' erscheinen, werden vorhergesagt.
-        [one] Bilder, die in '{ $folder }' erscheinen, werden vorhergesagt. { $n_images } Bild hat bereits eine Zeile.
-       *[other] Bilder, die in '{ $folder }' erscheinen, werden vorhergesagt. { $n_images } Bilder haben bereits eine Zeile.
+        [0] Für Bilder, die in '{ $folder }' erscheinen, werden Vorhersagen gemacht.
+        [one] Für Bilder, die in '{ $folder }' erscheinen, werden Vorhersagen gemacht. { $n_images } Bild hat bereits eine Zeile.
+       *[other] Für Bilder, die in '{ $folder }' erscheinen, werden Vorhersagen gemacht. { $n_images } Bilder haben bereits eine Zeile.
     } Zum Beenden drücken Sie Strg-C.
 
 no-folder-to-watch = Diesen Ordner gibt es nicht
@@ -187,8 +187,8 @@ size-of-training-images = { $is_range ->
     } Pixel
 
 bit-depth = { $dtype ->
-        [uint8] 8 bit
-        [uint16] 16 bit
+        [uint8] 8 bit
+        [uint16] 16 bit
         [float32] Gleitkomma
        *[other] { $dtype }
     }
@@ -217,7 +217,7 @@ unusual-images = { $n_images ->
 unfamiliar-images = { $n_images ->
         [one] { $n_images } von { $n_predicted } Bildern ist
        *[other] { $n_images } von { $n_predicted } Bildern sind
-    } den Trainingsbildern unähnlich; durch Zufall sind etwa { NUMBER($n_expected, maximumFractionDigits: 0) } zu erwarten. Sie haben möglicherweise eine andere Größe, eine andere Färbung oder ein anderes Gerät, oder zeigen keine der Klassen. Prüfen Sie einige davon, und evaluieren Sie mit Bildern dieser Art mit Label, bevor Sie sich auf Vorhersagen verlassen.
+    } den Trainingsbildern unähnlich; durch Zufall sind etwa { NUMBER($n_expected, maximumFractionDigits: 0) } zu erwarten. Vielleicht unterscheiden sie sich in Größe, Färbung oder Gerät, oder sie zeigen keine der Klassen. Prüfen Sie einige davon, und evaluieren Sie mit Bildern dieser Art, die Labels haben, bevor Sie sich auf Vorhersagen verlassen.
 
 ## Expected class proportions
 
@@ -245,7 +245,7 @@ too-many-unfamiliar-images = mehr als ein Fünftel der Bilder ist den Trainingsb
 
 ## Clusters
 
-cluster-prediction-failed = Der Cluster konnte die Bilder nicht vorhersagen: { $reason }
+cluster-prediction-failed = Der Cluster konnte für die Bilder keine Vorhersagen machen: { $reason }
     .do = Führen Sie die Vorhersage noch einmal aus.
 
 cluster-without-cores = Kein Rechner des Clusters hat freie Kerne
@@ -332,7 +332,7 @@ trend-not-estimable = die Anteile der Proben sind bei allen Dosen oberhalb oder 
 
 summary-shift-violated = Zwei Schätzungen der Anteile stimmen nicht überein (p = { $p }): Die Fehlerraten des Klassifikators sind hier wahrscheinlich andere als auf den Testbildern seines Trainings. Prüfen Sie Labels einiger Bilder, bevor Sie sich auf korrigierte Anteile verlassen.
 
-summary-other-classes = Die Klassen unterscheiden sich von denen von { $other }
+summary-other-classes = Die Klassen stimmen nicht überein mit: { $other }
     .do = Nennen Sie Vorhersagen und Training desselben Klassifikators.
 
 these-predictions = die Vorhersagen

@@ -58,15 +58,15 @@ model-options-not-accepted = Das Modell '{ $model }' nimmt diese `model_options`
     .do = Ändern Sie ihre Werte.
 
 fixed-image-size = Das Modell '{ $model }' nimmt nur Bilder von { $side_px } x { $side_px } Pixeln an
-    .do = Verwenden Sie Bilder von { $side_px } px.
+    .do = Verwenden Sie Bilder von { $side_px } px.
 
 image-size-not-accepted = Das Modell '{ $model }' nimmt Bilder von { $side_px } x { $side_px } Pixeln nicht an ({ $reason })
-    .do = Verwenden Sie seine voreingestellte Größe von { $own_px } px.
+    .do = Verwenden Sie seine voreingestellte Größe von { $own_px } px.
 
-image-size-no-multiple = Das Modell '{ $model }' teilt Bilder in Quadrate von { $patch_px } x { $patch_px } Pixeln, und { $side_px } px ist kein Vielfaches von { $patch_px }
+image-size-no-multiple = Das Modell '{ $model }' teilt Bilder in Quadrate von { $patch_px } x { $patch_px } Pixeln, und { $side_px } px ist kein Vielfaches von { $patch_px }
     .do = { $has_smaller ->
-        [true] Verwenden Sie Bilder von { $smaller_px } oder { $larger_px } px.
-       *[false] Verwenden Sie Bilder von { $larger_px } px.
+        [true] Verwenden Sie Bilder von { $smaller_px } oder { $larger_px } px.
+       *[false] Verwenden Sie Bilder von { $larger_px } px.
     }
 
 no-stage-maps = Das Modell '{ $model }' gibt keine Merkmalskarten seiner Stufen aus, die das Pooling über mehrere Schichten braucht

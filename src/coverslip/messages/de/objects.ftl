@@ -66,10 +66,10 @@ finder-warning-of-fields = { $n_fields ->
        *[other] In { $n_fields } Gesichtsfeldern ({ $fields }): { $warning }
     }
 
-finder-without-objects = Die Objektsuche hat kein Objekt gefunden: in { $n_fields ->
-        [one] diesem Gesichtsfeld
-       *[other] { $n_fields } Gesichtsfeldern
-    }
+finder-without-objects = Die Objektsuche hat { $n_fields ->
+        [one] im Gesichtsfeld
+       *[other] in { $n_fields } Gesichtsfeldern
+    } kein Objekt gefunden
     .do = Geben Sie an, ob die Objekte hell oder dunkel sind, ihren Durchmesser und ihren Kanal, oder verwenden Sie Masken eines anderen Programms.
 
 ## Masks

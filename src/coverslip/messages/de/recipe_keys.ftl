@@ -541,10 +541,10 @@ key-pad-color-choice-white = weiß
 key-scaling =
     .name = Intensitäten
     .help = Welche Werte schwarz und weiß werden. Wenn jedes Bild einen eigenen Bereich hat, gehen Helligkeitsunterschiede zwischen Bildern verloren.
-    .meaning = Wie Intensitäten auf 0–1 skaliert werden. `full`: nach dem vollen Bereich des Datentyps. `training-range`: nach dem Bereich der Trainingsbilder. `per-image`: nach dem Bereich jedes Bildes, was Intensitätsunterschiede beseitigt. `auto`: `full` für Bilder mit 8 bit, sonst `training-range`.
+    .meaning = Wie Intensitäten auf 0–1 skaliert werden. `full`: nach dem vollen Bereich des Datentyps. `training-range`: nach dem Bereich der Trainingsbilder. `per-image`: nach dem Bereich jedes Bildes, was Intensitätsunterschiede beseitigt. `auto`: `full` für Bilder mit 8 bit, sonst `training-range`.
 
 key-scaling-choice-auto = automatisch
-    .phrase = nach dem vollen Bereich (8 bit) oder dem Bereich der Trainingsbilder (tiefer)
+    .phrase = nach dem vollen Bereich (8 bit) oder dem Bereich der Trainingsbilder (tiefer)
 
 key-scaling-choice-full = ganzer Bereich des Formats
     .phrase = nach dem vollen Bereich des Datentyps

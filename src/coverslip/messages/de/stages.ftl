@@ -27,7 +27,7 @@ stage-exporting-objects = Objekte exportieren
 
 stage-writing-objects = Objekte schreiben
 
-stage-watching = neue Bilder vorhersagen
+stage-watching = Vorhersagen für neue Bilder
 
 stage-computing-intervals = Konfidenzintervalle berechnen
 

@@ -212,7 +212,7 @@ step-out-of-memory = Der Arbeitsspeicher reicht für einen Trainingsschritt mit 
        *[other] Verwenden Sie kleinere Batches, kleinere Bilder oder ein kleineres Netz, oder schließen Sie andere Programme.
     }
 
-fine-tuning-out-of-memory = Die Feinabstimmung von { $model } bei { $image_size } px braucht selbst in kleinen Batches etwa { $needed } Arbeitsspeicher, und { $free } sind frei
+fine-tuning-out-of-memory = Die Feinabstimmung von { $model } bei { $image_size } px braucht selbst in kleinen Batches etwa { $needed } Arbeitsspeicher, und { $free } sind frei
     .do = Verwenden Sie kleinere Bilder oder ein kleineres Netz, oder schließen Sie andere Programme.
 
 smaller-batches = Die Feinabstimmung von { $model } mit Batches von { $full_batch_size } braucht etwa { $needed } Arbeitsspeicher, und nur { $free } sind frei. Die Batchgröße wird auf { $batch_size } verringert.
@@ -247,23 +247,23 @@ expected-time = { $is_known ->
        *[other] {" "}Das Netz wird { $n_trainings }-mal trainiert: für { $n_folds } Folds, dann auf allen Bildern.
     }
 
-pace-basis = einem früheren Training von { $model } bei { $image_size } px
+pace-basis = einem früheren Training von { $model } bei { $image_size } px
 
-pace-basis-scaled = einem früheren Training von { $model } bei { $image_size } px, umgerechnet auf { $scaled_size } px
+pace-basis-scaled = einem früheren Training von { $model } bei { $image_size } px, umgerechnet auf { $scaled_size } px
 
 ## Time budgets
 
 smaller-images = { $is_fine_tuning ->
-        [true] Die Feinabstimmung verwendet Bilder von { $image_size } px, um in die Zeit zu passen. Etwa { $duration } würden alle { $epochs } Epochen bei { $full_image_size } px ermöglichen.
-       *[false] Bilder werden auf { $image_size } px statt { $full_image_size } px skaliert, um in die Zeit zu passen.
+        [true] Die Feinabstimmung verwendet Bilder von { $image_size } px, um in die Zeit zu passen. Etwa { $duration } würden alle { $epochs } Epochen bei { $full_image_size } px ermöglichen.
+       *[false] Bilder werden auf { $image_size } px statt { $full_image_size } px skaliert, um in die Zeit zu passen.
     }
 
 no-time-to-fine-tune = Für eine Feinabstimmung reicht die Zeit nicht, daher wird der Sofort-Klassifikator behalten.{ $has_least ->
         [true] {" "}{ $for_some }
        *[false] { "" }
-    } Etwa { $duration } würden alle { $epochs } Epochen bei { $full_image_size } px ermöglichen.
+    } Etwa { $duration } würden alle { $epochs } Epochen bei { $full_image_size } px ermöglichen.
 
-fine-tuning-no-better = Die Feinabstimmung bei { $image_size } px hat die Validierungsergebnisse nicht verbessert, daher wird der Sofort-Klassifikator bei { $full_image_size } px behalten.
+fine-tuning-no-better = Die Feinabstimmung bei { $image_size } px hat die Validierungsergebnisse nicht verbessert, daher wird der Sofort-Klassifikator bei { $full_image_size } px behalten.
 
 fewer-epochs = Die Zeit reichte für { NUMBER($epochs_run, maximumFractionDigits: 1) } von { $epochs } Epochen. Etwa { $duration } würden alle ermöglichen.
 

@@ -90,10 +90,10 @@ workspace-busy = Die Datenbank des Arbeitsbereichs wird gerade verwendet
     .do = Versuchen Sie es später noch einmal.
 
 workspace-database-unusable = Die Datenbank des Arbeitsbereichs kann nicht verwendet werden: { $reason ->
-        [full] der Datenträger ist voll
-        [read-only] die Datei ist schreibgeschützt
-        [not-opened] die Datei kann nicht geöffnet werden
-       *[no-answer] der Datenträger antwortet nicht
+        [full] Der Datenträger ist voll
+        [read-only] Die Datei ist schreibgeschützt
+        [not-opened] Die Datei kann nicht geöffnet werden
+       *[no-answer] Der Datenträger antwortet nicht
     }
     .do = Schaffen Sie freien Speicherplatz, oder prüfen Sie, ob Sie in ihren Ordner schreiben dürfen. Der vorhandene Inhalt ist unversehrt.
 
@@ -102,7 +102,7 @@ workspace-database-damaged = Die Datenbank des Arbeitsbereichs ist beschädigt: 
 
 missing-table = die Tabelle '{ $table }' fehlt
 
-missing-table-columns = der Tabelle '{ $table }' fehlt die Spalte { $columns }
+missing-table-columns = in der Tabelle '{ $table }' fehlen Spalten: { $columns }
 
 workspace-version = Dieser Arbeitsbereich hat das Format { $version }, und diese Version von coverslip liest nur das Format { $expected }
     .do = Verwenden Sie die Version von coverslip, die ihn angelegt hat, oder wählen Sie einen anderen Ordner für den Arbeitsbereich.
