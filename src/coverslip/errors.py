@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
 
-from coverslip.messages import Failure, Parameters, Remedy, has_entry, text
+from coverslip.messages import Failure, Parameters, Remedy, has_entry, localized_failure, text
 
 
 class CoverslipError(Exception):
@@ -53,8 +53,8 @@ class CoverslipError(Exception):
 
     @classmethod
     def of(cls, failure: Failure) -> Self:
-        """Return the error that another process reported."""
-        error = cls.__new__(cls)
+        """Return the error that another process or thread reported, in the current language."""
+        error, failure = cls.__new__(cls), localized_failure(failure)
         file = None if failure.file is None else Path(failure.file)
         error.kind = failure.kind
         error._set(failure.code, failure.what, failure.do, file, failure.remedies, failure.parameters)

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { definitionsOf } from '../src/features/help/glossary';
-import glossary from '../../docs/glossary.md?raw';
+import english from '../../docs/glossary.md?raw';
+import german from '../src/texts/de/glossary.md?raw';
 import { addressOf, anchorOf, htmlOf } from '../src/features/help/markdown';
 
 const pages = ['app', 'numbers'];
@@ -33,10 +34,16 @@ test('links and emphasis can contain code, code contains no Markdown', () => {
   );
 });
 
-test('every term that a page explains is in the glossary', () => {
-  const definitions = definitionsOf(glossary);
-  expect(definitions.get('temperature')).toBe('number by which calibration divides the logits');
-  expect(definitions.get('class weights')).toContain('<code>class_weights</code>');
+test('every term that a page explains is in the glossary and in its translation', () => {
+  const definitions = definitionsOf(english);
+  expect(definitions.get('temperature')).toEqual({
+    term: 'temperature',
+    html: 'number by which calibration divides the logits',
+  });
+  expect(definitions.get('class weights')?.html).toContain('<code>class_weights</code>');
+  const translated = definitionsOf(german);
+  expect([...translated.keys()]).toEqual([...definitions.keys()]);
+  expect(translated.get('prevalence')?.term).toBe('Prävalenz');
   const sources = Object.values(
     import.meta.glob<string>('../src/**/*.svelte', { query: '?raw', import: 'default', eager: true }),
   );
@@ -46,5 +53,5 @@ test('every term that a page explains is in the glossary', () => {
     ),
   );
   expect(named.length).toBeGreaterThan(20);
-  expect(named.filter((name) => !definitions.get(name))).toEqual([]);
+  expect(named.filter((name) => !definitions.has(name))).toEqual([]);
 });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { counts } from '../src/texts/counts';
+import { counts } from '../src/texts/en/counts';
 import { formatsOf, plural } from '../src/texts/language';
 import { bytes, duration, moment, roughPercent, score, signed } from '../src/texts/numbers';
 

@@ -2,7 +2,8 @@ import { expect, test } from 'vitest';
 import { problemOf } from '../src/api/client';
 import type { RecipeKey } from '../src/api/runs';
 import { recipeKeys } from '../src/state/recipe_keys.svelte';
-import { problemText, remedyText, remedies } from '../src/texts/problems';
+import { texts } from '../src/texts';
+import { problemText, remedyText } from '../src/texts/problems';
 
 const named = (key: string, title: string, choices: [string, string][] = []) =>
   ({ key, title, choices: choices.map(([value, title]) => ({ value, title })) }) as RecipeKey;
@@ -14,7 +15,7 @@ recipeKeys.set(
 const nameOf = (key: string, value: unknown) => recipeKeys.named(key, value);
 
 test('settings have the names of the training page', () => {
-  expect(remedies.apply(...values('split.folds', 5))).toBe('Set “Folds” to “5”');
+  expect(texts.remedies.apply(...values('split.folds', 5))).toBe('Set “Folds” to “5”');
   expect(remedyText({ kind: 'set', key: 'class_weights', value: 'balanced' }, nameOf)).toBe(
     'On the training page, set “Rare classes” to “count more”.',
   );

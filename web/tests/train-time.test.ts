@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { Problem } from '../src/api/client';
 import { expectedTime } from '../src/features/train/budget';
 import { Plan } from '../src/features/train/plan.svelte';
-import { train } from '../src/texts/train';
+import { train } from '../src/texts/en/train';
 
 const known = { seconds: 368, basis: 'a run', is_long: false, n_trainings: 1, has_pretraining: false };
 

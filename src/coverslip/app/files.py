@@ -15,6 +15,7 @@ from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
+from coverslip.app.languages import COOKIE, language_of_cookie, preferred_language
 from coverslip.images import open_below
 from coverslip.workspace.jobs.downloads import disposition, file_chunks
 from coverslip.workspace.store.workspace import Workspace
@@ -155,7 +156,7 @@ _DOCS = """<!doctype html>
   </body>
 </html>
 """
-_BASE = '<base href="/"'  # in index.html
+_BASE, _LANG = '<base href="/"', '<html lang="en"'  # in index.html
 _NOT_BUILT = """<!doctype html>
 <html lang="en">
   <head>
@@ -214,8 +215,13 @@ def _page(static: Path, scope: Scope, mode: str) -> Response:
     if not index.is_file():
         return HTMLResponse(_NOT_BUILT, 503, {"Cache-Control": "no-store"})
     base = f'<base href="{html.escape(scope.get("root_path", ""))}/" data-mode="{mode}"'
-    page = index.read_text(encoding="utf-8").replace(_BASE, base, 1)
-    return HTMLResponse(page, headers={"Cache-Control": "no-cache"})
+    language = language_of_cookie(request)
+    lang = f'<html lang="{language or preferred_language(request)}"'
+    page = index.read_text(encoding="utf-8").replace(_BASE, base, 1).replace(_LANG, lang, 1)
+    response = HTMLResponse(page, headers={"Cache-Control": "no-cache"})
+    if language is None:  # until the browser ends, so that it follows the settings of the browser
+        response.set_cookie(COOKIE, preferred_language(request), samesite="lax")
+    return response
 
 
 def _file(static: Path, path: str) -> Path | None:

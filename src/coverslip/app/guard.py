@@ -34,7 +34,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from coverslip.app.problems import problem
 from coverslip.app.schemas.system import Json, complete_document
-from coverslip.messages import Failure, failure, text
+from coverslip.messages import Failure, failure, language, text
 from coverslip.workspace.store.database import waiting_briefly
 
 PORT = 8765  # by default: Jupyter, TensorBoard and other trainers use other ports
@@ -357,7 +357,8 @@ def _page(title: str, body: str, *, status: int = 200, refresh: str | None = Non
     """Return a page without styles and scripts, for clients that are not admitted yet."""
     refresh_tag = f'<meta http-equiv="refresh" content="0;url={refresh}">' if refresh else ""
     return HTMLResponse(
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
+        f'<!doctype html><html lang="{language()}"><head><meta charset="utf-8">'
+        f'<meta name="color-scheme" content="light dark">'
         f"{refresh_tag}<title>{title}</title></head><body><main>{body}</main></body></html>",
         status,
     )

@@ -19,6 +19,7 @@ from coverslip._version import __version__
 from coverslip.app.compression import LEVEL, Compression
 from coverslip.app.files import add_pages
 from coverslip.app.guard import PORT, BodyLimit, BriefWaits, Door, Guard, describe_access, is_loopback
+from coverslip.app.languages import Languages
 from coverslip.app.problems import add_problem_handlers, logged_to
 from coverslip.app.requests import API, add_routes
 from coverslip.app.routes import ROUTERS
@@ -203,7 +204,7 @@ def runner_of(app: ASGIApp) -> "uvicorn.Server":
     from coverslip.app.guard import BACKLOG, Connection
 
     config = uvicorn.Config(
-        app,
+        Languages(app),
         http=Connection,
         backlog=BACKLOG,
         ws="none",

@@ -1,12 +1,17 @@
 """Messages to users: the catalogue, notes, failures and remedies."""
 
 from coverslip.messages.catalogue import (
+    ENGLISH,
+    LANGUAGES,
     add_entries,
     duration,
     entries,
     escape_controls,
     escape_controls_in_lines,
     has_entry,
+    in_language,
+    language,
+    localized,
     rough_duration,
     text,
 )
@@ -33,13 +38,17 @@ from coverslip.messages.records import (
     TrustCluster,
     failure,
     failure_of,
+    localized_failure,
+    localized_note,
     note,
     note_of,
     remedies_of,
 )
 
 __all__ = [
+    "ENGLISH",
     "FAILURE_VARIABLE",
+    "LANGUAGES",
     "AllowLeakage",
     "ChooseOther",
     "CleanCache",
@@ -67,6 +76,11 @@ __all__ = [
     "failure",
     "failure_of",
     "has_entry",
+    "in_language",
+    "language",
+    "localized",
+    "localized_failure",
+    "localized_note",
     "note",
     "note_of",
     "remedies_of",

@@ -6,12 +6,15 @@ The entries are in Project Fluent's format (https://projectfluent.org), in `en/*
         .do = Give one of its own addresses, or none.
 
 The value says what happened, `.do` what the user can do. Fluent selects plurals and formats numbers by the rules of the
-language. A translation is a folder with the same files and codes.
+language. A translation is a folder with the same files and codes; an entry or attribute that it lacks is in English.
+Texts are in English unless `in_language` says otherwise, which the server does for requests of its pages.
 """
 
 import math
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache, lru_cache
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
@@ -19,15 +22,33 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fluent.runtime import FluentBundle
 
-_LANGUAGE = "en"
-_LOCALE = "en-US"
+ENGLISH = "en"
+LANGUAGES: Mapping[str, str] = {ENGLISH: "en-US", "de": "de-DE"}  # folders of messages, and their formats of numbers
 _LONG = 1000  # characters
 _ENTRY = re.compile(r"\n(?=[A-Za-z])")
 _PLAIN = re.compile(r"[\w-]+ *= *([^{}\n]*[^{}\s])\s*")  # one line without variables
 
 
+_language: ContextVar[str] = ContextVar("language", default=ENGLISH)  # new threads begin with English
+
+
+def language() -> str:
+    """Return the language of texts in this thread or task."""
+    return _language.get()
+
+
+@contextmanager
+def in_language(name: str) -> Iterator[None]:
+    """Return texts in a language of `LANGUAGES` during the block."""
+    token = _language.set(name)
+    try:
+        yield
+    finally:
+        _language.reset(token)
+
+
 def text(code: str, **parameters: Any) -> str:
-    """Return the text of a message.
+    """Return the text of a message, in the current language.
 
     Args:
         code: the code of an entry; followed by `.do`, `.title` or another name, an attribute of the entry.
@@ -37,17 +58,35 @@ def text(code: str, **parameters: Any) -> str:
         KeyError: there is no such entry, or a parameter is missing.
     """
     try:
-        return _cached(code, **parameters)
+        return _cached(_language.get(), code, **parameters)
     except TypeError:  # a value has no hash
-        return _render(code, **parameters)
+        return _render(_language.get(), code, **parameters)
 
 
-def _render(code: str, **parameters: Any) -> str:
+def localized(stored: str, code: str, parameters: Mapping[str, Any]) -> str:
+    """Return a text that was rendered in English and stored, in the current language.
+
+    Args:
+        stored: the text; it is returned if the message of another version has another code or other parameters.
+        code, parameters: as of `text`.
+    """
+    if _language.get() == ENGLISH:
+        return stored
+    try:
+        return text(code, **parameters)
+    except (KeyError, TypeError):
+        return stored
+
+
+def _render(language: str, code: str, /, **parameters: Any) -> str:
     name, _, attribute = code.partition(".")
     # The import of Fluent takes a third of the time of `coverslip --help`, whose texts are plain.
-    if not attribute and (plain := _PLAIN.fullmatch(_source(name) or "")):
+    if not attribute and (plain := _PLAIN.fullmatch(_source(language, name) or "")):
         return plain[1]
-    message = _bundle(name).get_message(name)
+    bundle = _bundle(language, name)
+    message = bundle.get_message(name)
+    if attribute and attribute not in message.attributes and language != ENGLISH:
+        return _render(ENGLISH, code, **parameters)
     pattern = message.attributes[attribute] if attribute else message.value
     if pattern is None:
         raise KeyError(f"the message '{name}' has attributes only")
@@ -55,7 +94,7 @@ def _render(code: str, **parameters: Any) -> str:
     # Fluent refuses values of more than 2,500 characters, so long ones are inserted afterwards.
     long_values = {key: each for key, each in values.items() if isinstance(each, str) and len(each) > _LONG}
     placeholders = {key: f"\ue000{key}\ue000" for key in long_values}
-    rendered, errors = _bundle(name).format_pattern(pattern, values | placeholders)
+    rendered, errors = bundle.format_pattern(pattern, values | placeholders)
     if errors:
         raise KeyError(f"the message '{code}' cannot be rendered: {errors[0]}")
     result = str(rendered)
@@ -70,9 +109,9 @@ _cached = lru_cache(1_000, typed=True)(_render)  # rows of predictions repeat te
 def has_entry(code: str) -> bool:
     """Return whether the catalogue has an entry or, for a code such as `code.do`, an attribute."""
     name, _, attribute = code.partition(".")
-    if _source(name) is None:
+    if _source(ENGLISH, name) is None:
         return False
-    return not attribute or attribute in _bundle(name).get_message(name).attributes
+    return not attribute or attribute in _bundle(ENGLISH, name).get_message(name).attributes
 
 
 def add_entries(source: str) -> None:
@@ -88,9 +127,9 @@ def add_entries(source: str) -> None:
 _added: dict[str, str] = {}  # the sources of the entries of other packages, by code
 
 
-def entries() -> Mapping[str, str]:
-    """Return the source of every entry, by code."""
-    return dict(_sources())
+def entries(language: str = ENGLISH) -> Mapping[str, str]:
+    """Return the source of every entry of a language, by code."""
+    return dict(_sources(language))
 
 
 def _fluent_value(parameter: Any) -> Any:
@@ -101,13 +140,13 @@ def _fluent_value(parameter: Any) -> Any:
 
 
 @cache
-def _sources() -> dict[str, str]:
+def _sources(language: str) -> dict[str, str]:
     """Return the source of every entry. Parsing is slow, so each entry is parsed when it is used."""
-    return dict(_read())
+    return dict(_read(language))
 
 
-def _read() -> Iterator[tuple[str, str]]:
-    for file in (Path(__file__).parent / _LANGUAGE).glob("*.ftl"):
+def _read(language: str) -> Iterator[tuple[str, str]]:
+    for file in (Path(__file__).parent / language).glob("*.ftl"):
         yield from _split(file.read_text(encoding="utf-8"))
 
 
@@ -117,17 +156,18 @@ def _split(source: str) -> Iterator[tuple[str, str]]:
         yield entry.partition("=")[0].rstrip(), entry.partition("\n#")[0]
 
 
-def _source(name: str) -> str | None:
-    return _sources().get(name) or _added.get(name)
+def _source(language: str, name: str) -> str | None:
+    return _sources(language).get(name) or _sources(ENGLISH).get(name) or _added.get(name)
 
 
 @cache
-def _bundle(name: str) -> "FluentBundle":
+def _bundle(language: str, name: str) -> "FluentBundle":
     """Return a parsed entry."""
     from fluent.runtime import FluentBundle, FluentResource  # slow import (Babel), needed only to render a message
 
-    bundle = FluentBundle([_LOCALE], use_isolating=False)
-    if (source := _source(name)) is None:
+    locale = LANGUAGES[language if name in _sources(language) else ENGLISH]
+    bundle = FluentBundle([locale], use_isolating=False)
+    if (source := _source(language, name)) is None:
         raise KeyError(f"there is no message '{name}'")
     bundle.add_resource(FluentResource(source))
     return bundle

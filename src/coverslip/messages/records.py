@@ -5,10 +5,10 @@ page as a button.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import KW_ONLY, dataclass, field
-from typing import Any, Literal
+from dataclasses import KW_ONLY, dataclass, field, replace
+from typing import Any, Literal, TypeVar
 
-from coverslip.messages.catalogue import has_entry, text
+from coverslip.messages.catalogue import has_entry, localized, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,18 +218,37 @@ def failure(
 
 
 def note_of(stored: Parameters) -> Note:
-    """Return a note from JSON.
+    """Return a note from JSON, in the current language.
 
     Raises:
         KeyError, TypeError: the fields are different.
     """
-    return Note(**{**stored, "remedies": remedies_of(stored["remedies"])})
+    return localized_note(Note(**{**stored, "remedies": remedies_of(stored["remedies"])}))
+
+
+AnyNote = TypeVar("AnyNote", bound=Note)
+
+
+def localized_note(note: AnyNote) -> AnyNote:
+    """Return a stored note in the current language."""
+    return replace(note, text=localized(note.text, note.code, note.parameters))
+
+
+def localized_failure(failure: Failure) -> Failure:
+    """Return a stored failure in the current language."""
+    code, parameters, do = failure.code, dict(failure.parameters), failure.do
+    if cause := parameters.get("cause"):
+        parameters["what"] = localized(str(parameters.get("what", "")), cause["code"], cause["parameters"])
+        do = localized(do, f"{cause['code']}.do", cause["parameters"])
+    if has_entry(f"{code}.do"):
+        do = localized(failure.do, f"{code}.do", parameters)
+    return replace(failure, what=localized(failure.what, code, parameters), do=do, parameters=parameters)
 
 
 def failure_of(stored: Parameters) -> Failure:
-    """Return a failure from JSON.
+    """Return a failure from JSON, in the current language.
 
     Raises:
         KeyError, TypeError: the fields are different.
     """
-    return Failure(**{**stored, "remedies": remedies_of(stored["remedies"])})
+    return localized_failure(Failure(**{**stored, "remedies": remedies_of(stored["remedies"])}))

@@ -17,7 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -27,7 +27,7 @@ from coverslip.errors import CoverslipError
 from coverslip.events import Emit, Event, Noted, Progressed, as_json
 from coverslip.images import WITHIN_VARIABLE
 from coverslip.machine import n_cores
-from coverslip.messages import Failure, failure, failure_of
+from coverslip.messages import Failure, failure, failure_of, localized, localized_failure
 from coverslip.processes import DECODE_APART_VARIABLE, Json, read_message, write_message
 
 _log = logging.getLogger("coverslip")
@@ -72,6 +72,10 @@ class StepProgress:
     done: int
     total: int
     seconds_left: float | None
+
+
+def _localized(progress: StepProgress | None) -> StepProgress | None:
+    return progress and replace(progress, title=localized(progress.title, f"stage-{progress.stage}", {}))
 
 
 def start_worker(task: str, readable: Sequence[Path]) -> Process:
@@ -296,9 +300,9 @@ class Works:
         if work is None:
             return WorkState()
         if work.has_ended:
-            return WorkState(error=work.error, id=work.id)
+            return WorkState(error=None if work.error is None else localized_failure(work.error), id=work.id)
         state: Literal["waiting", "running"] = "waiting" if work.state == "queued" else "running"
-        return WorkState(state, work.progress, None, time.time() - work.created, work.id)
+        return WorkState(state, _localized(work.progress), None, time.time() - work.created, work.id)
 
     def cancel(self, kind: WorkKind, key: str) -> None:
         """Stop the work of a key, unless it has ended."""

@@ -1,12 +1,17 @@
-// The catalogue of all texts of the pages. A second language is a second object of the same type.
-import { accounts } from './accounts';
-import { datasets } from './datasets';
-import { fields } from './fields';
-import { general } from './general';
-import { guide } from './guide';
-import { predict } from './predict';
-import { runs } from './runs';
-import { studies } from './studies';
-import { train } from './train';
+// The catalogue of all texts of the pages, in the language of the page.
+import type { texts as english } from './en';
+import { LANGUAGE, type Language } from './language';
 
-export const texts = { general, accounts, datasets, fields, guide, runs, studies, train, predict };
+export type Texts = typeof english;
+
+const catalogues: Record<Language, () => Promise<{ texts: Texts }>> = {
+  en: () => import('./en'),
+  de: () => import('./de'),
+};
+
+/** All texts. `loadTexts` sets them before the code of the pages is loaded, so this code may use them anywhere. */
+export let texts: Texts;
+
+export async function loadTexts(language: Language = LANGUAGE): Promise<void> {
+  ({ texts } = await catalogues[language]());
+}

@@ -1,7 +1,25 @@
 // The language of the pages. Everything that depends on it besides the texts is here: plurals, numbers and dates.
-// A second language needs another tag, and plural forms for the categories of that language in the texts.
+// CONTRIBUTING.md says how to add a language.
 
-export const LANGUAGE = 'en-US';
+/** The languages of the pages, by the tags that the server knows, each with its name in itself. */
+export const LANGUAGES = { en: 'English', de: 'Deutsch' } as const;
+export type Language = keyof typeof LANGUAGES;
+
+const FORMATS: Readonly<Record<Language, string>> = { en: 'en-US', de: 'de-DE' };
+const COOKIE = 'coverslip-language'; // requests carry it, so that the server answers in this language too
+const YEAR = 365 * 24 * 60 * 60;
+
+const isLanguage = (tag: string): tag is Language => tag in LANGUAGES;
+
+/** The language that the server wrote into the page: that of the cookie, or the browser's preferred language. */
+const tag = typeof document === 'undefined' ? 'en' : document.documentElement.lang;
+export const LANGUAGE: Language = isLanguage(tag) ? tag : 'en';
+
+/** Remember a language, for all pages of this server, and load the page in it. */
+export function choose(language: Language): void {
+  document.cookie = `${COOKIE}=${language}; path=/; max-age=${YEAR}; samesite=lax`;
+  window.location.reload();
+}
 
 /** A text for each plural category of a language. English has `one` and `other`, Polish `one`, `few` and `many` too. */
 export type PluralForms = { readonly other: string } & {
@@ -54,4 +72,4 @@ export function formatsOf(language: string) {
 }
 
 export const { plural, count, decimal, upTo, percentage, percentageUpTo, inWords, unit, date, time, clock } =
-  formatsOf(LANGUAGE);
+  formatsOf(FORMATS[LANGUAGE]);

@@ -3,6 +3,11 @@ import * as language from './language';
 
 export { count } from './language';
 
+const confidenceInterval: Record<language.Language, (low: string, high: string) => string> = {
+  en: (low, high) => `95% CI ${low} to ${high}`,
+  de: (low, high) => `95-%-KI ${low} bis ${high}`,
+};
+
 export function bytes(n: number): string {
   const units = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'];
   let k = 0;
@@ -77,7 +82,7 @@ export function interval(
   digits = 3,
 ): string {
   if (low === null || low === undefined || high === null || high === undefined) return '';
-  return `95% CI ${plain(low, digits)} to ${plain(high, digits)}`;
+  return confidenceInterval[language.LANGUAGE](plain(low, digits), plain(high, digits));
 }
 
 /** '0.891 (95% CI 0.850 to 0.930)', or the number alone. */

@@ -1,7 +1,6 @@
 // Problems and their remedies as text of the pages.
 import { Problem, type Remedy } from '../api/client';
-import { general } from './general';
-import { train } from './train';
+import { texts } from './index';
 
 export interface ProblemText {
   title: string;
@@ -12,7 +11,7 @@ export interface ProblemText {
 
 export function problemText(problem: unknown): ProblemText {
   if (!(problem instanceof Problem)) return { title: String(problem), file: '', advice: '', remedies: [] };
-  if (problem.status === 0) return { ...general.silent, file: '', remedies: [] };
+  if (problem.status === 0) return { ...texts.general.silent, file: '', remedies: [] };
   const { title, file, advice, remedies } = problem;
   return { title, file, advice, remedies };
 }
@@ -27,32 +26,24 @@ export function problemLine(problem: unknown): string {
 /** The names of a recipe key and its value on the pages. */
 export type NameOf = (key: string, value: unknown) => { title: string; value: string };
 
-export const remedies = {
-  apply: (title: string, value: string) => `Set “${title}” to “${value}”`,
-  trainAnyway: 'Train anyway',
-};
-
 /** A sentence; empty if the page has a button for the remedy, or if the app cannot apply it. */
 export function remedyText(remedy: Remedy, nameOf: NameOf): string {
+  const words = texts.remedies;
   switch (remedy.kind) {
     case 'set': {
       const { title, value } = nameOf(remedy.key, remedy.value);
-      return `On the training page, set “${title}” to “${value}”.`;
+      return words.set(title, value);
     }
     case 'allow-leakage':
-      return `On the training page, you can select “${train.leakage}”.`;
+      return words.allowLeakage;
     case 'group-by':
-      return remedy.column
-        ? `Under “Classes & groups”, you can choose the column “${remedy.column}”.`
-        : 'Under “Classes & groups”, you can define groups.';
+      return remedy.column ? words.groupByColumn(remedy.column) : words.group;
     case 'import-weights':
-      return 'The page “Pretrained weights” of the documentation describes how to import a file.';
+      return words.importWeights;
     case 'clean-cache':
-      return 'The documentation describes how to empty the cache.';
+      return words.cleanCache;
     case 'choose-other':
-      return remedy.of === 'root'
-        ? 'The app’s documentation describes how to allow coverslip to read other folders.'
-        : '';
+      return remedy.of === 'root' ? words.chooseRoot : '';
     default:
       return '';
   }

@@ -9,7 +9,7 @@ from pydantic.config import JsonDict
 
 from coverslip.datasets.index import Dataset
 from coverslip.datasets.quality.scanning import Scan
-from coverslip.messages import Remedies, Remedy, has_entry, text
+from coverslip.messages import Remedies, Remedy, has_entry, localized, text
 
 Severity = Literal["error", "warning", "advice"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "advice")  # most severe first
@@ -55,6 +55,14 @@ class Finding(BaseModel):
     def parameters(self) -> Mapping[str, JsonValue]:
         """The fields that only findings of this code have."""
         return self.__pydantic_extra__
+
+    def localized(self) -> "Finding":
+        """Return the finding in the current language."""
+        finder = next((each for each in list_finders() if each.code == self.code), None)
+        texts = {"text": localized(self.text, self.code, self.parameters)}
+        for name in ("do", "limit"):
+            texts[name] = localized(getattr(self, name), f"{self.code}.{name}", self.parameters)
+        return self.model_copy(update={**texts, "title": self.title if finder is None else title_of(finder)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -20,6 +20,7 @@ from coverslip.events import (
     from_json,
 )
 from coverslip.files import finite_or_none, write_error
+from coverslip.messages import localized
 from coverslip.runs.documents import FORMAT_VERSION
 from coverslip.runs.folder import Run
 from coverslip.runs.log.progress import Progress, fold_event
@@ -46,13 +47,25 @@ class LogLine:
         return self.event not in _PASSING
 
 
+def localized_line(line: LogLine) -> LogLine:
+    """Return a line whose text, if it is a note, is in the current language."""
+    if line.event != "Noted":
+        return line
+    stored = line.values
+    note_text = localized(stored["text"], stored["code"], stored.get("parameters", {}))
+    return replace(line, values={**stored, "text": note_text})
+
+
 def lasting_lines(file: Path) -> list[LogLine]:
     """Return the lines of a log, without mere progress."""
     return [line for line in LogReader(file).new_lines() if line.is_lasting]
 
 
 class LogReader:
-    """Reads one `events.jsonl` as it grows. An incomplete last line is read once it is complete."""
+    """Reads one `events.jsonl` as it grows. An incomplete last line is read once it is complete.
+
+    Notes are in the current language.
+    """
 
     def __init__(self, file: Path) -> None:
         self._file, self._offset = file, 0
@@ -85,13 +98,13 @@ def _line(raw: bytes) -> LogLine | None:
     try:
         values = json.loads(raw)
         n, time, event = (values.pop(name) for name in ("n", "time", "event"))
-        return LogLine(int(n), float(time), str(event), values)
+        return localized_line(LogLine(int(n), float(time), str(event), values))
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
 
 
 class FoldedLog:
-    """The progress of a training, updated from its log."""
+    """The progress of a training, updated from its log. Notes and names of stages are in the language of its reader."""
 
     def __init__(self, file: Path, before: Progress) -> None:
         self._reader, self._before, self._lock = LogReader(file), before, threading.Lock()

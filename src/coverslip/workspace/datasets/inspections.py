@@ -23,6 +23,7 @@ from coverslip.datasets import Inspection, Signal, list_finders
 from coverslip.errors import CoverslipError
 from coverslip.events import Emit, ignore
 from coverslip.images import ImageFacts
+from coverslip.messages import ENGLISH, in_language, localized_note
 from coverslip.runs import InspectionWithLeakageEstimate, LeakageEstimate, inspection_of
 from coverslip.workspace.datasets.state import labels_for_training
 from coverslip.workspace.store.database import read_transaction, write_transaction
@@ -51,9 +52,10 @@ class DatasetInspection(Inspection):
 
 def inspect_stored(connection: Connection, dataset_id: str) -> Inspection:
     """Inspect the images by their stored facts, with the classes of trainings."""
-    data, scan = load_as_trained(connection, dataset_id), load_scan(connection, dataset_id)
-    scan = with_cached_quality(with_cached_near_duplicates(scan))
-    return inspect_with_leakage_audit(data, scan, cached_leakage_audit(data, scan))
+    with in_language(ENGLISH):  # as in files; `with_row_ids` returns it in the language of the page
+        data, scan = load_as_trained(connection, dataset_id), load_scan(connection, dataset_id)
+        scan = with_cached_quality(with_cached_near_duplicates(scan))
+        return inspect_with_leakage_audit(data, scan, cached_leakage_audit(data, scan))
 
 
 def stored_inspection(connection: Connection, dataset_id: str, revision: int) -> Inspection | None:
@@ -132,7 +134,7 @@ def _last_leakage_audit(content: Json | None) -> Json | None:
 def with_row_ids(
     connection: Connection, dataset_id: str, inspection: Inspection, *, is_searching_duplicates: bool
 ) -> DatasetInspection:
-    """Return the inspection with the row_ids of the images in findings."""
+    """Return the inspection in the current language, with the row_ids of the images in findings."""
     named_ids = {image_id for finding in inspection.findings for cluster in finding.images for image_id in cluster}
     ids_json = func.json_each(json.dumps(sorted(named_ids))).table_valued("value")
     rows = connection.execute(
@@ -151,6 +153,8 @@ def with_row_ids(
     return DatasetInspection.model_validate(
         {
             **dict(inspection),
+            "findings": [finding.localized() for finding in inspection.findings],
+            "notes": [localized_note(each) for each in inspection.notes],
             "row_ids": {row.image_id: row.row_id for row in rows},
             "removable_duplicates": removable,
             "is_searching_duplicates": is_searching_duplicates,

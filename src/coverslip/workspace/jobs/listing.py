@@ -13,7 +13,7 @@ from pydantic import Field
 
 from coverslip.errors import Conflict, NotFound
 from coverslip.messages import Failure
-from coverslip.runs.log import LogLine, lasting_lines
+from coverslip.runs.log import LogLine, lasting_lines, localized_line
 from coverslip.workspace.jobs import control
 from coverslip.workspace.jobs.kinds import JobProgress, Source, StateSource, kind_of, queued_ids
 from coverslip.workspace.jobs.records import Job, find_job, listed_jobs
@@ -98,7 +98,7 @@ def list_log_lines(workspace: Workspace, job_id: str, paging: Paging) -> Page[Lo
     """
     job = _find(workspace, job_id)
     if isinstance(job, Work):
-        lines = [LogLine(**asdict(line)) for line in job.log]
+        lines = [localized_line(LogLine(**asdict(line))) for line in job.log]
     else:
         lines = lasting_lines(job.run.events_file) or _output_of(job)
     return paging.page_of(lines[::-1])

@@ -24,7 +24,7 @@ from coverslip.evaluation import (
     reliability_bins,
     roc_curve,
 )
-from coverslip.messages import text
+from coverslip.messages import language, text
 from coverslip.reports import content, words
 from coverslip.reports.comparison import Difference
 from coverslip.reports.content import ClassResult, DomainResult, FoldResult, MetricValue
@@ -283,7 +283,7 @@ def _adapter(kind: type[Any]) -> TypeAdapter[Any]:  # Any: one of two
 
 
 def _stamp(run: Run) -> str:
-    """Return a key that changes with the files of the results and with the code."""
+    """Return a key that changes with the language, the files of the results and the code."""
     files = [
         run.metrics_file,
         run.predictions_file,
@@ -298,7 +298,13 @@ def _stamp(run: Run) -> str:
     if run.is_evaluation:  # it is compared with the test set of the run
         files += [run.parent_run.metrics_file, run.parent_run.training_file]
     stats = [file.stat() for file in files if file.is_file()]
-    content = [_code_fingerprint(), *SECTIONS, *METRICS, *((stat.st_mtime_ns, stat.st_size) for stat in stats)]
+    content = [
+        language(),
+        _code_fingerprint(),
+        *SECTIONS,
+        *METRICS,
+        *((stat.st_mtime_ns, stat.st_size) for stat in stats),
+    ]
     return hashlib.sha256(repr(content).encode()).hexdigest()[:16]
 
 

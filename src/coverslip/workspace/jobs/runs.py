@@ -12,7 +12,7 @@ from pydantic import Field
 
 from coverslip.errors import BadRecipe, BadRun, CoverslipError
 from coverslip.evaluation import METRICS, Evaluation
-from coverslip.messages import Failure
+from coverslip.messages import Failure, language
 from coverslip.reports.reported import ReportedRun, Rule
 from coverslip.runs import SET_BY_FINISHING, Run, is_run
 from coverslip.runs.log import Progress, Stage, StageTime, Step, TimedNote, Training, Work, seconds_left
@@ -255,12 +255,12 @@ def headline_of(run: Run) -> Headline | None:
     """Return the primary metric of a training or evaluation; None if it cannot be read."""
     training = run.parent_run if run.is_evaluation else run
     files = (run.metrics_file, run.environment_file, training.training_file)
-    return _headline(run.folder, tuple(file.stat().st_mtime_ns for file in files if file.is_file()))
+    return _headline(run.folder, language(), tuple(file.stat().st_mtime_ns for file in files if file.is_file()))
 
 
 @lru_cache(maxsize=4_096)
-def _headline(folder: Path, versions: tuple[int, ...]) -> Headline | None:
-    """Return the primary metric, cached by the versions of its files: watchers read it twice a second."""
+def _headline(folder: Path, _language: str, _versions: tuple[int, ...]) -> Headline | None:
+    """Return the primary metric, cached by language and versions of its files: watchers read it twice a second."""
     run = Run(folder)
     reported = ReportedRun(run.parent_run, run) if run.is_evaluation else ReportedRun(run)
     try:

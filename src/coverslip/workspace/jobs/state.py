@@ -21,7 +21,7 @@ from sqlalchemy import Connection
 
 from coverslip.errors import BadRun
 from coverslip.machine import process_started
-from coverslip.messages import FAILURE_VARIABLE, Failure, failure, failure_of
+from coverslip.messages import FAILURE_VARIABLE, Failure, failure, failure_of, language, localized_failure
 from coverslip.runs import Status
 from coverslip.runs.log import FoldedLog, Progress
 from coverslip.workspace.jobs.records import Job, unended_jobs
@@ -120,7 +120,7 @@ def failure_of_job(job: Job, status: Status | None) -> Failure:
     """Return why a job failed: by its status, else by the failure file of its last process, else by its output."""
     if status is not None and not is_from_earlier_process(job, status):
         if status.failure is not None:
-            return status.failure
+            return localized_failure(status.failure)
         if status.state == "failed" and status.reason:
             return _fault(status.reason)
     return failure_before_start(job) or failure("job-ended-silently", kind="ended")
@@ -142,15 +142,16 @@ def failure_before_start(job: Job) -> Failure | None:
 
 _MOST_LOGS = 32
 
-_logs: dict[Path, FoldedLog] = {}  # folded logs are kept, so that only new lines are read
+_logs: dict[tuple[Path, str], FoldedLog] = {}  # folded logs are kept, so that only new lines are read
 _logs_lock = threading.Lock()
 
 
 def folded_log(job: Job) -> FoldedLog:
     """Return the log of a job up to now, folded once for all callers."""
+    key = (job.folder, language())
     with _logs_lock:
-        log = _logs.pop(job.folder, None) or FoldedLog(job.run.events_file, _initial_progress(job))
-        _logs[job.folder] = log
+        log = _logs.pop(key, None) or FoldedLog(job.run.events_file, _initial_progress(job))
+        _logs[key] = log
         while len(_logs) > _MOST_LOGS:
             del _logs[next(iter(_logs))]
     log.refresh()

@@ -1,4 +1,4 @@
-"""Watch jobs: each job has one reader, for any number of pages."""
+"""Watch jobs: each job has one reader for all pages of a language."""
 
 import asyncio
 import logging
@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
+from coverslip.messages import language
 from coverslip.workspace.jobs.kinds import JobSnapshot, Message, Source
 from coverslip.workspace.jobs.listing import new_source
 from coverslip.workspace.store.workspace import Workspace
@@ -93,11 +94,11 @@ def _without_clock(state: str) -> str:
 
 
 class Watching:
-    """The watchers of all jobs."""
+    """The watchers of all jobs, by their IDs and the language of the pages."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._watchers: dict[str, _Watcher] = {}
+        self._watchers: dict[tuple[str, str], _Watcher] = {}
         self._is_closed = False
 
     def close(self) -> None:
@@ -138,18 +139,19 @@ class Watching:
             watcher.subscribers.discard(subscriber)
 
     async def _watcher(self, job_id: str) -> _Watcher:
-        watcher = self._watchers.get(job_id)
+        key = (job_id, language())
+        watcher = self._watchers.get(key)
         if watcher is None or watcher.is_over:
             source = await asyncio.to_thread(new_source, self._workspace, job_id)
-            watcher = self._watchers.get(job_id)  # another page may have created it meanwhile
+            watcher = self._watchers.get(key)  # another page may have created it meanwhile
             if watcher is None or watcher.is_over:
                 watcher = _Watcher(source)
-                self._watchers[job_id] = watcher
-                watcher.task = asyncio.create_task(watcher.work())
-                watcher.task.add_done_callback(lambda _: self._remove(job_id, watcher))
+                self._watchers[key] = watcher
+                watcher.task = asyncio.create_task(watcher.work())  # in the language of this page
+                watcher.task.add_done_callback(lambda _: self._remove(key, watcher))
         await watcher.is_ready.wait()
         return watcher
 
-    def _remove(self, job_id: str, watcher: _Watcher) -> None:
-        if self._watchers.get(job_id) is watcher:
-            del self._watchers[job_id]
+    def _remove(self, key: tuple[str, str], watcher: _Watcher) -> None:
+        if self._watchers.get(key) is watcher:
+            del self._watchers[key]

@@ -14,7 +14,7 @@ from pydantic import Field, TypeAdapter
 from coverslip.errors import Conflict, CoverslipError
 from coverslip.events import Emit, progress_reporter
 from coverslip.files import write_json
-from coverslip.messages import Failure, Note
+from coverslip.messages import Failure, Note, localized_note
 from coverslip.objects import CropChoices, ObjectFormat, is_objects_table
 from coverslip.processes import Json
 from coverslip.workspace.jobs.downloads import zipped
@@ -61,7 +61,9 @@ def export_state(workspace: Workspace, prediction_id: str) -> ObjectExportState:
     last = _last(job)
     state = work.state or ("not-requested" if last is None else "ready")
     n_files, notes = (0, []) if last is None else (last["n_files"], _NOTES.validate_python(last["notes"]))
-    return ObjectExportState(state, work.id, work.progress, work.error, n_files, notes)
+    return ObjectExportState(
+        state, work.id, work.progress, work.error, n_files, [localized_note(each) for each in notes]
+    )
 
 
 def start_export(workspace: Workspace, prediction_id: str, choice: ObjectExport) -> ObjectExportState:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from coverslip.errors import BadRun
 from coverslip.files import write_json
-from coverslip.messages import Failure, Note, text
+from coverslip.messages import Failure, Note, localized_note, text
 from coverslip.runs import ClassifierCard, Run, find_classifier, open_classifier
 from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.jobs.kinds import JobKind, JobProgress, StateSource, register
@@ -201,7 +201,7 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
         n_review=count_only(job, corrected, "review"),
         n_warned=count_only(job, corrected, "warning"),
         error=failure_of_job(job, status) if state == "failed" else None,
-        notes=list(status.notes) if status else [],
+        notes=[localized_note(each) for each in status.notes] if status else [],
         columns=columns_of(job.folder),
     )
 

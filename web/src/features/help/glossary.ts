@@ -1,25 +1,41 @@
-// Definitions of terms, from the glossary of the documentation.
+// Definitions of terms, from the glossary of the documentation or its translation.
+import { LANGUAGE } from '../../texts/language';
 import { addressOf, cellsOf, inline } from './markdown';
 
-/** The definition of every term as HTML. A cell such as `recipe, settings (S)` defines `recipe` and `settings`. */
-export function definitionsOf(glossary: string): Map<string, string> {
-  const rows = glossary.split('\n').filter((line) => /^\| (?!term )/.test(line));
-  return new Map(
-    rows.flatMap((row) => {
-      const [names = '', definition = ''] = cellsOf(row);
-      const html = inline(definition, (target) => addressOf(target, 'glossary', []));
-      return names
-        .replace(/ \(.*\)$/, '')
-        .replaceAll('`', '')
-        .split(', ')
-        .map((name) => [name, html] as const);
-    }),
-  );
+const files = import.meta.glob<string>(['../../../../docs/glossary.md', '../../texts/*/glossary.md'], {
+  query: '?raw',
+  import: 'default',
+});
+
+/** The glossary in the language of the page. */
+export async function readGlossary(): Promise<string> {
+  const read = files[`../../texts/${LANGUAGE}/glossary.md`] ?? files['../../../../docs/glossary.md'];
+  return (await read?.()) ?? '';
 }
 
-const files = import.meta.glob<string>('../../../../docs/glossary.md', { query: '?raw', import: 'default' });
+export interface Definition {
+  term: string; // in the language of the page
+  html: string;
+}
 
-export async function readDefinitions(): Promise<Map<string, string>> {
-  const [read] = Object.values(files);
-  return definitionsOf((await read?.()) ?? '');
+const namesOf = (cell: string) =>
+  cell
+    .replace(/ \([^)]*\)$/, '')
+    .replaceAll('`', '')
+    .split(', ');
+
+/**
+ * The definitions by English term. A cell such as `recipe, settings (S)` holds two terms. A translation has
+ * another column, between the English terms and the definitions.
+ */
+export function definitionsOf(glossary: string): Map<string, Definition> {
+  const [, , ...rows] = glossary.split('\n').filter((line) => line.startsWith('|'));
+  return new Map(
+    rows.flatMap((row) => {
+      const cells = cellsOf(row);
+      const translated = namesOf(cells.at(-2) ?? '');
+      const html = inline(cells.at(-1) ?? '', (target) => addressOf(target, 'glossary', []));
+      return namesOf(cells[0] ?? '').map((name, k) => [name, { term: translated[k] ?? name, html }] as const);
+    }),
+  );
 }

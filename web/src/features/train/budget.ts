@@ -2,7 +2,7 @@
 // such as `20m`.
 import type { TimePreview } from '../../api/datasets';
 import { duration } from '../../texts/numbers';
-import type { train } from '../../texts/train';
+import type { Texts } from '../../texts';
 
 export const MAX_MINUTES = 10000;
 
@@ -23,7 +23,7 @@ export function budgetOf(seconds: number | null): string | null {
 }
 
 /** Title of a time limit. */
-export function titleOfBudget(budget: string, words: (typeof train)['budget']): string {
+export function titleOfBudget(budget: string, words: Texts['train']['budget']): string {
   const minutes = minutesOf(budget);
   if (minutes !== null) return words.nMinutes(minutes);
   return words.choices.find(({ value }) => value === (isInMinutes(budget) ? 'own' : budget))?.title ?? budget;
@@ -46,7 +46,7 @@ export function isComplete(budget: string | null): boolean {
 export function expectedTime(
   time: TimePreview | null,
   budget: string | null,
-  words: (typeof train)['time'],
+  words: Texts['train']['time'],
 ): string {
   if (!time || budget) return '';
   const parts = [

@@ -2,7 +2,6 @@
 import type { Dataset, ImageFacts } from '../../../api/datasets';
 import type { Fact } from '../../../images/viewer/FactList.svelte';
 import { texts } from '../../../texts';
-import { counts } from '../../../texts/counts';
 import { bytes, count, number } from '../../../texts/numbers';
 
 const words = texts.datasets.facts;
@@ -18,7 +17,7 @@ export function factsOf(facts: ImageFacts, dataset: Dataset, label: string | nul
       words.before,
       facts.label_before !== label ? (facts.label_before ?? texts.datasets.gallery.noClass) : null,
     ],
-    [words.equal, facts.duplicates ? counts.images(facts.duplicates) : null],
+    [words.equal, facts.duplicates ? texts.counts.images(facts.duplicates) : null],
     [words.note, facts.note],
   ];
   return [

@@ -1,5 +1,5 @@
 import { counts } from './counts';
-import { count, plural } from './language';
+import { count, plural } from '../language';
 
 export const train = {
   title: 'Train a classifier',

@@ -1,4 +1,4 @@
-import { count, date, plural } from './language';
+import { count, date, plural } from '../language';
 
 export const general = {
   name: 'coverslip',
@@ -15,6 +15,7 @@ export const general = {
     link: 'Help',
     title: 'Help',
     contents: 'Pages of the documentation',
+    inEnglish: '', // a sentence, if the documentation has another language than the pages
     pages: {
       tutorial: 'Tutorial',
       app: 'The app',
@@ -39,8 +40,9 @@ export const general = {
       install: 'Installation',
     },
   },
-  terms: { explain: (names: string) => `Explain: ${names}`, glossary: 'Glossary' },
+  terms: { explain: 'Explain the terms', glossary: 'Glossary' },
   theme: { label: 'Colors', auto: 'Theme: system', light: 'Theme: light', dark: 'Theme: dark' },
+  language: 'Language',
   loading: 'Loading …',
   findClass: (n: number) => `Find a class (${count(n)} classes)`,
   retry: 'Try again',
@@ -207,7 +209,7 @@ export const general = {
       corner: 'Each row is a box in an image file: left, top, width and height.',
       center: 'Each row is a box in an image file: center, width and height.',
       corners: 'Each row is a box in an image file: two corners.',
-    } as const,
+    },
     meanings: {
       path: 'image file',
       label: 'class label',

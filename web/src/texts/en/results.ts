@@ -1,8 +1,8 @@
 // Texts of results, evaluations and comparisons.
-import type { ImageChanges } from '../api/runs';
+import type { ImageChanges } from '../../api/runs';
 import { counts } from './counts';
-import { count, percentage, plural, upTo } from './language';
-import { percent } from './numbers';
+import { count, percentage, plural, upTo } from '../language';
+import { percent } from '../numbers';
 
 interface PictureFacts {
   label?: string | null;

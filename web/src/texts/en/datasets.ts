@@ -1,6 +1,6 @@
 import { counts } from './counts';
-import { count, plural } from './language';
-import { micrometers, pValue } from './numbers';
+import { count, plural } from '../language';
+import { micrometers, pValue } from '../numbers';
 
 export const datasets = {
   title: 'Datasets',

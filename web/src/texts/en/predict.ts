@@ -1,8 +1,8 @@
-import type { ClassifierCard, JoinCounts } from '../api/predictions';
-import type { ImageChanges } from '../api/runs';
+import type { ClassifierCard, JoinCounts } from '../../api/predictions';
+import type { ImageChanges } from '../../api/runs';
 import { counts } from './counts';
-import { count, percentageUpTo, plural } from './language';
-import { micrometers, score } from './numbers';
+import { count, percentageUpTo, plural } from '../language';
+import { micrometers, score } from '../numbers';
 import { imageChanges } from './results';
 
 /** Consequences of adding corrections to a dataset, besides new images and labels. */

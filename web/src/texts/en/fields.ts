@@ -1,4 +1,4 @@
-import { count, plural } from './language';
+import { count, plural } from '../language';
 
 const objects = (n: number) => plural(n, { one: `${count(n)} object`, other: `${count(n)} objects` });
 const ofFields = (n: number) => plural(n, { one: `${count(n)} field`, other: `${count(n)} fields` });

@@ -1,7 +1,7 @@
 import { counts } from './counts';
-import { count, decimal, plural } from './language';
+import { count, decimal, plural } from '../language';
 import { results } from './results';
-import type { RunState } from '../api/runs';
+import type { RunState } from '../../api/runs';
 
 const states: Record<RunState, string> = {
   queued: 'waiting',

@@ -1,4 +1,4 @@
-import { count } from './language';
+import { count } from '../language';
 
 export const accounts = {
   nav: { projects: 'Projects', users: 'Accounts', activity: 'Activity' },

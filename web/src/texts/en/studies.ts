@@ -1,6 +1,6 @@
 import { counts } from './counts';
-import { count, percentage, plural } from './language';
-import { fixed } from './numbers';
+import { count, percentage, plural } from '../language';
+import { fixed } from '../numbers';
 
 export const studies = {
   title: 'Studies',

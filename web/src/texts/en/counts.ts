@@ -1,5 +1,5 @@
 // Counted things, such as “1 image” and “2,000 images”.
-import { count, plural } from './language';
+import { count, plural } from '../language';
 
 export const counts = {
   images: (n: number) => plural(n, { one: `${count(n)} image`, other: `${count(n)} images` }),

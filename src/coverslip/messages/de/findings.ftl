@@ -1,0 +1,309 @@
+# Findings: what is wrong with a dataset or could be better. `.title` is the heading of a kind of finding, `.limit` what
+# it means for the numbers of a training on these images.
+
+finding-leakage = Die vorgegebene Aufteilung hat { $n_groups ->
+        [one] { $n_groups } Gruppe
+       *[other] { $n_groups } Gruppen
+    } und { $n_equal ->
+        [one] { $n_equal } Cluster
+       *[other] { $n_equal } Cluster
+    } gleicher Bilder{ $n_near ->
+        [0] { "" }
+        [one] , { $n_near } Cluster von Beinahe-Duplikaten
+       *[other] , { $n_near } Cluster von Beinahe-Duplikaten
+    }{ $n_chains ->
+        [0] { "" }
+        [one] {" "}und { $n_chains } Kette von Gruppen, die durch Duplikate verbunden sind,
+       *[other] {" "}und { $n_chains } Ketten von Gruppen, die durch Duplikate verbunden sind,
+    } in mehreren Sets. Die Testergebnisse würden zu optimistisch ausfallen.
+    .title = In mehreren Sets der vorgegebenen Aufteilung
+    .do = Verschieben Sie sie in ein Set, oder lassen Sie coverslip die Bilder aufteilen.
+
+finding-no-labels = Kein Bild hat ein Label.
+    .title = Keine Labels
+    .do = Geben Sie den Bildern in der App Labels, legen Sie jede Klasse in einen Ordner, oder geben Sie eine Tabelle mit einer Label-Spalte an.
+
+finding-one-class = Es gibt nur eine Klasse, { $class_name }. Ein Klassifikator braucht mindestens zwei.
+    .title = Nur eine Klasse
+    .do = Fügen Sie Bilder einer weiteren Klasse in einem eigenen Ordner hinzu.
+
+finding-unlike-channels = Die Anzahl der Kanäle ist unterschiedlich ({ $counts }). Mit diesen Bildern ist kein Training möglich.
+    .title = Unterschiedlich viele Kanäle
+    .do = { $advice }
+
+channels-of-gray-and-color = Schließen Sie die Bilder einer Art aus, oder exportieren Sie alle mit denselben Kanälen.
+
+channels-in-common = Wenn die Kanäle in allen Bildern dieselbe Bedeutung haben, wählen Sie diejenigen, die alle Bilder haben. Trainieren Sie sonst mit nur einer Art von Bildern.
+
+channels-of-number = { $n_images } mit { $n_channels }
+
+finding-confounded-groups = Jede Klasse ist in einer einzigen Gruppe ({ $group_names }). Daher lassen sich Klasse und Gruppe nicht unterscheiden, und keine Klasse kann zugleich im Trainings- und im Testset sein.
+    .title = Jede Klasse in einer einzigen Gruppe
+    .do = Fügen Sie Bilder hinzu, sodass jede Klasse aus mehreren Gruppen stammt. Ohne solche Bilder trainieren Sie ohne Gruppen. Der Klassifikator lernt dann womöglich die Gruppe statt der Klasse, und die Ergebnisse können es nicht zeigen.
+
+finding-missing-files = { $n ->
+        [one] { $n } Datei wurde nicht gefunden und ist ausgeschlossen: '{ $first }'.
+       *[other] { $n } Dateien wurden nicht gefunden und sind ausgeschlossen (die erste: '{ $first }').
+    }
+    .title = Nicht gefunden
+    .do = Legen Sie die fehlenden Dateien an ihren Ort, oder korrigieren Sie die Tabelle.
+
+finding-unreadable = { $n ->
+        [one] { $n } Bild ist nicht lesbar und wird ausgeschlossen ('{ $first }': { $reason }).
+       *[other] { $n } Bilder sind nicht lesbar und werden ausgeschlossen (das erste: '{ $first }': { $reason }).
+    }
+    .title = Nicht lesbar
+    .do = Wenn Sie diese Bilder brauchen, kopieren oder exportieren Sie sie noch einmal.
+
+finding-conflicting-labels = { $n ->
+        [one] { $n } Bild hat dieselben Pixel wie ein Bild mit einem anderen Label. Es wird ausgeschlossen, bis die Labels übereinstimmen.
+       *[other] { $n } Bilder haben dieselben Pixel wie ein Bild mit einem anderen Label. Sie alle werden ausgeschlossen, bis die Labels übereinstimmen.
+    }
+    .title = Gleiche Pixel, verschiedene Klassen
+    .do = Entscheiden Sie, welches Label richtig ist.
+
+finding-duplicates = { $n_images ->
+        [one] Dieselben Pixel wie ein anderes Bild hat { $n_images } Bild
+       *[other] Dieselben Pixel wie ein anderes Bild haben { $n_images } Bilder
+    } in { $n_clusters ->
+        [one] { $n_clusters } Cluster.
+       *[other] { $n_clusters } Clustern.
+    }
+    .title = Gleiche Pixel, gleiche Klasse
+    .do = Wenn diese Duplikate nicht beabsichtigt sind, löschen Sie sie. Die Aufteilung hält sie im selben Set, aber das Bild zählt mehrfach.
+    .limit = Die Aufteilung hielt solche Duplikate im selben Set.
+
+finding-class-not-in-training = Die vorgegebene Aufteilung enthält kein Trainingsbild von { $names }. Ohne Trainingsbilder kann ein Klassifikator eine Klasse nicht lernen, daher werden alle Bilder mit einem solchen Label ausgeschlossen.
+    .title = Klasse ohne Trainingsbilder
+    .do = Verschieben Sie einige dieser Bilder ins Trainingsset, oder lassen Sie coverslip die Bilder aufteilen.
+
+finding-small-class = { $names }: weniger als { $n_needed } Bilder. Die Metriken einer so kleinen Klasse werden ungenau sein.
+    .title = Kleine Klassen
+    .do = Fügen Sie nach Möglichkeit Bilder hinzu, und beachten Sie die Konfidenzintervalle der Metriken jeder Klasse.
+
+finding-small-class-not-in-all-sets = { $names }: weniger als { $n_needed } Bilder. Eine solche Klasse kann nicht zugleich im Trainings-, Validierungs- und Testset sein.
+    .do = Fügen Sie Bilder der Klasse hinzu, oder schließen Sie sie aus.
+
+finding-near-duplicates = { $n_images ->
+        [one] { $n_images } Bild ist ein Beinahe-Duplikat
+       *[other] { $n_images } Bilder sind Beinahe-Duplikate
+    } in { $n_clusters ->
+        [one] { $n_clusters } Cluster
+       *[other] { $n_clusters } Clustern
+    }: Kopien eines anderen Bildes, die komprimiert, skaliert, aufgehellt, gedreht, gespiegelt, verschoben oder beschnitten wurden.{ $n_clusters_of_several_classes ->
+        [0] { "" }
+        [one] {" "}In { $n_clusters_of_several_classes } Cluster sind die Klassen verschieden.
+       *[other] {" "}In { $n_clusters_of_several_classes } Clustern sind die Klassen verschieden.
+    }
+    .title = Beinahe-Duplikate
+    .do = { $n_clusters_of_several_classes ->
+        [0] Prüfen Sie die Cluster. Das Training hält jedes Cluster im selben Set. Ein Bild mit Beinahe-Duplikaten zählt mehrfach.
+       *[other] Prüfen Sie die Cluster, und entscheiden Sie bei verschiedenen Klassen, welches Label richtig ist. Das Training hält jedes Cluster im selben Set. Ein Bild mit Beinahe-Duplikaten zählt mehrfach.
+    }
+    .limit = { $are_all_together ->
+        [true] Die Aufteilung hielt jedes Cluster von Beinahe-Duplikaten im selben Set.
+       *[false] Die Aufteilung hielt { $n_clusters_together } der Cluster im selben Set.
+    }
+
+finding-hidden-groups = Datei- oder Ordnernamen deuten auf { $n_groups ->
+        [one] { $n_groups } Gruppe
+       *[other] { $n_groups } Gruppen
+    } hin, wie etwa '{ $example }'. Muster: { $pattern_names }. Bilder derselben Gruppe stimmen in { $shared ->
+        [labels] Labels
+       *[appearance] Größe oder Helligkeit
+    } weit häufiger überein, als durch Zufall zu erwarten ist. Sie könnten von einem Patienten, Objektträger oder Gesichtsfeld stammen.
+    .title = Gruppen in Namen
+    .do = Klären Sie, was die Namen bedeuten. Wenn sie Patienten, Objektträger oder Gesichtsfelder nennen, legen Sie Gruppen fest. Sonst fallen die Ergebnisse zu optimistisch aus.
+    .limit = Bilder mit verwandten Namen (wie etwa '{ $example }') stimmen in { $shared ->
+        [labels] Labels
+       *[appearance] Größe oder Helligkeit
+    } weit häufiger überein, als durch Zufall zu erwarten ist, und es wurden keine Gruppen festgelegt. Wenn sie von einem Patienten, Objektträger oder Gesichtsfeld stammen, ähneln Testbilder den Trainingsbildern, und diese Ergebnisse sind nicht verlässlich.
+
+finding-hidden-groups-in-column = Die Spalte '{ $column_name }' deutet auf { $n_groups ->
+        [one] { $n_groups } Gruppe
+       *[other] { $n_groups } Gruppen
+    } hin, wie etwa '{ $example }'.{ $has_other_columns ->
+        [true] {" "}Weitere Spalten: { $other_columns }.
+       *[false] { "" }
+    } Bilder derselben Gruppe stimmen in { $shared ->
+        [labels] Labels
+       *[appearance] Größe oder Helligkeit
+    } weit häufiger überein, als durch Zufall zu erwarten ist. Sie könnten von einem Patienten, Objektträger oder Gesichtsfeld stammen.
+    .do = Klären Sie, was die Spalte bedeutet. Wenn sie Patienten, Objektträger oder Gesichtsfelder nennt, legen Sie Gruppen fest. Sonst fallen die Ergebnisse zu optimistisch aus.
+    .limit = Bilder mit demselben Wert in der Spalte '{ $column_name }' (wie etwa '{ $example }') stimmen in { $shared ->
+        [labels] Labels
+       *[appearance] Größe oder Helligkeit
+    } weit häufiger überein, als durch Zufall zu erwarten ist, und es wurden keine Gruppen festgelegt. Wenn sie von einem Patienten, Objektträger oder Gesichtsfeld stammen, ähneln Testbilder den Trainingsbildern, und diese Ergebnisse sind nicht verlässlich.
+
+finding-hidden-groups-confounded = { $is_column ->
+        [true] Die Spalte '{ $column_name }' deutet
+       *[false] Datei- oder Ordnernamen deuten
+    } darauf hin, dass jede Klasse in einer von { $n_groups } Gruppen wie '{ $example }' ist. Wenn es Patienten, Objektträger oder Chargen sind, lassen sich Klasse und Gruppe nicht unterscheiden, und der Klassifikator lernt womöglich die Gruppe statt der Klasse.
+    .do = Fügen Sie Bilder hinzu, sodass jede Klasse aus mehreren Gruppen stammt. Das Training kann diese Gruppen nicht verwenden: Keine Klasse könnte zugleich im Trainings- und im Testset sein.
+    .limit = { $is_column ->
+        [true] Die Spalte '{ $column_name }' deutet
+       *[false] Datei- oder Ordnernamen deuten
+    } darauf hin, dass jede Klasse in einer von { $n_groups } Gruppen wie '{ $example }' ist. Wenn es Patienten, Objektträger oder Chargen sind, lassen sich Klasse und Gruppe nicht unterscheiden. Diese Ergebnisse können nicht zeigen, ob der Klassifikator die Klasse erkennt.
+
+groups-of-pattern = '{ $pattern }' ({ $n_groups ->
+        [one] { $n_groups } Gruppe
+       *[other] { $n_groups } Gruppen
+    } wie '{ $example }')
+
+finding-no-groups = Es sind keine Gruppen festgelegt. Wenn mehrere Bilder von einem Patienten, Objektträger oder Well stammen, können Trainings- und Testset beide Bilder davon enthalten, was die Ergebnisse beschönigt.
+    .title = Keine Gruppen
+    .do = Legen Sie fest, welche Bilder zusammengehören: durch eine Spalte der Tabelle oder ein Muster in den Namen von Dateien und Ordnern.
+
+finding-class-in-few-groups = { $names }: Bilder aus weniger als { $n_needed } Gruppen. Eine solche Klasse kann nicht zugleich im Trainings-, Validierungs- und Testset sein.
+    .title = Klassen aus wenigen Gruppen
+    .do = Fügen Sie Bilder einer solchen Klasse aus anderen Gruppen hinzu, oder schließen Sie die Klasse aus.
+
+finding-few-groups = { $n_groups ->
+        [one] Es gibt nur { $n_groups } Gruppe.
+       *[other] Es gibt nur { $n_groups } Gruppen.
+    } Die Ergebnisse hängen stark davon ab, welche davon im Testset sind, und die Konfidenzintervalle werden breit und dennoch nur ungefähr sein.{ $is_cross_validated ->
+        [true] {" "}Das Training verwendet daher eine Kreuzvalidierung, die jede Gruppe einmal testet.
+       *[false] { "" }
+    }
+    .title = Wenige Gruppen
+    .do = { $is_cross_validated ->
+        [true] Fügen Sie nach Möglichkeit Bilder anderer Gruppen hinzu.
+       *[false] Verwenden Sie eine Kreuzvalidierung, die jede Gruppe einmal testet.
+    }
+
+finding-channel-files = { $n_files } Dateien scheinen die Kanäle von { $n } Bildern zu sein (wie etwa { $files }), aber jede Datei wird als eigenes Bild gelesen. Trainings- und Testset können dann Kanäle desselben Bildes enthalten.
+    .title = Dateien, die Kanäle sind
+    .do = Wenn es Kanäle sind, lesen Sie die Dateien eines Bildes als dessen Kanäle ein.
+    .limit = Dateien scheinen Kanäle derselben Bilder zu sein, aber jede wurde als eigenes Bild gelesen. Wenn das zutrifft, enthält das Trainingsset Teile von Testbildern.
+
+finding-groups-divide-copies = { $n_clusters ->
+        [one] { $n_clusters } Cluster von Duplikaten ist in mehreren Gruppen
+       *[other] { $n_clusters } Cluster von Duplikaten sind in mehreren Gruppen
+    }{ $are_kept_together ->
+        [true] . Diese Gruppen werden daher im selben Set gehalten.
+       *[false] . Es sind so viele, dass die meisten Gruppen zu einer einzigen verbunden würden. Daher gelten hier nur Bilder mit gleichen Pixeln als Duplikate, und die Gruppen bleiben, wie sie festgelegt wurden.
+    }
+    .title = Duplikate in verschiedenen Gruppen
+    .do = Prüfen Sie, ob die Gruppen richtig sind.
+
+finding-group-is-class = Jede Gruppe enthält nur eine Klasse. Das Netz könnte lernen, statt der Klassen die Färbung oder Belichtung der Gruppen zu unterscheiden.
+    .title = Eine Klasse in jeder Gruppe
+    .do = Fügen Sie Gruppen hinzu, die mehrere Klassen enthalten. Sie zeigen, ob das Netz die Gruppen lernt.
+
+finding-no-signal = Aus den Bildern lassen sich die Labels nicht vorhersagen. Ein Sofort-Klassifikator erreicht eine ausgewogene Genauigkeit von { NUMBER($balanced_accuracy, minimumFractionDigits: 2, maximumFractionDigits: 2) } auf Bildern, an die er nicht angepasst wurde; Zufall ergibt { NUMBER($chance, minimumFractionDigits: 2, maximumFractionDigits: 2) } (p = { NUMBER($p, minimumFractionDigits: 2, maximumFractionDigits: 2) }).
+    .title = Labels aus Bildern nicht vorhersagbar
+    .do = Prüfen Sie, ob Labels und Bilder zusammengehören. Wenn ja, versuchen Sie es mit mehr Bildern oder einem feinabgestimmten Netz.
+    .limit = Vor dem Training sagte kein Klassifikator diese Labels besser als durch Zufall vorher.
+
+finding-shortcut = Ein einfacher Klassifikator sagt die Labels allein aus { $from ->
+        [border] dem äußersten Achtel des Bildes
+        [background] Helligkeit und Körnung des Hintergrunds
+        [size] Breite und Höhe des Bildes
+        [format] Bittiefe, Kanälen und Ebenen der Datei
+        [metadata] den Metadaten der Datei (Kamera, Programm, Auflösung und Kompression)
+       *[name] dem Dateinamen (Schreibweise, Länge und letzte Zahl, ohne die Klasse selbst)
+    } vorher. Seine ausgewogene Genauigkeit beträgt { NUMBER($balanced_accuracy, minimumFractionDigits: 2, maximumFractionDigits: 2) }. Auf dem ganzen Bild erreicht derselbe einfache Klassifikator { NUMBER($whole_image, minimumFractionDigits: 2, maximumFractionDigits: 2) }, ein trainiertes Netz meist mehr. Zufall ergibt { NUMBER($chance, minimumFractionDigits: 2, maximumFractionDigits: 2) }.
+    .title = Labels ohne das Objekt vorhersagbar
+    .do = { $from ->
+        [border] Prüfen Sie die Ränder auf Markierungen, Maßstabsbalken, Nachbarzellen oder Beleuchtung, die sich zwischen den Klassen unterscheiden. Ein Netz kann dies statt des Objekts lernen; es versagt dann auf Bildern ohne dieses Merkmal.
+        [background] Prüfen Sie, ob die Klassen an verschiedenen Tagen, Objektträgern oder Mikroskopen aufgenommen wurden. Ein Netz kann dies statt des Objekts lernen; es versagt dann auf Bildern ohne dieses Merkmal.
+        [size] Prüfen Sie, ob die Klassen verschieden zugeschnitten oder exportiert wurden. Ein Netz kann dies statt des Objekts lernen; es versagt dann auf Bildern ohne dieses Merkmal.
+        [format] Prüfen Sie, ob die Klassen verschieden exportiert wurden, und exportieren Sie sie auf dieselbe Weise. Ein Netz kann dies statt des Objekts lernen; es versagt dann auf Bildern ohne dieses Merkmal.
+        [metadata] Prüfen Sie, ob die Klassen verschieden aufgenommen oder gespeichert wurden. Eine stärkere Kompression zum Beispiel ist in den Pixeln sichtbar. Ein Netz kann dies statt des Objekts lernen; es versagt dann auf Bildern ohne dieses Merkmal.
+       *[name] Prüfen Sie, ob die Klassen aus verschiedenen Quellen oder von verschiedenen Tagen stammen oder nacheinander nummeriert wurden. Ein Netz verwendet keine Namen, aber womöglich Merkmale der Bilder, die sich mit ihnen unterscheiden.
+    }
+    .limit = { $from ->
+        [name] Die Klassen stammen womöglich aus verschiedenen Quellen. Die Dateinamen unterscheiden sich zwischen ihnen, und vielleicht auch die Bilder.
+       *[border] Das Netz hat womöglich dies statt des Objekts gelernt. Es versagt dann auf Bildern ohne dieses Merkmal.
+    }
+
+finding-slight-shortcut =
+    .title = Labels teilweise ohne das Objekt vorhersagbar
+
+finding-shortcut-batch = Die Bilder verraten ihren Wert von { $column }: Innerhalb einer Klasse wird er mit einem Score von { NUMBER($seen, minimumFractionDigits: 2, maximumFractionDigits: 2) } vorhergesagt, wobei 0 Zufall und 1 immer richtig bedeutet. Die Klassen unterscheiden sich in { $column }: Allein aus { $column } werden sie mit einer ausgewogenen Genauigkeit von { NUMBER($balanced_accuracy, minimumFractionDigits: 2, maximumFractionDigits: 2) } vorhergesagt. Ein einfacher Klassifikator des ganzen Bildes erreicht { NUMBER($whole_image, minimumFractionDigits: 2, maximumFractionDigits: 2) }, Zufall ergibt { NUMBER($chance, minimumFractionDigits: 2, maximumFractionDigits: 2) }.
+    .do = Gruppieren Sie die Bilder nach { $column }, um zu testen, ob ein Netz ohne dieses Merkmal auskommt. Nehmen Sie die Klassen nach Möglichkeit gemeinsam auf.
+    .limit = Das Netz hat womöglich { $column } der Bilder statt ihrer Klasse gelernt. Es versagt dann auf Bildern mit einem anderen Wert von { $column }.
+
+finding-mixed-bit-depths = Die Bittiefen sind gemischt ({ $counts }). Wenn sich die Bittiefe zwischen den Klassen unterscheidet, verrät sie die Klasse.
+    .title = Gemischte Bittiefen
+    .do = Exportieren Sie alle Bilder auf dieselbe Weise.
+
+images-of-bit-depth = { $n_images } mit { $depth } bit
+
+finding-mixed-pixel-sizes = Die Pixelgrößen unterscheiden sich um mehr als 10 % ({ $counts }). { $differs_by_class ->
+        [true] Sie unterscheiden sich zwischen den Klassen (Mediane: { $classes }), sodass die Pixelgröße die Klasse verrät.
+       *[false] Die Mediane der Klassen unterscheiden sich nicht so stark.
+    }
+    .title = Gemischte Pixelgrößen
+    .do = Prüfen Sie, ob die Bilder von mehreren Objektiven oder Mikroskopen stammen. Exportieren Sie alle Bilder mit einer Pixelgröße, oder trainieren Sie mit Bildern einer Pixelgröße.
+    .limit = { $differs_by_class ->
+        [true] Das Netz hat womöglich die Vergrößerung statt der Klasse gelernt. Es versagt dann auf Bildern mit anderer Vergrößerung.
+       *[false] Bilder mit mehreren Pixelgrößen zeigen Objekte in mehreren Maßstäben.
+    }
+
+images-of-pixel-size = { $n_images } mit { NUMBER($um, maximumSignificantDigits: 3) } µm
+
+pixel-size-of-class = { $label } { NUMBER($um, maximumSignificantDigits: 3) } µm
+
+finding-unlabeled = { $n ->
+        [one] { $n } Bild ohne Label wird ausgeschlossen.
+       *[other] { $n } Bilder ohne Label werden ausgeschlossen.
+    }
+    .title = Bilder ohne Label
+    .do = Geben Sie den Bildern, aus denen der Klassifikator lernen soll, ein Label.
+
+finding-cut-off = { $n ->
+        [one] { $n } Bild zeigt ein Objekt, das vom Rand abgeschnitten ist.
+       *[other] { $n } Bilder zeigen ein Objekt, das vom Rand abgeschnitten ist.
+    }
+    .title = Vom Rand abgeschnittene Objekte
+    .do = Prüfen Sie diese Bilder. Wenn der sichtbare Teil die Klasse nicht zeigt, schließen Sie das Bild aus, oder schneiden Sie es neu zu.
+
+finding-blurred = { $n ->
+        [one] { $n } Bild ist unscharf: Seine feinen Details sind
+       *[other] { $n } Bilder sind unscharf: Ihre feinen Details sind
+    } schwächer als in diesem Datensatz und in der Klasse üblich.
+    .title = Unscharfe Bilder
+    .do = Prüfen Sie diese Bilder. Schließen Sie unscharfe Bilder aus, es sei denn, neue Bilder werden ebenfalls unscharf sein.
+
+finding-saturated = { $n ->
+        [one] In { $n } Bild ist ein Fünftel des Objekts oder mehr
+       *[other] In { $n } Bildern ist ein Fünftel des Objekts oder mehr
+    } so hell, wie es das Dateiformat zulässt. Details gehen dort verloren.
+    .title = Zu hell, um Details zu zeigen
+    .do = Nehmen Sie solche Bilder mit weniger Licht oder Verstärkung neu auf, oder exportieren Sie sie ohne Kontrastspreizung. Wenn sich die Klassen darin unterscheiden, kann ein Netz es lernen.
+
+finding-imbalance = Die größte Klasse hat { NUMBER($ratio, maximumFractionDigits: 0) }-mal so viele Bilder wie die kleinste.
+    .title = Ungleiche Klassen
+    .do = Beurteilen Sie den Klassifikator nach ausgewogener Genauigkeit oder Makro-F1, und erwägen Sie Klassengewichte im Training.
+
+finding-similar-class-names = Die Labels { $names } könnten eine Klasse in mehreren Schreibweisen sein.
+    .title = Ähnliche Klassennamen
+    .do = Wenn es eine Klasse ist, führen Sie sie zusammen, oder verwenden Sie in den Namen der Ordner oder in der Label-Spalte der Tabelle eine einheitliche Schreibweise.
+
+finding-mixed-channels = { $n_gray ->
+        [one] { $n_gray } Bild ist grau
+       *[other] { $n_gray } Bilder sind grau
+    } und { $n_color ->
+        [one] { $n_color } Bild nicht.
+       *[other] { $n_color } Bilder nicht.
+    } Für das Netz hat ein graues Bild in allen Kanälen dieselben Werte.
+    .title = Gemischte Kanäle
+    .do = Wenn alle Bilder von derselben Art sein sollen, exportieren Sie sie auf dieselbe Weise.
+
+finding-boxes-beyond-edge = { $n ->
+        [one] { $n } Ausschnitt reicht über den Rand seines Bildes hinaus.
+       *[other] { $n } Ausschnitte reichen über den Rand ihres Bildes hinaus.
+    } Der fehlende Teil wird mit der Farbe des Randes gefüllt.
+    .title = Ausschnitte über den Rand hinaus
+    .do = Wenn abgeschnittene Objekte nicht zählen sollen, schließen Sie diese Ausschnitte aus.
+
+finding-several-planes = { $n ->
+        [one] { $n } Bild hat mehrere Ebenen.
+       *[other] { $n } Bilder haben mehrere Ebenen.
+    } Die erste Ebene wird verwendet, sofern das Rezept keine anderen nennt.
+    .title = Mehrere Ebenen
+    .do = { $is_one_kind ->
+        [true] Wenn die erste Ebene nicht die maßgebliche ist, wählen Sie eine andere. Wenn jede Seite eine Färbung zeigt, lesen Sie die Seiten als Kanäle ein.
+       *[false] Wenn die erste Ebene nicht die maßgebliche ist, wählen Sie eine andere.
+    }

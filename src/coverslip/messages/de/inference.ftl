@@ -1,0 +1,436 @@
+# Prediction, explanation and export.
+
+## Classifiers
+
+classifier-not-finite = Der Klassifikator berechnet Werte, die zu groß oder keine Zahlen sind
+    .do = Bitten Sie den Autor, ihn neu zu trainieren.
+
+network-build-failed = Sein Netz kann auf diesem Rechner nicht aufgebaut werden: { $reason }
+    .do = Aktualisieren Sie coverslip, oder kopieren Sie den Klassifikator noch einmal.
+
+network-build-refused = Sein Netz kann auf diesem Rechner nicht aufgebaut werden: { $reason }
+    .do = Bitten Sie den Autor um einen Klassifikator mit üblichen Optionen.
+
+network-build-too-slow = der Aufbau dauert zu lange; die Grenzen sind { $seconds } s Prozessorzeit und { $gigabytes } GB Arbeitsspeicher
+
+network-build-ended = der Aufbau endete mit dem Code { $exit_code }; die Grenzen sind { $seconds } s Prozessorzeit und { $gigabytes } GB Arbeitsspeicher
+
+classifier-weights-do-not-fit = Die Gewichte passen nicht zu '{ $model }' mit { $n_classes } Klassen
+    .do = Kopieren Sie den Klassifikator noch einmal.
+
+unknown-export-format = Klassifikatoren werden nicht als '{ $format }' exportiert
+    .do = Wählen Sie 'zip', 'onnx', 'openvino', 'pt2' oder 'bioimageio'.
+
+export-as = Export als { $format }
+
+export-folder-exists = Es gibt bereits eine Datei oder einen Ordner mit diesem Namen
+    .do = Wählen Sie den Namen eines neuen Ordners.
+
+export-needs-run = Dies ist ein Klassifikator ohne sein Training. Ein Export im Format '{ $format }' wird mit Bildern des Trainings überprüft
+    .do = Exportieren Sie aus dem Ordner des Trainings. Nur 'zip' braucht keine Bilder.
+
+export-without-images = Keines der Bilder, mit denen der Export überprüft würde, ist lesbar
+    .do = Machen Sie die Bilder des Trainings wieder verfügbar.
+
+export-refused = Der Export im Format '{ $format }' wurde verweigert, und nichts wurde geschrieben: { $reason }
+    .do = Wählen Sie ein anderes Format. coverslip sagt mit diesem Klassifikator vorher wie bisher.
+
+export-failed = dieses Netz kann nicht exportiert werden ({ $reason })
+
+export-differs = das exportierte Netz gibt den Klassifikator nicht genau wieder. Seine Logits weichen um bis zu { $difference } Standardabweichungen ab (die Grenze ist 0,001), und { NUMBER($agreement, style: "percent") } von { $n_images } Bildern haben dieselbe Entscheidung
+
+export-to-folder = Dies ist ein Ordner, keine Datei
+    .do = Nennen Sie die Datei, die darin geschrieben werden soll.
+
+## Predictions
+
+estimator-without-images = X enthält keine Bilder, sondern { $shape }
+    .do = Übergeben Sie Pfade von Bilddateien oder Arrays der Form (height, width) oder (height, width, channels).
+
+estimator-sparse = eine dünn besetzte Matrix
+
+estimator-rows = { $n_numbers ->
+        [one] Zeilen aus { $n_numbers } Zahl
+       *[other] Zeilen aus { $n_numbers } Zahlen
+    }
+
+estimator-x-empty = X ist leer: 0 Bilder
+    .do = Übergeben Sie mindestens ein Bild.
+
+image-not-predicted = Für dieses Bild ist keine Vorhersage möglich: { $reason }
+    .do = Entfernen Sie es, oder ersetzen Sie es durch ein lesbares Bild.
+
+training-images = { $n_images ->
+        [one] { $n_images } dieser Bilder war ein Trainings- oder Validierungsbild
+       *[other] { $n_images } dieser Bilder waren Trainings- oder Validierungsbilder
+    } dieses Klassifikators. Vorhersagen dafür sind häufiger richtig als für neue Bilder.
+
+unreadable-image = { $image }: { $reason }
+
+prediction-resumed = { $n_images ->
+        [one] { $n_images } Zeile der unterbrochenen Vorhersage wurde
+       *[other] { $n_images } Zeilen der unterbrochenen Vorhersage wurden
+    } wiederverwendet. Hinweise zu Bildern betreffen die übrigen Bilder.
+
+rows-saved = { $n_images ->
+        [one] { $n_images } Zeile ist
+       *[other] { $n_images } Zeilen sind
+    } gespeichert. Um danach fortzufahren, wiederholen Sie die Vorhersage mit der Option 'resume'.
+
+rows-of-other-settings = Die gespeicherten Zeilen gehören zu anderen Bildern, einem anderen Klassifikator, anderen Optionen oder einer anderen Version von coverslip
+    .do = Wiederholen Sie den früheren Befehl, oder beginnen Sie neu ohne die Option 'resume'.
+
+parquet-not-resumable = Parquet-Dateien können nicht fortgesetzt werden
+    .do = Wählen Sie das Format 'csv' oder 'jsonl'.
+
+top-k-out-of-range = Der Klassifikator kann nicht { $top_k } Klassen aufführen: Er hat { $n_classes }
+    .do = Wählen Sie eine Zahl von 1 bis { $n_classes }.
+
+no-column-to-keep = Keine Tabelle dieser Bilder hat eine weitere Spalte '{ $column }'. Die weiteren Spalten sind: { $columns }
+    .do = Wählen Sie eine dieser Spalten.
+
+kept-column-reserved = Die Tabelle der Vorhersagen hat bereits eine Spalte '{ $column }'
+    .do = Benennen Sie die Spalte Ihrer Tabelle um.
+
+rows-without-all-probabilities = die wiederverwendeten Zeilen enthalten nur die Wahrscheinlichkeiten der wahrscheinlichsten Klassen
+
+extra-for-parquet = Das Format 'parquet'
+
+watching = { $n_images ->
+        [0] Für Bilder, die in '{ $folder }' erscheinen, werden Vorhersagen gemacht.
+        [one] Für Bilder, die in '{ $folder }' erscheinen, werden Vorhersagen gemacht. { $n_images } Bild hat bereits eine Zeile.
+       *[other] Für Bilder, die in '{ $folder }' erscheinen, werden Vorhersagen gemacht. { $n_images } Bilder haben bereits eine Zeile.
+    } Zum Beenden drücken Sie Strg-C.
+
+no-folder-to-watch = Diesen Ordner gibt es nicht
+    .do = Legen Sie den Ordner zuerst an, oder prüfen Sie die Schreibweise.
+
+parquet-not-growable = An Parquet-Dateien können keine Zeilen angehängt werden
+    .do = Wählen Sie das Format 'csv' oder 'jsonl'.
+
+watched-channel-files = Dieser Klassifikator liest für jedes Bild mehrere Dateien, daher kann coverslip nicht feststellen, wann ein Bild vollständig ist
+    .do = Machen Sie die Vorhersage für diese Bilder, wenn alle Dateien vorhanden sind.
+
+rows-of-other-classifier = Die Zeilen dieser Tabelle sind Vorhersagen eines anderen Klassifikators oder mit anderen Klassenanteilen
+    .do = Wählen Sie einen anderen Namen für die Tabelle.
+
+rows-of-other-columns = Diese Tabelle von Vorhersagen hat andere Spalten oder ist beschädigt
+    .do = Wählen Sie einen anderen Namen für die Tabelle.
+
+replaced = Die früheren Vorhersagen in '{ $file_name }' wurden ersetzt.
+
+unfinished-training = Das Training ist nicht beendet: Dieser Klassifikator ist der bisher beste, nicht der endgültige. Lassen Sie das Training zu Ende laufen, oder setzen Sie es fort, bevor Sie sich auf Metriken und Vorhersagen verlassen.
+
+reason-unfamiliar = Unähnlich den Trainingsbildern: möglicherweise andere Größe, andere Färbung, anderes Gerät oder keine der Klassen
+
+reason-uncertain = Die Wahrscheinlichkeit liegt unter { NUMBER($threshold, maximumFractionDigits: 3) }
+
+## Differences from the training images
+
+bit-depth-differs = { $depth } statt { $trained } wie die Trainingsbilder
+
+channels-differ = { $channels } statt { $trained } wie die Trainingsbilder
+
+image-is-field = { $width } x { $height } Pixel, so groß wie { $n_times } Trainingsbilder: Wenn es viele Objekte zeigt, geben Sie deren Rahmen an
+
+size-differs = { $width } x { $height } Pixel statt { $trained } wie die Trainingsbilder
+
+sizes-differ = andere Größe (etwa { $width } x { $height } Pixel) als die Trainingsbilder ({ $trained })
+
+larger-than-canvas = größer als die Leinwand von { $canvas_px } Pixeln und daher verkleinert statt im gemeinsamen Maßstab gezeigt
+
+pixel-size-differs = { NUMBER($um, maximumSignificantDigits: 4) } µm pro Pixel statt { NUMBER($trained_um, maximumSignificantDigits: 4) } µm pro Pixel wie die Trainingsbilder
+
+image-rescaled = von { NUMBER($um, maximumSignificantDigits: 4) } auf { NUMBER($trained_um, maximumSignificantDigits: 4) } µm pro Pixel umskaliert
+
+other-pixel-size = { $n_images ->
+        [one] { $n_images } Bild hat
+       *[other] { $n_images } Bilder haben
+    } eine andere Pixelgröße, etwa { $image } mit { NUMBER($um, maximumSignificantDigits: 4) } µm pro Pixel. Die Trainingsbilder haben { NUMBER($trained_um, maximumSignificantDigits: 4) } µm pro Pixel. Wenn Objekte größer oder kleiner erscheinen als im Training, sind die Vorhersagen weniger sicher, als sie wirken.
+
+# The pixels of files that are read
+
+other-pixels = { $keys ->
+        [one] Die Auswahl der Pixel im Datensatz weicht
+       *[other] Die Auswahl der Pixel im Datensatz weicht mehrfach
+    } von der des Trainings ab, gezählt ab 0: { $differences }. Die Vorhersagen können falsch sein. Um die Bilder wie im Training zu lesen, ändern Sie die Auswahl auf der Seite des Datensatzes.
+
+pixels-differ = { $key ->
+        [series] Serie
+        [t] Zeitpunkt
+        [z] z-Ebene
+        [channels] Kanäle
+       *[level] Auflösungsstufe
+    } { $value } (Training: { $trained })
+
+pixels-all = alle
+
+rescaled-images = { $n_images ->
+        [one] { $n_images } Bild wurde
+       *[other] { $n_images } Bilder wurden
+    } auf die Pixelgröße der Trainingsbilder, { NUMBER($trained_um, maximumSignificantDigits: 4) } µm, umskaliert.
+
+no-pixel-size = { $n_images ->
+        [one] Die Pixelgröße von { $n_images } Bild ist
+       *[other] Die Pixelgröße von { $n_images } Bildern ist
+    } nicht bekannt und wird daher nicht mit der der Trainingsbilder ({ NUMBER($trained_um, maximumSignificantDigits: 4) } µm) verglichen.
+
+no-pixel-size-of-training = Die Pixelgröße der Trainingsbilder ist nicht bekannt
+    .do = Machen Sie die Vorhersage ohne Umskalieren. Um einen Klassifikator zu trainieren, der sie kennt, geben Sie die Pixelgröße im Rezept (images.pixel_size_um) oder in einer Spalte pixel_size_um der Tabelle an.
+
+rescaling-of-own-test = Das Testset des Trainings kann nicht umskaliert werden: Es hat die Pixelgröße der Trainingsbilder
+    .do = Geben Sie andere Bilder mit Label an, oder evaluieren Sie ohne Umskalieren.
+
+size-of-training-images = { $is_range ->
+        [true] { $low } bis { $high }
+       *[false] { $low }
+    } Pixel
+
+bit-depth = { $dtype ->
+        [uint8] 8 bit
+        [uint16] 16 bit
+        [float32] Gleitkomma
+       *[other] { $dtype }
+    }
+
+color-mode = { $n_channels ->
+        [1] Graustufen
+        [3] Farbe
+       *[other] { $n_channels } Kanäle
+    }
+
+unlike-training = { $n_images ->
+        [one] { $n_images } Bild ist
+       *[other] { $n_images } Bilder sind
+    } anders als die Trainingsbilder: { $difference }. Vorhersagen für solche Bilder sind weniger sicher, als sie wirken.
+
+field-of-view = { $n_images ->
+        [one] { $n_images } Bild ist
+       *[other] { $n_images } Bilder sind
+    } mindestens { $factor }-mal so groß wie die meisten Trainingsbilder. Wenn ein Bild viele Objekte zeigt, ist eine einzelne Vorhersage für alle nicht sinnvoll: Geben Sie eine Tabelle mit einer Zeile für jedes Objekt an, mit seinem Pfad und seinem Rahmen als x, y, width, height. Wenn es ein Objekt zeigt, weicht sein Maßstab von den Trainingsbildern ab, und die Vorhersage ist weniger sicher, als sie wirkt.
+
+unusual-images = { $n_images ->
+        [one] { $n_images } Bild
+       *[other] { $n_images } Bilder
+    }: { $observation }.
+
+unfamiliar-images = { $n_images ->
+        [one] { $n_images } von { $n_predicted } Bildern ist
+       *[other] { $n_images } von { $n_predicted } Bildern sind
+    } den Trainingsbildern unähnlich; durch Zufall sind etwa { NUMBER($n_expected, maximumFractionDigits: 0) } zu erwarten. Vielleicht unterscheiden sie sich in Größe, Färbung oder Gerät, oder sie zeigen keine der Klassen. Prüfen Sie einige davon, und evaluieren Sie mit Bildern dieser Art, die Labels haben, bevor Sie sich auf Vorhersagen verlassen.
+
+## Expected class proportions
+
+unknown-class-of-prevalence = Der Klassifikator hat keine Klasse '{ $name }'
+    .do = Er hat { $classes }.
+
+prevalence-out-of-range = Der erwartete Anteil von '{ $name }' muss größer als 0 und kleiner als 1 sein
+    .do = Geben Sie 5 % zum Beispiel als 0.05 an.
+
+prevalence-not-one = Die erwarteten Klassenanteile ergeben zusammen nicht 1
+    .do = Geben Sie die Anteile einiger Klassen an. Die anderen Klassen teilen sich den Rest.
+
+prevalence-leaves-nothing = Die erwarteten Klassenanteile lassen nichts für die anderen Klassen übrig
+    .do = Geben Sie die Anteile einiger Klassen an. Die anderen Klassen teilen sich den Rest.
+
+stored-engine-damaged = Das vorbereitete Netz in '{ $folder }' ist beschädigt, daher wird es ignoriert und aus den Gewichten neu vorbereitet.
+
+thresholds-set-aside = Die Entscheidungsschwelle des Klassifikators wird nicht verwendet, weil sie für die Klassenanteile der Validierungsbilder gewählt wurde. Mit den von Ihnen angegebenen erwarteten Klassenanteilen wird die wahrscheinlichste Klasse vorhergesagt.
+
+other-prevalence = Wenn die Bilder jeder Klasse aussehen wie im Training, weichen die Klassenanteile hier von denen ab, die die Wahrscheinlichkeiten voraussetzen: { $proportions }. Die Bereiche enthalten nur den Stichprobenfehler, keine Unterschiede zwischen Gruppen wie Patienten, Objektträgern oder Tagen.
+
+class-proportion = { $name } { NUMBER($value, style: "percent", maximumFractionDigits: 1) } ({ NUMBER($low, style: "percent", maximumFractionDigits: 1) } bis { NUMBER($high, style: "percent", maximumFractionDigits: 1) }), nicht { NUMBER($assumed, style: "percent", maximumFractionDigits: 1) }
+
+too-many-unfamiliar-images = mehr als ein Fünftel der Bilder ist den Trainingsbildern unähnlich
+
+## Clusters
+
+cluster-prediction-failed = Der Cluster konnte für die Bilder keine Vorhersagen machen: { $reason }
+    .do = Führen Sie die Vorhersage noch einmal aus.
+
+cluster-without-cores = Kein Rechner des Clusters hat freie Kerne
+    .do = Fügen Sie dem Cluster welche hinzu.
+
+refused-by-computer = { $reason } (auf dem Rechner '{ $computer }')
+    .do = { $advice }
+
+answer-too-long = sie ist zu lang oder besteht nicht aus Bytes
+
+answer-with-bad-values = { $n_values ->
+        [one] { $n_values } ihrer Werte ist nicht wie erwartet
+       *[other] { $n_values } ihrer Werte sind nicht wie erwartet
+    }
+
+answer-about-other-images = sie beschreibt { $n_images } Bilder statt { $n_expected }
+
+answer-not-possible = ihr Ergebnis für '{ $image }' ist nicht möglich
+
+## Explanations
+
+method-not-available = '{ $name }' liest nur die letzte Schicht, für die '{ $method }' nicht verfügbar ist
+    .do = Wählen Sie eine von { $methods }.
+
+no-neighbors = Die ähnlichsten Trainingsbilder von '{ $name }' werden nicht gezeigt: { $reason }.
+
+image-not-drawn = { $image } konnte nicht gelesen werden, daher gibt es keine Darstellung davon.
+
+image-not-explained = Das Bild konnte nicht erklärt werden
+    .do = Prüfen Sie, ob seine Datei lesbar ist.
+
+different-numbers-of-images = Diese Klassifikatoren lesen unterschiedlich viele Bilder aus diesen Dateien
+    .do = Erklären Sie die Klassifikatoren einzeln.
+
+explanation-folder-in-use = Der Ordner für die Darstellungen ist nicht leer
+    .do = Wählen Sie einen neuen oder leeren Ordner.
+
+no-heat-map = '{ $model }' ergibt keine Heatmap bei '{ $layer }'
+    .do = Verwenden Sie Verdeckung (occlusion).
+
+## Captions on sheets of explanations
+
+sheet-predicted = vorhergesagt: { $label }
+
+sheet-probability = Wahrscheinlichkeit { $probability }{ $decision ->
+        [uncertain] , unsicher
+        [unfamiliar] , ungewohnt
+       *[class] { "" }
+    }
+
+sheet-evidence = Belege für { $label }
+
+sheet-verdict = { $verdict ->
+        [passed] Prüfungen bestanden
+        [failed] Prüfung nicht bestanden
+       *[unchecked] nicht geprüft
+    }
+
+sheet-withheld = zurückgehalten: Prüfung nicht bestanden
+
+sheet-neighbors = ähnliche Trainingsbilder:
+
+## Proportions of samples
+
+summary-assumption = Annahme: Die Fehlerraten des Klassifikators sind in allen Proben dieselben wie auf den Testbildern seines Trainings. Geben Sie zur Kontrolle einigen Bildern jeder Bedingung ein Label.
+
+all-samples = alle Proben
+
+summary-raw-only = Die Anteile sind Anzahlen von Vorhersagen, die durch Fehler des Klassifikators verzerrt sind. Um sie zu korrigieren, nennen Sie sein Training mit --run.
+
+summary-without-run = kein Training mit Fehlern auf Testbildern wurde angegeben
+
+summary-sample-without-images = keines ihrer Bilder ist lesbar
+
+summary-uninformative = die Testbilder zeigen nicht, dass der Klassifikator die Klassen unterscheidet
+
+summary-class-without-images = in den Testbildern des Trainings fehlt eine Klasse
+
+summary-unfamiliar = { NUMBER($share, style: "percent") } der Bilder sind für den Klassifikator ungewohnt, sodass seine Fehler darauf nicht bekannt sind
+
+summary-few-samples = ein Intervall braucht mindestens { $n_needed } Proben jeder Bedingung
+
+trend-not-estimable = die Anteile der Proben sind bei allen Dosen oberhalb oder unterhalb einer Grenze 0 oder 1, oder zu wenige Proben liegen dazwischen
+
+summary-shift-violated = Zwei Schätzungen der Anteile stimmen nicht überein (p = { $p }): Die Fehlerraten des Klassifikators sind hier wahrscheinlich andere als auf den Testbildern seines Trainings. Prüfen Sie Labels einiger Bilder, bevor Sie sich auf korrigierte Anteile verlassen.
+
+summary-other-classes = Die Klassen stimmen nicht überein mit: { $other }
+    .do = Nennen Sie Vorhersagen und Training desselben Klassifikators.
+
+these-predictions = die Vorhersagen
+
+predictions-of-other-thresholds = { $n_images ->
+    [one] Die Vorhersage von { $n_images } Bild entspricht
+   *[other] Die Vorhersagen von { $n_images } Bildern entsprechen
+} nicht der von { $run } mit den aktuellen Schwellen: Diese haben sich seit der Vorhersage geändert, es ist ein anderer Klassifikator, oder es wurden Klassenanteile angegeben
+    .do = Machen Sie die Vorhersage für die Bilder noch einmal mit diesem Klassifikator und ohne --prevalence, oder nennen Sie kein Training.
+
+predictions-without-classifier = Die Vorhersagen nennen ihren Klassifikator nicht: Die Spalte '{ $column }' fehlt oder hat leere Zellen
+    .do = Verwenden Sie die Tabelle so, wie `coverslip predict` sie geschrieben hat, oder nennen Sie kein Training.
+
+summary-no-column = Es gibt keine Spalte '{ $column }'. Die Spalten sind { $columns }
+    .do = Nennen Sie eine andere Spalte, führen Sie `coverslip predict` mit --keep { $column } aus, oder nennen Sie eine Tabelle mit --table.
+
+summary-empty-cell = Die Spalte '{ $column }' ist für { $path } leer
+    .do = Füllen Sie die Spalte aus, oder entfernen Sie die Zeile.
+
+summary-no-time = Die Zeit '{ $value }' von { $path } in der Spalte '{ $column }' ist keine Zahl
+    .do = Schreiben Sie alle Zeiten als Zahlen in einer Einheit, etwa in Stunden.
+
+sample-of-two-conditions = Die Probe '{ $sample }' hat zwei Bedingungen, '{ $first }' und '{ $second }'
+    .do = Korrigieren Sie die Bedingung, oder geben Sie jeder Probe einen eigenen Namen.
+
+summary-without-images = Es gibt keine Vorhersagen lesbarer Bilder
+    .do = Machen Sie zuerst Vorhersagen für Bilder.
+
+no-sample-matches = Das Muster '{ $pattern }' passt zu keinem Pfad. Der erste Pfad ist '{ $path }'
+    .do = Korrigieren Sie das Muster. Für Namen wie slide07_cell3.png schreiben Sie slide[0-9]+.
+
+no-time-matches = Das Muster '{ $pattern }' passt in keinem Pfad zu einer Zahl. Der erste Pfad ist '{ $path }'
+    .do = Korrigieren Sie das Muster. Für Namen wie well3_t012.png schreiben Sie _t([0-9]+).
+
+no-difference-to-detect = Ein Unterschied von Anteilen muss über 0 und unter 1 liegen, nicht bei { $value }
+    .do = Geben Sie ihn als Anteil an: 0.05 ist ein Unterschied von 5 Prozentpunkten.
+
+summary-no-control = Keine Probe hat die Bedingung '{ $control }'
+    .do = Nennen Sie eine der Bedingungen: { $conditions }.
+
+samples-are-no-wells = Die Probe '{ $sample }' endet nicht auf ein Well wie plate1/B03, oder zwei Proben sind dasselbe Well
+    .do = Nennen Sie mit --by die Spalte mit dem Well jedes Bildes.
+
+summary-table-without-key = Diese Tabelle hat weder eine Spalte image_id noch eine Spalte path
+    .do = Fügen Sie eine Spalte mit der image_id oder dem path jedes Bildes hinzu, wie in den Vorhersagen.
+
+summary-image-not-in-table = Das Bild { $path } steht nicht in dieser Tabelle
+    .do = Fügen Sie eine Zeile dafür hinzu.
+
+summary-table-not-read = Diese Tabelle kann nicht gelesen werden: { $reason }
+    .do = Speichern Sie sie als CSV in UTF-8-Kodierung.
+
+## Spot checks
+
+spot-check-few-images = Aus { $n_samples } Proben der Bedingung '{ $condition }' können nicht { $n } Bilder gezogen werden
+    .do = Ziehen Sie aus jeder Probe mindestens ein Bild.
+
+spot-check-half-width = Die halbe Breite eines Intervalls muss über 0 und unter 0,5 liegen, nicht bei { $value }
+    .do = Geben Sie sie als Anteil an: 0.05 ist ein Intervall von ± 5 Prozentpunkten.
+
+spot-check-no-labels-table = Dies ist keine Tabelle von Labels: Sie braucht die Spalten label und image_id oder path. Ihre Spalten sind { $columns }
+    .do = Nennen Sie die Tabelle, die `coverslip spot-check` mit --out geschrieben hat.
+
+spot-check-unknown-image = Es gibt keine Vorhersage eines lesbaren Bildes '{ $image }'
+    .do = Nennen Sie die Vorhersagen, aus denen die Bilder gezogen wurden.
+
+spot-check-unknown-label = Das Label '{ $label }' von { $image } ist keines von { $labels }
+    .do = Korrigieren Sie es, oder lassen Sie es leer.
+
+spot-check-image-twice = Das Bild '{ $image }' hat zwei Labels
+    .do = Entfernen Sie eine seiner Zeilen.
+
+spot-check-without-labels = Diese Tabelle hat noch keine Labels
+    .do = Füllen Sie die Spalte label aus.
+
+spot-check-unlabeled-sample = kein Bild der Probe '{ $sample }' hat ein Label
+
+spot-check-without-run = kein Training mit Testbildern wurde genannt
+
+spot-check-drawn = { $n_images ->
+    [one] { $n_images } Bild, das ein Label braucht, steht
+   *[other] { $n_images } Bilder, die ein Label brauchen, stehen
+} in { $file }. Füllen Sie die Spalte label mit { $labels } aus. Sehen Sie dabei die Vorhersagen nicht an. Führen Sie dann den Befehl noch einmal mit --labels aus.
+
+spot-check-needed = Anzahl der Labels je Bedingung für ein 95-%-Konfidenzintervall von ± { $points } Prozentpunkten. Mehr sind nötig, wenn sich Proben einer Bedingung unterscheiden.
+
+spot-check-more-than-all = mehr als alle Bilder
+
+spot-check-lower = Die Genauigkeit ist niedriger, als nach den Testbildern zu erwarten ist. Der Klassifikator macht hier mehr Fehler; verlassen Sie sich nicht auf korrigierte Anteile.
+
+spot-check-compatible = Die Genauigkeit ist mit der auf den Testbildern vereinbar. { $n_labels ->
+    [one] { $n_labels } Label schließt
+   *[other] { $n_labels } Labels schließen
+} einen Unterschied zwischen { $low } und { $high } Prozentpunkten nicht aus.
+
+spot-check-useless = Bei { $classes } machen die Vorhersagen das Intervall nicht kürzer als Labels allein.
+
+spot-check-not-corrected = Die Anzahlen sind nicht korrigiert: { $reason }.
+
+spot-check-other-class = '{ $label }' ist keine der Klassen { $classes }
+    .do = Nennen Sie eine davon, oder schließen Sie das Bild aus.

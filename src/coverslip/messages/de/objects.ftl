@@ -1,0 +1,258 @@
+# Objects in fields of view: masks, outlines and points of other programs, and exports for them.
+
+## Fields
+
+no-readable-field = { $n_files ->
+        [one] Das Gesichtsfeld ist nicht lesbar
+       *[other] Keines der { $n_files } Gesichtsfelder ist lesbar
+    }
+    .do = Die Warnungen vor dieser Zeile nennen die Gründe.
+
+field-unreadable = Das Gesichtsfeld { $field } wird übersprungen, weil es nicht lesbar ist. { $reason }
+
+more-fields-unreadable = { $n_fields ->
+        [one] Ein weiteres Gesichtsfeld ist nicht lesbar.
+       *[other] { $n_fields } weitere Gesichtsfelder sind nicht lesbar.
+    }
+
+pattern-part-reserved = Das Muster nennt einen Teil '{ $part }', der eine Spalte von Objekttabellen ist
+    .do = Wählen Sie einen anderen Namen. Der Teil 'group' ist die Gruppe.
+
+object-files-no-fields = { $n_files ->
+        [one] Eine Datei wird nicht als Gesichtsfeld verwendet, weil ihr Name der eines Gesichtsfelds mit einem Zusatz wie '_masks' ist.
+       *[other] { $n_files } Dateien werden nicht als Gesichtsfelder verwendet, weil ihre Namen die von Gesichtsfeldern mit einem Zusatz wie '_masks' sind.
+    }
+
+no-field-of-name = Kein Gesichtsfeld trägt einen dieser Namen: { $names }
+    .do = Verwenden Sie den Namen des Gesichtsfelds, mit oder ohne einen Zusatz wie '_masks'. Die Gesichtsfelder sind { $fields }.
+
+ambiguous-field-names = Mehrere Gesichtsfelder haben denselben Namen: { $names }
+    .do = Verwenden Sie für die Gesichtsfelder und ihre Objekte dieselben Unterordner.
+
+two-files-of-field = Zwei Dateien enthalten die Objekte des Gesichtsfelds { $field }: diese Datei und { $other }
+    .do = Entfernen Sie eine davon.
+
+no-such-object-file = Diese Datei oder diesen Ordner gibt es nicht
+    .do = Prüfen Sie die Schreibweise.
+
+no-object-files = Der Ordner enthält keine Datei mit der Endung { $suffixes }
+    .do = Wählen Sie den Ordner mit den Dateien der Objekte.
+
+no-object-source = { $n_sources ->
+        [0] Es ist keine Quelle von Objekten gewählt
+       *[other] Es sind { $n_sources } Quellen von Objekten gewählt
+    }
+    .do = Wählen Sie eines von Masken, Umrissen, Punkten und Objektsuche.
+
+objects-without-field = { $n_names ->
+        [one] Ein Name passt zu keinem Gesichtsfeld, daher werden seine Objekte nicht verwendet: { $names }.
+       *[other] { $n_names } Namen passen zu keinem Gesichtsfeld, daher werden ihre Objekte nicht verwendet: { $names }.
+    }
+
+objects-of-several-fields = { $n_names ->
+        [one] Ein Name passt zu mehreren Gesichtsfeldern, daher werden seine Objekte nicht verwendet: { $names }.
+       *[other] { $n_names } Namen passen zu mehreren Gesichtsfeldern, daher werden ihre Objekte nicht verwendet: { $names }.
+    }
+
+fields-without-objects = { $n_fields ->
+        [one] Ein Gesichtsfeld hat keine Objekte: { $names }.
+       *[other] { $n_fields } Gesichtsfelder haben keine Objekte: { $names }.
+    }
+
+## Finders
+
+finder-warning-of-fields = { $n_fields ->
+        [one] Im Gesichtsfeld { $fields }: { $warning }
+       *[other] In { $n_fields } Gesichtsfeldern ({ $fields }): { $warning }
+    }
+
+finder-without-objects = Die Objektsuche hat { $n_fields ->
+        [one] im Gesichtsfeld
+       *[other] in { $n_fields } Gesichtsfeldern
+    } kein Objekt gefunden
+    .do = Geben Sie an, ob die Objekte hell oder dunkel sind, ihren Durchmesser und ihren Kanal, oder verwenden Sie Masken eines anderen Programms.
+
+## Masks
+
+labels-not-read = Das Labelbild kann nicht gelesen werden: { $reason }
+    .do = Exportieren Sie es noch einmal, als TIFF oder PNG ohne Kompressionsverluste oder als NPY.
+
+labels-pickled = Die Datei enthält Python-Objekte, die Code ausführen können, daher öffnet coverslip sie nicht
+    .do = { $is_cellpose ->
+        [true] Speichern Sie in Cellpose die Masken als PNG oder TIFF (File, Save masks) oder die Umrisse als Text, und verwenden Sie diese Dateien.
+       *[false] Speichern Sie nur das Array der Labels: np.save("labels.npy", labels.astype("int32")).
+    }
+
+labels-of-other-shape = Ein Labelbild hat zwei Dimensionen und ganze Zahlen, aber die Form dieser Datei ist { $shape }
+    .do = Exportieren Sie eine Zahl für jedes Pixel: 0 für den Hintergrund und eine eigene für jedes Objekt.
+
+labels-with-decimals = Die Pixel sind keine ganzen Zahlen, daher ist dies kein Labelbild
+    .do = Exportieren Sie Labels statt Wahrscheinlichkeiten.
+
+mask-of-other-size = Das Labelbild hat { $width } × { $height } Pixel, sein Gesichtsfeld { $field } aber { $field_width } × { $field_height }
+    .do = Exportieren Sie das Labelbild in der Größe des Gesichtsfelds.
+
+mask-planes-differ = Das Labelbild hat { $n_planes } Ebenen, sein Gesichtsfeld { $field } aber { $n_times ->
+        [one] einen Zeitpunkt
+       *[other] { $n_times } Zeitpunkte
+    } und { $n_z ->
+        [one] eine z-Ebene
+       *[other] { $n_z } z-Ebenen
+    }
+    .do = Exportieren Sie eine Ebene, oder eine Ebene für jeden Zeitpunkt oder jede z-Ebene.
+
+masks-without-objects = { $n_files ->
+        [one] Das Labelbild enthält kein Objekt
+       *[other] Keines der { $n_files } Labelbilder enthält ein Objekt
+    }: Alle Pixel sind Hintergrund
+    .do = Prüfen Sie den Export der Labelbilder.
+
+binary-masks = { $n_files ->
+        [one] Ein Labelbild hat einen einzigen Wert.
+       *[other] { $n_files } Labelbilder haben einen einzigen Wert.
+    } Verbundene Pixel sind ein Objekt, daher werden Objekte, die sich berühren, nicht getrennt.
+
+objects-in-pieces = { $n_objects } von { $n_all } Objekten bestehen aus mehreren getrennten Stücken. Wenn die Pixel eines Labelbilds Klassen statt Objekte sind, nummerieren Sie jedes Objekt.
+
+## Files of other programs
+
+object-file-not-read = Die Datei mit Objekten kann nicht gelesen werden: { $reason }
+    .do = Exportieren Sie sie noch einmal.
+
+object-file-not-text = Die Datei ist weder Text noch eine bekannte Datei mit Objekten
+    .do = Exportieren Sie Objekte als GeoJSON, ImageJ-ROIs, COCO, YOLO, CSV oder Labelbilder.
+
+unknown-object-file = Die Art der Datei ist unbekannt
+    .do = Exportieren Sie Objekte als GeoJSON, ImageJ-ROIs, COCO, YOLO, CSV oder Labelbilder.
+
+unknown-json = Die JSON-Datei ist weder GeoJSON noch COCO
+    .do = Verwenden Sie in QuPath den Befehl File, Export objects as GeoJSON.
+
+mask-instead-of-outlines = Dies ist ein Labelbild, keine Datei mit Umrissen
+    .do = Wählen Sie es als Masken.
+
+files-without-objects = { $n_files ->
+        [one] Die Datei enthält kein Objekt
+       *[other] Die { $n_files } Dateien enthalten kein Objekt
+    }{ $n_outside ->
+        [0] {""}
+        [one] : Das einzige Objekt liegt außerhalb seines Gesichtsfelds
+       *[other] : Alle { $n_outside } Objekte liegen außerhalb ihrer Gesichtsfelder
+    }
+    .do = { $n_outside ->
+        [0] Prüfen Sie den Export.
+       *[other] Prüfen Sie, dass die Koordinaten Pixel der vollen Auflösung sind und die Dateien zu diesen Gesichtsfeldern gehören.
+    }
+
+objects-outside = { $n_objects } von { $n_all } Objekten liegen vollständig außerhalb ihres Gesichtsfelds und werden nicht verwendet. Prüfen Sie, dass die Koordinaten Pixel der vollen Auflösung sind.
+
+objects-ignored = { $n_objects ->
+        [one] Ein Objekt ist eine Linie oder ein Winkel, ohne Fläche. Es wird ignoriert.
+       *[other] { $n_objects } Objekte sind Linien oder Winkel, ohne Fläche. Sie werden ignoriert.
+    }
+
+repeated-object-ids = { $n_ids ->
+        [one] Eine Objekt-ID kommt mehrfach vor
+       *[other] { $n_ids } Objekt-IDs kommen mehrfach vor
+    } im Gesichtsfeld { $field }: { $ids }
+    .do = Geben Sie jedem Objekt eines Gesichtsfelds eine eigene ID, oder wählen Sie mit object_id eine andere Spalte.
+
+points-without-size = Die Objekte sind Punkte ohne Größe
+    .do = Wählen Sie die Seitenlänge des Quadrats um jeden Punkt, in Pixeln oder in µm. Etwa der doppelte Durchmesser einer Zelle ist ein guter Anfang.
+
+field-without-pixel-size = Positionen oder Größen sind in µm angegeben, aber die Pixelgröße des Gesichtsfelds { $field } ist unbekannt
+    .do = Geben Sie die Pixelgröße der Gesichtsfelder an, oder verwenden Sie Pixel.
+
+geojson-feature-invalid = Das Feature { $number } der GeoJSON-Datei ist ungültig
+    .do = Ein Feature hat eine Geometrie mit endlichen Koordinaten, und Polygone haben drei oder mehr Punkte. Exportieren Sie die Datei noch einmal.
+
+roi-invalid = Die ROI { $number } der Datei ist ungültig
+    .do = Speichern Sie den Satz von ROIs in ImageJ noch einmal.
+
+no-roi-in-archive = Die Zip-Datei enthält keine ImageJ-ROI
+    .do = Verwenden Sie im ROI Manager von ImageJ den Befehl More, Save.
+
+coco-invalid = Die images oder categories der COCO-Datei sind ungültig
+    .do = Jedes Bild hat eine id und einen file_name, und jede Kategorie hat eine id und einen name.
+
+coco-annotation-invalid = Die Annotation { $number } der COCO-Datei ist ungültig
+    .do = Sie braucht die image_id eines Bildes der Datei und eine segmentation oder eine bbox mit positiver Breite und Höhe.
+
+yolo-line-invalid = Zeile { $number } der YOLO-Datei ist ungültig
+    .do = Eine Zeile hat eine Klassennummer, dann x, y, Breite und Höhe eines Rahmens oder die Punkte eines Polygons, als Anteile des Bildes von 0 bis 1.
+
+cellpose-line-invalid = Zeile { $number } der Cellpose-Umrisse ist ungültig
+    .do = Eine Zeile hat x und y von drei oder mehr Punkten, durch Kommas getrennt.
+
+points-invalid = { $n_lines ->
+        [one] Eine Zeile ist kein Punkt: Zeile { $numbers }
+       *[other] { $n_lines } Zeilen sind keine Punkte, etwa die Zeilen { $numbers }
+    }
+    .do = Eine Zeile hat x und y in Pixeln und wahlweise eine Klasse.
+
+unknown-object-meaning = Es gibt keine Bedeutung '{ $meaning }' einer Spalte
+    .do = Die Bedeutungen sind { $meanings }.
+
+unknown-object-column = Die Tabelle hat keine Spalte '{ $column }'. Ihre Spalten sind { $columns }
+    .do = Prüfen Sie die Schreibweise.
+
+no-positions-in-table = Die Tabelle hat keine Spalten mit Positionen. Ihre Spalten sind { $columns }
+    .do = Wählen Sie die Spalten von x und y oder von x_min und y_min.
+
+row-without-position = die Zeile hat keine Position
+
+row-with-empty-box = der Rahmen ist leer
+
+cellprofiler-images-unmatched = Keine der Dateien in der Bildertabelle von CellProfiler ist ein Gesichtsfeld
+    .do = Verwenden Sie die Gesichtsfelder, die CellProfiler ausgewertet hat.
+
+no-cellprofiler-images = Die Tabelle enthält keine Bildnamen, und die Bildertabelle von CellProfiler (etwa MyExpt_Image.csv) liegt nicht daneben
+    .do = Legen Sie die Bildertabelle in denselben Ordner.
+
+## Tables of objects and exports
+
+objects-without-column = Die Objekttabelle hat keine Spalte '{ $column }'
+    .do = Verwenden Sie eine Tabelle, die coverslip geschrieben hat, mit allen ihren Spalten.
+
+not-an-outline = der Umriss ist weder ein Polygon noch ein Punkt: { $value }
+
+field-of-unknown-size = Die Größe des Gesichtsfelds { $field } wird gebraucht, aber seine Datei ist nicht lesbar
+    .do = Legen Sie das Gesichtsfeld zurück an seinen Ort, oder wählen Sie GeoJSON, ROIs oder eine Tabelle.
+
+unknown-object-format = Es gibt kein Format '{ $format }' für Objekte
+    .do = Die Formate sind geojson, label-tiff, rois, coco, cellprofiler und ome-tiff.
+
+prediction-without-objects = Die Vorhersage hat keine Tabelle von Objekten in Gesichtsfeldern
+    .do = Machen Sie die Vorhersage für einen Datensatz oder eine Tabelle von Objekten.
+
+crop-margin-invalid = Der Rand der Ausschnitte '{ $margin }' ist ungültig
+    .do = Verwenden Sie einen Anteil der längeren Seite des Rahmens von 0 bis 10, etwa 0.2, oder eine Länge, etwa '2 um'.
+
+crop-not-written = Der Ausschnitt von { $object } wird nicht geschrieben, weil er nicht gelesen werden kann. { $reason }
+
+more-crops-not-written = { $n_objects ->
+        [one] Ein weiterer Ausschnitt wird nicht geschrieben.
+       *[other] { $n_objects } weitere Ausschnitte werden nicht geschrieben.
+    }
+
+export-objects-to-folder = Das Format { $format } ist eine einzelne Datei, dies ist aber ein Ordner
+    .do = Wählen Sie einen Dateinamen, der auf { $suffix } endet.
+
+export-objects-to-file = Es gibt { $n_fields ->
+        [one] ein Gesichtsfeld
+       *[other] { $n_fields } Gesichtsfelder
+    }, und das Format { $format } hat für jedes eine Datei, dies ist aber eine Datei
+    .do = Wählen Sie einen Ordner.
+
+predictions-of-other-objects = Keine der Vorhersagen betrifft ein Objekt in der Tabelle { $objects }
+    .do = Wählen Sie die Objekttabelle, für die die Vorhersage gemacht wurde.
+
+predictions-without-object = { $n_predictions ->
+        [one] Eine Vorhersage betrifft ein Bild, das nicht in der Objekttabelle steht. Sie wird nicht exportiert.
+       *[other] { $n_predictions } Vorhersagen betreffen Bilder, die nicht in der Objekttabelle stehen. Sie werden nicht exportiert.
+    }
+
+objects-without-prediction = { $n_objects ->
+        [one] Ein Objekt hat keine Vorhersage. Es wird ohne Klasse exportiert.
+       *[other] { $n_objects } Objekte haben keine Vorhersage. Sie werden ohne Klasse exportiert.
+    }

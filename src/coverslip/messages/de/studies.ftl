@@ -1,0 +1,479 @@
+# Studies: plans, presets, folders, trainings of a study on this computer and on clusters, and analyses.
+
+# Plans
+
+no-such-plan = Diesen Plan gibt es nicht
+    .do = Prüfen Sie seinen Namen, oder schreiben Sie einen Plan aus einer Vorlage.
+
+unreadable-plan = Der Plan konnte nicht gelesen werden: { $reason }
+    .do = Ein Plan ist eine YAML-Datei mit `datasets` und `models`.
+
+table-instead-of-plan = Dies ist eine Tabelle von Bildern, nicht der Plan einer Studie
+    .do = Schreiben Sie einen Plan (eine YAML-Datei mit `datasets` und `models`), der diese Tabelle nennt, oder verwenden Sie die Tabelle mit einer Vorlage.
+
+invalid-plan = Der Plan ist ungültig: { $plan_faults }
+    .do = Korrigieren Sie den Plan.
+
+plan-unknown-key = es gibt keinen Schlüssel '{ $key }'
+
+plan-misspelled-key = es gibt keinen Schlüssel '{ $key }' (meinten Sie '{ $suggestion }'?)
+
+plan-missing-key = '{ $key }' fehlt
+
+plan-invalid-value = { $key }: { $reason }
+
+plan-unknown-regime = muss { $regimes }, {"{"}two_step: DATA{"}"}, {"{"}run: PATH{"}"} oder {"{"}name: NAME, recipe: …{"}"} sein
+
+plan-two-initializations = geben Sie entweder two_step oder run an, nicht beides
+
+plan-number-of-perturbations = geben Sie genau eines von blur, brightness und scale an, mit einer Zahl
+
+plan-repeated-names = { $names }: jeder Name muss eindeutig sein
+
+plan-invalid-numbers = die Werte müssen verschieden sein, und keiner darf unter 0 liegen
+
+plan-unknown-baseline = es gibt keine Baseline '{ $baseline }'; wählen Sie eine von: { $variants }
+
+plan-unknown-dataset = es gibt keinen Datensatz '{ $dataset }'
+
+study-training-error = { $training }: { $what }
+
+study-name-collision = '{ $first }' und '{ $second }' hätten denselben Trainingsordner, { $folder }
+    .do = Verwenden Sie Namen, die sich in Buchstaben oder Ziffern unterscheiden.
+
+# Presets
+
+unknown-preset = { $reason }
+    .do = Wählen Sie eine dieser Vorlagen.
+
+pretraining-on-compared-dataset = Netze würden auf einem Datensatz vortrainiert, auf dem die Studie sie testet
+    .do = Wählen Sie andere Datensätze für das Vortraining. Die Studie `two-step` trainiert auf jedem Datensatz vor und testet auf den anderen.
+
+pretraining-on = Vortraining auf { $dataset }
+
+own-study = Vergleich von Netzen
+
+preset-without-protocol = Die Vorlage { $name } ist nicht die Studie einer Publikation und hat daher kein veröffentlichtes Protokoll
+    .do = Führen Sie sie ohne das veröffentlichte Protokoll aus.
+
+preset-without-datasets = Eine Vorlage braucht Datensätze
+    .do = Nennen Sie einen oder mehrere Datensätze: Ordner mit einem Unterordner je Klasse, oder Tabellen.
+
+wrong-number-of-group-columns = { $n_columns } Gruppenspalten passen nicht zu { $n_datasets ->
+        [one] { $n_datasets } Datensatz
+       *[other] { $n_datasets } Datensätzen
+    }
+    .do = Geben Sie eine Spalte für alle Datensätze an, oder eine für jeden Datensatz.
+
+wrong-number-of-group-patterns = { $n_patterns } Gruppenmuster passen nicht zu { $n_datasets ->
+        [one] { $n_datasets } Datensatz
+       *[other] { $n_datasets } Datensätzen
+    }
+    .do = Geben Sie ein Muster für alle Datensätze an, oder eines für jeden Datensatz.
+
+two-step-datasets = Ein Transfer in zwei Schritten braucht zwei oder mehr Datensätze, nicht { $n_datasets }
+    .do = Nennen Sie zwei oder mehr Datensätze. Netze werden auf jedem davon mit und ohne Vortraining auf den anderen trainiert.
+
+# Folders and trainings
+
+initial-run-without-classifier = Das frühere Training, von dem ausgegangen wird, hat keinen Klassifikator
+    .do = Korrigieren Sie den Pfad des Trainings im Plan.
+
+study-folder-not-empty = Der Ordner ist nicht leer
+    .do = { $is_study ->
+        [true] Wählen Sie einen anderen Ordner, oder setzen Sie die Studie in diesem fort. Um ihren Plan zu ändern, bearbeiten Sie zuerst ihre study.yaml.
+       *[false] Wählen Sie einen anderen Ordner.
+    }
+
+no-study = In diesem Ordner gibt es keine Studie
+    .do = Nennen Sie den Ordner, der study.yaml enthält.
+
+study-stopped = Die Studie wurde angehalten
+    .do = Setzen Sie die Studie fort, um weiterzumachen.
+
+study-budget = Für { $n_trainings ->
+        [one] { $n_trainings } Training
+       *[other] { $n_trainings } Trainings
+    } blieb keine Zeit.
+
+study-budget-robustness = Um die Robustheit zu testen, blieb bei { $n_trainings ->
+        [one] { $n_trainings } Training
+       *[other] { $n_trainings } Trainings
+    } keine Zeit.
+
+cell-begun = Training begonnen: { $cell }
+
+cell-failed = Training fehlgeschlagen: { $cell }: { $reason }
+
+pretraining-failed = Das Vortraining, von dem dieses Training ausgeht, ist fehlgeschlagen
+    .do = Beheben Sie zuerst die Ursache dieses Fehlers, und setzen Sie dann die Studie fort.
+
+training-process-failed = { $last_lines }
+
+training-process-ended = Der Prozess des Trainings endete mit dem Exit-Code { $exit_code } und ohne Meldung
+
+# Clusters
+
+no-computer-for-training = Kein Rechner des Clusters hat { $threads ->
+        [one] { $threads } Kern
+       *[other] { $threads } Kerne
+    }{ $has_gpus ->
+        [true] {" "}und eine GPU
+       *[false] {""}
+    } für ein Training
+    .do = Verringern Sie `threads` im Plan.
+
+cluster-training-failed = Der Cluster konnte das Training nicht ausführen: { $reason }
+    .do = Setzen Sie die Studie fort.
+
+error-on-computer = { $what }, auf dem Rechner { $computer }
+
+training-folder-of-other-user = Der Ordner für Trainings gehört einem anderen Benutzer
+    .do = Entfernen Sie den Ordner.
+
+different-images-on-computer = Die Bilder unterscheiden sich von denen der Studie: { $sources }
+    .do = Kopieren Sie sie noch einmal, sodass Bilder und Labels auf allen Rechnern dieselben sind.
+
+cluster-answer-no-bytes = sie besteht nicht aus Bytes
+
+cluster-answer-other-recipe = ihr Rezept ist nicht das gesendete
+
+cluster-answer-no-status = sie hat keinen Status
+
+cluster-answer-link = sie enthält eine Verknüpfung oder eine besondere Datei
+
+cluster-answer-other-files = sie enthält Dateien, die nicht zum Training gehören
+
+cluster-answer-not-unpacked = sie konnte nicht entpackt werden
+
+# Analyses
+
+not-timed = { $training }: Die Trainingszeit konnte nicht geschätzt werden. { $what }.
+
+damaged-latencies = Die Datei ist beschädigt: { $reason }
+    .do = Messen Sie die Vorhersagezeiten noch einmal, oder löschen Sie die Datei.
+
+no-distance = { $training }: Der Abstand konnte nicht gemessen werden. { $what }.
+
+no-heat-maps = { $dataset }, { $model }: Es konnten keine Heatmaps gezeichnet werden. { $what }.
+
+cell-not-perturbed = { $cell } konnte nicht auf gestörten Bildern getestet werden: { $what }
+
+idle-pretraining = Das Vortraining von { $regime } mit { $model } (Seed { $seed }) hat das Netz nicht verändert: Die Feinabstimmung verbesserte dort die Validierungsergebnisse nicht, daher wurde der Sofort-Klassifikator behalten. Trainings, die davon ausgehen, beginnen also mit den Gewichten von vor dem Vortraining.
+
+merged-class-missing = der zusammengeführte Datensatz hat diese Klasse nicht
+
+# Report of a study
+
+study-dataset = { $dataset }, höchstens { $n } Trainingsbilder je Klasse
+
+# A heading or a table of a study's report: `.title`, and the `.columns` of its table, separated by ` | `.
+
+study-results =
+    .columns = Netz | { $metric }, Mittelwert | SD über Aufteilungen | Aufteilungen | fehlend | Parameter (Millionen) | Multiply-Adds (Milliarden) | Datei (MB) | Training (s)
+
+study-metrics = Mittelwert ± SD über Aufteilungen, darunter das 95-%-KI: des Mittelwerts über Aufteilungen, nach dem korrigierten t-Test für wiederholte Aufteilungen; bei einer einzelnen Aufteilung über ihre Testbilder oder Gruppen.
+    .title = Alle Metriken
+    .network = Netz
+
+study-overall-metrics = Mittelwert ± SD über Datensätze, darunter das 95-%-KI des Mittelwerts über diese Datensätze. Es fasst die KIs der Datensätze als unabhängig zusammen. Über andere Datensätze sagt es nichts aus.
+
+study-rows = { $n_rows ->
+        [one] { $n_rows } Zeile
+       *[other] { $n_rows } Zeilen
+    }
+
+study-grid = { $metric } auf jedem Datensatz
+
+study-networks = Netze
+
+study-confusions = Konfusionsmatrizen
+
+study-images = { $images ->
+        [training] Training
+        [validation] Validierung
+       *[test] Test
+    }
+
+study-fits = Mittelwert ± SD über die feinabgestimmten Netze aller Aufteilungen und Seeds, bei der gewählten Epoche. Trainingsbilder sind augmentiert, und das Netz ändert sich während der Epoche. Wo Validierungsbilder die Epoche bestimmen, sind ihre Werte als Schätzung für neue Bilder zu hoch.{ $is_tested ->
+        [true] {" "}Beim veröffentlichten Protokoll bestimmen Testbilder die Epoche: Seine Zeilen der Validierungsbilder stammen von diesen Testbildern.
+       *[false] {""}
+    }
+    .title = Metriken von Training und Validierung
+    .columns = Datensatz | Netz | Bilder | Netze | { $metrics }
+
+class-metric = { $metric ->
+        [precision] Präzision
+        [recall] Sensitivität
+       *[f1] F1
+    }
+
+study-title = { $networks } auf { $datasets }
+
+study-failures = Diese Trainings endeten mit einem Fehler. Die Tabellen oben zählen sie als fehlend.
+    .title = Fehlgeschlagene Trainings
+    .columns = Training | Grund
+
+study-differences = Unterschiede werden auf denselben Aufteilungen verglichen. Auf jeden folgt sein 95-%-Konfidenzintervall (KI). KI und p: { $method }. Aufteilungen haben gemeinsame Trainingsbilder, daher ist die Standardabweichung über Aufteilungen kein Standardfehler; die Korrektur berücksichtigt dies. Zwei Netze sind äquivalent, wenn sie sich um weniger als { $equivalence } unterscheiden.
+    .title = Unterschiede zur Baseline
+    .columns = Netz | Baseline | Unterschied | p{ "\u00A0" }(Holm) | P(besser) | P(äquivalent) | P(schlechter) | Ergebnis
+
+study-usual-tests = Dieselben Unterschiede mit einem gepaarten t-Test über Aufteilungen und mit einem Bootstrap über Aufteilungen. Beide behandeln Aufteilungen als unabhängige Studien. { $error_rates }
+    .title = In Publikationen übliche Tests
+    .columns = Netz | Baseline | gepaarter t-Test: p | Bootstrap: 95-%-KI | Ergebnis
+
+study-overall = Mittelwert über { $datasets }, und mittlerer Rang (1 ist der beste). Unterschiede im mittleren Rang unter { $critical } sind statistisch nicht signifikant (Nemenyi-Test bei 0,05, der Datensätze als unabhängig behandelt).
+    .title = Alle Datensätze
+    .columns = Netz | Mittelwert { $metric } | mittlerer Rang
+
+study-sizes = Anzahlen von Bildern sind zwischen den gemessenen Größen interpoliert.
+    .title = Lernkurven
+
+study-target = Trainingsbilder je Klasse, um { $metric } { $target } zu erreichen
+    .columns = Datensatz | Netz | Bilder je Klasse
+
+study-target-not-reached = nicht erreicht bei { $n_missed } von { $n_splits ->
+        [one] { $n_splits } Aufteilung
+       *[other] { $n_splits } Aufteilungen
+    }
+
+study-latencies = Gemessen auf { $processor } mit { $n_threads ->
+        [one] { $n_threads } Thread
+       *[other] { $n_threads } Threads
+    }: der Median von zehn Wiederholungen, darunter die kürzeste und die längste Zeit. „Gesamt“ enthält das Lesen der Datei und die Vorverarbeitung.
+    .title = Vorhersagezeit
+    .columns = Datensatz | Netz | Bildgröße (px) | Laufzeitumgebung | Netz, ein Bild (s) | Netz, Batch (s) | gesamt, ein Bild (s) | gesamt, Batch (s) | Bilder im Batch | Verhältnis Batch / ein Bild
+
+study-latency-runs =
+    .one = Alle Wiederholungen für ein Bild, gesamt (s)
+    .many = Alle Wiederholungen für einen Batch, gesamt (s)
+    .columns = Datensatz | Netz | Mittelwert | Median
+
+study-distances = Abstände zwischen den Merkmalen beider Datensätze, nach Netzen mit ImageNet-Gewichten bei der Bildgröße des Trainings. MMD² hat ein 95-%-KI; p ist die Wahrscheinlichkeit eines solchen MMD², wenn Gruppen zufällig auf die Datensätze verteilt werden. CORAL vergleicht die Kovarianzen der Merkmale. LogME ist die logarithmierte Evidenz, je Bild, der Labels von Training und Validierung des Datensatzes, gegeben die Merkmale des vortrainierten Netzes; es ist innerhalb eines Datensatzes vergleichbar. Der Gewinn ist der Unterschied in { $metric } zur Baseline. Ein kleiner Abstand beweist nicht, dass ein Vortraining auf diesen Bildern hilft.
+    .title = Abstand zu den Bildern des Vortrainings
+    .columns = Datensatz | Bilder des Vortrainings | Netz | MMD² | p | CORAL | LogME | Gewinn in { $metric }
+
+study-correlations = Rangkorrelation nach Spearman. Wenn ein Maß den Gewinn vorhersagt, haben Abstände negative und LogME positive Werte. Das 95-%-KI aller Paare ist ein Bootstrap über Paare von Datensatz und Vortraining; Paare haben gemeinsame Datensätze, daher ist es zu schmal. Die letzte Spalte ist der Mittelwert der Korrelationen über die Vortrainings jedes Datensatzes, mit einem Bootstrap über Datensätze.
+    .title = Korrelation der Maße mit dem Gewinn
+    .columns = Maß | Netz | Paare | alle Paare | innerhalb von Datensätzen
+
+study-transfers-drawing = Gewinn des Vortrainings in { $metric } gegen drei Maße der beiden Datensätze, { $model }. Jedes Symbol ist ein Datensatz; jeder Punkt ist ein Vortraining.
+    .y = Gewinn in { $metric }
+
+study-heat-maps = Drei Testbilder der ersten Aufteilung, aus Klassen, die über die Liste der Klassen verteilt sind. Jede Initialisierung hat eine Zeile. Eine Heatmap wird gezeigt, wenn sie zwei Plausibilitätsprüfungen besteht: Sie muss sich ändern, wenn das Netz zufällige Gewichte hat, und ein Weichzeichnen des Bildes in der Reihenfolge der Heatmap muss die vorhergesagte Wahrscheinlichkeit schneller senken als ein Weichzeichnen von der Mitte nach außen. Besteht keine Methode, wird die erste mit einem Stempel gezeichnet; sie zeigt nichts über das Netz.
+    .title = Heatmaps
+    .columns = Datensatz | Netz | Initialisierung | Methode | Korrelation mit zufälligen Gewichten | Gewinn gegenüber der Mitte | dessen untere 95-%-Grenze | Prüfungen
+
+study-epochs = Mittelwert über Aufteilungen. Die Epoche wird nach Validierungsbildern gewählt, sofern das Rezept oder ein veröffentlichtes Protokoll nichts anderes festlegt.{ $is_tested ->
+        [true] {" "}Beim veröffentlichten Protokoll bestimmen Testbilder die Epoche: Seine Kurven der Validierungsbilder stammen von diesen Testbildern.
+       *[false] {""}
+    } Epoche 0 ist der Klassifikator, mit dem die Feinabstimmung beginnt. Von mehr als sechs Netzen werden die sechs besten gezeigt.
+    .title = Trainingskurven
+
+study-robustness = Dieselben Klassifikatoren auf gestörten Testbildern: Unschärfe (Sigma in Pixeln), Helligkeit (Faktor jeder Intensität), Maßstab (Faktor der Größe) und Rauschen (Standardabweichung relativ zum Bereich des Bildes). Der Unterschied bezieht sich auf die ungestörten Bilder derselben Aufteilung. p (Holm) ist für alle Zeilen mit demselben Datensatz und derselben Anzahl von Trainingsbildern adjustiert.
+    .title = Robustheit
+    .columns = Datensatz | Netz | Störung | { $metric }, Mittelwert | Unterschied | p{ "\u00A0" }(Holm)
+
+study-merged = Metriken eines Datensatzes, für das Netz, das auf diesem Datensatz trainiert wurde, und für das Netz, das auf mehreren Datensätzen trainiert wurde, beide auf Testbildern dieses Datensatzes, über alle Aufteilungen und Seeds. Die Testbilder können sich unterscheiden, daher werden die beiden Werte nicht gegeneinander getestet.
+    .title = Einzelne und zusammengeführte Datensätze
+    .heading = Jede Klasse
+    .columns = Datensatz | Netz | Klasse | Testbilder | Präzision | Sensitivität | F1 | zusammengeführter Datensatz | dessen Testbilder | dessen Präzision | dessen Sensitivität | dessen F1
+
+study-merged-all =
+    .title = Jeder Datensatz im zusammengeführten Datensatz
+    .columns = Datensatz | Netz | zusammengeführter Datensatz | zusammengeführt
+
+study-classifiers = Diese Zeilen vergleichen einzelne Klassifikatoren statt Trainingsmethoden: die der ersten Aufteilung und des ersten Seeds, auf denselben Testbildern. Bei Kreuzvalidierung sind es die Klassifikatoren aller Folds, und jedes Bild ist Testbild eines Folds. Das 95-%-KI gilt über Gruppen, oder über Bilder, wenn keine Gruppen bekannt sind.
+    .title = Vergleich trainierter Klassifikatoren
+    .columns = Datensatz | Netz | Baseline | Bilder | Gruppen | Unterschied
+
+study-protocols = Dieselben Bilder und Netze mit dem Protokoll der Publikation, soweit es nachgebildet werden kann, und mit dem Protokoll dieser Studie. Die beiden Protokolle teilen diese Bilder verschieden auf. Das Intervall des Unterschieds gilt über Gruppen, oder über Bilder ohne Gruppen. Es enthält nicht die Schwankung durch erneutes Training.
+    .title = Veröffentlichtes Protokoll
+    .columns = Datensatz | Netz | veröffentlichtes Protokoll | diese Studie | Unterschied
+
+study-rare-classes = Ergebnisse der seltensten Klasse jedes Datensatzes, mit höchstens der angegebenen Anzahl von Bildern dieser Klasse mit Label (Training und Validierung). Das Testset hat die Klassenanteile des Datensatzes, daher wird die Präzision bei der wahren Prävalenz berechnet. Entscheidungsregeln werden auf Validierungsbildern festgelegt. Wenn weniger als fünf davon zur Klasse gehören, wird die voreingestellte Schwelle verwendet.
+    .title = Seltene Klassen
+    .columns = Datensatz | Netz | Entscheidungsregel | Klasse | Bilder mit Label | Anteil der Testbilder | Präzision | Sensitivität | F1
+
+study-rare-rule = { $rule ->
+        [highest] wahrscheinlichste Klasse
+        [roc] Youden-Index
+       *[sensitivity] Sensitivität 0,9
+    }
+
+study-published = Veröffentlichte Werte stammen von anderen Bildern und Protokollen, daher werden sie nicht gegen die Werte dieser Studie getestet. Jeder Wert dieser Studie ist der Mittelwert über die Datensätze, deren Namen den Namen des veröffentlichten Datensatzes enthalten, oder sonst über alle Datensätze. Wenn die Publikation nicht angibt, wie eine Metrik über Klassen gemittelt wird, wird der Makro-Mittelwert dieser Studie gezeigt.
+    .title = Veröffentlichte Werte
+    .columns = Netz der Publikation | Datensatz | Bilder oder Klasse | Metrik | veröffentlicht | diese Studie | diese Studie, veröffentlichtes Protokoll | Quelle
+
+study-settings = { $n_ways ->
+        [one] { $n_ways } Art des Trainings wurde
+       *[other] { $n_ways } Arten des Trainings wurden
+    } auf Testbildern verglichen. Die Metriken der besten von mehreren sind zu hoch. { $is_instant ->
+        [true] Die Schrumpfung (Shrinkage) wurde auf Validierungsbildern gewählt.
+       *[false] Die Schrumpfung (Shrinkage) und die Epoche wurden auf Validierungsbildern gewählt, sofern das Rezept oder ein veröffentlichtes Protokoll nichts anderes festlegt.
+    }
+    .title = Einstellungen
+    .columns = Datensatz | Netz | abweichende Einstellungen | trainierte Netze | Schrumpfung | Epochen | gewählte Epoche
+
+study-drawn-dataset = { $dataset }, { $n } Trainingsbilder je Klasse
+
+study-scores-drawing = { $metric } jedes Netzes auf { $dataset }: Mittelwert (Punkt), Standardabweichung über Aufteilungen (dicke Linie) und 95-%-KI (dünne Linie).
+    .x = { $metric }
+
+study-parameters-drawing = Unterschied in { $metric } zur Baseline nach Anzahl der Parameter, { $dataset }. Jede Initialisierung hat ein Feld. Linien sind 95-%-KIs.
+    .x = Parameter (Millionen)
+    .y = Unterschied in { $metric }
+    .band = äquivalent (±{ $equivalence })
+
+study-costs-drawing = { $metric } nach Größe, Multiply-Adds und Vorhersagezeit des Netzes, { $dataset }. Netze auf der Pareto-Front sind benannt: Kein Netz mit geringerem Aufwand ist besser.
+    .parameters = Parameter (Millionen)
+    .macs = Multiply-Adds für ein Bild (Milliarden)
+    .time = Zeit je Bild (ms), gesamt in einem Batch
+    .front = Pareto-Front
+
+study-complexity-drawing = Größe jedes Netzes mit den Klassen und der Bildgröße dieser Studie.
+    .parameters = Parameter (Millionen)
+    .macs = Multiply-Adds für ein Bild (Milliarden)
+
+study-grid-drawing = { $metric } jedes Netzes auf jedem Datensatz.
+
+study-confusions-drawing = Konfusionsmatrizen auf Testbildern der ersten Aufteilung oder aller ihrer Folds, { $dataset }. Zellen sind nach dem Anteil an der Klasse schattiert. Von mehr als sechs Netzen werden die sechs besten gezeigt.
+    .x = vorhergesagte Klasse
+    .y = Klasse
+
+study-epochs-drawing = Verlust und Genauigkeit nach Epoche, { $dataset }.
+    .train-loss = Trainingsverlust
+    .train-accuracy = Trainingsgenauigkeit
+    .val-loss = Validierungsverlust
+    .val-accuracy = Validierungsgenauigkeit
+    .x = Epoche
+
+study-ranks-drawing = Mittlerer Rang jedes Netzes über Datensätze. Schattiert: nicht signifikant verschieden vom besten (Nemenyi).
+    .x = mittlerer Rang über { $n_datasets } Datensätze (1 ist der beste)
+
+study-sizes-drawing = { $metric } nach Anzahl der Trainingsbilder, { $dataset }. Von mehr als sechs Netzen werden die sechs besten gezeigt.
+    .x = Trainingsbilder je Klasse
+    .share = Anteil des Trainings an den Bildern
+    .y = { $metric } (Linien: 95-%-KI)
+    .target = Ziel ({ $target })
+
+study-method = korrigierter t-Test für wiederholte Aufteilungen (Nadeau und Bengio 2003), Holm über die Vergleiche eines Datensatzes
+
+study-error-rates = In simulierten Studien mit fünf Folds und ohne wahren Unterschied findet der gepaarte t-Test in 6 % bis 8 % der Studien einen signifikanten Unterschied, der Bootstrap in 19 % bis 21 % und der korrigierte Test in 2 %.
+
+study-verdict = { $result ->
+        [few-splits] zu wenige Aufteilungen
+        [constant] derselbe Unterschied bei jeder Aufteilung, daher nicht testbar
+        [equal] gleich bei jeder Aufteilung
+        [better] besser
+        [worse] schlechter
+        [equivalent] äquivalent
+        [splits-needed] statistisch nicht signifikant; mehr Aufteilungen könnten dies ändern
+        [size-needed] { $has_groups ->
+            [true] statistisch nicht signifikant; ein Unterschied dieser Größe braucht etwa { $n_needed } Gruppen
+           *[false] statistisch nicht signifikant; ein Unterschied dieser Größe braucht etwa { $n_needed } Bilder
+        }
+       *[not-significant] statistisch nicht signifikant
+    }
+
+study-usual-verdict-none = nicht signifikant
+
+study-usual-verdict = { $is_shown ->
+        [true] signifikant nach { $tests }
+       *[false] signifikant nach { $tests }; nicht nach dem korrigierten Test
+    }
+
+## The page of a report
+
+study-summary = { $metric } auf Testbildern. Alle Netze wurden auf denselben Aufteilungen eines Datensatzes getestet.{ $is_instant ->
+        [true] {" "}Kein Netz wurde feinabgestimmt: Jedes ist ein Sofort-Klassifikator, ein linearer Klassifikator auf Merkmalen des vortrainierten Netzes.
+       *[false] { "" }
+    }
+
+study-notes = Unterschiede zur Publikation
+
+study-heat-map-picture = Heatmaps eines Testbilds, mit einer Zeile für jede Initialisierung
+
+## Presets: studies of publications
+
+preset-aimic = zehn Netze in fünf Folds, gemittelt über Datensätze
+
+preset-efficientnetv2-cell = wie viel eines Netzes einzufrieren ist, und vier Netze
+
+preset-mobilevit-mn = MobileViT mit und ohne separable Faltungen und Attention
+
+preset-mobincep = ein kleines Netz für einen Datensatz oder alle, mit und ohne seine Verlustfunktion
+
+preset-imbalance = Ziehung, Verlustfunktion und Entscheidungsregel mit 5 bis 50 Bildern der seltensten Klasse
+
+preset-two-step = zufällige Gewichte, ImageNet, und ImageNet mit Vortraining auf einem anderen Datensatz
+
+preset-small-size = Kleine Größe: höchstens { $n_folds } Folds, Bilder von { $side } Pixeln, { $n_images } Trainingsbilder je Klasse, { $n_epochs } Epochen. Netze, deren Gewichte nicht zur Installation gehören, werden durch andere ersetzt. Die Ergebnisse können nicht mit der Publikation verglichen werden.
+
+preset-not-stated = In der Publikation nicht angegeben; die Werte sind die von coverslip: { $settings }.
+
+# Deviations of a preset from its publication
+
+deviation-aimic-undersampling = Das Training verwendet weniger Bilder häufiger Klassen, in jeder Epoche andere. Der Artikel entfernte Bilder, bevor er die Folds bildete, sodass seine Testsets gleich große Klassen haben.
+
+deviation-aimic-validation = Jeder Fold trainiert auf 60 % der Bilder und hat ein Validierungsset. Der Artikel trainierte auf 80 %.
+
+deviation-aimic-epoch = Nur für sein ausgearbeitetes Beispiel gibt der Artikel an, dass die Genauigkeit auf Testbildern die Epoche bestimmt. Beim veröffentlichten Protokoll tut coverslip dies in allen Folds.
+
+deviation-efficientnet-folds = Die Vorlage verwendet zehn Folds statt einer Aufteilung mit einem Zehntel der Bilder.
+
+deviation-efficientnet-epoch = Der Artikel gibt nicht an, welche Epoche behalten wird. In dieser Vorlage ist es die beste auf Validierungsbildern.
+
+deviation-efficientnet-copies = Der Artikel gibt nicht an, wie viele augmentierte Bilder er aus jedem Bild machte. Beim veröffentlichten Protokoll macht coverslip vier Kopien (eine bei der kleinen Größe).
+
+deviation-efficientnet-augmentation = Die Datenaugmentierung wird während des Trainings angewendet. Der Artikel teilte nach der Augmentierung auf, sodass Versionen eines Bildes in mehreren Sets sind.
+
+deviation-efficientnet-nasnet = NASNet-Mobile beginnt mit den Gewichten von Keras, wenn sie importiert wurden, und sonst mit zufälligen Gewichten. Der Artikel gibt seine Initialisierung nicht an.
+
+deviation-efficientnet-scaling = Der Artikel teilt Intensitäten durch 255, und das Netz von Keras tut dies in der Voreinstellung selbst. Der Artikel gibt nicht an, ob Intensitäten zweimal skaliert wurden. Nur das Netz „scaled twice“ wird auf diese Weise trainiert.
+
+deviation-mobilevit-folds = Die Vorlage verwendet fünf Folds statt einer Aufteilung.
+
+deviation-mobilevit-augmentation = In einer Epoche wird jedes Bild der seltenen Klasse fünfmal gezogen, mit unterschiedlicher Datenaugmentierung. Ebenso viele Bilder der häufigen Klasse werden gezogen, in jeder Epoche andere. Der Artikel machte die augmentierten Bilder und entfernte Bilder der häufigen Klasse einmal vor dem Training.
+
+deviation-mobilevit-epoch = Der Artikel gibt nicht an, welche Epoche behalten wird. In dieser Vorlage ist es die letzte. Beim veröffentlichten Protokoll ist es die beste auf Validierungsbildern, weil der Artikel ein Validierungsset hat.
+
+deviation-mobilevit-perturbations = Netze werden auch auf Bildern mit Unschärfe, anderer Helligkeit, kleinerem Inhalt und Rauschen getestet. Der Artikel nennt Robustheit als künftige Arbeit.
+
+deviation-mobilevit-validation = Validierungsbilder werden nicht augmentiert. Der Artikel augmentierte Bilder beider Klassen auf das Fünffache ihrer Anzahl.
+
+deviation-mobilevit-separable = Eine dichte Faltung wird durch das ähnlichste separable Paar ersetzt. Der Artikel gibt seine Methode nicht an.
+
+deviation-mobilevit-attention = Der Ort der Attention ist aus den gedruckten Parameterzahlen erschlossen (`placement: counts`).
+
+deviation-mobilevit-networks = VGG-Att, AALNet, MSA-Net und andere Netze fehlen, weil der Artikel sie nicht beschreibt.
+
+deviation-mobincep-mobilenet = Der Artikel trainierte MobileNetV2 mit zufälligen Anfangsgewichten unter den Bedingungen seiner ursprünglichen Publikation, ohne sie anzugeben. In dieser Vorlage hat es das Rezept von Mobincep, sodass der Unterschied der der Netze ist.
+
+deviation-mobincep-architecture = Der Artikel gibt weder Breiten und Tiefe des Netzes noch die Gewichte der Verlustfunktion an. coverslip hat sie gewählt.
+
+deviation-validation-epoch = Die Epoche wird auf Validierungsbildern gewählt. Die berichteten Metriken stammen von anderen Bildern, den Testbildern.
+
+deviation-augmentation-ranges = Die Publikation gibt nur die Arten der Datenaugmentierung an. coverslip hat ihre Bereiche gewählt.
+
+deviation-grouped-split = Bilder einer Gruppe (Patient, Objektträger, Zelle) und ihre Duplikate sind im selben Set einer Aufteilung.
+
+deviation-instant-start = Die Feinabstimmung vortrainierter Gewichte beginnt mit dem Sofort-Klassifikator.
+
+deviation-refitted-layer = Nach der Feinabstimmung wird die letzte Schicht mit einer letzten Schicht gemittelt, die an Trainings- und Validierungsbilder neu angepasst wird.
+
+deviation-clipped-gradients = Gradienten werden auf eine größte Norm begrenzt.
+
+deviation-near-duplicates-together = Beinahe-Duplikate sind im selben Set einer Aufteilung.
+
+deviation-duplicates-together = Duplikate sind im selben Set einer Aufteilung.
+
+deviation-instant-kept = Der Sofort-Klassifikator wird behalten, wenn die Feinabstimmung auf Validierungsbildern nicht besser ist.
+
+deviation-two-step-validation = Jeder Fold trainiert auf 60 % der Bilder und hat ein Validierungsset. Der Artikel trainierte auf 80 %.
+
+deviation-two-step-degraded = Beide Datensätze werden auch mit Unschärfe, kleinerem Inhalt und Rauschen in Training und Test verwendet, weil der Artikel seine Ergebnisse mit der Qualität der Bilder erklärt.
+
+deviation-two-step-epoch = Der zweite Schritt beginnt mit der besten Epoche des ersten Schritts auf dessen Validierungsbildern, auch wenn sie dort nicht besser als ImageNet-Gewichte ist. Der Artikel gibt seine Epoche nicht an.
+
+deviation-two-step-duplicates = Das Training wird verweigert, wenn Bilder des ersten Schritts Duplikate von Testbildern sind.

@@ -1,0 +1,369 @@
+# Trainings and experiments: before, during and after training, time budgets, memory, evaluation.
+
+## Stopping
+
+work-stopped = Die Arbeit wurde angehalten
+    .do = Führen Sie sie noch einmal aus. Der bisherige Fortschritt ist gespeichert.
+
+time-over = Die Zeit für diese Arbeit ist abgelaufen
+    .do = Geben Sie mehr Zeit.
+
+training-stopped = Das Training wurde angehalten; der bisher beste Klassifikator ist gespeichert, aber noch nicht auf Testbildern evaluiert
+    .do = { $can_finish ->
+        [true] Setzen Sie das Training später fort, oder schließen Sie es jetzt mit diesem Klassifikator ab.
+       *[false] Setzen Sie das Training fort.
+    }
+
+training-stopped-early = Das Training wurde angehalten, bevor es einen Klassifikator gab
+    .do = Setzen Sie das Training fort.
+
+cross-validation-stopped = Das Training wurde angehalten; der Fortschritt der Folds ist gespeichert
+    .do = Setzen Sie das Training fort.
+
+evaluation-stopped = Die Evaluation wurde angehalten
+    .do = Starten Sie sie noch einmal. Es wurden noch keine Metriken berechnet.
+
+stopping = Das Training hält nach diesem Schritt an.
+
+unknown-listener = Es gibt keinen Listener '{ $name }'
+    .do = Wählen Sie einen von diesen: { $names }.
+
+listener-not-opened = Der Listener '{ $name }' kann nicht geöffnet werden ({ $reason })
+    .do = Aktualisieren oder entfernen Sie das Paket, das ihn enthält.
+
+listener-fault = Der Listener für den Fortschritt ist ausgefallen ({ $reason }). Das Training läuft weiter.
+
+run-is-finished = Das Training ist abgeschlossen
+    .do = Trainieren Sie neu, in einem anderen Ordner.
+
+finish-with-folds = Ein Training mit Folds kann nicht vorzeitig abgeschlossen werden, weil alle Folds auf dieselbe Weise trainiert werden müssen
+    .do = Warten Sie, oder halten Sie es an und setzen Sie es später fort.
+
+finish-in-first-step = Ein Training in zwei Schritten kann nicht während des ersten Schritts abgeschlossen werden
+    .do = Warten Sie auf den zweiten Schritt, oder halten Sie das Training an und setzen Sie es später fort.
+
+finish-without-fine-tuning = Ein Training ohne Feinabstimmung kann nicht vorzeitig abgeschlossen werden
+    .do = Warten Sie, bis es endet.
+
+finish-while-reading = Die Bilder werden noch gelesen
+    .do = Warten Sie, bis das Training beginnt.
+
+finished-early = Die Feinabstimmung wurde vorzeitig abgeschlossen, nach { $epochs_run } von { $epochs } Epochen.
+
+## Before training
+
+opened-with-one-box = Die Bilder wurden mit einem gemeinsamen Rahmen für alle geöffnet, den Rezept und Klassifikator nicht speichern können
+    .do = Tragen Sie die Rahmen in eine Tabelle ein, in den Spalten x, y, width und height.
+
+budget-with-pretraining = Für ein Vortraining auf anderen Bildern kann kein Zeitbudget geplant werden
+    .do = Trainieren Sie zuerst in einem eigenen Training vor. Beginnen Sie dann von diesem Training aus mit einem Zeitbudget.
+    .fault = für ein Vortraining kann kein Zeitbudget geplant werden
+
+budget-with-folds-from-scratch = Für eine Kreuzvalidierung mit zufälligen Anfangsgewichten kann kein Zeitbudget geplant werden
+    .do = Trainieren Sie ohne Folds oder ohne Zeitbudget.
+    .fault = für eine Kreuzvalidierung mit zufälligen Anfangsgewichten kann kein Zeitbudget geplant werden
+
+one-domain = Es gibt nur eine Domäne, daher hat das Ziehen nach Domänen keine Wirkung.
+
+few-images = Es gibt nur { $n_images ->
+        [one] { $n_images } Bild mit Label
+       *[other] { $n_images } Bilder mit Label
+    } aus { $n_classes ->
+        [one] { $n_classes } Klasse
+       *[other] { $n_classes } Klassen
+    }, daher sind die Ergebnisse nicht verlässlich. Geben Sie mindestens 20 Bildern je Klasse ein Label, besser 100.
+
+near-duplicates = { $n_clusters ->
+        [one] { $n_clusters } Cluster von Beinahe-Duplikaten ({ $n_images } Bilder) bleibt
+       *[other] { $n_clusters } Cluster von Beinahe-Duplikaten ({ $n_images } Bilder) bleiben
+    } bei der Aufteilung zusammen.
+
+too-many-for-near-duplicates = Unter mehr als { $most } verschiedenen Bildern ({ $n_images } Bilder) wird nicht nach Beinahe-Duplikaten gesucht, weil die Zeit mit dem Quadrat ihrer Anzahl zunimmt. Bilder mit gleichen Pixeln werden erkannt. Wenn Bilder vom selben Objektträger, Patienten oder Film stammen, legen Sie Gruppen fest.
+
+near-duplicates-not-searched = Die Suche nach Beinahe-Duplikaten endete nicht innerhalb von { $duration }, einem Viertel der verbleibenden Zeit. Die Aufteilung berücksichtigt Beinahe-Duplikate nicht: Falls es welche gibt, sind die Ergebnisse zu optimistisch. Geben Sie mehr Zeit.
+
+different-channels = Die Trainingsbilder haben unterschiedlich viele Kanäle: { $n_checked ->
+        [0] { "" }
+       *[other] von { $n_checked } geprüften Bildern{" "}
+    }{ $counts }
+    .do = { $advice }
+
+color-changes-on-other-channels = { $keys } verändern Rot, Grün und Blau, aber die Trainingsbilder haben { $n_channels ->
+        [one] { $n_channels } Kanal
+       *[other] { $n_channels } Kanäle
+    }
+    .do = Schalten Sie sie aus.
+
+canvas = Alle Bilder haben denselben Maßstab: { $canvas_px } ihrer Pixel füllen die Leinwand{ $n_shrunk ->
+        [0] .
+        [one] ; { $n_shrunk } größeres Trainingsbild von { $n_images } wird verkleinert, damit es passt.
+       *[other] ; { $n_shrunk } größere Trainingsbilder von { $n_images } werden verkleinert, damit sie passen.
+    }
+
+## Initial weights and pretraining
+
+weights-of-other-network = Die Gewichte passen nicht zum Netz ({ $reason })
+    .do = Wählen Sie eine andere Initialisierung.
+
+weight-shape-differs = Form { $shape } statt { $target_shape }
+
+initial-network-differs = Das Training, von dem ausgegangen wird, hat ein anderes Netz
+    .do = Trainieren Sie dasselbe Netz mit denselben Optionen und demselben head.
+
+initial-run-changed = Das Training, von dem ausgegangen wird, hat sich geändert
+    .do = Trainieren Sie neu.
+
+unknown-class-of-initial-run = Das Training, von dem ausgegangen wird, hat keine Klasse '{ $name }', die init.labels nennt
+    .do = Ordnen Sie in init.labels jeder Klasse jenes Trainings ihren Namen hier zu. Jenes Training hat { $names }.
+
+unknown-class-of-images = Die Bilder für das Training haben keine Klasse '{ $name }', die init.labels nennt
+    .do = Ordnen Sie in init.labels jeder Klasse jenes Trainings ihren Namen hier zu. Die Bilder haben { $names }.
+
+labels-merge-classes = Nach init.labels würden { $names } des Trainings, von dem ausgegangen wird, hier alle zu '{ $name }'
+    .do = Geben Sie jeder Klasse einen anderen Namen, oder entfernen Sie diejenigen, die hier nicht vorkommen.
+
+unknown-initialization = Der Klassifikator, von dem ausgegangen wird, nennt nicht, mit welchen Bildern er trainiert wurde. Prüfen Sie, dass keines dieser Bilder darunter ist.
+
+leaking-recipe = Mit { $keys } beeinflussen Testbilder das Training, sodass die Metriken zu hoch ausfallen
+    .do = Entfernen Sie diese Einstellungen, oder nehmen Sie zu hohe Ergebnisse in Kauf.
+
+no-validation-images = Ohne Validierungsbilder (split.val = 0) kann das Training { $keys } nicht so verwenden, wie es im Rezept steht
+    .do = Setzen Sie epochs auf eine Zahl, stage_selection auf finetune, head_init auf random, refit_head auf false und decide_by auf highest; oder setzen Sie split.val auf mehr als 0.
+    .fault = braucht Validierungsbilder, und split.val ist 0
+
+budget-without-validation = Ein Zeitbudget braucht Validierungsbilder, und split.val ist 0
+    .do = Setzen Sie split.val auf mehr als 0, oder trainieren Sie ohne Zeitbudget.
+    .fault = ein Zeitbudget braucht Validierungsbilder
+
+copies-of-planes = Kopien vor der Aufteilung brauchen einfache Bilder, und das Rezept liest Ebenen oder Kanäle davon
+    .do = Entfernen Sie images.series, images.t, images.z, images.channels, images.level, channel_files und crop_size, oder setzen Sie split.copies auf 0.
+    .fault = braucht einfache Bilder, ohne Ebenen oder Kanäle
+
+protocol-checkpoint-selection-set = Wie in manchen Publikationen wird die Epoche nach den Testbildern gewählt, sodass die Metriken zu hoch ausfallen.
+
+protocol-validation-copies = Wie in manchen Publikationen sind unter den Bildern, nach denen die Epoche gewählt wird, augmentierte Kopien.
+
+protocol-normalization = Wie in manchen Publikationen werden die Intensitäten zweimal durch 255 geteilt.
+
+protocol-split-balance = Wie in manchen Publikationen werden häufige Klassen vor der Aufteilung verkleinert, sodass das Testset anders als der Datensatz gleich große Klassen hat.
+
+protocol-split-copies = Wie in manchen Publikationen werden Bilder vor der Aufteilung augmentiert. Kopien eines Bildes können im Trainings- und im Testset sein, sodass die Metriken zu hoch ausfallen.
+
+images-of-pretraining-tested = { $n_images ->
+        [one] { $n_images } von { $n_test } Testbildern wurde
+       *[other] { $n_images } von { $n_test } Testbildern wurden
+    } im Vortraining verwendet
+    .do = Gehen Sie von anderen Bildern aus, oder nehmen Sie zu hohe Ergebnisse in Kauf.
+
+leakage-of-pretraining = { $n_images ->
+        [one] { $n_images } von { $n_test } Testbildern wurde
+       *[other] { $n_images } von { $n_test } Testbildern wurden
+    } im Vortraining verwendet, daher sind die Ergebnisse zu optimistisch.
+
+pretraining = Zuerst kommt das Vortraining auf '{ $source }'. Dann wird das Netz mit Ihren Bildern trainiert.
+
+pretraining-no-better = Das Vortraining hat das Anfangsnetz nicht verbessert; es wird unverändert verwendet.
+
+## Preview of preprocessing and data augmentation
+
+preview-preprocessed = vorverarbeitet
+
+preview-augmented = augmentiert
+
+## Training
+
+training-diverged = Das Training ist divergiert: Der Verlust ist keine Zahl mehr
+    .do = Verringern Sie die Lernrate.
+
+diverged = Die Feinabstimmung ist nach Epoche { $epoch } divergiert. Verringern Sie die Lernrate.
+
+no-second-phase = Die Feinabstimmung endete vorzeitig, bevor sie von Adam zu SGD wechselte: Die Validierungsergebnisse verbesserten sich so viele Epochen lang nicht, wie die Geduld zulässt. Erhöhen Sie die Geduld, oder wechseln Sie früher zu SGD.
+
+stages-compared = { $kept ->
+        [finetune] Das feinabgestimmte Netz wird behalten.
+       *[instant] Der Sofort-Klassifikator wird behalten.
+    }{ $has_scores ->
+        [true] {" "}{ $metric } auf Validierungsbildern{ $is_augmented ->
+            [true] {" "}mit Testzeit-Augmentierung
+           *[false] { "" }
+        }: { NUMBER($finetune, minimumFractionDigits: 3, maximumFractionDigits: 3) } für das feinabgestimmte Netz, { NUMBER($instant, minimumFractionDigits: 3, maximumFractionDigits: 3) } für den Sofort-Klassifikator.
+       *[false] { "" }
+    }{ $is_close ->
+        [true] {" "}Dieser Unterschied ist zu klein für eine Entscheidung.
+       *[false] { "" }
+    }{ $is_fixed ->
+        [true] {" "}Das Rezept behält das feinabgestimmte Netz in jedem Fall.
+       *[false] { "" }
+    }
+
+other-precision = Das Training wurde in { $now } fortgesetzt, nach Epochen in { $before }, weil diese GPU von anderer Art ist. Das Ergebnis weicht leicht von dem eines Trainings ohne Unterbrechung ab.
+
+smaller-parts = Der Arbeitsspeicher reichte für einen Trainingsschritt nicht aus. Der Gradient eines Batches wird jetzt über Teile von { $images_at_once ->
+        [one] { $images_at_once } Bild
+       *[other] { $images_at_once } Bildern
+    } aufsummiert. Der Gradient ist bis auf Rundung derselbe, und das Training dauert etwas länger.
+
+step-out-of-memory = Der Arbeitsspeicher reicht für einen Trainingsschritt mit { $images_at_once ->
+        [one] { $images_at_once } Bild
+       *[other] { $images_at_once } Bildern
+    } nicht aus
+    .do = { $images_at_once ->
+        [one] Verwenden Sie kleinere Bilder oder ein kleineres Netz, oder schließen Sie andere Programme.
+       *[other] Verwenden Sie kleinere Batches, kleinere Bilder oder ein kleineres Netz, oder schließen Sie andere Programme.
+    }
+
+fine-tuning-out-of-memory = Die Feinabstimmung von { $model } bei { $image_size } px braucht selbst in kleinen Batches etwa { $needed } Arbeitsspeicher, und { $free } sind frei
+    .do = Verwenden Sie kleinere Bilder oder ein kleineres Netz, oder schließen Sie andere Programme.
+
+smaller-batches = Die Feinabstimmung von { $model } mit Batches von { $full_batch_size } braucht etwa { $needed } Arbeitsspeicher, und nur { $free } sind frei. Die Batchgröße wird auf { $batch_size } verringert.
+
+checkpoint-not-usable = Der Checkpoint kann nicht verwendet werden: { $reason }
+    .do = Trainieren Sie neu.
+
+no-ood-detector = Ungewohnte Bilder (außerhalb der Trainingsverteilung) werden nicht erkannt: Dazu sind mindestens { $n_needed } zurückgehaltene Bilder nötig, und es gibt { $n_images ->
+        [one] { $n_images }
+       *[other] { $n_images }
+    }.
+
+few-images-for-threshold = mit weniger als { $n } Validierungsbildern gewählt
+
+operating-point-replaced = { $reason }: { NUMBER($threshold, maximumFractionDigits: 3) } wird verwendet
+
+doubtful-operating-points = Unzuverlässige Arbeitspunkte: { $names } ({ $reason }).
+
+## Expected time
+
+expected-time = { $is_known ->
+        [true] Die erwartete Zeit{ $step ->
+            [0] { "" }
+           *[other] {" "}von Schritt { $step } von 2
+        } beträgt auf diesem Rechner etwa { $duration } (nach { $basis }).
+       *[false] Die erwartete Zeit{ $step ->
+            [0] { "" }
+           *[other] {" "}von Schritt { $step } von 2
+        } ist nicht bekannt: Dieses Netz wurde auf diesem Rechner noch nicht mit ähnlichen Einstellungen trainiert.
+    }{ $n_folds ->
+        [0] { "" }
+       *[other] {" "}Das Netz wird { $n_trainings }-mal trainiert: für { $n_folds } Folds, dann auf allen Bildern.
+    }
+
+pace-basis = einem früheren Training von { $model } bei { $image_size } px
+
+pace-basis-scaled = einem früheren Training von { $model } bei { $image_size } px, umgerechnet auf { $scaled_size } px
+
+## Time budgets
+
+smaller-images = { $is_fine_tuning ->
+        [true] Die Feinabstimmung verwendet Bilder von { $image_size } px, um in die Zeit zu passen. Etwa { $duration } würden alle { $epochs } Epochen bei { $full_image_size } px ermöglichen.
+       *[false] Bilder werden auf { $image_size } px statt { $full_image_size } px skaliert, um in die Zeit zu passen.
+    }
+
+no-time-to-fine-tune = Für eine Feinabstimmung reicht die Zeit nicht, daher wird der Sofort-Klassifikator behalten.{ $has_least ->
+        [true] {" "}{ $for_some }
+       *[false] { "" }
+    } Etwa { $duration } würden alle { $epochs } Epochen bei { $full_image_size } px ermöglichen.
+
+fine-tuning-no-better = Die Feinabstimmung bei { $image_size } px hat die Validierungsergebnisse nicht verbessert, daher wird der Sofort-Klassifikator bei { $full_image_size } px behalten.
+
+fewer-epochs = Die Zeit reichte für { NUMBER($epochs_run, maximumFractionDigits: 1) } von { $epochs } Epochen. Etwa { $duration } würden alle ermöglichen.
+
+budget-not-needed = Die Feinabstimmung endete nach { NUMBER($epochs, maximumFractionDigits: 1) } Epochen. Weitere Epochen würden die Ergebnisse kaum verbessern.
+
+budget-too-short = { $budget } ist zu kurz: Das schnellste Training dauert auf diesem Rechner etwa { $duration }
+    .do = Geben Sie mehr Zeit, oder trainieren Sie mit weniger Bildern.
+
+budget-too-short-for-folds = { $budget } ist zu kurz: Eine Kreuzvalidierung mit { $n_folds } Folds dauert auf diesem Rechner etwa { $duration }
+    .do = Geben Sie mehr Zeit, oder trainieren Sie ohne Folds.
+
+no-time-for-folds = Die Kreuzvalidierung wird ausgelassen, und eine einzelne Aufteilung misst den Klassifikator.{ $is_estimated ->
+        [true] {" "}Etwa { $duration } würden eine Kreuzvalidierung ermöglichen.
+       *[false] { "" }
+    }
+
+no-time-to-fine-tune-folds = Für die Feinabstimmung von { $n_networks } Netzen reicht die Zeit nicht, daher behalten die Folds den Sofort-Klassifikator. Etwa { $duration } würden eine Kreuzvalidierung mit Feinabstimmung ermöglichen.
+
+out-of-time = Die Zeit reichte nicht für die Feinabstimmung aller Folds, daher behalten alle den Sofort-Klassifikator.
+
+no-time-for-an-epoch = Die Zeit reichte nicht für eine Epoche
+    .do = Geben Sie mehr Zeit, oder verwenden Sie kleinere Bilder.
+
+no-time-for-all-folds = Die Zeit reichte nicht für die Feinabstimmung aller Folds
+    .do = Geben Sie mehr Zeit.
+
+no-time-for-all-images = Die Zeit reichte nicht für das Training auf allen Bildern
+    .do = Geben Sie mehr Zeit.
+
+## Cross-validation
+
+one-fold = Dies ist ein Fold eines Trainings
+    .do = Setzen Sie das ganze Training fort, das diesen Fold enthält.
+
+refit = Der endgültige Klassifikator wird jetzt auf allen { $n_images } Bildern trainiert{ $n_epochs ->
+        [0] .
+        [one] , über { $n_epochs } Epoche, den Median der Folds.
+       *[other] , über { $n_epochs } Epochen, den Median der Folds.
+    }
+
+## Evaluation and decisions
+
+no-known-label = Keines der Bilder hat ein Label, das der Klassifikator kennt ({ $classes })
+    .do = Verwenden Sie dieselben Namen für die Klassen, oder machen Sie die Vorhersage für diese Bilder als Bilder ohne Label.
+
+unreadable-not-measured = { $n_images ->
+        [one] { $n_images } Bild konnte
+       *[other] { $n_images } Bilder konnten
+    } nicht gelesen werden und { $n_images ->
+        [one] ist
+       *[other] sind
+    } nicht in den Metriken enthalten.
+
+no-label = { $n_images ->
+        [one] { $n_images } Bild hat kein Label und ist
+       *[other] { $n_images } Bilder haben kein Label und sind
+    } nicht in den Metriken enthalten.
+
+other-labels = { $is_dropped ->
+        [true] { $n_images ->
+            [one] { $n_images } Bild ausgeschlossener Klassen ist
+           *[other] { $n_images } Bilder ausgeschlossener Klassen sind
+        }
+       *[false] { $n_images ->
+            [one] { $n_images } Bild hat ein Label, das der Klassifikator nicht kennt, und ist
+           *[other] { $n_images } Bilder haben Labels, die der Klassifikator nicht kennt, und sind
+        }
+    } nicht in den Metriken enthalten ({ $labels }).
+
+nearly-equal-labels = Das Label '{ $label }' ist nicht die Klasse '{ $class_name }': Sie unterscheiden sich nur in Großschreibung, Leerzeichen oder Strichen. Wenn es eine Klasse ist, verwenden Sie die Schreibweise der Klasse im Namen des Ordners oder in der Label-Spalte der Tabelle, und evaluieren Sie noch einmal.
+
+evaluated-images-changed = Die Bilder der Evaluation haben sich geändert
+    .do = Stellen Sie sie wieder her, oder evaluieren Sie noch einmal.
+
+groups-unknown = { $is_column ->
+        [true] Die Bilder des Trainings wurden nach der Spalte '{ $group }' gruppiert, aber diese Bilder kommen ohne Tabelle.
+       *[false] Die Bilder des Trainings wurden nach '{ $group }' gruppiert, bei diesen Bildern ist das aber nicht möglich: { $reason }.
+    }
+
+seen-in-training = { $n ->
+        [one] { $n } dieser Bilder wurde
+       *[other] { $n } dieser Bilder wurden
+    } zum Training des Klassifikators verwendet. Metriken auf solchen Bildern sind zu optimistisch.
+
+groups-seen-in-training = { $n ->
+        [one] { $n } dieser Bilder gehört zu einer Gruppe, mit der
+       *[other] { $n } dieser Bilder gehören zu Gruppen, mit denen
+    } der Klassifikator trainiert wurde ({ $names }). Wenn es dieselben Patienten oder Objektträger sind und nicht nur dieselben Namen, sind die Metriken zu optimistisch für neue.
+
+run-without-metrics = Dieses Training hat noch keine Metriken
+    .do = Lassen Sie das Training zu Ende laufen, oder setzen Sie es fort.
+
+decision-target = { $decide_by ->
+        [roc] Schwellen nach ROC
+        [threshold] Schwelle von { NUMBER($value, maximumFractionDigits: 6) }
+        [sensitivity] Ziel-Sensitivität von { NUMBER($value, maximumFractionDigits: 6) }
+        [specificity] Ziel-Spezifität von { NUMBER($value, maximumFractionDigits: 6) }
+       *[error_rate] Ziel-Fehlerrate von { NUMBER($value, maximumFractionDigits: 6) }
+    }
+
+decision-replaced = Diese Entscheidung ersetzt die frühere ({ $targets }). Um Ziele zu kombinieren, wählen Sie sie zusammen.
+
+evaluations-decided-before = Bilder oder Netzausgaben dieser Evaluationen fehlen, daher bleiben ihre Metriken die der früheren Entscheidungsschwelle: { $evaluations }.

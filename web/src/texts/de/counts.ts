@@ -1,0 +1,31 @@
+import type { Texts } from '../index';
+import { count, plural } from '../language';
+
+export const counts: Texts['counts'] = {
+  images: (n) => plural(n, { one: `${count(n)} Bild`, other: `${count(n)} Bilder` }),
+  classes: (n) => plural(n, { one: `${count(n)} Klasse`, other: `${count(n)} Klassen` }),
+  groups: (n) => plural(n, { one: `${count(n)} Gruppe`, other: `${count(n)} Gruppen` }),
+  files: (n) => plural(n, { one: `${count(n)} Datei`, other: `${count(n)} Dateien` }),
+  labels: (n) => plural(n, { one: `${count(n)} Label`, other: `${count(n)} Labels` }),
+  split: (train, val, test) =>
+    [
+      plural(train, { one: `${count(train)} Trainingsbild`, other: `${count(train)} Trainingsbilder` }),
+      plural(val, { one: `${count(val)} Validierungsbild`, other: `${count(val)} Validierungsbilder` }),
+      plural(test, { one: `${count(test)} Testbild`, other: `${count(test)} Testbilder` }),
+    ].join(', '),
+  testImages: (n) => plural(n, { one: `${count(n)} Testbild`, other: `${count(n)} Testbilder` }),
+  misclassified: (n) =>
+    plural(n, {
+      one: `${count(n)} falsch klassifiziertes Bild`,
+      other: `${count(n)} falsch klassifizierte Bilder`,
+    }),
+  trainings: (n) => plural(n, { one: `${count(n)} Training`, other: `${count(n)} Trainings` }),
+  threads: (n) => plural(n, { one: `${count(n)} Thread`, other: `${count(n)} Threads` }),
+  networks: (n) => plural(n, { one: `${count(n)} Netz`, other: `${count(n)} Netze` }),
+  classifiers: (n) => plural(n, { one: `${count(n)} Klassifikator`, other: `${count(n)} Klassifikatoren` }),
+  splits: (n) => plural(n, { one: `${count(n)} Aufteilung`, other: `${count(n)} Aufteilungen` }),
+  folds: (n) => plural(n, { one: `${count(n)} Fold`, other: `${count(n)} Folds` }),
+  epochs: (n) => plural(n, { one: `${count(n)} Epoche`, other: `${count(n)} Epochen` }),
+  minutes: (n) => plural(n, { one: `${count(n)} Minute`, other: `${count(n)} Minuten` }),
+  testSets: (n) => plural(n, { one: `${count(n)} externes Testset`, other: `${count(n)} externe Testsets` }),
+};

@@ -1,0 +1,665 @@
+import type { Texts } from '../index';
+import { count, plural } from '../language';
+import { micrometers, pValue } from '../numbers';
+import { counts } from './counts';
+
+export const datasets: Texts['datasets'] = {
+  title: 'Datensätze',
+  start: {
+    title: 'Erste Schritte',
+    local:
+      'Alle Daten bleiben auf diesem Rechner. coverslip sendet keine Bilder, Labels oder Ergebnisse an andere.',
+    samples: {
+      title: 'Mit Beispielbildern ausprobieren',
+      text: 'Synthetische Bilder von fünf Arten von Blutzellen von 60 Objektträgern. In wenigen Minuten von den Bildern zum Klassifikator und seinem Bericht. coverslip fügt zwei Datensätze hinzu: Bilder mit Labels für das Training und neue Bilder für die Vorhersage.',
+      action: 'Beispielbilder verwenden',
+    },
+    folder: {
+      title: 'Eigenen Ordner mit Labels öffnen',
+      text: 'Ein Ordner mit einem Unterordner pro Klasse oder eine Tabelle, die die Klasse jedes Bildes nennt.',
+      action: 'Ordner wählen',
+    },
+    label: {
+      title: 'Labels in der App vergeben',
+      text: 'Für Bilder ohne Klassen. Eine Taste gibt einem oder vielen Bildern ein Label, und Sie können jederzeit rückgängig machen.',
+      action: 'Bilder wählen',
+    },
+    recentImages: 'Zuletzt verwendete Datensätze',
+    recentRuns: 'Letzte Trainings',
+    allImages: 'Alle Datensätze',
+    allRuns: 'Alle Trainings',
+    steps: {
+      title: 'Von Bildern zu Vorhersagen',
+      list: [
+        [
+          'Datensatz',
+          'Öffnen und prüfen Sie Ihre Bilder. coverslip findet fehlerhafte Dateien und Duplikate. Labels vergeben Sie mit einzelnen Tasten.',
+        ],
+        [
+          'Training',
+          'Wählen Sie einen Datensatz und starten Sie. coverslip trainiert in Minuten einen Klassifikator, der die Klassen unterscheidet.',
+        ],
+        [
+          'Evaluation',
+          'Genauigkeit auf Testbildern, die nicht für das Training verwendet wurden, und alle falsch klassifizierten Bilder.',
+        ],
+        [
+          'Vorhersage',
+          'Der Klassifikator sagt die Klassen neuer Bilder vorher und kennzeichnet unsichere Vorhersagen.',
+        ],
+      ],
+    },
+  },
+  list: {
+    add: 'Bilder hinzufügen',
+    empty: 'Hier erscheinen die Datensätze, die Sie öffnen.',
+    remove: 'Aus der Liste entfernen',
+    removeTitle: (name) => `„${name}“ aus der Liste entfernen?`,
+    removeText:
+      'coverslip zeigt diesen Datensatz und die Labels, die Sie in der App vergeben haben, nicht mehr an. Ihre Bilddateien, Trainings und Ergebnisse bleiben erhalten.',
+    removeUpload:
+      'coverslip zeigt diesen Datensatz und die Labels, die Sie in der App vergeben haben, nicht mehr an. Es löscht seine Kopien der Dateien nach 30 Tagen. Trainings und Ergebnisse bleiben erhalten.',
+    removed: (name) => `„${name}“ wurde aus der Liste entfernt.`,
+    exportFirst: 'Zuerst die Labels speichern (CSV)',
+  },
+  kinds: {
+    folders: 'Ordner',
+    table: 'Tabelle',
+    files: 'Dateien',
+    upload: 'Hochgeladene Dateien',
+    samples: 'Beispielbilder',
+  },
+  images: 'Bilder',
+  labeled: (n) => `${n} mit Label`,
+  unreadable: (n) => `${n} nicht lesbar`,
+  excluded: (n) => `${n} ausgeschlossen`,
+  changed: (n) => `${n} mit geändertem Label`,
+  noClasses: 'Noch keine Klassen',
+  state: {
+    reading: 'Bilder werden gelesen',
+    drawing: 'Beispielbilder werden erzeugt',
+    failed: 'coverslip konnte die Bilder nicht lesen.',
+    rescan: 'Aus Dateien aktualisieren',
+    rescanHint:
+      'Findet neue, geänderte und entfernte Dateien. Labels, die Sie in der App vergeben haben, bleiben erhalten.',
+  },
+  tabs: {
+    label: 'Abschnitte dieser Seite',
+    overview: 'Überblick',
+    images: 'Bilder',
+    classes: 'Klassen & Gruppen',
+    checks: 'Prüfungen',
+  },
+  runStates: {
+    queued: 'Wartet',
+    starting: 'Startet',
+    running: 'Trainiert',
+    stopping: 'Wird angehalten',
+    stopped: 'Angehalten',
+    done: 'Fertig',
+    failed: 'Fehlgeschlagen',
+    interrupted: 'Unterbrochen',
+  },
+  rename: 'Umbenennen',
+  renameTitle: 'Neuer Name',
+  name: 'Name',
+  save: 'Speichern',
+  train: 'Klassifikator trainieren',
+  labelNow: 'Labels vergeben',
+  trainHint: 'Geben Sie zuerst Bildern von mindestens zwei Klassen ein Label.',
+  pixels: {
+    title: 'Pixel jeder Datei',
+    several: {
+      series: 'Serien',
+      t: 'Zeitpunkte',
+      z: 'z-Ebenen',
+      channels: 'Kanäle',
+      level: 'Auflösungen',
+    },
+    ask: (things) =>
+      `Die Dateien enthalten mehrere ${things}. Wählen Sie, was coverslip als ein Bild liest. Trainings und Vorhersagen verwenden diese Auswahl, und die Labels bleiben erhalten.`,
+    differ:
+      'Die Dateien unterscheiden sich in diesen Anzahlen. Eine Datei ohne den gewählten Teil wird als nicht lesbar gemeldet.',
+    series: 'Serie',
+    seriesOf: (k, name) => (name ? `${k}: ${name}` : `Serie ${k}`),
+    moreSeries: (n) => `und ${n} weitere Serien`,
+    time: 'Zeitpunkt',
+    z: 'z-Ebenen',
+    one: (k) => `Ebene ${k}`,
+    plane: 'Ebene',
+    projections: { max: 'Maximum', mean: 'Mittelwert', 'best-focus': 'Schärfste Ebene' },
+    planesAsChannels: 'Alle Ebenen als Kanäle',
+    channels: 'Kanäle',
+    channelOf: (k, name) => name || `Kanal ${k}`,
+    allChannels: 'alle Kanäle',
+    level: 'Auflösung',
+    levelOf: (w, h) => `${w} × ${h} px`,
+    use: 'Diese Auswahl verwenden',
+    change: 'Ändern',
+    noChannel: 'Wählen Sie mindestens einen Kanal.',
+    chosen: (parts) => `Gelesen wird: ${parts}.`,
+    ofSeries: (k) => `Serie ${k}`,
+    ofTime: (k) => `Zeitpunkt ${k}`,
+    ofPlane: (k) => `z-Ebene ${k}`,
+    ofProjection: {
+      max: 'das Maximum aller z-Ebenen',
+      mean: 'der Mittelwert aller z-Ebenen',
+      'best-focus': 'die schärfste z-Ebene',
+      channels: 'alle z-Ebenen als Kanäle',
+    },
+    ofChannels: (names) => `die Kanäle ${names}`,
+    ofLevel: (k) => `Auflösungsstufe ${k}`,
+  },
+  overview: {
+    perClass: 'Bilder pro Klasse',
+    perGroup: 'Größte Gruppen',
+    inTraining: (names, n) => `Ein Training verwendet ${counts.classes(n)}: ${names}.`,
+    changeClasses: 'Klassen ändern',
+    noGroups: 'Keine Gruppen festgelegt',
+    noGroupsText:
+      'Wenn mehrere Bilder von einem Patienten, einem Objektträger oder einem Well stammen, legen Sie Gruppen fest. Sonst können Bilder eines Patienten zugleich im Trainingsset und im Testset sein (Datenleck), und die Ergebnisse fallen zu gut aus.',
+    defineGroups: 'Gruppen festlegen',
+    moreGroups: (n) => `und ${n} weitere`,
+    sizes: 'Größen',
+    size: (w, h) => `${w} × ${h} px`,
+    sizesText: 'Kleinste, mittlere (Median) und größte',
+    files: 'Dateien',
+    pixelSize: 'Pixelgröße',
+    pixelSizes: ({ min, median, max }) =>
+      min === max
+        ? micrometers(median)
+        : `${micrometers(min)} bis ${micrometers(max)}, Median ${micrometers(median)}`,
+    formats: 'Formate',
+    depths: 'Bittiefe',
+    bit: (bits) => `${bits} Bit`,
+    channels: 'Kanäle',
+    planes: 'Ebenen',
+    advice: 'Empfehlungen',
+    noAdvice: 'Die Prüfungen haben kein Problem gefunden. Sie können einen Klassifikator trainieren.',
+    notes: 'Hinweise',
+    unlabeled: 'keine Klasse',
+    toChecks: 'Prüfungen öffnen',
+    readingText: 'Sie können die Bilder bereits ansehen. Zahlen erscheinen, sobald alle Bilder gelesen sind.',
+  },
+  missing: {
+    title: (n) =>
+      plural(n, {
+        one: 'Der Ordner dieses Datensatzes fehlt.',
+        other: 'Mehrere Ordner dieses Datensatzes fehlen.',
+      }),
+    text: 'Der Ordner wurde umbenannt, verschoben oder gelöscht, oder sein Datenträger ist nicht verbunden. Labels und Ergebnisse bleiben erhalten. Wenn Sie den Ordner wiederherstellen, geht diese Seite von selbst weiter. Wenn Sie ihn verschoben haben, wählen Sie den neuen Ort.',
+    choose: 'Neuen Ort wählen …',
+    chooseTitle: 'Neuer Ort des Ordners',
+    chooseText: 'Wählen Sie den Ordner mit denselben Bildern. Sein bisheriger Ort:',
+    retry: 'Erneut prüfen',
+    remove: 'Aus der Liste entfernen',
+  },
+  origins: {
+    title: 'Quellen',
+    perDomain: 'Bilder pro Domäne',
+    domain:
+      'Eine Domäne ist die Herkunft von Bildern, etwa ein Labor, ein Mikroskop oder ein Tag. Ergebnisse werden für alle Bilder zusammen und für jede Domäne angegeben.',
+    corrected: 'Korrigierte Bilder einer Vorhersage',
+    add: 'Weiteren Ordner hinzufügen',
+    addThis: 'Diesen Ordner hinzufügen',
+    change: 'Ordner hinzufügen, umbenennen oder entfernen',
+    name: 'Domäne',
+    nameOf: (path) => `Domäne von ${path}`,
+    source: 'Ordner oder Tabelle',
+    exclude: 'Entfernen',
+    removeNamed: (path) => `${path} entfernen`,
+    excluded:
+      'coverslip zeigt Bilder eines entfernten Ordners nicht mehr an und verwendet sie nicht für das Training. Die Dateien bleiben erhalten. Wenn Sie den Ordner wieder hinzufügen, kehren die Labels zurück, die Sie in der App vergeben haben.',
+    save: 'Speichern',
+  },
+  gallery: {
+    label: (name) => `Bilder von ${name}`,
+    filters: 'Filter',
+    filter: 'Filtern',
+    all: 'Alle',
+    unlabeled: 'Ohne Klasse',
+    fields: {
+      label: 'Klasse',
+      domain: 'Domäne',
+      only: 'Nur anzeigen',
+      group: 'Gruppe',
+      search: 'Name enthält',
+      run: 'Aufteilung eines Trainings',
+      part: 'Set der Aufteilung',
+    },
+    only: {
+      problem: 'Bilder mit einem Problem',
+      unreadable: 'Nicht lesbare Bilder',
+      duplicate: 'Duplikate',
+      conflicting: 'Duplikate mit anderem Label',
+      excluded: 'Ausgeschlossene Bilder',
+      changed: 'Bilder mit geändertem Label',
+      confirmed: 'Bestätigte Labels',
+      'near-duplicates': 'Duplikate und Beinahe-Duplikate',
+      suggested: 'Für ein Label vorgeschlagen',
+      reserved: 'Reserviertes Testset',
+    },
+    excluded: 'ausgeschlossen',
+    onlyByRun: {
+      suspected: 'Vermutete Labelfehler',
+      questioned: 'Falsch klassifizierte Bilder',
+    },
+    isRight: 'Label bestätigen',
+    isRightHelp: 'Entfernt das Bild aus den vermuteten Labelfehlern, auch für spätere Trainings.',
+    removeConfirmation: 'Bestätigung entfernen',
+    confirmed: (n) =>
+      plural(n, {
+        one: `Das Label von ${count(n)} Bild ist bestätigt.`,
+        other: `Die Labels von ${count(n)} Bildern sind bestätigt.`,
+      }),
+    confirmationRemoved: (n) =>
+      plural(n, {
+        one: `Die Bestätigung von ${count(n)} Label ist entfernt.`,
+        other: `Die Bestätigungen von ${count(n)} Labels sind entfernt.`,
+      }),
+    allChecked: 'Alle vermuteten Labelfehler sind geprüft.',
+    toTraining: 'Zurück zum Training',
+    suspectedCaption: (label, suggested) => `${label}\n→ ${suggested}?`,
+    suggested: (name) =>
+      `Vorhersage eines Klassifikators, der nicht mit diesem Bild trainiert wurde: ${name}`,
+    why: {
+      unreadable: 'ist nicht lesbar',
+      duplicate: 'hat ein Duplikat',
+      conflicting: 'hat ein Duplikat mit anderem Label',
+    },
+    sort: 'Reihenfolge',
+    sorts: { position: 'Wie im Ordner', label: 'Nach Klasse', group: 'Nach Gruppe' },
+    byErrorScore: 'Wahrscheinlichste Fehler zuerst',
+    byDuplicates: 'Duplikate nebeneinander',
+    byUsefulness: 'Nützlichste zuerst',
+    parts: { train: 'Training', val: 'Validierung', test: 'Test', excluded: 'Ausgeschlossen' },
+    chip: (field, value) => `${field}: ${value}`,
+    removeChip: (text) => `Filter „${text}“ entfernen`,
+    clear: 'Alle Bilder anzeigen',
+    none: 'Kein Bild passt zu diesen Filtern.',
+    nSelected: (n) => `${count(n)} ausgewählt`,
+    labelSelected: 'Ausgewählten Bildern ein Label geben',
+    labelImage: 'Diesem Bild ein Label geben',
+    selectFirst:
+      'Kein Bild ist ausgewählt. Wählen Sie Bilder aus und drücken Sie dann die Taste ihrer Klasse.',
+    howToLabel:
+      'Klicken Sie auf ein Bild, oder wählen Sie mit Strg oder Umschalt mehrere aus. Klicken Sie dann auf eine Klasse oder drücken Sie ihre Taste. Um nur eine Klasse anzuzeigen, verwenden Sie „Filtern“.',
+    toSelected: (n) =>
+      n
+        ? plural(n, { one: `${count(n)} Bild ausgewählt`, other: `${count(n)} Bilder ausgewählt` })
+        : 'Kein Bild ausgewählt',
+    noClass: 'Keine Klasse',
+    newClass: 'Neue Klasse',
+    newClassName: 'Name der neuen Klasse',
+    add: 'Hinzufügen',
+    firstClass: 'Fügen Sie zuerst Klassen hinzu. Jede Klasse bekommt eine Taste.',
+    advance: 'Zum nächsten Bild gehen',
+    undo: 'Rückgängig machen (Strg-Z)',
+    redo: 'Wiederholen (Strg-Umschalt-Z)',
+    keys: 'Tasten (?)',
+    keysTitle: 'Tasten',
+    keysNote:
+      'Einzelne Tasten wirken nur, solange die Galerie oder die Bildansicht den Fokus hat. Die Galerie hat den Fokus, wenn sie sich öffnet. Um ihr den Fokus wieder zu geben, drücken Sie eine Pfeiltaste oder klicken Sie auf ein Bild.',
+    exportLabels: 'Labels herunterladen (CSV)',
+    exportChanges:
+      'Alle Änderungen der Labels herunterladen (CSV): Zeit, Person und die Seite, auf der jedes Label geändert wurde',
+    undone: (n) =>
+      plural(n, {
+        one: `Die Änderung des Labels von ${count(n)} Bild ist rückgängig gemacht.`,
+        other: `Die Änderungen der Labels von ${count(n)} Bildern sind rückgängig gemacht.`,
+      }),
+    redone: (n) =>
+      plural(n, {
+        one: `Die Änderung des Labels von ${count(n)} Bild ist wiederholt.`,
+        other: `Die Änderungen der Labels von ${count(n)} Bildern sind wiederholt.`,
+      }),
+    labeled: (n, label) => `${counts.images(n)}: ${label}`,
+    keyList: [
+      ['1 – 9, 0, a – z', 'Den ausgewählten Bildern das Label der Klasse dieser Taste geben'],
+      ['Entf oder Rücktaste', 'Das Label der ausgewählten Bilder entfernen'],
+      [';', 'Bei vermuteten Labelfehlern: das Label bestätigen'],
+      ['Pfeiltasten', 'Auswahl bewegen; in der Bildansicht das nächste oder vorherige Bild öffnen'],
+      ['Umschalt + Pfeiltasten, Umschalt + Klick', 'Einen Bereich auswählen'],
+      ['Strg + Klick, Leertaste', 'Das Bild zur Auswahl hinzufügen oder daraus entfernen'],
+      ['Strg + A', 'Alle Bilder auswählen, die zu den Filtern passen'],
+      ['Esc', 'Auswahl aufheben oder Bildansicht schließen'],
+      [
+        'Eingabetaste, Doppelklick',
+        'Bildansicht öffnen. Tippen Sie auf einem Touchscreen auf das ausgewählte Bild',
+      ],
+      ['Strg + Z, Strg + Umschalt + Z', 'Änderung eines Labels rückgängig machen oder wiederholen'],
+      ['+  −  Pos1', 'In der Bildansicht: vergrößern, verkleinern, an das Fenster anpassen'],
+      ['Umschalt + Pfeiltasten', 'In der Bildansicht: das Bild verschieben'],
+      ['?', 'Diese Liste anzeigen'],
+    ],
+  },
+  facts: {
+    path: 'Pfad',
+    size: 'Größe',
+    format: 'Format',
+    depth: 'Bittiefe',
+    pixelSize: 'Pixelgröße',
+    pixelSizeOf: ([width, height]) =>
+      width === height ? micrometers(width!) : `${micrometers(width!)} × ${micrometers(height!)}`,
+    depthOf: (bits, dtype) => `${bits} Bit (${dtype})`,
+    channels: 'Kanäle',
+    planes: 'Ebenen',
+    bytes: 'Dateigröße',
+    values: 'Werte',
+    valuesOf: (low, high) => `${low} – ${high}`,
+    group: 'Gruppe',
+    domain: 'Domäne',
+    before: 'Ursprüngliche Klasse',
+    equal: 'Duplikate',
+    note: 'Hinweis',
+    side: 'Vorgegebene Aufteilung',
+  },
+  classes: {
+    title: 'Klassen',
+    text: 'Benennen Sie Klassen für das Training um, führen Sie sie zusammen oder schließen Sie sie aus. Um Klassen zusammenzuführen, geben Sie ihnen denselben Namen. Dateien und Labels ändern sich nicht.',
+    key: 'Taste',
+    name: 'Klasse',
+    n: 'Bilder',
+    trainingName: 'Name im Training',
+    trainingNameOf: (name) => `Name von ${name} im Training`,
+    exclude: 'Ausschließen',
+    excludeNamed: (name) => `${name} ausschließen`,
+    up: (name) => `${name} nach oben`,
+    down: (name) => `${name} nach unten`,
+    remove: (name) => `Leere Klasse ${name} entfernen`,
+    result: 'Im Training',
+    save: 'Diese Klassen speichern',
+    back: 'Änderungen verwerfen',
+    saved: 'Die Änderungen der Klassen sind gespeichert.',
+    tooFew: 'Ein Klassifikator braucht mindestens zwei Klassen.',
+    empty: 'Klassen fügen Sie hinzu, wenn Sie Labels vergeben.',
+  },
+  groupsTab: {
+    title: 'Gruppen',
+    text: 'Bilder von einem Patienten, einem Objektträger oder einem Well ähneln einander. Alle Bilder einer Gruppe bleiben im selben Set (Training, Validierung oder Test). Das verhindert ein Datenleck.',
+    how: 'Festlegung der Gruppen',
+    none: 'Keine Gruppen',
+    byFile: 'Die Bilddatei: Ausschnitte eines Gesichtsfelds sind eine Gruppe',
+    pattern: 'Ein Teil des Pfades',
+    column: 'Eine Spalte der Tabelle',
+    patternLabel: 'Muster im Pfad (ein regulärer Ausdruck)',
+    presetsHelp: 'Ein Vorschlag unten füllt das Muster aus.',
+    patternHelp:
+      'Geben Sie den Text ein, den die Pfade eines Patienten oder Objektträgers gemeinsam haben. \\d+ passt zu jeder Zahl, [A-Z]+ zu Großbuchstaben. Beispiel: slide\\d+ passt zu slide7 und slide12.',
+    columnInstead: (name, groups) =>
+      `Die Spalte „${name}“ Ihrer Tabelle legt ${groups} fest. Ein Muster im Pfad kann eine solche Gruppe teilen.`,
+    useColumn: 'Diese Spalte verwenden',
+    presets: 'Vorschläge für diesen Datensatz',
+    suggestions: {
+      column: (name) => `Spalte „${name}“`,
+      supported: (p) => `Bilder einer Gruppe ähneln einander (${pValue(p)}).`,
+      unsupported: 'Bilder einer Gruppe ähneln einander nicht mehr als andere.',
+      of: (n, example) => `${counts.groups(n)}, zum Beispiel ${example}`,
+    },
+    columnLabel: 'Spalte',
+    unmatched: (n) =>
+      plural(n, {
+        one: `${count(n)} Bild passt nicht und bildet eine eigene Gruppe`,
+        other: `${count(n)} Bilder passen nicht; jedes bildet eine eigene Gruppe`,
+      }),
+    allMatched: 'Jedes Bild hat eine Gruppe.',
+    examples: 'Beispiele',
+    noGroup: 'passt nicht',
+    largest: 'Größte Gruppen',
+    save: 'Diese Gruppen speichern',
+    saved: 'Die Gruppen sind gespeichert.',
+    single: 'Alle Bilder sind in einer Gruppe, deshalb gibt es kein Testset.',
+  },
+  checks: {
+    reading: 'Die Prüfungen beginnen, sobald alle Bilder gelesen sind.',
+    searching:
+      'coverslip sucht Beinahe-Duplikate und unscharfe oder abgeschnittene Bilder. Diese Seite zeigt sie, sobald die Suche fertig ist. Wenn Sie coverslip vorher schließen, beginnt die Suche von vorn.',
+    good: 'Keine Probleme gefunden',
+    goodText: 'Alle Bilder sind lesbar. Es gibt keine Duplikate und keine widersprüchlichen Labels.',
+    severity: { error: 'Problem:', warning: 'Warnung:', advice: 'Empfehlung:' },
+    file: 'Datei',
+    why: 'Grund',
+    more: (n) => `${count(n)} weitere anzeigen`,
+    open: 'In der Galerie anzeigen',
+    excludeDuplicates: (n) =>
+      plural(n, { one: `${count(n)} Duplikat ausschließen`, other: `${count(n)} Duplikate ausschließen` }),
+    excludeDuplicatesHelp:
+      'coverslip behält von gleichen Bildern das erste. Duplikate mit verschiedenen Labels schließt es nicht aus.',
+    excludedTitle: 'Ausgeschlossen',
+    excluded: (n) =>
+      plural(n, {
+        one: `${count(n)} Bild ist ausgeschlossen.`,
+        other: `${count(n)} Bilder sind ausgeschlossen.`,
+      }),
+    excludedText:
+      'Ausgeschlossene Bilder bleiben in der Galerie. Sie zählen nicht als Bilder einer Klasse und werden nicht für das Training verwendet.',
+    include: 'Bilder wieder aufnehmen',
+    included: (n) =>
+      plural(n, {
+        one: `${count(n)} Bild ist wieder aufgenommen.`,
+        other: `${count(n)} Bilder sind wieder aufgenommen.`,
+      }),
+    undone: (n, nUnchanged) => {
+      const first = plural(n, {
+        one: `Die Änderung ist bei ${count(n)} Bild rückgängig gemacht.`,
+        other: `Die Änderung ist bei ${count(n)} Bildern rückgängig gemacht.`,
+      });
+      if (!nUnchanged) return first;
+      const second = plural(nUnchanged, {
+        one: `${count(nUnchanged)} Bild wurde später geändert und bleibt, wie es ist.`,
+        other: `${count(nUnchanged)} Bilder wurden später geändert und bleiben, wie sie sind.`,
+      });
+      return `${first} ${second}`;
+    },
+  },
+  distances: {
+    title: 'Abstand zu anderen Datensätzen',
+    text: 'Vergleicht die Merkmale, die ein mit Fotos vortrainiertes Netz aus den Bildern berechnet. Der Abstand zeigt, wie verschieden zwei Datensätze sind und welchen Sie zuerst für das Vortraining versuchen sollten. Ein Ordner mit Fotos kann als Bezug dienen. Das dauert Sekunden bis Minuten.',
+    choose: 'Vergleichen mit',
+    measure: 'Abstände messen',
+    waiting: 'Wartet in der Warteschlange',
+    starting: 'Startet',
+    pair: 'Datensätze',
+    between: (a, b) => `${a} – ${b}`,
+    mmd: 'MMD² (95-%-KI)',
+    p: 'p',
+    coral: 'CORAL',
+    help: (network) =>
+      `MMD² ist 0, wenn die Merkmale beider Datensätze gleich verteilt sind; der Schätzwert ist unverzerrt und kann negativ sein. p ist die Wahrscheinlichkeit eines mindestens so großen Abstands, wenn Gruppen zufällig auf die beiden Datensätze verteilt werden. Merkmale von ${network}.`,
+  },
+  suggestions: {
+    title: 'Nächste Bilder für Labels',
+    start: 'Bilder für Labels vorschlagen',
+    again: 'Die nächsten 20 vorschlagen',
+    reason: (rank, reason) => `Vorschlag ${count(rank)}: ${reason}`,
+    about:
+      'Die 20 nützlichsten Bilder ohne Klasse. Zuerst wird ein Fünftel aller Bilder als Testset reserviert.',
+    starting: 'Bilder für Labels werden ausgewählt',
+    waiting: 'Wartet auf die Vorschläge eines anderen Datensatzes',
+    labeled: (n, total) => `${count(n)} von ${count(total)} vorgeschlagenen Bildern mit Label`,
+    show: 'Vorschläge anzeigen',
+    reserved: (n, total) => `Testset: ${count(n)} von ${count(total)} mit Label`,
+    reservedHelp:
+      'Unter den vorgeschlagenen Bildern sind mehr seltene und mehrdeutige als im Datensatz, deshalb sind Metriken auf ihnen verzerrt. Die Bilder des reservierten Testsets sind zufällig. Geben Sie einigen von ihnen Labels: Sie sind das Testset der Trainings.',
+    showReserved: 'Testset anzeigen',
+    noTest:
+      'Geben Sie auch Bildern des Testsets Labels: Ohne sie sind die Metriken eines Trainings verzerrt.',
+    release: 'Testset freigeben',
+    releaseHelp:
+      'Seine Bilder können dann vorgeschlagen und für das Training verwendet werden. Die Vorschläge werden entfernt; die Labels bleiben erhalten.',
+  },
+  map: {
+    tab: 'Karte',
+    title: 'Karte der Bilder',
+    about:
+      'Eine Karte hat einen Punkt für jedes Bild. Ähnliche Bilder liegen nah beieinander, nach den Merkmalen eines mit Fotos trainierten Netzes. Finden Sie damit Gruppen ähnlicher Bilder, um ihnen gemeinsam ein Label zu geben, und ungewöhnliche Bilder. Abstände zwischen weit entfernten Punkten haben keine Bedeutung.',
+    duration:
+      'Die meiste Zeit brauchen die Merkmale neuer Bilder. Der letzte Schritt dauert bis zu einige Minuten.',
+    start: 'Karte berechnen',
+    again: 'Karte neu berechnen',
+    starting: 'Karte wird berechnet',
+    waiting: 'Wartet auf die Karte eines anderen Datensatzes',
+    missing: (n) =>
+      plural(n, {
+        one: `${count(n)} Bild ist nicht auf der Karte.`,
+        other: `${count(n)} Bilder sind nicht auf der Karte.`,
+      }),
+    colorBy: 'Farbe nach',
+    byClass: 'Klasse',
+    byGroup: 'Gruppe',
+    byCluster: 'Cluster',
+    noGroup: 'Keine Gruppe',
+    cluster: (k) => `Cluster ${count(k)}`,
+    selectCluster: 'Cluster auswählen',
+    choose: 'Wählen …',
+    clusterOption: (k, n, nUnlabeled, label, nLabel) =>
+      `${count(k)}: ${counts.images(n)}, ${count(nUnlabeled)} ohne Klasse${
+        label === null ? '' : `, ${count(nLabel)} ${label}`
+      }`,
+    lasso: 'Lasso',
+    lassoHelp: 'Umfahren Sie Punkte, um ihre Bilder auszuwählen. Umschalt + Ziehen hat dieselbe Wirkung.',
+    points: (n) =>
+      plural(n, {
+        one: `Karte mit ${count(n)} Punkt. Die Liste daneben enthält dieselben Bilder, nach Clustern.`,
+        other: `Karte mit ${count(n)} Punkten. Die Liste daneben enthält dieselben Bilder, nach Clustern.`,
+      }),
+    list: 'Bilder nach Clustern',
+    howTo: 'Wählen Sie Bilder auf der Karte oder in der Liste aus und dann eine Klasse.',
+    selected: (n) => `Ausgewählt: ${n}`,
+    exclude: 'Ausgewählte Bilder ausschließen',
+    excluded: (n) =>
+      plural(n, {
+        one: `${count(n)} Bild ist ausgeschlossen.`,
+        other: `${count(n)} Bilder sind ausgeschlossen.`,
+      }),
+    reserved: (n) =>
+      plural(n, { one: `${count(n)} Bild des Testsets`, other: `${count(n)} Bilder des Testsets` }),
+    reservedHelp:
+      'Lasso und Cluster wählen keine Bilder des reservierten Testsets aus: Geben Sie diesen einzeln Labels, damit der Test unverzerrt ist.',
+    keysTitle: 'Tasten der Karte',
+    keyList: [
+      ['1 – 9, 0, a – z', 'Den ausgewählten Bildern das Label der Klasse dieser Taste geben'],
+      ['Entf oder Rücktaste', 'Das Label der ausgewählten Bilder entfernen'],
+      ['Pfeiltasten', 'Das nächste oder vorherige Bild der Liste auswählen; die Karte folgt'],
+      ['Strg + Klick, Leertaste', 'Das Bild zur Auswahl hinzufügen oder daraus entfernen'],
+      ['Umschalt + Ziehen auf der Karte', 'Ein Lasso zeichnen: Die Bilder darin kommen zur Auswahl hinzu'],
+      ['Strg + A, Esc', 'Alle Bilder der Karte auswählen oder keines'],
+      ['Eingabetaste, Doppelklick', 'Die Bildansicht öffnen'],
+      ['Strg + Z, Strg + Umschalt + Z', 'Änderung eines Labels rückgängig machen oder wiederholen'],
+      ['Mausrad, Ziehen', 'Karte vergrößern und verkleinern, verschieben'],
+      ['?', 'Diese Liste anzeigen'],
+    ],
+  },
+  readings: {
+    link: 'Zweitbefundung',
+    title: 'Zweitbefundung',
+    card: 'Übereinstimmung der Befunder',
+    cardText:
+      'Lassen Sie eine andere Person einigen Bildern noch einmal Labels geben, ohne dass sie das erste Label sieht. Die prozentuale Übereinstimmung und Cohens Kappa zeigen, wie zuverlässig die Labels sind.',
+    intro:
+      'Bilder mit Label werden zufällig gezogen, und eine andere Person gibt ihnen noch einmal Labels, ohne das erste Label und den Dateinamen zu sehen. Befundungen ändern die Labels nicht; über Abweichungen wird danach entschieden.',
+    csv: 'Befundungen herunterladen (CSV)',
+    import: 'Befundungen importieren (CSV)',
+    importHelp: 'Eine Tabelle mit den Spalten image_id oder path, label, author und time.',
+    imported: (r) =>
+      [
+        plural(r.n, {
+          one: `${count(r.n)} Befundung importiert.`,
+          other: `${count(r.n)} Befundungen importiert.`,
+        }),
+        r.n_without_author && `Zeilen ohne Autor: ${count(r.n_without_author)}.`,
+        r.n_same_author && `Zeilen vom Autor des ersten Labels: ${count(r.n_same_author)}.`,
+        r.n_unlabeled && `Zeilen von Bildern ohne Label: ${count(r.n_unlabeled)}.`,
+        r.n_unknown &&
+          `Zeilen von Bildern, die nicht in diesem Datensatz sind: ${count(r.n_unknown)}, zum Beispiel ${r.unknown[0]}.`,
+      ]
+        .filter(Boolean)
+        .join(' '),
+    remove: 'Zweitbefundung entfernen',
+    removeHelp:
+      'Entfernt die gezogenen Bilder und alle Befundungen. Labels aus Entscheidungen bleiben erhalten.',
+    labelTab: 'Labels vergeben',
+    agreementTab: 'Übereinstimmung',
+    reader: 'Befunder',
+    otherReader: 'Anderer Befunder',
+    saveReader: 'Namen speichern',
+    readsAs: (name) =>
+      `Dieser Browser vergibt Labels als ${name}. Der Name wird mit jedem Label gespeichert.`,
+    n: 'Bilder',
+    draw: 'Bilder ziehen',
+    drawMore: 'Weitere Bilder ziehen',
+    drawn: (n, total) =>
+      plural(total, {
+        one: `${count(n)} von ${count(total)} Bild mit Label gezogen.`,
+        other: `${count(n)} von ${count(total)} Bildern mit Label gezogen.`,
+      }),
+    byReader: (n) =>
+      plural(n, {
+        one: `Das erste Label von ${count(n)} Bild ist von Ihnen; ein anderer Befunder muss es befunden.`,
+        other: `Die ersten Labels von ${count(n)} Bildern sind von Ihnen; ein anderer Befunder muss sie befunden.`,
+      }),
+    labelHelp:
+      'Befundungen werden sofort gespeichert; Sie können später weitermachen. Erste Labels und Dateinamen sind verborgen, damit sie Sie nicht beeinflussen.',
+    resultHelp: 'Vergleichen Sie die Befundungen mit den ersten Labels.',
+    keyList: [
+      ['1–9, a–z', 'Das Label der Klasse dieser Taste geben'],
+      ['← →', 'Vorheriges oder nächstes Bild'],
+      ['Rücktaste', 'Label entfernen'],
+      ['?', 'Tasten anzeigen'],
+    ],
+    none: 'Noch kein Bild hat zwei Befundungen. Geben Sie gezogenen Bildern Labels, oder importieren Sie die Befundungen einer anderen Person.',
+    agreement: 'Übereinstimmung',
+    firstLabels: 'Erste Labels',
+    first: (author) => (author === null ? 'erstes Label' : `erstes Label, ${author}`),
+    nImages: 'Bilder',
+    nGroups: 'Gruppen',
+    equal: 'Gleiche Labels (95-%-KI)',
+    kappa: 'Cohens Kappa (95-%-KI)',
+    kappaHelp:
+      'Kappa ist die Übereinstimmung über den Zufall hinaus: 1 ist völlige Übereinstimmung, 0 ist Zufall. Es ist niedrig, wenn eine Klasse selten ist, auch wenn die Befunder selten abweichen. Lesen Sie es deshalb zusammen mit den Anzahlen. Mit Gruppen berücksichtigen die Intervalle, dass Bilder einer Gruppe einander ähneln.',
+    countsOf: (first, second) => `Anzahl der Bilder nach ${first} und ${second}`,
+    countsHead: (first, second) => `${first} ↓, ${second} →`,
+    disagreements: 'Abweichungen',
+    decided: (n, total) =>
+      plural(total, {
+        one: `${count(n)} von ${count(total)} Bild entschieden.`,
+        other: `${count(n)} von ${count(total)} Bildern entschieden.`,
+      }),
+    decideHelp:
+      'Die Entscheidung wird das Label des Bildes. Alle Befundungen bleiben im Verlauf, und die Übereinstimmung ändert sich nicht.',
+    decideOf: (k) => `Label von Bild ${count(k)}`,
+    image: (k) => `Bild ${count(k)}`,
+    otherClass: 'Andere Klasse …',
+    decision: (label, author) => `Entschieden: ${label} (${author})`,
+    more: (n) => `${count(n)} weitere anzeigen`,
+    allDecided: 'Über alle Abweichungen ist entschieden.',
+  },
+  leakage: {
+    title: 'Datenleck und Shortcuts',
+    text: `Evaluiert einen einfachen Klassifikator auf bis zu ${count(2000)} Bildern, mit einer Aufteilung nach Bildern und mit einer nach Gruppen. Der Unterschied zeigt, wie sehr eine Aufteilung nach Bildern die Leistung überschätzt. coverslip sucht außerdem Shortcuts: ob sich die Klassen ohne das Objekt vorhersagen lassen, aus Rand, Hintergrund, Größe oder Format des Bildes. Das dauert eine halbe bis mehrere Minuten.`,
+    estimate: 'Datenleck schätzen',
+    estimateAgain: 'Erneut schätzen',
+    outdated: 'Diese Schätzung ist veraltet: Labels, Gruppen oder Bilder haben sich geändert.',
+    waiting: 'Wartet in der Warteschlange',
+    starting: 'Startet',
+    same: 'Dieser Datensatz hat keine Gruppen, Duplikate oder Beinahe-Duplikate, deshalb sind beide Aufteilungen gleich. Wenn mehrere Bilder von einem Patienten, einem Objektträger oder einem Gesichtsfeld stammen, legen Sie Gruppen fest.',
+    few: 'Der Datensatz hat zu wenige Bilder mit Label für eine Schätzung.',
+    macroF1: 'Makro-F1',
+    imageLevel: 'Aufteilung nach Bildern',
+    grouped: 'Aufteilung nach Gruppen',
+    instant: 'Sofort-Klassifikator',
+    nearest: 'Nächster Nachbar',
+    axis: 'Ausgewogene Genauigkeit auf Testbildern',
+    from: 'Vorhergesagt aus',
+    balanced: 'Ausgewogene Genauigkeit',
+    whole: 'ganzes Bild',
+    chance: 'Zufall',
+    sources: {
+      border: 'nur der Rand',
+      background: 'Helligkeit und Rauschen des Hintergrunds',
+      size: 'Breite und Höhe',
+      format: 'Bittiefe, Kanäle und Ebenen',
+      metadata: 'Metadaten der Datei zu Kamera und Kompression',
+    },
+  },
+};

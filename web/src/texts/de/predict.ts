@@ -1,0 +1,568 @@
+import type { JoinCounts } from '../../api/predictions';
+import type { Texts } from '../index';
+import { count, percentageUpTo, plural } from '../language';
+import { micrometers, score } from '../numbers';
+import { counts } from './counts';
+import { dative } from './dative';
+import { imageChanges } from './results';
+
+/** Consequences of adding corrections to a dataset, besides new images and labels. */
+function sideEffects(numbers: JoinCounts): (string | false)[] {
+  const { n_same_label, n_conflicting, n_duplicates, n_unreadable } = numbers;
+  return [
+    n_same_label > 0 &&
+      plural(n_same_label, {
+        one: `${count(n_same_label)} Bild des Datensatzes hat das korrigierte oder bestätigte Label bereits.`,
+        other: `${count(n_same_label)} Bilder des Datensatzes haben das korrigierte oder bestätigte Label bereits.`,
+      }),
+    n_conflicting > 0 &&
+      plural(n_conflicting, {
+        one: `${count(n_conflicting)} korrigiertes oder bestätigtes Bild hat Duplikate mit einem anderen Label. Trainings schließen sie alle aus. Korrigieren Sie auch die Labels der Duplikate im Datensatz.`,
+        other: `${count(n_conflicting)} korrigierte oder bestätigte Bilder haben Duplikate mit einem anderen Label. Trainings schließen sie alle aus. Korrigieren Sie auch die Labels der Duplikate im Datensatz.`,
+      }),
+    n_duplicates > 0 &&
+      plural(n_duplicates, {
+        one: `Das Label von ${count(n_duplicates)} Bild wird nicht verwendet, weil der Datensatz dasselbe Bild unter einem anderen Namen hat. Wenn sein Label dort falsch ist, korrigieren Sie es im Datensatz.`,
+        other: `Die Labels von ${count(n_duplicates)} Bildern werden nicht verwendet, weil der Datensatz dieselben Bilder unter anderen Namen hat. Wenn ihre Labels dort falsch sind, korrigieren Sie sie im Datensatz.`,
+      }),
+    n_unreadable > 0 &&
+      plural(n_unreadable, {
+        one: `${count(n_unreadable)} Bild wird nicht hinzugefügt, weil die Datei nicht lesbar ist.`,
+        other: `${count(n_unreadable)} Bilder werden nicht hinzugefügt, weil die Dateien nicht lesbar sind.`,
+      }),
+  ];
+}
+
+const range = (ends: readonly number[]): string => [...new Set(ends)].map(count).join('–');
+const BITS = { uint8: '8\u00a0Bit', uint16: '16\u00a0Bit', float32: '32\u00a0Bit Gleitkomma' };
+
+const isText = (sentence: string | false): sentence is string => sentence !== false;
+
+export const predict: Texts['predict'] = {
+  title: 'Neue Bilder klassifizieren',
+  intro:
+    'Wählen Sie einen Klassifikator und Bilder. Wenn die Vorhersage fertig ist, können Sie die vorhergesagten Klassen korrigieren.',
+  classifier: 'Klassifikator',
+  none: {
+    title: 'Noch kein Klassifikator',
+    text: 'Trainieren Sie einen Klassifikator mit Bildern mit Label, oder importieren Sie eine .coverslip-Datei einer anderen Person.',
+    action: 'Klassifikator trainieren',
+  },
+  import: 'Eine .coverslip-Datei importieren',
+  importing: 'Die Datei wird gelesen …',
+  isReady: (name) => `${name} ist bereit.`,
+  imported: 'aus einer Datei importiert',
+  card: {
+    title: 'Klassifikator',
+    link: 'Steckbrief',
+    linkOf: (name) => `Steckbrief von ${name}`,
+    kind: (isImported) => (isImported ? 'Importierter Klassifikator' : 'Trainierter Klassifikator'),
+    training: 'Training öffnen',
+    predict: 'Bilder klassifizieren',
+    about: 'Über diesen Klassifikator',
+    notFor: 'Nicht verwenden für:',
+    metrics: 'Metriken auf Testbildern',
+    testedOn: ({ n, n_groups, split }, isImported) =>
+      `Gemessen${isImported ? ' von seinem Autor' : ''} auf ${dative.images(n)}${n_groups === null ? '' : ` aus ${counts.groups(n_groups)}`}${
+        split === 'out-of-fold' ? ' mit Kreuzvalidierung' : ''
+      }. Der Klassifikator wurde nicht mit diesen Bildern trainiert. Auf anderen Bildern können die Ergebnisse andere sein.`,
+    withoutMetrics:
+      'Diese Datei enthält keine Metriken. Evaluieren Sie den Klassifikator auf Bildern mit Label, bevor Sie sich auf seine Vorhersagen verlassen.',
+    perClass: 'Klassen',
+    columns: {
+      metric: 'Metrik',
+      plot: 'Grafik',
+      value: 'Wert',
+      interval: '95-%-KI',
+      class: 'Klasse',
+      n: 'Testbilder',
+      precision: 'Präzision',
+      recall: 'Sensitivität',
+      f1: 'F1',
+    },
+    factsOf: (card) => [
+      ['Netz', `${card.classifier.model}, ${count(card.n_parameters)} Parameter`],
+      ['Klassen', card.classifier.classes.join(', ')],
+      [
+        'Trainiert mit',
+        `${dative.images(card.n_images)}${card.n_groups === null ? '' : ` aus ${counts.groups(card.n_groups)}`}`,
+      ],
+      [
+        'Größe dieser Bilder',
+        `${range(card.width_px)} × ${range(card.height_px)}\u00a0px, ${card.dtypes.map((each) => BITS[each]).join(' oder ')}, ${card.channels.join(' oder ')} ${card.channels.join() === '1' ? 'Kanal' : 'Kanäle'}`,
+      ],
+      [
+        'Pixelgröße',
+        card.classifier.pixel_side_um === null ? 'unbekannt' : micrometers(card.classifier.pixel_side_um),
+      ],
+      ['Eingabe des Netzes', `${card.image_size} × ${card.image_size}\u00a0px (${card.resize})`],
+      [
+        'Entscheidungsschwelle',
+        card.thresholds === null
+          ? 'keine: Vorhergesagt wird die wahrscheinlichste Klasse'
+          : Object.entries(card.thresholds)
+              .map(([name, value]) => `${name} ${score(value)}`)
+              .join('; '),
+      ],
+      [
+        'Unsicher',
+        card.uncertain_below
+          ? `wenn die Wahrscheinlichkeit unter ${score(card.uncertain_below)} liegt`
+          : 'nicht markiert',
+      ],
+      [
+        'Ungewohnt',
+        card.detects_unfamiliar
+          ? 'Bilder, die von den Trainingsbildern abweichen, werden markiert'
+          : 'nicht markiert',
+      ],
+    ],
+  },
+  stage: { instant: 'Sofort-Klassifikator', finetune: 'feinabgestimmt' },
+  classes: counts.classes,
+  unfinished:
+    'Training nicht abgeschlossen: Dieser Klassifikator hat keine Testergebnisse und markiert keine ungewohnten Bilder (out-of-distribution). Schließen Sie sein Training zuerst ab, oder setzen Sie es fort.',
+  ofStudies: (n) => `${counts.classifiers(n)} aus Studien`,
+  images: 'Bilder',
+  folder: 'Ein Ordner auf diesem Rechner (nicht kopiert) …',
+  orDataset: 'oder ein Datensatz in coverslip',
+  choose: 'Wählen …',
+  nImages: counts.images,
+  selected: (name) => `Gewählt: ${name}`,
+  reading: 'coverslip liest diese Bilder. Die Vorhersage startet, wenn sie gelesen sind.',
+  prevalence: {
+    title: 'Erwartete Klassenanteile (Prävalenz)',
+    help: 'Wenn Klassen in diesen Bildern seltener oder häufiger sind als im Training, geben Sie ihre Anteile ein. coverslip passt die Wahrscheinlichkeiten und die vorhergesagten Klassen an. Leere Felder teilen sich den Rest wie im Training. Die Anpassung gilt nur, wenn die Bilder jeder Klasse denen des Trainings ähneln.',
+    of: (name) => `${name}, % dieser Bilder`,
+    stated: (shares) => `Vorhersagen setzen diese Klassenanteile voraus: ${shares}.`,
+    share: (name, share) => `${name} ${percentageUpTo(share, 1)}`,
+  },
+  rescale: (um) => `Auf ${micrometers(um)} pro Pixel skalieren, wie im Training`,
+  rescaleHelp:
+    'Verwenden Sie dies, wenn die Bilder mit einem anderen Objektiv aufgenommen wurden. Nur Bilder mit bekannter Pixelgröße werden skaliert. Ohne Skalierung nennt ein Hinweis die Anzahl der Bilder mit anderer Pixelgröße.',
+  start: 'Klassifizieren',
+  starting: 'Wird gestartet …',
+  earlier: 'Frühere Vorhersagen',
+  columns: {
+    name: 'Bilder',
+    classifier: 'Klassifikator',
+    state: 'Status',
+    n: 'Anzahl',
+    created: 'Gestartet',
+  },
+  remove: 'Löschen',
+  removeNamed: (name) => `Vorhersagen für ${name} löschen`,
+  removed: (name) => `Die Vorhersagen für ${name} sind im Papierkorb.`,
+
+  removeClassifier: (name) => `Klassifikator ${name} löschen`,
+  classifierRemoved: (name) =>
+    `Der Klassifikator ${name} ist im Papierkorb. Seine Vorhersagen bleiben erhalten.`,
+
+  back: 'Vorhersage',
+  with: 'mit',
+  progress: 'Wird klassifiziert',
+  stop: 'Anhalten',
+  resume: 'Fortsetzen',
+  search: 'Dateiname enthält',
+  csv: 'CSV herunterladen',
+  download: {
+    open: 'Optionen des Downloads',
+    title: 'Vorhersagen herunterladen',
+    format: 'Format',
+    formats: {
+      csv: 'CSV, für Tabellenkalkulationen, R und Python',
+      jsonl: 'JSON Lines, für Programme: ein JSON-Objekt für jedes Bild',
+    },
+    probabilities: 'Wahrscheinlichkeiten',
+    all: (n) => `Wahrscheinlichkeiten aller ${n} Klassen`,
+    top: 'Nur die wahrscheinlichsten Klassen',
+    topK: 'Anzahl der Klassen',
+    topHelp:
+      'Spalten: top_1, top_1_probability, top_2, … Die Anteile nach Proben brauchen die Wahrscheinlichkeiten aller Klassen.',
+    columns: 'Aus Ihrer Tabelle übernommene Spalten',
+    invalid: (n) => `Geben Sie eine Anzahl von 1 bis ${n} Klassen ein.`,
+    action: 'Herunterladen',
+  },
+  samples: {
+    link: 'Anteile nach Proben',
+    title: 'Anteile nach Proben',
+    intro:
+      'Gezählte Vorhersagen sind durch Fehler des Klassifikators verzerrt. Hier wird der Anteil jeder Klasse in jeder Probe nach den Fehlern des Klassifikators auf Testbildern korrigiert, und Bedingungen werden mit der Probe als Einheit verglichen.',
+    csv: 'Tabelle herunterladen (CSV)',
+    prism: 'Für Prism herunterladen (CSV)',
+    report: 'Bericht herunterladen (HTML)',
+    by: 'Eine Probe ist',
+    byFolder: 'ein Ordner',
+    byPattern: 'ein Teil des Dateipfads',
+    pattern: 'Muster (regulärer Ausdruck)',
+    apply: 'Anwenden',
+    time: 'Zeit',
+    timeHelp: 'Wenn die Zeit jedes Bildes bekannt ist, zeigt die Seite Anteile im Zeitverlauf.',
+    noTime: 'keine',
+    timeOfSeries: 'der Zeitpunkt der Bildserie',
+    timePattern: 'Muster der Zeit (regulärer Ausdruck)',
+    overTime: 'Anteile im Zeitverlauf',
+    curvesHelp:
+      'Dicke Linien sind Mittelwerte der Proben einer Bedingung, mit ihren 95-%-Konfidenzintervallen als Bändern. Dünne Linien sind Proben. Die heruntergeladene Tabelle enthält die Zahlen aller Proben.',
+    withoutTime: (n) =>
+      plural(n, {
+        one: `${count(n)} Bild hat keine Zeit. In den Anteilen im Zeitverlauf ist es nicht mitgezählt.`,
+        other: `${count(n)} Bilder haben keine Zeit. In den Anteilen im Zeitverlauf sind sie nicht mitgezählt.`,
+      }),
+    class: 'Klasse',
+    ofClass: (name) => `Anteil von ${name}`,
+    proportion: 'Anteil',
+    allSamples: 'alle Proben',
+    withoutCondition: 'keine Bedingung',
+    sampleKey: 'Probe, mit ihrem 95-%-Konfidenzintervall',
+    meanKey: 'Mittelwert der Proben, mit seinem 95-%-Konfidenzintervall',
+    notCorrected:
+      'Die Anteile sind nicht korrigiert, weil es hier von diesem Klassifikator keine Vorhersagen für Testbilder gibt: Er wurde importiert, oder sein Training wurde gelöscht oder ist nicht abgeschlossen. Gezählte Vorhersagen sind durch seine Fehler verzerrt.',
+    shift:
+      'Zwei Schätzungen der Anteile widersprechen sich: Der Klassifikator irrt sich hier wahrscheinlich anders als auf den Testbildern seines Trainings. Verlassen Sie sich nicht auf korrigierte Anteile, bevor Sie die vorhergesagten Klassen einiger Bilder geprüft haben.',
+    excluded: (n) =>
+      plural(n, {
+        one: `${count(n)} Bild, das als ausgeschlossen markiert ist, wird nicht gezählt.`,
+        other: `${count(n)} Bilder, die als ausgeschlossen markiert sind, werden nicht gezählt.`,
+      }),
+    unmatched: (n) =>
+      plural(n, {
+        one: `${count(n)} Bild wird nicht gezählt, weil das Muster nicht auf seinen Pfad passt.`,
+        other: `${count(n)} Bilder werden nicht gezählt, weil das Muster nicht auf ihre Pfade passt.`,
+      }),
+    plates: 'Platten',
+    plate: 'Platte',
+    plateHelp: (corrected) =>
+      `Die Farbe der Wells zeigt den ${corrected ? 'korrigierten' : 'unkorrigierten'} Anteil. Die Tabelle der Proben enthält die Zahlen.`,
+    noControl: 'keine',
+    negative: 'Negativkontrollen',
+    positive: 'Positivkontrollen',
+    controls: 'Kontrollen jeder Platte',
+    zPrime: 'Z′',
+    zPrimeHelp: `Z′ ist 1 − 3 (SD der Positivkontrollen + SD der Negativkontrollen) / Abstand ihrer Mittelwerte: über ${score(0.5, 1)} bei einem guten Assay, unter 0, wenn sich die Kontrollen überlappen. Nötig sind zwei Kontrollen jeder Art. Die heruntergeladene Tabelle enthält den z-Wert jeder Probe.`,
+    samples: 'Proben',
+    sample: 'Probe',
+    condition: 'Bedingung',
+    conditions: 'Bedingungen',
+    conditionOf: (sample) => `Bedingung von ${sample}`,
+    conditionHelp:
+      'Um Bedingungen zu vergleichen, geben Sie die Bedingung jeder Probe ein, etwa eine Dosis oder eine Behandlung. Ein Vergleich braucht mindestens drei Proben je Bedingung.',
+    useFolders: 'Den übergeordneten Ordner als Bedingung verwenden',
+    clear: 'Alle Bedingungen entfernen',
+    nImages: 'Bilder',
+    nSamples: 'Proben',
+    count: 'Anzahl',
+    raw: 'Unkorrigierter Anteil',
+    corrected: 'Korrigierter Anteil',
+    differences: 'Unterschiede zwischen Bedingungen',
+    difference: 'Unterschied',
+    change: 'Änderung des Anteils',
+    p: 'Welch-t-Test',
+    pHolm: 'Adjustiert (Holm)',
+    differenceHelp:
+      'Verglichen werden die Anteile der Proben. p-Werte sind für die Anzahl der Klassen und der Paare von Bedingungen adjustiert.',
+    detect: 'Nachzuweisender Unterschied in Prozentpunkten',
+    detectHelp:
+      'Wie viele Proben je Bedingung diesen Unterschied mit einer Power von 80\u00a0% zeigen würden.',
+    needed: (n, name) =>
+      n === null
+        ? `Für ${name} kann die Anzahl der Proben nicht berechnet werden: Proben derselben Bedingung unterscheiden sich nicht, oder es gibt nur eine.`
+        : plural(n, {
+            one: `${count(n)} Probe je Bedingung würde diesen Unterschied von ${name} zeigen.`,
+            other: `${count(n)} Proben je Bedingung würden diesen Unterschied von ${name} zeigen.`,
+          }),
+    trend: (ratio, ends, p) =>
+      `Odds Ratio je Einheit der Bedingung: ${[ratio, ends, p].filter(Boolean).join('; ')} (quasi-binomiales Modell der Proben; p-Wert eines Permutationstests).`,
+    noTrend: (reason, p) =>
+      `Es gibt keine Odds Ratio über die Bedingungen: ${reason}.${p ? ` Permutationstest der Proben: ${p}.` : ''}`,
+  },
+  spotCheck: {
+    link: 'Stichprobe',
+    title: 'Stichprobe',
+    intro:
+      'Geben Sie einigen zufällig gezogenen Bildern Labels, ohne deren Vorhersagen zu sehen. Die Labels zeigen, ob der Klassifikator auf diesen Bildern funktioniert und wie groß der Anteil jeder Klasse ist.',
+    csv: 'Labels herunterladen (CSV)',
+    remove: 'Stichprobe entfernen',
+    removeHelp: (n) =>
+      plural(n, {
+        one: `Entfernt die gezogenen Bilder und ${count(n)} Label.`,
+        other: `Entfernt die gezogenen Bilder und ${count(n)} Labels.`,
+      }),
+    drawTitle: 'Bilder für Labels',
+    draw: 'Bilder ziehen',
+    n: 'Bilder je Bedingung',
+    sampling: (by, nConditions) =>
+      `Eine Probe ist ${by === 'folder' ? 'ein Ordner' : 'ein Teil des Dateipfads'}. ${
+        nConditions
+          ? `${plural(nConditions, { one: `${count(nConditions)} Probe hat`, other: `${count(nConditions)} Proben haben` })} eine Bedingung.`
+          : 'Keine Probe hat eine Bedingung.'
+      } Die Bilder werden gleichmäßig auf die Proben einer Bedingung verteilt.`,
+    changeSampling: 'Proben und Bedingungen ändern',
+    needed: 'Anzahl der Labels für ein Intervall',
+    width: 'Halbe Breite des 95-%-Konfidenzintervalls in Prozentpunkten',
+    of: 'Genauigkeit oder Anteil von',
+    accuracy: 'Genauigkeit',
+    expected: 'Erwartet',
+    alone: 'Nur Labels',
+    both: 'Labels und Vorhersagen',
+    moreThanAll: 'mehr als alle',
+    neededHelp:
+      'In jeder Bedingung, wenn sich ihre Proben nicht unterscheiden. Andernfalls sind mehr Labels nötig.',
+    labelHelp:
+      'Labels werden sofort gespeichert; Sie können später weitermachen. Vorhersagen und Dateinamen sind verborgen, damit sie Sie nicht beeinflussen.',
+    resultHelp:
+      'Geben Sie zuerst allen Bildern Labels, damit das Ergebnis nicht davon abhängt, wann Sie aufhören.',
+    continue: 'Weiter Labels vergeben',
+    correctLabels: 'Labels korrigieren',
+    incomplete:
+      'Nicht alle gezogenen Bilder haben ein Label. Das Ergebnis gilt nur, wenn Sie nicht seinetwegen aufgehört haben.',
+    counts: (n, drawn, excluded) =>
+      `${count(n)} von ${plural(drawn, { one: `${count(drawn)} gezogenen Bild`, other: `${count(drawn)} gezogenen Bildern` })} mit Label, ${count(excluded)} ausgeschlossen.`,
+    works: 'Genauigkeit auf diesen Bildern',
+    condition: 'Bedingung',
+    nSamples: 'Proben',
+    nLabels: 'Labels',
+    expectedAccuracy: 'Nach Testbildern erwartet',
+    expectedHelp:
+      'Die erwartete Genauigkeit ist die Genauigkeit auf den Testbildern des Trainings, bei den Klassenanteilen der Labels. Jede Probe hat dasselbe Gewicht.',
+    difference: 'Unterschied',
+    proportionsOf: (condition) => `Anteile: ${condition}`,
+    class: 'Klasse',
+    raw: 'Unkorrigierter Anteil',
+    corrected: 'Korrigierter Anteil',
+    asPreciseAs: 'Äquivalente Labels',
+    methodHelp:
+      'Unkorrigiert: gezählte Vorhersagen, die durch Fehler des Klassifikators verzerrt sind. Korrigiert: setzt die Fehler auf den Testbildern voraus. Nur Labels: ohne Vorhersagen. Labels und Vorhersagen: Prediction-Powered Inference (PPI++), die über Fehler nichts voraussetzt; „Äquivalente Labels“ ist die Anzahl der Labels, die ohne Vorhersagen dasselbe Intervall ergäben.',
+    keyList: [
+      ['1–9, a–z', 'Label mit der Klasse dieser Taste geben'],
+      [',', 'Ausschließen: zeigt keine der Klassen'],
+      ['.', 'Ausschließen: unbrauchbar'],
+      ['← →', 'Vorheriges oder nächstes Bild'],
+      ['Rücktaste', 'Label entfernen'],
+      ['?', 'Tasten anzeigen'],
+    ],
+    corrections: 'Korrekturen',
+    correctionsHelp:
+      'Die Labels können zu Korrekturen dieser Vorhersage werden: um damit die Tabelle zu korrigieren oder zu trainieren. Ausschlüsse werden nicht übernommen, und Bilder, die Sie schon korrigiert haben, behalten ihre Korrekturen. Die Zahlen oben ändern sich nicht. Wenn Sie mit diesen Bildern trainieren, ist diese Stichprobe kein unabhängiger Test des neuen Klassifikators: Ziehen Sie eine neue aus einer neuen Vorhersage.',
+    apply: 'Labels als Korrekturen übernehmen',
+    applied: (n, nBefore) =>
+      `${plural(n, { one: `${count(n)} Label ist jetzt eine Korrektur`, other: `${count(n)} Labels sind jetzt Korrekturen` })}${
+        nBefore
+          ? `; ${plural(nBefore, { one: `${count(nBefore)} frühere Korrektur wurde beibehalten`, other: `${count(nBefore)} frühere Korrekturen wurden beibehalten` })}`
+          : ''
+      }.`,
+    nApplied: (n) =>
+      plural(n, {
+        one: `${count(n)} Label ist übernommen`,
+        other: `${count(n)} Labels sind übernommen`,
+      }),
+    undoApplied: 'Diese Korrekturen entfernen',
+    appliedUndone: (n) =>
+      plural(n, {
+        one: `${count(n)} Korrektur wurde entfernt.`,
+        other: `${count(n)} Korrekturen wurden entfernt.`,
+      }),
+  },
+  blind: {
+    label: 'Labels vergeben',
+    progress: 'Bilder mit Label',
+    image: (n, total) => `Bild ${count(n)} von ${count(total)}`,
+    previous: 'Zurück',
+    next: 'Weiter',
+    failed: 'Dieses Bild kann nicht angezeigt werden.',
+    failedToExclude: 'Dieses Bild kann nicht angezeigt werden. Markieren Sie es als unbrauchbar.',
+    showResult: 'Ergebnis anzeigen',
+    keys: {
+      title: 'Tasten',
+      note: 'Jede Taste gibt dem Bild ein Label und zeigt das nächste Bild ohne Label.',
+    },
+  },
+  use: 'Korrekturen zum Trainingsset hinzufügen und neu trainieren',
+  useHelp:
+    'Fügt die korrigierten und bestätigten Bilder zum Datensatz des Trainings hinzu und startet dann ein neues Training.',
+  using: {
+    counts: (n) =>
+      plural(n, {
+        one: `${count(n)} Bild mit korrigierter oder bestätigter Klasse wird zum Datensatz hinzugefügt.`,
+        other: `${count(n)} Bilder mit korrigierter oder bestätigter Klasse werden zum Datensatz hinzugefügt.`,
+      }),
+    consequences: (numbers) => {
+      const { n_new, n_withdrawn, n_relabeled } = numbers;
+      return [
+        n_new
+          ? plural(n_new, {
+              one: `${count(n_new)} neues Bild wird zum Datensatz hinzugefügt.`,
+              other: `${count(n_new)} neue Bilder werden zum Datensatz hinzugefügt.`,
+            })
+          : 'Kein neues Bild wird zum Datensatz hinzugefügt.',
+        n_withdrawn > 0 &&
+          plural(n_withdrawn, {
+            one: `${count(n_withdrawn)} früher hinzugefügtes Bild wird aus dem Datensatz entfernt, weil Sie seine Korrektur entfernt haben.`,
+            other: `${count(n_withdrawn)} früher hinzugefügte Bilder werden aus dem Datensatz entfernt, weil Sie ihre Korrekturen entfernt haben.`,
+          }),
+        n_relabeled > 0 &&
+          plural(n_relabeled, {
+            one: `${count(n_relabeled)} Bild des Datensatzes erhält ein anderes Label.`,
+            other: `${count(n_relabeled)} Bilder des Datensatzes erhalten ein anderes Label.`,
+          }),
+        ...sideEffects(numbers),
+      ].filter(isText);
+    },
+    excluded: (n) =>
+      plural(n, {
+        one: `${count(n)} Bild mit der Markierung „Keine dieser Klassen“ oder „Unbrauchbares Bild“ wird nicht hinzugefügt.`,
+        other: `${count(n)} Bilder mit der Markierung „Keine dieser Klassen“ oder „Unbrauchbares Bild“ werden nicht hinzugefügt.`,
+      }),
+    nothing: 'Kein Bild hat eine korrigierte oder bestätigte Klasse, daher gibt es nichts hinzuzufügen.',
+    target: (name, n) => `Datensatz: ${name}, ${counts.images(n)}`,
+    retrainText: (name) =>
+      `Das neue Training verwendet die Einstellungen und das Testset von „${name}“, damit Sie die beiden vergleichen können. Hinzugefügte Bilder kommen nur ins Trainingsset. Dateien werden nicht verschoben.`,
+    retrainFolds: (name) =>
+      `Das neue Training verwendet die Einstellungen von „${name}“. Bei Kreuzvalidierung sind hinzugefügte Bilder auch Testbilder. Dateien werden nicht verschoben.`,
+    domain: (name) =>
+      `Die hinzugefügten Bilder bilden die neue Domäne „${name}“, weil neue Bilder oft von einem anderen Tag oder Mikroskop stammen. Ergebnisse werden für jede Domäne berichtet.`,
+    noColumn: (column) =>
+      `Gruppen sind durch die Spalte „${column}“ festgelegt, die für hinzugefügte Bilder keinen Wert hat.`,
+    noMatch: (pattern, n) =>
+      plural(n, {
+        one: `Gruppen sind durch das Muster „${pattern}“ festgelegt, das nicht auf den Pfad von ${count(n)} hinzugefügten Bild passt.`,
+        other: `Gruppen sind durch das Muster „${pattern}“ festgelegt, das nicht auf die Pfade von ${count(n)} hinzugefügten Bildern passt.`,
+      }),
+    ungrouped:
+      'coverslip kann nicht feststellen, ob diese Bilder zur selben Gruppe (wie einem Patienten) gehören wie Testbilder. Wenn ja, sind die Metriken zu hoch.',
+    matched: (pattern, groups) =>
+      `Gruppen, die das Muster „${pattern}“ in den Pfaden hinzugefügter Bilder findet: ${groups.slice(0, 6).join(', ')}${groups.length > 6 ? ', …' : ''}`,
+    retrain: 'Hinzufügen und neu trainieren',
+    reading: 'Hinzugefügte Bilder werden gelesen',
+    otherDataset: 'Bilder stattdessen zu einem anderen Datensatz hinzufügen',
+    noTraining:
+      'Das Training dieses Klassifikators ist nicht in dieser App, weil es gelöscht oder der Klassifikator importiert wurde. Wählen Sie einen Datensatz für die Bilder.',
+    dataset: 'Datensatz',
+    newDataset: 'Ein neuer Datensatz',
+    newDatasetText:
+      'Legt einen Datensatz an, dessen Labels Ihre Korrekturen sind. Die Klassen behalten ihre Tasten.',
+    joinText:
+      'Die Bilder werden zu einer weiteren Quelle dieses Datensatzes. Dateien werden nicht verschoben, und Bilder, die der Datensatz schon hat, werden nicht doppelt hinzugefügt. Um die Bilder später zu entfernen, wählen Sie auf der Seite des Datensatzes „Ordner hinzufügen, umbenennen oder entfernen“.',
+    create: 'Datensatz anlegen',
+    join: 'Zum Datensatz hinzufügen',
+    joined: (name, numbers) => {
+      const { n_new, n_withdrawn, n_relabeled } = numbers;
+      return [
+        n_new
+          ? plural(n_new, {
+              one: `${count(n_new)} neues Bild wurde zu „${name}“ hinzugefügt.`,
+              other: `${count(n_new)} neue Bilder wurden zu „${name}“ hinzugefügt.`,
+            })
+          : `Kein neues Bild wurde zu „${name}“ hinzugefügt.`,
+        n_withdrawn > 0 &&
+          plural(n_withdrawn, {
+            one: `${count(n_withdrawn)} früher hinzugefügtes Bild wurde aus dem Datensatz entfernt.`,
+            other: `${count(n_withdrawn)} früher hinzugefügte Bilder wurden aus dem Datensatz entfernt.`,
+          }),
+        n_relabeled > 0 &&
+          plural(n_relabeled, {
+            one: `${count(n_relabeled)} Bild dieses Datensatzes hat ein anderes Label erhalten.`,
+            other: `${count(n_relabeled)} Bilder dieses Datensatzes haben ein anderes Label erhalten.`,
+          }),
+        ...sideEffects(numbers),
+      ]
+        .filter(isText)
+        .join(' ');
+    },
+    undoAddition: 'Hinzufügen rückgängig machen',
+    additionUndone: (name, { n_new, n_withdrawn }) =>
+      [
+        'Das Hinzufügen wurde rückgängig gemacht.',
+        n_new > 0 &&
+          plural(n_new, {
+            one: `${count(n_new)} Bild wurde aus „${name}“ entfernt.`,
+            other: `${count(n_new)} Bilder wurden aus „${name}“ entfernt.`,
+          }),
+        n_withdrawn > 0 &&
+          plural(n_withdrawn, {
+            one: `${count(n_withdrawn)} Bild wurde in „${name}“ wiederhergestellt.`,
+            other: `${count(n_withdrawn)} Bilder wurden in „${name}“ wiederhergestellt.`,
+          }),
+        'Korrekturen anderer Bilder des Datensatzes bleiben erhalten.',
+      ]
+        .filter(isText)
+        .join(' '),
+    changes: (run, changes) =>
+      `Insgesamt, verglichen mit den Bildern von „${run}“: ${imageChanges(changes) || 'kein Unterschied'}.`,
+  },
+  toDataset: 'Korrigierte Labels im Datensatz',
+  toDatasetHelp: 'coverslip speichert Ihre Korrekturen als Labels im Datensatz dieser Bilder.',
+  created: 'Aus Ihren Korrekturen wurde ein Datensatz angelegt.',
+  show: 'Bilder anzeigen',
+  predictedAs: 'Vorhergesagt als',
+  all: 'Alle Bilder',
+  review: 'Zu prüfen',
+  corrected: 'Geprüft',
+  warned: 'Mit Warnung',
+  warning: 'Warnung',
+  unfamiliar: 'Ungewohnt',
+  unreadable: 'Nicht lesbar',
+  decisions: { uncertain: 'unsicher', unfamiliar: 'ungewohnt' },
+  reviewHelp: (uncertainBelow) =>
+    `Für diese Bilder trifft der Klassifikator keine Entscheidung: Sie sind ungewohnt oder nicht lesbar${uncertainBelow === null ? '' : `, oder die Wahrscheinlichkeit ihrer vorhergesagten Klasse liegt unter ${uncertainBelow}`}. Unter „Alle Bilder“ sind alle anderen Bilder nach Wahrscheinlichkeit sortiert, die niedrigste zuerst.`,
+  thresholds: {
+    share: (name, threshold) => `„${name}“ ${threshold}`,
+    two: (both) => `Entscheidungsschwellen: ${both}.`,
+    many: 'Jede Klasse hat eine Entscheidungsschwelle. Vorhergesagt wird die Klasse, deren Wahrscheinlichkeit ihre Schwelle am weitesten übersteigt.',
+    earlier:
+      'Die Entscheidungsschwelle des Klassifikators wurde nach dieser Vorhersage geändert. Diese Ergebnisse verwenden die frühere Schwelle. Um die neue Schwelle anzuwenden, klassifizieren Sie die Bilder noch einmal.',
+    mark: 'frühere Schwelle',
+  },
+  warnedHelp:
+    'Diese Bilder unterscheiden sich von allen Trainingsbildern des Klassifikators. Prüfen Sie sie, bevor Sie sich auf ihre Vorhersagen verlassen.',
+  unfamiliarHelp:
+    'Diese Bilder sind out-of-distribution (OOD): Ihre Merkmale sind im Trainingsset selten oder fehlen. Mögliche Gründe sind eine andere Größe, eine andere Färbung, ein anderes Gerät oder ein Objekt, das zu keiner der Klassen gehört. Verlassen Sie sich nicht auf ihre vorhergesagten Klassen. Auch einige Prozent der Bilder, die dem Trainingsset ähneln, werden als ungewohnt markiert. Eine unbekannte Klasse, die einer bekannten ähnelt, wird oft nicht markiert.',
+  set: 'Vorhersagemenge',
+  setHelp:
+    'Die Klassen, die für das Bild plausibel sind. Wenn Bilder denen des Trainings ähneln, enthält die Vorhersagemenge bei 90\u00a0% der Bilder jeder Klasse die wahre Klasse.',
+  nothing: 'Keine passenden Bilder.',
+  nothingYet: 'Die ersten Ergebnisse erscheinen in Kürze.',
+  queued: 'Wartet in der Warteschlange.',
+  reviewDone: 'Alle Bilder, die zu prüfen waren, sind geprüft.',
+  predictedImages: 'Klassifizierte Bilder',
+  form: 'Ansicht',
+  gallery: 'Galerie',
+  list: 'Liste',
+  correctSelected: 'Gewähltes Bild korrigieren',
+  selectFirst: 'Kein Bild ist gewählt. Klicken Sie auf ein Bild, oder verwenden Sie die Pfeiltasten.',
+  excluded: { 'none-of-these': 'Keine dieser Klassen', unusable: 'Unbrauchbares Bild' },
+  excludedHelp:
+    'Schließt das Bild vom Training aus. coverslip speichert dies in der Tabelle der Vorhersagen. Sie können es rückgängig machen.',
+  marks: { corrected: 'korrigiert', confirmed: 'bestätigt', excluded: 'ausgeschlossen' },
+  sort: 'Sortieren nach',
+  sorts: {
+    position: 'Reihenfolge der Dateien',
+    probability: 'Wahrscheinlichkeit, niedrigste zuerst',
+    '-probability': 'Wahrscheinlichkeit, höchste zuerst',
+  },
+  keys: {
+    title: 'Tasten',
+    note: 'Einzelne Tasten wirken nur, wenn die Liste der Bilder oder die Bildansicht den Fokus hat. Die Liste hat den Fokus, wenn sie geöffnet wird. Um ihr den Fokus wiederzugeben, drücken Sie eine Pfeiltaste.',
+    list: [
+      [
+        '1 – 9, 0, a – z',
+        'vorhergesagte Klasse zur Klasse dieser Taste ändern; „Zum nächsten Bild gehen“ wählt das nächste Bild',
+      ],
+      [',', 'keine dieser Klassen: Bild vom Training ausschließen'],
+      ['.', 'unbrauchbares Bild: vom Training ausschließen'],
+      ['Entf oder Rücktaste', 'Korrektur entfernen'],
+      ['Pfeile, Pos1, Ende', 'anderes Bild wählen; in der Bildansicht: nächstes oder vorheriges Bild öffnen'],
+      ['Eingabetaste, Klick', 'Bild öffnen'],
+      ['+  −  Pos1', 'in der Bildansicht: vergrößern, verkleinern, an Fenster anpassen'],
+      ['Umschalt + Pfeile', 'in der Bildansicht: Bild verschieben'],
+      ['Strg + Z', 'letzte Korrektur rückgängig machen'],
+      ['?', 'diese Liste anzeigen'],
+    ],
+  },
+  correct: (name) => `${name} korrigieren`,
+  removeCorrection: 'Korrektur entfernen',
+  correctionRemoved: 'Die Korrektur wurde entfernt.',
+  predictedClass: (name) => `vorhergesagt als ${name}`,
+  stopped: 'Angehalten. Die bisherigen Vorhersagen sind gespeichert.',
+  failed: 'Die Vorhersage ist fehlgeschlagen.',
+};

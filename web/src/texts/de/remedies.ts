@@ -1,0 +1,15 @@
+import type { Texts } from '../index';
+import { train } from './train';
+
+export const remedies: Texts['remedies'] = {
+  apply: (title, value) => `„${title}“ auf „${value}“ setzen`,
+  trainAnyway: 'Trotzdem trainieren',
+  set: (title, value) => `Setzen Sie auf der Trainingsseite „${title}“ auf „${value}“.`,
+  allowLeakage: `Auf der Trainingsseite können Sie „${train.leakage}“ auswählen.`,
+  groupByColumn: (column) => `Unter „Klassen & Gruppen“ können Sie die Spalte „${column}“ wählen.`,
+  group: 'Unter „Klassen & Gruppen“ können Sie Gruppen festlegen.',
+  importWeights:
+    'Die Seite „Vortrainierte Gewichte“ der Dokumentation beschreibt, wie Sie eine Datei importieren.',
+  cleanCache: 'Die Dokumentation beschreibt, wie Sie den Cache leeren.',
+  chooseRoot: 'Die Dokumentation der App beschreibt, wie Sie coverslip erlauben, andere Ordner zu lesen.',
+};

@@ -1,0 +1,639 @@
+import type { ImageChanges } from '../../api/runs';
+import type { results as english } from '../en/results';
+import { count, percentage, plural, upTo } from '../language';
+import { percent } from '../numbers';
+import { counts } from './counts';
+import { dative } from './dative';
+
+const ofTest = (n: number) => (n ? ` (${counts.testImages(n)})` : '');
+
+export function imageChanges(changes: ImageChanges): string {
+  const { n_added, n_relabeled, n_relabeled_test, n_removed, n_removed_test } = changes;
+  return [
+    n_added > 0 &&
+      plural(n_added, {
+        one: `${count(n_added)} Bild mit Label hinzugefügt`,
+        other: `${count(n_added)} Bilder mit Label hinzugefügt`,
+      }),
+    n_relabeled > 0 &&
+      plural(n_relabeled, {
+        one: `${count(n_relabeled)} Label korrigiert`,
+        other: `${count(n_relabeled)} Labels korrigiert`,
+      }) + ofTest(n_relabeled_test),
+    n_removed > 0 &&
+      plural(n_removed, {
+        one: `${count(n_removed)} Bild ausgeschlossen oder entfernt`,
+        other: `${count(n_removed)} Bilder ausgeschlossen oder entfernt`,
+      }) + ofTest(n_removed_test),
+  ]
+    .filter(Boolean)
+    .join(', ');
+}
+
+function concernOnlyTestImages(changes: ImageChanges): boolean {
+  const { n_added, n_relabeled, n_relabeled_test, n_removed, n_removed_test } = changes;
+  return n_added === 0 && n_relabeled === n_relabeled_test && n_removed === n_removed_test;
+}
+
+const testedByFolds = (isSame: boolean) =>
+  `Testergebnisse werden auf den Folds berechnet${isSame ? '' : ', bei jedem Fold mit einer Schwelle, die auf seinen Validierungsbildern gewählt wurde'}. Sie weichen von den Werten hier ab, weil die Vorhersagen von anderen Netzen stammen. Berichten Sie die Testergebnisse.`;
+
+export const results: typeof english = {
+  results: {
+    tabs: {
+      summary: 'Zusammenfassung',
+      metrics: 'Metriken',
+      confusion: 'Konfusionsmatrix',
+      misclassified: 'Falsch klassifiziert',
+      threshold: 'Entscheidungsschwelle',
+      curves: 'ROC- und PR-Kurven',
+      calibration: 'Kalibrierung',
+      data: 'Daten und Aufteilung',
+      'label-errors': 'Vermutete Labelfehler',
+      evaluations: 'Externe Testsets',
+      exports: 'Anderswo einsetzen',
+      training: 'Training',
+      details: 'Details',
+    },
+    tabsLabel: 'Ergebnisse',
+    predict: 'Neue Bilder klassifizieren',
+    trainAgain: 'Mit Änderungen neu trainieren',
+    report: 'Bericht öffnen',
+    download: 'Herunterladen',
+    downloads: {
+      report: 'Bericht (HTML)',
+      predictions: 'Vorhersagen (CSV)',
+      'confusion-matrix': 'Konfusionsmatrix (CSV)',
+      'model-card': 'Model Card, für eine Publikation (Markdown)',
+      classifier: 'Klassifikator (.coverslip)',
+      run: 'Trainingsordner (ZIP)',
+      recipe: 'Rezept (YAML)',
+    },
+    verdicts: {
+      metrics: (title, value) => `${title}: ${value}.`,
+      lowestClass: (name, f1, n) =>
+        `Die Klasse mit dem niedrigsten F1 ist ${name}: ${f1} (${counts.images(n)}).`,
+      confusion: (n, label, predicted, share) =>
+        `Häufigste Verwechslung: ${counts.images(n)} der Klasse ${label} (${share} der Klasse) als ${predicted} vorhergesagt.`,
+      noConfusion: 'Kein Testbild ist falsch klassifiziert.',
+      misclassified: (n, all, share) =>
+        plural(n, {
+          one: `${count(n)} von ${dative.testImages(all)} ist falsch klassifiziert (${share}).`,
+          other: `${count(n)} von ${dative.testImages(all)} sind falsch klassifiziert (${share}).`,
+        }),
+      positive: (positive, sensitivity, specificity) =>
+        `Für „${positive}“ beträgt auf den Testbildern die Sensitivität ${sensitivity} und die Spezifität ${specificity}.`,
+      positiveByFolds: (positive, sensitivity, specificity, way, threshold) =>
+        `Auf den Testbildern der Folds beträgt für „${positive}“ die Sensitivität ${sensitivity} und die Spezifität ${specificity}. Jeder Fold hat eine eigene Schwelle (${way}). Die Schwelle des Klassifikators, ${threshold}, wurde auf diesen Bildern nicht evaluiert.`,
+      highest:
+        'Für jedes Bild wird die wahrscheinlichste Klasse vorhergesagt. Es gibt keine Entscheidungsschwellen.',
+      roc: 'Jede Klasse hat eine eigene Schwelle. Vorhergesagt wird die Klasse, deren Wahrscheinlichkeit ihre Schwelle am weitesten übersteigt.',
+      curves: (auroc, title, precision) =>
+        `${title}: ${auroc}${precision === null ? '' : `; mittlere Präzision (AP): ${precision}`}. Eine AUROC von ${upTo(0.5, 1)} entspricht dem Zufall.`,
+      noCurves: 'Es gibt keine Kurven: Jede Kurve braucht Testbilder der Klasse und anderer Klassen.',
+      calibrated: (ece, chance) =>
+        `Eine Fehlkalibrierung ist statistisch nicht signifikant: Der erwartete Kalibrierungsfehler (ECE) beträgt ${ece}. ${chance}`,
+      overconfident: (ece, chance, confidence, accuracy) =>
+        `Die Wahrscheinlichkeiten sind zu hoch: im Mittel ${confidence}, doch ${accuracy} der Vorhersagen sind richtig. Der erwartete Kalibrierungsfehler (ECE) beträgt ${ece}. ${chance}`,
+      underconfident: (ece, chance, confidence, accuracy) =>
+        `Die Wahrscheinlichkeiten sind zu niedrig: im Mittel ${confidence}, doch ${accuracy} der Vorhersagen sind richtig. Der erwartete Kalibrierungsfehler (ECE) beträgt ${ece}. ${chance}`,
+      uncalibrated: (ece, chance) =>
+        `Die Wahrscheinlichkeiten sind nicht gut kalibriert: Manche sind zu hoch, andere zu niedrig. Der erwartete Kalibrierungsfehler (ECE) beträgt ${ece}. ${chance}`,
+      eceByChance: (mean, high) =>
+        `Bei dieser Anzahl von Bildern hat ein perfekt kalibrierter Klassifikator einen mittleren ECE von ${mean} und in ${percentage(0.95, 0)} der Fälle einen ECE von höchstens ${high}.`,
+      split: (train, val, test) => `${counts.images(train + val + test)}: ${counts.split(train, val, test)}.`,
+      folds: (n, folds) =>
+        `${counts.images(n)}, ${counts.folds(folds)} der Kreuzvalidierung. Jedes Bild ist einmal Testbild.`,
+      labelErrors: (n) => {
+        const confirmed = plural(n.confirmed, {
+          one: `${count(n.confirmed)} Label ist bestätigt.`,
+          other: `${count(n.confirmed)} Labels sind bestätigt.`,
+        });
+        const relabeled = plural(n.relabeled, {
+          one: `Darin ist ${count(n.relabeled)} Bild nicht enthalten, dessen Label Sie nach diesem Training geändert haben.`,
+          other: `Darin sind ${count(n.relabeled)} Bilder nicht enthalten, deren Label Sie nach diesem Training geändert haben.`,
+        });
+        return [
+          n.expected
+            ? plural(n.expected, {
+                one: `Etwa ${count(n.expected)} von ${counts.labels(n.checked)} ist vielleicht falsch.`,
+                other: `Etwa ${count(n.expected)} von ${counts.labels(n.checked)} sind vielleicht falsch.`,
+              })
+            : `Bei keinem von ${counts.labels(n.checked)} wird ein Fehler vermutet.`,
+          n.confirmed > 0 && confirmed,
+          n.expected > 0 &&
+            'Bilder mit vermutetem Labelfehler ähneln einer anderen Klasse so sehr wie die Bilder jener Klasse.',
+          `Klassifikatoren, die nicht mit dem jeweiligen Bild trainiert wurden, klassifizieren ${counts.images(n.misclassified)} des Datensatzes falsch.`,
+          n.relabeled > 0 && relabeled,
+        ]
+          .filter(Boolean)
+          .join(' ');
+      },
+      noLabelErrors: 'Vermutete Labelfehler sind für dieses Training noch nicht berechnet.',
+      noEvaluation: 'Dieser Klassifikator wurde noch nicht auf einem externen Testset evaluiert.',
+      evaluations: (n, title, low, high, internal) =>
+        `${title} auf ${dative.testSets(n)}: ${low === high ? low : `${low} bis ${high}`}. Auf dem Testset des Trainings: ${internal}.`,
+      finetuned: (epoch, n) =>
+        `Die Feinabstimmung lief über ${counts.epochs(n)}. Verwendet wird Epoche ${epoch}.`,
+      instant:
+        'Verwendet wird der Sofort-Klassifikator: ein linearer Klassifikator auf Merkmalen des vortrainierten Netzes.',
+      eachFold: (n) =>
+        plural(n, {
+          one: `${counts.folds(n)} wurde getrennt trainiert.`,
+          other: `${counts.folds(n)} wurden getrennt trainiert.`,
+        }) + ' Der endgültige Klassifikator ist mit allen Bildern trainiert.',
+      warnings: (n) =>
+        n
+          ? plural(n, {
+              one: `Beim Training gab es ${count(n)} Warnung.`,
+              other: `Beim Training gab es ${count(n)} Warnungen.`,
+            })
+          : 'Beim Training gab es keine Warnung.',
+    },
+    figureFiles: { title: 'Diese Abbildung herunterladen:', svg: 'SVG', png: 'PNG', csv: 'Daten (CSV)' },
+    keyMetrics: 'Wichtigste Metriken',
+    byChance: (value) => `durch Zufall ${value}`,
+    allMetrics: 'Alle Metriken',
+    metric: 'Metrik',
+    value: 'Wert',
+    intervalColumn: '95-%-KI',
+    further: 'Weitere Metriken',
+    internalColumn: 'Testset des Trainings',
+    plot: 'Wert und KI',
+    primary: 'Hauptmetrik',
+    method: (intervals, method) =>
+      `Punkte sind Werte, Balken sind 95-%-Konfidenzintervalle (KI). ${intervals} Methode: ${method}.`,
+    perClass: 'Metriken nach Klassen',
+    allClasses: (n) =>
+      plural(n, { one: `${counts.classes(n)} anzeigen`, other: `Alle ${counts.classes(n)} anzeigen` }),
+    ofImages: (correct, images) => `${count(correct)} von ${count(images)}`,
+    countsInstead:
+      'Wenn die Bilder einer Klasse aus weniger als 5 Gruppen stammen, stehen Anzahlen anstelle eines Konfidenzintervalls.',
+    worstClasses: (n) =>
+      `Die ${counts.classes(n)} mit dem niedrigsten F1. Um die Tabelle zu sortieren, klicken Sie auf einen Spaltenkopf. Andere Klassen finden Sie über den Namen.`,
+    perClassHelp:
+      'Unter jedem Wert steht das 95-%-KI. Die Sensitivität heißt auch Recall, die Präzision auch positiver prädiktiver Wert (PPV). NPV ist der negative prädiktive Wert. Um die Tabelle zu sortieren, klicken Sie auf einen Spaltenkopf.',
+    classColumns: {
+      name: 'Klasse',
+      n: 'Bilder',
+      precision: 'Präzision',
+      recall: 'Sensitivität',
+      specificity: 'Spezifität',
+      npv: 'NPV',
+      f1: 'F1',
+      auroc: 'AUROC',
+      average_precision: 'Mittlere Präzision (AP)',
+    },
+    limits: 'Einschränkungen',
+    confusions: 'Häufigste Verwechslungen',
+    noConfusions: 'Kein Testbild ist falsch klassifiziert.',
+    confusedAs: (label, predicted) => `${label} als ${predicted} vorhergesagt`,
+    ofClass: (n, share) => `${counts.images(n)}, ${share} der Klasse`,
+    domains: 'Nach Domänen',
+    domain: 'Domäne',
+    groups: 'Gruppen',
+    folds: 'Metriken nach Folds',
+    foldsHelp:
+      'Die Vorhersagen für jeden Fold stammen von einem Klassifikator, der nicht mit diesem Fold trainiert wurde. Wenn sich die Metriken der Folds stark unterscheiden, hängt das Ergebnis von der Wahl der Testbilder ab.',
+    fold: 'Fold',
+    moreImages: {
+      figure: 'Fehler nach Anzahl der Trainingsbilder',
+      across: 'Trainingsbilder',
+      up: 'Fehler (1 − Makro-F1)',
+      twice: 'doppelt so viele',
+    },
+    confusion: {
+      help: 'Zeilen sind wahre Klassen, Spalten sind vorhergesagte Klassen. Um die Bilder einer Zelle zu sehen, wählen Sie die Zelle. Mit den Pfeiltasten wechseln Sie zwischen den Zellen.',
+      counts: 'Anzahlen',
+      csv: 'Tabelle (CSV)',
+      shares: 'Prozent der Zeile',
+      shown: 'Inhalt der Zellen',
+      whole: (n, most) =>
+        `Alle ${counts.classes(n)} anzeigen, nicht nur die ${count(most)} mit den meisten Verwechslungen`,
+      correct: 'richtig',
+      misclassified: 'falsch klassifiziert',
+      legend: 'Anteil an der Zeile',
+      range: `${percentage(0, 0)} bis ${percentage(1, 0)}`,
+      true: 'wahre Klasse',
+      predicted: 'vorhergesagte Klasse',
+      cell: (label, predicted, n, share) =>
+        `${label} als ${predicted} vorhergesagt: ${counts.images(n)}, ${share} der Zeile`,
+      images: (label, predicted) =>
+        label === predicted ? `${label}, richtig klassifiziert` : `${label}, als ${predicted} vorhergesagt`,
+      total: 'Bilder',
+    },
+    threshold: {
+      title: 'Entscheidungsschwelle',
+      help: (positive, n, nNegative, images, tested) =>
+        `Für ein Bild wird „${positive}“ vorhergesagt, wenn die Wahrscheinlichkeit dieser Klasse die Schwelle erreicht oder übersteigt. Um Sensitivität und Spezifität einer anderen Schwelle zu sehen, verschieben Sie den Punkt auf der Kurve. Grundlage der Kurve: ${images} (${count(n)} von „${positive}“, ${count(nNegative)} der anderen Klasse). ${tested} Wenn Sie eine Schwelle festlegen, berechnet coverslip die Testergebnisse neu.`,
+      chosenOn: {
+        'validation images': {
+          images: 'Validierungsbilder',
+          predictedBy: '',
+          tested: () => 'Testbilder werden für die Wahl der Schwelle nicht verwendet.',
+        },
+        'held-out training images': {
+          images: 'Bilder aller Folds',
+          predictedBy:
+            ', jedes mit einer Vorhersage eines linearen Testklassifikators, der nicht mit diesem Bild trainiert wurde',
+          tested: testedByFolds,
+        },
+        "the folds' images": {
+          images: 'Validierungsbilder aller Folds',
+          predictedBy: ', jedes mit einer Vorhersage des Netzes seines Folds',
+          tested: testedByFolds,
+        },
+      },
+      figure: (images) => `ROC-Kurve (${images})`,
+      across: 'Falsch-positiv-Rate (1 − Spezifität)',
+      up: 'Sensitivität',
+      slider: 'Schwelle (nach rechts höhere Sensitivität, nach links weniger falsch Positive)',
+      values: (sensitivity, specificity) => `Sensitivität ${sensitivity}, Spezifität ${specificity}`,
+      operatingPoint: (images) => `Gewählter Arbeitspunkt (${images}; nicht das Testergebnis)`,
+      threshold: 'Schwelle',
+      sensitivity: 'Sensitivität',
+      specificity: 'Spezifität',
+      ppv: 'Positiver prädiktiver Wert (PPV)',
+      npv: 'Negativer prädiktiver Wert (NPV)',
+      uncertainBelow: 'Unsicher unter einer Wahrscheinlichkeit von',
+      noneUncertain: 'keine Vorhersage ist unsicher',
+      switchesOff: (before) =>
+        `Mit dieser Schwelle markiert coverslip keine Vorhersage wegen niedriger Wahrscheinlichkeit als unsicher. Mit der jetzigen Schwelle markiert es Vorhersagen unter ${before}. Auf den Bildern, auf denen die Schwelle gewählt wird, würde die Fehlerrate nicht sinken, wenn die unsichersten Vorhersagen markiert würden.`,
+      prevalence: (positive) => `Erwarteter Anteil von „${positive}“ (Prävalenz)`,
+      atPrevalence: (ppv, npv) =>
+        `Bei dieser Prävalenz beträgt der PPV ${ppv} und der NPV ${npv}. Dies setzt voraus, dass die Bilder jeder Klasse den Bildern hier ähneln.`,
+      inUse: (threshold, way) => `Jetzige Schwelle: ${threshold} (${way}).`,
+      ways: {
+        highest: () => 'Standard',
+        roc: () => 'höchster Mittelwert von Sensitivität und Spezifität auf der ROC-Kurve',
+        sensitivity: (target) => `gewählt für eine Sensitivität von ${target}`,
+        specificity: (target) => `gewählt für eine Spezifität von ${target}`,
+        threshold: () => 'von Hand festgelegt',
+      },
+      use: 'Diese Schwelle verwenden',
+      useDefault: 'Standardschwelle verwenden',
+      saving: 'Testergebnisse und Bericht werden neu berechnet …',
+      done: 'Die neue Schwelle gilt, und die Testergebnisse sind neu berechnet.',
+      doneWithoutUncertain:
+        'Die neue Schwelle gilt, und die Testergebnisse sind neu berechnet. coverslip markiert keine Vorhersagen mehr wegen niedriger Wahrscheinlichkeit als unsicher.',
+      uncertain: 'Unsichere Vorhersagen',
+      noUncertain: 'coverslip markiert keine Vorhersage wegen niedriger Wahrscheinlichkeit als unsicher.',
+      points: 'Schwelle jeder Klasse',
+      point: 'Schwelle',
+      change:
+        'Für eine andere Entscheidungsregel oder eine Ziel-Fehlerrate wählen Sie „Mit Änderungen neu trainieren“ und öffnen auf der Trainingsseite „Entscheidungsschwelle“.',
+    },
+    curves: {
+      roc: 'ROC-Kurve jeder Klasse',
+      rocAcross: 'Falsch-positiv-Rate (1 − Spezifität)',
+      rocUp: 'Richtig-positiv-Rate (Sensitivität)',
+      pr: 'Precision-Recall-Kurve jeder Klasse',
+      prAcross: 'Sensitivität (Recall)',
+      prUp: 'Präzision (positiver prädiktiver Wert)',
+      legend: 'Klassen',
+      rocHelp:
+        'Jede Kurve vergleicht eine Klasse mit allen anderen. AUROC ist die Wahrscheinlichkeit, dass ein Bild der Klasse eine höhere Wahrscheinlichkeit für diese Klasse erhält als ein Bild einer anderen Klasse.',
+      prHelp:
+        'AP (mittlere Präzision) ist die Fläche unter der Kurve. Für seltene Klassen ist sie aussagekräftiger als die AUROC.',
+      auroc: 'AUROC',
+      ap: 'AP',
+      none: 'Nicht berechnet, weil die Testbilder nur eine dieser Klassen enthalten.',
+    },
+    calibration: {
+      title: 'Kalibrierung',
+      help: 'Jeder Punkt fasst Bilder eines Bereichs von Wahrscheinlichkeiten zusammen. Die waagerechte Achse zeigt den Mittelwert ihrer höchsten Wahrscheinlichkeit, die senkrechte Achse den Anteil der Bilder, deren wahrscheinlichste Klasse richtig ist. Entscheidungsschwellen werden hier nicht verwendet. Auf der Diagonale sind beide Werte gleich; darunter sind die Wahrscheinlichkeiten zu hoch. Größere Punkte stehen für mehr Bilder. Der ECE ist der mittlere Abstand von der Diagonale, gewichtet nach der Anzahl der Bilder.',
+      figure: 'Kalibrierungsdiagramm',
+      bars: 'Bilder nach Wahrscheinlichkeit',
+      before: 'vor der Kalibrierung',
+      after: 'nach der Kalibrierung',
+      correct: 'richtig',
+      wrong: 'falsch',
+      error: (value) => `ECE ${value}`,
+      across: 'höchste Wahrscheinlichkeit',
+      up: 'Anteil richtig',
+      number: 'Bilder',
+      images: counts.images,
+      none: 'Dieses Training hat keine vorhergesagten Wahrscheinlichkeiten.',
+      noBefore:
+        'Werte vor der Kalibrierung werden nicht angezeigt, weil jeder Fold eine eigene Temperatur der Kalibrierung hat.',
+      table: 'Als Tabelle anzeigen',
+      bin: 'Wahrscheinlichkeit',
+      mean: 'Mittlere Wahrscheinlichkeit',
+      share: 'Wahrscheinlichste Klasse ist richtig',
+    },
+    misclassified: {
+      title: 'Falsch klassifizierte Bilder',
+      help: 'Die vorhergesagte Klasse ist rot, das Label steht darunter. Die Bilder sind nach Wahrscheinlichkeit sortiert, die höchste zuerst, weil deren Labels am ehesten falsch sind.',
+      mostConfident: 'Falsch klassifizierte Bilder mit der höchsten Wahrscheinlichkeit',
+      showAll: (n) =>
+        plural(n, {
+          one: 'Das falsch klassifizierte Bild anzeigen',
+          other: `Alle ${count(n)} falsch klassifizierten Bilder anzeigen`,
+        }),
+      label: 'Label',
+      probability: (share) => `Wahrscheinlichkeit ${share}`,
+      all: 'Alle Klassen',
+      filterLabel: 'Wahre Klasse',
+      filterPredicted: 'Vorhergesagte Klasse',
+    },
+    details: {
+      methods: 'Methoden, für eine Publikation',
+      copy: 'Kopieren',
+      copied: 'Kopiert',
+      recipe: 'Rezept',
+      notes: 'Hinweise',
+      noNotes: 'Es gab keine Warnung.',
+      folder: 'Ordner',
+    },
+  },
+  gallery: {
+    more: 'Mehr anzeigen',
+    shown: (n, total) => `${count(n)} von ${dative.images(total)}`,
+    none: 'Keine Bilder.',
+    enlarge: (name, facts) => [`${name} vergrößern`, ...facts].join(', '),
+  },
+  picture: {
+    label: 'Label',
+    labelBefore: (label) => `evaluiert mit dem Label ${label}`,
+    predicted: 'Vorhersage',
+    facts: ({ label, correction, predicted, probability }) => [
+      ...(label ? [`Label ${label}`] : []),
+      ...(correction ? [`korrigiert: ${correction}`] : []),
+      ...(predicted ? [`vorhergesagt als ${predicted}`, `Wahrscheinlichkeit ${percent(probability)}`] : []),
+    ],
+    probabilities: 'Wahrscheinlichkeiten',
+    path: 'Datei',
+    group: 'Gruppe',
+  },
+  exports: {
+    verdict: (n) =>
+      n
+        ? plural(n, {
+            one: `${count(n)} Export für andere Programme stimmt mit dem Klassifikator überein.`,
+            other: `${count(n)} Exporte für andere Programme stimmen mit dem Klassifikator überein.`,
+          })
+        : 'Es gibt noch keinen Export für andere Programme.',
+    title: 'Export für andere Programme',
+    intro:
+      'coverslip öffnet jeden Export wieder und vergleicht ihn auf bis zu 300 Validierungsbildern mit dem Klassifikator. Wenn sie nicht übereinstimmen, wird der Export verworfen.',
+    format: 'Format',
+    formats: {
+      onnx: {
+        name: 'ONNX',
+        help: 'Für die meisten Bildanalyseprogramme, mit einem Python-Skript, das Bilddateien klassifiziert.',
+      },
+      openvino: { name: 'OpenVINO', help: 'Für schnelle Vorhersagen auf Intel-Prozessoren.' },
+      pt2: { name: 'PyTorch', help: 'Für Python-Programme, die PyTorch verwenden (torch.export).' },
+      bioimageio: {
+        name: 'BioImage.IO',
+        help: 'Für Programme, die Modelle des BioImage Model Zoo lesen.',
+      },
+    },
+    start: 'Exportieren',
+    help: 'Hilfe zu den Formaten und ihrem Einsatz',
+    list: 'Exporte',
+    columns: {
+      state: 'Status',
+      verification: 'Übereinstimmung mit dem Klassifikator',
+      size: 'Größe',
+      created: 'Gestartet',
+    },
+    agreement: (n, share) => `Gleiche Entscheidung bei ${share} von ${n} Bildern`,
+    difference: (sd) =>
+      `Größte Abweichung eines Logits: ${sd < 1e-6 ? `weniger als ${upTo(0.000001, 6)}` : upTo(Number(sd.toPrecision(2)), 6)}\u00a0SD (Grenze ${upTo(0.001, 3)}\u00a0SD)`,
+    files: (n) => `Das beigelegte Skript liest und klassifiziert ${counts.files(n)} ebenso.`,
+    outdated:
+      'Der Klassifikator hat sich seit diesem Export geändert, zum Beispiel seine Entscheidungsschwelle. Exportieren Sie ihn noch einmal.',
+    working: 'Wird exportiert',
+    download: 'ZIP herunterladen',
+    downloadNamed: (name) => `ZIP des Exports ${name} herunterladen`,
+    stop: 'Anhalten',
+    restart: 'Neu starten',
+    remove: 'Löschen',
+    removeNamed: (name) => `Export ${name} löschen`,
+    removed: (name) => `Der Export ${name} ist im Papierkorb.`,
+    withCoverslip: {
+      title: 'Einsatz in coverslip',
+      text: 'Um den Klassifikator in coverslip auf einem anderen Rechner zu verwenden, laden Sie ihn herunter und importieren ihn dort auf der Seite „Vorhersage“. Die Datei enthält keine Bilder. Skripte können Bilder an diese App senden und erhalten Vorhersagen.',
+      download: 'Klassifikator herunterladen (.coverslip)',
+      script: 'Hilfe zum Einsatz aus einem Skript',
+    },
+  },
+  evaluations: {
+    title: 'Externe Testsets',
+    intro:
+      'Die Ergebnisse des Trainings stammen aus demselben Datensatz wie die Trainingsbilder. Ein externes Testset von einem anderen Tag, einem anderen Objektträger oder aus einem anderen Labor zeigt, wie gut der Klassifikator generalisiert.',
+    start: 'Auf einem externen Testset evaluieren …',
+    dataset: 'Datensatz mit Labels',
+    choose: 'Wählen …',
+    name: 'Name',
+    begin: 'Evaluieren',
+    none: 'Noch keine Evaluation auf einem externen Testset.',
+    noDatasets: 'Es gibt keinen anderen Datensatz mit Labels.',
+    toDatasets: 'Anderen Datensatz öffnen …',
+    sharedClasses: (n, all) =>
+      plural(n, {
+        one: `${count(n)} von ${dative.images(all)} mit Label hat eine Klasse dieses Klassifikators.`,
+        other: `${count(n)} von ${dative.images(all)} mit Label haben eine Klasse dieses Klassifikators.`,
+      }),
+    partlyLabeled: (n, all) =>
+      plural(n, {
+        one: `Nur ${count(n)} von ${dative.images(all)} hat ein Label. Wenn es sein Label bekam, weil der Klassifikator unsicher war, wie beim Prüfen von Vorhersagen, unterschätzen die Metriken die Leistung auf allen Bildern.`,
+        other: `Nur ${count(n)} von ${dative.images(all)} haben ein Label. Wenn sie ihr Label bekamen, weil der Klassifikator unsicher war, wie beim Prüfen von Vorhersagen, unterschätzen die Metriken die Leistung auf allen Bildern.`,
+      }),
+    unknownClasses: (names) =>
+      `Der Klassifikator hat diese Klassen nicht, daher werden ihre Bilder nicht evaluiert: ${names}.`,
+    noSharedClass:
+      'Der Klassifikator hat keine dieser Klassen. Benennen Sie die Klassen um, oder wählen Sie einen anderen Datensatz.',
+    usedInTraining: (n) =>
+      plural(n, {
+        one: `${count(n)} dieser Bilder oder ein Duplikat davon war ein Trainings- oder Validierungsbild. Das Ergebnis auf solchen Bildern ist zu hoch.`,
+        other: `${count(n)} dieser Bilder oder Duplikate davon waren Trainings- oder Validierungsbilder. Ergebnisse auf solchen Bildern sind zu hoch.`,
+      }),
+    notUsedInTraining:
+      'Keines dieser Bilder und kein Duplikat davon war ein Trainings- oder Validierungsbild.',
+    sameDataset:
+      'Der Klassifikator wurde mit diesem Datensatz trainiert. Diese Evaluation zeigt nicht, wie gut er generalisiert.',
+    columns: {
+      name: 'Datensatz',
+      state: 'Status',
+      n: 'Bilder',
+      headline: 'Ergebnis',
+      created: 'Gestartet',
+    },
+    back: 'Ergebnisse des Trainings',
+    of: 'Klassifikator von',
+    csv: 'CSV herunterladen',
+    remove: 'Löschen',
+    removeNamed: (name) => `Evaluation auf ${name} löschen`,
+    removed: (name) => `Die Evaluation auf ${name} ist im Papierkorb.`,
+    stop: 'Anhalten',
+    restart: 'Neu starten',
+    waiting: 'Wartet in der Warteschlange.',
+    working: 'Wird evaluiert',
+    stopped: 'Angehalten, bevor es ein Ergebnis gab.',
+    tabsLabel: 'Evaluation',
+    thisSet: 'Dieses Testset',
+    comparison: 'Vergleich mit dem Testset des Trainings',
+    lower: (title, external, internal, difference) =>
+      `${title} ist auf diesem Testset niedriger als auf dem Testset des Trainings: ${external} gegenüber ${internal}, Unterschied ${difference}.`,
+    higher: (title, external, internal, difference) =>
+      `${title} ist auf diesem Testset höher als auf dem Testset des Trainings: ${external} gegenüber ${internal}, Unterschied ${difference}.`,
+    same: (title, external, internal, difference) =>
+      `${title}: Der Unterschied ist statistisch nicht signifikant. Auf diesem Testset ${external}, auf dem Testset des Trainings ${internal}, Unterschied ${difference}.`,
+    noInterval: (title, external, internal, reason) =>
+      `${title}: auf diesem Testset ${external}, auf dem Testset des Trainings ${internal}. Der Unterschied kann nicht getestet werden: ${reason}.`,
+    comparisonHelp:
+      'Das Konfidenzintervall des Unterschieds setzt unabhängige Testsets voraus: Kein Patient und kein Objektträger ist in beiden.',
+    compareWith: 'Mit einem anderen Klassifikator auf diesem Testset vergleichen',
+    compare: 'Vergleichen',
+  },
+  labelErrors: {
+    title: 'Vermutete Labelfehler',
+    help: 'Labels von Trainings-, Validierungs- und Testbildern, denen Klassifikatoren widersprechen, die nicht mit diesen Bildern trainiert wurden. Nicht alle diese Labels sind falsch: Wenn Klassen einander ähneln, sind viele dieser Bilder nur schwierig. Prüfen Sie jedes Bild, und korrigieren oder bestätigen Sie dann sein Label.',
+    find: 'Labelfehler suchen',
+    searching:
+      'coverslip prüft alle Bilder. Das kann einige Minuten dauern. Sie können diese Seite verlassen.',
+    waiting: 'In der Warteschlange',
+    starting: 'Wird gestartet',
+    review: (n) =>
+      plural(n, {
+        one: `${count(n)} Bild in der Galerie prüfen`,
+        other: `${count(n)} Bilder in der Galerie prüfen`,
+      }),
+    confirmed: (n) => `Bestätigte Labels (${count(n)})`,
+    notChecked: (n) =>
+      plural(n, {
+        one: `${count(n)} Bild konnte nicht geprüft werden.`,
+        other: `${count(n)} Bilder konnten nicht geprüft werden.`,
+      }),
+    className: 'Klasse',
+    images: 'Bilder',
+    misclassified: 'Falsch klassifiziert (ganzer Datensatz)',
+    tooFew: 'zu wenige Bilder',
+    showAll: (n, most, confirmed) =>
+      (n > most
+        ? `Die ersten ${count(most)} von ${dative.misclassified(n)}`
+        : plural(n, {
+            one: counts.misclassified(n),
+            other: `Alle ${count(n)} falsch klassifizierten Bilder`,
+          })) +
+      (confirmed ? ' ohne bestätigtes Label' : '') +
+      ' anzeigen',
+    showSuspected: 'Nur vermutete Labelfehler anzeigen',
+    image: 'Bild',
+    label: 'Label',
+    suggested: 'Vorgeschlagene Klasse',
+    score: 'Score (0–1)',
+    testImages:
+      'Wenn Sie nur die vermuteten Labelfehler von Testbildern korrigieren, können spätere Ergebnisse zu hoch werden, weil falsche Labels bleiben, die mit dem Klassifikator übereinstimmen. Die Ergebnisse dieses Trainings ändern sich nicht. Für eine unverzerrte Korrektur prüfen Sie außerdem eine zufällige Stichprobe der Testbilder.',
+  },
+  retraining: {
+    correctLabel: 'Label korrigieren zu',
+    savedIn: (dataset) =>
+      `coverslip korrigiert das Label sofort im Datensatz „${dataset}“. Sie können auch die Tasten verwenden.`,
+    corrected: (label) => `korrigiert: ${label}`,
+    changed: (changes, hasFolds) =>
+      `Änderungen nach diesem Training: ${imageChanges(changes)}.${concernOnlyTestImages(changes) && !hasFolds ? ' Die Änderungen betreffen nur Testbilder. Ein neues Training ändert das Testergebnis, aber nicht die vorhergesagten Wahrscheinlichkeiten. Eine Entscheidungsschwelle, die Sie gewählt haben, wird nicht in das neue Training übernommen.' : ''}`,
+    ungrouped: (n) =>
+      plural(n, {
+        one: `${count(n)} hinzugefügtes Bild hat keine Gruppe. Wenn es zur selben Gruppe (wie einem Patienten) gehört wie Testbilder, sind die Metriken eines neuen Trainings zu hoch.`,
+        other: `${count(n)} hinzugefügte Bilder haben keine Gruppe. Wenn sie zur selben Gruppe (wie einem Patienten) gehören wie Testbilder, sind die Metriken eines neuen Trainings zu hoch.`,
+      }),
+    result: (metric, first, second) => `${metric} vorher ${first}, jetzt ${second}`,
+    byLabels: {
+      both: 'Auf denselben Testbildern:',
+      first: 'Mit den ursprünglichen Labels der Testbilder (unverzerrt):',
+      second:
+        'Mit den korrigierten Labels der Testbilder (vielleicht zu hoch, weil nur falsch klassifizierte Bilder geprüft wurden):',
+    },
+    otherRule:
+      'Die beiden Trainings haben verschiedene Entscheidungsregeln, was die Metriken der vorhergesagten Klassen ebenfalls ändert. Eine Schwelle, die Sie für ein Training wählen, wird nicht in ein anderes Training übernommen. Wählen Sie sie unter „Entscheidungsschwelle“ noch einmal.',
+    start: 'Mit diesen Änderungen neu trainieren …',
+    endings: {
+      labels: 'Labels korrigiert',
+      added: 'Bilder hinzugefügt',
+      both: 'Labels korrigiert und Bilder hinzugefügt',
+      images: 'Bilder geändert',
+    },
+    isDone: 'Ein neueres Training enthält diese Änderungen:',
+    keepsSplit:
+      'Dieses Training behält die Aufteilung eines früheren Trainings bei, damit Sie die beiden vergleichen können.',
+    keepsSplitOfDeleted:
+      'Dieses Training behält die Aufteilung eines früheren Trainings bei. Die beiden können nicht verglichen werden, weil das frühere Training gelöscht wurde oder keine Ergebnisse hat.',
+    compare: 'Mit dem früheren Training vergleichen',
+  },
+  comparing: {
+    published: {
+      title: 'Veröffentlichte Ergebnisse',
+      help: 'Ergänzen Sie die Tabelle um Ergebnisse aus einer Publikation. Ein Signifikanztest ist nicht möglich, weil die Testbilder andere sind.',
+      mark: 'veröffentlicht: andere Testbilder, kein Signifikanztest',
+      result: 'Training oder Publikation',
+      name: 'Publikation',
+      metric: 'Metrik',
+      value: 'Wert (0 bis 1)',
+      add: 'Hinzufügen',
+      remove: 'Entfernen',
+      removeNamed: (name) => `${name} entfernen`,
+    },
+    title: 'Trainings vergleichen',
+    choose: 'Wählen Sie in der Liste zwei oder mehr Trainings aus, um sie zu vergleichen.',
+    toList: 'Zur Liste der Trainings',
+    conclusion: 'Schlussfolgerung',
+    noConclusion:
+      'Diese Trainings können nicht gemeinsam getestet werden, weil sich ihre Testbilder, Labels oder Klassen unterscheiden.',
+    metric: 'Metrik',
+    images: 'Testbilder',
+    help: 'Balken sind 95-%-Konfidenzintervalle (KI) einzelner Werte. Ob sich zwei Trainings unterscheiden, zeigt das Konfidenzintervall ihres Unterschieds. Ob sich die Intervalle einzelner Werte überlappen, beantwortet diese Frage nicht.',
+    working: 'Vergleich wird berechnet …',
+    pair: (first, second) => `${second} verglichen mit ${first}`,
+    computedOn: (nImages, nGroups) =>
+      nGroups
+        ? `Berechnet auf ${dative.images(nImages)} aus ${counts.groups(nGroups)}, die beide Testsets enthalten.`
+        : `Berechnet auf ${dative.images(nImages)}, die beide Testsets enthalten.`,
+    labels: {
+      both: '',
+      first: 'Mit den Labels des ersten Trainings',
+      second: 'Mit den Labels des zweiten Trainings',
+    },
+    difference: 'Unterschied',
+    interval: '95-%-KI des Unterschieds',
+    significance: 'Signifikanz',
+    significant: 'statistisch signifikant',
+    notSignificant: 'statistisch nicht signifikant',
+    allMetrics: (n) =>
+      plural(n, {
+        one: `${count(n)} weitere Metrik anzeigen`,
+        other: `${count(n)} weitere Metriken anzeigen`,
+      }),
+    mcnemar: (first, second, p) =>
+      `Nur das erste Training klassifiziert ${counts.images(first)} richtig, nur das zweite Training ${counts.images(second)} (exakter McNemar-Test, der Bilder als unabhängig behandelt: ${p}).`,
+    changed: {
+      title: (first, second) => `Bilder, die sich von ${first} zu ${second} geändert haben`,
+      none: 'Beide Trainings sagen für jedes Testbild dieselbe Klasse vorher.',
+      kinds: {
+        'to-right': 'Falsch klassifiziert → richtig',
+        'to-wrong': 'Richtig → falsch klassifiziert',
+        'other-class': 'Falsch, als andere Klasse',
+      },
+      noneOfKind: 'Keine Bilder.',
+      shown: (n, total) => `${count(n)} von ${dative.images(total)}`,
+      labeled: (label) => `Label ${label}`,
+      before: (name, share) => `${name} ${share}`,
+      predictedBy: (run, name, share) => `${run}: ${name} ${share}`,
+      all: (n) =>
+        plural(n, { one: `${counts.images(n)} anzeigen`, other: `Alle ${counts.images(n)} anzeigen` }),
+    },
+    differences: 'Verschiedene Einstellungen und Daten',
+    differing: 'Einstellung oder Daten',
+    noDifferences: 'Rezept, Bilder und Aufteilung sind gleich.',
+    single: 'Ergebnisse jedes Trainings',
+    fit: {
+      val_accuracy: 'Genauigkeit auf Validierungsbildern (wahrscheinlichste Klasse)',
+      val_f1: 'F1 auf Validierungsbildern (wahrscheinlichste Klasse)',
+      train_accuracy: 'Genauigkeit auf Trainingsbildern (wahrscheinlichste Klasse)',
+      train_f1: 'F1 auf Trainingsbildern (wahrscheinlichste Klasse)',
+    },
+    curves: 'Validierungsbilder, Epoche für Epoche',
+  },
+};

@@ -1,0 +1,294 @@
+import type { Texts } from '../index';
+import { count, plural } from '../language';
+import { fixed } from '../numbers';
+import { counts } from './counts';
+
+export const studies: Texts['studies'] = {
+  title: 'Studien',
+  intro:
+    'Eine Studie vergleicht Netze und Anfangsgewichte. Sie trainiert jede Kombination auf denselben Aufteilungen und testet, welche Unterschiede statistisch signifikant sind.',
+  make: 'Neue Studie',
+  none: {
+    title: 'Noch keine Studien',
+    text: 'Wählen Sie die Studie einer Publikation oder eigene Netze, und Ihre Datensätze mit Labels. Bevor die Studie startet, sehen Sie alle ihre Trainings und deren erwartete Dauer.',
+  },
+  back: 'Alle Studien',
+  trainings: counts.trainings,
+  columns: {
+    name: 'Studie',
+    state: 'Status',
+    done: 'Trainings',
+    created: 'Angelegt',
+    actions: 'Aktionen',
+    training: 'Training',
+    dataset: 'Datensatz',
+    model: 'Netz',
+    regime: 'Anfangsgewichte',
+    perClass: 'Höchstzahl der Trainingsbilder je Klasse',
+    repeat: 'Wiederholung',
+    seed: 'Seed',
+    result: (metric) => `${metric} auf Testbildern`,
+    time: 'Dauer',
+    mean: 'Mittelwert',
+    rank: 'Mittlerer Rang',
+    sd: 'SD über Aufteilungen',
+    splits: 'Aufteilungen',
+    parameters: 'Parameter',
+    difference: 'Unterschied',
+    interval: '95-%-KI',
+    p: 'p\u00a0(Holm)',
+    conclusion: 'Schlussfolgerung',
+    planned: 'Protokoll dieser Studie',
+    asPublished: 'Protokoll der Publikation',
+    pairedT: 'Gepaarter t-Test:\u00a0p',
+    bootstrap: 'Bootstrap: 95-%-KI',
+    publishedConclusion: 'Schlussfolgerung dieser Methoden',
+    pretraining: 'Datensatz des Vortrainings',
+    mmd2: 'MMD²',
+    byGroups: 'p',
+    coral: 'CORAL',
+    map: 'Heatmap',
+    likeRandom: 'Ähnlichkeit mit Heatmaps zufälliger Gewichte',
+    beatsCenter: 'Vorteil gegenüber der Bildmitte',
+    atLeast: 'Gefordert',
+    check: 'Plausibilitätsprüfungen',
+    change: 'Bildänderung',
+    class: 'Klasse',
+    single: 'F1, ein Datensatz',
+    mergedAs: 'Klasse im zusammengeführten Datensatz',
+    merged: 'F1, zusammengeführte Datensätze',
+    metric: 'Metrik',
+    imagesOrClass: 'Bilder oder Klasse',
+    published: 'Veröffentlichter Wert',
+    source: 'Quelle',
+    imageSize: 'Bildgröße (px)',
+    networkOne: '1 Bild, Netz (ms)',
+    wholeOne: '1 Bild, aus Datei (ms)',
+    networkMany: (n) => `${counts.images(n)}, Netz (ms)`,
+    wholeMany: (n) => `${counts.images(n)}, aus Datei (ms)`,
+  },
+  cellStates: {
+    done: 'fertig',
+    failed: 'fehlgeschlagen',
+    running: 'läuft',
+    stopped: 'angehalten',
+    'not begun': 'nicht gestartet',
+  },
+  failed: (n) =>
+    plural(n, {
+      one: `${count(n)} Training fehlgeschlagen`,
+      other: `${count(n)} Trainings fehlgeschlagen`,
+    }),
+  progress: (done, all) => `${count(done)} von ${counts.trainings(all)}`,
+  pretraining: (name) => `Vortraining für ${name}`,
+  remove: 'Löschen',
+  removeNamed: (name) => `${name} löschen`,
+  removed: (name) => `${name} ist im Papierkorb.`,
+
+  plan: {
+    title: 'Neue Studie',
+    intro:
+      'Führen Sie die Studie einer Publikation mit Ihren Datensätzen durch, oder vergleichen Sie Netze Ihrer Wahl. Jedes Netz wird mit allen gewählten Anfangsgewichten trainiert, auf denselben Aufteilungen.',
+    preset: 'Studie',
+    own: {
+      title: 'Netze Ihrer Wahl',
+      text: 'Verwendet die Standardeinstellungen von coverslip und fünf Folds.',
+      name: 'Vergleich von Netzen',
+    },
+    networkTitle: 'Netze',
+    networkHelp:
+      'Wählen Sie die Netze für den Vergleich. Netze der Publikation behalten ihre eigenen Einstellungen. Für andere Netze gelten die Einstellungen der Studie.',
+    networkChoice: {
+      none: 'Noch ist kein Netz gewählt. Wählen Sie Netze aus der Liste.',
+      withoutWeights: 'Gewichte nicht auf diesem Rechner',
+      all: 'Alle auswählen',
+      clear: 'Keine auswählen',
+      add: 'Andere Netze hinzufügen',
+      list: 'Alle Netze',
+    },
+    weightsTitle: 'Anfangsgewichte',
+    weightsHelp:
+      'Wählen Sie die Anfangsgewichte für den Vergleich. Jedes Netz wird mit jedem davon trainiert.',
+    weights: {
+      names: {
+        imagenet: {
+          title: 'ImageNet',
+          text: 'Die vortrainierten Gewichte jedes Netzes.',
+        },
+        scratch: {
+          title: 'Zufällig',
+          text: 'Training von Grund auf.',
+        },
+        frozen: {
+          title: 'ImageNet, eingefroren',
+          text: 'Nur die letzte Schicht wird trainiert.',
+        },
+        'two-step': {
+          title: 'Vortraining auf dem anderen Datensatz',
+          text: 'Ausgehend von ImageNet wird jedes Netz zuerst auf dem anderen Datensatz der Studie trainiert.',
+        },
+        'initialization per network': {
+          title: 'Wie in der Publikation',
+          text: 'Jedes Netz hat die Anfangsgewichte, die die Publikation verwendet.',
+        },
+      },
+      pretraining: 'Vortraining auf einem anderen Datensatz',
+      pretrainingHelp:
+        'Ausgehend von ImageNet wird jedes Netz zuerst auf diesem Datensatz trainiert. Nur Datensätze, die nicht zur Studie gehören, sind möglich.',
+    },
+    time: {
+      estimate: 'Dauer schätzen',
+      help: 'Baut jedes Netz auf und misst einige Schritte. Das dauert Sekunden bis Minuten und trainiert nichts.',
+      waiting: 'In der Warteschlange',
+      starting: 'Wird gestartet',
+      total: (time) => `Etwa ${time} für alle Trainings.`,
+      basis:
+        'Gemessen auf diesem Rechner, wenn sonst nichts läuft. Frühes Stoppen (Early Stopping) kann Trainings verkürzen.',
+      unknown: (n) =>
+        plural(n, {
+          one: `Die Dauer von ${count(n)} Training ist nicht enthalten, weil seine Bilder oder Gewichte fehlen.`,
+          other: `Die Dauer von ${count(n)} Trainings ist nicht enthalten, weil ihre Bilder oder Gewichte fehlen.`,
+        }),
+    },
+    limit: 'Zeitgrenze in Stunden',
+    limitHelp:
+      'Optional. Ein Training, das nicht rechtzeitig enden würde, wird nicht gestartet. Um später weiterzumachen, setzen Sie die Studie fort.',
+    chooseNetworks: 'Wählen Sie ein Netz, um die Trainings der Studie zu sehen.',
+    chooseWeights: 'Wählen Sie Anfangsgewichte, um die Trainings der Studie zu sehen.',
+    networks: (n, folds, repeats) =>
+      `${counts.networks(n)}, ${folds ? counts.folds(folds) : counts.splits(repeats)}`,
+    datasets: 'Datensätze',
+    datasetsHelp: 'Wählen Sie Datensätze mit Labels. Die Studie verwendet deren jetzige Labels.',
+    noDatasets: 'Es gibt noch keinen Datensatz mit Labels.',
+    open: 'Bilder mit Labels öffnen',
+    choices: 'Optionen',
+    small: 'Kleine Teststudie',
+    smallHelp: (n) =>
+      `Verwendet nur Netze, deren Gewichte zur Installation gehören, Bilder von 64 Pixeln, höchstens ${counts.images(n)} je Klasse zum Training, zwei Epochen und zwei Folds. Die Ergebnisse reproduzieren die Publikation nicht.`,
+    asPublished: 'Protokoll der Publikation ergänzen',
+    asPublishedHelp:
+      'Trainiert jeden Datensatz auch mit dem Protokoll der Publikation und berichtet, wie sehr dieses Protokoll die Leistung überschätzt.',
+    name: 'Name',
+    preview: 'Vorschau',
+    choose: 'Wählen Sie einen Datensatz, um die Trainings der Studie zu sehen.',
+    planning: 'Wird geplant …',
+    all: (n, folds) =>
+      folds ? `${counts.trainings(n)}, jedes mit ${counts.folds(folds)}.` : `${counts.trainings(n)}.`,
+    allTitle: 'Alle Trainings',
+    withoutWeights: (names, n) =>
+      plural(n, {
+        one: `Die vortrainierten Gewichte dieses Netzes sind nicht auf diesem Rechner, daher werden seine Trainings fehlschlagen: ${names}. Alle anderen Trainings laufen.`,
+        other: `Die vortrainierten Gewichte dieser Netze sind nicht auf diesem Rechner, daher werden ihre Trainings fehlschlagen: ${names}. Alle anderen Trainings laufen.`,
+      }),
+    notes: 'Unterschiede zur Publikation',
+    plan: 'Plan als Text',
+    planHelp:
+      'Für andere Aufteilungen oder Rezepte bearbeiten Sie den Plan. Er kann nur die gewählten Datensätze enthalten, genannt mit ihren Ordnern und Tabellen.',
+    planLabel: 'Plan (YAML)',
+    change: 'Diesen Plan verwenden',
+    discard: 'Änderungen verwerfen',
+    isEdited: 'Sie haben den Text des Plans geändert. Verwenden oder verwerfen Sie zuerst die Änderungen.',
+    reset: 'Auf den Plan der Auswahl oben zurücksetzen',
+    changed: 'Der Plan wurde geändert.',
+    start: 'Studie starten',
+  },
+
+  analyses: {
+    title: 'Weitere Analysen',
+    waiting: 'In der Warteschlange',
+    starting: 'Wird gestartet',
+    cancelNamed: (title) => `Abbrechen: ${title}`,
+    latency: {
+      title: 'Vorhersagezeit',
+      text: 'Misst die Zeit jedes Netzes für ein Bild und für hundert Bilder. Während ein Training läuft, ist keine Messung möglich.',
+      notPossible: 'Möglich, sobald ein Training abgeschlossen ist.',
+      start: 'Vorhersagezeit messen',
+      repeat: 'Vorhersagezeit noch einmal messen',
+    },
+    distances: {
+      title: 'Abstände zu Datensätzen des Vortrainings',
+      text: 'Misst, wie sehr sich jeder Datensatz vom Datensatz seines Vortrainings unterscheidet, nach den Merkmalen jedes Netzes mit ImageNet-Gewichten.',
+      notPossible:
+        'Möglich, sobald ein Training mit Vortraining auf einem anderen Datensatz abgeschlossen ist. Um beliebige Datensätze zu vergleichen, öffnen Sie einen Datensatz und wählen „Prüfungen“.',
+      start: 'Abstände messen',
+      repeat: 'Abstände noch einmal messen',
+    },
+    explanations: {
+      title: 'Erklärungen (Heatmaps)',
+      text: 'Zeichnet für jedes Netz und seine Anfangsgewichte Heatmaps von drei Testbildern. Die Plausibilitätsprüfungen dauern für jedes Training eine Minute oder länger.',
+      notPossible: 'Möglich, sobald ein Training abgeschlossen ist.',
+      start: 'Heatmaps zeichnen',
+      repeat: 'Heatmaps noch einmal zeichnen',
+    },
+  },
+
+  page: {
+    progress: 'Fortschritt',
+    waiting: 'Wartet in der Warteschlange, bis das laufende Training oder die laufende Studie endet.',
+    working: 'Fertige Trainings',
+    stop: 'Anhalten',
+    stopHelp:
+      'Der Fortschritt wird gespeichert. Unterbrochene Trainings gehen weiter, wenn Sie die Studie fortsetzen.',
+    stopping: 'Wird nach dem laufenden Schritt angehalten …',
+    resume: 'Fortsetzen',
+    retry: 'Fehlgeschlagene Trainings wiederholen',
+    stopped:
+      'Angehalten. Der Fortschritt ist gespeichert. Wenn Sie die Studie fortsetzen, gehen unterbrochene Trainings an dieser Stelle weiter.',
+    interrupted:
+      'Der Prozess der Studie endete unerwartet, zum Beispiel weil der Rechner ausgeschaltet wurde. Der Fortschritt ist gespeichert, und Sie können die Studie fortsetzen.',
+    small: 'kleine Teststudie',
+    ownNetworks: 'Netze Ihrer Wahl',
+    limit: (time) => `Zeitgrenze ${time}`,
+    outOfTime:
+      'Einige Trainings wurden nicht gestartet, weil sie nicht innerhalb der Zeitgrenze geendet hätten. Um sie zu trainieren, setzen Sie die Studie fort.',
+    predictionTimes: 'Vorhersagezeit',
+    predictionTimesHelp: (processor, threads) =>
+      `Median von zehn Wiederholungen in Millisekunden, mit Minimum und Maximum, auf ${processor} mit ${counts.threads(threads)}. „Netz“ ist das Netz allein; „aus Datei“ enthält Lesen und Vorverarbeitung.`,
+    range: (low, high) => `${low} bis ${high}`,
+    lost: 'Verbindung unterbrochen. Sie wird wiederhergestellt …',
+    table: 'Trainings',
+    report: 'Bericht',
+    csv: 'Tabelle (CSV)',
+    comparison: 'Vergleich',
+    unready: 'Der Vergleich erscheint, wenn die Studie endet oder angehalten wird.',
+    soFar: 'Vorläufig: Die Studie ist nicht vollständig.',
+    ofSize: (n) =>
+      plural(n, {
+        one: `, höchstens ${count(n)} Trainingsbild je Klasse`,
+        other: `, höchstens ${count(n)} Trainingsbilder je Klasse`,
+      }),
+    against: (name) => `Verglichen mit ${name}`,
+    missing: (n) => plural(n, { one: `${count(n)} fehlt`, other: `${count(n)} fehlen` }),
+    method: (text) => `KI und p: ${text}.`,
+    notSignificant:
+      '„Statistisch nicht signifikant“ bedeutet nicht „kein Unterschied“. Bei wenigen Aufteilungen sind nur große Unterschiede signifikant.',
+    overall: 'Alle Datensätze',
+    overallHelp: (least) =>
+      `Mittelwert über Datensätze und mittlerer Rang (1 ist der beste). Unterschiede mittlerer Ränge unter ${fixed(least, 2)} sind statistisch nicht signifikant (Nemenyi-Test, der Datensätze als unabhängig behandelt).`,
+    gaps: 'Überschätzung durch das Protokoll der Publikation',
+    gapsHelp:
+      'Die beiden Protokolle verwenden dieselben Bilder, aber verschiedene Aufteilungen. Das Intervall gilt über Gruppen, oder über Bilder ohne Gruppen. Es enthält nicht die Schwankung durch erneutes Training.',
+    published: 'Veröffentlichte Ergebnisse auf anderen Bildern',
+    publishedValues: (n) =>
+      plural(n, { one: `${count(n)} veröffentlichter Wert`, other: `${count(n)} veröffentlichte Werte` }),
+    sets: { training: 'Training', validation: 'Validierung', test: 'Test' },
+    usual: 'Tests, die Publikationen verwenden',
+    usualHelp: (rates) =>
+      `Dieselben Unterschiede mit einem gepaarten t-Test über Aufteilungen und mit einem Bootstrap von Aufteilungen. Beide Methoden behandeln Aufteilungen als unabhängige Studien. ${rates}`,
+    distances: 'Abstand zum Datensatz des Vortrainings',
+    distancesHelp:
+      'Abstände zwischen Merkmalen jedes Netzes mit ImageNet-Gewichten. Oft wird erwartet, dass Vortraining auf einem ähnlichen Datensatz mehr hilft; eine einzelne Studie kann das nicht zeigen.',
+    heatMaps: 'Erklärungen (Heatmaps)',
+    heatMapsHelp:
+      'Für jeden Klassifikator die erste Art von Heatmap, die beide Plausibilitätsprüfungen besteht, oder sonst die erste Art, als nicht bestanden markiert. Die Bilder stehen im Bericht. Eine Heatmap, die nicht besteht, erklärt das Netz nicht.',
+    robustness: 'Robustheit gegenüber Bildänderungen',
+    robustnessHelp:
+      'Dieselben Klassifikatoren auf geänderten Testbildern, verglichen mit den ungeänderten Bildern. p ist für alle Zeilen eines Datensatzes adjustiert (Holm).',
+    merged: 'Einzelner Datensatz und zusammengeführte Datensätze',
+    mergedHelp:
+      'F1 jeder Klasse für ein Netz, das nur auf diesem Datensatz trainiert wurde, und für ein Netz, das auf mehreren Datensätzen trainiert wurde, über alle Aufteilungen und Seeds. Die Testbilder sind verschieden, daher wird der Unterschied nicht getestet.',
+    images: counts.images,
+    notes: 'Unterschiede zur Publikation',
+    plan: 'Plan',
+  },
+};

@@ -1,0 +1,14 @@
+// Remedies of problems: the text of a button, or a sentence if the page has no button for the remedy.
+import { train } from './train';
+
+export const remedies = {
+  apply: (title: string, value: string) => `Set “${title}” to “${value}”`,
+  trainAnyway: 'Train anyway',
+  set: (title: string, value: string) => `On the training page, set “${title}” to “${value}”.`,
+  allowLeakage: `On the training page, you can select “${train.leakage}”.`,
+  groupByColumn: (column: string) => `Under “Classes & groups”, you can choose the column “${column}”.`,
+  group: 'Under “Classes & groups”, you can define groups.',
+  importWeights: 'The page “Pretrained weights” of the documentation describes how to import a file.',
+  cleanCache: 'The documentation describes how to empty the cache.',
+  chooseRoot: 'The app’s documentation describes how to allow coverslip to read other folders.',
+};

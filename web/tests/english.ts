@@ -1,0 +1,4 @@
+// The texts of the pages in English, for all tests.
+import { loadTexts } from '../src/texts';
+
+await loadTexts('en');
