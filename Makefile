@@ -23,12 +23,12 @@ demo: $(READY)  ## the main job on synthetic images, offline: demo/
 pages: $(PAGES)  ## the app's pages, built into the package
 
 test: $(READY) $(PAGES)  ## what every change must pass
-	.ci/browsers
+	.ci/programs
 	.ci/npm run test
 	$(PYTEST) -m "not exhaustive"
 
 test-all: $(READY) $(PAGES)  ## also the slow variants of tests, numbers for every network, and more examples
-	.ci/browsers
+	.ci/programs
 	.ci/npm run test
 	$(PYTEST) --hypothesis-profile=exhaustive
 

@@ -23,6 +23,7 @@ USERS = (  # extras; the others are for developers
     "keras",
     "pandas",
     "parquet",
+    "postgresql",
     "weights",
     "cluster",
 )

@@ -249,7 +249,7 @@ def main() -> None:
     options = parser.parse_args()
     program = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if program is None:
-        raise SystemExit("Chromium is not installed. To install it, see .ci/browsers.")
+        raise SystemExit("Chromium is not installed. To install it, see .ci/programs.")
     from playwright.sync_api import sync_playwright
 
     print(f"{os.cpu_count()} cores, load of the machine at the start: {os.getloadavg()[0]:.1f}\n")

@@ -295,7 +295,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     if not PAGES.exists():
         session.shouldfail = "The pages of the app are not built. Run: make pages"
     elif chromium() is None:
-        session.shouldfail = "Chromium is not installed. Run: .ci/browsers"
+        session.shouldfail = "Chromium is not installed. Run: .ci/programs"
     if session.shouldfail:  # workers pass it on to the main process
         raise session.Failed(session.shouldfail)
 

@@ -28,7 +28,7 @@ PAGES = {  # address, and what is there once the page has its data
 def test_pages_open_in_firefox_without_an_error(stock: Stock) -> None:
     firefox = shutil.which("firefox-esr") or shutil.which("firefox")
     if firefox is None and "CI" not in os.environ:
-        pytest.skip("Firefox is not installed. Run: .ci/browsers")
+        pytest.skip("Firefox is not installed. Run: .ci/programs")
     pages = {path.format(**vars(stock)): seen for path, seen in PAGES.items()}
     done = subprocess.run(
         [".ci/npm", "run", "--silent", "firefox", "--", str(firefox), stock.app.address, json.dumps(pages)],

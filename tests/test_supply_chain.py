@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKED = sorted((ROOT / ".ci" / "locked").glob("*.txt"))
-EXTRAS_OF_SETUP = ("app", "formats", "onnx", "keras", "parquet", "dev", "weights")
+EXTRAS_OF_SETUP = ("app", "formats", "onnx", "keras", "parquet", "postgresql", "dev", "weights")
 
 
 def pins(file: Path) -> dict[str, tuple[str, list[str]]]:

@@ -245,6 +245,7 @@ EXTRA_MODULES: Mapping[str, tuple[str, ...]] = {
     "onnx": ("onnx", "onnxruntime", "openvino"),
     "pandas": ("pandas",),
     "parquet": ("pyarrow",),
+    "postgresql": ("pg8000",),
     "sklearn": ("sklearn",),
     "tensorboard": ("tensorboard",),
 }

@@ -10,6 +10,7 @@ from sqlalchemy import RowMapping, func, insert, select
 from coverslip.accounts.server import AccountServer
 from coverslip.accounts.tables import activity
 from coverslip.workspace.datasets.snapshots import csv_text
+from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import Page, Paging, now
 
 _ROWS = 1_000
@@ -34,7 +35,7 @@ def record(
     """Record a request."""
     request = Request(now(), user, project_id, method, path, status, address)
     values = {field.name: getattr(request, field.name) for field in fields(Request)}
-    with server.engine.begin() as connection:
+    with write_transaction(server.engine) as connection:
         connection.execute(insert(activity).values(**values))
 
 

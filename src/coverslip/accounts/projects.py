@@ -8,7 +8,6 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 from sqlalchemy import Connection, RowMapping, delete, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as insert_or_update
 
 from coverslip.accounts.server import AccountServer
 from coverslip.accounts.tables import members, projects, users
@@ -17,6 +16,7 @@ from coverslip.errors import CoverslipError, NotFound
 from coverslip.messages import ChooseOther
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import now
+from coverslip.workspace.store.sql import replace_rows
 from coverslip.workspace.store.workspace import Workspace, open_workspace
 
 Role = Literal["viewer", "annotator", "editor"]
@@ -133,10 +133,10 @@ def set_member(server: AccountServer, project_id: str, user_id: str, role: Role)
         NotFound: there is no such project or user.
     """
     find_user(server, user_id)
-    row = insert_or_update(members).values(project_id=project_id, user_id=user_id, role=role)
+    row = {"project_id": project_id, "user_id": user_id, "role": role}
     with write_transaction(server.engine) as connection:
         _row(connection, project_id)
-        connection.execute(row.on_conflict_do_update(index_elements=["project_id", "user_id"], set_={"role": role}))
+        replace_rows(connection, members, [row])
 
 
 def remove_member(server: AccountServer, project_id: str, user_id: str) -> None:
@@ -171,7 +171,7 @@ def workspace_of(server: AccountServer, project: Project) -> Workspace:
     folder = server.projects / project.id
     roots = _allowed(server, project.roots)  # the server may have other roots now
     opened = open_workspace(folder, tuple(map(Path, roots)) or (folder,))
-    return opened if project.roots else Workspace(opened.folder, ())
+    return Workspace(opened.folder, opened.roots if project.roots else (), server.schema_of(project.id))
 
 
 def _allowed(server: AccountServer, roots: Sequence[str]) -> list[str]:

@@ -1,6 +1,8 @@
 """The tables of accounts, projects, members and activity."""
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table
+from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, MetaData, String, Table
+
+from coverslip.workspace.store.tables import Integer
 
 VERSION = 1  # changes with the tables
 metadata = MetaData()

@@ -37,6 +37,7 @@ from coverslip.app.users import IS_FULL, IS_SCRIPT, PROJECT, ROLE, USER, cookie_
 from coverslip.errors import CoverslipError, NotFound
 from coverslip.messages import failure
 from coverslip.workspace.store.authors import acting_as
+from coverslip.workspace.store.postgres import only_server_of
 from coverslip.workspace.store.serving import only_server
 
 if TYPE_CHECKING:
@@ -265,6 +266,8 @@ def open_accounts_server(
     with ExitStack() as stack:
         stack.enter_context(only_server(server.folder))
         stack.callback(server.engine.dispose)
+        if server.schema is not None:
+            stack.enter_context(only_server_of(server.schema))
         invitation = None if admin is None else _invite_admin(server, admin, proxies, resets_password)
         bound = stack.enter_context(bound_socket(host, port, n_ports=1))
         port = int(bound.getsockname()[1])

@@ -14,9 +14,16 @@ def backup(
     workspace: Annotated[
         Path | None, typer.Option("--workspace", metavar="FOLDER", help=text("help-app-workspace"), show_default=False)
     ] = None,
+    server: Annotated[
+        Path | None, typer.Option("--server", metavar="FOLDER", help=text("help-backup-server"), show_default=False)
+    ] = None,
+    database: Annotated[
+        str | None,
+        typer.Option("--database", metavar="ADDRESS", help=text("help-server-database"), show_default=False),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Back up the app's workspace as one file, also while the app runs.
+    """Back up the app's workspace as one file, also while the app runs, or a server with accounts as a folder.
 
     The file contains labels, uploaded images, runs, studies and predictions. It does not contain images outside the
     workspace, caches and tokens. It appears completely or not at all.
@@ -26,12 +33,18 @@ def backup(
       coverslip backup /backups/coverslip-monday.zip
 
       coverslip backup /backups/lab.zip --workspace /data/coverslip
+
+      coverslip backup /backups/server-monday --server /srv/coverslip
     """
     from coverslip.cli._show import notes_console, print_json, results_console, size_in_words
     from coverslip.cli.progress import shown_progress
     from coverslip.workspace.backups.writing import write_backup
     from coverslip.workspace.store.workspace import Workspace, default_workspace_folder
 
+    if server is not None:
+        _refuse_both(workspace)
+        _back_up_server(server, file, database, as_json=as_json)
+        return
     folder = (workspace or default_workspace_folder()).absolute().resolve()
     stderr = notes_console()
     with shown_progress(stderr) as emit:
@@ -53,11 +66,19 @@ def backup(
 def restore(
     file: Annotated[Path, typer.Argument(metavar="FILE", help=text("help-restore-file"), show_default=False)],
     workspace: Annotated[
-        Path, typer.Option("--workspace", metavar="FOLDER", help=text("help-restore-workspace"), show_default=False)
-    ],
+        Path | None,
+        typer.Option("--workspace", metavar="FOLDER", help=text("help-restore-workspace"), show_default=False),
+    ] = None,
+    server: Annotated[
+        Path | None, typer.Option("--server", metavar="FOLDER", help=text("help-restore-server"), show_default=False)
+    ] = None,
+    database: Annotated[
+        str | None,
+        typer.Option("--database", metavar="ADDRESS", help=text("help-server-database"), show_default=False),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Restore a workspace from a backup into a new folder.
+    """Restore a workspace, or a server with accounts, from a backup into a new folder.
 
     Jobs that were running when the backup was made are interrupted; resume them in the app. Images outside the
     workspace are used again if they are at the same location on this computer.
@@ -67,11 +88,19 @@ def restore(
       coverslip restore /backups/lab.zip --workspace /data/coverslip
 
       coverslip app --workspace /data/coverslip
+
+      coverslip restore /backups/server-monday --server /srv/coverslip
     """
     from coverslip.cli._show import notes_console, print_json, results_console
     from coverslip.cli.progress import shown_progress
     from coverslip.workspace.backups.restoring import restore_backup
 
+    if server is not None:
+        _refuse_both(workspace)
+        _restore_server(file, server, database, as_json=as_json)
+        return
+    if workspace is None:
+        raise typer.BadParameter(text("usage-restore"), param_hint="--workspace")
     stderr = notes_console()
     with shown_progress(stderr) as emit:
         restored = restore_backup(file, workspace, emit)
@@ -87,4 +116,49 @@ def restore(
         print_json({**summary, **manifest.model_dump(mode="json")})
         return
     line = text("command-restored", folder=escape_controls(str(restored.folder)), n_files=manifest.n_files)
+    results_console().print(line, soft_wrap=True)
+
+
+def _refuse_both(workspace: Path | None) -> None:
+    if workspace is not None:
+        raise typer.BadParameter(text("usage-workspace-or-server"), param_hint="--server")
+
+
+def _back_up_server(server: Path, folder: Path, database: str | None, *, as_json: bool) -> None:
+    from coverslip.accounts.backups import write_server_backup
+    from coverslip.accounts.server import AccountServer
+    from coverslip.cli._database import database_address
+    from coverslip.cli._show import notes_console, print_json, results_console
+    from coverslip.cli.progress import shown_progress
+
+    existing = AccountServer(server.absolute().resolve(), (), database_address(database))
+    with shown_progress(notes_console()) as emit:
+        manifest = write_server_backup(existing, folder, emit)
+    if as_json:
+        print_json({"folder": str(folder), **manifest.model_dump(mode="json")})
+        return
+    n_projects, n_users = len(manifest.projects), manifest.accounts["users"]
+    line = text("command-backup-of-server", folder=str(folder), n_projects=n_projects, n_users=n_users)
+    results_console().print(line, soft_wrap=True)
+
+
+def _restore_server(backup_folder: Path, server: Path, database: str | None, *, as_json: bool) -> None:
+    from coverslip.accounts.backups import restore_server_backup
+    from coverslip.cli._database import database_address
+    from coverslip.cli._show import notes_console, print_json, results_console
+    from coverslip.cli.progress import shown_progress
+
+    stderr = notes_console()
+    with shown_progress(stderr) as emit:
+        manifest, restored = restore_server_backup(backup_folder, server, database_address(database), emit)
+    n_interrupted = sum(each.n_interrupted for each in restored.values())
+    if n_interrupted:
+        note = text("command-restored-interrupted", n_jobs=n_interrupted)
+        stderr.print(text("progress-note", note=note), markup=False, soft_wrap=True)
+    if as_json:
+        summary = {"folder": str(server), "n_interrupted": n_interrupted}
+        print_json({**summary, **manifest.model_dump(mode="json")})
+        return
+    n_projects, n_users = len(manifest.projects), manifest.accounts["users"]
+    line = text("command-restored-server", folder=str(server), n_projects=n_projects, n_users=n_users)
     results_console().print(line, soft_wrap=True)

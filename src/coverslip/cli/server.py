@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from coverslip.cli._database import database_address
 from coverslip.cli.app import DEFAULT_PORT, exit_at_once
 from coverslip.messages import text
 
@@ -18,6 +19,10 @@ def server(
     reset_password: Annotated[bool, typer.Option("--reset-password", help=text("help-server-reset-password"))] = False,
     root: Annotated[
         list[Path] | None, typer.Option("--root", metavar="FOLDER", help=text("help-server-root"), show_default=False)
+    ] = None,
+    database: Annotated[
+        str | None,
+        typer.Option("--database", metavar="ADDRESS", help=text("help-server-database"), show_default=False),
     ] = None,
     host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help=text("help-server-host"))] = "127.0.0.1",
     port: Annotated[
@@ -50,6 +55,8 @@ def server(
 
       coverslip server /srv/coverslip --admin maria --reset-password
 
+      COVERSLIP_DATABASE=postgresql://coverslip:PASSWORD@db.example.org/coverslip coverslip server /srv/coverslip
+
       coverslip server /srv/coverslip --proxy 127.0.0.1 --name lab.example.org --base-path /coverslip
     """
     import ipaddress
@@ -72,7 +79,7 @@ def server(
         raise typer.BadParameter(text("usage-reset-password"), param_hint="--reset-password")
     base = "/".join(["", *filter(None, base_path.split("/"))])
     limit_memory_arenas()
-    opened = open_account_server(folder, tuple(root or ()))
+    opened = open_account_server(folder, tuple(root or ()), database_address(database))
     if admin is None and not any(user.is_admin for user in list_users(opened)):
         raise typer.BadParameter(text("usage-first-admin"), param_hint="--admin")
     from coverslip.app.accounts import Proxies, open_accounts_server  # takes seconds; arguments are checked before

@@ -175,7 +175,7 @@ def _delete_old_uploads(workspace: Workspace, is_over: threading.Event) -> None:
             continue
         if any(Path(source).is_relative_to(folder) for source in used_paths):
             continue
-        with workspace.engine.begin() as connection:
+        with write_transaction(workspace.engine) as connection:
             connection.execute(delete(tables.uploads).where(tables.uploads.c.id == upload_id))
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -201,7 +201,7 @@ def _delete_partial_files(workspace: Workspace, is_over: threading.Event) -> Non
 def _empty_trash(workspace: Workspace, is_over: threading.Event) -> None:
     for folder in workspace.trash.glob("*"):
         if not is_over.is_set() and folder.stat().st_mtime < time.time() - TRASH_DAYS * _SECONDS_PER_DAY:
-            with workspace.engine.begin() as connection:
+            with write_transaction(workspace.engine) as connection:
                 is_job = (tables.jobs.c.id == folder.name) & (tables.jobs.c.state == "removed")
                 for removed in connection.execute(select(tables.jobs.c.folder).where(is_job)).scalars().all():
                     connection.execute(delete(tables.jobs).where(is_inside(Path(removed))))

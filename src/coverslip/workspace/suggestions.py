@@ -17,6 +17,7 @@ from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.datasets.state import update_counts
 from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import dataset_row
+from coverslip.workspace.store.sql import replace_rows
 from coverslip.workspace.store.tables import images, reserved_images, suggested_images
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.workers import JobOfWork, StepProgress, WorkKind
@@ -135,6 +136,5 @@ def _store(workspace: Workspace, dataset_id: str, result: Json) -> None:
         reserved = [{"dataset_id": dataset_id, "image_id": each} for each in result["reserved"] if each in names]
         if suggested:
             connection.execute(insert(suggested_images), suggested)
-        if reserved:
-            connection.execute(insert(reserved_images).prefix_with("OR IGNORE"), reserved)
+        replace_rows(connection, reserved_images, reserved)
         update_counts(connection, dataset_id)

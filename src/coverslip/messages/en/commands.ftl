@@ -39,6 +39,12 @@ usage-user-header = a header is trusted only from a proxy; name its address with
 
 usage-base-path = a path has letters, digits, slashes and the characters . _ ~ - only.
 
+usage-database-password = all users of this computer can see the password in a command. Give the address by the environment variable { $name }.
+
+usage-workspace-or-server = give either --workspace or --server.
+
+usage-restore = name the new folder, or that of a server by --server.
+
 usage-reset-password = name the administrator by --admin.
 
 usage-first-admin = there is no administrator yet; name the first one.
@@ -219,6 +225,14 @@ command-backup-written = Backup     { $file } ({ $size }, { $n_files ->
        *[other] { $n_files } files
     })
 
+command-backup-of-server = Backup     { $folder } ({ $n_projects ->
+        [one] { $n_projects } project
+       *[other] { $n_projects } projects
+    }, { $n_users ->
+        [one] { $n_users } account
+       *[other] { $n_users } accounts
+    })
+
 command-backup-images-outside = { $n_images ->
         [one] { $n_images } image is outside the workspace and not in the backup. Back up its folder separately.
        *[other] { $n_images } images are outside the workspace and not in the backup. Back up their folders separately.
@@ -232,6 +246,14 @@ command-backup-links = { $n_links ->
 command-restored = Workspace  { $folder } ({ $n_files ->
         [one] { $n_files } file
        *[other] { $n_files } files
+    })
+
+command-restored-server = Server     { $folder } ({ $n_projects ->
+        [one] { $n_projects } project
+       *[other] { $n_projects } projects
+    }, { $n_users ->
+        [one] { $n_users } account
+       *[other] { $n_users } accounts
     })
 
 command-restored-images-outside = { $n_images ->

@@ -52,6 +52,8 @@ help-server-reset-password = Print an address at which --admin sets a new passwo
 
 help-server-port = Port. If it is in use, the server does not start.
 
+help-server-database = PostgreSQL database for accounts and tables, such as `postgresql://USER@HOST/DATABASE`. Default: the environment variable COVERSLIP_DATABASE, which may contain a password, else files of SQLite in FOLDER.
+
 help-server-root = Folder that projects may read images from, or from its subfolders. Repeatable. Default: projects read uploaded images only.
 
 help-server-host = Address to listen on. With 0.0.0.0, other computers can reach the server, without encryption.
@@ -70,9 +72,13 @@ help-app-new-token = Create a new token, which replaces earlier ones. The app th
 
 # coverslip backup, coverslip restore
 
-help-backup-file = New file of the backup, outside the workspace.
+help-backup-file = New file of the backup, outside the workspace; with --server, a new folder.
 
-help-restore-file = File of a backup.
+help-backup-server = Folder of a server with accounts: back up its accounts and all projects.
+
+help-restore-file = File of a backup; with --server, the folder of a backup.
+
+help-restore-server = New or empty folder for a restored server with accounts.
 
 help-restore-workspace = New or empty folder for the restored workspace.
 

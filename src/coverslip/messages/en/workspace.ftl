@@ -110,11 +110,44 @@ workspace-version = This workspace has the format { $version }, and this version
 workspace-database-empty = The database of the workspace is empty, although the workspace contains results
     .do = Replace it with a copy. Without a copy, labels and names are lost: remove the empty file to start again, or choose another folder for the workspace.
 
+database-address-not-valid = This is no address of a PostgreSQL database
+    .do = Write it as `postgresql://USER:PASSWORD@HOST/DATABASE`, or `postgresql://USER@/DATABASE?host=FOLDER` for a socket on this computer. `?sslmode=` may be `disable`, `prefer`, `require` or `verify-full`.
+
+database-unreachable = The database does not answer: { $reason }
+    .do = Check that PostgreSQL is running, and its host and port in the address of the database.
+
+database-refuses = The database refuses access: { $reason }
+    .do = Check the user, password and database in the address of the database. The user needs the right CREATE in this database.
+
+database-unusable = The database cannot be used: { $reason }
+    .do = Try again later. If it persists, ask the administrator of the database. Existing content is intact.
+
+database-version = The schema '{ $schema }' of the database was not written by this version of coverslip: { $stated }
+    .do = Use the version of coverslip that wrote it, or another database.
+
+database-damaged = The schema '{ $schema }' of the database is damaged: { $reason }
+    .do = Restore the server from a backup.
+
+database-schema-missing = The database has no schema '{ $schema }', although the folder of the server contains results
+    .do = Check the address of the database. Without address, the server uses SQLite. If the schema is lost, restore the server from a backup.
+
+database-schema-exists = The database already has the schema '{ $schema }'
+    .do = Choose another database, or remove the schema if it is no longer needed.
+
+database-used-by-server = Another coverslip already uses the schema '{ $schema }' of this database
+    .do = Stop it, or use another database.
+
 backup-without-workspace = There is no workspace here
     .do = Choose the folder of the workspace. `coverslip app` prints it.
 
 backup-exists = This file already exists
     .do = Choose another name for the backup, or remove the file.
+
+backup-without-server = There is no server with accounts here, or its accounts are in another database
+    .do = Choose the folder of the server, and give the address of its database if it has one.
+
+backup-of-server-not-accepted = This folder is no complete backup of a server
+    .do = Choose a folder that `coverslip backup --server` has written.
 
 backup-inside-workspace = The backup would be inside the workspace
     .do = Choose a file outside the workspace, best on another disk.

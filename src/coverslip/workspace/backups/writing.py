@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
+from sqlalchemy import select, union
+
 from coverslip._version import __version__
 from coverslip.archives import safe_name
 from coverslip.errors import Conflict, CoverslipError
@@ -25,6 +27,8 @@ from coverslip.workspace.backups.archive import DATABASE, FOLDERS, LIMITS, MANIF
 from coverslip.workspace.backups.relocating import SQLITE
 from coverslip.workspace.cleanup import PARTIAL
 from coverslip.workspace.store import tables
+from coverslip.workspace.store.copying import write_tables
+from coverslip.workspace.store.database import VERSION
 from coverslip.workspace.store.workspace import Workspace
 
 _COMPRESSED = frozenset({".csv", ".css", ".html", ".json", ".jsonl", ".log", ".md", ".sqlite", ".svg", ".txt", ".yaml"})
@@ -63,7 +67,8 @@ def write_backup(workspace: Workspace, file: Path, emit: Emit = ignore) -> Manif
             disk is full.
         Conflict: runs or classifiers were removed or restored meanwhile.
     """
-    if not (workspace.folder / DATABASE).is_file():
+    exists = workspace.folder.is_dir() if workspace.schema else (workspace.folder / DATABASE).is_file()
+    if not exists:
         raise CoverslipError("backup-without-workspace", file=workspace.folder, remedies=(ChooseOther("workspace"),))
     if os.path.lexists(file):
         raise CoverslipError("backup-exists", file=file, remedies=(ChooseOther("output"),))
@@ -75,12 +80,12 @@ def write_backup(workspace: Workspace, file: Path, emit: Emit = ignore) -> Manif
             writer = _Writer(
                 archive, workspace.folder, copy=file.with_name(f".{file.name}.{secrets.token_hex(4)}.part")
             )
-            with writer.copied(workspace.folder / DATABASE) as database:
+            with _copied_tables(workspace, writer) as database:
                 files = _list_files(workspace.folder)
                 manifest = _manifest(workspace, database, files)
                 report = progress_reporter(emit, "writing-backup", "megabytes")
                 writer.add(database, PurePosixPath(DATABASE))
-                jobs = _removed(database)
+                jobs = _removed_in(database)
             for path in files.paths:
                 writer.add_file(path)
                 report(writer.n_bytes // _MB, max(manifest.n_bytes, writer.n_bytes) // _MB)
@@ -88,9 +93,23 @@ def write_backup(workspace: Workspace, file: Path, emit: Emit = ignore) -> Manif
             archive.writestr(MANIFEST, manifest.model_dump_json(indent=2))
         stream.flush()
         os.fsync(stream.fileno())
-        if _removed(workspace.folder / DATABASE) != jobs:
+        if _removed(workspace) != jobs:
             raise Conflict("backup-overtaken", file=workspace.folder)
     return manifest
+
+
+@contextmanager
+def _copied_tables(workspace: Workspace, writer: "_Writer") -> Iterator[Path]:
+    """Copy the tables of a workspace in their current state to a file of SQLite."""
+    if workspace.schema is None:
+        with writer.copied(workspace.folder / DATABASE) as copy:
+            yield copy
+        return
+    try:
+        write_tables(workspace.engine, writer.copy, tables=tables.metadata, version=VERSION)
+        yield writer.copy
+    finally:
+        writer.copy.unlink(missing_ok=True)
 
 
 @dataclass(slots=True)
@@ -220,7 +239,7 @@ def _manifest(workspace: Workspace, database: Path, files: _Files) -> Manifest:
     below = os.fsencode(f"{workspace.folder}{os.sep}")
     with closing(sqlite3.connect(database)) as connection:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        n_rows = count_rows(connection)
+        n_rows = count_rows_of_file(connection)
         paths = connection.execute("SELECT path FROM images")
         n_outside = sum(not os.fsencode(path).startswith(below) for (path,) in paths)
     return Manifest(
@@ -237,16 +256,24 @@ def _manifest(workspace: Workspace, database: Path, files: _Files) -> Manifest:
     )
 
 
-def count_rows(connection: sqlite3.Connection) -> dict[str, int]:
-    """Return the number of rows of each table of a workspace."""
+def count_rows_of_file(connection: sqlite3.Connection) -> dict[str, int]:
+    """Return the number of rows of each table of a workspace in a file of SQLite."""
     return {
         table.name: connection.execute(f'SELECT count(*) FROM "{table.name}"').fetchone()[0]  # noqa: S608 - a fixed name
         for table in tables.metadata.sorted_tables
     }
 
 
-def _removed(database: Path) -> set[str]:
+def _removed(workspace: Workspace) -> set[str]:
     """Return the IDs of jobs and imported classifiers in the trash."""
+    removed_jobs = select(tables.jobs.c.id).where(tables.jobs.c.state == "removed")
+    removed_classifiers = select(tables.classifiers.c.id).where(tables.classifiers.c.removed.is_not(None))
+    with workspace.engine.connect() as connection:
+        return set(connection.execute(union(removed_jobs, removed_classifiers)).scalars())
+
+
+def _removed_in(database: Path) -> set[str]:
+    """Return the same from a file of SQLite."""
     query = "SELECT id FROM jobs WHERE state = 'removed' UNION SELECT id FROM classifiers WHERE removed IS NOT NULL"
-    with closing(sqlite3.connect(database, timeout=30)) as connection:
+    with closing(sqlite3.connect(database)) as connection:
         return {job_id for (job_id,) in connection.execute(query)}

@@ -12,7 +12,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 from sqlalchemy import Connection, delete, select
-from sqlalchemy.dialects.sqlite import insert
 
 from coverslip.datasets import ALIASES, name_as_text, plain_name
 from coverslip.errors import Conflict, NotFound
@@ -39,6 +38,7 @@ from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.authors import author_name
 from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import AnyRow, ChangedSince, class_order, dataset_row, now
+from coverslip.workspace.store.sql import replace_rows
 from coverslip.workspace.store.workspace import Workspace
 
 
@@ -227,8 +227,7 @@ def correct(
             is_excluded = isinstance(answer, Exclusion)
             values = {"label": str(answer), "made": now(), "made_by": made_by, "is_excluded": is_excluded}
             values["is_of_spot_check"] = False
-            new = insert(db.corrections).values(job_id=prediction_id, row_id=row_id, **values)
-            connection.execute(new.on_conflict_do_update(index_elements=["job_id", "row_id"], set_=values))
+            replace_rows(connection, db.corrections, [{"job_id": prediction_id, "row_id": row_id, **values}])
         _answer_in_dataset(connection, job, picture, answer, author)
     return prediction_row(workspace, job, row_id)
 
@@ -266,8 +265,7 @@ def apply_spot_check(workspace: Workspace, prediction_id: str) -> AppliedLabels:
         applied = [image for image in labeled if image.row_id not in by_hand]
         for image in applied:
             values = {"label": image.label, "made": image.made, "made_by": image.made_by, "is_of_spot_check": True}
-            new = insert(db.corrections).values(job_id=prediction_id, row_id=image.row_id, **values)
-            connection.execute(new.on_conflict_do_update(index_elements=["job_id", "row_id"], set_=values))
+            replace_rows(connection, db.corrections, [{"job_id": prediction_id, "row_id": image.row_id, **values}])
             _answer_in_dataset(connection, job, pictures[image.row_id], image.label, image.made_by)
     return AppliedLabels(len(applied), len(labeled) - len(applied))
 

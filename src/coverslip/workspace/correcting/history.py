@@ -3,7 +3,6 @@
 The history states when, by whom, from which label to which, and in which job each label was changed.
 """
 
-import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -16,7 +15,8 @@ from coverslip.workspace.datasets.reading_images import search_duplicates
 from coverslip.workspace.datasets.snapshots import csv_text
 from coverslip.workspace.datasets.state import change_images
 from coverslip.workspace.store.database import read_transaction, write_transaction
-from coverslip.workspace.store.rows import AnyRow, ChangedSince, Page, Paging, dataset_row, new_id, values
+from coverslip.workspace.store.rows import AnyRow, ChangedSince, Page, Paging, dataset_row, new_id
+from coverslip.workspace.store.sql import among_integers
 from coverslip.workspace.store.tables import changed_labels, images, jobs, label_changes
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.filters import ImageSelection
@@ -55,7 +55,7 @@ def exclude(
     with write_transaction(workspace.engine) as connection:
         row_ids = selected_rows(connection, dataset_row(connection, dataset_id, revisions), selection)
         is_changed = images.c.is_excluded != is_excluded
-        is_selected = images.c.row_id.in_(values(json.dumps(row_ids)))
+        is_selected = images.c.row_id.in_(among_integers(row_ids))
         n = connection.execute(select(func.count()).where(is_selected, is_changed)).scalar_one()
         change_or_none = case((is_changed, _CHANGE + change), else_=None)
         _exclude(connection, dataset_id, row_ids, literal(is_excluded), change_or_none)
@@ -103,7 +103,7 @@ def exclude_by_job(
         is_excluded: exclude them; otherwise include them.
         job_id: the prediction.
     """
-    is_selected = images.c.row_id.in_(values(json.dumps(list(row_ids))))
+    is_selected = images.c.row_id.in_(among_integers(row_ids))
     is_changed = ~images.c.is_excluded if is_excluded else images.c.is_excluded & (images.c.excluded_by == job_id)
     changed_rows = connection.execute(select(images.c.row_id).where(is_selected, is_changed)).scalars().all()
     excluded_by = literal(job_id if is_excluded else None, String)
@@ -117,7 +117,7 @@ def _exclude(
     is_excluded: ColumnElement[Any],
     excluded_by: ColumnElement[Any],
 ) -> None:
-    affected = values(json.dumps(list(row_ids)))
+    affected = among_integers(row_ids)
     change_images(connection, dataset_id, affected, is_excluded=is_excluded, excluded_by=excluded_by)
 
 

@@ -1,6 +1,5 @@
 """Add predicted images with a corrected or confirmed class to a dataset, as a source of it."""
 
-import json
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -25,7 +24,8 @@ from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.predictions.measured import row_id_of
 from coverslip.workspace.predictions.rows import Row, every_row
 from coverslip.workspace.store.database import write_transaction
-from coverslip.workspace.store.rows import AnyRow, Json, dataset_row, table_choices, values
+from coverslip.workspace.store.rows import AnyRow, Json, dataset_row, table_choices
+from coverslip.workspace.store.sql import among_integers
 from coverslip.workspace.store.tables import images, jobs
 from coverslip.workspace.store.workspace import Workspace
 
@@ -316,7 +316,7 @@ def _images_after(joining: _Joining, job: Job) -> list[CurrentImage]:
 def _n_conflicting(connection: Connection, dataset: AnyRow, answers: Mapping[int, str]) -> int:
     """Count the images that will have duplicates with another label."""
     included = (images.c.dataset_id == dataset.id) & ~images.c.is_excluded
-    is_answered = included & images.c.row_id.in_(values(json.dumps(list(answers))))
+    is_answered = included & images.c.row_id.in_(among_integers(answers))
     hashes = select(images.c.pixel_hash).where(is_answered, images.c.pixel_hash.is_not(None))
     columns = (images.c.row_id, images.c.pixel_hash, images.c.label, images.c.domain)
     duplicates = connection.execute(select(*columns).where(included, images.c.pixel_hash.in_(hashes))).all()

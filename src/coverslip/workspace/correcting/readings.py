@@ -4,7 +4,6 @@ A draw stores the label that each image has then, with its author. Readings do n
 readers differ, somebody decides: the decision becomes the label, and all readings are kept.
 """
 
-import json
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,8 +12,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
-from sqlalchemy import ColumnElement, Connection, Select, Table, delete, func, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import ColumnElement, Connection, Select, Table, delete, func, insert, select
 
 from coverslip.audit.readings import DECISION, LABEL, READING, READING_COLUMNS, read_readings
 from coverslip.datasets import name_as_text
@@ -24,7 +22,8 @@ from coverslip.workspace.datasets.labels import label_rows, undo_change
 from coverslip.workspace.datasets.snapshots import csv_text
 from coverslip.workspace.store.authors import author_name
 from coverslip.workspace.store.database import read_transaction, write_transaction
-from coverslip.workspace.store.rows import AnyRow, ChangedSince, Page, Paging, class_order, dataset_row, now, values
+from coverslip.workspace.store.rows import AnyRow, ChangedSince, Page, Paging, class_order, dataset_row, now
+from coverslip.workspace.store.sql import among, among_integers, replace_rows
 from coverslip.workspace.store.tables import (
     adjudications,
     changed_labels,
@@ -307,7 +306,7 @@ def list_disagreements(workspace: Workspace, dataset_id: str, paging: Paging) ->
         total = connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
         ordered = query.order_by(adjudications.c.label.is_not(None), images.c.position)
         page = connection.execute(ordered.offset(paging.offset).limit(paging.limit)).all()
-        is_on_page = readings.c.image_id.in_(values(json.dumps([each.image_id for each in page])))
+        is_on_page = readings.c.image_id.in_(among(each.image_id for each in page))
         of_image: dict[str, list[ReadLabel]] = {}
         for each in connection.execute(
             select(readings).where(readings.c.dataset_id == dataset_id, is_on_page).order_by(readings.c.made)
@@ -523,7 +522,7 @@ def _store_first_labels(connection: Connection, dataset_id: str, row_ids: list[i
     """
     authors = _authors(connection, dataset_id)
     query = select(images.c.row_id, images.c.image_id, images.c.label).where(
-        images.c.row_id.in_(values(json.dumps(row_ids)))
+        images.c.row_id.in_(among_integers(row_ids))
     )
     image_of = {row.row_id: row for row in connection.execute(query)}
     new = []
@@ -532,11 +531,7 @@ def _store_first_labels(connection: Connection, dataset_id: str, row_ids: list[i
         image, position = image_of[row_id], None if start is None else start + k
         label = {"label": image.label, "made": made, "made_by": made_by}
         new.append({"dataset_id": dataset_id, "image_id": image.image_id, "position": position, **label})
-    if new:
-        insertion = insert(second_reading_images)
-        changed = {"position": insertion.excluded.position}
-        keys = ["dataset_id", "image_id"]
-        connection.execute(insertion.on_conflict_do_update(index_elements=keys, set_=changed), new)
+    replace_rows(connection, second_reading_images, new, changed=("position",))
 
 
 def _remove_unread(connection: Connection, dataset_id: str) -> None:
@@ -556,11 +551,7 @@ def _reading(dataset_id: str, image_id: str, reader: str, label: str, made: str)
 
 
 def _store_readings(connection: Connection, new: list[dict[str, str]]) -> None:
-    if new:
-        insertion = insert(readings)
-        changed = {name: insertion.excluded[name] for name in ("label", "made")}
-        keys = ["dataset_id", "image_id", "made_by"]
-        connection.execute(insertion.on_conflict_do_update(index_elements=keys, set_=changed), new)
+    replace_rows(connection, readings, new)
 
 
 def _undo_decision(connection: Connection, dataset_id: str, image_id: str) -> bool:

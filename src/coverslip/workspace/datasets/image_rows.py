@@ -21,7 +21,8 @@ from coverslip.errors import BadDataset
 from coverslip.images import PLAN_COLUMNS
 from coverslip.messages import ChooseOther
 from coverslip.workspace.datasets.state import update_counts
-from coverslip.workspace.store.rows import OUTSIDE, AnyRow, Json, opened_as_json, plan_as_json, values
+from coverslip.workspace.store.rows import OUTSIDE, AnyRow, Json, opened_as_json, plan_as_json
+from coverslip.workspace.store.sql import among_integers, replace_rows
 from coverslip.workspace.store.tables import (
     TABLES_BY_IMAGE_ID,
     changed_labels,
@@ -160,9 +161,12 @@ def _insert_images(
         if not is_allowed:
             outside.append(position)
         if len(rows) == _ROWS_AT_ONCE or position + 1 == len(dataset.records):
-            connection.execute(insert(images), rows)
+            numbered = [row for row in rows if row["row_id"] is not None]
+            new = [{name: row[name] for name in row if name != "row_id"} for row in rows if row["row_id"] is None]
+            for each in filter(None, (numbered, new)):
+                connection.execute(insert(images), each)
             rows = []
-    is_outside = (images.c.dataset_id == dataset_id) & images.c.position.in_(values(json.dumps(outside)))
+    is_outside = (images.c.dataset_id == dataset_id) & images.c.position.in_(among_integers(outside))
     described = select(images.c.row_id, literal(OUTSIDE)).where(is_outside)
     connection.execute(insert(image_facts).from_select(["row_id", "reason"], described))
     return outside
@@ -234,8 +238,7 @@ def _store_removed_labels(connection: Connection, dataset_id: str, removed_rows:
         if row.label != row.label_before:
             path, plan = _pixels(row.path, row.plan)
             rows.append({"dataset_id": dataset_id, "path": path, "plan": plan, "label": row.label})
-    if rows:
-        connection.execute(insert(removed_image_labels).prefix_with("OR REPLACE"), rows)
+    replace_rows(connection, removed_image_labels, rows)
 
 
 def _restore_labels(connection: Connection, dataset_id: str, dataset: Dataset) -> dict[str, str | None]:
@@ -261,7 +264,7 @@ def _remove_from_history(connection: Connection, row_ids: Sequence[int]) -> None
 
     Changes without remaining images are kept, so that their numbers are never used again.
     """
-    connection.execute(delete(changed_labels).where(changed_labels.c.row_id.in_(values(json.dumps(row_ids)))))
+    connection.execute(delete(changed_labels).where(changed_labels.c.row_id.in_(among_integers(row_ids))))
 
 
 def _update_image_ids(connection: Connection, dataset_id: str, new_ids: Mapping[str, str]) -> None:
@@ -274,9 +277,7 @@ def _update_image_ids(connection: Connection, dataset_id: str, new_ids: Mapping[
         renamed = [row for row in stored if new_ids.get(row["image_id"], row["image_id"]) != row["image_id"]]
         for row in renamed:
             connection.execute(delete(table).where(of_dataset, table.c.image_id == row["image_id"]))
-        if renamed:
-            rows = [{**row, "image_id": new_ids[row["image_id"]]} for row in renamed]
-            connection.execute(insert(table).prefix_with("OR REPLACE"), rows)
+        replace_rows(connection, table, [{**row, "image_id": new_ids[row["image_id"]]} for row in renamed])
 
 
 def _positions_by_pixels(dataset: Dataset) -> dict[_Pixels, int]:

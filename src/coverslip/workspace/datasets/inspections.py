@@ -1,13 +1,12 @@
 """Inspections of datasets, stored until labels or groups change."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, false, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from coverslip.audit import (
@@ -28,6 +27,7 @@ from coverslip.runs import InspectionWithLeakageEstimate, LeakageEstimate, inspe
 from coverslip.workspace.datasets.state import labels_for_training
 from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import Json, dataset_row, load_as_trained, load_dataset, load_scan
+from coverslip.workspace.store.sql import among, replace_rows
 from coverslip.workspace.store.tables import datasets, images, inspections
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.workers import WorkKind
@@ -86,8 +86,7 @@ def store_inspection(
         else _last_leakage_audit(_row(connection, dataset_id))
     )
     content = {"finders": finders, "inspection": inspection_json, "earlier_audit": earlier}
-    replaced = insert(inspections).prefix_with("OR REPLACE")
-    connection.execute(replaced.values(dataset_id=dataset_id, revision=revision, content=content))
+    replace_rows(connection, inspections, [{"dataset_id": dataset_id, "revision": revision, "content": content}])
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +135,9 @@ def with_row_ids(
 ) -> DatasetInspection:
     """Return the inspection in the current language, with the row_ids of the images in findings."""
     named_ids = {image_id for finding in inspection.findings for cluster in finding.images for image_id in cluster}
-    ids_json = func.json_each(json.dumps(sorted(named_ids))).table_valued("value")
     rows = connection.execute(
         select(images.c.image_id, images.c.row_id, images.c.label, images.c.domain).where(
-            images.c.dataset_id == dataset_id, images.c.image_id.in_(select(ids_json.c.value))
+            images.c.dataset_id == dataset_id, images.c.image_id.in_(among(named_ids))
         )
     ).all()
     kind_of = {row.image_id: (row.label, row.domain) for row in rows}
@@ -164,11 +162,11 @@ def with_row_ids(
 
 def datasets_not_searched(workspace: Workspace) -> list[str]:
     """Return the IDs of the datasets without a finished search for near-duplicates."""
-    is_known = func.json_extract(inspections.c.content, "$.inspection.are_copies_known")
+    is_known = inspections.c.content["inspection", "are_copies_known"].as_boolean()
     is_read = (datasets.c.state == "ready") & datasets.c.removed.is_(None)
     unknown = select(datasets.c.id).join(inspections, inspections.c.dataset_id == datasets.c.id)
     with workspace.engine.connect() as connection:
-        return list(connection.execute(unknown.where(is_read, is_known == 0)).scalars())
+        return list(connection.execute(unknown.where(is_read, is_known == false())).scalars())
 
 
 def removable_duplicates(clusters: Iterable[Sequence[str]], label_of: Mapping[str, str | None]) -> list[str]:

@@ -1,7 +1,6 @@
 """Labels and confirmations from the app. Each change is saved at once and can be undone."""
 
 import itertools
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,8 +18,8 @@ from coverslip.workspace.store.rows import (
     confirmed_images,
     dataset_row,
     now,
-    values,
 )
+from coverslip.workspace.store.sql import among_integers
 from coverslip.workspace.store.tables import changed_labels, confirmed_labels, datasets, images, label_changes
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.filters import ImageSelection
@@ -86,7 +85,7 @@ def label_rows(
         CoverslipError: this cannot be the name of a class.
     """
     label = None if label is None else clean_name(label)
-    is_changed = images.c.row_id.in_(values(json.dumps(list(row_ids)))) & images.c.label.is_distinct_from(label)
+    is_changed = images.c.row_id.in_(among_integers(row_ids)) & images.c.label.is_distinct_from(label)
     if connection.execute(select(images.c.row_id).where(is_changed).limit(1)).first() is None:
         return None, 0
     change = insert(label_changes).values(
@@ -260,13 +259,13 @@ def confirm_labels(
         row = dataset_row(connection, dataset_id, revisions)
         row_ids = selected_rows(connection, row, selection)
         is_confirmed_now = images.c.image_id.in_(confirmed_images(dataset_id))
-        is_selected = images.c.row_id.in_(values(json.dumps(row_ids)))
+        is_selected = images.c.row_id.in_(among_integers(row_ids))
         is_affected = ~is_confirmed_now if is_confirmed else is_confirmed_now
         affected = connection.execute(select(images.c.row_id, images.c.label).where(is_selected, is_affected)).all()
         if is_confirmed and any(label is None for _, label in affected):
             raise Conflict("unlabeled-not-confirmed")
         changed_rows = [row_id for row_id, _ in affected]
-        is_changed = images.c.row_id.in_(values(json.dumps(changed_rows)))
+        is_changed = images.c.row_id.in_(among_integers(changed_rows))
         image_ids = select(images.c.image_id).where(is_changed)
         connection.execute(
             delete(confirmed_labels).where(

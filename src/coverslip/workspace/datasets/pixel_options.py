@@ -106,20 +106,23 @@ class _File(NamedTuple):
 def _files(connection: Connection, dataset_id: str) -> list[_File]:
     """Return some files that may contain several images, evenly spread."""
     facts = image_facts.c.facts
-    file_format = func.json_extract(facts, "$.file_format")
-    n_planes, n_channels = func.json_extract(facts, "$.n_planes"), func.json_extract(facts, "$.n_channels")
+    file_format = facts["file_format"].as_string()
+    n_planes, n_channels = facts["n_planes"].as_integer(), facts["n_channels"].as_integer()
     may_have_several = (
         file_format.not_in(_SINGLE_FORMATS)
         | (n_planes > 1)
         | n_channels.not_in((1, 3))
         | (image_facts.c.reason.is_not(None) & (image_facts.c.reason != OUTSIDE))
     )
-    # SQLite takes the other columns from the row with the least row_id.
-    query = (
-        select(func.min(images.c.row_id), images.c.path, images.c.version, images.c.plan)
+    first = (
+        select(func.min(images.c.row_id))
         .join(image_facts, image_facts.c.row_id == images.c.row_id)
         .where(images.c.dataset_id == dataset_id, ~images.c.is_excluded, may_have_several)
         .group_by(images.c.path)
+    )
+    query = (
+        select(images.c.row_id, images.c.path, images.c.version, images.c.plan)
+        .where(images.c.row_id.in_(first))
         .order_by(images.c.position)
     )
     rows = [

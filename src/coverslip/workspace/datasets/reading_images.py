@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import compress
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from coverslip.datasets import Dataset, Unreadable, open_dataset, scan_images
@@ -49,6 +49,7 @@ from coverslip.workspace.store.rows import (
     refuse_missing,
     source_paths,
 )
+from coverslip.workspace.store.sql import replace_rows
 from coverslip.workspace.store.tables import datasets, image_facts, images
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing import pictures
@@ -302,19 +303,21 @@ def _store_facts(connection: Connection, row_ids: Sequence[int], facts: Sequence
     if not row_ids:
         return
     fact_rows: list[Json] = []
-    image_rows: list[tuple[object, ...]] = []
+    image_rows: list[Json] = []
     for row_id, fact in zip(row_ids, facts, strict=True):
         if isinstance(fact, ImageFacts):
             stored, reason = asdict(fact), None
-            image_rows.append((None, fact.pixel_hash, fact.width_px, fact.height_px, row_id))
+            size = {"width_px": fact.width_px, "height_px": fact.height_px}
+            image_rows.append({"problem": None, "pixel_hash": fact.pixel_hash, **size, "number": row_id})
         else:
             stored, reason = None, fact.reason
-            image_rows.append(("unreadable", None, None, None, row_id))
+            unknown = dict.fromkeys(("pixel_hash", "width_px", "height_px"))
+            image_rows.append({"problem": "unreadable", **unknown, "number": row_id})
         fact_rows.append({"row_id": row_id, "facts": stored, "reason": reason})
-    connection.exec_driver_sql(
-        "UPDATE images SET problem = ?, pixel_hash = ?, width_px = ?, height_px = ? WHERE row_id = ?", image_rows
-    )
-    connection.execute(insert(image_facts).prefix_with("OR REPLACE"), fact_rows)
+    described = update(images).where(images.c.row_id == bindparam("number"))
+    names = ("problem", "pixel_hash", "width_px", "height_px")
+    connection.execute(described.values({name: bindparam(name) for name in names}), image_rows)
+    replace_rows(connection, image_facts, fact_rows)
 
 
 def _finish(workspace: Workspace, dataset_id: str) -> None:

@@ -1,6 +1,5 @@
 """The classes of datasets, their counts, and their state as the app shows it."""
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,8 +36,8 @@ from coverslip.workspace.store.rows import (
     dataset_row,
     missing_sources,
     table_choices,
-    values,
 )
+from coverslip.workspace.store.sql import among
 from coverslip.workspace.store.tables import datasets, image_facts, images
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.tiles import ChannelDisplay, display_of
@@ -275,7 +274,7 @@ def mark_equal_pixels(
     affected = list(connection.execute(hashes).scalars())
     if not affected:  # an image without an equal one is not marked
         return
-    is_affected = images.c.dataset_id == dataset_id, images.c.pixel_hash.in_(values(json.dumps(affected)))
+    is_affected = images.c.dataset_id == dataset_id, images.c.pixel_hash.in_(among(affected))
     connection.execute(update(images).where(*is_affected, images.c.problem.is_not(None)).values(problem=None))
     repeated = (
         select(images.c.pixel_hash)
@@ -290,14 +289,12 @@ def mark_equal_pixels(
     ).all()
     are_conflicts = conflicts_by_hash(dataset_row(connection, dataset_id), [tuple(image) for image in duplicates])
     for problem, is_conflict in (("conflicting", True), ("duplicate", False)):
-        hashes_json = json.dumps(
-            [pixel_hash for pixel_hash, conflicts in are_conflicts.items() if conflicts == is_conflict]
-        )
+        marked = [pixel_hash for pixel_hash, conflicts in are_conflicts.items() if conflicts == is_conflict]
         connection.execute(
             update(images)
             .where(
                 images.c.dataset_id == dataset_id,
-                images.c.pixel_hash.in_(values(hashes_json)),
+                images.c.pixel_hash.in_(among(marked)),
                 ~images.c.is_excluded,
             )
             .values(problem=problem)

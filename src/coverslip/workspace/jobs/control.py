@@ -37,6 +37,7 @@ from coverslip.workspace.jobs.state import ACTIVE, has_ended, state_of, status_o
 from coverslip.workspace.jobs.trainings import TRAINING
 from coverslip.workspace.recipes import keeping_split_of, recipe_grouping, recipe_of_dataset
 from coverslip.workspace.store import tables as db
+from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.workspace import Workspace
 
 
@@ -154,7 +155,7 @@ def _unqueue(workspace: Workspace, job: Job) -> bool:
     """Remove a waiting job from the queue; return whether it was waiting."""
     is_waiting = (db.jobs.c.id == job.id) & (db.jobs.c.state == "queued")
     update_query = update(db.jobs).where(is_waiting).values(state="started", queued=None, stop_requested=time.time())
-    with workspace.engine.begin() as connection:
+    with write_transaction(workspace.engine) as connection:
         return bool(connection.execute(update_query).rowcount)
 
 

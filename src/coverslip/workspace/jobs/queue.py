@@ -13,6 +13,7 @@ from coverslip.workspace.jobs.records import Job, find_job, started_jobs
 from coverslip.workspace.jobs.state import Launched, has_process, launch, terminate
 from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.store import tables as db
+from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.workspace import Workspace
 
 _SECONDS_BETWEEN_CHECKS = 1.0
@@ -81,13 +82,13 @@ class Queue:
         """Return whether a job is running. A job without a process is marked as ended."""
         if has_process(job):
             return True
-        with self._workspace.engine.begin() as connection:
+        with write_transaction(self._workspace.engine) as connection:
             is_still_started = (db.jobs.c.id == job.id) & (db.jobs.c.state == "started") & (db.jobs.c.queued.is_(None))
             connection.execute(update(db.jobs).where(is_still_started).values(state="ended"))
         return False
 
     def _begin(self, job: Job) -> None:
-        with self._workspace.engine.begin() as connection:
+        with write_transaction(self._workspace.engine) as connection:
             is_queued = (db.jobs.c.id == job.id) & (db.jobs.c.state == "queued")
             # Recorded first: if the server dies here, the job can be resumed, and is never started twice.
             result = connection.execute(
@@ -106,7 +107,7 @@ class Queue:
             readable=self._workspace.readable,
         )
         self._started.append(launched)
-        with self._workspace.engine.begin() as connection:
+        with write_transaction(self._workspace.engine) as connection:
             connection.execute(
                 update(db.jobs).where(db.jobs.c.id == job.id).values(pid=launched.pid, process_started=launched.started)
             )

@@ -17,6 +17,7 @@ from coverslip.errors import BadRecipe, BadRun, Conflict, NotFound
 from coverslip.runs import Run
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.authors import author_name
+from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import now
 from coverslip.workspace.store.workspace import Workspace
 
@@ -200,19 +201,19 @@ def unused_name(workspace: Workspace, kind: str, name: str) -> str:
 def add_job(workspace: Workspace, **values: object) -> None:
     """Add a job by the columns of its row. By default, it is queued."""
     defaults = {"state": "queued", "queued": time.time(), "created": now(), "made_by": author_name()}
-    with workspace.engine.begin() as connection:
+    with write_transaction(workspace.engine) as connection:
         connection.execute(insert(db.jobs).values(**{**defaults, **values}))
 
 
 def remove_trainings_of(workspace: Workspace, study_id: str) -> None:
     """Remove the trainings of a study from the table. They are listed again if the study is restored."""
-    with workspace.engine.begin() as connection:
+    with write_transaction(workspace.engine) as connection:
         connection.execute(delete(db.jobs).where(db.jobs.c.study_id == study_id))
 
 
 def change_job(workspace: Workspace, job_id: str, **values: object) -> None:
     """Set columns of a job's row."""
-    with workspace.engine.begin() as connection:
+    with write_transaction(workspace.engine) as connection:
         connection.execute(update(db.jobs).where(db.jobs.c.id == job_id).values(**values))
 
 
@@ -226,6 +227,6 @@ def change_if_unchanged(workspace: Workspace, job: Job, **values: object) -> Non
     is_same = (columns.id == job.id) & ((columns.state == "removed") == (job.state == "removed"))
     for name in ("queued", "launched"):
         is_same &= columns[name].is_not_distinct_from(getattr(job, name))
-    with workspace.engine.begin() as connection:
+    with write_transaction(workspace.engine) as connection:
         if not connection.execute(update(db.jobs).where(is_same).values(**values)).rowcount:
             raise Conflict("job-changed")

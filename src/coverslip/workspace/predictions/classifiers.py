@@ -27,6 +27,7 @@ from coverslip.runs.classifier import stamp_of
 from coverslip.runs.documents import Document
 from coverslip.workspace.jobs.records import Job, all_jobs, find_job
 from coverslip.workspace.jobs.runs import Headline, headline_of
+from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import Page, Paging, now
 from coverslip.workspace.store.tables import classifiers
 from coverslip.workspace.store.workspace import Workspace
@@ -59,7 +60,7 @@ def import_file(workspace: Workspace, file: Path, name: str | None) -> ImportedC
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.move(file, target)
     row = {"id": classifier_id, "name": imported.name, "file": str(target), "created": imported.created}
-    with workspace.engine.begin() as connection:
+    with write_transaction(workspace.engine) as connection:
         connection.execute(insert(classifiers).values(**row))
     return imported
 
@@ -124,7 +125,7 @@ def restore(workspace: Workspace, classifier_id: str) -> ImportedClassifier:
 
 
 def _set_removed(workspace: Workspace, classifier_id: str, removed: str | None) -> None:
-    with workspace.engine.begin() as connection:
+    with write_transaction(workspace.engine) as connection:
         connection.execute(update(classifiers).where(classifiers.c.id == classifier_id).values(removed=removed))
 
 

@@ -22,9 +22,10 @@ from coverslip.runs import Prediction
 from coverslip.runs.images import ImageSource
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.store.rows import Page
+from coverslip.workspace.store.sql import among, among_integers, as_sqlite, read_integers_of_file
 from coverslip.workspace.store.tables import corrections
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing.filters import Filters, Gallery, Only, among, as_sqlite, matching_query, read_integers
+from coverslip.workspace.viewing.filters import Filters, Gallery, Only, matching_query
 from coverslip.workspace.viewing.images import PictureSource
 from coverslip.workspace.viewing.pictures import View, large_picture
 
@@ -193,7 +194,7 @@ def row_ids_in(
     """Return the numbers of the matching rows, in order, as unsigned integers of 32 bit; raises as `page_in`."""
     query = matching_query(_gallery(classes, corrected), filters).limit(limit)
     with reading(file) as connection:
-        return read_integers(connection, query)[0].astype("<u4")
+        return read_integers_of_file(connection, query)[0].astype("<u4")
 
 
 def sources_in(file: Path, row_ids: Sequence[int]) -> list[PictureSource]:
@@ -209,7 +210,7 @@ def sources_in(file: Path, row_ids: Sequence[int]) -> list[PictureSource]:
 
 
 def _cells_of(file: Path, row_ids: Sequence[int]) -> dict[int, sqlite3.Row]:
-    query = select(_ROWS).where(_ROWS.c.row_id.in_(among(row_ids)))
+    query = select(_ROWS).where(_ROWS.c.row_id.in_(among_integers(row_ids)))
     with reading(file) as connection:
         return {cells["row_id"]: cells for cells in connection.execute(*as_sqlite(query))}
 
@@ -280,7 +281,7 @@ def source_of(cells: sqlite3.Row) -> ImageSource:
 
 
 def _gallery(classes: Sequence[str], corrected: Collection[int]) -> Gallery:
-    is_corrected = _ROWS.c.row_id.in_(among(corrected))
+    is_corrected = _ROWS.c.row_id.in_(among_integers(corrected))
     return Gallery(
         row_id=_ROWS.c.row_id,
         position=_ROWS.c.row_id,

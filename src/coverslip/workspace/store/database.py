@@ -1,4 +1,4 @@
-"""Open, create and write the database of the workspace.
+"""Open, create and write the database of the workspace: a file of SQLite, or a schema of PostgreSQL (`postgres`).
 
 Change `VERSION` with the tables: a workspace of another version is refused.
 """
@@ -16,6 +16,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from coverslip.errors import Busy, CoverslipError, DiskFull
 from coverslip.messages import ChooseOther, text
+from coverslip.workspace.store.postgres import lock_for_writing
 from coverslip.workspace.store.tables import metadata
 
 VERSION = 5  # of the tables
@@ -154,14 +155,23 @@ def waiting_briefly() -> Iterator[None]:
 @contextmanager
 def read_transaction(engine: Engine) -> Iterator[Connection]:
     """Open a connection whose queries all read the same state of the database, even during writes."""
+    is_sqlite = engine.dialect.name == "sqlite"
     with engine.connect() as connection:
-        connection.exec_driver_sql("BEGIN")
+        connection.exec_driver_sql(
+            "BEGIN" if is_sqlite else "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        )
         yield connection
 
 
 @contextmanager
 def write_transaction(engine: Engine) -> Iterator[Connection]:
-    """Open a transaction that may write from its start: what it reads cannot change before it writes."""
+    """Open a transaction that may write from its start: what it reads cannot change before it writes.
+
+    Everything that writes uses it: with PostgreSQL, it waits only for other transactions that it opened.
+    """
     with engine.begin() as connection:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            lock_for_writing(connection, _wait_seconds.get())
         yield connection

@@ -1,7 +1,6 @@
 """Rows of the database, and their conversion to datasets, records, plans and facts."""
 
 import datetime
-import json
 import os
 import secrets
 from collections import Counter, defaultdict
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import ColumnElement, Connection, Row, Select, String, case, func, literal_column, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, case, select
 
 from coverslip.datasets import (
     ClassPlan,
@@ -30,6 +29,7 @@ from coverslip.images import ImageFacts, ReadPlan
 from coverslip.messages import note_of, text
 from coverslip.runs import Run, SplitRow
 from coverslip.runs.images import image_files
+from coverslip.workspace.store.sql import among, among_integers, unindexed
 from coverslip.workspace.store.tables import (
     classifiers,
     confirmed_labels,
@@ -167,17 +167,10 @@ def confirmed_ids(connection: Connection, dataset_id: str) -> frozenset[str]:
     return frozenset(connection.execute(confirmed_images(dataset_id)).scalars())
 
 
-def values(json_list: str) -> Select[Any]:
-    """Return a query for the values of a JSON list of any length."""
-    return select(func.json_each(json_list).table_valued("value").c.value)
-
-
 def are_rows(dataset_id: str, row_ids: Iterable[int]) -> ColumnElement[bool]:
     """Return the condition for images of a dataset with these row_ids, any number of them."""
-    # The plus prevents SQLite from reading all images of the dataset.
-    return (literal_column("+images.dataset_id", String) == dataset_id) & images.c.row_id.in_(
-        values(json.dumps(list(row_ids)))
-    )
+    # With the index of datasets, SQLite would read all images of the dataset.
+    return (unindexed(images.c.dataset_id) == dataset_id) & images.c.row_id.in_(among_integers(row_ids))
 
 
 def ranges(n: int, size: int) -> Iterator[tuple[int, int]]:
@@ -375,7 +368,7 @@ def load_records(
     if end is not None:
         query = query.where(images.c.position < end)
     if image_ids is not None:
-        query = query.where(images.c.image_id.in_(values(json.dumps(list(image_ids)))))
+        query = query.where(images.c.image_id.in_(among(image_ids)))
     if not with_excluded:
         query = query.where(~images.c.is_excluded)
     records = []

@@ -19,6 +19,8 @@ from coverslip.workspace.workers import Works
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from coverslip.workspace.store.postgres import Schema
+
 
 @dataclass(frozen=True, slots=True)
 class _Work:
@@ -101,16 +103,23 @@ class Workspace:
 
     folder: Path  # absolute
     roots: tuple[Path, ...]  # absolute; images may be opened below these
+    schema: "Schema | None" = None  # of PostgreSQL, which has its tables; None: they are in a file of SQLite
     background: Background = field(default_factory=Background, compare=False, repr=False)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Workspace":  # Any: JSON values
         """Return the workspace that `as_json` describes."""
-        return cls(Path(data["folder"]), tuple(map(Path, data["roots"])))
+        schema = None
+        if data["schema"] is not None:
+            from coverslip.workspace.store.postgres import Schema
+
+            schema = Schema(**data["schema"])
+        return cls(Path(data["folder"]), tuple(map(Path, data["roots"])), schema)
 
     def as_json(self) -> dict[str, Any]:  # Any: JSON values
-        """Return the folder and roots as JSON, for other processes."""
-        return {"folder": str(self.folder), "roots": [str(root) for root in self.roots]}
+        """Return the workspace as JSON, for pipes to other processes: it contains the password of its database."""
+        schema = None if self.schema is None else {"address": self.schema.address, "name": self.schema.name}
+        return {"folder": str(self.folder), "roots": [str(root) for root in self.roots], "schema": schema}
 
     @property
     def runs(self) -> Path:
@@ -157,9 +166,13 @@ class Workspace:
     @cached_property
     def engine(self) -> "Engine":
         """The database, opened on first use."""
-        from coverslip.workspace.store.database import open_database
+        from coverslip.workspace.store.database import VERSION, open_database
+        from coverslip.workspace.store.postgres import open_schema
+        from coverslip.workspace.store.tables import metadata
 
         described = (self.runs, self.studies, self.predictions, self.uploads, self.snapshots, self.objects)
+        if self.schema is not None:
+            return open_schema(self.schema, described, tables=metadata, version=VERSION)
         return open_database(self.folder / "workspace.sqlite", described)
 
     @cached_property

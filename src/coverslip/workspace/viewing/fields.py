@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
-from sqlalchemy import ColumnElement, Connection, String, and_, cast, func, select, type_coerce
+from sqlalchemy import ColumnElement, Connection, Select, String, and_, cast, func, select
 
 from coverslip.datasets import is_table
 from coverslip.errors import CoverslipError, NotFound
@@ -31,9 +31,7 @@ from coverslip.workspace.viewing.pyramids import MEMORY
 Array = np.ndarray[Any, np.dtype[Any]]  # Any: shape and dtype are said in each docstring
 Box = tuple[int, int, int, int]  # x, y, width, height in pixels
 UNLABELED = -1
-# SQLite takes them from the row with the minimum, if a query has one.
 _FIRST_OBJECT = (images.c.row_id, images.c.image_id, images.c.shown_path, images.c.version)
-_N_OBJECTS = func.count().label("n_objects")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +113,19 @@ def list_fields(workspace: Workspace, dataset_id: str, paging: Paging) -> Page[F
     Raises:
         NotFound: there is no such dataset.
     """
-    first = func.min(images.c.position)
     of_dataset = (images.c.dataset_id == dataset_id) & _is_object()
-    grouped = select(*_FIRST_OBJECT, _N_OBJECTS, first).where(of_dataset)
     with workspace.engine.connect() as connection:
         dataset_row(connection, dataset_id)
-        rows = connection.execute(grouped.group_by(images.c.path, *_plane_columns()).order_by(first)).all()
+        rows = connection.execute(_first_objects(dataset_id, of_dataset)).all()
     return paging.page_of([_field(row) for row in rows])
+
+
+def _first_objects(dataset_id: str, condition: ColumnElement[bool]) -> Select[Any]:  # Any: columns of the table
+    """Return a query for the first object of each field, and the number of objects that meet a condition."""
+    first, n_objects = func.min(images.c.position).label("first"), func.count().label("n_objects")
+    grouped = select(first, n_objects).where(condition).group_by(images.c.path, *_plane_columns()).subquery()
+    is_first = (images.c.dataset_id == dataset_id) & (images.c.position == grouped.c.first)
+    return select(*_FIRST_OBJECT, grouped.c.n_objects).join(grouped, is_first).order_by(images.c.position)
 
 
 def field_of(workspace: Workspace, dataset_id: str, row_id: int) -> FieldOfView:
@@ -133,8 +137,7 @@ def field_of(workspace: Workspace, dataset_id: str, row_id: int) -> FieldOfView:
     with read_transaction(workspace.engine) as connection:
         dataset_row(connection, dataset_id)
         condition = _in_field(connection, dataset_id, row_id)
-        query = select(*_FIRST_OBJECT, _N_OBJECTS, func.min(images.c.position)).where(condition)
-        row = connection.execute(query).one()
+        row = connection.execute(_first_objects(dataset_id, condition)).one()
     return _field(row)
 
 
@@ -166,19 +169,20 @@ def field_outlines(workspace: Workspace, dataset_id: str, row_id: int) -> FieldO
     with read_transaction(workspace.engine) as connection:
         dataset = dataset_row(connection, dataset_id)
         path, plan = _object_row(connection, dataset_id, row_id)
-        line = cast(images.c.row_id, String) + " " + type_coerce(images.c.plan, String)
+        line = cast(images.c.row_id, String) + " " + cast(images.c.plan, String)
         is_of_file = (images.c.dataset_id == dataset_id) & (images.c.path == path) & images.c.plan.is_not(None)
         lines = select(line.label("line")).where(is_of_file).order_by(images.c.position).subquery()
-        rows = connection.execute(select(func.group_concat(lines.c.line, "\n"))).scalar_one()
+        rows = connection.execute(select(func.aggregate_strings(lines.c.line, "\n"))).scalar_one()
     return FieldOutlines(rows, tables_of(workspace, source_paths(dataset)), path, plan)
 
 
 def _plane_columns() -> tuple[ColumnElement[Any], ...]:
-    return tuple(func.coalesce(func.json_extract(images.c.plan, f"$.{name}"), 0) for name in ("series", "t", "z"))
+    texts = (cast(images.c.plan[name].as_string(), String) for name in ("series", "t", "z"))
+    return tuple(func.coalesce(text, "0") for text in texts)
 
 
 def _is_object() -> ColumnElement[bool]:
-    is_object: ColumnElement[bool] = func.json_extract(images.c.plan, "$.region").is_not(None)
+    is_object: ColumnElement[bool] = images.c.plan["region"].as_string().is_not(None)
     return is_object
 
 
@@ -187,7 +191,7 @@ def _in_field(connection: Connection, dataset_id: str, row_id: int) -> ColumnEle
     path, plan = _object_row(connection, dataset_id, row_id)
     condition = (images.c.dataset_id == dataset_id) & (images.c.path == path) & _is_object()
     planes = zip(_plane_columns(), (plan.series, plan.t, plan.z), strict=True)
-    return and_(condition, *(column == value for column, value in planes))
+    return and_(condition, *(column == str(value) for column, value in planes))
 
 
 def _object_row(connection: Connection, dataset_id: str, row_id: int) -> tuple[Path, ReadPlan]:

@@ -4,18 +4,16 @@
 `matching_query` returns the SELECT.
 """
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Self
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from sqlalchemy import ColumnElement, Select, func, select, true, tuple_
-from sqlalchemy.dialects import sqlite
 
 from coverslip.datasets import Part
 from coverslip.errors import CoverslipError
+from coverslip.workspace.store.sql import contains, items_of
 
 RowId = Annotated[int, Field(ge=1, lt=2**32)]
 Text = Annotated[str, StringConstraints(max_length=4_000, pattern=r"^[^\x00]*$")]
@@ -159,34 +157,10 @@ def matching_query(gallery: Gallery, filters: Filters, after: int | None = None)
     return query.where(gallery.condition, *_conditions(gallery, filters)).order_by(*order)
 
 
-def among(values: Iterable[object]) -> Select[Any]:
-    """Return a subquery for `column.in_` with values that are too many for parameters."""
-    return select(func.json_each(json.dumps(list(values))).table_valued("value").c.value)
-
-
-def as_sqlite(query: Select[Any]) -> tuple[str, tuple[Any, ...]]:  # Any: values of SQLite
-    """Return a SELECT for SQLite's own interface, which reads 100,000 rows in a tenth of the time."""
-    compiled = query.compile(dialect=sqlite.dialect(paramstyle="qmark"), compile_kwargs={"render_postcompile": True})
-    return str(compiled), tuple(compiled.params[name] for name in compiled.positiontup or ())
-
-
-def read_integers(connection: Any, query: Select[Any]) -> list[Any]:  # Any: SQLite's connection; NumPy arrays
-    """Return the columns of a SELECT of integers.
-
-    SQLite joins them to texts, which takes a third of the time of reading rows, and other threads run meanwhile.
-    """
-    sql, parameters = as_sqlite(query)
-    names = query.selected_columns.keys()
-    joined = ", ".join(f'group_concat("{name}")' for name in names)
-    texts = connection.execute(f"SELECT {joined} FROM ({sql})", parameters).fetchone()  # noqa: S608 (names of columns)
-    return [np.fromstring(text, np.int64, sep=",") if text else np.zeros(0, np.int64) for text in texts]
-
-
 def _conditions(gallery: Gallery, filters: Filters) -> list[ColumnElement[bool]]:
     conditions = [_is_named(gallery, name, value) for name in _NAMED if (value := getattr(filters, name)) is not None]
     if filters.search:
-        # SQLite's LIKE ignores the case of ASCII letters; `icontains` takes three times as long for the same result.
-        conditions.append(gallery.path.contains(filters.search, autoescape=True))
+        conditions.append(contains(gallery.path, filters.search))
     if filters.only is not None:
         if filters.only not in gallery.only:
             raise _unsupported("only", filters.only)
@@ -206,7 +180,7 @@ def _is_named(gallery: Gallery, name: str, value: str) -> ColumnElement[bool]:
 
 def _with_rank(query: Select[Any], gallery: Gallery, column: str) -> tuple[Select[Any], ColumnElement[int]]:
     """Return the query with the rank of each image in the order of names; None without a name."""
-    ordered_names = func.json_each(json.dumps(list(gallery.names[column]))).table_valued("key", "value")
+    ordered_names = items_of(gallery.names[column])
     # Materialized, so that SQLite creates an index: there may be as many groups as images.
     ranked = select(ordered_names.c.key, ordered_names.c.value).cte("ranked").prefix_with("MATERIALIZED")
     is_named = ranked.c.value == gallery.named[column]

@@ -34,6 +34,7 @@ from coverslip.workspace.store.rows import (
     reason_text,
     rows_in_dataset,
 )
+from coverslip.workspace.store.sql import among, read_integers
 from coverslip.workspace.store.tables import image_facts, images, inspections, suggested_images
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.filters import (
@@ -41,9 +42,7 @@ from coverslip.workspace.viewing.filters import (
     Gallery,
     ImageSelection,
     Only,
-    among,
     matching_query,
-    read_integers,
 )
 
 ImageProblem = Literal["unreadable", "duplicate", "conflicting"]
@@ -174,18 +173,18 @@ def selected_rows(connection: Connection, row: AnyRow, selection: ImageSelection
         query = matching_query(_gallery(connection, row, selection.filters), selection.filters).order_by(None)
         excepted = set(selection.except_rows)
         return [row_id for row_id in _rows_of(connection, query).tolist() if row_id not in excepted]
-    requested = set(selection.rows or selection.images or ())
-    of_images = (images.c.dataset_id == row.id) & images.c.image_id.in_(among(requested))
+    n_requested = len(set(selection.rows or ()) | set(selection.images or ()))
+    of_images = (images.c.dataset_id == row.id) & images.c.image_id.in_(among(selection.images or ()))
     is_requested = of_images if selection.rows is None else are_rows(row.id, selection.rows)
     query = select(images.c.row_id).where(is_requested)
     row_ids: list[int] = _rows_of(connection, query).tolist()
-    if len(row_ids) != len(requested):
-        raise ImagesChanged("images-changed", n_missing=len(requested) - len(row_ids))
+    if len(row_ids) != n_requested:
+        raise ImagesChanged("images-changed", n_missing=n_requested - len(row_ids))
     return row_ids
 
 
 def _rows_of(connection: Connection, query: Select[Any]) -> Any:  # Any: a NumPy array
-    return read_integers(connection.connection.cursor(), query)[0].astype("<u4")
+    return read_integers(connection, query)[0].astype("<u4")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from sqlalchemy import ColumnElement, Connection, exists, insert, select
+from sqlalchemy import ColumnElement, Connection, exists, select
 
 from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.errors import CoverslipError, Stopped
@@ -28,9 +28,9 @@ from coverslip.images.preprocessing import resized
 from coverslip.machine import n_cores
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import dataset_row
+from coverslip.workspace.store.sql import read_integers, replace_rows
 from coverslip.workspace.store.tables import datasets, image_colors, images
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing.filters import read_integers
 from coverslip.workspace.viewing.images import PictureSource, picture_sources
 
 SIDES = (128, 256, 512)  # px of the longer side
@@ -358,7 +358,7 @@ def colors(workspace: Workspace, dataset_id: str) -> bytes:
     )
     with workspace.engine.connect() as connection:
         dataset_row(connection, dataset_id)
-        row_ids, of_rows = read_integers(connection.connection.cursor(), query)
+        row_ids, of_rows = read_integers(connection, query)
     pairs = np.empty(len(row_ids), [("row_id", "<u4"), ("color", ">u4")])
     order = row_ids.argsort()
     pairs["row_id"], pairs["color"] = row_ids[order], of_rows[order]
@@ -369,7 +369,7 @@ def store_colors(connection: Connection, by_row: Mapping[int, int]) -> None:
     """Store colors by row_id."""
     if by_row:
         rows = [{"row_id": row_id, "color": color} for row_id, color in by_row.items()]
-        connection.execute(insert(image_colors).prefix_with("OR REPLACE"), rows)
+        replace_rows(connection, image_colors, rows)
 
 
 def datasets_without_colors(workspace: Workspace) -> list[str]:

@@ -1,0 +1,151 @@
+"""Back up a whole server, also while it runs, and restore it elsewhere, with either kind of database.
+
+A backup is a folder: `server.json`, the accounts in `accounts.sqlite`, and `projects/ID.zip`, each a backup of the
+workspace of a project. It appears completely or not at all.
+"""
+
+import os
+import secrets
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import Field
+from sqlalchemy import select
+
+from coverslip._version import __version__
+from coverslip.accounts.server import AccountServer, open_account_server
+from coverslip.accounts.tables import VERSION, metadata, projects
+from coverslip.errors import BadRun, CoverslipError
+from coverslip.events import Emit, ignore
+from coverslip.files import write_error
+from coverslip.messages import ChooseOther
+from coverslip.runs.documents import Document
+from coverslip.workspace.backups.archive import Manifest
+from coverslip.workspace.backups.restoring import Restored, restore_backup
+from coverslip.workspace.backups.writing import write_backup
+from coverslip.workspace.store.copying import count_rows, read_tables, write_tables
+from coverslip.workspace.store.database import open_database
+from coverslip.workspace.store.postgres import drop_schema, new_schema
+from coverslip.workspace.store.workspace import Workspace
+
+_MANIFEST, _ACCOUNTS, _PROJECTS = "server.json", "accounts.sqlite", "projects"
+
+
+class ServerManifest(Document):
+    """`server.json`: what a backup of a server contains."""
+
+    coverslip: str = Field(description="Version that wrote the backup.")
+    created: str = Field(description="ISO 8601, UTC.")
+    accounts: dict[str, int] = Field(description="Rows of each table of the accounts.")
+    projects: dict[str, Manifest] = Field(description="The content of the backup of each project, by ID.")
+
+
+def write_server_backup(server: AccountServer, folder: Path, emit: Emit = ignore) -> ServerManifest:
+    """Write a backup of the accounts and of all projects, including removed ones, to a new folder.
+
+    Accounts and each project are copied in one state. A project without a folder was never opened and has no content.
+
+    Args:
+        server: the server, which may be running.
+        folder: the new folder, outside the folder of the server.
+        emit: receives progress events.
+
+    Raises:
+        CoverslipError: there is no such server, the folder exists or is inside that of the server, a file cannot be
+            read, or the disk is full.
+        Conflict: runs or classifiers of a project were removed or restored meanwhile.
+    """
+    if os.path.lexists(folder):
+        raise CoverslipError("backup-exists", file=folder, remedies=(ChooseOther("output"),))
+    if folder.absolute().resolve().is_relative_to(server.folder):
+        raise CoverslipError("backup-inside-workspace", file=folder, remedies=(ChooseOther("output"),))
+    if server.database is None and not (server.folder / _ACCOUNTS).is_file():
+        raise CoverslipError("backup-without-server", file=server.folder)
+    part = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
+    try:
+        (part / _PROJECTS).mkdir(parents=True)
+        part.chmod(0o700)  # images of patients are private
+        n_rows = write_tables(server.engine, part / _ACCOUNTS, tables=metadata, version=VERSION)
+        written = {}
+        for project_id in _project_ids(part / _ACCOUNTS):
+            if (server.projects / project_id).is_dir():
+                workspace = Workspace(server.projects / project_id, (), server.schema_of(project_id))
+                written[project_id] = write_backup(workspace, part / _PROJECTS / f"{project_id}.zip", emit)
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        manifest = ServerManifest(coverslip=__version__, created=created, accounts=n_rows, projects=written)
+        manifest.write(part / _MANIFEST)
+        part.rename(folder)
+    except OSError as error:
+        raise write_error(folder, error) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return manifest
+
+
+def restore_server_backup(
+    backup: Path, folder: Path, database: str | None = None, emit: Emit = ignore
+) -> tuple[ServerManifest, dict[str, Restored]]:
+    """Restore a server from a backup into a new or empty folder, completely or not at all.
+
+    Args:
+        backup: a folder of `write_server_backup`.
+        folder: the folder of the server.
+        database: the address of a PostgreSQL database without tables of a server; None: files of SQLite. Either may
+            differ from the earlier server.
+        emit: receives progress events.
+
+    Returns:
+        The content of the backup, and the restored workspaces by ID of the project.
+
+    Raises:
+        CoverslipError: the backup is not complete or is of another version, the folder has content, the disk is full,
+            or the database cannot be used.
+        Conflict: the database has tables of a server.
+    """
+    try:
+        manifest = ServerManifest.read(backup / _MANIFEST)
+    except BadRun as error:
+        raise CoverslipError("backup-of-server-not-accepted", file=backup) from error
+    if not (backup / _ACCOUNTS).is_file() or set(_project_ids(backup / _ACCOUNTS)) < manifest.projects.keys():
+        raise CoverslipError("backup-of-server-not-accepted", file=backup)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise CoverslipError("restore-folder-not-empty", file=folder, remedies=(ChooseOther("workspace"),))
+    is_new = not folder.exists()
+    server = open_account_server(folder, (), database)
+    restored: dict[str, Restored] = {}
+    has_accounts = False
+    try:
+        for project_id in manifest.projects:
+            file, schema = backup / _PROJECTS / f"{project_id}.zip", server.schema_of(project_id)
+            restored[project_id] = restore_backup(file, server.projects / project_id, emit, schema=schema)
+        if server.schema is None:
+            shutil.copy(backup / _ACCOUNTS, server.folder / _ACCOUNTS)
+        else:
+            with new_schema(server.schema, tables=metadata, version=VERSION) as engine:
+                read_tables(backup / _ACCOUNTS, engine, tables=metadata, version=VERSION)
+            has_accounts = True
+        with server.engine.connect() as connection:
+            if count_rows(connection, metadata) != manifest.accounts:
+                raise CoverslipError("backup-of-server-not-accepted", file=backup)
+    except BaseException:
+        for schema in filter(None, map(server.schema_of, restored)):
+            drop_schema(schema)
+        if has_accounts and server.schema is not None:
+            drop_schema(server.schema)
+        for path in folder.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if is_new:
+            folder.rmdir()
+        raise
+    server.engine.dispose()
+    return manifest, restored
+
+
+def _project_ids(accounts: Path) -> list[str]:
+    engine = open_database(accounts, tables=metadata, version=VERSION)
+    try:
+        with engine.connect() as connection:
+            return list(connection.execute(select(projects.c.id).order_by(projects.c.id)).scalars())
+    finally:
+        engine.dispose()

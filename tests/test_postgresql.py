@@ -1,0 +1,315 @@
+"""The tables of a server with accounts: in files of SQLite and, by the same calls, in PostgreSQL."""
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import postgresql as programs
+import pytest
+from fastapi.testclient import TestClient
+from postgresql import PostgreSQL
+from small_workspace import API, until, write_cells
+from sqlalchemy import select
+from test_accounts import Served, serving
+
+from coverslip.accounts import projects, server, users
+from coverslip.accounts.backups import ServerManifest, restore_server_backup, write_server_backup
+from coverslip.app.accounts import open_accounts_server
+from coverslip.cli import main
+from coverslip.errors import Busy, Conflict, CoverslipError, ExtraNotInstalled
+from coverslip.workspace.correcting.history import exclude
+from coverslip.workspace.datasets import sources
+from coverslip.workspace.datasets.labels import set_labels
+from coverslip.workspace.datasets.state import dataset_state
+from coverslip.workspace.store import database
+from coverslip.workspace.store.copying import count_rows
+from coverslip.workspace.store.database import read_transaction, waiting_briefly, write_transaction
+from coverslip.workspace.store.postgres import Schema
+from coverslip.workspace.store.rows import AnyRow
+from coverslip.workspace.store.sql import replace_rows
+from coverslip.workspace.store.tables import datasets, images, metadata, removed_image_labels
+from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.viewing.filters import Filters, ImageSelection
+from coverslip.workspace.viewing.images import list_images, matching_rows
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("postgresql")]
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[PostgreSQL]:
+    with programs.running_postgresql() as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def address(request: pytest.FixtureRequest) -> str | None:
+    """The address of a new database; None: files of SQLite."""
+    if request.param == "sqlite":
+        return None
+    running: PostgreSQL = request.getfixturevalue("postgresql")
+    return running.address(running.new_database())
+
+
+@pytest.fixture
+def served(tmp_path: Path, address: str | None) -> Iterator[Served]:
+    with serving(tmp_path, database=address) as served:
+        yield served
+
+
+def opened(admin: TestClient, served: Served, n: int = 24) -> tuple[str, str, Workspace]:
+    """A project with a dataset that was read: the address, the ID and the workspace."""
+    project = served.project(admin, "cells")
+    folder = write_cells(served.server.roots[0] / "cells", n)
+    answer = admin.post(f"{project}{API}/datasets", json={"sources": [{"path": str(folder)}]})
+    assert answer.status_code == 201, answer.text
+    (record,) = projects.list_projects(served.server)
+    workspace = projects.workspace_of(served.server, record)
+    until(lambda: dataset_state(workspace, answer.json()["id"]).state == "ready")
+    return project, answer.json()["id"], workspace
+
+
+def test_labels_are_changed_searched_and_undone(served: Served) -> None:
+    admin = served.client("maria")
+    project, dataset_id, workspace = opened(admin, served)
+    of_dataset = f"{project}{API}/datasets/{dataset_id}"
+    rows = matching_rows(workspace, dataset_id, Filters()).tolist()
+    assert len(rows) == 24
+    assert rows == sorted(rows)
+    answer = admin.post(f"{of_dataset}/labels", json={"rows": rows[:5], "label": "large"})
+    assert answer.status_code == 200, answer.text
+    state = dataset_state(workspace, dataset_id)
+    assert state.n_label_changes == sum(
+        image.label_before != "large" for image in images_at(workspace, dataset_id, rows[:5])
+    )
+    by_label = list_images(workspace, dataset_id, Filters(sort="label", search="SLIDE"), limit=100).items
+    assert [image.label for image in by_label] == sorted(image.label for image in by_label if image.label is not None)
+    assert admin.get(f"{of_dataset}/label-changes").json()["total"] == 1
+    undone = admin.post(f"{of_dataset}/labels/undo", json={"change": answer.json()["change"]})
+    assert undone.status_code == 200, undone.text
+    assert dataset_state(workspace, dataset_id).n_label_changes == 0
+    changed, n = exclude(workspace, dataset_id, ImageSelection(rows=rows[:3]), is_excluded=True)
+    assert (changed is None, n) == (False, 3)
+    assert matching_rows(workspace, dataset_id, Filters(only="excluded")).tolist() == rows[:3]
+
+
+def images_at(workspace: Workspace, dataset_id: str, rows: list[int]) -> list[AnyRow]:
+    query = select(images).where(images.c.dataset_id == dataset_id, images.c.row_id.in_(rows))
+    with workspace.engine.connect() as connection:
+        return list(connection.execute(query).all())
+
+
+def test_changes_at_the_same_time_follow_one_another(served: Served) -> None:
+    _, dataset_id, workspace = opened(served.client("maria"), served)
+    rows = matching_rows(workspace, dataset_id, Filters()).tolist()
+    before = dataset_state(workspace, dataset_id).revision
+    failures: list[BaseException] = []
+
+    def label(of_thread: list[int]) -> None:
+        try:
+            for row_id in of_thread:
+                set_labels(workspace, dataset_id, ImageSelection(rows=[row_id]), "large")
+                set_labels(workspace, dataset_id, ImageSelection(rows=[row_id]), "medium")
+        except BaseException as error:  # noqa: BLE001 - shown by the assertion
+            failures.append(error)
+
+    threads = [threading.Thread(target=label, args=[rows[k::6]]) for k in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    state = dataset_state(workspace, dataset_id)
+    assert {each.name: each.n for each in state.classes if each.n} == {"medium": 24}
+    assert state.revision > before
+    with workspace.engine.connect() as connection:
+        assert set(connection.execute(select(images.c.label)).scalars()) == {"medium"}
+
+
+def test_a_reader_sees_one_state_and_a_writer_waits_for_another(served: Served) -> None:
+    _, dataset_id, workspace = opened(served.client("maria"), served)
+    name = select(datasets.c.name).where(datasets.c.id == dataset_id)
+    with read_transaction(workspace.engine) as reader:
+        earlier = reader.execute(name).scalar_one()
+        with write_transaction(workspace.engine) as writer:
+            writer.execute(datasets.update().values(name="renamed"))
+        assert reader.execute(name).scalar_one() == earlier
+    with write_transaction(workspace.engine) as writer:
+        assert writer.execute(name).scalar_one() == "renamed"
+        token = database._wait_seconds.set(1)
+        try:
+            with pytest.raises(Busy), write_transaction(workspace.engine):
+                pass
+        finally:
+            database._wait_seconds.reset(token)
+
+
+def test_paths_and_texts_of_all_kinds_are_stored(served: Served) -> None:
+    _, dataset_id, workspace = opened(served.client("maria"), served)
+    paths = ["/c/ü.png", os.fsdecode(b"/c/\xff.png"), "/c/it's %41 $1.png"]
+    rows = [{"dataset_id": dataset_id, "path": path, "plan": "", "label": "Zelle"} for path in paths]
+    with write_transaction(workspace.engine) as connection:
+        replace_rows(connection, removed_image_labels, [*rows, {**rows[0], "label": "zelle"}])
+        replace_rows(connection, removed_image_labels, [{**rows[1], "label": None}])
+    query = select(removed_image_labels).order_by(removed_image_labels.c.label)
+    with workspace.engine.connect() as connection:
+        stored = {row.path: row.label for row in connection.execute(query)}
+    assert stored == {paths[0]: "zelle", paths[1]: None, paths[2]: "Zelle"}
+
+
+def test_a_dataset_that_is_read_again_keeps_its_rows_and_new_images_get_new_ones(served: Served) -> None:
+    _, dataset_id, workspace = opened(served.client("maria"), served)
+    folder = served.server.roots[0] / "cells"
+    before = matching_rows(workspace, dataset_id, Filters()).tolist()
+    set_labels(workspace, dataset_id, ImageSelection(rows=before[:2]), "large")
+    removed, *_ = sorted(folder.rglob("*.png"))
+    copy = removed.with_name("added.png")
+    removed.rename(copy)
+    sources.refresh_dataset(workspace, dataset_id)
+    workspace.background.wait_all()
+    after = matching_rows(workspace, dataset_id, Filters()).tolist()
+    assert len(after) == len(before)
+    assert len(set(after) - set(before)) == 1
+    assert max(after) > max(before)
+
+
+def refusal(action: Callable[[], object]) -> tuple[type, str]:
+    with pytest.raises(CoverslipError) as refused:
+        action()
+    return type(refused.value), refused.value.code
+
+
+def test_a_database_that_cannot_be_used_is_reported(postgresql: PostgreSQL, tmp_path: Path) -> None:
+    name = postgresql.new_database()
+
+    def opening(address: str, folder: Path = tmp_path / "server") -> Callable[[], object]:
+        return lambda: users.list_users(server.open_account_server(folder, (), address))
+
+    assert refusal(opening(postgresql.address(name, port=9))) == (CoverslipError, "database-unreachable")
+    assert refusal(opening(postgresql.address(name, "coverslip:wrong"))) == (CoverslipError, "database-refuses")
+    assert refusal(opening(postgresql.address("missing"))) == (CoverslipError, "database-refuses")
+    postgresql.sql("postgres", "CREATE DATABASE of_others")
+    assert refusal(opening(postgresql.address("of_others"))) == (CoverslipError, "database-refuses")
+    for not_valid in ("mysql://a@b/c", "postgresql://h", "no address", postgresql.address(name) + "?other=1"):
+        assert refusal(opening(not_valid)) == (CoverslipError, "database-address-not-valid")
+    assert opening(postgresql.socket_address(name))() == []
+    postgresql.sql(name, "ALTER TABLE coverslip.users DROP COLUMN created")
+    assert refusal(opening(postgresql.address(name))) == (CoverslipError, "database-damaged")
+    postgresql.sql(name, "COMMENT ON SCHEMA coverslip IS 'of others'")
+    assert refusal(opening(postgresql.address(name))) == (CoverslipError, "database-version")
+    (tmp_path / "used" / "projects" / "p").mkdir(parents=True)
+    empty = postgresql.address(postgresql.new_database())
+    assert refusal(opening(empty, tmp_path / "used")) == (CoverslipError, "database-schema-missing")
+
+
+def test_a_database_has_one_server_and_its_password_is_not_in_commands(
+    postgresql: PostgreSQL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = postgresql.address(postgresql.new_database())
+    first, second = (server.open_account_server(tmp_path / name, (), address) for name in ("a", "b"))
+    assert programs.PASSWORD not in repr(first)
+    assert programs.ENCODED not in repr(first) + repr(first.schema_of("p"))
+    with open_accounts_server(first, port=0, admin="maria"):
+        with pytest.raises(Conflict) as refused, open_accounts_server(second, port=0):
+            pass
+        assert refused.value.code == "database-used-by-server"
+    with open_accounts_server(second, port=0):
+        pass
+    assert main(["server", str(tmp_path / "c"), "--admin", "maria", "--database", address]) == 2
+    assert "COVERSLIP_DATABASE" in capsys.readouterr().err
+    assert not (tmp_path / "c").exists()
+    monkeypatch.setitem(sys.modules, "pg8000", None)
+    with pytest.raises(ExtraNotInstalled):
+        server.open_account_server(tmp_path / "c", (), address)
+
+
+def test_a_server_goes_on_after_the_database_was_started_again(postgresql: PostgreSQL, tmp_path: Path) -> None:
+    name = postgresql.new_database()
+    opened_server = server.open_account_server(tmp_path / "server", (), postgresql.address(name))
+    users.add_user(opened_server, "maria")
+    end = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}' AND pid <> pg_backend_pid()"
+    assert postgresql.sql(name, end)
+    assert [user.name for user in users.list_users(opened_server)] == ["maria"]
+    assert isinstance(opened_server.schema, Schema)
+    with waiting_briefly():
+        users.add_user(opened_server, "tom")
+
+
+def test_a_backup_of_a_running_server_is_restored_in_either_kind_of_database(
+    served: Served, postgresql: PostgreSQL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin = served.client("maria")
+    served.client("tom")
+    project, dataset_id, workspace = opened(admin, served)
+    rows = matching_rows(workspace, dataset_id, Filters()).tolist()
+    set_labels(workspace, dataset_id, ImageSelection(rows=rows[:4]), "large")
+    admin.put(f"{API}{project}/members/{users.find_user_by_name(served.server, 'tom').id}", json={"role": "annotator"})
+    if served.server.database is not None:
+        monkeypatch.setenv("COVERSLIP_DATABASE", served.server.database)
+    ended = threading.Event()
+
+    def label() -> None:
+        while not ended.is_set():
+            set_labels(workspace, dataset_id, ImageSelection(rows=rows[4:]), "large")
+            set_labels(workspace, dataset_id, ImageSelection(rows=rows[4:]), "medium")
+
+    labeling = threading.Thread(target=label)
+    labeling.start()
+    try:
+        assert main(["backup", str(tmp_path / "backup"), "--server", str(served.server.folder)]) == 0
+    finally:
+        ended.set()
+        labeling.join()
+    manifest = ServerManifest.read(tmp_path / "backup" / "server.json")
+    project_id = workspace.folder.name
+    assert manifest.accounts["users"] == 2
+    assert manifest.projects[project_id].n_rows["images"] == 24
+    for database_of_copy in (None, postgresql.address(postgresql.new_database())):
+        folder = tmp_path / f"restored-{database_of_copy is None}"
+        monkeypatch.delenv("COVERSLIP_DATABASE", raising=False)
+        if database_of_copy is not None:
+            monkeypatch.setenv("COVERSLIP_DATABASE", database_of_copy)
+        assert main(["restore", str(tmp_path / "backup"), "--server", str(folder)]) == 0
+        copy = server.open_account_server(folder, served.server.roots, database_of_copy)
+        assert [user.name for user in users.list_users(copy)] == ["maria", "tom"]
+        (record,) = projects.list_projects(copy)
+        assert [(member.name, member.role) for member in projects.list_members(copy, record.id)] == [
+            ("tom", "annotator")
+        ]
+        restored = projects.workspace_of(copy, record)
+        assert (restored.folder / "workspace.sqlite").exists() == (database_of_copy is None)
+        with restored.engine.connect() as connection:
+            assert count_rows(connection, metadata) == manifest.projects[project_id].n_rows
+            labels = connection.execute(select(images.c.label).order_by(images.c.position)).scalars().all()
+        assert labels[:4] == ["large"] * 4
+        assert len(set(labels[4:])) <= 2
+        assert matching_rows(restored, dataset_id, Filters()).tolist() == rows
+        with write_transaction(restored.engine) as connection:
+            row = connection.execute(select(images).where(images.c.row_id == rows[-1])).mappings().one()
+            new = {**row, "position": 24, "image_id": "new"}
+            del new["row_id"]
+            (number,) = connection.execute(images.insert().values(**new).returning(images.c.row_id)).one()
+            assert number > max(rows)
+        restored.engine.dispose()
+        assert main(["restore", str(tmp_path / "backup"), "--server", str(folder)]) == 1
+        if database_of_copy is not None:
+            with pytest.raises(Conflict) as refused:
+                restore_server_backup(tmp_path / "backup", tmp_path / "other", database_of_copy)
+            assert refused.value.code == "database-schema-exists"
+            assert not (tmp_path / "other").exists()
+
+
+def test_an_incomplete_backup_of_a_server_is_refused_and_leaves_nothing(served: Served, tmp_path: Path) -> None:
+    opened(served.client("maria"), served)
+    write_server_backup(served.server, tmp_path / "backup")
+    (archive,) = (tmp_path / "backup" / "projects").iterdir()
+    archive.write_bytes(archive.read_bytes()[:-100])
+    with pytest.raises(CoverslipError):
+        restore_server_backup(tmp_path / "backup", tmp_path / "restored")
+    assert not (tmp_path / "restored").exists()
+    (tmp_path / "backup" / "server.json").unlink()
+    assert refusal(lambda: restore_server_backup(tmp_path / "backup", tmp_path / "restored")) == (
+        CoverslipError,
+        "backup-of-server-not-accepted",
+    )
