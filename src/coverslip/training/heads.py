@@ -154,6 +154,12 @@ def some_of_training(images: TrainingImages, seed: int, most: int) -> tuple[Ints
     return images.train[rows], images.train_label[rows]
 
 
+def some_of_validation(images: TrainingImages, seed: int, most: int) -> tuple[Ints, Ints]:
+    """Return positions and labels of at most `most` random validation images."""
+    rows = np.sort(np.random.default_rng(seed).permutation(len(images.val))[:most])
+    return images.val[rows], images.val_label[rows]
+
+
 def cross_fitted_logits(
     features: Features,
     label: Ints,

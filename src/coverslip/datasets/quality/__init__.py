@@ -13,6 +13,7 @@ from coverslip.datasets.quality.finding import (
 from coverslip.datasets.quality.image_findings import channel_advice
 from coverslip.datasets.quality.inspecting import Inspection, inspect_dataset
 from coverslip.datasets.quality.name_groups import NameGroups, groups_in_names, patterns_in_names
+from coverslip.datasets.quality.packed_facts import PackedFacts, Unreadable
 from coverslip.datasets.quality.scanning import (
     ColumnProbe,
     ImageQuality,
@@ -20,7 +21,6 @@ from coverslip.datasets.quality.scanning import (
     Scan,
     Signal,
     SignalSource,
-    Unreadable,
     by_field,
     scan_images,
 )
@@ -51,6 +51,7 @@ __all__ = [
     "Leak",
     "LeakKind",
     "NameGroups",
+    "PackedFacts",
     "ProbeScore",
     "Scan",
     "Severity",

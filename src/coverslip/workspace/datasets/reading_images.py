@@ -305,7 +305,7 @@ def _store_facts(connection: Connection, row_ids: Sequence[int], facts: Sequence
     image_rows: list[tuple[object, ...]] = []
     for row_id, fact in zip(row_ids, facts, strict=True):
         if isinstance(fact, ImageFacts):
-            stored, reason = asdict(fact), None
+            stored, reason = fact._asdict(), None
             image_rows.append((None, fact.pixel_hash, fact.width_px, fact.height_px, row_id))
         else:
             stored, reason = None, fact.reason
