@@ -13,6 +13,7 @@ from coverslip.datasets import (
     DecodedPixels,
     Folds,
     PixelCache,
+    PixelHashes,
     Scan,
     Split,
     cap_training,
@@ -56,9 +57,9 @@ class SplitData:
         """Format facts of each training image."""
         return self.scan.readable(self.train.tolist())
 
-    def pixel_hashes(self, positions: Sequence[int]) -> list[str]:
+    def pixel_hashes(self, positions: Sequence[int]) -> Sequence[str]:
         """Return the pixel hashes of the images at these positions."""
-        return [facts.pixel_hash for facts in self.scan.readable(positions)]
+        return PixelHashes(self.scan.readable(positions))
 
     def selecting(self, recipe: Recipe) -> Ints:
         """Return the positions of the images that select the epoch: of the validation set, unless the recipe differs.

@@ -39,7 +39,7 @@ Ints = npt.NDArray[np.int64]
 FoldIndicesOf = Callable[[Sequence[int]], Ints]  # positions -> fold in which each image is held out; negative for never
 
 _MOST_FROZEN = 4000
-_MOST_VALIDATION = 20_000  # a quantile needs no more, and features take 5 KiB for each image
+_MOST_VALIDATION = 4000  # validation images: a quantile needs no more, and their features take 5 KiB each
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from coverslip.datasets.quality.packed_facts import PackedFacts, Unreadable
 from coverslip.datasets.quality.scanning import (
     ColumnProbe,
     ImageQuality,
+    PixelHashes,
     ProbeScore,
     Scan,
     Signal,
@@ -52,6 +53,7 @@ __all__ = [
     "LeakKind",
     "NameGroups",
     "PackedFacts",
+    "PixelHashes",
     "ProbeScore",
     "Scan",
     "Severity",
