@@ -33,10 +33,10 @@ class CropChoices(BaseModel):
     mask_neighbors: bool = Field(
         default=False, description="Whether the pixels that belong to other objects only are set to 0."
     )
-    z: ZPlane = Field(
-        default=0,
+    z: ZPlane | None = Field(
+        default=None,
         description="Z-plane of objects whose table states none: its number from 0, `max`, `mean`, `best-focus` or "
-        "`channels`.",
+        "`channels`. Null: that of the prediction if it is known, otherwise the first.",
     )
 
     def plan(self, objects: Objects, position: int, series: int | None) -> ReadPlan:
@@ -47,7 +47,7 @@ class CropChoices(BaseModel):
         return ReadPlan(
             series=series or 0,
             t=max(int(objects.t[position]), 0),
-            z=self.z if objects.z[position] == UNKNOWN else int(objects.z[position]),
+            z=(self.z or 0) if objects.z[position] == UNKNOWN else int(objects.z[position]),
             region=(x, y, width, height),
             crop_margin=self.margin,
             pixel_size_um=None if size is None else size[0],

@@ -34,7 +34,7 @@ FOLDER, _LAST = "objects", "objects.json"  # in the folder of the prediction
 
 
 class ObjectExport(CropChoices):
-    """The format of predicted objects, and the crops of the format `ome-tiff`; by default of the predicted z-plane."""
+    """The format of predicted objects, and the crops of the format `ome-tiff`."""
 
     to: ObjectFormat = Field(description="The format.")
 
@@ -75,7 +75,7 @@ def start_export(workspace: Workspace, prediction_id: str, choice: ObjectExport)
         NotFound: there is no such prediction.
     """
     job = find_job(workspace, prediction_id, PREDICTION.name)
-    if choice.to == "ome-tiff" and "z" not in choice.model_fields_set:
+    if choice.to == "ome-tiff" and choice.z is None:
         with suppress(BadClassifier):  # it was removed
             choice = choice.model_copy(update={"z": _plan_of(job).z})
     with suppress(FileNotFoundError):
