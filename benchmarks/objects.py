@@ -144,6 +144,7 @@ def print_records(n_objects: int) -> None:
     import coverslip as cs
     from coverslip.audit import with_near_duplicates
     from coverslip.datasets import Scan, inspect_dataset, split_images
+    from coverslip.datasets.quality import PackedFacts
     from coverslip.experiments.preparation import validated
     from coverslip.experiments.split_data import SplitData
     from coverslip.images import ImageFacts
@@ -176,7 +177,10 @@ def print_records(n_objects: int) -> None:
         def facts() -> Scan:
             hashes = (hashlib.blake2b(str(k).encode(), digest_size=16).hexdigest() for k in range(len(data)))
             values = ("uint8", 8, "TIFF", 1, (1.0,), (200.0,), None)
-            return Scan(tuple(ImageFacts(each, 9, 9, 1, *values) for each in hashes))
+            packed = PackedFacts(len(data))
+            for position, each in enumerate(hashes):
+                packed[position] = ImageFacts(each, 9, 9, 1, *values)
+            return Scan(packed)
 
         scan = step("facts of the scan", facts)
         if n_objects > 100_000:

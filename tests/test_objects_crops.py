@@ -104,6 +104,36 @@ def test_neighbors_are_masked_on_request_and_the_object_is_not(objects: npt.NDAr
     assert np.array_equal(tifffile.imread(files[0]), expected)
 
 
+def test_crops_of_a_stack_are_read_as_in_the_training_and_collecting_notes_the_planes(tmp_path: Path) -> None:
+    planes = np.random.default_rng(2).integers(0, 65_536, (4, SIDE, SIDE)).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "a.ome.tif", planes, ome=True, photometric="minisblack", metadata={"axes": "ZYX"})
+    labels = np.zeros((SIDE, SIDE), np.uint8)
+    labels[10:25, 10:30] = 1
+    np.save(tmp_path / "a_masks.npy", labels)
+    table, codes = tmp_path / "objects.csv", list[str]()
+
+    def keep(event: Event) -> None:
+        if isinstance(event, Noted):
+            codes.append(event.note.code)
+
+    cs.collect_objects(tmp_path / "a.ome.tif", masks=tmp_path / "a_masks.npy", out=table, emit=keep)
+    assert codes == ["objects-without-z"]
+    for z, expected in ((0, planes[0]), (2, planes[2]), ("max", planes.max(axis=0))):
+        files, _ = crops_of(tmp_path, tmp_path / f"crops{z}", z=z)
+        assert np.array_equal(tifffile.imread(files[0]).squeeze(), expected[10:25, 10:30])
+        (record,) = with_plan(cs.open_dataset(table, labeled=False), ReadPlan(z=z)).records
+        assert np.array_equal(record.read().array, read_pixels(files[0]).array)
+    np.save(tmp_path / "a_masks.npy", np.stack([labels * (k > 1) for k in range(4)]))  # objects of two planes
+    codes.clear()
+    cs.collect_objects(tmp_path / "a.ome.tif", masks=tmp_path / "a_masks.npy", out=table, emit=keep)
+    assert codes == []
+    files, _ = crops_of(tmp_path, tmp_path / "own", z="max")
+    assert [
+        np.array_equal(tifffile.imread(file).squeeze(), planes[z, 10:25, 10:30])
+        for file, z in zip(files, (2, 3), strict=False)
+    ] == [True, True]
+
+
 def test_colors_stay_colors_and_an_unreadable_field_is_reported(tmp_path: Path) -> None:
     pixels = np.random.default_rng(1).integers(0, 256, (30, 40, 3)).astype(np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png")

@@ -499,6 +499,7 @@ def export_objects(
     out: Path | str,
     margin: float | str = 0.0,
     mask_neighbors: bool = False,
+    z: int | str = 0,
     emit: Emit = show,
 ) -> list[Path]:
     """Write the predictions of objects for the programs in which their fields of view are seen.
@@ -513,6 +514,7 @@ def export_objects(
             for each field.
         margin: of crops, on each side of the box: a share of its longer side, or a length in µm such as `"2 um"`.
         mask_neighbors: whether pixels of crops that belong to other objects only are set to 0.
+        z: of crops of stacks, as `images.z` of the recipe: the z-plane of objects whose table states none.
         emit: receives progress and notes.
 
     Returns:
@@ -521,7 +523,8 @@ def export_objects(
     Raises:
         BadDataset: the table of objects is invalid, or the size of a field is needed and unknown.
         BadRun: the table of predictions is missing or damaged.
-        CoverslipError: no prediction is of one of the objects, a file cannot be written, or the margin is invalid.
+        CoverslipError: no prediction is of one of the objects, a file cannot be written, or the margin or the z-plane
+            is invalid.
 
     Examples:
         >>> summary = cs.collect_objects("fields/", points="points/", size_px=48, out="objects.csv")
@@ -544,8 +547,10 @@ def export_objects(
     if to not in OBJECT_FORMATS:
         raise CoverslipError("unknown-object-format", format=one_line(str(to), 40))
     try:
-        choices = CropChoices(margin=margin, mask_neighbors=mask_neighbors)
+        choices = CropChoices.model_validate({"margin": margin, "mask_neighbors": mask_neighbors, "z": z})
     except ValidationError as error:
+        if error.errors()[0]["loc"][0] == "z":
+            raise CoverslipError("crop-plane-invalid", plane=one_line(str(z), 40)) from error
         raise CoverslipError("crop-margin-invalid", margin=one_line(str(margin), 40)) from error
     table = read_predictions(Path(predictions))
     rows = {row.image_id: (row.predicted or "", row.probability or 0.0, row.decision) for row in table}

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, replace
@@ -59,6 +59,7 @@ Bools = npt.NDArray[np.bool_]
 
 _VERSION = 2  # increases if equal pixels would give other values
 _AT_ONCE = 256  # images
+_FOUND_AT_ONCE = 10_000  # images whose quality is read from the cache or added to it
 _LONGEST_SHARP_PX = 192  # of larger images, the central part is measured
 _SCALES = 0.7, 1.5, 6.0  # px, standard deviations of Gaussians: fine detail is between the first two
 _LEAST_DETAIL = 1e-3  # of the range; less is a flat image
@@ -72,12 +73,14 @@ _CONVEX = 0.93  # of the area of its convex hull
 
 def with_cached_quality(scan: Scan) -> Scan:
     """Return the scan with the cached quality of these pixels, if there is any."""
-    hashes = {fact.pixel_hash for fact in scan.facts if isinstance(fact, ImageFacts)}
+    quality: list[ImageQuality | None] = []
     with RecordStore(QUALITY, "images") as store:
-        quality_of = {
-            of: quality for of, stored in store.find(hashes).items() if (quality := _read(stored)) is not None
-        }
-    return _with_quality(scan, quality_of) if quality_of else scan
+        for start in range(0, len(scan.facts), _FOUND_AT_ONCE):
+            facts = scan.facts[start : start + _FOUND_AT_ONCE]
+            hashes = [fact.pixel_hash if isinstance(fact, ImageFacts) else "" for fact in facts]
+            stored = store.find(hashes)
+            quality += [_read(stored[each]) if each in stored else None for each in hashes]
+    return _with_quality(scan, quality) if any(quality) else scan
 
 
 def with_quality(
@@ -118,16 +121,18 @@ def with_quality(
             results = zip(batch, pool.map(measure, batch), strict=True)
             new.update((i, quality) for i, quality in results if quality is not None)
             report_progress(start + len(batch), len(missing))
-    by_hash = {fact.pixel_hash: quality for i, quality in new.items() if isinstance(fact := scan.facts[i], ImageFacts)}
     with RecordStore(QUALITY, "images") as store:
-        store.keep({of: json.dumps([_VERSION, asdict(quality)]).encode() for of, quality in by_hash.items()})
-    return _with_quality(with_cached_quality(scan), by_hash)
+        for start in range(0, len(added := list(new)), _FOUND_AT_ONCE):
+            positions = added[start : start + _FOUND_AT_ONCE]
+            hashes = [facts.pixel_hash for facts in scan.readable(positions)]
+            qualities = [json.dumps([_VERSION, asdict(new[i])]).encode() for i in positions]
+            store.keep(dict(zip(hashes, qualities, strict=True)))
+    return _with_quality(scan, [new.get(i, quality) for i, quality in enumerate(cached)])
 
 
-def _with_quality(scan: Scan, by_hash: Mapping[str, ImageQuality]) -> Scan:
+def _with_quality(scan: Scan, quality: Sequence[ImageQuality | None]) -> Scan:
     old_quality = scan.quality or (None,) * len(scan.facts)
-    new_quality = (by_hash.get(fact.pixel_hash) if isinstance(fact, ImageFacts) else None for fact in scan.facts)
-    return replace(scan, quality=tuple(new or old for new, old in zip(new_quality, old_quality, strict=True)))
+    return replace(scan, quality=tuple(new or old for new, old in zip(quality, old_quality, strict=True)))
 
 
 def _read(stored: bytes) -> ImageQuality | None:

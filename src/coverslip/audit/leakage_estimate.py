@@ -8,7 +8,6 @@ Results are cached together with the signal of shortcuts, as the leakage audit o
 """
 
 import hashlib
-from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -157,12 +156,18 @@ def inspect_with_leakage_audit(data: Dataset, scan: Scan, audit: LeakageAudit | 
 def _key(data: Dataset, scan: Scan) -> str:
     """Return a key of pixels, labels, file names and units, independent of folders and names of groups."""
     usable = [i for i, reason in enumerate(exclusion_reasons(data, scan)) if not reason]
-    members: dict[int, list[str]] = defaultdict(list)
-    for i, unit in zip(usable, connected_components(data, scan, usable).tolist(), strict=True):
+    unit = connected_components(data, scan, usable)
+
+    def digest(i: int) -> bytes:
         fact = scan.facts[i]
         assert not isinstance(fact, Unreadable)  # unreadable images have an exclusion reason
         record = data.records[i]
         name = "" if record.in_memory else name_as_text(record.path.stem)
-        members[unit].append(f"{fact.pixel_hash} {record.label} {name}")
-    units = sorted("\n".join(sorted(images)) for images in members.values())
-    return hashlib.blake2b("\n\n".join([str(_VERSION), *units]).encode(), digest_size=16).hexdigest()
+        text = f"{fact.pixel_hash} {record.label} {name}"
+        return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+    digests = np.fromiter(map(digest, usable), dtype="S16", count=len(usable))
+    order = np.lexsort((digests, unit))
+    of_units = np.split(digests[order], np.flatnonzero(np.diff(unit[order])) + 1)
+    units = sorted(hashlib.blake2b(members.tobytes(), digest_size=16).digest() for members in of_units)
+    return hashlib.blake2b(b"".join([str(_VERSION).encode(), *units]), digest_size=16).hexdigest()

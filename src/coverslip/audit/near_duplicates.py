@@ -197,6 +197,8 @@ class ScanCollector:
 
 def with_cached_near_duplicates(scan: Scan) -> Scan:
     """Return the scan with the cached clusters of an earlier search among equal pixels, if there are any."""
+    if scan.n_different > MOST_SEARCHED:
+        return scan
     with RecordStore(NEAR_DUPLICATES, "images") as store:
         stored = store.find([_key(scan)]).get(_key(scan))
     return scan if stored is None else replace(scan, near_duplicates=_clusters(scan, json.loads(stored)))
@@ -228,8 +230,7 @@ def with_near_duplicates(
     cached = with_cached_near_duplicates(scan)
     if cached.near_duplicates is not None:
         return cached
-    n_different = len({fact.pixel_hash for fact in scan.facts if isinstance(fact, ImageFacts)})
-    if n_different > MOST_SEARCHED:
+    if (n_different := scan.n_different) > MOST_SEARCHED:
         emit(Noted.of(note("too-many-for-near-duplicates", level="warning", n_images=n_different, most=MOST_SEARCHED)))
         return scan
     first_of = {fact.pixel_hash: i for i, fact in reversed([*enumerate(scan.facts)]) if isinstance(fact, ImageFacts)}

@@ -100,7 +100,7 @@ class ArrayStore:
         # A damaged counter must not allocate used positions.
         self._index.execute("UPDATE next SET place = max(place, (SELECT coalesce(max(place) + 1, 0) FROM records))")
         self._index.execute("COMMIT")
-        self._verified: dict[str, int] = {}
+        self._is_verified = bytearray()  # by position
 
     def _n_whole(self) -> int:
         """Return the number of complete records in the file; call it after listing, as records are written first."""
@@ -129,31 +129,39 @@ class ArrayStore:
         Raises:
             CoverslipError: the cache cannot be read.
         """
-        unverified = [digest for digest in dict.fromkeys(digests) if digest not in self._verified]
+        positions = np.full(len(digests), -1, dtype=np.int64)
         try:
-            for start in range(0, len(unverified), _DIGESTS_PER_QUERY):
-                self._check(unverified[start : start + _DIGESTS_PER_QUERY])
+            for start in range(0, len(digests), _DIGESTS_PER_QUERY):
+                block = digests[start : start + _DIGESTS_PER_QUERY]
+                verified = self._check(list(dict.fromkeys(block)))
+                positions[start : start + len(block)] = [verified.get(digest, -1) for digest in block]
         except sqlite3.Error as error:
             if not is_damage(error):
                 raise self._cannot_read(str(error)) from error
             self._recreate()
-        return np.array([self._verified.get(digest, -1) for digest in digests], dtype=np.int64)
+            positions[:] = -1
+        return positions
 
-    def _check(self, digests: Sequence[str]) -> None:
-        """Store the positions of undamaged records of these digests; remove damaged ones."""
+    def _check(self, digests: Sequence[str]) -> dict[str, int]:
+        """Return the positions of undamaged records of these digests; remove damaged ones."""
         query = f"SELECT place, digest, checksum FROM records WHERE digest IN ({','.join('?' * len(digests))})"  # noqa: S608 - only marks and fixed names are put in
         listed = list(self._index.execute(query, digests))
         n_whole = self._n_whole()
-        rows = sorted(row for row in listed if isinstance(row[0], int) and 0 <= row[0] < n_whole)
+        self._is_verified.extend(bytes(n_whole - len(self._is_verified)))
+        in_file = sorted(row for row in listed if isinstance(row[0], int) and 0 <= row[0] < n_whole)
+        verified = {digest: place for place, digest, _ in in_file if self._is_verified[place]}
+        rows = [row for row in in_file if not self._is_verified[row[0]]]
         n_at_once = max(1, _BYTES_PER_CHECK // self.n_bytes)
         for start in range(0, len(rows), n_at_once):
             some = rows[start : start + n_at_once]
             records = self.read([place for place, _, _ in some])
             for (place, digest, checksum), record in zip(some, records, strict=True):
                 if _checksum(digest, record) == checksum:
-                    self._verified[digest] = place
-        damaged = [(digest, place) for place, digest, _ in listed if digest not in self._verified]
+                    verified[digest] = place
+                    self._is_verified[place] = True
+        damaged = [(digest, place) for place, digest, _ in listed if digest not in verified]
         self._index.executemany("DELETE FROM records WHERE digest = ? AND place = ?", damaged)
+        return verified
 
     def _recreate(self) -> None:
         """Replace a damaged index by an empty one."""

@@ -283,6 +283,7 @@ def export_objects(
     mask_neighbors: Annotated[
         bool, typer.Option("--mask-neighbors", help=text("help-export-objects-mask-neighbors"))
     ] = False,
+    z: Annotated[str, typer.Option("--z", metavar="PLANE", help=text("help-export-objects-z"))] = "0",
     as_json: AsJson = False,
 ) -> None:
     """Export predicted objects to the program in which you see their fields.
@@ -303,7 +304,7 @@ def export_objects(
 
     with shown_progress(notes_console()) as emit:
         files = pipeline.export_objects(
-            predictions, objects=objects, to=to, out=out, margin=margin, mask_neighbors=mask_neighbors, emit=emit
+            predictions, objects=objects, to=to, out=out, margin=margin, mask_neighbors=mask_neighbors, z=z, emit=emit
         )
     if as_json:
         print_json({"format_version": 1, "files": [str(file) for file in files]})

@@ -38,6 +38,7 @@ Pixels = npt.NDArray[np.unsignedinteger]  # (n, S, S, C)
 PREPROCESSED = register(Kind("pixels", ARRAYS))
 _N_AT_ONCE = 64
 _AHEAD_PER_THREAD = 4
+_FIELD_BYTES = 64 * 2**20  # of cached planes during a training, whose images are usually ordered by field
 
 
 def read_preprocessed(
@@ -160,7 +161,7 @@ class DecodedPixels:
 
     def __init__(self, dataset: Dataset, scan: Scan, preprocessing: Preprocessing) -> None:
         self._dataset, self._scan, self._preprocessing = dataset, scan, preprocessing
-        self._fields = Fields()
+        self._fields = Fields(max_bytes=_FIELD_BYTES)
 
     def __enter__(self) -> "DecodedPixels":
         return self

@@ -92,8 +92,10 @@ def measure(
 
 def _below_root(data: Dataset, rows: Iterable[Prediction]) -> Iterator[Prediction]:
     """Yield the rows with paths relative to the root in the run's `environment.json`."""
+    paths: dict[str, str] = {}  # of objects of a field, the same text
     for record, row in zip(data.records, rows, strict=True):
-        yield replace(row, path=data.relative_path(record))
+        path = data.relative_path(record)
+        yield replace(row, path=paths.setdefault(path, path))
 
 
 def write_results(run: Run, rows: Predictions, evaluation: Evaluation) -> None:

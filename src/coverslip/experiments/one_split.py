@@ -40,7 +40,7 @@ from coverslip.runs import (
     FittedOn,
     LearningCurveRecord,
     OodThreshold,
-    Predictions,
+    PredictionsFile,
     Recipe,
     Run,
     RunContext,
@@ -212,12 +212,11 @@ def package(
 
 def _write_validation(split_data: SplitData, fitted: "Fitted", classifier: Classifier, run: Run) -> None:
     """Write the predictions of validation images as a table, and their logits without rounding."""
-    records = [split_data.data.records[i] for i in split_data.val.tolist()]
-    rows = [
-        classifier.decide(record, split_data.data.relative_path(record), logits)
-        for record, logits in zip(records, fitted.val_logits, strict=True)
-    ]
-    Predictions(rows, classifier.classes).write_csv(run.validation_file)
+    data = split_data.data
+    with PredictionsFile(run.validation_file, classifier.classes) as file:
+        for i, logits in zip(split_data.val.tolist(), fitted.val_logits, strict=True):
+            record = data.records[i]
+            file.write(classifier.decide(record, data.relative_path(record), logits))
     run.write_logits("validation", fitted.val_logits)
 
 

@@ -13,6 +13,7 @@ from coverslip.datasets import (
     DecodedPixels,
     Folds,
     PixelCache,
+    PixelHashes,
     Scan,
     Split,
     cap_training,
@@ -52,18 +53,13 @@ class SplitData:
         self.domain = np.unique([record.domain for record in data.records], return_inverse=True)[1]
 
     @property
-    def train_facts(self) -> list[ImageFacts]:
+    def train_facts(self) -> Sequence[ImageFacts]:
         """Format facts of each training image."""
-        return list(map(self._facts, self.train.tolist()))
+        return self.scan.readable(self.train.tolist())
 
-    def pixel_hashes(self, positions: Sequence[int]) -> list[str]:
+    def pixel_hashes(self, positions: Sequence[int]) -> Sequence[str]:
         """Return the pixel hashes of the images at these positions."""
-        return [self._facts(i).pixel_hash for i in positions]
-
-    def _facts(self, position: int) -> ImageFacts:
-        facts = self.scan.facts[position]
-        assert isinstance(facts, ImageFacts)  # other images are excluded
-        return facts
+        return PixelHashes(self.scan.readable(positions))
 
     def selecting(self, recipe: Recipe) -> Ints:
         """Return the positions of the images that select the epoch: of the validation set, unless the recipe differs.

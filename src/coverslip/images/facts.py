@@ -6,10 +6,10 @@ amount of DNA) stay comparable. Scaling each image by its own range would lose t
 """
 
 import hashlib
+from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -26,9 +26,8 @@ _LOW, _HIGH = 0.001, 0.999  # quantiles, so that a few hot or dead pixels do not
 _SAMPLE_PX = {"uint8": 4_096, "uint16": 32_768, "float32": 32_768}
 
 
-@dataclass(frozen=True, slots=True)
-class ImageFacts:
-    """Facts of one decoded image, small enough to hold those of 100,000 images in memory."""
+class ImageFacts(NamedTuple):
+    """Facts of one decoded image; a named tuple, since those of a million images are packed and unpacked."""
 
     pixel_hash: str
     width_px: int
@@ -199,12 +198,15 @@ def learn_scaling(
         _check_floats(facts)
     if mode != "training-range":
         return Scaling(mode=mode)
-    ends: dict[str, list[tuple[tuple[float, ...], tuple[float, ...]]]] = {}
+    ends: dict[str, array[float]] = {}  # low and high end of each channel of each image
     for fact in facts:
         low, high = _for_channels(fact.low, n_channels), _for_channels(fact.high, n_channels)
         if low and high:
-            ends.setdefault(fact.dtype, []).append((low, high))
-    return Scaling(mode=mode, ranges={depth: _range_over_images(ends[depth]) for depth in sorted(ends)})
+            ends.setdefault(fact.dtype, array("d")).extend((*low, *high))
+    ranges = {
+        depth: _range_over_images(np.frombuffer(ends[depth]).reshape(-1, 2, n_channels)) for depth in sorted(ends)
+    }
+    return Scaling(mode=mode, ranges=ranges)
 
 
 def scaling_limits(scaling: Scaling, array: Array, n_channels: int) -> tuple[Array, Array]:
@@ -235,9 +237,9 @@ def rescale(low: Array, high: Array, values: Array) -> Array:
     return rescaled
 
 
-def _range_over_images(ends: list[tuple[tuple[float, ...], tuple[float, ...]]]) -> tuple[tuple[float, float], ...]:
-    low = np.percentile(np.array([low for low, _ in ends]), _IMAGES_LOW, axis=0)
-    high = np.percentile(np.array([high for _, high in ends]), _IMAGES_HIGH, axis=0)
+def _range_over_images(ends: Array) -> tuple[tuple[float, float], ...]:
+    """Return the range of each channel from the (n, 2, C) ends of images."""
+    low, high = np.percentile(ends[:, 0], _IMAGES_LOW, axis=0), np.percentile(ends[:, 1], _IMAGES_HIGH, axis=0)
     return tuple(_separated(float(a), float(b)) for a, b in zip(low, high, strict=True))
 
 

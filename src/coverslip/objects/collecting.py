@@ -457,6 +457,7 @@ def collect_objects(
         objects = objects_of_finder(names, finder, finder_settings or FinderSettings(), file, emit)
         summary = summarize(objects, names, Sources({finder: 0}))
         _note_names(summary, emit)
+        _note_planes(objects, emit)
     else:
         size, choices = PointSize(size_px, size_um), TableChoices(columns or {}, unit)
         objects, summary = read_objects_of(source, names, paths, size=size, choices=choices, emit=emit)
@@ -498,6 +499,7 @@ def read_objects_of(
     table = None if read.table is None else preview_object_table(read.table, choices)
     summary = summarize(objects, names, read, table)
     _note_names(summary, emit)
+    _note_planes(objects, emit)
     return objects, summary
 
 
@@ -511,6 +513,18 @@ def _note_names(summary: Summary, emit: Emit) -> None:
     if summary.n_empty and summary.n_read == summary.n_files:
         names = some(name for name, n in summary.n_of_field.items() if not n)
         emit(Noted.of(note("fields-without-objects", level="warning", n_fields=summary.n_empty, names=names)))
+
+
+def _note_planes(objects: Objects, emit: Emit) -> None:
+    """Note fields with several planes of which the objects state none."""
+    for code, planes, n_planes in (
+        ("objects-without-z", objects.z, [each.n_z for each in objects.fields]),
+        ("objects-without-time", objects.t, [each.n_times for each in objects.fields]),
+    ):
+        fields = [k for k in np.unique(objects.field[planes == UNKNOWN]).tolist() if n_planes[k] > 1]
+        if fields:
+            names = some(objects.fields[k].name for k in fields)
+            emit(Noted.of(note(code, level="warning", n_fields=len(fields), names=names)))
 
 
 def _paths(sources: Path | str | Sequence[Path | str] | None) -> list[Path]:

@@ -10,7 +10,7 @@ from coverslip.datasets import name_as_text, one_line
 from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, Noted, OnProgress
 from coverslip.files import CsvWriter, atomic_write, safe_cell
-from coverslip.images import CropMargin, Fields, Pixels, ReadPlan, describe_image, read_pixels
+from coverslip.images import CropMargin, Fields, Pixels, ReadPlan, ZPlane, describe_image, read_pixels
 from coverslip.messages import note
 from coverslip.objects.exporting import PredictedObjects, file_of_field, polygons_of, prediction_cells, safe_path
 from coverslip.objects.outlines import Array, OutlineBuilder, fill_outlines
@@ -33,6 +33,11 @@ class CropChoices(BaseModel):
     mask_neighbors: bool = Field(
         default=False, description="Whether the pixels that belong to other objects only are set to 0."
     )
+    z: ZPlane | None = Field(
+        default=None,
+        description="Z-plane of objects whose table states none: its number from 0, `max`, `mean`, `best-focus` or "
+        "`channels`. Null: that of the prediction if it is known, otherwise the first.",
+    )
 
     def plan(self, objects: Objects, position: int, series: int | None) -> ReadPlan:
         """Return the pixels of the crop of an object."""
@@ -42,7 +47,7 @@ class CropChoices(BaseModel):
         return ReadPlan(
             series=series or 0,
             t=max(int(objects.t[position]), 0),
-            z=max(int(objects.z[position]), 0),
+            z=(self.z or 0) if objects.z[position] == UNKNOWN else int(objects.z[position]),
             region=(x, y, width, height),
             crop_margin=self.margin,
             pixel_size_um=None if size is None else size[0],

@@ -1,5 +1,6 @@
 """`environment.json`: versions, machine and command of a run, and how and where its images were opened."""
 
+import hashlib
 import platform
 import sys
 from collections.abc import Sequence
@@ -183,8 +184,8 @@ def describe_environment(
 
 
 def _fingerprint(records: Sequence[ImageRecord]) -> str:
-    described = [
-        [record.image_id, record.label, record.group, record.predefined_split, record.plan.model_dump(mode="json")]
-        for record in records
-    ]
-    return sha256_json(sorted(described, key=lambda image: str(image[0])))
+    digest = hashlib.sha256()
+    for record in sorted(records, key=lambda record: record.image_id):
+        described = [record.image_id, record.label, record.group, record.predefined_split]
+        digest.update(sha256_json([*described, record.plan.model_dump(mode="json")]).encode())
+    return digest.hexdigest()

@@ -49,23 +49,24 @@ class ContentHashes:
     def __init__(self) -> None:
         self._hashes: dict[Path, str] = {}
 
-    def of(self, data: Dataset, *, emit: Emit, stop: Stop = BY_SIGNAL) -> dict[str, str]:
-        """Return the hashes of the files of each image by its id; empty for a missing file."""
-        files = {record.image_id: record.plan.files(record.path) for record in data.records if record.in_memory is None}
-        new_files = list(dict.fromkeys(file for each in files.values() for file in each if file not in self._hashes))
+    def of(self, data: Dataset, *, emit: Emit, stop: Stop = BY_SIGNAL) -> Iterator[tuple[str, str]]:
+        """Yield each image's id with the hashes of its files; empty for a missing file."""
+        records = [record for record in data.records if record.in_memory is None]
+        new_files = list(dict.fromkeys(file for record in records for file in record.files if file not in self._hashes))
         emit_progress = progress_reporter(emit, "hashing-files", "files")
         for n, (file, digest) in enumerate(zip(new_files, _hashed(new_files), strict=True), start=1):
             self._hashes[file] = digest
             emit_progress(n, len(new_files))
             stop.check()
-        return {image_id: " ".join(self._hashes[file] for file in each) for image_id, each in files.items()}
+        for record in records:
+            yield record.image_id, " ".join([self._hashes[file] for file in record.files])
 
 
 def write_content_hashes(run: Run, data: Dataset, *, emit: Emit, stop: Stop) -> None:
     """Write the hashes of the image files to the run folder, unless they were written before."""
     if not run.content_hashes_file.is_file():
         hashes = ContentHashes().of(data, emit=emit, stop=stop)
-        rows = ({"image_id": image_id, "blake2b": digest} for image_id, digest in hashes.items())
+        rows = ({"image_id": image_id, "blake2b": digest} for image_id, digest in hashes)
         write_table(run.content_hashes_file, ("image_id", "blake2b"), rows)
 
 
@@ -85,7 +86,7 @@ def refuse_changed_images(run: Run, data: Dataset, hashes: ContentHashes, *, emi
         return
     before = {row["image_id"]: row["blake2b"] for row in read_table(run.content_hashes_file)}
     current = hashes.of(data, emit=emit)
-    changed = [image_id for image_id, digest in current.items() if before.get(image_id, digest) != digest]
+    changed = [image_id for image_id, digest in current if before.get(image_id, digest) != digest]
     if changed:
         raise BadRun(
             "changed-image-files",

@@ -17,7 +17,7 @@ from coverslip.runs import Augment, Recipe, RunContext, Sampling
 
 Ints = npt.NDArray[np.int64]
 PixelsOf = Callable[[Sequence[int]], npt.NDArray[np.unsignedinteger]]
-DigestOf = Callable[[Sequence[int]], list[str]]  # positions -> hashes of the content of images
+DigestOf = Callable[[Sequence[int]], Sequence[str]]  # positions -> hashes of the content of images
 
 
 @dataclass(frozen=True, slots=True)

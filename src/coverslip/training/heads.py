@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
+from heapq import nsmallest
 from typing import Any, TypeVar
 
 import numpy as np
@@ -76,7 +77,7 @@ class AugmentedCopies:
         digests = task.digest_of(task.images.train.tolist())
         # By digest, so that folds select mostly the same images.
         self._copied_images = np.array(
-            sorted(range(len(digests)), key=lambda i: (digests[i], i))[:IMAGES_COPIED], np.int64
+            nsmallest(IMAGES_COPIED, range(len(digests)), key=lambda i: (digests[i], i)), np.int64
         )
         lossless, light = self._copies.lossless, range(self._copies.n_light)
         names = [*(f"turned {k}" for k in lossless), *(f"light {k}" for k in light)][: len(self._copies)]
@@ -152,6 +153,12 @@ def some_of_training(images: TrainingImages, seed: int, most: int) -> tuple[Ints
     rest = np.setdiff1d(np.arange(len(order)), first_of_class)
     rows = np.sort(order[np.concatenate([first_of_class, rest])[:most]])
     return images.train[rows], images.train_label[rows]
+
+
+def some_of_validation(images: TrainingImages, seed: int, most: int) -> tuple[Ints, Ints]:
+    """Return positions and labels of at most `most` random validation images."""
+    rows = np.sort(np.random.default_rng(seed).permutation(len(images.val))[:most])
+    return images.val[rows], images.val_label[rows]
 
 
 def cross_fitted_logits(

@@ -32,13 +32,14 @@ from coverslip.messages import note
 from coverslip.runs import N_OOD_IMAGES, CalibrationImages, OodThreshold
 from coverslip.training.batches import TrainingTask
 from coverslip.training.fitting import Fitted
-from coverslip.training.heads import features_of, some_of_training
+from coverslip.training.heads import features_of, some_of_training, some_of_validation
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 FoldIndicesOf = Callable[[Sequence[int]], Ints]  # positions -> fold in which each image is held out; negative for never
 
 _MOST_FROZEN = 4000
+_MOST_VALIDATION = 4000  # validation images: a quantile needs no more, and their features take 5 KiB each
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +72,16 @@ def fit_ood_detector(
     images, recipe = task.images, task.recipe
     is_frozen = fitted.selected_stage == "instant" and recipe.init == "imagenet"
     train, train_label = some_of_training(images, recipe.seed, _MOST_FROZEN if is_frozen else N_OOD_IMAGES)
-    positions = np.concatenate([train, images.val])
+    val, val_label = some_of_validation(images, recipe.seed, _MOST_VALIDATION)
+    positions = np.concatenate([train, val])
     with features_of(fitted.network, task, positions) as (features, _):
         n = len(train)
-        features_of_train, val = _read(features, slice(0, n)), _read(features, slice(n, len(positions)))
+        features_of_train, features_of_val = _read(features, slice(0, n)), _read(features, slice(n, len(positions)))
     label = train_label
     if is_frozen:  # it was trained neither on training images nor on validation images
         features_of_train, label = (
-            np.concatenate([features_of_train, val]),
-            np.concatenate([train_label, images.val_label]),
+            np.concatenate([features_of_train, features_of_val]),
+            np.concatenate([train_label, val_label]),
         )
     # The distances that set the limit have the same number of directions.
     n_used = n_directions(*features_of_train.shape) if is_frozen or folds is None else folds.n_directions
@@ -92,7 +94,7 @@ def fit_ood_detector(
     elif folds is not None:
         calibrated_on, distance = "the folds' images", folds.distance
     else:
-        distance = statistics.distance(val)
+        distance = statistics.distance(features_of_val)
     if len(distance) < FEWEST_IMAGES:
         task.context.emit(Noted.of(note("no-ood-detector", n_needed=FEWEST_IMAGES, n_images=len(distance))))
         return None

@@ -9032,6 +9032,11 @@ export interface components {
              */
             mask_neighbors: boolean;
             /**
+             * Z
+             * @description Z-plane of objects whose table states none: its number from 0, `max`, `mean`, `best-focus` or `channels`. Null: that of the prediction if it is known, otherwise the first.
+             */
+            z?: number | ("max" | "mean" | "best-focus" | "channels") | null;
+            /**
              * To
              * @description The format.
              * @enum {string}

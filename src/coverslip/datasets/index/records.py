@@ -176,6 +176,11 @@ class ImageRecord:
         return self._box is not None or self._plan_of_file.region is not None
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """The files of the image: several if its channels are in several files."""
+        return self._plan_of_file.files(self.path)
+
+    @property
     def named_group(self) -> str | None:
         """The group; None if no group is named for the image, so that it is a separate group."""
         return None if self.group == self.image_id else self.group

@@ -13,14 +13,15 @@ from coverslip.datasets.quality.finding import (
 from coverslip.datasets.quality.image_findings import channel_advice
 from coverslip.datasets.quality.inspecting import Inspection, inspect_dataset
 from coverslip.datasets.quality.name_groups import NameGroups, groups_in_names, patterns_in_names
+from coverslip.datasets.quality.packed_facts import PackedFacts, Unreadable
 from coverslip.datasets.quality.scanning import (
     ColumnProbe,
     ImageQuality,
+    PixelHashes,
     ProbeScore,
     Scan,
     Signal,
     SignalSource,
-    Unreadable,
     by_field,
     scan_images,
 )
@@ -51,6 +52,8 @@ __all__ = [
     "Leak",
     "LeakKind",
     "NameGroups",
+    "PackedFacts",
+    "PixelHashes",
     "ProbeScore",
     "Scan",
     "Severity",

@@ -10,7 +10,8 @@ import numpy as np
 from coverslip.datasets.index import Dataset, one_line
 from coverslip.datasets.quality.facts import frequencies
 from coverslip.datasets.quality.finding import FindingCase, finding_case
-from coverslip.datasets.quality.scanning import NOT_IN_PIXELS, Scan, Signal, Unreadable
+from coverslip.datasets.quality.packed_facts import Unreadable
+from coverslip.datasets.quality.scanning import NOT_IN_PIXELS, Scan, Signal
 from coverslip.images import BEYOND_EDGE, NO_SUCH_FILE, PIXEL_SIZE_FACTOR, ImageFacts, pixel_side
 from coverslip.messages import Remedies, Set, text
 

@@ -11,7 +11,7 @@ from coverslip.datasets.quality import label_findings as of_labels
 from coverslip.datasets.quality.facts import GroupFacts, Spread, class_sizes, frequencies, group_facts
 from coverslip.datasets.quality.finding import SEVERITIES, Finder, Finding, list_finders, register_finder, title_of
 from coverslip.datasets.quality.scanning import Scan
-from coverslip.images import ImageFacts, pixel_side
+from coverslip.images import pixel_side
 from coverslip.messages import Note
 
 
@@ -63,7 +63,7 @@ class Inspection(BaseModel):
 def inspect_dataset(dataset: Dataset, scan: Scan) -> Inspection:
     """Return counts, sizes, depths and formats of a dataset, and all findings, the most severe first."""
     records = dataset.records
-    readable = [fact for fact in scan.facts if isinstance(fact, ImageFacts)]
+    readable = scan.readable()
     sides = [pixel_side(fact.pixel_size_um) for fact in readable if fact.pixel_size_um is not None]
     domains = Counter(record.domain for record in records if record.domain)
     return Inspection(

@@ -213,7 +213,7 @@ def _patterns(candidates: Sequence[NameGroups]) -> str:
 def channel_files(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find gray files whose names differ by marks of channels, each read as an image."""
     names = channel_names(dataset.records)
-    readable = [fact for fact in scan.facts if isinstance(fact, ImageFacts)]
+    readable = scan.readable()
     n_gray = sum(fact.n_channels == 1 for fact in readable)
     if names is None or n_gray < _LEAST_GRAY * len(readable):
         return

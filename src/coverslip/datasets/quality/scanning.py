@@ -8,16 +8,20 @@ import json
 import os
 import sqlite3
 import time
+from array import array
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import asdict, dataclass, field, replace
-from functools import cache, cached_property
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, overload
+
+import numpy as np
 
 from coverslip.cache import RECORDS, Kind, RecordStore, register, unusable_note
 from coverslip.datasets.index import Dataset, ImageRecord
+from coverslip.datasets.quality.packed_facts import PackedFacts, Unreadable, not_scanned
 from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.files import sha256_json
@@ -89,7 +93,7 @@ class FactsCache:
 
     def add(self, identity: Identity, facts: ImageFacts) -> None:
         """Add facts, which the next `save` writes."""
-        record = {"size": identity.size, "mtime_ns": identity.mtime_ns, "facts": asdict(facts)}
+        record = {"size": identity.size, "mtime_ns": identity.mtime_ns, "facts": facts._asdict()}
         self._new[identity.key] = json.dumps(record).encode()
 
     def save(self) -> None:
@@ -125,13 +129,6 @@ _FOUND_AT_ONCE = 10_000  # facts that are read from the cache
 OnPixels = Callable[[int, Pixels], None]  # position of the image among the records, and its pixels
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """The reason why a file could not be read."""
-
-    reason: str
-
-
 def join_facts(channels: Sequence[ImageFacts | Unreadable]) -> ImageFacts | Unreadable:
     """Return the facts of an image from those of its channel files.
 
@@ -145,8 +142,7 @@ def join_facts(channels: Sequence[ImageFacts | Unreadable]) -> ImageFacts | Unre
         return first
     if len({(facts.width_px, facts.height_px, facts.dtype) for facts in readable}) > 1:
         return Unreadable(text("channel-facts-differ"))
-    return replace(
-        first,
+    return first._replace(
         pixel_hash=sha256_json([facts.pixel_hash for facts in readable])[:32],
         n_channels=sum(facts.n_channels for facts in readable),
         low=tuple(low for facts in readable for low in facts.low),
@@ -220,11 +216,56 @@ class Signal:
         return gain / max(gain, self.whole.balanced_accuracy - self.chance)
 
 
+@dataclass(frozen=True, slots=True)
+class ReadableFacts(Sequence[ImageFacts]):
+    """Facts of some images, which are unpacked one at a time."""
+
+    facts: Sequence[ImageFacts | Unreadable]
+    positions: Sequence[int]  # of readable images, in any order
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    @overload
+    def __getitem__(self, k: int) -> ImageFacts: ...
+
+    @overload
+    def __getitem__(self, k: slice) -> "ReadableFacts": ...
+
+    def __getitem__(self, k: int | slice) -> "ImageFacts | ReadableFacts":
+        if isinstance(k, slice):
+            return ReadableFacts(self.facts, self.positions[k])
+        facts = self.facts[self.positions[k]]
+        assert isinstance(facts, ImageFacts)
+        return facts
+
+
+@dataclass(frozen=True, slots=True)
+class PixelHashes(Sequence[str]):
+    """Hashes of the pixels of some images, which take no memory."""
+
+    facts: ReadableFacts
+
+    def __len__(self) -> int:
+        return len(self.facts)
+
+    @overload
+    def __getitem__(self, k: int) -> str: ...
+
+    @overload
+    def __getitem__(self, k: slice) -> list[str]: ...
+
+    def __getitem__(self, k: int | slice) -> str | list[str]:
+        if isinstance(k, slice):
+            return [facts.pixel_hash for facts in self.facts[k]]
+        return self.facts[k].pixel_hash
+
+
 @dataclass(frozen=True)
 class Scan:
     """Facts about each image, in the order of the dataset's records."""
 
-    facts: tuple[ImageFacts | Unreadable, ...]
+    facts: Sequence[ImageFacts | Unreadable]
     # Clusters of positions of near-duplicates, including equal pixels, at least two each; None: not searched for.
     near_duplicates: tuple[tuple[int, ...], ...] | None = None
     quality: tuple[ImageQuality | None, ...] | None = None  # of each image; None: not measured
@@ -235,20 +276,33 @@ class Scan:
         """Number of readable images."""
         return sum(isinstance(fact, ImageFacts) for fact in self.facts)
 
+    def readable(self, positions: Sequence[int] | None = None) -> "ReadableFacts":
+        """Return the facts of the images at these positions, all readable; None: of all readable images."""
+        if positions is None:
+            positions = array("q", (i for i, fact in enumerate(self.facts) if isinstance(fact, ImageFacts)))
+        return ReadableFacts(self.facts, positions)
+
+    @property
+    def n_different(self) -> int:
+        """Number of readable images with different pixels."""
+        return self.n_readable - sum(len(members) - 1 for members in self.equal_pixels)
+
     @cached_property
     def equal_pixels(self) -> tuple[tuple[int, ...], ...]:
         """Positions of readable images that have the same pixels, two or more each."""
-        members: dict[str, list[int]] = defaultdict(list)
-        for i, fact in enumerate(self.facts):
-            if isinstance(fact, ImageFacts):
-                members[fact.pixel_hash].append(i)
-        return tuple(tuple(positions) for positions in members.values() if len(positions) > 1)
+        hashes = (fact.pixel_hash.encode() if isinstance(fact, ImageFacts) else b"" for fact in self.facts)
+        values = np.fromiter(hashes, dtype="S32", count=len(self.facts))  # a dictionary takes 200 bytes per image
+        order = np.argsort(values, kind="stable")
+        values = values[order]
+        is_next_equal = (values[1:] == values[:-1]) & (values[1:] != b"")
+        is_member = np.append(is_next_equal, False) | np.append(False, is_next_equal)  # empty without images
+        order, values = order[is_member[: len(order)]], values[is_member[: len(order)]]
+        clusters = np.split(order, np.flatnonzero(values[1:] != values[:-1]) + 1)
+        return tuple(sorted(tuple(members.tolist()) for members in clusters if len(members)))
 
     def joined(self, positions: Sequence[Sequence[int | None]]) -> "Scan":
         """Return the scan of images whose channels are the images at these positions; None: not scanned."""
-        facts = tuple(
-            join_facts([_not_scanned() if i is None else self.facts[i] for i in files]) for files in positions
-        )
+        facts = tuple(join_facts([not_scanned() if i is None else self.facts[i] for i in files]) for files in positions)
         if self.near_duplicates is None:
             return Scan(facts)
         cluster_of = {i: k for k, cluster in enumerate(self.near_duplicates) for i in cluster}
@@ -283,26 +337,25 @@ def scan_images(
         Stopped: on request.
     """
     records = dataset.records
-    facts: list[ImageFacts | Unreadable | None] = [None] * len(records)
+    facts, is_cached = PackedFacts(len(records)), bytearray(len(records))
     facts_cache = FactsCache(emit)
     try:
         for start in range(0, len(records), _FOUND_AT_ONCE):
             identities = [*identities_of(records[start : start + _FOUND_AT_ONCE])]
             for i, cached_facts in facts_cache.find(identities):
-                facts[start + i] = cached_facts
-        to_decode = by_field(records, [i for i, cached_facts in enumerate(facts) if cached_facts is None])
+                facts[start + i], is_cached[start + i] = cached_facts, True
+        to_decode = by_field(records, [i for i, known in enumerate(is_cached) if not known])
         _decode(records, to_decode, facts, facts_cache, emit, stop, n_threads or n_cores(), on_pixels)
     finally:
         facts_cache.close()
-    complete = tuple(fact if fact is not None else _not_scanned() for fact in facts)
-    _emit_notes(complete, emit)
-    return Scan(complete)
+    _emit_notes(facts, emit)
+    return Scan(facts)
 
 
 def _decode(
     records: Sequence[ImageRecord],
     to_decode: Sequence[int],
-    facts: list[ImageFacts | Unreadable | None],
+    facts: PackedFacts,
     facts_cache: FactsCache,
     emit: Emit,
     stop: Stop,
@@ -365,11 +418,6 @@ def _read(i: int, record: ImageRecord, fields: Fields, on_pixels: OnPixels | Non
         return Unreadable(error.what)
     except MemoryError:
         return Unreadable(text("no-memory-for-image"))
-
-
-@cache
-def _not_scanned() -> Unreadable:
-    return Unreadable(text("image-not-reached"))
 
 
 def _progress(done: int, total: int, per_second: float | None) -> Progressed:

@@ -3,6 +3,7 @@
 Images of one group, with equal pixels or near-duplicates are connected: crops of one slide resemble each other.
 """
 
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coverslip.datasets.index import Dataset, Side, one_line
-from coverslip.datasets.quality.scanning import Scan, Unreadable
+from coverslip.datasets.quality.packed_facts import Unreadable
+from coverslip.datasets.quality.scanning import Scan
 from coverslip.messages import Note, note, text
 
 
@@ -51,7 +53,7 @@ class _DisjointSets:
 
     def __init__(self, n: int) -> None:
         self.n = n  # number of sets
-        self._parent = list(range(n))
+        self._parent = array("q", range(n))
 
     def root(self, i: int) -> int:
         """Return the least number in the set of `i`."""
@@ -71,19 +73,21 @@ def connected_components(dataset: Dataset, scan: Scan, order: Sequence[int]) -> 
 
     Groups, equal pixels and near-duplicates connect.
     """
-    cluster_of = {i: str(k) for k, members in enumerate(undivided_clusters(dataset, scan)) for i in members}
     components = _DisjointSets(len(order))
-    first: dict[tuple[str, str], int] = {}
-    for i, position in enumerate(order):
-        fact, group = scan.facts[position], dataset.records[position].group
-        links = [] if isinstance(fact, Unreadable) else [("pixels", fact.pixel_hash)]
-        if group is not None:
-            links.append(("group", group))
-        if position in cluster_of:
-            links.append(("copies", cluster_of[position]))
-        for link in links:
-            components.join(first.setdefault(link, i), i)
+    group_of = (dataset.records[position].group for position in order)
+    _join_equal(components, group_of)
+    for clusters in (scan.equal_pixels, undivided_clusters(dataset, scan)):
+        cluster_of = {i: k for k, members in enumerate(clusters) for i in members}
+        _join_equal(components, (cluster_of.get(position) for position in order))
     return np.array([components.root(i) for i in range(len(order))], dtype=np.intp)
+
+
+def _join_equal(components: _DisjointSets, values: Iterable[Hashable]) -> None:
+    """Join the numbers of equal values; None equals no other."""
+    first: dict[Hashable, int] = {}
+    for i, value in enumerate(values):
+        if value is not None:
+            components.join(first.setdefault(value, i), i)
 
 
 ON_REQUEST = "on request:"  # begins the reason of an image that is valid but that the recipe excludes

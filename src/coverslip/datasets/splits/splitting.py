@@ -198,9 +198,8 @@ def split_images(
     notes = [*dropped_notes(dataset), *exclusion_notes(reasons)]
     if balanced:
         notes += balance_classes(dataset, reasons, seed)
-    order = sorted(
-        (i for i, reason in enumerate(reasons) if not reason), key=lambda i: (dataset.records[i].image_id, i)
-    )
+    used = (i for i, reason in enumerate(reasons) if not reason)
+    order = sorted(used, key=lambda i: dataset.records[i].image_id)
     if not order:
         reason = " ".join(each.text for each in notes).rstrip(".")
         raise BadDataset("no-usable-image", file=dataset.root, n_images=len(dataset.records), reason=reason)

@@ -54,6 +54,16 @@ objects-of-several-fields = { $n_names ->
        *[other] { $n_names } names match several fields, so their objects are not used: { $names }.
     }
 
+objects-without-z = { $n_fields ->
+        [one] One field has several z-planes, and its objects state none: { $names }.
+       *[other] { $n_fields } fields have several z-planes, and their objects state none: { $names }.
+    } Crops show the first z-plane. To use another one, train with `--set images.z=max`, `best-focus` or a number.
+
+objects-without-time = { $n_fields ->
+        [one] One field has several time points, and its objects state none: { $names }.
+       *[other] { $n_fields } fields have several time points, and their objects state none: { $names }.
+    } Crops show the first time point. To use another one, train with `--set images.t=3`, or add the column t to the table.
+
 fields-without-objects = { $n_fields ->
         [one] One field has no objects: { $names }.
        *[other] { $n_fields } fields have no objects: { $names }.
@@ -227,6 +237,9 @@ prediction-without-objects = The prediction has no table of objects in fields of
 
 crop-margin-invalid = The margin of crops '{ $margin }' is invalid
     .do = Use a share of the longer side of the box from 0 to 10, such as 0.2, or a length, such as '2 um'.
+
+crop-plane-invalid = The z-plane of crops '{ $plane }' is invalid
+    .do = Use a number from 0, 'max', 'mean', 'best-focus' or 'channels'.
 
 crop-not-written = The crop of { $object } is not written, because it cannot be read. { $reason }
 

@@ -92,9 +92,9 @@ def _class_examples(run: ReportedRun, k: int, name: str) -> list[Example]:
     rows = sorted(row.image_id for row in run.used if row.label == name)
     order = np.random.default_rng([run.recipe.seed, k]).permutation(len(rows))
     candidates = ((rows[i], run.images.find(rows[i])) for i in order)
-    available_images = [(image_id, source) for image_id, source in candidates if source is not None]
+    available_images = ((image_id, source) for image_id, source in candidates if source is not None)
     examples = (
-        _example(name, *image) for image in available_images[: 4 * N_EXAMPLES]
+        _example(name, *image) for image in islice(available_images, 4 * N_EXAMPLES)
     )  # limits the reads if no file is readable any more
     return list(islice((example for example in examples if example is not None), N_EXAMPLES))
 

@@ -136,7 +136,7 @@ def _insert_images(
     for position, record in enumerate(dataset.records):
         plan = plan_as_json(record)
         exclusion = exclusions.get(record.image_id, _NOT_EXCLUDED)
-        version, is_allowed = files.of_image(record.plan.files(record.path), plan)
+        version, is_allowed = files.of_image(record.files, plan)
         rows.append(
             {
                 "row_id": row_ids.get(record.image_id),

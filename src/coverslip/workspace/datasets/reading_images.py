@@ -306,7 +306,7 @@ def _store_facts(connection: Connection, row_ids: Sequence[int], facts: Sequence
     image_rows: list[Json] = []
     for row_id, fact in zip(row_ids, facts, strict=True):
         if isinstance(fact, ImageFacts):
-            stored, reason = asdict(fact), None
+            stored, reason = fact._asdict(), None
             size = {"width_px": fact.width_px, "height_px": fact.height_px}
             image_rows.append({"problem": None, "pixel_hash": fact.pixel_hash, **size, "number": row_id})
         else:

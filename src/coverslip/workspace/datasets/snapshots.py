@@ -225,7 +225,7 @@ def _cell(record: ImageRecord, column: str, *, is_excluded: bool, are_points: bo
             numbers = () if box is None else box_center(box) if are_points else box
             return str(numbers[_BOX.index(column)]) if numbers else ""
     if column.startswith(_CHANNEL):
-        files = record.plan.files(record.path)
+        files = record.files
         n = int(column.removeprefix(_CHANNEL))
         return name_as_text(str(files[n - 1])) if n <= len(files) else ""
     if column not in _STANDARD_COLUMNS:

@@ -151,7 +151,7 @@ def _scan_of(images: Dataset, data: Dataset, scan: Scan) -> Scan:
     files = {record.path: index for index, record in enumerate(data.records) if not record.plan.other_files}
     return scan.joined(
         [
-            [files.get(file) for file in record.plan.files(record.path)]
+            [files.get(file) for file in record.files]
             if record.image_id not in index_of or data.records[index_of[record.image_id]].plan != record.plan
             else [index_of[record.image_id]]
             for record in images.records

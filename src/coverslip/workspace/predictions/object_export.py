@@ -11,14 +11,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from coverslip.errors import Conflict, CoverslipError
+from coverslip.errors import BadClassifier, Conflict, CoverslipError
 from coverslip.events import Emit, progress_reporter
 from coverslip.files import write_json
+from coverslip.images import ReadPlan
 from coverslip.messages import Failure, Note, localized_note
 from coverslip.objects import CropChoices, ObjectFormat, is_objects_table
 from coverslip.processes import Json
+from coverslip.runs import find_classifier, open_classifier
+from coverslip.runs.documents import read_object
 from coverslip.workspace.jobs.downloads import zipped
 from coverslip.workspace.jobs.records import Job, find_job
+from coverslip.workspace.predictions.predicting import plan_for
 from coverslip.workspace.predictions.rows import every_row
 from coverslip.workspace.predictions.state import PREDICTION
 from coverslip.workspace.store.workspace import Workspace
@@ -73,6 +77,9 @@ def start_export(workspace: Workspace, prediction_id: str, choice: ObjectExport)
         NotFound: there is no such prediction.
     """
     job = find_job(workspace, prediction_id, PREDICTION.name)
+    if choice.to == "ome-tiff" and choice.z is None:
+        with suppress(BadClassifier):  # it was removed
+            choice = choice.model_copy(update={"z": _plan_of(job).z})
     with suppress(FileNotFoundError):
         (job.folder / _LAST).unlink()
     workspace.works.start(
@@ -84,6 +91,12 @@ def start_export(workspace: Workspace, prediction_id: str, choice: ObjectExport)
         link=f"/predictions/{job.id}/objects-export",
     )
     return export_state(workspace, prediction_id)
+
+
+def _plan_of(job: Job) -> ReadPlan:
+    """Return how the images of a prediction were read."""
+    request = read_object(job.folder / "request.json")
+    return plan_for(request, open_classifier(find_classifier(Path(request["classifier"]))).card.preprocessing.plan)
 
 
 def cancel_export(workspace: Workspace, prediction_id: str) -> None:

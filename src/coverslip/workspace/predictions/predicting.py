@@ -81,7 +81,7 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
     if request["rescale"]:
         classifier = classifier.with_rescaling()
     trained = classifier.card.preprocessing.plan
-    plan = _plan_for(request, trained)
+    plan = plan_for(request, trained)
     data = _open_images(request, plan)
     prediction_input = PredictionInput(
         classifier=fingerprint_of(request["classifier"]),
@@ -130,7 +130,7 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
 _PIXEL_KEYS = ("series", "t", "z", "channels", "level")
 
 
-def _plan_for(request: Mapping[str, Any], trained: ReadPlan) -> ReadPlan:  # Any: JSON values
+def plan_for(request: Mapping[str, Any], trained: ReadPlan) -> ReadPlan:  # Any: JSON values
     """Return the plan of the classifier with what was chosen for these images.
 
     The crop size is that of the training, if there is one.
@@ -207,7 +207,7 @@ def _refuse_outside(data: Dataset, may_read: Callable[[Path], bool]) -> None:
     Raises:
         BadDataset: an image is outside.
     """
-    for file in (file for record in data.records for file in record.plan.files(record.path)):
+    for file in (file for record in data.records for file in record.files):
         if not may_read(file):
             raise BadDataset("image-outside", file=file, remedies=(ChooseOther("root"),))
 

@@ -1,0 +1,18 @@
+// What the cell of a dataset's image shows and says in a gallery.
+import type { Image } from '../../../api/datasets';
+import type { CellInfo } from '../../../images/gallery/Cell.svelte';
+import { texts } from '../../../texts';
+
+/** `classIndex` is the position of each class among the classes. */
+export function cellOf(image: Image, name: string, classIndex: ReadonlyMap<string, number>): CellInfo {
+  const { gallery } = texts.datasets;
+  const spoken = texts.general.gallery;
+  const problem = image.is_excluded ? gallery.excluded : image.problem ? gallery.why[image.problem] : null;
+  return {
+    name,
+    facts: [image.label ? spoken.ofClass(image.label) : spoken.unlabeled, problem],
+    classIndex: image.label === null ? null : (classIndex.get(image.label) ?? null),
+    problem,
+    isChanged: image.label_before !== null && image.label !== image.label_before,
+  };
+}
