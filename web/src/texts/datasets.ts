@@ -488,7 +488,7 @@ export const datasets = {
     byCluster: 'Cluster',
     byPrediction: 'Predicted class',
     jobs: {
-      train: (name: string) => `Training ${name} (test images)`,
+      train: (name: string) => `Training ${name} (held-out images)`,
       evaluate: (name: string) => `Evaluation ${name}`,
       predict: (name: string) => `Prediction ${name}`,
     },
