@@ -5,11 +5,13 @@ folds, whose out-of-fold predictions correct the counts. Samples come from the o
 
 - blood_malaria: 100 cells of four patients, with 2, 10, 25 and 50 % of parasitized cells;
 - blood_pbc: 200 cells with random proportions of the eight classes (Dirichlet, concentration .5);
-- fields_rbc_chula: the red cells that experts marked in a field, and their counts by type.
+- fields_rbc_chula: the red cells that experts marked in a field, and their counts by type;
+- fields_rbc_chula_normal: the same with two classes, normal cells and all others.
 
 Errors are mean absolute errors over classes and samples, in percentage points. Coverage is the share of 95 % intervals
-that contain the true proportion. `estimate from probabilities` is that of `predict` (Saerens). COVERSLIP_DATA has the
-images, default ../shared/data.
+that contain the true proportion. `estimate from probabilities` is that of `predict` (Saerens). A second table has the
+recall of each class on out-of-fold images: over images, which the correction uses, and as the mean over groups.
+COVERSLIP_DATA has the images, default ../shared/data.
 
     python benchmarks/sample_composition.py [--sets NAME…] [--seeds N] [--draws N]
 """
@@ -26,7 +28,8 @@ import numpy as np
 
 import coverslip as cs
 from coverslip.evaluation import estimated_shares
-from coverslip.inference.proportions import SampledPrediction, summary_of
+from coverslip.evaluation.proportions import effective_counts, pooled_counts
+from coverslip.inference.proportions import SampledPrediction, summary_of, votes_on_test_images
 from coverslip.runs import Prediction, Recipe, SplitPlan
 from coverslip.runs.predictions import read_predictions
 
@@ -34,7 +37,7 @@ DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data"))
 SHARES = (0.02, 0.1, 0.25, 0.5)
 MOST_TRAINING, MOST_NEW = 2000, 2000  # images
 FEWEST_CELLS = 20  # of a field
-UNCATEGORIZED = "10"  # cells of no type
+NORMAL, UNCATEGORIZED = "0", "10"  # normal cells, and cells of no type
 
 
 def main() -> None:
@@ -47,6 +50,7 @@ def main() -> None:
         "| dataset | samples | n | counted: error | coverage | corrected: error | coverage | better | refused |", end=""
     )
     print(" estimate from probabilities: error | label shift reported |\n|---|---|---|---|---|---|---|---|---|---|---|")
+    recalls = list[str]()
     for name in options.sets:
         results: dict[str, list[tuple[float, ...]]] = defaultdict(list)
         shifts: dict[str, list[bool]] = defaultdict(list)
@@ -56,8 +60,22 @@ def main() -> None:
                     rows, is_shifted = compared(samples, run)
                     results[case] += rows
                     shifts[case].append(is_shifted)
+                recalls += (f"| {name} | {seed} | {cells} |" for cells in recalls_of(run))
         for case, case_rows in results.items():
             show(name, case, np.array(case_rows), shifts[case])
+    print("\n| dataset | seed | class | images | groups | recall over images | mean over groups |")
+    print("\n".join(["|---|---|---|---|---|---|---|", *recalls]))
+
+
+def recalls_of(run: cs.Run) -> Iterator[str]:
+    """Yield the cells of each class: images, groups, and the recall over images and over groups."""
+    classes = run.metrics.classes
+    votes = votes_on_test_images(run, classes, lambda row: np.array([row.predicted == name for name in classes], float))
+    for k, (name, of_class) in enumerate(zip(classes, votes, strict=True)):
+        if of_class is not None:
+            recalls = (pooled_counts(of_class).shares[k], effective_counts(of_class).shares[k])
+            cells = " | ".join(f"{recall:.3f}" for recall in recalls)
+            yield f"{name} | {of_class.n.sum():.0f} | {len(of_class.n)} | {cells}"
 
 
 def show(name: str, case: str, rows: np.ndarray, shifts: Sequence[bool]) -> None:
@@ -112,7 +130,7 @@ def measured(name: str, seed: int, n_draws: int, folder: Path) -> Iterator[tuple
             writer = csv.DictWriter(file, list(rows[0]))
             writer.writeheader()
             writer.writerows(of_half[k] for k in at)
-    size = 96 if name == "fields_rbc_chula" else 64
+    size = 96 if name.startswith("fields_rbc_chula") else 64
     recipe = Recipe(model="mobilenet_v2", stage="instant", image_size=size, tta=1, seed=seed, split=SplitPlan(folds=5))
     is_grouped = name != "blood_pbc"
     run = cs.train(
@@ -131,7 +149,7 @@ def drawn(
     """Yield samples of each case."""
     label, group = np.array([row.label for row in rows]), np.array([group_of[row.image_id] for row in rows])
     classes = np.unique(label)
-    if name == "fields_rbc_chula":
+    if name.startswith("fields_rbc_chula"):
         fields = [np.flatnonzero(group == each) for each in np.unique(group)]
         yield "fields", [[rows[k] for k in field] for field in fields if len(field) >= FEWEST_CELLS]
         return
@@ -175,10 +193,15 @@ def _of_fields(folder: Path) -> list[dict[str, str]]:
     return [{**row, "path": str((folder / row["path"]).resolve()), "group": row["field"]} for row in rows]
 
 
+def _of_fields_in_two_classes(folder: Path) -> list[dict[str, str]]:
+    return [{**row, "label": "normal" if row["label"] == NORMAL else "other"} for row in _of_fields(folder)]
+
+
 SETS = {
     "blood_malaria": _of_table("blood_malaria", "patient"),
     "blood_pbc": _of_folders,
     "fields_rbc_chula": _of_fields,
+    "fields_rbc_chula_normal": _of_fields_in_two_classes,
 }
 
 

@@ -36,6 +36,7 @@ from trained import SMALL_NETWORK
 
 import coverslip as cs
 from coverslip.app.server import create_app
+from coverslip.errors import Conflict
 from coverslip.runs import Recipe, SplitPlan
 from coverslip.workspace.correcting import downloads
 from coverslip.workspace.datasets.labels import set_labels
@@ -43,6 +44,7 @@ from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.jobs.state import status_of
 from coverslip.workspace.predictions.classifiers import LoadedClassifiers
+from coverslip.workspace.predictions.predicting import predict_into
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.filters import ImageSelection
 
@@ -509,6 +511,24 @@ def test_a_removed_prediction_comes_back_with_its_corrections(lab: Lab) -> None:
     assert lab.client.post(f"{path}/restore").status_code == 404
     assert lab.client.post(f"{API}/jobs/{lab.prediction}/resume").status_code == 409  # it is done
     lab.client.put(f"{path}/rows/3/correction", json={"label": None})
+
+
+@pytest.mark.parametrize("setting", [{"operating_points": [0.2, 0.5, 0.3]}, {"uncertain_below": 0.9}])
+def test_a_prediction_does_not_resume_with_other_thresholds(lab: Lab, setting: Json) -> None:
+    folder = find_job(lab.workspace, lab.prediction).folder
+    before = (folder / "predictions.csv").read_bytes()
+    card = lab.workspace.runs / "first" / "classifier" / "classifier.json"
+    content = card.read_text()
+    try:
+        card.write_text(json.dumps({**json.loads(content), **setting}))
+        with pytest.raises(Conflict) as caught:
+            predict_into(folder)
+    finally:
+        card.write_text(content)
+    assert caught.value.code == "prediction-classifier-changed"
+    assert (folder / "predictions.csv").read_bytes() == before
+    predict_into(folder)
+    assert (folder / "predictions.csv").read_bytes() == before
 
 
 @pytest.mark.exhaustive

@@ -8,12 +8,14 @@ from drawing import save_cells
 from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_workspace import API, new_workspace, open_images, write_cells
+from small_workspace import API, QUICK, new_workspace, open_images, predicted_here, trained_here, write_cells
 
 from coverslip.app.server import create_app
 from coverslip.audit.dataset_map import arranged, clusters_of
 from coverslip.audit.features import principal_components
+from coverslip.runs.predictions import read_predictions
 from coverslip.workspace.datasets.labels import set_labels
+from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.maps import map_points, map_state, start_map
 from coverslip.workspace.viewing.filters import ImageSelection
 
@@ -91,6 +93,33 @@ def test_the_map_in_the_app_has_current_labels_and_all_readable_images(tmp_path:
     with TestClient(create_app(workspace)) as client:
         assert client.get(f"{API}/datasets/{dataset}/map-points").content == map_points(workspace, dataset)
         assert client.delete(f"{API}/datasets/{dataset}/map").status_code == 204
+
+
+@pytest.mark.slow
+def test_the_map_has_the_predictions_of_trainings_and_predictions_on_the_dataset(tmp_path: Path) -> None:
+    write_cells(tmp_path / "cells", 60)
+    (tmp_path / "cells" / "large" / "broken.png").write_bytes(b"no image")
+    workspace = new_workspace(tmp_path)
+    dataset = open_images(workspace, tmp_path / "cells", group_pattern=r"slide\d+")
+    run = trained_here(workspace, dataset, QUICK, "sizes")
+    prediction = predicted_here(workspace, run, dataset)
+    with TestClient(create_app(workspace)) as client:
+        jobs = client.get(f"{API}/datasets/{dataset}/map").json()["jobs"]
+        assert [(job["id"], job["kind"]) for job in jobs] == [(prediction, "predict"), (run, "train")]
+        rows = client.get(f"{API}/datasets/{dataset}/images?limit=100").json()["items"]
+        image_of = {row["row_id"]: row["image_id"] for row in rows}
+
+        def decided(job: str) -> dict[str, str]:
+            body = client.get(f"{API}/datasets/{dataset}/map-predictions/{job}").json()
+            pairs = zip(body["rows"], body["numbers"], strict=True)
+            return {image_of[row]: body["decisions"][number] for row, number in pairs}
+
+        for job, kind in ((run, "train"), (prediction, "predict")):
+            table = read_predictions(find_job(workspace, job, kind).folder / "predictions.csv")
+            assert decided(job) == {row.image_id: row.decision for row in table}
+        assert len(decided(prediction)) == 61 > len(decided(run)) > 0
+        missing = client.get(f"{API}/datasets/{dataset}/map-predictions/none")
+        assert (missing.status_code, missing.json()["code"]) == (404, "no-such-job")
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import base64
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
@@ -10,13 +11,16 @@ import numpy.typing as npt
 from pydantic import Field
 from sqlalchemy import Connection, delete, insert, select
 
+from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE
 from coverslip.errors import NotFound
 from coverslip.messages import Failure
 from coverslip.processes import Json
+from coverslip.runs import Run
 from coverslip.workspace.datasets import reading_images
+from coverslip.workspace.predictions.measured import decisions_of_dataset
 from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import AnyRow, class_order, dataset_row, is_reserved, now
-from coverslip.workspace.store.tables import dataset_maps, images
+from coverslip.workspace.store.tables import dataset_maps, images, jobs
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.workers import JobOfWork, StepProgress, WorkKind
 
@@ -24,6 +28,28 @@ MAPS = WorkKind("dataset-map", "coverslip.workspace.tasks:draw_map")
 _SIDE = 1_000_000  # of the map in its units; boxes are integers
 _NONE = 65_535
 _MOST_GROUPS = 65_534
+_JOBS_WITH_ROWS = ("train", "evaluate", "predict")
+
+
+@dataclass(frozen=True, slots=True)
+class MapJob:
+    """A finished job with predictions of images of the dataset."""
+
+    id: str
+    kind: Annotated[
+        Literal["train", "evaluate", "predict"],
+        Field(description="The predictions of a training are those of its test images, or all out-of-fold ones."),
+    ]
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class MapPredictions:
+    """The predictions of a job for images of a dataset."""
+
+    decisions: Annotated[list[str], Field(description="The classes of the job, then all other decisions.")]
+    rows: Annotated[list[int], Field(description="The row_id of each image with a prediction.")]
+    numbers: Annotated[list[int], Field(description="Of each of these images, the position of its decision.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +68,7 @@ class MapState:
     n_missing: Annotated[int, Field(description="Images of the dataset that are not on the map.")]
     classes: Annotated[list[str], Field(description="The classes, as the points count them.")]
     groups: Annotated[list[str], Field(description="The groups, as the points count them.")]
+    jobs: Annotated[list[MapJob], Field(description="Jobs whose predictions can color the map, the newest first.")]
 
 
 def map_state(workspace: Workspace, dataset_id: str) -> MapState:
@@ -69,6 +96,7 @@ def map_state(workspace: Workspace, dataset_id: str) -> MapState:
         n_missing=len(present) - n,
         classes=class_order(row.class_names, row.summary["classes"]),
         groups=groups,
+        jobs=_jobs_with_predictions(workspace, dataset_id),
     )
 
 
@@ -133,6 +161,29 @@ def map_points(workspace: Workspace, dataset_id: str) -> bytes:
     )
     parts = (np.array([n, 0, 0], "<u4"), rows.astype("<u4"), boxes, np.zeros(n + 2, "<u4"))
     return b"".join(part.tobytes() for part in (*parts, *(np.array(column, "<u2") for column in details)))
+
+
+def map_predictions(workspace: Workspace, dataset_id: str, job_id: str) -> MapPredictions:
+    """Return the predictions of a job for images of a dataset.
+
+    Raises:
+        NotFound: there is no such dataset or job.
+        Conflict: nothing was measured yet.
+    """
+    classes, decisions = decisions_of_dataset(workspace, dataset_id, job_id)
+    names = [*classes, *(name for name in (UNCERTAIN, UNFAMILIAR, UNREADABLE) if name not in classes)]
+    number_of = {name: k for k, name in enumerate(names)}
+    known = [(row, number_of[decision]) for row, decision in decisions if decision in number_of]
+    return MapPredictions(names, [row for row, _ in known], [number for _, number in known])
+
+
+def _jobs_with_predictions(workspace: Workspace, dataset_id: str) -> list[MapJob]:
+    query = select(jobs.c.id, jobs.c.kind, jobs.c.name, jobs.c.folder).where(
+        jobs.c.dataset_id == dataset_id, jobs.c.kind.in_(_JOBS_WITH_ROWS), jobs.c.state == "ended"
+    )
+    with workspace.engine.connect() as connection:
+        listed = connection.execute(query.order_by(jobs.c.created.desc(), jobs.c.id)).all()
+    return [MapJob(job.id, job.kind, job.name) for job in listed if Run(Path(job.folder)).predictions_file.is_file()]
 
 
 def _groups(connection: Connection, dataset_id: str) -> list[str]:

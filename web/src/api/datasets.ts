@@ -87,6 +87,13 @@ export const readMapPoints = (id: string) =>
   answer(
     api.GET('/api/v1/datasets/{dataset_id}/map-points', { ...at(id), parseAs: 'arrayBuffer' }),
   ) as unknown as Promise<ArrayBuffer>;
+export const readMapPredictions = (id: string, job: string, signal?: AbortSignal) =>
+  answer(
+    api.GET('/api/v1/datasets/{dataset_id}/map-predictions/{job_id}', {
+      params: { path: { dataset_id: id, job_id: job } },
+      signal,
+    }),
+  );
 const LEAKAGE_ESTIMATE = '/api/v1/datasets/{dataset_id}/leakage-estimate';
 export const leakageEstimate = (id: string, signal?: AbortSignal) =>
   answer(api.GET(LEAKAGE_ESTIMATE, { ...at(id), signal }));

@@ -453,6 +453,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/{dataset_id}/map-predictions/{job_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Map Predictions
+         * @description The predictions of a training, an evaluation or a prediction for images of the dataset, to color its map.
+         */
+        get: operations["get_map_predictions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets/{dataset_id}/distances": {
         parameters: {
             query?: never;
@@ -8120,6 +8140,49 @@ export interface components {
             kind: "map-column";
         };
         /**
+         * MapJob
+         * @description A finished job with predictions of images of the dataset.
+         */
+        MapJob: {
+            /**
+             * Id
+             * @description Its ID.
+             */
+            id: string;
+            /**
+             * Kind
+             * @description The predictions of a training are those of its test images, or all out-of-fold ones.
+             * @enum {string}
+             */
+            kind: "train" | "evaluate" | "predict";
+            /**
+             * Name
+             * @description Its name.
+             */
+            name: string;
+        };
+        /**
+         * MapPredictions
+         * @description The predictions of a job for images of a dataset.
+         */
+        MapPredictions: {
+            /**
+             * Decisions
+             * @description The classes of the job, then all other decisions.
+             */
+            decisions: string[];
+            /**
+             * Rows
+             * @description The row_id of each image with a prediction.
+             */
+            rows: number[];
+            /**
+             * Numbers
+             * @description Of each of these images, the position of its decision.
+             */
+            numbers: number[];
+        };
+        /**
          * MapState
          * @description The map of a dataset, and the progress of a new one.
          */
@@ -8164,6 +8227,11 @@ export interface components {
              * @description The groups, as the points count them.
              */
             groups: string[];
+            /**
+             * Jobs
+             * @description Jobs whose predictions can color the map, the newest first.
+             */
+            jobs: components["schemas"]["MapJob"][];
         };
         /**
          * McNemar
@@ -15777,6 +15845,61 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_map_predictions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a dataset. */
+                dataset_id: string;
+                /** @description The ID of a training, evaluation, prediction, export or study. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MapPredictions"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -36,7 +36,7 @@ from coverslip.workspace.group_suggestions import GroupSuggestion
 from coverslip.workspace.jobs import previews
 from coverslip.workspace.jobs.previews import SplitPreview
 from coverslip.workspace.leakage_audit import DatasetDistances, LeakageEstimateState
-from coverslip.workspace.maps import MapState
+from coverslip.workspace.maps import MapPredictions, MapState
 from coverslip.workspace.recipes import TimePreview
 from coverslip.workspace.store.rows import Page, TableChoices
 from coverslip.workspace.suggestions import LabelSuggestions
@@ -218,6 +218,12 @@ def get_map_points(workspace: ServedWorkspace, dataset_id: str) -> Response:
     0, the largest first); 1 if it is excluded, plus 2 if it belongs to the reserved test set.
     """
     return Response(maps.map_points(workspace, dataset_id), media_type="application/octet-stream")
+
+
+@router.get("/datasets/{dataset_id}/map-predictions/{job_id}", responses=problems(404, 409))
+def get_map_predictions(workspace: ServedWorkspace, dataset_id: str, job_id: str) -> MapPredictions:
+    """The predictions of a training, an evaluation or a prediction for images of the dataset, to color its map."""
+    return maps.map_predictions(workspace, dataset_id, job_id)
 
 
 @router.get("/datasets/{dataset_id}/distances", responses=problems(404, 409, 422))

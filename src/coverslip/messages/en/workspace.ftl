@@ -554,8 +554,8 @@ prediction-stopped = The prediction was stopped
 prediction-images-changed = The images have changed since this prediction started
     .do = Start a new prediction. The rows of this one remain.
 
-prediction-classifier-changed = The classifier has changed since this prediction started
-    .do = Start a new prediction. The rows of this one remain.
+prediction-classifier-changed = The classifier or its decision thresholds have changed since this prediction started
+    .do = Start a new prediction, or restore the earlier thresholds and resume. The rows of this one remain.
 
 no-such-row = No row has this number
     .do = Reload the page.

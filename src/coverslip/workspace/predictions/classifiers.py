@@ -292,13 +292,12 @@ INPUT_FILE = "begun.json"
 class PredictionInput(Document):
     """The classifier, images and thresholds of a prediction's rows."""
 
-    classifier: str = Field(description="Fingerprint of the classifier.")
     images: str = Field(description="Fingerprint of the images.")
     thresholds: tuple[float, ...] | None = Field(
         description="Threshold of each class; null: the most probable class is predicted."
     )
     uncertain_below: float = Field(description="Less probable predictions are uncertain; 0 marks none.")
-    identity: str = Field(description="Code of the classifier and its settings, in downloaded tables.")
+    identity: str = Field(description="Code of the weights and settings of the classifier, as in downloaded tables.")
 
     def matches(self, card: ClassifierCard, *, has_stated_shares: bool) -> bool:
         """Return whether the classifier still uses these thresholds. With stated class proportions, it uses none."""

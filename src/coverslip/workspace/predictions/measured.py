@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -158,19 +158,62 @@ def labels_of_files(connection: Connection, dataset_id: str) -> LabelsOfFiles:
 
 def with_dataset_labels(records: Sequence[ImageRecord], labels: LabelsOfFiles) -> list[ImageRecord]:
     """Return the records with the labels of the dataset. Images that are not in the dataset keep their labels."""
-    by_center: dict[tuple[str, tuple[int, int] | None], list[Json]] = defaultdict(list)
-    for path, of_file in labels.items():
-        for image in of_file:
-            by_center[path, _center(plan_of(image["plan"])[0])].append(image)
-    labeled = []
-    for record in records:
-        path = json.dumps(str(record.path))
+    listed = [(path, image["plan"], image["label"]) for path, of_file in labels.items() for image in of_file]
+    index_of = _index_by_pixels([(path, plan) for path, plan, _ in listed])
+    indices = [index_of(json.dumps(str(record.path)), record.plan) for record in records]
+    return [
+        record if index is None else replace(record, label=listed[index][2])
+        for record, index in zip(records, indices, strict=True)
+    ]
+
+
+def decisions_of_dataset(workspace: Workspace, dataset_id: str, job_id: str) -> tuple[list[str], list[tuple[int, str]]]:
+    """Return the classes of a run, an evaluation or a prediction, and its decisions by row_id of a dataset.
+
+    Raises:
+        NotFound: there is no such dataset or job.
+        Conflict: nothing was measured yet.
+    """
+    with workspace.engine.connect() as connection:
+        dataset_row(connection, dataset_id)
+        query = select(images.c.row_id, images.c.path, images.c.plan).where(images.c.dataset_id == dataset_id)
+        listed = connection.execute(query.order_by(images.c.position)).all()
+    index_of = _index_by_pixels([(json.dumps(image.path), image.plan) for image in listed])
+    decisions = []
+    with rows_of_job(workspace, job_id) as (_, file, classes):
+        if file is None:
+            return classes, []
+        plan_from = cache(ReadPlan.from_json)  # most plans are equal
+        with reading(file) as connection:
+            for path, plan, decision in connection.execute("SELECT file, plan, decision FROM rows ORDER BY row_id"):
+                index = index_of(path, plan_from(plan))
+                if index is not None:
+                    decisions.append((int(listed[index].row_id), str(decision)))
+    return classes, decisions
+
+
+def _index_by_pixels(listed: Sequence[tuple[str, Json | None]]) -> Callable[[str, ReadPlan], int | None]:
+    """Return a function that finds an image by its path as JSON and its plan, as `index_of_same_pixels`.
+
+    Args:
+        listed: the path as JSON and the stored plan of each image.
+    """
+    by_file: dict[str, list[int]] = defaultdict(list)
+    by_center: dict[tuple[str, tuple[int, int] | None], list[int]] = defaultdict(list)
+    plans: list[tuple[ReadPlan, frozenset[str]]] = []
+    for k, (path, stored) in enumerate(listed):
+        plans.append(plan_of(stored))
+        by_file[path].append(k)
+        by_center[path, _center(plans[-1][0])].append(k)
+
+    def index_of(path: str, plan: ReadPlan) -> int | None:
         # A field of view can contain thousands of images: only those around the same point are compared.
-        candidates = of_file if len(of_file := labels.get(path, ())) == 1 else by_center[path, _center(record.plan)]
-        plans = [plan_of(image["plan"]) for image in candidates]
-        index = index_of_same_pixels([plan for plan, _ in plans], record.plan, ["point" in of for _, of in plans])
-        labeled.append(record if index is None else replace(record, label=candidates[index]["label"]))
-    return labeled
+        candidates = of_file if len(of_file := by_file.get(path, [])) == 1 else by_center.get((path, _center(plan)), [])
+        are_points = ["point" in plans[k][1] for k in candidates]
+        index = index_of_same_pixels([plans[k][0] for k in candidates], plan, are_points)
+        return None if index is None else candidates[index]
+
+    return index_of
 
 
 def _center(plan: ReadPlan) -> tuple[int, int] | None:

@@ -20,7 +20,7 @@ from coverslip.events import Event, Noted, Progressed
 from coverslip.files import sha256_json
 from coverslip.images import ReadPlan
 from coverslip.messages import ChooseOther, Note, note, text
-from coverslip.runs import CLASSIFIER_COLUMN, Prediction, PredictionsFile, Run, StatusFile, fingerprint_of, identity_of
+from coverslip.runs import CLASSIFIER_COLUMN, Prediction, PredictionsFile, Run, StatusFile, identity_of
 from coverslip.runs.documents import read_object
 from coverslip.stopping import Stop, signals_stop
 from coverslip.workspace.predictions.classifiers import INPUT_FILE, PredictionInput
@@ -84,7 +84,6 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
     plan = plan_for(request, trained)
     data = _open_images(request, plan)
     prediction_input = PredictionInput(
-        classifier=fingerprint_of(request["classifier"]),
         images=_fingerprint(data, folder.absolute().parents[1]),
         thresholds=classifier.card.operating_points,
         uncertain_below=classifier.card.uncertain_below,
@@ -165,7 +164,7 @@ def _refuse_changed(folder: Path, current: PredictionInput) -> None:
     """Check that a resumed prediction uses the same input: rows and corrections are identified by their numbers.
 
     Raises:
-        Conflict: the images or the classifier have changed.
+        Conflict: the images, the classifier or its settings, such as thresholds, have changed.
     """
     earlier = PredictionInput.read_if_there(folder / INPUT_FILE)
     if earlier is None:
@@ -173,7 +172,7 @@ def _refuse_changed(folder: Path, current: PredictionInput) -> None:
         return
     if earlier.images != current.images:
         raise Conflict("prediction-images-changed")
-    if earlier.classifier != current.classifier:
+    if earlier.identity != current.identity:
         raise Conflict("prediction-classifier-changed")
 
 
