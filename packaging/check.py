@@ -6,7 +6,6 @@ far as the environment of the build has it. Then it shows the help of each comma
 """
 
 import ast
-import importlib.util
 import json
 import os
 import subprocess
@@ -17,7 +16,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "src"
-READERS = ("czifile", "h5py", "liffile", "nd2", "oiffile", "pydicom", "zarr")  # that other modules import by their names
+READERS = (
+    "czifile",
+    "h5py",
+    "liffile",
+    "nd2",
+    "oiffile",
+    "pydicom",
+    "zarr",
+)  # that other modules import by their names
 IMPORTING = """
 import importlib, json, sys
 failures = {}
@@ -56,36 +63,32 @@ def imported(file: Path) -> Iterator[str]:
             yield from (f"{node.module}.{each.name}" for each in node.names)
 
 
-def is_installed(name: str) -> bool:
-    """Whether the environment of the build has a module of this name."""
-    try:
-        return importlib.util.find_spec(name) is not None
-    except (ImportError, ValueError):  # of a name in a module, or of a package that is not there
-        return False
-
-
 def main(folder: Path) -> int:
     """Print what fails."""
     program = folder.resolve() / "coverslip" / ("coverslip.exe" if sys.platform == "win32" else "coverslip")
     own = dict(own_modules())
-    others = {name for file in own.values() for name in imported(file)}.union(READERS)
-    names = [*own, *sorted(name for name in others - own.keys() if is_installed(name))]
+    names = sorted({name for file in own.values() for name in imported(file)}.union(own, READERS))
     failures: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as temporary:
         out = Path(temporary, "out.json")
         variables = {name: value for name, value in os.environ.items() if not name.startswith(("COVERSLIP_", "PYTHON"))}
         variables |= {"HOME": temporary, "COVERSLIP_CACHE": str(Path(temporary, "cache"))}
 
-        def run(*arguments: str, data: str = "") -> bool:
+        def run(*arguments: str, by: Path = program, data: str = "") -> bool:
+            command = [str(by), *arguments]
             done = subprocess.run(
-                [str(program), *arguments], env=variables, cwd=temporary, input=data, capture_output=True, text=True, check=False
+                command, env=variables, cwd=temporary, input=data, capture_output=True, text=True, check=False
             )
             if done.returncode:
-                failures[" ".join(["coverslip", *arguments])] = "\n".join((done.stdout + done.stderr).splitlines()[-5:])
+                failures[" ".join(command)] = "\n".join((done.stdout + done.stderr).splitlines()[-5:])
             return not done.returncode
 
-        if run("-c", IMPORTING, str(out), data=json.dumps(names)):
-            failures |= json.loads(out.read_text(encoding="utf-8"))
+        def not_imported(by: Path) -> dict[str, str]:
+            is_done = run("-c", IMPORTING, str(out), by=by, data=json.dumps(names))
+            return json.loads(out.read_text(encoding="utf-8")) if is_done else {}
+
+        missing_in_build = not_imported(Path(sys.executable))
+        failures |= {name: why for name, why in not_imported(program).items() if name not in missing_in_build}
         commands = json.loads(out.read_text(encoding="utf-8")) if run("-c", COMMANDS, str(out)) else []
         for path in commands:
             run(*path, "--help")
@@ -94,7 +97,8 @@ def main(folder: Path) -> int:
     for name, reason in failures.items():
         sys.stderr.write(f"packages: {name}: {reason}\n")
     if not failures:
-        sys.stdout.write(f"packages: {len(names)} modules, the help of {len(commands)} commands, doctor and demo work\n")
+        n_modules = len(names) - len(missing_in_build)
+        sys.stdout.write(f"packages: {n_modules} modules, the help of {len(commands)} commands, doctor and demo work\n")
     return bool(failures)
 
 
