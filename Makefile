@@ -12,7 +12,7 @@ PAGE_SOURCES := $(shell find web/src web/public -type f) $(wildcard docs/*.md we
 # kept whatever the environment says: the many programs that tests start would each compile all of coverslip again.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 2 --dist loadgroup
 
-.PHONY: app demo pages test test-all quick lint api bench lock licenses sbom audit docs wheel packages
+.PHONY: app demo pages test test-all quick nightly lint api bench lock licenses sbom audit docs wheel packages
 
 app: $(READY) $(PAGES)  ## the web app, in the browser; make app ARGS="--port 9000"
 	$(BIN)/coverslip app $(ARGS)
@@ -31,6 +31,11 @@ test-all: $(READY) $(PAGES)  ## also the slow variants of tests, numbers for eve
 	.ci/programs
 	.ci/npm run test
 	$(PYTEST) --hypothesis-profile=exhaustive
+
+nightly: $(READY) $(PAGES)  ## hours: also many requests to each route, and fuzzing of each image reader, from files below COVERSLIP_DATA
+	$(MAKE) test-all
+	$(PYTEST) --hypothesis-profile=nightly tests/test_app_shell.py -k no_request_that_fits_the_document
+	.ci/fuzz
 
 quick: $(READY)  ## the tests that take less than about half a second each
 	$(PYTEST) -m "not slow and not exhaustive"

@@ -21,3 +21,5 @@ if ! cmp -s .ci/locked/package.txt "$environment/package.txt"; then
 fi
 "$bin/python" -m pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation --force-reinstall .
 "$bin/python" -m PyInstaller --noconfirm --log-level WARN --distpath "$folder" --workpath "$folder/work" packaging/coverslip.spec
+[ "$(uname -s)" != Linux ] || packaging/linux/strip.sh "$folder/coverslip"
+"$bin/python" packaging/check.py "$folder"

@@ -31,6 +31,7 @@ from hypothesis import settings
 # A busy machine is no fault of what is tested. `make test-all` looks at more examples: --hypothesis-profile=exhaustive.
 settings.register_profile("coverslip", deadline=None, max_examples=25)
 settings.register_profile("exhaustive", deadline=None, max_examples=100)
+settings.register_profile("nightly", deadline=None, max_examples=1000)
 settings.load_profile("coverslip")
 
 pytest_plugins = ("trained", "browser")

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parent.parent
 LOCKED = sorted((ROOT / ".ci" / "locked").glob("*.txt"))
 EXTRAS_OF_SETUP = ("app", "formats", "onnx", "keras", "parquet", "postgresql", "dev", "weights")
+EXTRAS_OF_PACKAGES = ("app", "formats", "onnx", "keras")
 
 
 def pins(file: Path) -> dict[str, tuple[str, list[str]]]:
@@ -33,20 +35,28 @@ def pins(file: Path) -> dict[str, tuple[str, list[str]]]:
 
 def test_each_locked_package_has_hashes_and_the_version_of_the_constraints() -> None:
     versions = {name: version for name, (version, _) in pins(ROOT / "constraints.txt").items()}
-    assert [file.stem for file in LOCKED] == ["base", "cuda", "node", "package", "tools", "torch-cpu"]
+    assert [file.stem for file in LOCKED] == ["base", "cuda", "fuzz", "node", "package", "tools", "torch-cpu"]
     for file in LOCKED:
         for name, (version, hashes) in pins(file).items():
             assert hashes, (file.name, name)
             assert versions.get(name, version) == version.removesuffix("+cpu"), (file.name, name)
 
 
-def test_all_that_is_declared_is_locked() -> None:
+@pytest.mark.parametrize(("file", "extras"), [("base.txt", EXTRAS_OF_SETUP), ("package.txt", EXTRAS_OF_PACKAGES)])
+def test_all_that_is_declared_is_locked(file: str, extras: tuple[str, ...]) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = project["optional-dependencies"]
-    texts = [*project["dependencies"], *(text for extra in EXTRAS_OF_SETUP for text in extras[extra])]
-    needed = {canonicalize_name(requirement.name): requirement.specifier for requirement in map(Requirement, texts)}
-    locked = pins(ROOT / ".ci" / "locked" / "base.txt")
-    assert [name for name in needed if name not in locked or locked[name][0] not in needed[name]] == []
+    declared = project["optional-dependencies"]
+    texts = [*project["dependencies"], *(text for extra in extras for text in declared[extra])]
+    needed = {canonicalize_name(requirement.name): requirement for requirement in map(Requirement, texts)}
+    needed |= {  # what extras of packages need
+        canonicalize_name(own.name): own
+        for requirement in [*needed.values()]
+        for extra in requirement.extras
+        for own in map(Requirement, distribution(requirement.name).requires or ())
+        if own.marker and own.marker.evaluate({"extra": extra}) and not own.marker.evaluate({"extra": ""})
+    }
+    locked = pins(ROOT / ".ci" / "locked" / file)
+    assert [name for name in needed if name not in locked or locked[name][0] not in needed[name].specifier] == []
 
 
 def test_no_index_is_named() -> None:
