@@ -8,7 +8,8 @@ export const accounts: Texts['accounts'] = {
     name: 'Name',
     password: 'Passwort',
     action: 'Anmelden',
-    forgotten: 'Wenn Sie das Passwort vergessen haben, bitten Sie einen Administrator um eine neue Einladung.',
+    forgotten:
+      'Wenn Sie das Passwort vergessen haben, bitten Sie einen Administrator um eine neue Einladung.',
   },
   signOut: 'Abmelden',
   invitation: {

@@ -179,8 +179,7 @@ export const datasets: Texts['datasets'] = {
     notes: 'Hinweise',
     unlabeled: 'keine Klasse',
     toChecks: 'Prüfungen öffnen',
-    readingText:
-      'Sie können die Bilder bereits ansehen. Zahlen erscheinen, sobald alle Bilder gelesen sind.',
+    readingText: 'Sie können die Bilder bereits ansehen. Zahlen erscheinen, sobald alle Bilder gelesen sind.',
   },
   missing: {
     title: (n) =>
@@ -518,8 +517,7 @@ export const datasets: Texts['datasets'] = {
         label === null ? '' : `, ${count(nLabel)} ${label}`
       }`,
     lasso: 'Lasso',
-    lassoHelp:
-      'Umfahren Sie Punkte, um ihre Bilder auszuwählen. Umschalt + Ziehen hat dieselbe Wirkung.',
+    lassoHelp: 'Umfahren Sie Punkte, um ihre Bilder auszuwählen. Umschalt + Ziehen hat dieselbe Wirkung.',
     points: (n) =>
       plural(n, {
         one: `Karte mit ${count(n)} Punkt. Die Liste daneben enthält dieselben Bilder, nach Clustern.`,
@@ -544,10 +542,7 @@ export const datasets: Texts['datasets'] = {
       ['Entf oder Rücktaste', 'Das Label der ausgewählten Bilder entfernen'],
       ['Pfeiltasten', 'Das nächste oder vorherige Bild der Liste auswählen; die Karte folgt'],
       ['Strg + Klick, Leertaste', 'Das Bild zur Auswahl hinzufügen oder daraus entfernen'],
-      [
-        'Umschalt + Ziehen auf der Karte',
-        'Ein Lasso zeichnen: Die Bilder darin kommen zur Auswahl hinzu',
-      ],
+      ['Umschalt + Ziehen auf der Karte', 'Ein Lasso zeichnen: Die Bilder darin kommen zur Auswahl hinzu'],
       ['Strg + A, Esc', 'Alle Bilder der Karte auswählen oder keines'],
       ['Eingabetaste, Doppelklick', 'Die Bildansicht öffnen'],
       ['Strg + Z, Strg + Umschalt + Z', 'Änderung eines Labels rückgängig machen oder wiederholen'],

@@ -54,10 +54,7 @@ export const fields: Texts['fields'] = {
     ['Entf oder Rücktaste', 'Das Label der ausgewählten Objekte entfernen'],
     ['Pfeiltasten', 'Das nächste oder vorherige Objekt auswählen; das Gesichtsfeld folgt'],
     ['Strg + Klick, Leertaste', 'Das Objekt zur Auswahl hinzufügen oder daraus entfernen'],
-    [
-      'Umschalt + Ziehen im Gesichtsfeld',
-      'Ein Lasso zeichnen: Die Objekte darin kommen zur Auswahl hinzu',
-    ],
+    ['Umschalt + Ziehen im Gesichtsfeld', 'Ein Lasso zeichnen: Die Objekte darin kommen zur Auswahl hinzu'],
     ['Strg + A, Esc', 'Alle Objekte des Gesichtsfelds auswählen oder keines'],
     ['Eingabetaste, Doppelklick', 'Die Bildansicht des Objekts öffnen'],
     ['Strg + Z, Strg + Umschalt + Z', 'Änderung eines Labels rückgängig machen oder wiederholen'],
@@ -86,8 +83,7 @@ export const fields: Texts['fields'] = {
       finder: 'Objekte in den Pixeln suchen',
     },
     folder: 'Ordner oder Datei der Objekte',
-    folderHelp:
-      'Dateien werden den Bildern nach ihren Namen zugeordnet, mit oder ohne Endungen wie _masks.',
+    folderHelp: 'Dateien werden den Bildern nach ihren Namen zugeordnet, mit oder ohne Endungen wie _masks.',
     choose: 'Ordner wählen',
     use: 'Diesen Ordner verwenden',
     side: 'Seite des Quadrats um jeden Punkt',

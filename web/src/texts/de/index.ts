@@ -10,4 +10,15 @@ import { runs } from './runs';
 import { studies } from './studies';
 import { train } from './train';
 
-export const texts: Texts = { general, accounts, counts, datasets, fields, runs, studies, train, predict, remedies };
+export const texts: Texts = {
+  general,
+  accounts,
+  counts,
+  datasets,
+  fields,
+  runs,
+  studies,
+  train,
+  predict,
+  remedies,
+};
