@@ -1,0 +1,313 @@
+"""Load a server with accounts: people who label and browse in five projects, by HTTP and in Chromium.
+
+The script starts `coverslip server` on this computer with five projects, and users who are members of one project
+each. HTTP clients wait a while between requests, as people do; each labels images of its own, so that every label that
+the server has accepted is known. Contexts of Chromium open the pages of the projects. The script prints the durations
+by kind of request, responses with 5xx, labels that are lost or have another author than the client that sent them, and
+the memory of the server with its processes. Trainings run outside of the server at nice 10.
+
+    python benchmarks/server_load.py [--minutes 20] [--clients 50] [--browsers 3] [--trainings 2]
+
+With `--database`, or the address in COVERSLIP_DATABASE, the tables are in PostgreSQL; the database must be empty.
+Requirements: built pages (`make pages`) and Chromium, unless there are no browsers. Other work on the machine affects
+all durations.
+"""
+
+import argparse
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import psutil
+from many_images import draw
+from sqlalchemy import select
+
+from coverslip.accounts import projects, users
+from coverslip.accounts.server import AccountServer, open_account_server
+from coverslip.workspace.store.tables import changed_labels, images, label_changes
+
+API = "/api/v1"
+N_PROJECTS = 5
+THINK_S = 1.0  # mean pause between requests of a client
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CLASSES = ("first", "second", "third")
+
+
+@dataclass
+class Measured:
+    """Durations in seconds by kind of request, failures, and labels that the server accepted."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    durations: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    statuses: Counter[int] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
+    labels: dict[tuple[str, int], tuple[str, str]] = field(default_factory=dict)  # of project and row: label, user
+    changes: Counter[str] = field(default_factory=Counter)  # by project
+    memory_mb: list[tuple[float, float]] = field(default_factory=list)  # minutes, MB
+
+    def add(self, kind: str, seconds: float, status: int, detail: str = "") -> None:
+        with self.lock:
+            self.durations[kind].append(seconds)
+            self.statuses[status] += 1
+            if status >= 400:
+                self.failures.append(f"{kind}: {status} {detail[:200]}")
+
+
+@dataclass(frozen=True)
+class Person:
+    """A member of a project, with a session."""
+
+    name: str
+    secret: str
+    project: str
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=20)
+    parser.add_argument("--clients", type=int, default=50, help="number of HTTP clients")
+    parser.add_argument("--browsers", type=int, default=3, help="number of contexts of Chromium")
+    parser.add_argument("--trainings", type=int, default=0, help="trainings at the same time, at nice 10")
+    parser.add_argument("--images", type=int, default=1_000, help="images of each project")
+    parser.add_argument("--database", default=os.environ.get("COVERSLIP_DATABASE"), help="address of PostgreSQL")
+    options = parser.parse_args()
+    program = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if options.browsers and program is None:
+        raise SystemExit("Chromium is not installed. To install it, see .ci/programs.")
+    kind = "PostgreSQL" if options.database else "SQLite"
+    print(f"{kind}, {os.cpu_count()} cores, load of the machine at the start: {os.getloadavg()[0]:.1f}")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder, measured = Path(scratch), Measured()
+        draw(folder / "data" / "cells", options.images)
+        server = open_account_server(folder / "server", (folder / "data",), options.database)
+        people = add_people(server, folder / "data" / "cells", options.clients + options.browsers)
+        with serving(folder, options.database) as (address, process):
+            wait_until_read(address, people, folder / "data" / "cells")
+            ended = threading.Event()
+            threads = [threading.Thread(target=observe, args=(process, measured, ended))]
+            for k, person in enumerate(people[: options.clients]):
+                work = (address, person, k // N_PROJECTS, -(-options.clients // N_PROJECTS), measured, ended)
+                threads.append(threading.Thread(target=label_and_browse, args=work))
+            for person in people[options.clients :]:
+                threads.append(threading.Thread(target=browse, args=(program, address, person, measured, ended)))
+            for k in range(options.trainings):
+                threads.append(threading.Thread(target=train, args=(folder, k, ended)))
+            for thread in threads:
+                thread.start()
+            ended.wait(60 * options.minutes)
+            ended.set()
+            for thread in threads:
+                thread.join()
+        report(server, people, measured)
+
+
+def add_people(server: AccountServer, cells: Path, n: int) -> list[Person]:
+    """Add the projects, and people who are members of one each, in turn."""
+    added = [projects.add_project(server, f"project {k}", roots=[str(cells)]) for k in range(N_PROJECTS)]
+    people = []
+    for k in range(n):
+        project, user = added[k % N_PROJECTS], users.add_user(server, f"person{k}")
+        projects.set_member(server, project.id, user.id, "editor" if k < N_PROJECTS else "annotator")
+        _, secret = users.accept_invitation(server, users.invite(server, user.id), f"password of {k}")
+        people.append(Person(user.name, secret, project.id))
+    users.add_user(server, "admin", is_admin=True)  # without one, the server does not start
+    server.engine.dispose()
+    return people
+
+
+@contextmanager
+def serving(folder: Path, database: str | None) -> Iterator[tuple[str, psutil.Process]]:
+    """Start the server; yield its address and process."""
+    command = [sys.executable, "-m", "coverslip", "server", str(folder / "server"), "--port", "0"]
+    environment = {**os.environ, "COVERSLIP_DATABASE": database or "", "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(
+        [*command, "--root", str(folder / "data")], stdout=subprocess.PIPE, text=True, env=environment
+    )
+    try:
+        assert process.stdout is not None
+        address = next((word for line in process.stdout for word in line.split() if word.startswith("http://")), None)
+        if address is None:
+            raise SystemExit("the server did not start")
+        yield address.rstrip("/"), psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def client_of(address: str, person: Person) -> httpx.Client:
+    port = httpx.URL(address).port
+    cookies = {f"coverslip-session-{port}": person.secret}
+    return httpx.Client(base_url=f"{address}/projects/{person.project}{API}", cookies=cookies, timeout=60)
+
+
+def wait_until_read(address: str, people: list[Person], cells: Path) -> None:
+    """Add a dataset to each project, and wait until its images are read."""
+    for person in people[:N_PROJECTS]:
+        with client_of(address, person) as client:
+            client.post("/datasets", json={"sources": [{"path": str(cells)}]}).raise_for_status()
+    for person in people[:N_PROJECTS]:
+        with client_of(address, person) as client:
+            while client.get("/datasets").json()["items"][0]["state"] != "ready":
+                time.sleep(0.5)
+
+
+def label_and_browse(
+    address: str, person: Person, place: int, n_in_project: int, measured: Measured, ended: threading.Event
+) -> None:
+    """Label the images of one client and look at the dataset, until the end."""
+    dice = random.Random(person.name)
+    with client_of(address, person) as client:
+        dataset_id = client.get("/datasets").json()["items"][0]["id"]
+        of_dataset = f"/datasets/{dataset_id}"
+
+        def send(kind: str, method: str, path: str, **body: Any) -> httpx.Response | None:
+            start = time.perf_counter()
+            try:
+                answer = client.request(method, f"{of_dataset}{path}", **body)
+            except httpx.HTTPError as error:
+                measured.add(kind, time.perf_counter() - start, 599, repr(error))
+                return None
+            measured.add(kind, time.perf_counter() - start, answer.status_code, answer.text if answer.is_error else "")
+            return answer
+
+        listed = send("row_ids of a gallery", "GET", "/rows")
+        if listed is None or listed.is_error:
+            return
+        rows = np.frombuffer(listed.content, "<u4").tolist()
+        own = rows[place::n_in_project]
+        while not ended.wait(dice.expovariate(1 / THINK_S)):
+            match dice.choices(("label", "images", "dataset", "rows", "picture", "history"), (4, 3, 2, 1, 3, 1))[0]:
+                case "label":
+                    row_id, label = dice.choice(own), dice.choice(CLASSES)
+                    answer = send("label", "POST", "/labels", json={"rows": [row_id], "label": label})
+                    if answer is None:  # the label may have been stored or not
+                        with measured.lock:
+                            measured.labels.pop((person.project, row_id), None)
+                    elif answer.is_success:
+                        with measured.lock:
+                            measured.labels[person.project, row_id] = label, person.name
+                            measured.changes[person.project] += answer.json()["change"] is not None
+                case "images":
+                    send("images of a page", "GET", "/images", params={"limit": 60, "after": dice.choice(rows)})
+                case "dataset":
+                    send("dataset", "GET", "")
+                case "rows":
+                    params = {"label": dice.choice(CLASSES), "sort": "label"}
+                    send("row_ids of a gallery", "GET", "/rows", params=params)
+                case "picture":
+                    send("picture", "GET", f"/images/{dice.choice(rows)}/picture")
+                case "history":
+                    send("history of labels", "GET", "/label-changes", params={"limit": 20})
+
+
+def browse(program: str, address: str, person: Person, measured: Measured, ended: threading.Event) -> None:
+    """Open the pages of a project in turn in Chromium, until the end."""
+    from playwright.sync_api import Error, sync_playwright
+
+    with client_of(address, person) as client:
+        dataset_id = client.get("/datasets").json()["items"][0]["id"]
+    base = f"{address}/projects/{person.project}"
+    paths = ("/", "/datasets", f"/datasets/{dataset_id}", "/train", "/runs", "/predict")
+    with sync_playwright() as playwright, ExitStack() as stack:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        stack.callback(browser.close)
+        context = browser.new_context()
+        port = httpx.URL(address).port
+        context.add_cookies([{"name": f"coverslip-session-{port}", "value": person.secret, "url": address}])
+        page = context.new_page()
+        page.on("response", lambda answer: answer.status >= 500 and measured.add("page", 0, answer.status, answer.url))
+        while not ended.is_set():
+            for path in paths:
+                start = time.perf_counter()
+                try:
+                    page.goto(f"{base}{path}", wait_until="load")
+                    page.locator("h1").first.wait_for()
+                    measured.add("page in Chromium", time.perf_counter() - start, 200)
+                except Error as error:
+                    measured.add("page in Chromium", time.perf_counter() - start, 598, f"{path} {error}")
+                if ended.wait(2):
+                    break
+
+
+def train(folder: Path, number: int, ended: threading.Event) -> None:
+    """Train again and again at nice 10, until the end."""
+    turn = 0
+    while not ended.is_set():
+        out = folder / "runs" / f"{number}-{turn}"
+        command = [sys.executable, "-m", "coverslip", "train", str(folder / "data" / "cells"), f"--out={out}"]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        psutil.Process(process.pid).nice(10)
+        while process.poll() is None and not ended.wait(0.5):
+            pass
+        process.terminate()
+        process.wait()
+        turn += 1
+
+
+def observe(process: psutil.Process, measured: Measured, ended: threading.Event) -> None:
+    """Measure the memory of the server and its processes every few seconds."""
+    start = time.monotonic()
+    while not ended.wait(5):
+        n_bytes = 0
+        for each in [process, *process.children(recursive=True)]:
+            with suppress(psutil.Error):
+                n_bytes += each.memory_info().rss
+        measured.memory_mb.append(((time.monotonic() - start) / 60, n_bytes / 1e6))
+
+
+def report(server: AccountServer, people: list[Person], measured: Measured) -> None:
+    """Print what was measured, and compare the accepted labels with those in the database."""
+    print(f"\n{'request':<24}{'n':>8}{'p50':>9}{'p95':>9}{'p99':>9}  ms")
+    for kind, seconds in sorted(measured.durations.items()):
+        p50, p95, p99 = np.percentile(seconds, (50, 95, 99)) * 1e3
+        print(f"{kind:<24}{len(seconds):>8}{p50:>9.0f}{p95:>9.0f}{p99:>9.0f}")
+    http = [s for kind, seconds in measured.durations.items() if "Chromium" not in kind for s in seconds]
+    p50, p95, p99 = np.percentile(http, (50, 95, 99)) * 1e3
+    print(f"{'all HTTP requests':<24}{len(http):>8}{p50:>9.0f}{p95:>9.0f}{p99:>9.0f}")
+    print(f"\n5xx: {sum(n for status, n in measured.statuses.items() if status >= 500)}; statuses: ", end="")
+    print(", ".join(f"{status}: {n}" for status, n in sorted(measured.statuses.items())))
+    for failure in measured.failures[:10]:
+        print(f"  {failure}")
+    n_lost = n_foreign = n_stored = 0
+    for record in projects.list_projects(server):
+        workspace = projects.workspace_of(server, record)
+        with workspace.engine.connect() as connection:
+            label_of = {row.row_id: row.label for row in connection.execute(select(images.c.row_id, images.c.label))}
+            authors = select(changed_labels.c.row_id, label_changes.c.made_by).join(
+                label_changes, label_changes.c.id == changed_labels.c.change_id
+            )
+            author_of = defaultdict[int, set[str]](set)
+            for row_id, made_by in connection.execute(authors):
+                author_of[row_id].add(made_by)
+                n_stored += 1
+        workspace.engine.dispose()
+        sent = {row_id: by for (project, row_id), by in measured.labels.items() if project == record.id}
+        n_lost += sum(label_of[row_id] != label for row_id, (label, _) in sent.items())
+        n_foreign += sum(
+            author_of[row_id] - {sent[row_id][1] if row_id in sent else ""} != set() for row_id in author_of
+        )
+    print(
+        f"labels: {len(measured.labels)} images by {len(people)} people, {measured.changes.total()} accepted changes, ",
+        end="",
+    )
+    print(f"{n_stored} stored; lost: {n_lost}, of others: {n_foreign}")
+    if measured.memory_mb:
+        shown = measured.memory_mb[:: max(1, len(measured.memory_mb) // 10)]
+        print("memory, MB: " + ", ".join(f"{mb:.0f} at {minute:.1f} min" for minute, mb in shown))
+
+
+if __name__ == "__main__":
+    main()
