@@ -1,10 +1,12 @@
 """Fields of view in a browser: objects are read, selected on the image by click, lasso and keys, and labeled."""
 
+import zipfile
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from browser import JOB_MS, RunningApp, check_for_everyone, open_page
+from small_workspace import QUICK
 from test_app_fields import CENTERS, write_fields
 
 import coverslip as cs
@@ -126,3 +128,29 @@ def test_fields_are_accessible(page_for_axe: "Page", app_server: RunningApp, obj
 
     reached = check_for_everyone(page_for_axe, f"/datasets/{objects['id']}?tab=fields", select)
     assert reached
+
+
+@pytest.fixture(scope="module")
+def trained(app_server: RunningApp, objects: Any) -> tuple[str, str]:
+    """A training on the objects, and its prediction of the same objects."""
+    run = app_server.trained(objects["id"], QUICK)
+    prediction = app_server.send("predictions", {"classifier_id": run, "dataset_id": objects["id"]})["id"]
+    app_server.ended(f"predictions/{prediction}")
+    return run, prediction
+
+
+def test_predicted_objects_are_exported_from_their_page(
+    page: "Page", app_server: RunningApp, trained: tuple[str, str]
+) -> None:
+    _, prediction = trained
+    open_page(page, f"/predictions/{prediction}")
+    page.get_by_role("button", name="Export objects").click()
+    dialog = page.get_by_role("dialog", name="Objects for other programs")
+    for name, file in (("QuPath", "field0.geojson"), ("OME-TIFF", "crops.csv")):
+        dialog.get_by_role("radio", name=name).check()
+        assert dialog.get_by_label("Set the pixels of other objects to 0").count() == (name == "OME-TIFF")
+        dialog.get_by_role("button", name="Write the files").click()
+        with page.expect_download(timeout=JOB_MS) as downloading:
+            dialog.get_by_role("link", name="Download the files").click(timeout=JOB_MS)
+        names = zipfile.ZipFile(downloading.value.path()).namelist()
+        assert any(each.endswith(file) for each in names)

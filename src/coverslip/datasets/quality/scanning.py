@@ -344,7 +344,7 @@ def scan_images(
             identities = [*identities_of(records[start : start + _FOUND_AT_ONCE])]
             for i, cached_facts in facts_cache.find(identities):
                 facts[start + i], is_cached[start + i] = cached_facts, True
-        to_decode = by_field(records, [i for i, known in enumerate(is_cached) if not known])
+        to_decode = by_field(records, [i for i, has_facts in enumerate(is_cached) if not has_facts])
         _decode(records, to_decode, facts, facts_cache, emit, stop, n_threads or n_cores(), on_pixels)
     finally:
         facts_cache.close()
