@@ -49,11 +49,11 @@ def test_all_that_is_declared_is_locked(file: str, extras: tuple[str, ...]) -> N
     texts = [*project["dependencies"], *(text for extra in extras for text in declared[extra])]
     needed = {canonicalize_name(requirement.name): requirement for requirement in map(Requirement, texts)}
     needed |= {  # what extras of packages need
-        canonicalize_name(own.name): own
+        canonicalize_name(dependency.name): dependency
         for requirement in [*needed.values()]
         for extra in requirement.extras
-        for own in map(Requirement, distribution(requirement.name).requires or ())
-        if own.marker and own.marker.evaluate({"extra": extra}) and not own.marker.evaluate({"extra": ""})
+        for dependency in map(Requirement, distribution(requirement.name).requires or ())
+        if (marker := dependency.marker) and marker.evaluate({"extra": extra}) and not marker.evaluate({"extra": ""})
     }
     locked = pins(ROOT / ".ci" / "locked" / file)
     assert [name for name in needed if name not in locked or locked[name][0] not in needed[name].specifier] == []
