@@ -11,3 +11,5 @@ import { studies } from './studies';
 import { train } from './train';
 
 export const texts = { general, accounts, counts, datasets, fields, runs, studies, train, predict, remedies };
+
+export type Texts = typeof texts;
