@@ -78,7 +78,7 @@ def test_a_translation_has_the_files_codes_attributes_and_variables_of_english(l
 @pytest.mark.parametrize("language", TRANSLATIONS)
 def test_every_message_of_a_translation_can_be_rendered(language: str) -> None:
     for code, pattern in ((code, each) for of in patterns(language).values() for code, each in of.items()):
-        values: dict[str, str | int] = {name: (keys_of(pattern).get(name) or ["7"])[0] for name in variables(pattern)}
+        values: dict[str, str | int] = {name: (keys_of(pattern).get(name) or [7])[0] for name in variables(pattern)}
         cases = [values, *({**values, name: key} for name, keys in keys_of(pattern).items() for key in keys)]
         with in_language(language):
             for case in cases:

@@ -1,8 +1,6 @@
 // The catalogue of all texts of the pages, in the language of the page.
-import type { texts as english } from './en';
+import type { Texts } from './en';
 import { LANGUAGE, type Language } from './language';
-
-export type Texts = typeof english;
 
 const catalogues: Record<Language, () => Promise<{ texts: Texts }>> = {
   en: () => import('./en'),

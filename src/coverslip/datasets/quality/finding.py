@@ -33,6 +33,9 @@ class Finding(BaseModel):
         description="error: training is refused, or its metrics would be invalid; warning: images are excluded, or "
         "metrics may be unreliable; advice: a possible improvement."
     )
+    message: str = Field(
+        default="", description="Code of the text in the catalogue of messages; empty for a text of another package."
+    )
     title: str = Field(description="Heading of findings of this kind.")
     text: str = Field(description="Description of the finding.")
     do: str = Field(description="Recommended action.")
@@ -59,9 +62,9 @@ class Finding(BaseModel):
     def localized(self) -> "Finding":
         """Return the finding in the current language."""
         finder = next((each for each in list_finders() if each.code == self.code), None)
-        texts = {"text": localized(self.text, self.code, self.parameters)}
+        texts = {"text": localized(self.text, self.message, self.parameters)}
         for name in ("do", "limit"):
-            texts[name] = localized(getattr(self, name), f"{self.code}.{name}", self.parameters)
+            texts[name] = localized(getattr(self, name), f"{self.message}.{name}", self.parameters)
         return self.model_copy(update={**texts, "title": self.title if finder is None else title_of(finder)})
 
 
@@ -71,6 +74,7 @@ class FindingCase:
 
     text: str
     do: str
+    message: str = ""  # the code of the text in the catalogue of messages
     remedies: Remedies = ()
     images: tuple[Cluster, ...] = ()
     notes: tuple[Cluster, ...] = ()
@@ -96,6 +100,7 @@ def finding_case(
     return FindingCase(
         text=text(code, **parameters),
         do=text(f"{code}.do", **parameters),
+        message=code,
         remedies=remedies,
         images=images,
         notes=notes,

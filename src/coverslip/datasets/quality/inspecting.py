@@ -173,6 +173,7 @@ def _findings_of(finder: Finder, dataset: Dataset, scan: Scan) -> Iterator[Findi
         yield Finding(
             code=finder.code,
             severity=finder.severity,
+            message=case.message,
             title=title_of(finder),
             text=case.text,
             do=case.do,

@@ -244,3 +244,5 @@ no-such-record = diesen Eintrag ({ $kind_of_record }) gibt es nicht{ $has_neares
 record-twice = es gibt bereits einen Eintrag ({ $kind_of_record }) mit dem Namen '{ $name }'
 
 augmentation-draws-unknown = augment.{ $name } zieht '{ $part }', was kein Teil der Transformation ist oder von einer anderen Augmentierung gezogen wird
+
+extra-for-postgresql = Eine PostgreSQL-Datenbank

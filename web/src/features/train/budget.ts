@@ -2,7 +2,7 @@
 // such as `20m`.
 import type { TimePreview } from '../../api/datasets';
 import { duration } from '../../texts/numbers';
-import type { Texts } from '../../texts';
+import type { Texts } from '../../texts/en';
 
 export const MAX_MINUTES = 10000;
 

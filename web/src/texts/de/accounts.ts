@@ -1,4 +1,4 @@
-import type { Texts } from '../index';
+import type { Texts } from '../en';
 import { count } from '../language';
 
 export const accounts: Texts['accounts'] = {

@@ -1,4 +1,4 @@
-import type { Texts } from '../index';
+import type { Texts } from '../en';
 import { count, plural } from '../language';
 
 export const counts: Texts['counts'] = {

@@ -1,4 +1,4 @@
-import type { Texts } from '../index';
+import type { Texts } from '../en';
 import { count, plural } from '../language';
 import { micrometers, pValue } from '../numbers';
 import { counts } from './counts';

@@ -1,4 +1,4 @@
-import type { Texts } from '../index';
+import type { Texts } from '../en';
 import { count, plural } from '../language';
 
 const objects = (n: number) => plural(n, { one: `${count(n)} Objekt`, other: `${count(n)} Objekte` });

@@ -1,4 +1,4 @@
-import type { Texts } from '../index';
+import type { Texts } from '../en';
 import { count, date, plural } from '../language';
 
 export const general: Texts['general'] = {

@@ -1,4 +1,4 @@
-import type { Texts } from '../index';
+import type { Texts } from '../en';
 import { accounts } from './accounts';
 import { counts } from './counts';
 import { datasets } from './datasets';

@@ -1,5 +1,5 @@
 import type { JoinCounts } from '../../api/predictions';
-import type { Texts } from '../index';
+import type { Texts } from '../en';
 import { count, percentageUpTo, plural } from '../language';
 import { micrometers, score } from '../numbers';
 import { counts } from './counts';

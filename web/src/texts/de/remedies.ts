@@ -1,4 +1,4 @@
-import type { Texts } from '../index';
+import type { Texts } from '../en';
 import { train } from './train';
 
 export const remedies: Texts['remedies'] = {

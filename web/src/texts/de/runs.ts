@@ -1,4 +1,4 @@
-import type { Texts } from '../index';
+import type { Texts } from '../en';
 import { count, decimal, plural } from '../language';
 import { counts } from './counts';
 import { results } from './results';

@@ -24,3 +24,5 @@ export const texts = {
   predict,
   remedies,
 };
+
+export type Texts = typeof texts;
