@@ -54,6 +54,16 @@ objects-of-several-fields = { $n_names ->
        *[other] { $n_names } Namen passen zu mehreren Gesichtsfeldern, daher werden ihre Objekte nicht verwendet: { $names }.
     }
 
+objects-without-z = { $n_fields ->
+        [one] Ein Gesichtsfeld hat mehrere z-Ebenen, und seine Objekte nennen keine: { $names }.
+       *[other] { $n_fields } Gesichtsfelder haben mehrere z-Ebenen, und ihre Objekte nennen keine: { $names }.
+    } Ausschnitte zeigen die erste z-Ebene. Für eine andere trainieren Sie mit `--set images.z=max`, `best-focus` oder einer Nummer.
+
+objects-without-time = { $n_fields ->
+        [one] Ein Gesichtsfeld hat mehrere Zeitpunkte, und seine Objekte nennen keinen: { $names }.
+       *[other] { $n_fields } Gesichtsfelder haben mehrere Zeitpunkte, und ihre Objekte nennen keinen: { $names }.
+    } Ausschnitte zeigen den ersten Zeitpunkt. Für einen anderen trainieren Sie mit `--set images.t=3`, oder ergänzen Sie die Tabelle um die Spalte t.
+
 fields-without-objects = { $n_fields ->
         [one] Ein Gesichtsfeld hat keine Objekte: { $names }.
        *[other] { $n_fields } Gesichtsfelder haben keine Objekte: { $names }.
@@ -228,6 +238,9 @@ prediction-without-objects = Die Vorhersage hat keine Tabelle von Objekten in Ge
 crop-margin-invalid = Der Rand der Ausschnitte '{ $margin }' ist ungültig
     .do = Verwenden Sie einen Anteil der längeren Seite des Rahmens von 0 bis 10, etwa 0.2, oder eine Länge, etwa '2 um'.
 
+crop-plane-invalid = Die z-Ebene der Ausschnitte '{ $plane }' ist ungültig
+    .do = Verwenden Sie eine Nummer ab 0, 'max', 'mean', 'best-focus' oder 'channels'.
+
 crop-not-written = Der Ausschnitt von { $object } wird nicht geschrieben, weil er nicht gelesen werden kann. { $reason }
 
 more-crops-not-written = { $n_objects ->
@@ -256,16 +269,3 @@ objects-without-prediction = { $n_objects ->
         [one] Ein Objekt hat keine Vorhersage. Es wird ohne Klasse exportiert.
        *[other] { $n_objects } Objekte haben keine Vorhersage. Sie werden ohne Klasse exportiert.
     }
-
-objects-without-z = { $n_fields ->
-        [one] Ein Gesichtsfeld hat mehrere z-Ebenen, und seine Objekte nennen keine: { $names }.
-       *[other] { $n_fields } Gesichtsfelder haben mehrere z-Ebenen, und ihre Objekte nennen keine: { $names }.
-    } Ausschnitte zeigen die erste z-Ebene. Für eine andere trainieren Sie mit `--set images.z=max`, `best-focus` oder einer Nummer.
-
-objects-without-time = { $n_fields ->
-        [one] Ein Gesichtsfeld hat mehrere Zeitpunkte, und seine Objekte nennen keinen: { $names }.
-       *[other] { $n_fields } Gesichtsfelder haben mehrere Zeitpunkte, und ihre Objekte nennen keinen: { $names }.
-    } Ausschnitte zeigen den ersten Zeitpunkt. Für einen anderen trainieren Sie mit `--set images.t=3`, oder ergänzen Sie die Tabelle um die Spalte t.
-
-crop-plane-invalid = Die z-Ebene der Ausschnitte '{ $plane }' ist ungültig
-    .do = Verwenden Sie eine Nummer ab 0, 'max', 'mean', 'best-focus' oder 'channels'.

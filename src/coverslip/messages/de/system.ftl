@@ -16,6 +16,8 @@ extra-for-mlflow = Der Listener für MLflow
 
 extra-for-pandas = Ein Data Frame
 
+extra-for-postgresql = Eine PostgreSQL-Datenbank
+
 extra-for-sklearn = Der Estimator für scikit-learn
 
 extra-for-tensorboard = Der Listener für TensorBoard
@@ -244,5 +246,3 @@ no-such-record = diesen Eintrag ({ $kind_of_record }) gibt es nicht{ $has_neares
 record-twice = es gibt bereits einen Eintrag ({ $kind_of_record }) mit dem Namen '{ $name }'
 
 augmentation-draws-unknown = augment.{ $name } zieht '{ $part }', was kein Teil der Transformation ist oder von einer anderen Augmentierung gezogen wird
-
-extra-for-postgresql = Eine PostgreSQL-Datenbank

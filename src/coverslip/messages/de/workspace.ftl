@@ -110,11 +110,44 @@ workspace-version = Dieser Arbeitsbereich hat das Format { $version }, und diese
 workspace-database-empty = Die Datenbank des Arbeitsbereichs ist leer, obwohl der Arbeitsbereich Ergebnisse enthält
     .do = Ersetzen Sie sie durch eine Kopie. Ohne Kopie sind Labels und Namen verloren: Entfernen Sie die leere Datei, um neu zu beginnen, oder wählen Sie einen anderen Ordner für den Arbeitsbereich.
 
+database-address-not-valid = Das ist keine Adresse einer PostgreSQL-Datenbank
+    .do = Schreiben Sie sie als `postgresql://USER:PASSWORD@HOST/DATABASE` oder, für einen Socket auf diesem Rechner, als `postgresql://USER@/DATABASE?host=FOLDER`. `?sslmode=` kann `disable`, `prefer`, `require` oder `verify-full` sein.
+
+database-unreachable = Die Datenbank antwortet nicht: { $reason }
+    .do = Prüfen Sie, ob PostgreSQL läuft, sowie Rechner und Port in der Adresse der Datenbank.
+
+database-refuses = Die Datenbank verweigert den Zugriff: { $reason }
+    .do = Prüfen Sie Benutzer, Passwort und Datenbank in der Adresse der Datenbank. Der Benutzer braucht in dieser Datenbank das Recht CREATE.
+
+database-unusable = Die Datenbank kann nicht verwendet werden: { $reason }
+    .do = Versuchen Sie es später erneut. Wenn der Fehler bleibt, fragen Sie den Administrator der Datenbank. Der bisherige Inhalt ist unversehrt.
+
+database-version = Das Schema '{ $schema }' der Datenbank wurde nicht von dieser Version von coverslip geschrieben: { $stated }
+    .do = Verwenden Sie die Version von coverslip, die es geschrieben hat, oder eine andere Datenbank.
+
+database-damaged = Das Schema '{ $schema }' der Datenbank ist beschädigt: { $reason }
+    .do = Stellen Sie den Server aus einer Sicherung wieder her.
+
+database-schema-missing = Die Datenbank hat kein Schema '{ $schema }', obwohl der Ordner des Servers Ergebnisse enthält
+    .do = Prüfen Sie die Adresse der Datenbank. Ohne Adresse verwendet der Server SQLite. Ist das Schema verloren, stellen Sie den Server aus einer Sicherung wieder her.
+
+database-schema-exists = Die Datenbank hat das Schema '{ $schema }' bereits
+    .do = Wählen Sie eine andere Datenbank, oder entfernen Sie das Schema, wenn es nicht mehr gebraucht wird.
+
+database-used-by-server = Ein anderes coverslip verwendet das Schema '{ $schema }' dieser Datenbank bereits
+    .do = Beenden Sie es, oder verwenden Sie eine andere Datenbank.
+
 backup-without-workspace = Hier gibt es keinen Arbeitsbereich
     .do = Wählen Sie den Ordner des Arbeitsbereichs. `coverslip app` gibt ihn aus.
 
 backup-exists = Diese Datei gibt es bereits
     .do = Wählen Sie einen anderen Namen für die Sicherung, oder entfernen Sie die Datei.
+
+backup-without-server = Hier ist kein Server mit Konten, oder seine Konten sind in einer anderen Datenbank
+    .do = Wählen Sie den Ordner des Servers, und nennen Sie die Adresse seiner Datenbank, wenn er eine hat.
+
+backup-of-server-not-accepted = Dieser Ordner ist keine vollständige Sicherung eines Servers
+    .do = Wählen Sie einen Ordner, den `coverslip backup --server` geschrieben hat.
 
 backup-inside-workspace = Die Sicherung läge innerhalb des Arbeitsbereichs
     .do = Wählen Sie eine Datei außerhalb des Arbeitsbereichs, am besten auf einem anderen Datenträger.
@@ -521,8 +554,8 @@ prediction-stopped = Die Vorhersage wurde angehalten
 prediction-images-changed = Die Bilder haben sich seit dem Beginn dieser Vorhersage geändert
     .do = Starten Sie eine neue Vorhersage. Die Zeilen dieser Vorhersage bleiben erhalten.
 
-prediction-classifier-changed = Der Klassifikator hat sich seit dem Beginn dieser Vorhersage geändert
-    .do = Starten Sie eine neue Vorhersage. Die Zeilen dieser Vorhersage bleiben erhalten.
+prediction-classifier-changed = Der Klassifikator oder seine Entscheidungsschwellen haben sich seit dem Beginn dieser Vorhersage geändert
+    .do = Starten Sie eine neue Vorhersage, oder stellen Sie die früheren Schwellen wieder her und setzen Sie fort. Die Zeilen dieser Vorhersage bleiben erhalten.
 
 no-such-row = Keine Zeile hat diese Nummer
     .do = Laden Sie die Seite neu.
@@ -645,36 +678,3 @@ project-full = Das Projekt hat die Grenze seiner Größe erreicht
 
 server-not-created = Der Ordner des Servers konnte nicht angelegt werden ({ $reason })
     .do = Wählen Sie einen Ordner, in den Sie schreiben dürfen.
-
-database-address-not-valid = Das ist keine Adresse einer PostgreSQL-Datenbank
-    .do = Schreiben Sie sie als `postgresql://USER:PASSWORD@HOST/DATABASE` oder, für einen Socket auf diesem Rechner, als `postgresql://USER@/DATABASE?host=FOLDER`. `?sslmode=` kann `disable`, `prefer`, `require` oder `verify-full` sein.
-
-database-unreachable = Die Datenbank antwortet nicht: { $reason }
-    .do = Prüfen Sie, ob PostgreSQL läuft, sowie Rechner und Port in der Adresse der Datenbank.
-
-database-refuses = Die Datenbank verweigert den Zugriff: { $reason }
-    .do = Prüfen Sie Benutzer, Passwort und Datenbank in der Adresse der Datenbank. Der Benutzer braucht in dieser Datenbank das Recht CREATE.
-
-database-unusable = Die Datenbank kann nicht verwendet werden: { $reason }
-    .do = Versuchen Sie es später erneut. Wenn der Fehler bleibt, fragen Sie den Administrator der Datenbank. Der bisherige Inhalt ist unversehrt.
-
-database-version = Das Schema '{ $schema }' der Datenbank wurde nicht von dieser Version von coverslip geschrieben: { $stated }
-    .do = Verwenden Sie die Version von coverslip, die es geschrieben hat, oder eine andere Datenbank.
-
-database-damaged = Das Schema '{ $schema }' der Datenbank ist beschädigt: { $reason }
-    .do = Stellen Sie den Server aus einer Sicherung wieder her.
-
-database-schema-missing = Die Datenbank hat kein Schema '{ $schema }', obwohl der Ordner des Servers Ergebnisse enthält
-    .do = Prüfen Sie die Adresse der Datenbank. Ohne Adresse verwendet der Server SQLite. Ist das Schema verloren, stellen Sie den Server aus einer Sicherung wieder her.
-
-database-schema-exists = Die Datenbank hat das Schema '{ $schema }' bereits
-    .do = Wählen Sie eine andere Datenbank, oder entfernen Sie das Schema, wenn es nicht mehr gebraucht wird.
-
-database-used-by-server = Ein anderes coverslip verwendet das Schema '{ $schema }' dieser Datenbank bereits
-    .do = Beenden Sie es, oder verwenden Sie eine andere Datenbank.
-
-backup-without-server = Hier ist kein Server mit Konten, oder seine Konten sind in einer anderen Datenbank
-    .do = Wählen Sie den Ordner des Servers, und nennen Sie die Adresse seiner Datenbank, wenn er eine hat.
-
-backup-of-server-not-accepted = Dieser Ordner ist keine vollständige Sicherung eines Servers
-    .do = Wählen Sie einen Ordner, den `coverslip backup --server` geschrieben hat.
