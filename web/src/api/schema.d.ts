@@ -6480,6 +6480,12 @@ export interface components {
              */
             severity: "error" | "warning" | "advice";
             /**
+             * Message
+             * @description Code of the text in the catalogue of messages; empty for a text of another package.
+             * @default
+             */
+            message: string;
+            /**
              * Title
              * @description Heading of findings of this kind.
              */
