@@ -55,7 +55,7 @@ export const predict = {
     title: 'Classifier',
     link: 'Card',
     linkOf: (name: string) => `Card of ${name}`,
-    kind: (isImported: boolean) => (isImported ? 'Imported classifier' : 'Trained classifier'),
+    kind: (isImported: boolean): string => (isImported ? 'Imported classifier' : 'Trained classifier'),
     training: 'Open the training',
     predict: 'Predict images',
     about: 'About this classifier',

@@ -154,7 +154,7 @@ export const runs = {
       'The process of the training ended unexpectedly, for example because the computer was switched off. Progress up to this point is saved, and you can resume the training.',
     failed: 'The training failed.',
     lost: 'Connection lost. Reconnecting …',
-    step: (k: number) =>
+    step: (k: number): string =>
       k === 1 ? 'Step 1 of 2: pretraining on another dataset' : 'Step 2 of 2: training on your dataset',
     firstTraining: 'Step 1 of 2: pretraining',
     main: 'This training',
@@ -196,7 +196,7 @@ export const runs = {
     foldScore: (accuracy: string, f1: string) => `accuracy ${accuracy}, macro-F1 ${f1}`,
   },
   lines: {
-    steps: (isFirst: boolean) => (isFirst ? 'Step 1 of 2 (pretraining): ' : ''),
+    steps: (isFirst: boolean): string => (isFirst ? 'Step 1 of 2 (pretraining): ' : ''),
     RunStarted: counts.split,
     selected: (epoch: number, isLast: boolean) =>
       `Selected: epoch ${count(epoch)}, ${isLast ? 'the last' : 'the best on validation images'}`,
