@@ -1,5 +1,6 @@
 """The app in the language of its user: the pages, the server behind them, and scripts, which get English."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,7 +83,7 @@ def test_the_app_in_german(page: "Page", app_server: RunningApp) -> None:
     try:
         open_page(page, f"/train?dataset={dataset}")
         page.locator("summary").get_by_text("Weitere Einstellungen").click()
-        page.get_by_text("0,15").first.wait_for()
+        page.get_by_text(re.compile(r"\d,\d")).first.wait_for(state="attached")
         open_page(page, "/runs/0123456789abcdef")
         with in_language("de"):
             page.get_by_text(text("no-such-training")).first.wait_for()

@@ -27,18 +27,18 @@ SAME_WORDS = {
 @cache
 def patterns(language: str) -> dict[str, dict[str, fluent.Pattern]]:
     """The patterns of a language by file, and by code with attribute."""
-    found: dict[str, dict[str, fluent.Pattern]] = {}
+    of_file: dict[str, dict[str, fluent.Pattern]] = {}
     for file in sorted((MESSAGES / language).glob("*.ftl")):
         if file.name in ENGLISH_FILES:
             continue
-        found[file.name] = {}
+        of_file[file.name] = {}
         for entry in FluentParser().parse(file.read_text(encoding="utf-8")).body:
             assert not isinstance(entry, fluent.Junk), f"{file}: {entry.content}"
             if isinstance(entry, fluent.Message):
                 values = {entry.id.name: entry.value}
                 values |= {f"{entry.id.name}.{each.id.name}": each.value for each in entry.attributes}
-                found[file.name] |= {code: value for code, value in values.items() if value is not None}
-    return found
+                of_file[file.name] |= {code: value for code, value in values.items() if value is not None}
+    return of_file
 
 
 def nodes(node: object) -> Iterator[fluent.BaseNode]:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from coverslip.datasets import ClassPlan
 from coverslip.errors import BadRecipe, CoverslipError, UnknownModel
-from coverslip.messages import localized_note, text
+from coverslip.messages import text
 from coverslip.models import has_weights, model_info
 from coverslip.runs import FromRun, Pretraining, Recipe, budget_seconds
 from coverslip.runs.recipe import Values, as_yaml, values_given
@@ -148,7 +148,7 @@ def outlook(workspace: Workspace, choices: StudyChoices) -> StudyOutlook:
         trainings=[planned(cell) for cell in cells],
         folds=plan.folds,
         without_weights=sorted({cell.model for cell in cells if _lacks_weights(cell.recipe)}),
-        notes=[localized_note(each) for each in plan.notes],
+        notes=list(plan.notes),
         plan_text=as_yaml(plan.model_dump(mode="json", exclude_defaults=True)),
     )
 

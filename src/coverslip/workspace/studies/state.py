@@ -12,7 +12,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from coverslip.errors import BadRecipe, BadRun, Conflict, CoverslipError, NotFound
 from coverslip.evaluation import METRICS
 from coverslip.files import sha256_json
-from coverslip.messages import Failure, localized_failure, localized_note
+from coverslip.messages import Failure
 from coverslip.runs import is_run
 from coverslip.runs.documents import read_object
 from coverslip.runs.recipe import as_yaml
@@ -169,7 +169,7 @@ def study_story(workspace: Workspace, study_id: str) -> StudyStory:
         metric_title=METRICS[plan.primary_metric].title,
         folds=plan.folds,
         trainings=trainings_of(workspace, job),
-        notes=[localized_note(each) for each in plan.notes],
+        notes=list(plan.notes),
         plan_text=as_yaml(plan.model_dump(mode="json", exclude_defaults=True)),
     )
 
@@ -256,7 +256,7 @@ def _training(cell: Cell, run: Job | None) -> StudyTraining:
         headline=headline_of(run.run) if is_done and run is not None else None,
         seconds=_seconds(cell) if is_done else None,
         share=round(folded_log(run).progress.share, 3) if cell_state.state == "running" and run is not None else None,
-        error=None if cell_state.error is None else localized_failure(cell_state.error),
+        error=cell_state.error,
     )
 
 
