@@ -187,11 +187,11 @@ def label_and_browse(
         if listed is None or listed.is_error:
             return
         rows = np.frombuffer(listed.content, "<u4").tolist()
-        own = rows[place::n_in_project]
+        labeled = rows[place::n_in_project]
         while not ended.wait(dice.expovariate(1 / THINK_S)):
             match dice.choices(("label", "images", "dataset", "rows", "picture", "history"), (4, 3, 2, 1, 3, 1))[0]:
                 case "label":
-                    row_id, label = dice.choice(own), dice.choice(CLASSES)
+                    row_id, label = dice.choice(labeled), dice.choice(CLASSES)
                     answer = send("label", "POST", "/labels", json={"rows": [row_id], "label": label})
                     if answer is None:  # the label may have been stored or not
                         with measured.lock:

@@ -173,8 +173,8 @@ def map_predictions(workspace: Workspace, dataset_id: str, job_id: str) -> MapPr
     classes, decisions = decisions_of_dataset(workspace, dataset_id, job_id)
     names = [*classes, *(name for name in (UNCERTAIN, UNFAMILIAR, UNREADABLE) if name not in classes)]
     number_of = {name: k for k, name in enumerate(names)}
-    known = [(row, number_of[decision]) for row, decision in decisions if decision in number_of]
-    return MapPredictions(names, [row for row, _ in known], [number for _, number in known])
+    numbered = [(row, number_of[decision]) for row, decision in decisions if decision in number_of]
+    return MapPredictions(names, [row for row, _ in numbered], [number for _, number in numbered])
 
 
 def _jobs_with_predictions(workspace: Workspace, dataset_id: str) -> list[MapJob]:
