@@ -26,6 +26,7 @@ from small_workspace import (
 )
 
 import coverslip as cs
+from coverslip.app.languages import Languages
 from coverslip.app.server import create_app
 from coverslip.reports.reported import read_evaluation
 from coverslip.reports.sections.external import against_own_test
@@ -59,7 +60,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     workspace = new_workspace(tmp_path_factory.mktemp("lab"))
     cells = open_images(workspace, write_cells(workspace.roots[0] / "cells"), group_pattern=r"slide\d+")
     run = trained_here(workspace, cells, QUICK, "First")
-    with TestClient(create_app(workspace)) as client:
+    with TestClient(Languages(create_app(workspace))) as client:
         yield Lab(workspace, client, cells, run)
 
 
@@ -80,6 +81,17 @@ def other(lab: Lab) -> Json:
         "pixel_side_um": None,
     }
     return lab.evaluate(dataset)
+
+
+def test_texts_of_the_report_are_in_one_language_on_pages_in_german(lab: Lab) -> None:
+    address = f"{API}/runs/{lab.run}/results"
+    english = lab.client.get(address).json()
+    german = lab.client.get(address, headers={"Cookie": "coverslip-language=de"}).json()
+    assert {name: german[name] for name in ("methods", "limits", "headline", "words", "sections")} == {
+        name: english[name] for name in ("methods", "limits", "headline", "words", "sections")
+    }
+    titles = [[value["title"] for value in results["values"]] for results in (german, english)]
+    assert ("Genauigkeit" in titles[0], "Accuracy" in titles[1]) == (True, True)
 
 
 def test_an_evaluation_gives_the_numbers_of_the_labels_as_corrected_in_the_app(lab: Lab, other: Json) -> None:

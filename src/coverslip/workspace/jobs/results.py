@@ -24,7 +24,7 @@ from coverslip.evaluation import (
     reliability_bins,
     roc_curve,
 )
-from coverslip.messages import language, text
+from coverslip.messages import ENGLISH, in_language, language, text
 from coverslip.reports import content, words
 from coverslip.reports.comparison import Difference
 from coverslip.reports.content import ClassResult, DomainResult, FoldResult, MetricValue
@@ -322,11 +322,13 @@ def fingerprint_of_code(*paths: Path) -> str:
 
 def _results(run: ReportedRun) -> Results:
     folds = content.folds(run)
+    with in_language(ENGLISH):  # as the report, whose texts these are
+        paragraphs, claims = methods(run), limits(run)
     return Results(
         **_measurement(run),
-        methods=methods(run),
+        methods=paragraphs,
         folds=None if folds is None else folds.rows,
-        limits=[Limit(claim=claim, meaning=meaning) for claim, meaning in limits(run)],
+        limits=[Limit(claim=claim, meaning=meaning) for claim, meaning in claims],
         facts=content.facts(run),
         learning_curve=run.run.learning_curve,
         leakage_estimate=run.leakage_estimate,
@@ -337,13 +339,18 @@ def _measurement(run: ReportedRun) -> dict[str, Any]:  # Any: each field has its
     """Return the fields of a measurement."""
     has_numbers = run.metrics["accuracy"].value is not None
     classes = content.classes(run)
+    with in_language(ENGLISH):  # texts of the report
+        of_report = {
+            "headline": words.headline(run) if has_numbers else "",
+            "words": [" ".join(words.lead(run))] if has_numbers else [],
+            "intervals": words.interval_words(run.metrics),
+            "tested_on": words.split_words(run),
+            "sections": _sections(run),
+        }
     return {
+        **of_report,
         "metrics": metrics_as_json(run.metrics),
-        "headline": words.headline(run) if has_numbers else "",
-        "words": [" ".join(words.lead(run))] if has_numbers else [],
         "values": content.metrics(run),
-        "intervals": words.interval_words(run.metrics),
-        "tested_on": words.split_words(run),
         "per_class": classes,
         "confusion": Confusion(classes=run.classes, counts=run.metrics.confusion_matrix),
         "roc": _roc(run, classes),
@@ -362,7 +369,6 @@ def _measurement(run: ReportedRun) -> dict[str, Any]:  # Any: each field has its
         "by_domain": content.domains(run),
         "decided": uncertain_words(run),
         "n_mistakes": n_mistakes(run),
-        "sections": _sections(run),
     }
 
 
