@@ -52,7 +52,8 @@ def localized_line(line: LogLine) -> LogLine:
     if line.event != "Noted":
         return line
     stored = line.values
-    note_text = localized(stored["text"], stored["code"], stored.get("parameters", {}))
+    # Logs of other programs may lack the code.
+    note_text = localized(str(stored["text"]), str(stored.get("code", "")), stored.get("parameters", {}))
     return replace(line, values={**stored, "text": note_text})
 
 

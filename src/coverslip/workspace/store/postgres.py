@@ -27,6 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import text as sql_text
 from sqlalchemy.engine import URL, ExceptionContext
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.schema import CreateSchema, DropSchema
 
 from coverslip.errors import Busy, Conflict, CoverslipError, DiskFull, require_extra
@@ -158,15 +159,22 @@ def _engine(address: str) -> Engine:
         pool_size=_CONNECTIONS,
         max_overflow=_FURTHER_CONNECTIONS,
         pool_timeout=_NO_CONNECTION_SECONDS,
-        pool_pre_ping=True,  # the database may have been started again
         connect_args={"application_name": "coverslip", **connection_options},
     )
     engine.dialect.use_insertmanyvalues_wo_returning = True  # otherwise, each row is sent on its own
 
+    # The database may have been started again. `pool_pre_ping` does not know the network errors of pg8000.
+    @event.listens_for(engine, "checkout")
+    def _replace_ended(connection: DBAPIConnection, *_: object) -> None:
+        try:
+            connection.cursor().execute("SELECT 1")
+            connection.rollback()
+        except (OSError, engine.dialect.loaded_dbapi.Error) as error:
+            raise exc.InvalidatePoolError from error
+
     @event.listens_for(engine, "handle_error", retval=True)
     def _translate_error(context: ExceptionContext) -> BaseException | None:
-        # A connection that has ended is replaced by a new one.
-        return None if context.is_pre_ping else _user_error(context.original_exception)
+        return _user_error(context.original_exception)
 
     return engine
 
