@@ -1,0 +1,50 @@
+"""The page of a second reading, in a browser: labels by keys, agreement of the readers, and decisions."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+from browser import RunningApp, open_page
+from drawing import write_cells
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.slow
+
+
+def test_images_are_read_again_compared_and_decided(page: "Page", app_server: RunningApp) -> None:
+    app = app_server
+    images = write_cells(app.root / "read twice", 12)
+    dataset = f"datasets/{app.opened(images)['id']}"
+    open_page(page, f"/{dataset}/second-reading")
+    page.get_by_role("textbox", name="Reader").fill("Eve")
+    page.get_by_role("button", name="Save name").click()
+    page.get_by_role("spinbutton", name="Images").fill("6")
+    page.get_by_role("button", name="Draw images").click()
+    for k in range(1, 7):
+        page.get_by_role("img", name=f"Image {k} of 6").wait_for()
+        page.keyboard.press("1")
+    app.until(
+        f"{dataset}/second-reading/agreement", lambda body: body["pairs"] and body["pairs"][0]["agreement"]["n"] == 6
+    )
+
+    page.get_by_role("link", name="Agreement").click()
+    first_class = app.get(dataset)["classes"][0]["name"]
+    (pair,) = app.get(f"{dataset}/second-reading/agreement")["pairs"]
+    assert (pair["first"], pair["second"]) == (None, "Eve")
+    agreement = page.get_by_role("region", name="Agreement")
+    row = agreement.get_by_role("row").filter(has=page.get_by_role("cell", name="Eve", exact=True)).first
+    assert f"{pair['agreement']['agreement']['value']:.3f}".rstrip("0") in row.inner_text()
+    different = app.get(f"{dataset}/second-reading/disagreements")["items"]
+    assert 0 < len(different) < 6
+    assert {image["readings"][0]["label"] for image in different} == {first_class}
+
+    image = different[0]
+    label = page.get_by_role("group", name="Label of image 1", exact=True)
+    label.get_by_role("button", name=first_class).click()
+    decided = page.get_by_text(f"Decided: {first_class} (Eve)")  # the image is now behind those without a decision
+    decided.wait_for()
+    assert app.get(f"{dataset}/images/{image['row_id']}")["label"] == first_class
+    decided.get_by_role("button", name="Undo").click()
+    decided.wait_for(state="detached")
+    assert app.get(f"{dataset}/images/{image['row_id']}")["label"] == image["first"]["label"]
