@@ -27,6 +27,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import psutil
 from many_images import draw
 from PIL import Image
@@ -329,6 +330,27 @@ def open_pages(server: Server, browser: "Browser", run_id: str, count: int, stac
         context = browser.new_context(base_url=server.address)
         stack.callback(context.close)
         context.new_page().goto(f"/runs/{run_id}")
+
+
+def drag_and_zoom(page: "Page", stage: str, n_drags: int) -> list[Any]:  # Any: samples of the script of the page
+    """Drag a canvas in random directions, and zoom after every fourth drag; return `window.samples` of meanwhile."""
+    rng = np.random.default_rng(0)
+    box = page.locator(stage).bounding_box()
+    assert box is not None
+    page.evaluate("window.samples = []")
+    for drag in range(n_drags):
+        dx, dy = rng.uniform(-0.3, 0.3, 2) * (box["width"], box["height"])
+        x, y = box["x"] + box["width"] / 2 - dx / 2, box["y"] + box["height"] / 2 - dy / 2
+        page.mouse.move(x, y)
+        page.mouse.down()
+        for k in range(1, 41):
+            page.mouse.move(x + dx * k / 40, y + dy * k / 40)
+        page.mouse.up()
+        if drag % 4 == 3:
+            page.mouse.wheel(0, -120 if drag % 8 == 3 else 120)
+        page.wait_for_timeout(400)
+    samples: list[Any] = page.evaluate("window.samples")
+    return samples
 
 
 def wait_for(is_so: Callable[[], object], seconds: float, every: float = 0.05) -> None:

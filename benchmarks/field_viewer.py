@@ -25,12 +25,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import tifffile
-from app import CHROMIUM, Server, serving, wait_for
+from app import CHROMIUM, Server, drag_and_zoom, serving, wait_for
 
 from coverslip.objects import FieldOfView, ObjectsBuilder, Outlines, trace_labels
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser
 
 PITCH = 31.6  # pixels between two objects
 TILE_OBJECTS = 16  # objects in each direction that are drawn and traced; the field repeats them
@@ -154,32 +154,11 @@ def write_field(folder: Path, count: int) -> int:
     return side
 
 
-def moved_intervals(page: "Page") -> list[float]:
+def moved_intervals(samples: list[list[float]]) -> list[float]:
     """Return the milliseconds between frames in both of which the field moved."""
-    samples = page.evaluate("window.samples")
     moved = [samples[k][1:] != samples[k - 1][1:] for k in range(1, len(samples))]
     times = [samples[k][0] - samples[k - 1][0] for k in range(1, len(samples))]
     return [times[k] for k in range(1, len(times)) if moved[k] and moved[k - 1]]
-
-
-def drag_and_zoom(page: "Page", n_drags: int) -> list[float]:
-    """Drag the field in random directions, and zoom after every fourth drag; return the intervals between frames."""
-    rng = np.random.default_rng(0)
-    box = page.locator(".tiles").bounding_box()
-    assert box is not None
-    page.evaluate("window.samples = []")
-    for drag in range(n_drags):
-        dx, dy = rng.uniform(-0.3, 0.3, 2) * (box["width"], box["height"])
-        x, y = box["x"] + box["width"] / 2 - dx / 2, box["y"] + box["height"] / 2 - dy / 2
-        page.mouse.move(x, y)
-        page.mouse.down()
-        for k in range(1, 41):
-            page.mouse.move(x + dx * k / 40, y + dy * k / 40)
-        page.mouse.up()
-        if drag % 4 == 3:
-            page.mouse.wheel(0, -120 if drag % 8 == 3 else 120)
-        page.wait_for_timeout(400)
-    return moved_intervals(page)
 
 
 def measure(server: Server, browser: "Browser", folder: Path, side: int, n_drags: int) -> None:
@@ -211,7 +190,7 @@ def measure(server: Server, browser: "Browser", folder: Path, side: int, n_drags
             page.get_by_role("button", name="Larger (+)").click()
         page.wait_for_timeout(1_500)
         scale = page.locator(".field .scale").inner_text()
-        intervals = sorted(drag_and_zoom(page, n_drags))
+        intervals = sorted(moved_intervals(drag_and_zoom(page, ".tiles", n_drags)))
         slow = intervals[int(0.9 * len(intervals))]
         print(f"| {name} | {scale} | {1000 / statistics.median(intervals):.0f} | {1000 / slow:.0f} |", flush=True)
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from app import CHROMIUM, Server, serving
+from app import CHROMIUM, Server, drag_and_zoom, serving
 from app_rows import DATASET, write_dataset
 from sqlalchemy import bindparam, insert, select, update
 
@@ -40,7 +40,7 @@ from coverslip.workspace.store.tables import dataset_maps, images
 from coverslip.workspace.store.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser
 
 N_CLUSTERS = 40
 CLASSES = tuple(f"class {k}" for k in range(10))
@@ -158,30 +158,9 @@ def write_map(workspace: Workspace, folder: Path, count: int) -> None:
     )
 
 
-def drawn_intervals(page: "Page") -> list[float]:
+def drawn_intervals(samples: list[tuple[float, bool]]) -> list[float]:
     """Return the milliseconds between consecutive frames in both of which the map was drawn, in order of size."""
-    samples = page.evaluate("window.samples")
     return sorted(at - before for (before, was), (at, is_drawn) in pairwise(samples) if was and is_drawn)
-
-
-def drag_and_zoom(page: "Page", n_drags: int) -> list[float]:
-    """Drag the map in random directions, and zoom after every fourth drag; return the intervals between frames."""
-    rng = np.random.default_rng(0)
-    box = page.locator(".map .stage").bounding_box()
-    assert box is not None
-    page.evaluate("window.samples = []")
-    for drag in range(n_drags):
-        dx, dy = rng.uniform(-0.3, 0.3, 2) * (box["width"], box["height"])
-        x, y = box["x"] + box["width"] / 2 - dx / 2, box["y"] + box["height"] / 2 - dy / 2
-        page.mouse.move(x, y)
-        page.mouse.down()
-        for k in range(1, 41):
-            page.mouse.move(x + dx * k / 40, y + dy * k / 40)
-        page.mouse.up()
-        if drag % 4 == 3:
-            page.mouse.wheel(0, -120 if drag % 8 == 3 else 120)
-        page.wait_for_timeout(300)
-    return drawn_intervals(page)
 
 
 def measure(server: Server, browser: "Browser", count: int, n_drags: int) -> None:
@@ -205,7 +184,7 @@ def measure(server: Server, browser: "Browser", count: int, n_drags: int) -> Non
         for _ in range(n_steps):
             page.get_by_role("button", name="Larger (+)").click()
         page.wait_for_timeout(1_000)
-        intervals = drag_and_zoom(page, n_drags)
+        intervals = drawn_intervals(drag_and_zoom(page, ".map .stage", n_drags))
         slow = intervals[int(0.9 * len(intervals))]
         print(f"| {view} | {1000 / statistics.median(intervals):.0f} | {1000 / slow:.0f} |", flush=True)
     print(f"| naive: circles for all points | {1000 / page.evaluate(NAIVE, [count, 700]):.0f} | |\n", flush=True)

@@ -304,6 +304,13 @@ def test_an_incomplete_backup_of_a_server_is_refused_and_leaves_nothing(served: 
     opened(served.client("maria"), served)
     write_server_backup(served.server, tmp_path / "backup")
     (archive,) = (tmp_path / "backup" / "projects").iterdir()
+    stated = (tmp_path / "backup" / "server.json").read_text()
+    (tmp_path / "backup" / "server.json").write_text(stated.replace(archive.stem, "../elsewhere"))
+    assert refusal(lambda: restore_server_backup(tmp_path / "backup", tmp_path / "restored")) == (
+        CoverslipError,
+        "backup-of-server-not-accepted",
+    )
+    (tmp_path / "backup" / "server.json").write_text(stated)
     archive.write_bytes(archive.read_bytes()[:-100])
     with pytest.raises(CoverslipError):
         restore_server_backup(tmp_path / "backup", tmp_path / "restored")

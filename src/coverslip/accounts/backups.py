@@ -5,6 +5,7 @@ workspace of a project. It appears completely or not at all.
 """
 
 import os
+import re
 import secrets
 import shutil
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ from coverslip.workspace.store.postgres import drop_schema, new_schema
 from coverslip.workspace.store.workspace import Workspace
 
 _MANIFEST, _ACCOUNTS, _PROJECTS = "server.json", "accounts.sqlite", "projects"
+_ID = re.compile("[0-9a-f]+")
 
 
 class ServerManifest(Document):
@@ -107,7 +109,9 @@ def restore_server_backup(
         manifest = ServerManifest.read(backup / _MANIFEST)
     except BadRun as error:
         raise CoverslipError("backup-of-server-not-accepted", file=backup) from error
-    if not (backup / _ACCOUNTS).is_file() or set(_project_ids(backup / _ACCOUNTS)) < manifest.projects.keys():
+    # IDs become names of folders and schemas.
+    ids = set(_project_ids(backup / _ACCOUNTS)) if (backup / _ACCOUNTS).is_file() else set()
+    if not manifest.projects.keys() <= ids or not all(map(_ID.fullmatch, manifest.projects)):
         raise CoverslipError("backup-of-server-not-accepted", file=backup)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise CoverslipError("restore-folder-not-empty", file=folder, remedies=(ChooseOther("workspace"),))

@@ -41,8 +41,8 @@ def backup(
     from coverslip.workspace.backups.writing import write_backup
     from coverslip.workspace.store.workspace import Workspace, default_workspace_folder
 
+    _check_choice(workspace, server, database)
     if server is not None:
-        _refuse_both(workspace)
         _back_up_server(server, file, database, as_json=as_json)
         return
     folder = (workspace or default_workspace_folder()).absolute().resolve()
@@ -95,8 +95,8 @@ def restore(
     from coverslip.cli.progress import shown_progress
     from coverslip.workspace.backups.restoring import restore_backup
 
+    _check_choice(workspace, server, database)
     if server is not None:
-        _refuse_both(workspace)
         _restore_server(file, server, database, as_json=as_json)
         return
     if workspace is None:
@@ -119,8 +119,10 @@ def restore(
     results_console().print(line, soft_wrap=True)
 
 
-def _refuse_both(workspace: Path | None) -> None:
-    if workspace is not None:
+def _check_choice(workspace: Path | None, server: Path | None, database: str | None) -> None:
+    if database is not None and server is None:
+        raise typer.BadParameter(text("usage-database-without-server"), param_hint="--database")
+    if workspace is not None and server is not None:
         raise typer.BadParameter(text("usage-workspace-or-server"), param_hint="--server")
 
 

@@ -43,6 +43,8 @@ usage-database-password = all users of this computer can see the password in a c
 
 usage-workspace-or-server = give either --workspace or --server.
 
+usage-database-without-server = --database belongs to --server.
+
 usage-restore = name the new folder, or that of a server by --server.
 
 usage-reset-password = name the administrator by --admin.

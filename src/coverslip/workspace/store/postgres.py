@@ -133,8 +133,10 @@ def only_server_of(schema: Schema) -> Iterator[None]:
         if not connection.execute(select(func.pg_try_advisory_lock(key))).scalar():
             raise Conflict("database-used-by-server", schema=schema.name)
         connection.commit()  # the lock belongs to the session
-        yield
-        connection.invalidate()
+        try:
+            yield
+        finally:
+            connection.invalidate()
 
 
 def lock_for_writing(connection: Connection, seconds: int) -> None:
