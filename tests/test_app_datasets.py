@@ -697,6 +697,7 @@ def test_each_class_shows_images_from_all_over_it(app: App, tmp_path: Path) -> N
     assert shown[2]["images"] == [rows[39]]
 
 
+@pytest.mark.slow
 def test_ways_to_group_are_proposed_unasked_and_a_training_would_begin_with_each(app: App, tmp_path: Path) -> None:
     """Class, patient, slide and a number of its own stand in each name, as among the chromosomes of CIR-Net."""
     rows = ["path,label,patient,file_number"]
@@ -739,6 +740,7 @@ def test_columns_are_offered_as_groups_coarsest_first_with_the_evidence(app: App
     assert offered[0]["p"] < 0.001
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", [pytest.param("class", marks=pytest.mark.exhaustive), "folder", "file"])
 def test_a_serial_number_of_each_class_folder_or_file_is_no_suggestion_but_a_patient_is(
     app: App, tmp_path: Path, by: str

@@ -703,6 +703,7 @@ def test_what_takes_too_long_to_count_is_not_counted(
     assert (listing["n_images"], listing["is_more"]) == (0, True)
 
 
+@pytest.mark.slow
 def test_images_are_counted_to_the_last_and_those_that_cannot_be_read_are_not(
     client: TestClient, workspace: Workspace, tmp_path: Path
 ) -> None:

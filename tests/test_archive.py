@@ -378,6 +378,7 @@ CRAFTED: dict[str, tuple[Craft, str]] = {
 SLOW = ("endless layers", "senseless options", "options that name files")  # a trial process builds the network
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("craft", "sentence"),
     [pytest.param(*case, id=name, marks=[pytest.mark.exhaustive] * (name in SLOW)) for name, case in CRAFTED.items()],

@@ -68,6 +68,7 @@ def test_less_light_in_one_class_is_a_shortcut_of_the_background() -> None:
     assert shortcuts(images, label).share("background") > WARNING_SHARE
 
 
+@pytest.mark.slow
 def test_cells_that_differ_in_themselves_have_none() -> None:
     images, label = cells(240)
     signals = shortcuts(images, label)

@@ -197,6 +197,7 @@ def timed_plan(
     return TimedPlan(10, 50, {}, None, limit, n_validated=0)
 
 
+@pytest.mark.slow
 @given(
     budget=st.floats(60, 900),
     speeds=st.lists(st.floats(0.02, 1.0), min_size=1, max_size=6),
@@ -258,6 +259,7 @@ def test_fine_tuning_may_take_smaller_images_where_the_recipe_leaves_their_size_
     assert image_sizes(Recipe(model="mobilenet_v2"), 96) == [96, 64]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("by_epoch", "fewest_steps", "most_steps"),
@@ -631,6 +633,7 @@ print(resident("VmHWM") - before)
 """
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_the_speed_of_training_is_measured_without_a_deadline(cells: Path, tmp_path: Path) -> None:
     data, recipe = validated(cs.open_dataset(cells, group_pattern=GROUPS), with_settings(SMALL, ["batch_size=4"]))

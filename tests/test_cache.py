@@ -240,6 +240,7 @@ def held_by_another_process(cache: Path) -> Iterator[multiprocessing.process.Bas
         process.join()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_store_that_another_process_has_open_is_not_removed(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     held, idle = fill(1, days_ago=9), fill(2)
@@ -288,6 +289,7 @@ def fill_repeatedly(cache: str) -> None:
             assert (positions == np.arange(turn, turn + 30, dtype=np.uint16)[:, None, None]).all()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_cleaning_while_two_processes_fill_ends_with_right_records(cache: Path) -> None:
     context = multiprocessing.get_context("spawn")
@@ -426,6 +428,7 @@ def test_a_damaged_store_is_shown_so_and_can_be_cleaned(capsys: pytest.CaptureFi
     assert not folder.exists()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_store_that_is_written_to_is_not_called_damaged() -> None:
     folder = fill(1)

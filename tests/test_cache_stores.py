@@ -110,6 +110,7 @@ def write_forever(cache: str, offset: int) -> None:
             )
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_killed_writer_beside_another_leaves_only_whole_and_right_records(cache: Path) -> None:
     context = multiprocessing.get_context("spawn")

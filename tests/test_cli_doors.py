@@ -12,6 +12,7 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
+from parameters import only_first
 from rich.console import Console
 
 import coverslip as cs
@@ -83,7 +84,9 @@ def test_every_command_is_in_the_readme_and_in_the_main_help(command: str, capsy
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["train", "--help"], ["preview", "--help"], ["--version"], ["models"], ["weights", "--help"]],
+    only_first(
+        2, [["--help"], ["train", "--help"], ["preview", "--help"], ["--version"], ["models"], ["weights", "--help"]]
+    ),
 )
 def test_help_and_the_list_of_models_answer_without_torch(arguments: list[str]) -> None:
     code = (

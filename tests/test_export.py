@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from parameters import only_first
 from PIL import Image
 from ruamel.yaml import YAML
 from torch import nn
@@ -117,6 +118,7 @@ def test_the_description_for_bioimage_io_names_its_files_and_reproduces_its_test
     assert "&" not in (folder / "rdf.yaml").read_text().split("config:")[0]  # no aliases
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_network_that_an_exporter_cannot_convert_is_refused_with_its_reason(trained: Run, tmp_path: Path) -> None:
     class Unexportable(nn.Module):
@@ -158,7 +160,7 @@ FAULTS: tuple[Callable[[Content], None], ...] = (swap_channels, change_mean, kil
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("plant", FAULTS)
+@pytest.mark.parametrize("plant", only_first(1, FAULTS))
 @pytest.mark.parametrize("to", ["onnx", pytest.param("openvino", marks=pytest.mark.exhaustive)])
 def test_a_network_with_a_planted_fault_is_refused_and_leaves_nothing(
     to: str, plant: Callable[[Content], None], trained: Run, tmp_path: Path
@@ -175,6 +177,7 @@ def test_a_network_with_a_planted_fault_is_refused_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_reader_that_resizes_with_aligned_corners_is_refused_and_leaves_nothing(trained: Run, tmp_path: Path) -> None:
     original = EXPORT_FORMATS["onnx"]

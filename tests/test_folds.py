@@ -414,6 +414,7 @@ def test_killed_between_and_inside_folds_it_ends_with_the_same_files(
         assert (run / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 
 
+@pytest.mark.slow
 @given(
     units=st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=6), min_size=2, max_size=30),
     n_folds=st.integers(2, 6),

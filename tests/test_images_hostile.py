@@ -12,6 +12,7 @@ import pytest
 import tifffile
 from hostile_images import CODECS, HOSTILE, described, ome, page, tiff
 from memory import within_memory
+from parameters import only_first
 from PIL import Image
 from refusing import refusing
 
@@ -217,8 +218,9 @@ print("read")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="nobody can cut a file that is open there")
-@pytest.mark.parametrize("name", ["imagej.tif", "plain.bmp", "plain.pgm"])
+@pytest.mark.parametrize("name", only_first(1, ["imagej.tif", "plain.bmp", "plain.pgm"]))
 def test_a_file_that_is_cut_while_it_is_read_does_not_end_the_process(tmp_path: Path, name: str) -> None:
     """Of a map of it, the system would end the process (SIGBUS)."""
     pixels = RNG.integers(0, 255, (1500, 1500), np.uint8)

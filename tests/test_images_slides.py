@@ -37,6 +37,7 @@ def by_pillow(path: Path, frame: int) -> Array:
 # SVS: tiles of the slide, its levels, a thumbnail, the label and the macro image, told apart by descriptions
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [0, 1])
 def test_levels_and_further_images_of_an_svs_are_those_that_pillow_reads(tmp_path: Path, level: int) -> None:
     pixels, path = colors(600, 900), tmp_path / "a.svs"
@@ -119,6 +120,7 @@ def write_ndpi(path: Path, levels: list[tuple[float, Array]], *, has_restarts: b
     path.write_bytes(out)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")  # of Pillow, which takes the offsets for those of a usual TIFF
 @pytest.mark.parametrize("has_restarts", [True, False])
 def test_levels_of_an_ndpi_are_the_jpegs_inside(tmp_path: Path, has_restarts: bool) -> None:
@@ -271,6 +273,7 @@ def write_multifile_ome(folder: Path, stack: Array, *, has_companion: bool) -> l
     return [folder / name for name in names]
 
 
+@pytest.mark.slow
 def test_every_file_of_a_multi_file_ome_tiff_is_the_whole_image(tmp_path: Path) -> None:
     stack = RNG.integers(0, 60_000, (2, 3, 30, 40), np.uint16)
     files = write_multifile_ome(tmp_path / "a", stack, has_companion=False)

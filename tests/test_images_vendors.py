@@ -70,6 +70,7 @@ def test_pixels_of_nd2_stand_in_the_file_channels_interleaved(shared_data: Any) 
         read_pixels(multi, ReadPlan(channels=("GFP",)))
 
 
+@pytest.mark.exhaustive
 @needs("ND2")
 @pytest.mark.slow
 def test_an_nd2_that_is_cut_is_refused_and_not_black(shared_data: Any, tmp_path: Path) -> None:

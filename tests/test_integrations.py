@@ -135,6 +135,7 @@ def test_napari_classifies_objects_as_coverslip_does(
     assert whole["predicted"] == expected["predicted"][0]
 
 
+@pytest.mark.exhaustive
 def test_imagej_shows_why_images_could_not_be_classified_and_writes_no_table(
     imagej: list[str], export: Path, cells: Path, tmp_path: Path
 ) -> None:

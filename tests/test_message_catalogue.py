@@ -145,6 +145,7 @@ def parsed() -> dict[str, fluent.Message]:
     return messages
 
 
+@pytest.mark.slow
 def test_every_code_has_an_entry_and_every_variable_a_parameter() -> None:
     messages, faults = parsed(), []
     for use in uses():
@@ -179,6 +180,7 @@ def test_every_code_in_a_table_of_codes_has_an_entry() -> None:
     assert {code for code in quoted_strings() if prefixes.fullmatch(code)} - set(entries()) == set()
 
 
+@pytest.mark.slow
 def test_every_entry_is_used() -> None:
     quoted = quoted_strings()
     in_templates = {use.code.partition(".")[0] for use in uses_in_templates()}

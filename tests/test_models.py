@@ -34,6 +34,7 @@ def lite0() -> Network:
     return create_network("efficientnet_lite0", n_classes=4).eval()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_torchvision_and_timm_import_beside_a_cpu_build_of_pytorch() -> None:
     code = "import coverslip.models._libraries, torchvision, timm; print(torchvision.models.alexnet.__name__)"
@@ -97,6 +98,7 @@ def test_a_gray_image_and_its_color_copy_have_the_same_features(lite0: Network) 
         torch.testing.assert_close(gray.features(x), lite0.features(x.repeat(1, 3, 1, 1)), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [2, 5])
 def test_any_number_of_channels_is_taken(channels: int) -> None:
     network = create_network("efficientnet_lite0", n_classes=2, channels=channels).eval()

@@ -86,6 +86,7 @@ def test_torch_files_are_only_loaded_as_weights() -> None:
     assert loose == []
 
 
+@pytest.mark.slow
 def test_defaults_of_fields_are_named() -> None:
     """Type checkers take a field for required if its default stands without its name, `Field(3)`."""
     calls = [node for path in MODULES for node in ast.walk(parse(path)) if isinstance(node, ast.Call)]

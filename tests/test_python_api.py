@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from parameters import only_first
 from trained import GROUPS
 
 import coverslip as cs
@@ -11,7 +12,7 @@ from coverslip.errors import BadRun, CoverslipError
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("as_argument", [cs.Run, Path, str], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("as_argument", only_first(1, [cs.Run, Path, str]), ids=lambda kind: kind.__name__)
 def test_functions_that_read_a_run_take_it_or_its_folder(
     as_argument: Callable[[Path], cs.Run | Path | str], trained: cs.Run, cells: Path, tmp_path: Path
 ) -> None:

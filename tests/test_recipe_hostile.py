@@ -79,6 +79,7 @@ def test_deep_plain_data_are_refused_as_text_is() -> None:
     assert refused.value.code == "invalid-recipe"
 
 
+@pytest.mark.slow
 def test_a_large_recipe_of_a_usual_kind_is_read() -> None:
     merge = {f"class {i} of a long name": [f"class {i} by another name"] for i in range(1000)}
     recipe = check_recipe({"classes": {"merge": merge}})

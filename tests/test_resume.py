@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from parameters import only_first
 from refusing import refusing
 from trained import SMALL_NETWORK
 
@@ -211,12 +212,15 @@ print(*states, BY_SIGNAL.is_requested())
 @pytest.mark.skipif(sys.platform == "win32", reason="has no such signals")
 @pytest.mark.parametrize(
     ("name", "state", "code"),
-    [
-        ("SIGINT", "default", "True interrupted False"),
-        ("SIGTERM", "default", "True interrupted False"),
-        ("SIGHUP", "default", "True interrupted False"),
-        ("SIGHUP", "ignored", "False False False"),  # as of `nohup`
-    ],
+    only_first(
+        1,
+        [
+            ("SIGINT", "default", "True interrupted False"),
+            ("SIGTERM", "default", "True interrupted False"),
+            ("SIGHUP", "default", "True interrupted False"),
+            ("SIGHUP", "ignored", "False False False"),  # as of `nohup`
+        ],
+    ),
 )
 def test_the_first_signal_asks_for_an_end_and_the_second_interrupts(name: str, state: str, code: str) -> None:
     command = [sys.executable, "-c", _SIGNALED, str(int(signal.Signals[name])), state]

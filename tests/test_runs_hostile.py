@@ -266,6 +266,7 @@ LISTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LISTS)
 def test_a_list_of_images_is_read_as_far_as_it_can_be_one(tmp_path: Path, name: str) -> None:
     write, expected = LISTS[name]
@@ -284,6 +285,7 @@ NAMES = {
 }
 
 
+@pytest.mark.slow
 def test_no_path_that_a_run_of_a_stranger_names_is_opened(own_run: Run) -> None:
     names = itertools.cycle(NAMES.values())
     for table in (own_run.split_file, own_run.predictions_file):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from browser import RunningApp
 from drawing import write_cells
+from parameters import only_first
 from small_workspace import QUICK
 from test_docs import blocks
 
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.slow
 COMMANDS = {"python": [sys.executable, "-"], "sh": ["bash", "-euo", "pipefail"]}
 
 
-@pytest.mark.parametrize("language", COMMANDS)
+@pytest.mark.parametrize("language", only_first(1, COMMANDS))
 def test_the_blocks_of_the_page_do_its_six_jobs(
     other_app: Callable[..., RunningApp], tmp_path: Path, language: str
 ) -> None:

@@ -129,6 +129,7 @@ def test_an_engine_of_another_processor_or_other_software_is_verified_again(
     assert json.loads(record.read_text())["software"][0] == "0.0.0"
 
 
+@pytest.mark.exhaustive
 def test_without_permission_to_store_it_an_engine_stays_in_the_cache(copied: Path, cells: Path) -> None:
     engines = copied / "classifier" / "engines"
     shutil.rmtree(engines)
@@ -137,6 +138,7 @@ def test_without_permission_to_store_it_an_engine_stays_in_the_cache(copied: Pat
     assert [*(copied.parent / "cache" / "engines").glob("*/network.onnx")]
 
 
+@pytest.mark.exhaustive
 def test_watching_a_folder_stores_the_engine(copied: Path, cells: Path) -> None:
     shutil.rmtree(copied / "classifier" / "engines")
     stop = copied / "stop"

@@ -151,6 +151,7 @@ def test_a_killed_process_holds_nobody_up(tmp_path: Path) -> None:
     assert main(["train", "--resume", str(folder)]) == 0
 
 
+@pytest.mark.exhaustive
 def test_threads_of_one_process_are_kept_apart_too(tmp_path: Path) -> None:
     with work_lock(tmp_path), pytest.raises(Conflict), work_lock(tmp_path):
         pass

@@ -252,6 +252,7 @@ def test_layers_inside_a_network_that_is_a_layer_itself_are_found(tmp_path: Path
 # What is refused
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_layers_that_the_network_does_not_have_are_named_and_nothing_is_kept(tmp_path: Path) -> None:
     layers = efficientnet_layers() | {"dense_7": {"kernel": np.ones((5, 2), np.float32)}}
@@ -268,6 +269,7 @@ def test_another_network_of_keras_is_refused_by_its_layers(tmp_path: Path) -> No
         import_weights(keras_2(tmp_path / "resnet.h5", layers), "resnet50")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_file_of_an_early_keras_3_is_refused_with_what_to_do(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "early.weights.h5", "w") as opened:
@@ -354,6 +356,7 @@ def test_a_harmful_file_is_refused_in_one_line(how: str, tmp_path: Path) -> None
     assert "\n" not in error.value.what
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_refusal_comes_back_from_the_process_that_reads(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "bad.h5", "w") as opened:
@@ -379,6 +382,7 @@ def test_a_cut_file_is_refused(share: float, tmp_path: Path) -> None:
         read_arrays(tmp_path / "cut.h5")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_infinity_is_refused_as_in_other_files(tmp_path: Path) -> None:
     layers: dict[str, Any] = efficientnet_layers()

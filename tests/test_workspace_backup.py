@@ -98,6 +98,7 @@ def texts_below(folder: Path) -> str:
     return "\n".join(texts)
 
 
+@pytest.mark.slow
 def test_a_restored_workspace_has_the_same_content_and_paths_of_its_own(
     workspace: Workspace, backup: Path, tmp_path: Path
 ) -> None:

@@ -7,6 +7,7 @@ linear head on the last layer alone loses the former.
 
 import difflib
 import fnmatch
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -23,6 +24,7 @@ from coverslip.models.building import (
     build_body,
     built_once,
     check_options,
+    is_library_builder,
     is_untrained,
     same_random_numbers,
     without_classifier,
@@ -266,8 +268,12 @@ def _backbone(
     """Return the part of a network before its head, and the number of its features."""
     body = build_body(record, channels=channels, pretrained=pretrained, options=options, image_size=side)
     backbone = without_classifier(body, record) if head == "native" else _multi_layer_pooling(body, record)
+    key = (repr(record), head, channels, repr(sorted(options.items())), side)
     try:
-        return backbone, _drop_unused(backbone, (1, channels, side, side))
+        if (use := _uses.get(key)) is None:
+            use = _use_of(backbone, (1, channels, side, side))
+            if is_library_builder(record.builder):
+                _uses[key] = use
     except CannotPool as error:
         raise _no_maps(record) from error
     except (AssertionError, RuntimeError, ValueError) as error:  # architectures refuse sizes with different errors
@@ -279,6 +285,9 @@ def _backbone(
             own_px=record.input_px,
             reason=str(error).splitlines()[0],
         ) from error
+    for name in use.unused_modules:
+        setattr(_body(backbone), name, nn.Identity())
+    return backbone, use.n_features
 
 
 def _identity(weights: WeightsSource | None) -> tuple[object, ...]:
@@ -331,23 +340,31 @@ def _body(backbone: nn.Module) -> nn.Module:
     return backbone.body if isinstance(backbone, MultiLayerPooling) else backbone
 
 
-def _drop_unused(backbone: nn.Module, shape: tuple[int, int, int, int]) -> int:
-    """Remove modules on which no feature depends, whose parameters would never be trained, and return D.
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """What a backbone computes: the number of its features D, and modules on which no feature depends."""
 
-    The network runs on the meta device: for large images, real numbers would take minutes and gigabytes.
-    """
+    n_features: int
+    unused_modules: tuple[str, ...]  # their parameters would never be trained
+
+
+_uses: dict[tuple[object, ...], _Use] = {}  # of networks that are always built the same; a training builds three
+
+
+def _use_of(backbone: nn.Module, shape: tuple[int, int, int, int]) -> _Use:
+    """Run the network on the meta device: for large images, real numbers would take minutes and gigabytes."""
     with shapes_only(), torch.enable_grad():  # callers that only predict may have disabled gradients
         shadows = {id(p): torch.empty_like(p, device="meta").requires_grad_() for p in backbone.parameters()}
         tensors = {name: shadows[id(p)] for name, p in backbone.named_parameters()}
         tensors |= {name: buffer.to("meta") for name, buffer in backbone.named_buffers()}
         features = torch.func.functional_call(backbone.eval(), tensors, (torch.zeros(shape),))
         features.sum().backward()
-    body = _body(backbone)
-    for name, child in body.named_children():
-        parameters = list(child.parameters())
-        if parameters and all(shadows[id(p)].grad is None for p in parameters):
-            setattr(body, name, nn.Identity())
-    return int(features.shape[1])
+    unused_modules = tuple(
+        name
+        for name, child in _body(backbone).named_children()
+        if (parameters := list(child.parameters())) and all(shadows[id(p)].grad is None for p in parameters)
+    )
+    return _Use(int(features.shape[1]), unused_modules)
 
 
 def _tapped(body: nn.Module, patterns: tuple[str, ...]) -> list[str]:
