@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 from browser import RunningApp, open_page
 from clipping import clipped_text
+from parameters import only_first
 from screenshots import check_screenshot
 from written_workspace import write_workspace
 
@@ -26,15 +27,16 @@ PAGES = {  # address, and what is there once the page is whole
     "dataset": ("/datasets/{dataset}", "text=Images per class"),
     "images": ("/datasets/{dataset}?tab=images", "[role=gridcell] >> nth=20"),
     "train": ("/train?dataset={dataset}", "text=Training time unknown"),
-    "runs": ("/runs", "text=Fine-tuned"),
     "live-training": ("/runs/{running}", "text=First results"),
     "summary": ("/runs/{fine-tuned}", "main img >> nth=3"),
+    "prediction": ("/predictions/{prediction}", "[role=gridcell] .picture >> nth=3"),
+    "runs": ("/runs", "text=Fine-tuned"),
+    "compare": ("/compare?runs={fine-tuned},{instant}", "main table"),
     "curves": ("/runs/{fine-tuned}?tab=curves", "text=AUROC"),
     "confusion": ("/runs/{fine-tuned}?tab=confusion", "text=Most frequent confusions"),
-    "compare": ("/compare?runs={fine-tuned},{instant}", "main table"),
-    "prediction": ("/predictions/{prediction}", "[role=gridcell] .picture >> nth=3"),
     "study": ("/studies/{study}", "main table >> nth=0"),
 }
+N_DAILY = 9  # of the pages; `test_app_results.py` and `test_app_layout.py` look at the others too
 IMAGES_ARE_LOADED = """[...document.images].every((image) => {
   const box = image.getBoundingClientRect();
   return (image.complete && image.naturalWidth > 0) || box.top > innerHeight || box.bottom < 0;
@@ -80,7 +82,7 @@ def tab(browser: "Browser", written: Written) -> "Iterator[Page]":
 @pytest.mark.parametrize(
     "pictures", [pytest.param(PICTURES, id=""), pytest.param(OTHER_PICTURES, id="others", marks=pytest.mark.exhaustive)]
 )
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", only_first(N_DAILY, PAGES))
 def test_a_page_looks_as_it_did_in_light_and_dark_and_can_be_read_at_any_width(
     tab: "Page", written: Written, tmp_path: Path, name: str, pictures: Pictures
 ) -> None:

@@ -104,7 +104,9 @@ def test_an_example_of_the_pages_runs(block: Block, place: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.exhaustive] * (name in ("suggest", "train"))) for name in FUNCTIONS]
+)
 def test_an_example_of_a_docstring_runs_and_gives_what_it_says(name: str, place: Path) -> None:
     names = {"cs": cs, "Recipe": cs.Recipe}
     examples = doctest.DocTestParser().get_doctest(inspect.getdoc(getattr(cs, name)) or "", names, name, None, None)

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -33,12 +34,13 @@ def place(path: Path) -> str:
     return path.relative_to(PACKAGE).as_posix()
 
 
-def strings(path: Path) -> set[str]:
+@cache
+def strings(path: Path) -> frozenset[str]:
     """All strings that a module computes with: no docstrings, no comments, and of f-strings their plain parts."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    of_no_use = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    constants = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in of_no_use)
-    return {node.value for node in constants if isinstance(node.value, str)}
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    of_no_use = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    constants = (node for node in nodes if isinstance(node, ast.Constant) and id(node) not in of_no_use)
+    return frozenset(node.value for node in constants if isinstance(node.value, str))
 
 
 def run_files_named_by(path: Path) -> set[str]:

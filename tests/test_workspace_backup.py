@@ -154,6 +154,7 @@ def test_a_backup_of_a_restored_workspace_is_the_same(backup: Path, tmp_path: Pa
         assert copied.stat().st_mtime_ns == file.stat().st_mtime_ns
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_backup_under_load_is_restored_elsewhere_and_its_training_resumed(tmp_path: Path) -> None:
     """Labels are written and a training runs while another process makes the backup."""
