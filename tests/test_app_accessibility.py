@@ -98,6 +98,7 @@ def test_the_keyboard_moves_the_picture_in_the_viewer(page: "Page", images: Any)
     viewer.get_by_text("2 of 24").wait_for()
 
 
+@pytest.mark.exhaustive
 def test_a_curve_is_highlighted_by_the_pointer_and_chosen_by_a_click(page: "Page", stock: Stock) -> None:
     open_page(page, f"/runs/{stock.folds}?tab=curves")
     figure = page.locator(".both").first  # a plot and its legend
@@ -113,6 +114,7 @@ def test_a_curve_is_highlighted_by_the_pointer_and_chosen_by_a_click(page: "Page
     assert name.get_attribute("aria-pressed") == "false"
 
 
+@pytest.mark.exhaustive
 def test_a_curve_is_chosen_by_touch(browser: "Browser", stock: Stock) -> None:
     context = browser.new_context(base_url=stock.app.address, has_touch=True, viewport={"width": 800, "height": 1000})
     page = context.new_page()
@@ -139,6 +141,7 @@ def test_a_point_of_a_curve_is_read_by_touch(browser: "Browser", stock: Stock) -
     context.close()
 
 
+@pytest.mark.exhaustive
 def test_an_image_is_opened_by_touch(browser: "Browser", app_server: RunningApp, images: Any) -> None:
     context = browser.new_context(base_url=app_server.address, has_touch=True, viewport={"width": 800, "height": 1000})
     page = context.new_page()

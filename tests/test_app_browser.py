@@ -79,6 +79,7 @@ def test_a_page_that_cannot_be_loaded_says_so_once_and_can_be_reloaded(page: "Pa
     assert page.get_by_role("alert").count() == 0
 
 
+@pytest.mark.exhaustive
 def test_the_last_of_two_links_is_followed_whichever_page_is_loaded_first(page: "Page") -> None:
     held: list[Route] = []
 
@@ -134,6 +135,7 @@ def test_a_removed_dataset_can_be_restored(page: "Page", app_server: RunningApp)
     page.get_by_role("link", name="to forget").wait_for()
 
 
+@pytest.mark.exhaustive
 def test_undo_of_a_label_closes_with_its_page_and_that_of_a_removal_stays(page: "Page", app_server: RunningApp) -> None:
     dataset = app_server.opened(save_cells(app_server.root / "to leave"))
     page.goto(f"/datasets/{dataset['id']}?tab=images")

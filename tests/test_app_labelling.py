@@ -52,6 +52,7 @@ def test_all_matching_images_but_one_are_labeled_and_undone(page: "Page", app_se
     app_server.until(where, lambda dataset: dataset["n_label_changes"] == 0)
 
 
+@pytest.mark.exhaustive
 def test_arrow_keys_select_images_after_a_filter_was_clicked(page: "Page", images: Any) -> None:
     open_page(page, f"/datasets/{images['id']}?tab=images&class=medium")
     page.get_by_role("button", name="Remove the filter").click()
@@ -80,6 +81,7 @@ def test_the_next_image_is_selected_after_a_relabeled_and_an_answered_one_left_t
     assert [selected.get_attribute("aria-label"), cells.nth(1).get_attribute("aria-label")] == names[2:]
 
 
+@pytest.mark.exhaustive
 def test_the_class_list_of_the_viewer_is_not_squeezed_by_what_stands_below_it(page: "Page", images: Any) -> None:
     page.set_viewport_size({"width": 1280, "height": 640})  # display and file facts do not fit below the classes
     open_page(page, f"/datasets/{images['id']}?tab=images")

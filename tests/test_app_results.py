@@ -68,6 +68,7 @@ def test_a_misclassified_image_of_the_summary_opens_among_all_of_them_with_the_k
     page.get_by_role("heading", name="Limitations").wait_for()
 
 
+@pytest.mark.exhaustive
 def test_the_words_below_a_misclassified_image_of_the_summary_open_it(page: "Page", stock: Stock) -> None:
     open_page(page, f"/runs/{stock.folds}")
     words = page.locator("aside li .number").first.bounding_box()
@@ -94,6 +95,7 @@ def test_a_misclassified_image_is_opened_by_a_double_click_and_a_correction_ther
     expect(label.locator("> *").first).to_contain_text(mistake["label"])
 
 
+@pytest.mark.exhaustive
 def test_a_cell_of_a_wide_confusion_matrix_that_has_the_keyboard_is_not_beneath_names_or_totals(
     page: "Page", stock: Stock
 ) -> None:
@@ -113,6 +115,7 @@ def test_a_cell_of_a_wide_confusion_matrix_that_has_the_keyboard_is_not_beneath_
         assert place["x"] + place["width"] <= totals["x"] + 1, k
 
 
+@pytest.mark.exhaustive
 def test_totals_of_a_confusion_matrix_stay_in_sight_where_it_scrolls(page: "Page", stock: Stock) -> None:
     open_page(page, f"/runs/{stock.run}?tab=confusion")
     page.set_viewport_size({"width": 340, "height": 800})

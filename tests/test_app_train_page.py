@@ -426,6 +426,7 @@ def test_nothing_starts_before_the_recipe_is_read(page: "Page", lab: Lab, tmp_pa
         assert recipe.epochs == (500 if source == "earlier training" else 17)
 
 
+@pytest.mark.exhaustive
 def test_nothing_starts_before_the_settings_of_the_training_in_the_address_are_read(page: "Page", lab: Lab) -> None:
     held: list[Route] = []
 

@@ -21,6 +21,7 @@ import torch
 from memory import within_memory
 from PIL import Image
 from safetensors.numpy import load, save
+from trained import SMALL_NETWORK
 
 import coverslip as cs
 from coverslip.cli import main
@@ -40,9 +41,9 @@ Entries = dict[str, bytes]
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small classifier, as training packs it."""
     torch.manual_seed(0)
-    network = create_network("efficientnet_lite0", n_classes=2, pretrained=False)
+    network = create_network(SMALL_NETWORK, n_classes=2, pretrained=False)
     card = ClassifierCard(
-        model="efficientnet_lite0",
+        model=SMALL_NETWORK,
         model_options={},
         head="multi_layer",
         tta=1,
@@ -375,7 +376,12 @@ CRAFTED: dict[str, tuple[Craft, str]] = {
 }
 
 
-SLOW = ("endless layers", "senseless options", "options that name files")  # a trial process builds the network
+SLOW = (
+    "endless layers",
+    "senseless options",
+    "options that name files",
+    "another network",
+)  # a trial process builds the network
 
 
 @pytest.mark.slow

@@ -226,6 +226,7 @@ def test_metrics_of_two_classes_need_no_scrolling(browser: "Browser", made_once:
             page.close()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_all_columns_are_printed(browser: "Browser", report: Path) -> None:
     page = opened(browser, report, 688)  # A4 between the margins
