@@ -113,6 +113,7 @@ def test_an_export_that_was_stopped_leaves_nothing_and_can_be_started_again(lab:
         stop_job(lab.workspace, job.id)
 
 
+@pytest.mark.exhaustive
 def test_an_export_goes_to_the_trash_and_comes_back(lab: Lab) -> None:
     path = f"{API}/exports/{exported_here(lab.workspace, lab.run, 'pt2')}"
     assert lab.client.delete(path).status_code == 204

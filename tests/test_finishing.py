@@ -121,6 +121,7 @@ def test_a_stopped_training_is_finished_by_its_command(cells: Path, tmp_path: Pa
     assert refused.value.code == "run-is-finished"
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_folds_cannot_be_finished_early(cells: Path, tmp_path: Path) -> None:
     choices = recipe(stage="instant", split={"folds": 2})

@@ -145,6 +145,7 @@ def test_new_images_are_decided_in_the_same_way(run: Run, cells: Path, tmp_path:
         assert (row.predicted, row.decision) == (test_rows[image_id]["predicted"], test_rows[image_id]["decision"])
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_the_report_says_how_classes_were_decided(run: Run, plain_run: Run) -> None:
     page = (run.folder / "report.html").read_text(encoding="utf-8")
@@ -167,6 +168,7 @@ def test_the_most_confident_error_has_the_highest_probability_of_its_decision(ru
     assert f"probability {whole_percent(float(surest['probability']))}" in page
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_classifier_that_was_written_before_there_were_operating_points_opens(plain_run: Run, cells: Path) -> None:
     before = cs.load_classifier(plain_run.folder).predict(cells / "large")

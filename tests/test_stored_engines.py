@@ -98,7 +98,12 @@ def change_record(**values: object) -> Callable[[Path], None]:
     [
         pytest.param(damage("network.onnx"), ["stored-engine-damaged"], id="network"),
         pytest.param(damage("check.npz"), ["stored-engine-damaged"], id="check", marks=pytest.mark.exhaustive),
-        pytest.param(lambda engines: (engines / "network.onnx").unlink(), ["stored-engine-damaged"], id="no network"),
+        pytest.param(
+            lambda engines: (engines / "network.onnx").unlink(),
+            ["stored-engine-damaged"],
+            id="no network",
+            marks=pytest.mark.exhaustive,
+        ),
         # Nobody else can sign a record, so an engine of another account is not even read.
         pytest.param(change_record(signature="0" * 64), [], id="signature"),
         pytest.param(change_record(library="onnxruntime"), [], id="library", marks=pytest.mark.exhaustive),

@@ -74,6 +74,7 @@ def test_classifiers_are_tested_on_changed_images_once(folder: Path, compared: S
     assert {file: file.stat().st_mtime_ns for file in written} == written
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_dataset_alone_and_among_others_is_reported_by_class(folder: Path, compared: StudyComparison) -> None:
     assert {(row.dataset, row.merged) for row in compared.merged} == {("lab_a", "both")}
@@ -119,6 +120,7 @@ def test_a_class_alone_and_among_others_is_measured_over_all_splits(tmp_path: Pa
     assert "groups" in accuracy.method  # an image that both splits test is one unit
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_metrics_of_training_and_validation_are_those_of_the_selected_epoch(
     folder: Path, compared: StudyComparison
@@ -133,6 +135,7 @@ def test_metrics_of_training_and_validation_are_those_of_the_selected_epoch(
         assert fit.validation["accuracy"] == (row.val_accuracy, None)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_confusions_and_costs_are_those_of_the_trained_network(folder: Path, compared: StudyComparison) -> None:
     run = Run(next(folder.glob("cells/lab_a_*_s0")))
@@ -144,6 +147,7 @@ def test_confusions_and_costs_are_those_of_the_trained_network(folder: Path, com
     assert score.metrics["accuracy"].low == run.metrics["accuracy"].low  # a single split: over its images
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_epochs_and_what_was_tried_are_kept(folder: Path, compared: StudyComparison) -> None:
     assert [(curve.dataset, curve.epochs) for curve in compared.curves] == [("lab_a", (0, 1)), ("both", (0, 1))]
