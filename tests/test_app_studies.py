@@ -134,6 +134,7 @@ def test_networks_and_initial_weights_are_chosen_without_a_plan(lab: Lab) -> Non
     lab.post("study-preview", {**own_choices, "is_small": True}, 422)
 
 
+@pytest.mark.slow
 def test_two_steps_through_three_datasets_are_chosen_by_one_name(lab: Lab) -> None:
     cells = lab.workspace.roots[0] / "cells"
     labs = [open_images(lab.workspace, shutil.copytree(cells, cells.with_name(name))) for name in ("first", "second")]

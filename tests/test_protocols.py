@@ -63,6 +63,7 @@ def test_what_needs_validation_images_is_named_if_there_are_none(tmp_path: Path)
     assert refusal.value.code == "budget-without-validation"
 
 
+@pytest.mark.slow
 def test_test_images_select_the_epoch_only_if_leakage_is_allowed_and_all_results_say_so(tmp_path: Path) -> None:
     cells = write_cells(tmp_path / "cells", 36)
     recipe = Recipe(
@@ -192,6 +193,7 @@ def test_copies_of_validation_images_select_the_epoch_too() -> None:
     torch.testing.assert_close(selecting_logits(network, images, Recipe(validation_copies=4), "cpu"), copied)
 
 
+@pytest.mark.slow
 def test_scaling_twice_divides_intensities_by_255_once_more() -> None:
     twice, once = (create_network("mobilenet_v2", n_classes=2, pretrained=False) for _ in range(2))
     set_normalization(twice, Recipe(normalization="rescaled-twice"), lambda _: np.zeros((0,), np.uint8), np.arange(0))

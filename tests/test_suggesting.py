@@ -104,6 +104,7 @@ def partly_labeled(folder: Path, labeled: int) -> Path:
     return table
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("labeled", [0, 20])
 def test_only_unlabeled_images_outside_the_test_set_are_suggested(tmp_path: Path, labeled: int) -> None:
     table = partly_labeled(tmp_path, labeled)
@@ -125,6 +126,7 @@ def test_only_unlabeled_images_outside_the_test_set_are_suggested(tmp_path: Path
     assert again == suggested
 
 
+@pytest.mark.slow
 def test_labels_of_reserved_images_do_not_change_suggestions(tmp_path: Path) -> None:
     table = partly_labeled(tmp_path, 20)
     suggested = cs.suggest(table, n=5, device="cpu")
@@ -159,6 +161,7 @@ def test_refusals(tmp_path: Path) -> None:
         cs.suggest(tmp_path / "cells", out=tmp_path / "own.csv")
 
 
+@pytest.mark.slow
 def test_no_image_of_a_cross_validated_run_is_reserved(tmp_path: Path) -> None:
     cells = save_cells(tmp_path / "cells", n=9)
     recipe = cs.Recipe(
