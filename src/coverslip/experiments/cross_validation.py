@@ -108,7 +108,7 @@ def cross_validate(
     fold_of = [folds.fold_of[i] or 0 for i in positions]
     evaluation = pool_folds(run, data.subset(positions), fold_of, recipe, context)
     _fit_on_all(data, scan, folds, recipe, context)
-    write_report(context.folder, context.emit)
+    write_report(context.folder, context.emit, images=data)
     return evaluation
 
 

@@ -117,7 +117,7 @@ def train_one_split(
     test_images = data.subset(split_data.test)
     evaluation = measure(context.run, test_images, classifier, recipe, context, may_be_empty=may_be_empty)
     if with_report:
-        write_report(context.folder, context.emit)
+        write_report(context.folder, context.emit, images=data)
     return evaluation
 
 

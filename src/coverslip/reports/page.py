@@ -1,10 +1,11 @@
 """Write `report.html`, a self-contained file, and its figures in `figures/`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from coverslip.datasets import Dataset
 from coverslip.events import Emit, OnProgress, ignore, progress_reporter
 from coverslip.files import write_text
 from coverslip.messages import escape_controls_in_lines, text
@@ -39,7 +40,7 @@ class _RenderedFigure:
     svg: "Markup"
 
 
-def write_report(run: Run | Path | str, emit: Emit = ignore) -> Path:
+def write_report(run: Run | Path | str, emit: Emit = ignore, *, images: Dataset | None = None) -> Path:
     """Write `report.html`, `figures/` and `model_card.md` from the files of a run folder, with some thumbnails.
 
     The folder of an evaluation (`RUN/evaluations/NAME`) gets a separate report of the evaluated images, without a
@@ -48,6 +49,7 @@ def write_report(run: Run | Path | str, emit: Emit = ignore) -> Path:
     Args:
         run: the run or its folder.
         emit: receives progress events.
+        images: of the training or evaluation, if they are open; default: they are opened again.
 
     Returns:
         The path of the report.
@@ -59,7 +61,7 @@ def write_report(run: Run | Path | str, emit: Emit = ignore) -> Path:
         >>> cs.write_report("runs/first").name
         'report.html'
     """
-    reported_run = _read(Path(run))
+    reported_run = replace(_read(Path(run)), opened=images)
     sections = _rendered_sections(reported_run, progress_reporter(emit, "writing-report", "sections"))
     page = template(Path(__file__).with_name("report.html")).render(
         **page_styles(),

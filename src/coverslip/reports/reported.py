@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from coverslip.datasets import Dataset
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.evaluation import Evaluation
 from coverslip.runs import (
@@ -35,6 +36,7 @@ class ReportedRun:
 
     run: Run
     evaluation: Run | None = None
+    opened: Dataset | None = None  # its images, if they are in memory; else they are opened again
 
     @property
     def measured(self) -> Run:
@@ -239,7 +241,7 @@ class ReportedRun:
     @cached_property
     def images(self) -> ImageLookup:
         """Lookup of the files of the measured images and how each is read."""
-        return ImageLookup(self.measured)
+        return ImageLookup(self.measured, self.opened)
 
 
 def read_evaluation(folder: Path) -> ReportedRun:
