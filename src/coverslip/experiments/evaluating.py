@@ -31,7 +31,7 @@ from coverslip.experiments.run_state import record_work
 from coverslip.files import remove_file
 from coverslip.inference import Classifier
 from coverslip.messages import note
-from coverslip.reports.page import write_report
+from coverslip.reports.page import write_report_of_images
 from coverslip.runs import (
     ClassifierCard,
     EvaluatedImages,
@@ -50,7 +50,7 @@ from coverslip.runs import (
     write_in_memory_images,
     write_metrics,
 )
-from coverslip.runs.images import evaluated_images_of
+from coverslip.runs.images import ImageLookup, evaluated_images_of
 from coverslip.stopping import Stop, signals_stop
 
 if TYPE_CHECKING:
@@ -269,7 +269,7 @@ def _evaluate_in(evaluation: Run, data: Dataset, classifier: Classifier, context
         )
         images.write(evaluation.environment_file)
         measure(evaluation, data, classifier, run.recipe, inner, split=evaluation.folder.name)
-        write_report(evaluation.folder, inner.emit, images=data)
+        write_report_of_images(evaluation, ImageLookup(evaluation, data), inner.emit)
     return Run(evaluation.folder)
 
 

@@ -5,7 +5,6 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coverslip.datasets import Dataset
 from coverslip.events import Emit, OnProgress, ignore, progress_reporter
 from coverslip.files import write_text
 from coverslip.messages import escape_controls_in_lines, text
@@ -17,6 +16,7 @@ from coverslip.reports.sections import Drawing, Section, sections_of
 from coverslip.reports.tables import table
 from coverslip.runs import Run
 from coverslip.runs.documents import write_table
+from coverslip.runs.images import ImageLookup
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -40,7 +40,7 @@ class _RenderedFigure:
     svg: "Markup"
 
 
-def write_report(run: Run | Path | str, emit: Emit = ignore, *, images: Dataset | None = None) -> Path:
+def write_report(run: Run | Path | str, emit: Emit = ignore) -> Path:
     """Write `report.html`, `figures/` and `model_card.md` from the files of a run folder, with some thumbnails.
 
     The folder of an evaluation (`RUN/evaluations/NAME`) gets a separate report of the evaluated images, without a
@@ -49,7 +49,6 @@ def write_report(run: Run | Path | str, emit: Emit = ignore, *, images: Dataset 
     Args:
         run: the run or its folder.
         emit: receives progress events.
-        images: of the training or evaluation, if they are open; default: they are opened again.
 
     Returns:
         The path of the report.
@@ -61,7 +60,15 @@ def write_report(run: Run | Path | str, emit: Emit = ignore, *, images: Dataset 
         >>> cs.write_report("runs/first").name
         'report.html'
     """
-    reported_run = replace(_read(Path(run)), opened=images)
+    return _write(_read(Path(run)), emit)
+
+
+def write_report_of_images(run: Run, images: ImageLookup, emit: Emit) -> None:
+    """Write the report of a training or an evaluation whose images are open already."""
+    _write(replace(_read(run.folder), opened=images), emit)
+
+
+def _write(reported_run: ReportedRun, emit: Emit) -> Path:
     sections = _rendered_sections(reported_run, progress_reporter(emit, "writing-report", "sections"))
     page = template(Path(__file__).with_name("report.html")).render(
         **page_styles(),

@@ -7,7 +7,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from coverslip.datasets import Dataset
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.evaluation import Evaluation
 from coverslip.runs import (
@@ -36,7 +35,7 @@ class ReportedRun:
 
     run: Run
     evaluation: Run | None = None
-    opened: Dataset | None = None  # its images, if they are in memory; else they are opened again
+    opened: ImageLookup | None = None  # its images, if they are open already
 
     @property
     def measured(self) -> Run:
@@ -241,7 +240,7 @@ class ReportedRun:
     @cached_property
     def images(self) -> ImageLookup:
         """Lookup of the files of the measured images and how each is read."""
-        return ImageLookup(self.measured, self.opened)
+        return self.opened or ImageLookup(self.measured)
 
 
 def read_evaluation(folder: Path) -> ReportedRun:
