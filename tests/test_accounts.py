@@ -579,6 +579,8 @@ def test_users_take_turns_in_the_queue_of_a_project(tmp_path: Path) -> None:
         ([], "--admin"),
         (["--admin", "maria", "--user-header", "X-User"], "--user-header"),
         (["--admin", "maria", "--proxy", "nowhere"], "--proxy"),
+        (["--admin", "maria", "--job-memory", "much"], "--job-memory"),
+        (["--admin", "maria", "--job-memory", "0GB"], "--job-memory"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(

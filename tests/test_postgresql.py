@@ -23,7 +23,7 @@ from coverslip.workspace.correcting.history import exclude
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.labels import set_labels
 from coverslip.workspace.datasets.state import dataset_state
-from coverslip.workspace.store import database
+from coverslip.workspace.store import database, postgres
 from coverslip.workspace.store.copying import count_rows
 from coverslip.workspace.store.database import read_transaction, waiting_briefly, write_transaction
 from coverslip.workspace.store.postgres import Schema
@@ -234,6 +234,20 @@ def test_a_server_goes_on_after_the_database_was_started_again(postgresql: Postg
     assert isinstance(opened_server.schema, Schema)
     with waiting_briefly():
         users.add_user(opened_server, "tom")
+
+
+def test_a_request_without_a_free_connection_is_to_be_repeated(
+    postgresql: PostgreSQL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"_CONNECTIONS": 1, "_FURTHER_CONNECTIONS": 1, "_NO_CONNECTION_SECONDS": 0.2}.items():
+        monkeypatch.setattr(postgres, name, value)
+    with serving(tmp_path, database=postgresql.address(postgresql.new_database())) as served:
+        admin = served.client("maria")
+        with served.server.engine.connect(), served.server.engine.connect():
+            answer = admin.get(f"{API}/users")
+        assert (answer.status_code, answer.json()["code"]) == (503, "database-connections-used")
+        assert int(answer.headers["Retry-After"]) > 0
+        assert admin.get(f"{API}/users").status_code == 200
 
 
 def test_a_backup_of_a_running_server_is_restored_in_either_kind_of_database(

@@ -67,9 +67,11 @@ class Proxies:
         return any(client in ipaddress.ip_network(each, strict=False) for each in self.addresses)
 
 
-def create_accounts_app(server: AccountServer, *, user_header: str | None = None) -> FastAPI:
+def create_accounts_app(
+    server: AccountServer, *, user_header: str | None = None, job_bytes: int | None = None
+) -> FastAPI:
     """Create the application for accounts and projects, without the projects themselves."""
-    projects = ProjectApps(server)
+    projects = ProjectApps(server, job_bytes)
 
     @asynccontextmanager
     async def at_work(_: FastAPI) -> AsyncIterator[None]:
@@ -244,6 +246,7 @@ def open_accounts_server(
     base: str = "",
     admin: str | None = None,
     resets_password: bool = False,
+    job_bytes: int | None = None,
 ) -> Iterator[RunningServer]:
     """Open a server with accounts.
 
@@ -257,6 +260,7 @@ def open_accounts_server(
         admin: the name of an administrator, who gets an invitation if there is no password yet. The account is created
             if needed.
         resets_password: whether this administrator gets an invitation in any case.
+        job_bytes: the memory that a job of a project may take; None: no limit.
 
     Raises:
         CoverslipError: another server uses the folder, it cannot be used, or this computer has no such address.
@@ -272,7 +276,7 @@ def open_accounts_server(
         bound = stack.enter_context(bound_socket(host, port, n_ports=1))
         port = int(bound.getsockname()[1])
         door = Door(names_of(host, port) | {name.lower() for name in names}, port)
-        app = create_accounts_app(server, user_header=proxies.user_header)
+        app = create_accounts_app(server, user_header=proxies.user_header, job_bytes=job_bytes)
         gate: ASGIApp = Guard(AccountsGate(app, proxies, base), door)
         if proxies.addresses:
             # uvicorn and Starlette have different types for the same interface

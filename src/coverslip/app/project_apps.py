@@ -28,8 +28,8 @@ _SIZE_SECONDS = 60.0  # between measurements of the sizes of projects
 class ProjectApps:
     """The applications of the projects that are served. They are opened and closed in the event loop."""
 
-    def __init__(self, server: AccountServer) -> None:
-        self._server, self._turns = server, Turns(is_open=False)
+    def __init__(self, server: AccountServer, job_bytes: int | None = None) -> None:
+        self._server, self._turns, self._job_bytes = server, Turns(is_open=False), job_bytes
         self._apps: dict[str, tuple[Project, FastAPI, AsyncExitStack]] = {}
         self._changing = defaultdict[str, asyncio.Lock](asyncio.Lock)  # a project is opened or closed
         self._sizes: dict[str, int] = {}
@@ -85,7 +85,7 @@ class ProjectApps:
         workspace = workspace_of(self._server, project)
         stack.enter_context(only_server(workspace.folder))
         stack.callback(workspace.engine.dispose)
-        app = create_app(workspace, self._turns)
+        app = create_app(workspace, self._turns, self._job_bytes)
         stack.callback(app.state.queue.close)  # also if its background work cannot start
         return app
 

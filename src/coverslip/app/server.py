@@ -50,12 +50,13 @@ _SECONDS_TO_END = 1  # event streams would keep the server alive while a page is
 _log = logging.getLogger("coverslip")
 
 
-def create_app(workspace: Workspace, turns: Turns | None = None) -> FastAPI:
+def create_app(workspace: Workspace, turns: Turns | None = None, job_bytes: int | None = None) -> FastAPI:
     """Create the application that serves `workspace`: the API and the pages. `open_server` adds the guard.
 
     Args:
         workspace: the workspace.
         turns: the queues that it shares with other workspaces; None: none.
+        job_bytes: the memory that a job may take; None: no limit.
     """
     app = FastAPI(
         title="coverslip",
@@ -67,7 +68,7 @@ def create_app(workspace: Workspace, turns: Turns | None = None) -> FastAPI:
         lifespan=_at_work,
     )
     app.state.workspace = workspace
-    _add_background(app, workspace, turns or Turns())
+    _add_background(app, workspace, Queue(workspace, turns or Turns(), job_bytes))
     add_problem_handlers(app)
     describe_events(app)
     describe_access(app)
@@ -81,9 +82,9 @@ def create_app(workspace: Workspace, turns: Turns | None = None) -> FastAPI:
     return app
 
 
-def _add_background(app: FastAPI, workspace: Workspace, turns: Turns) -> None:
+def _add_background(app: FastAPI, workspace: Workspace, queue: Queue) -> None:
     """Create the services that routes use; `_at_work` starts them."""
-    app.state.queue = Queue(workspace, turns)
+    app.state.queue = queue
     app.state.watching, app.state.classifiers = Watching(workspace), LoadedClassifiers(workspace)
     app.state.previews = ObjectPreviews(workspace)
     app.state.sources = SourceWatch(workspace)
@@ -169,7 +170,12 @@ class Server:
 
 @contextmanager
 def open_server(
-    workspace: Workspace, *, host: str = "127.0.0.1", port: int = PORT, new_token: bool = False
+    workspace: Workspace,
+    *,
+    host: str = "127.0.0.1",
+    port: int = PORT,
+    new_token: bool = False,
+    job_bytes: int | None = None,
 ) -> Iterator[Server]:
     """Open a server of the workspace on `port`, or on the next free port.
 
@@ -179,6 +185,7 @@ def open_server(
             it is also required on loopback.
         port: the first port to try.
         new_token: create a new token, which invalidates earlier ones.
+        job_bytes: the memory that a job may take; None: no limit.
 
     Raises:
         CoverslipError: another server uses the workspace, it cannot be used, or this computer has no such address.
@@ -191,7 +198,8 @@ def open_server(
         token = make_token(workspace) if needs_one else None
         port = int(bound.getsockname()[1])
         door = Door(names_of(host, port), port, token_hash(workspace))
-        server = Server(workspace, door, bound, host, token, runner_of(Guard(create_app(workspace), door)))
+        app = create_app(workspace, job_bytes=job_bytes)
+        server = Server(workspace, door, bound, host, token, runner_of(Guard(app, door)))
         record_address(workspace.folder, server.address)
         stack.enter_context(logged_to(workspace.log))
         yield server

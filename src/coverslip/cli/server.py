@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from coverslip.cli._database import database_address
-from coverslip.cli.app import DEFAULT_PORT, exit_at_once
+from coverslip.cli.app import DEFAULT_PORT, exit_at_once, memory_limit
 from coverslip.messages import text
 
 
@@ -40,6 +40,9 @@ def server(
     user_header: Annotated[
         str | None,
         typer.Option("--user-header", metavar="NAME", help=text("help-server-user-header"), show_default=False),
+    ] = None,
+    job_memory: Annotated[
+        str | None, typer.Option("--job-memory", metavar="SIZE", help=text("help-app-job-memory"), show_default=False)
     ] = None,
 ) -> None:
     """Serve the app to several people, with accounts, projects and roles.
@@ -79,6 +82,7 @@ def server(
         raise typer.BadParameter(text("usage-reset-password"), param_hint="--reset-password")
     base = "/".join(["", *filter(None, base_path.split("/"))])
     limit_memory_arenas()
+    job_bytes = memory_limit(job_memory)
     opened = open_account_server(folder, tuple(root or ()), database_address(database))
     if admin is None and not any(user.is_admin for user in list_users(opened)):
         raise typer.BadParameter(text("usage-first-admin"), param_hint="--admin")
@@ -96,6 +100,7 @@ def server(
             base=base,
             admin=admin,
             resets_password=reset_password,
+            job_bytes=job_bytes,
         ) as running,
     ):
         rows = {"command-app-address": running.address, "command-server-folder": str(opened.folder)}

@@ -119,6 +119,9 @@ database-unreachable = Die Datenbank antwortet nicht: { $reason }
 database-refuses = Die Datenbank verweigert den Zugriff: { $reason }
     .do = Prüfen Sie Benutzer, Passwort und Datenbank in der Adresse der Datenbank. Der Benutzer braucht in dieser Datenbank das Recht CREATE.
 
+database-connections-used = Alle { $n } Verbindungen zur Datenbank sind in Benutzung
+    .do = Versuchen Sie es in einigen Sekunden erneut.
+
 database-unusable = Die Datenbank kann nicht verwendet werden: { $reason }
     .do = Versuchen Sie es später erneut. Wenn der Fehler bleibt, fragen Sie den Administrator der Datenbank. Der bisherige Inhalt ist unversehrt.
 
@@ -422,6 +425,9 @@ job-fault = { $reason }
 
 job-ended-silently = Der Prozess endete ohne Meldung
     .do = Starten Sie den Auftrag noch einmal. Vielleicht hatte der Rechner zu wenig Arbeitsspeicher oder wurde ausgeschaltet.
+
+job-took-memory = Der Auftrag brauchte { NUMBER($taken, maximumFractionDigits: 1) } GB Arbeitsspeicher; erlaubt sind { NUMBER($limit, maximumFractionDigits: 1) } GB je Auftrag
+    .do = Verwenden Sie ein kleineres Netz, kleinere Bilder oder kleinere Batches, oder bitten Sie den Betreiber der App, die Grenze zu erhöhen. Ein fortgesetztes Training beginnt beim letzten gespeicherten Stand.
 
 worker-ended-silently = Der Prozess für diese Aufgabe endete ohne Meldung
     .do = Versuchen Sie es noch einmal, wenn der Rechner weniger ausgelastet ist. Wenn auch das misslingt, melden Sie es.

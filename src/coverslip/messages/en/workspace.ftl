@@ -119,6 +119,9 @@ database-unreachable = The database does not answer: { $reason }
 database-refuses = The database refuses access: { $reason }
     .do = Check the user, password and database in the address of the database. The user needs the right CREATE in this database.
 
+database-connections-used = All { $n } connections to the database are in use
+    .do = Try again in some seconds.
+
 database-unusable = The database cannot be used: { $reason }
     .do = Try again later. If it persists, ask the administrator of the database. Existing content is intact.
 
@@ -422,6 +425,9 @@ job-fault = { $reason }
 
 job-ended-silently = The process ended without a message
     .do = Start the job again. The computer may have run out of memory, or may have been switched off.
+
+job-took-memory = The job took { NUMBER($taken, maximumFractionDigits: 1) } GB of memory; the limit for a job is { NUMBER($limit, maximumFractionDigits: 1) } GB
+    .do = Use a smaller network, smaller images or smaller batches, or ask whoever runs the app to raise the limit. A training that is resumed continues from its last saved state.
 
 worker-ended-silently = The process for this task ended without a message
     .do = Try again when the computer is less busy. If that fails too, report it.

@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 from sqlalchemy import update
 
+from coverslip.machine import memory_of_processes
 from coverslip.workspace.jobs.control import adopt_runs
 from coverslip.workspace.jobs.kinds import kind_of, list_unlisted_jobs, queue_names, queued_ids
 from coverslip.workspace.jobs.records import Job, find_job, started_jobs
-from coverslip.workspace.jobs.state import Launched, has_process, launch, terminate
+from coverslip.workspace.jobs.state import Launched, end_for_memory, has_process, launch, terminate
 from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.database import write_transaction
@@ -23,10 +24,16 @@ _log = logging.getLogger("coverslip")
 
 
 class Queue:
-    """A thread that starts and stops jobs. Its state is in the tables and on disk."""
+    """A thread that starts and stops jobs. Its state is in the tables and on disk.
 
-    def __init__(self, workspace: Workspace, turns: Turns) -> None:
-        self._workspace, self._turns = workspace, turns
+    Args:
+        workspace: whose jobs they are.
+        turns: the queues that it shares with other workspaces.
+        most_bytes: the memory that a job with its child processes may take; None: no limit.
+    """
+
+    def __init__(self, workspace: Workspace, turns: Turns, most_bytes: int | None = None) -> None:
+        self._workspace, self._turns, self._most_bytes = workspace, turns, most_bytes
         turns.enter(workspace.folder)
         self._woken, self._is_closed = threading.Event(), False
         self._started: list[Launched] = []  # polled, so that ended processes do not stay zombies
@@ -66,11 +73,13 @@ class Queue:
         list_unlisted_jobs(self._workspace)
 
     def update(self) -> None:
-        """Handle stop requests, then start the next job of each queue without a running job."""
+        """Handle stop requests, end jobs that take too much memory, then start the next job of each queue without a running job."""
         self._started = [launched for launched in self._started if launched.process.poll() is None]
         running = [job for job in started_jobs(self._workspace) if self._check_process(job)]
         for job in running:
             _enforce_stop(job)
+            if self._most_bytes is not None:
+                _limit_memory(job, self._most_bytes)
         next_ids = {queue: ids[0] for queue in queue_names() if (ids := queued_ids(self._workspace, queue))}
         folder = self._workspace.folder
         self._turns.report(folder, busy={kind_of(job).queue for job in running}, waiting=next_ids)
@@ -123,3 +132,10 @@ def _enforce_stop(job: Job) -> None:
     has_patience = 0 <= time.time() - job.stop_requested <= _PATIENCE_SECONDS  # negative: the clock was set back
     if not has_started or not has_patience:
         terminate(job.pid, job.process_started)
+
+
+def _limit_memory(job: Job, most_bytes: int) -> None:
+    """End a job whose processes take more memory than allowed. It can be resumed from its last checkpoint."""
+    n_bytes = 0 if job.pid is None else memory_of_processes(job.pid)
+    if n_bytes > most_bytes:
+        end_for_memory(job, n_bytes, most_bytes)
