@@ -4,12 +4,14 @@ A project is served by an application of its own at `/projects/ID/`, over its ow
 exists there, and every route, present and future, is confined to the project. This module decides who may use it.
 """
 
+import asyncio
 import ipaddress
 import logging
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -21,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from coverslip._version import __version__
 from coverslip.accounts import activity, users
+from coverslip.accounts.activity import Change
 from coverslip.accounts.projects import role_in
 from coverslip.accounts.server import AccountServer
 from coverslip.accounts.users import User
@@ -33,7 +36,7 @@ from coverslip.app.project_apps import ProjectApps
 from coverslip.app.requests import API, add_routes, as_text
 from coverslip.app.schemas.descriptions import describe_fields
 from coverslip.app.server import address_of, bound_socket, names_of, outer_name, runner_of
-from coverslip.app.users import IS_FULL, IS_SCRIPT, PROJECT, ROLE, USER, cookie_of
+from coverslip.app.users import CHANGE, IS_FULL, IS_SCRIPT, PROJECT, ROLE, USER, cookie_of
 from coverslip.errors import CoverslipError, NotFound
 from coverslip.messages import failure
 from coverslip.workspace.store.authors import acting_as
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
     import uvicorn
 
 _CHECK_SECONDS = 10.0  # between two checks whether the user may still use a project while a response is sent
+_TRIM_SECONDS = 24 * 3600.0  # between deletions of old activity
 _INVITATIONS = f"{API}/invitations/"  # an address below is a secret
 _log = logging.getLogger("coverslip")
 _PEER = "coverslip.peer"  # in the scope of a request: the address of the other end of the connection
@@ -68,16 +72,32 @@ class Proxies:
 
 
 def create_accounts_app(
-    server: AccountServer, *, user_header: str | None = None, job_bytes: int | None = None
+    server: AccountServer,
+    *,
+    user_header: str | None = None,
+    job_bytes: int | None = None,
+    activity_days: int | None = None,
 ) -> FastAPI:
-    """Create the application for accounts and projects, without the projects themselves."""
+    """Create the application for accounts and projects, without the projects themselves.
+
+    Args:
+        server: the folder of the server.
+        user_header: the header with the name of the user whom a proxy has signed in.
+        job_bytes: the memory that a job of a project may take; None: no limit.
+        activity_days: for how long activity is kept; None: forever.
+    """
     projects = ProjectApps(server, job_bytes)
 
     @asynccontextmanager
     async def at_work(_: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(users.delete_expired_keys, server)
-        async with projects.serving():
-            yield
+        trimming = None if activity_days is None else asyncio.create_task(_trim_activity(server, activity_days))
+        try:
+            async with projects.serving():
+                yield
+        finally:
+            if trimming is not None:
+                trimming.cancel()
 
     app = FastAPI(
         title="coverslip: accounts",
@@ -99,6 +119,16 @@ def create_accounts_app(
     return app
 
 
+async def _trim_activity(server: AccountServer, days: int) -> None:
+    """Delete older records, now and once a day."""
+    while True:
+        try:
+            await run_in_threadpool(activity.delete_older, server, days)
+        except CoverslipError:  # the database is busy or full
+            _log.exception("old activity could not be deleted")
+        await asyncio.sleep(_TRIM_SECONDS)
+
+
 class AccountsGate:
     """Find out who sends a request, and pass it to the application of its project, or to that for accounts."""
 
@@ -118,7 +148,7 @@ class AccountsGate:
         inner = path.removeprefix(self._base)
         below = inner.removeprefix("/projects/") if inner.startswith("/projects/") else ""
         project_id, slash, _ = below.partition("/")
-        scope = {**scope, "root_path": self._base, USER: None}
+        scope = {**scope, "root_path": self._base, USER: None, CHANGE: Change()}
         status = 500
         try:
             scope[USER] = await run_in_threadpool(self._user, scope)
@@ -204,6 +234,7 @@ class AccountsGate:
                 path=_INVITATIONS if path.startswith(_INVITATIONS) else path[:1_000],
                 status=status,
                 address=(scope.get("client") or ("",))[0],
+                change=scope[CHANGE] if status < HTTPStatus.BAD_REQUEST else Change(),
             )
         except CoverslipError:  # the response is sent already
             _log.exception("a request could not be recorded")
@@ -247,6 +278,7 @@ def open_accounts_server(
     admin: str | None = None,
     resets_password: bool = False,
     job_bytes: int | None = None,
+    activity_days: int | None = None,
 ) -> Iterator[RunningServer]:
     """Open a server with accounts.
 
@@ -261,6 +293,7 @@ def open_accounts_server(
             if needed.
         resets_password: whether this administrator gets an invitation in any case.
         job_bytes: the memory that a job of a project may take; None: no limit.
+        activity_days: for how long activity is kept; None: forever.
 
     Raises:
         CoverslipError: another server uses the folder, it cannot be used, or this computer has no such address.
@@ -276,7 +309,9 @@ def open_accounts_server(
         bound = stack.enter_context(bound_socket(host, port, n_ports=1))
         port = int(bound.getsockname()[1])
         door = Door(names_of(host, port) | {name.lower() for name in names}, port)
-        app = create_accounts_app(server, user_header=proxies.user_header, job_bytes=job_bytes)
+        app = create_accounts_app(
+            server, user_header=proxies.user_header, job_bytes=job_bytes, activity_days=activity_days
+        )
         gate: ASGIApp = Guard(AccountsGate(app, proxies, base), door)
         if proxies.addresses:
             # uvicorn and Starlette have different types for the same interface

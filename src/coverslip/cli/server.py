@@ -41,6 +41,12 @@ def server(
         str | None,
         typer.Option("--user-header", metavar="NAME", help=text("help-server-user-header"), show_default=False),
     ] = None,
+    keep_activity: Annotated[
+        int | None,
+        typer.Option(
+            "--keep-activity", metavar="DAYS", min=1, help=text("help-server-keep-activity"), show_default=False
+        ),
+    ] = None,
     job_memory: Annotated[
         str | None, typer.Option("--job-memory", metavar="SIZE", help=text("help-app-job-memory"), show_default=False)
     ] = None,
@@ -101,6 +107,7 @@ def server(
             admin=admin,
             resets_password=reset_password,
             job_bytes=job_bytes,
+            activity_days=keep_activity,
         ) as running,
     ):
         rows = {"command-app-address": running.address, "command-server-folder": str(opened.folder)}

@@ -42,6 +42,7 @@ export const createUser = (name: string, is_admin: boolean) =>
 export const changeUser = (id: string, body: Schemas['UserChanges']) =>
   answer(api.PATCH('/api/v1/users/{user_id}', { ...ofUser(id), body }));
 export const removeUser = (id: string) => answer(api.DELETE('/api/v1/users/{user_id}', ofUser(id)));
+export const restoreUser = (id: string) => answer(api.POST('/api/v1/users/{user_id}/restore', ofUser(id)));
 export const inviteUser = (id: string) => answer(api.POST('/api/v1/users/{user_id}/invitation', ofUser(id)));
 
 export const listProjects = (signal?: AbortSignal) =>

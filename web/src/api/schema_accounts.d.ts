@@ -156,7 +156,7 @@ export interface paths {
         post?: never;
         /**
          * Remove User
-         * @description Remove an account. Labels and trainings keep the name of the user.
+         * @description Remove an account. Labels and trainings keep the name of the user, which no new account can get.
          */
         delete: operations["remove_user"];
         options?: never;
@@ -166,6 +166,26 @@ export interface paths {
          * @description Change what a user may do. A user who is made inactive is signed out.
          */
         patch: operations["change_user"];
+        trace?: never;
+    };
+    "/api/v1/users/{user_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore User
+         * @description Restore a removed account, without password, projects and the rights of an administrator.
+         */
+        post: operations["restore_user"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/users/{user_id}/invitation": {
@@ -824,6 +844,21 @@ export interface components {
              * @description The address of the client.
              */
             address: string;
+            /**
+             * Object
+             * @description The name of what was changed, such as an account. Empty: not recorded.
+             */
+            object: string;
+            /**
+             * Before
+             * @description Its state before, such as the role of a member. Empty: none.
+             */
+            before: string;
+            /**
+             * After
+             * @description Its state afterwards, such as the new role or label. Empty: none.
+             */
+            after: string;
         };
         /**
          * Rescale
@@ -1031,6 +1066,12 @@ export interface components {
              * @description ISO 8601, UTC.
              */
             created: string;
+            /**
+             * Is Removed
+             * @description Has no projects and cannot sign in. It can be restored.
+             * @default false
+             */
+            is_removed: boolean;
         };
         /**
          * UserChanges
@@ -1622,6 +1663,59 @@ export interface operations {
             };
             /** @description This is not possible in the current state. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    restore_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description The role of the user does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing has this ID. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -646,6 +646,9 @@ user-name-not-valid = Dieser Name ist ungültig
 user-name-used = Es gibt bereits ein Konto mit dem Namen { $name }
     .do = Wählen Sie einen anderen Namen.
 
+user-name-removed = Das Konto { $name } wurde entfernt
+    .do = Stellen Sie es auf der Seite „Konten“ wieder her, oder wählen Sie einen anderen Namen: Labels und Trainings des entfernten Kontos behalten seinen Namen.
+
 last-administrator = Es bliebe kein aktiver Administrator übrig
     .do = Machen Sie zuerst ein anderes Konto zum Administrator.
 

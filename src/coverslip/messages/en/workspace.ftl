@@ -646,6 +646,9 @@ user-name-not-valid = This name is not valid
 user-name-used = There is already an account with the name { $name }
     .do = Choose another name.
 
+user-name-removed = The account { $name } was removed
+    .do = Restore it on the page Accounts, or choose another name: labels and trainings of the removed account keep its name.
+
 last-administrator = No active administrator would remain
     .do = Make another account an administrator first.
 

@@ -73,7 +73,7 @@ class Queue:
         list_unlisted_jobs(self._workspace)
 
     def update(self) -> None:
-        """Handle stop requests, end jobs that take too much memory, then start the next job of each queue without a running job."""
+        """Handle stop requests and the limit of memory, then start the next job of each queue without a running job."""
         self._started = [launched for launched in self._started if launched.process.poll() is None]
         running = [job for job in started_jobs(self._workspace) if self._check_process(job)]
         for job in running:

@@ -88,7 +88,10 @@ export const accounts: Texts['accounts'] = {
     remove: 'Entfernen',
     removeNamed: (name) => `${name} entfernen`,
     removeQuestion: (name) => `Das Konto ${name} entfernen?`,
-    removeText: 'Dieses Konto kann sich nicht mehr anmelden. Labels und Trainings behalten den Namen.',
+    removeText:
+      'Dieses Konto kann sich nicht mehr anmelden und verlässt alle Projekte. Labels und Trainings behalten den Namen, daher kann kein neues Konto ihn bekommen. Das Konto lässt sich wiederherstellen.',
+    restore: 'Wiederherstellen',
+    restoreNamed: (name) => `${name} wiederherstellen`,
     adminNamed: (name) => `${name} ist Administrator`,
     columns: {
       name: 'Name',
@@ -97,7 +100,13 @@ export const accounts: Texts['accounts'] = {
       created: 'Angelegt',
       actions: 'Aktionen',
     },
-    states: { active: 'aktiv', blocked: 'gesperrt', invited: 'eingeladen', proxy: 'vom Proxy angemeldet' },
+    states: {
+      active: 'aktiv',
+      blocked: 'gesperrt',
+      invited: 'eingeladen',
+      proxy: 'vom Proxy angemeldet',
+      removed: 'entfernt',
+    },
     invitation: {
       title: (name) => `Einladung für ${name}`,
       text: 'Senden Sie diese Adresse an die Person. Sie wird nur jetzt angezeigt, gilt einmal und 7 Tage lang.',
@@ -133,6 +142,7 @@ export const accounts: Texts['accounts'] = {
       user: 'Konto',
       project: 'Projekt',
       request: 'Anfrage',
+      changed: 'Geändert',
       status: 'Status',
       address: 'Adresse',
     },
