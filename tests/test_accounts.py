@@ -17,6 +17,7 @@ from sqlalchemy import insert
 
 from coverslip.accounts import tables, users
 from coverslip.accounts.activity import list_requests
+from coverslip.accounts.backups import ServerManifest
 from coverslip.accounts.projects import ROLES, list_projects
 from coverslip.accounts.server import AccountServer, open_account_server
 from coverslip.app.accounts import AccountsGate, Proxies, RunningServer, create_accounts_app, open_accounts_server
@@ -439,6 +440,34 @@ def test_activity_records_roles_rights_and_labels_before_and_after(served: Serve
         ("changing", "viewer", "editor"),
         ("changing", "", "viewer"),
     ]
+
+
+def test_an_administrator_backs_up_the_server_while_it_runs(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    server = open_account_server(tmp_path / "server", (tmp_path / "data",))
+    users.add_user(server, "maria", is_admin=True)
+    app = create_accounts_app(server, backups=tmp_path / "backups")
+    with TestClient(app), TestClient(AccountsGate(app, NO_PROXY)) as anonymous:
+        served = Served(server, anonymous)
+        admin = served.client("maria")
+        served.project(admin, "Saved")
+        assert admin.get(f"{API}/backups").json()["items"] == []
+        answer = admin.post(f"{API}/backups")
+        assert answer.status_code == 202, answer.text
+        state = until(lambda: (now := admin.get(f"{API}/backups").json())["progress"] is None and now)
+        assert state["error"] is None
+        (backup,) = state["items"]
+        assert backup["n_projects"] == 1
+        projects_of_backup = ServerManifest.read(tmp_path / "backups" / backup["name"] / "server.json").projects
+        assert projects_of_backup.keys() == {project.id for project in list_projects(server)}
+        (tmp_path / "backups").rename(tmp_path / "moved")
+        (tmp_path / "backups").write_text("not a folder")
+        assert admin.post(f"{API}/backups").status_code == 202
+        state = until(lambda: (now := admin.get(f"{API}/backups").json())["progress"] is None and now)
+        assert Path(state["error"]["file"]).parent == tmp_path / "backups"
+    with serving(tmp_path / "other") as without:
+        answer = without.client("maria").post(f"{API}/backups")
+        assert (answer.status_code, code_of(answer)) == (404, "no-backup-folder")
 
 
 def test_old_activity_is_deleted_on_request(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from fastapi.responses import StreamingResponse
 
 from coverslip.accounts import activity, projects, users
 from coverslip.accounts.activity import Request as RecordedRequest
+from coverslip.accounts.backup_runs import BackupRuns, Backups
 from coverslip.accounts.projects import Project
 from coverslip.accounts.server import AccountServer
 from coverslip.accounts.users import ScriptKey, User
@@ -39,6 +40,7 @@ from coverslip.workspace.store.rows import Page
 
 router = api_router("accounts")
 Accounts = Annotated[AccountServer, from_app("accounts")]
+Runs = Annotated[BackupRuns, from_app("backups")]
 Served = Annotated[ProjectApps, from_app("projects")]
 
 
@@ -253,6 +255,18 @@ def download_activity(server: Accounts, _: Admin) -> StreamingResponse:
     """All recorded requests as a CSV table, the oldest first."""
     lines: Iterable[str] = activity.requests_as_csv(server)
     return StreamingResponse(lines, media_type="text/csv", headers={"Content-Disposition": disposition("activity.csv")})
+
+
+@router.get("/backups", responses=problems(401, 403))
+def get_backups(backups: Runs, _: Admin) -> Backups:
+    """Complete backups in the folder for them, and the progress of the one that is written now."""
+    return backups.state()
+
+
+@router.post("/backups", status_code=202, responses=problems(401, 403, 404, 409))
+def create_backup(backups: Runs, _: Admin) -> Backups:
+    """Start a backup of accounts and all projects in a new folder, while the server runs."""
+    return backups.start()
 
 
 def _session(server: AccountServer, user: User | None) -> SignedInUser:

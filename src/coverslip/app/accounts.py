@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -24,6 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from coverslip._version import __version__
 from coverslip.accounts import activity, users
 from coverslip.accounts.activity import Change
+from coverslip.accounts.backup_runs import BackupRuns
 from coverslip.accounts.projects import role_in
 from coverslip.accounts.server import AccountServer
 from coverslip.accounts.users import User
@@ -77,6 +79,7 @@ def create_accounts_app(
     user_header: str | None = None,
     job_bytes: int | None = None,
     activity_days: int | None = None,
+    backups: Path | None = None,
 ) -> FastAPI:
     """Create the application for accounts and projects, without the projects themselves.
 
@@ -85,7 +88,9 @@ def create_accounts_app(
         user_header: the header with the name of the user whom a proxy has signed in.
         job_bytes: the memory that a job of a project may take; None: no limit.
         activity_days: for how long activity is kept; None: forever.
+        backups: the folder for backups that administrators start; None: they cannot start any.
     """
+    backup_runs = BackupRuns(server, backups)
     projects = ProjectApps(server, job_bytes)
 
     @asynccontextmanager
@@ -96,6 +101,7 @@ def create_accounts_app(
             async with projects.serving():
                 yield
         finally:
+            await run_in_threadpool(backup_runs.close)
             if trimming is not None:
                 trimming.cancel()
 
@@ -109,6 +115,7 @@ def create_accounts_app(
         lifespan=at_work,
     )
     app.state.accounts, app.state.projects, app.state.user_header = server, projects, user_header
+    app.state.backups = backup_runs
     add_problem_handlers(app)
     describe_fields(app)
     app.add_middleware(Compression, compresslevel=LEVEL)
@@ -279,6 +286,7 @@ def open_accounts_server(
     resets_password: bool = False,
     job_bytes: int | None = None,
     activity_days: int | None = None,
+    backups: Path | None = None,
 ) -> Iterator[RunningServer]:
     """Open a server with accounts.
 
@@ -294,6 +302,7 @@ def open_accounts_server(
         resets_password: whether this administrator gets an invitation in any case.
         job_bytes: the memory that a job of a project may take; None: no limit.
         activity_days: for how long activity is kept; None: forever.
+        backups: the folder for backups that administrators start; None: they cannot start any.
 
     Raises:
         CoverslipError: another server uses the folder, it cannot be used, or this computer has no such address.
@@ -310,7 +319,11 @@ def open_accounts_server(
         port = int(bound.getsockname()[1])
         door = Door(names_of(host, port) | {name.lower() for name in names}, port)
         app = create_accounts_app(
-            server, user_header=proxies.user_header, job_bytes=job_bytes, activity_days=activity_days
+            server,
+            user_header=proxies.user_header,
+            job_bytes=job_bytes,
+            activity_days=activity_days,
+            backups=backups,
         )
         gate: ASGIApp = Guard(AccountsGate(app, proxies, base), door)
         if proxies.addresses:

@@ -41,6 +41,9 @@ def server(
         str | None,
         typer.Option("--user-header", metavar="NAME", help=text("help-server-user-header"), show_default=False),
     ] = None,
+    backups: Annotated[
+        Path | None, typer.Option("--backups", metavar="FOLDER", help=text("help-server-backups"), show_default=False)
+    ] = None,
     keep_activity: Annotated[
         int | None,
         typer.Option(
@@ -108,6 +111,7 @@ def server(
             resets_password=reset_password,
             job_bytes=job_bytes,
             activity_days=keep_activity,
+            backups=None if backups is None else backups.absolute(),
         ) as running,
     ):
         rows = {"command-app-address": running.address, "command-server-folder": str(opened.folder)}

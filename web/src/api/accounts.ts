@@ -64,5 +64,7 @@ export const setMember = (project: string, user: string, role: Role) =>
 export const removeMember = (project: string, user: string) =>
   answer(api.DELETE('/api/v1/projects/{project_id}/members/{user_id}', ofMember(project, user)));
 
+export const readBackups = (signal?: AbortSignal) => answer(api.GET('/api/v1/backups', { signal }));
+export const startBackup = () => answer(api.POST('/api/v1/backups'));
 export const listActivity = (offset: number, limit: number, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/activity', { params: { query: { offset, limit } }, signal }));

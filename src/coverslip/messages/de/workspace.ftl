@@ -146,6 +146,12 @@ backup-without-workspace = Hier gibt es keinen Arbeitsbereich
 backup-exists = Diese Datei gibt es bereits
     .do = Wählen Sie einen anderen Namen für die Sicherung, oder entfernen Sie die Datei.
 
+no-backup-folder = Dieser Server hat keinen Ordner für Sicherungen
+    .do = Bitten Sie den Betreiber des Servers, ihn mit einem Ordner für Sicherungen zu starten oder ihn mit dem Befehl zu sichern.
+
+backup-in-progress = Eine Sicherung wird gerade geschrieben
+    .do = Warten Sie, bis sie vollständig ist.
+
 backup-without-server = Hier ist kein Server mit Konten, oder seine Konten sind in einer anderen Datenbank
     .do = Wählen Sie den Ordner des Servers, und nennen Sie die Adresse seiner Datenbank, wenn er eine hat.
 

@@ -68,6 +68,8 @@ help-server-user-header = Header with the name of the user whom the proxy has si
 
 help-app-no-browser = Print the address without opening a browser.
 
+help-server-backups = Folder in which administrators can back up the server from the browser. Each backup is a new folder in it.
+
 help-server-keep-activity = Delete records of activity after this number of days. Default: they are kept.
 
 help-app-job-memory = Memory that a training or another job may take, with its child processes, such as 8GB. A job that takes more is ended; the next one starts. Default: no limit.

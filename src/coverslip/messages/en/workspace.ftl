@@ -146,6 +146,12 @@ backup-without-workspace = There is no workspace here
 backup-exists = This file already exists
     .do = Choose another name for the backup, or remove the file.
 
+no-backup-folder = This server has no folder for backups
+    .do = Ask whoever runs the server to start it with a folder for backups, or to back it up by command.
+
+backup-in-progress = A backup is being written
+    .do = Wait until it is complete.
+
 backup-without-server = There is no server with accounts here, or its accounts are in another database
     .do = Choose the folder of the server, and give the address of its database if it has one.
 

@@ -2,7 +2,7 @@ import type { Texts } from '../en';
 import { count } from '../language';
 
 export const accounts: Texts['accounts'] = {
-  nav: { projects: 'Projekte', users: 'Konten', activity: 'Aktivität' },
+  nav: { projects: 'Projekte', users: 'Konten', activity: 'Aktivität', backups: 'Sicherungen' },
   signIn: {
     title: 'Anmelden',
     name: 'Name',
@@ -149,6 +149,21 @@ export const accounts: Texts['accounts'] = {
     nobody: 'niemand',
     shown: (n, total) => `${count(n)} von ${count(total)}`,
     more: 'Mehr anzeigen',
+  },
+  backups: {
+    title: 'Sicherungen',
+    intro:
+      'Konten und alle Projekte, kopiert, während der Server läuft. Ordner mit Bildern, die Projekte lesen, sind nicht enthalten.',
+    start: 'Server sichern',
+    writing: 'Die Sicherung wird geschrieben',
+    writingText:
+      'Sie läuft weiter, wenn Sie diese Seite verlassen. Der Fortschritt gilt für ein Projekt nach dem anderen, in MB.',
+    noFolder: 'Dieser Server hat keinen Ordner für Sicherungen',
+    noFolderText: 'Der Betreiber des Servers kann einen angeben: coverslip server --backups ORDNER.',
+    folder: (folder) => `Ordner des Servers: ${folder}`,
+    none: 'In diesem Ordner ist noch keine Sicherung.',
+    restore: 'Zum Wiederherstellen: coverslip restore SICHERUNG --server NEUER_ORDNER.',
+    columns: { name: 'Sicherung', created: 'Zeit', projects: 'Projekte' },
   },
   inProject: {
     project: (name) => `Projekt ${name}`,

@@ -1,7 +1,7 @@
 import { count } from '../language';
 
 export const accounts = {
-  nav: { projects: 'Projects', users: 'Accounts', activity: 'Activity' },
+  nav: { projects: 'Projects', users: 'Accounts', activity: 'Activity', backups: 'Backups' },
   signIn: {
     title: 'Sign in',
     name: 'Name',
@@ -135,6 +135,20 @@ export const accounts = {
     nobody: 'nobody',
     shown: (n: number, total: number) => `${count(n)} of ${count(total)}`,
     more: 'Show more',
+  },
+  backups: {
+    title: 'Backups',
+    intro:
+      'Accounts and all projects, copied while the server runs. Backups do not contain folders of images that projects read.',
+    start: 'Back up the server',
+    writing: 'The backup is being written',
+    writingText: 'It continues if you leave this page. Progress is that of one project after another, in MB.',
+    noFolder: 'This server has no folder for backups',
+    noFolderText: 'Whoever runs the server can name one: coverslip server --backups FOLDER.',
+    folder: (folder: string) => `Folder of the server: ${folder}`,
+    none: 'There is no backup in this folder yet.',
+    restore: 'To restore one: coverslip restore BACKUP --server NEW_FOLDER.',
+    columns: { name: 'Backup', created: 'Time', projects: 'Projects' },
   },
   inProject: {
     project: (name: string) => `Project ${name}`,
