@@ -41,6 +41,7 @@ from coverslip.app.server import address_of, bound_socket, names_of, outer_name,
 from coverslip.app.users import CHANGE, IS_FULL, IS_SCRIPT, PROJECT, ROLE, USER, cookie_of
 from coverslip.errors import CoverslipError, NotFound
 from coverslip.messages import failure
+from coverslip.workspace.jobs.slurm import Slurm
 from coverslip.workspace.store.authors import acting_as
 from coverslip.workspace.store.postgres import only_server_of
 from coverslip.workspace.store.serving import only_server
@@ -77,6 +78,7 @@ def create_accounts_app(
     server: AccountServer,
     *,
     user_header: str | None = None,
+    slurm: Slurm | None = None,
     job_bytes: int | None = None,
     activity_days: int | None = None,
     backups: Path | None = None,
@@ -86,12 +88,13 @@ def create_accounts_app(
     Args:
         server: the folder of the server.
         user_header: the header with the name of the user whom a proxy has signed in.
-        job_bytes: the memory that a job of a project may take; None: no limit.
+        slurm: submits trainings to a cluster; None: they run on this computer.
+        job_bytes: the memory that a job on this computer may take; None: no limit.
         activity_days: for how long activity is kept; None: forever.
         backups: the folder for backups that administrators start; None: they cannot start any.
     """
     backup_runs = BackupRuns(server, backups)
-    projects = ProjectApps(server, job_bytes)
+    projects = ProjectApps(server, slurm, job_bytes)
 
     @asynccontextmanager
     async def at_work(_: FastAPI) -> AsyncIterator[None]:
@@ -287,6 +290,7 @@ def open_accounts_server(
     job_bytes: int | None = None,
     activity_days: int | None = None,
     backups: Path | None = None,
+    slurm: Slurm | None = None,
 ) -> Iterator[RunningServer]:
     """Open a server with accounts.
 
@@ -303,6 +307,7 @@ def open_accounts_server(
         job_bytes: the memory that a job of a project may take; None: no limit.
         activity_days: for how long activity is kept; None: forever.
         backups: the folder for backups that administrators start; None: they cannot start any.
+        slurm: submits trainings to a cluster; None: they run on this computer.
 
     Raises:
         CoverslipError: another server uses the folder, it cannot be used, or this computer has no such address.
@@ -321,6 +326,7 @@ def open_accounts_server(
         app = create_accounts_app(
             server,
             user_header=proxies.user_header,
+            slurm=slurm,
             job_bytes=job_bytes,
             activity_days=activity_days,
             backups=backups,

@@ -9,8 +9,9 @@ from sqlalchemy import update
 
 from coverslip.machine import memory_of_processes
 from coverslip.workspace.jobs.control import adopt_runs
-from coverslip.workspace.jobs.kinds import kind_of, list_unlisted_jobs, queue_names, queued_ids
+from coverslip.workspace.jobs.kinds import TRAININGS_QUEUE, kind_of, list_unlisted_jobs, queue_names, queued_ids
 from coverslip.workspace.jobs.records import Job, find_job, started_jobs
+from coverslip.workspace.jobs.slurm import Slurm
 from coverslip.workspace.jobs.state import Launched, end_for_memory, has_process, launch, terminate
 from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.store import tables as db
@@ -27,13 +28,16 @@ class Queue:
     """A thread that starts and stops jobs. Its state is in the tables and on disk.
 
     Args:
-        workspace: whose jobs they are.
-        turns: the queues that it shares with other workspaces.
-        most_bytes: the memory that a job with its child processes may take; None: no limit.
+        workspace: its jobs.
+        turns: whose job starts next.
+        slurm: submits trainings and studies to a cluster; None: they run on this computer.
+        most_bytes: the memory that a job on this computer may take, with its child processes; None: no limit.
     """
 
-    def __init__(self, workspace: Workspace, turns: Turns, most_bytes: int | None = None) -> None:
-        self._workspace, self._turns, self._most_bytes = workspace, turns, most_bytes
+    def __init__(
+        self, workspace: Workspace, turns: Turns, slurm: Slurm | None = None, most_bytes: int | None = None
+    ) -> None:
+        self._workspace, self._turns, self._slurm, self._most_bytes = workspace, turns, slurm, most_bytes
         turns.enter(workspace.folder)
         self._woken, self._is_closed = threading.Event(), False
         self._started: list[Launched] = []  # polled, so that ended processes do not stay zombies
@@ -114,6 +118,7 @@ class Queue:
             failure=job.failure_file,
             folder=self._workspace.folder,
             readable=self._workspace.readable,
+            slurm=self._slurm if kind_of(job).queue == TRAININGS_QUEUE else None,
         )
         self._started.append(launched)
         with write_transaction(self._workspace.engine) as connection:
