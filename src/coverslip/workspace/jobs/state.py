@@ -113,8 +113,8 @@ def end_for_memory(job: Job, n_bytes: int, most_bytes: int) -> None:
 
     if job.pid is None or not is_running(job.pid, job.process_started):
         return
-    gigabytes = {"taken": n_bytes / 1e9, "limit": most_bytes / 1e9}
-    write_json(job.failure_file, asdict(failure("job-took-memory", kind="memory", **gigabytes)))
+    reason = failure("job-took-memory", kind="memory", taken=n_bytes / 1e9, limit=most_bytes / 1e9)
+    write_json(job.failure_file, asdict(reason))
     with suppress(psutil.Error):
         process = psutil.Process(job.pid)
         for each in [process, *process.children(recursive=True)]:
