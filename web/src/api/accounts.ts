@@ -7,6 +7,7 @@ type Schemas = components['schemas'];
 export type User = Schemas['User'];
 export type Project = Schemas['UsableProject'];
 export type Role = Schemas['MemberRole']['role'];
+export type RecordedRequest = Schemas['Request'];
 export type Invitation = Schemas['Invitation'];
 
 export const ROLES: readonly Role[] = ['viewer', 'annotator', 'editor'];
