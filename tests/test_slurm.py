@@ -152,6 +152,7 @@ def test_a_training_that_waits_in_slurm_is_cancelled(workspace: Workspace, cells
     run_id = queued(workspace, cells)
     with queue(workspace, "--begin=now+1hour"):
         until(lambda: jobs_of_slurm() == ["PENDING"], seconds=60)
+        until(lambda: "BeginTime" in " ".join(runs.run_story(workspace, run_id).log_tail), seconds=60)
         assert state(workspace, run_id) == "starting"
         control.stop_job(workspace, run_id)
         until(lambda: state(workspace, run_id) == "stopped", seconds=60)

@@ -178,6 +178,10 @@ cache-kind-pixels = vorverarbeitete Pixel von Trainingsbildern
 
 # Ray clusters
 
+slurm-waits = Auftrag { $number } wartet in Slurm: { $where }
+
+slurm-runs = Slurm führt Auftrag { $number } auf { $where } aus
+
 no-slurm = Auf diesem Rechner fehlt sbatch, der Befehl, der Aufträge an Slurm übergibt
     .do = Starten Sie den Server auf einem Rechner, von dem aus Slurm-Aufträge übergeben werden können, oder ohne --slurm.
 

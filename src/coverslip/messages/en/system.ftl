@@ -178,6 +178,10 @@ cache-kind-pixels = preprocessed pixels of training images
 
 # Ray clusters
 
+slurm-waits = Job { $number } waits in Slurm: { $where }
+
+slurm-runs = Slurm runs job { $number } on { $where }
+
 no-slurm = This computer has no sbatch, the command that submits jobs to Slurm
     .do = Start the server on a computer from which Slurm jobs can be submitted, or without --slurm.
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coverslip.errors import CoverslipError
+from coverslip.messages import text
 
 _POLL_SECONDS = 2.0
 _LIMITS_OF_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")  # the cores of this computer
@@ -80,13 +81,19 @@ class _Job:
         return submitted.returncode
 
     def wait(self) -> None:
-        """Wait until the job has ended, also while Slurm does not answer."""
-        is_listed = True
+        """Wait until the job has ended, also while Slurm does not answer. Print why it waits, or where it runs."""
+        is_listed, printed = True, ""
         while is_listed:
             time.sleep(_POLL_SECONDS)
-            listed = _run("squeue", "--noheader", "--format", "%T", f"--jobs={self._number}")
+            listed = _run("squeue", "--noheader", "--format", "%T %R", f"--jobs={self._number}")
+            state, _, where = listed.stdout.strip().partition(" ")
+            if state in ("PENDING", "RUNNING") and listed.stdout != printed:
+                printed = listed.stdout
+                code = "slurm-waits" if state == "PENDING" else "slurm-runs"
+                sys.stdout.write(f"{text(code, number=self._number, where=where.strip('()'))}\n")
+                sys.stdout.flush()
             is_unknown = "Invalid job id" in listed.stderr
-            is_listed = bool(listed.stdout.strip()) if listed.returncode == 0 else not is_unknown
+            is_listed = bool(state) if listed.returncode == 0 else not is_unknown
 
 
 def _run(
