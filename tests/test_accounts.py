@@ -12,9 +12,12 @@ import pytest
 from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
-from small_workspace import API, Json, write_cells
+from small_workspace import API, Json, until, write_cells
+from sqlalchemy import insert
 
-from coverslip.accounts import users
+from coverslip.accounts import tables, users
+from coverslip.accounts.activity import list_requests
+from coverslip.accounts.backups import ServerManifest
 from coverslip.accounts.projects import ROLES, list_projects
 from coverslip.accounts.server import AccountServer, open_account_server
 from coverslip.app.accounts import AccountsGate, Proxies, RunningServer, create_accounts_app, open_accounts_server
@@ -26,6 +29,8 @@ from coverslip.workspace.jobs.kinds import queued_ids
 from coverslip.workspace.jobs.records import add_job
 from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.store.authors import acting_as
+from coverslip.workspace.store.database import write_transaction
+from coverslip.workspace.store.rows import Paging, now
 from coverslip.workspace.store.workspace import open_workspace
 
 pytestmark = pytest.mark.slow
@@ -406,9 +411,113 @@ def test_activity_names_users_and_hides_invitations(served: Served, admin: TestC
         ("maria", "POST", f"{API}/users", 200),
     ]
     table = admin.get(f"{API}/download/activity").text.splitlines()
-    assert table[0] == "time,user,project_id,method,path,status,address"
+    assert table[0] == "time,user,project_id,method,path,status,address,object,before,after"
     assert len(table) == admin.get(f"{API}/activity").json()["total"] + 1
     assert secret not in "\n".join(table)
+
+
+def test_activity_records_roles_rights_and_labels_before_and_after(served: Served, admin: TestClient) -> None:
+    changing = served.client("changing")
+    project = served.project(admin, "Changes", changing="viewer")
+    user_id = users.find_user_by_name(served.server, "changing").id
+    member = f"{API}{project}/members/{user_id}"
+    assert admin.put(member, json={"role": "editor"}).status_code == 204
+    cells = write_cells(served.server.roots[0] / "changes")
+    dataset = changing.post(f"{project}{API}/datasets", json={"sources": [{"path": str(cells)}]}).headers["Location"]
+    until(lambda: changing.get(dataset).json()["state"] == "ready")
+    labels = {"filters": {}, "label": "lymphocyte"}
+    assert changing.post(f"{dataset}/labels", json=labels).status_code == 200
+    assert admin.patch(f"{API}/users/{user_id}", json={"is_active": False}).status_code == 200
+    assert admin.delete(member).status_code == 204
+    assert admin.patch(f"{API}/users/missing", json={"is_active": False}).status_code == 404
+    items = admin.get(f"{API}/activity", params={"limit": 7}).json()["items"]
+    assert [tuple(each[name] for name in ("object", "before", "after")) for each in items] == [
+        ("", "", ""),
+        ("changing", "editor", ""),
+        ("changing", "user", "user, blocked"),
+        ("", "", "lymphocyte"),
+        ("", "", ""),
+        ("changing", "viewer", "editor"),
+        ("changing", "", "viewer"),
+    ]
+
+
+def test_an_administrator_backs_up_the_server_while_it_runs(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    server = open_account_server(tmp_path / "server", (tmp_path / "data",))
+    users.add_user(server, "maria", is_admin=True)
+    app = create_accounts_app(server, backups=tmp_path / "backups")
+    with TestClient(app), TestClient(AccountsGate(app, NO_PROXY)) as anonymous:
+        served = Served(server, anonymous)
+        admin = served.client("maria")
+        served.project(admin, "Saved")
+        assert admin.get(f"{API}/backups").json()["items"] == []
+        answer = admin.post(f"{API}/backups")
+        assert answer.status_code == 202, answer.text
+        state = until(lambda: (now := admin.get(f"{API}/backups").json())["progress"] is None and now)
+        assert state["error"] is None
+        (backup,) = state["items"]
+        assert backup["n_projects"] == 1
+        projects_of_backup = ServerManifest.read(tmp_path / "backups" / backup["name"] / "server.json").projects
+        assert projects_of_backup.keys() == {project.id for project in list_projects(server)}
+        (tmp_path / "backups").rename(tmp_path / "moved")
+        (tmp_path / "backups").write_text("not a folder")
+        assert admin.post(f"{API}/backups").status_code == 202
+        state = until(lambda: (now := admin.get(f"{API}/backups").json())["progress"] is None and now)
+        assert Path(state["error"]["file"]).parent == tmp_path / "backups"
+    with serving(tmp_path / "other") as without:
+        answer = without.client("maria").post(f"{API}/backups")
+        assert (answer.status_code, code_of(answer)) == (404, "no-backup-folder")
+
+
+def test_old_activity_is_deleted_on_request(tmp_path: Path) -> None:
+    server = open_account_server(tmp_path / "server")
+    users.add_user(server, "maria", is_admin=True)
+    old, new = "2020-01-01T00:00:00.000+00:00", now()
+    row = {
+        "user": "",
+        "method": "POST",
+        "path": "",
+        "status": 200,
+        "address": "",
+        "object": "",
+        "before": "",
+        "after": "",
+    }
+    with write_transaction(server.engine) as connection:
+        connection.execute(insert(tables.activity), [{**row, "time": time} for time in (old, new)])
+
+    def times() -> list[str]:
+        return [each.time for each in list_requests(server, Paging(offset=0, limit=10)).items]
+
+    with TestClient(create_accounts_app(server)):
+        assert times() == [new, old]
+    with TestClient(create_accounts_app(server, activity_days=30)):
+        until(lambda: times() == [new])
+
+
+def test_the_name_of_a_removed_account_stays_taken_until_it_is_restored(served: Served, admin: TestClient) -> None:
+    gone = served.client("gone")
+    project = served.project(admin, "Left", gone="editor")
+    user_id = users.find_user_by_name(served.server, "gone").id
+    assert admin.delete(f"{API}/users/{user_id}").status_code == 204
+    assert gone.get(f"{project}{API}/session").status_code == 401
+    answer = admin.post(f"{API}/users", json={"name": "Gone"})
+    assert (answer.status_code, code_of(answer)) == (409, "user-name-removed")
+    assert users.user_of_proxy(served.server, "gone") is None
+    for refused in (
+        admin.patch(f"{API}/users/{user_id}", json={"is_active": True}),
+        admin.post(f"{API}/users/{user_id}/invitation"),
+        admin.put(f"{API}{project}/members/{user_id}", json={"role": "viewer"}),
+    ):
+        assert (refused.status_code, code_of(refused)) == (404, "no-such-user")
+    (listed,) = [each for each in admin.get(f"{API}/users").json()["items"] if each["name"] == "gone"]
+    assert (listed["is_removed"], listed["is_active"], listed["has_password"]) == (True, False, False)
+    restored = admin.post(f"{API}/users/{user_id}/restore").json()
+    assert (restored["id"], restored["is_removed"], restored["is_active"]) == (user_id, False, True)
+    assert admin.post(f"{API}/users/{user_id}/restore").status_code == 404
+    back = served.client("gone")
+    assert back.get(f"{API}/projects").json()["total"] == 0
 
 
 def test_pages_without_a_session_lead_to_signing_in_and_back(served: Served, admin: TestClient) -> None:
@@ -579,6 +688,8 @@ def test_users_take_turns_in_the_queue_of_a_project(tmp_path: Path) -> None:
         ([], "--admin"),
         (["--admin", "maria", "--user-header", "X-User"], "--user-header"),
         (["--admin", "maria", "--proxy", "nowhere"], "--proxy"),
+        (["--admin", "maria", "--job-memory", "much"], "--job-memory"),
+        (["--admin", "maria", "--job-memory", "0GB"], "--job-memory"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(

@@ -23,12 +23,12 @@ from coverslip.workspace.correcting.history import exclude
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.labels import set_labels
 from coverslip.workspace.datasets.state import dataset_state
-from coverslip.workspace.store import database
+from coverslip.workspace.store import database, postgres
 from coverslip.workspace.store.copying import count_rows
 from coverslip.workspace.store.database import read_transaction, waiting_briefly, write_transaction
 from coverslip.workspace.store.postgres import Schema
 from coverslip.workspace.store.rows import AnyRow
-from coverslip.workspace.store.sql import replace_rows
+from coverslip.workspace.store.sql import change_rows, replace_rows
 from coverslip.workspace.store.tables import datasets, images, metadata, removed_image_labels
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.filters import Filters, ImageSelection
@@ -158,6 +158,24 @@ def test_paths_and_texts_of_all_kinds_are_stored(served: Served) -> None:
     assert stored == {paths[0]: "zelle", paths[1]: None, paths[2]: "Zelle"}
 
 
+def test_many_rows_are_changed_by_their_keys(served: Served) -> None:
+    _, dataset_id, workspace = opened(served.client("maria"), served)
+    rows = matching_rows(workspace, dataset_id, Filters()).tolist()
+    texts: list[str | None] = [None, "", "it's %s", "Zelle ü", '{"a": 1}']
+    new = [{"row_id": row, "group": texts[k % len(texts)], "width_px": k or None} for k, row in enumerate(rows[:-1])]
+    query = select(images.c.row_id, images.c.group, images.c.width_px, images.c.path).order_by(images.c.row_id)
+    with workspace.engine.connect() as connection:
+        before = {row.row_id: row for row in connection.execute(query)}
+    with write_transaction(workspace.engine) as connection:
+        change_rows(connection, images, new)
+        change_rows(connection, images, [])
+    with workspace.engine.connect() as connection:
+        after = {row.row_id: row for row in connection.execute(query)}
+    assert [(row, after[row].group, after[row].width_px) for row in rows[:-1]] == [tuple(row.values()) for row in new]
+    assert after[rows[-1]] == before[rows[-1]]
+    assert [row.path for row in after.values()] == [row.path for row in before.values()]
+
+
 def test_a_dataset_that_is_read_again_keeps_its_rows_and_new_images_get_new_ones(served: Served) -> None:
     _, dataset_id, workspace = opened(served.client("maria"), served)
     folder = served.server.roots[0] / "cells"
@@ -234,6 +252,20 @@ def test_a_server_goes_on_after_the_database_was_started_again(postgresql: Postg
     assert isinstance(opened_server.schema, Schema)
     with waiting_briefly():
         users.add_user(opened_server, "tom")
+
+
+def test_a_request_without_a_free_connection_is_to_be_repeated(
+    postgresql: PostgreSQL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"_CONNECTIONS": 1, "_FURTHER_CONNECTIONS": 1, "_NO_CONNECTION_SECONDS": 0.2}.items():
+        monkeypatch.setattr(postgres, name, value)
+    with serving(tmp_path, database=postgresql.address(postgresql.new_database())) as served:
+        admin = served.client("maria")
+        with served.server.engine.connect(), served.server.engine.connect():
+            answer = admin.get(f"{API}/users")
+        assert (answer.status_code, answer.json()["code"]) == (503, "database-connections-used")
+        assert int(answer.headers["Retry-After"]) > 0
+        assert admin.get(f"{API}/users").status_code == 200
 
 
 def test_a_backup_of_a_running_server_is_restored_in_either_kind_of_database(

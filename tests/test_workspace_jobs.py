@@ -96,6 +96,31 @@ def test_a_queued_training_waits_in_order_and_can_be_taken_out(workspace: Worksp
         find_job(workspace, second)
 
 
+@pytest.mark.slow
+def test_a_job_that_takes_too_much_memory_is_ended_and_the_next_one_starts(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path)
+    cells = open_images(workspace, write_cells(workspace.roots[0] / "cells", 30), group_pattern=r"slide\d+")
+    first, second = queued(workspace, cells), queued(workspace, cells)
+    queue = Queue(workspace, Turns(), most_bytes=30_000_000)  # an interpreter with NumPy takes more
+    queue.start()
+    try:
+        until(lambda: runs.run_state(workspace, second).state == "failed")
+    finally:
+        queue.close()
+    for run_id in (first, second):
+        state = runs.run_state(workspace, run_id)
+        assert state.state == "failed"
+        assert state.error is not None
+        assert state.error.code == "job-took-memory"
+        assert state.error.parameters["taken"] > state.error.parameters["limit"] == 0.03
+        job = find_job(workspace, run_id)
+        assert not is_running(job.pid, job.process_started)
+        say(job, state="running", pid=job.pid, process_started=job.process_started)
+        assert state_now(job) == "failed"  # also after the job had begun to write
+        control.resume_job(workspace, run_id)
+        assert runs.run_state(workspace, run_id).state == "queued"
+
+
 def test_a_time_budget_is_passed_on_with_the_requested_settings_alone(workspace: Workspace, cells: str) -> None:
     run = queue_training(workspace, dataset_id=cells, name=None, recipe={"epochs": 9}, budget="balanced")
     job = find_job(workspace, run)

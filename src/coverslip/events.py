@@ -299,7 +299,7 @@ def _joined(first: str, *others: str | None) -> str:
 
 
 def _score(name: str, value: float | None) -> str | None:
-    return None if value is None else text("event-score", name=name, value=f"{value:.3f}")
+    return None if value is None else text("event-score", name=name, value=value)
 
 
 def _left(event: Progressed) -> str | None:

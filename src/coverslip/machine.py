@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -142,6 +143,38 @@ def free_memory_bytes(device: str = "cpu") -> int:
     import psutil
 
     return min([int(psutil.virtual_memory().available), *_free_in_container(Path("/sys/fs/cgroup"))])
+
+
+def memory_of_processes(pid: int) -> int:
+    """Return the resident memory of a process and its child processes in bytes; 0 if it has ended.
+
+    Memory that they share is counted once on Linux, elsewhere for each of them.
+    """
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        processes = [process, *process.children(recursive=True)]
+    except psutil.Error:
+        return 0
+    total = 0
+    for each in processes:
+        with suppress(psutil.Error):  # it has ended meanwhile
+            info = each.memory_full_info() if sys.platform == "linux" else each.memory_info()
+            total += info.pss if sys.platform == "linux" else info.rss
+    return total
+
+
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+
+def bytes_of(size: str) -> int | None:
+    """Return the number of bytes of a size such as 8GB or 500 MB; None if it is not a size."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?B?)", size.strip(), re.IGNORECASE | re.ASCII)
+    if not match:
+        return None
+    unit = match[2].upper()
+    return int(float(match[1]) * _UNITS[unit if unit in _UNITS else f"{unit}B"])
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:

@@ -1,11 +1,12 @@
 """The record of requests other than reading, and of attempts to sign in."""
 
+import datetime
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Annotated
 
 from pydantic import Field
-from sqlalchemy import RowMapping, func, insert, select
+from sqlalchemy import RowMapping, delete, func, insert, select
 
 from coverslip.accounts.server import AccountServer
 from coverslip.accounts.tables import activity
@@ -14,6 +15,7 @@ from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import Page, Paging, now
 
 _ROWS = 1_000
+_MOST = 1_000  # characters of a name or state
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +29,44 @@ class Request:
     path: str
     status: Annotated[int, Field(description="Status code of the response; from 400 on, it was refused.")]
     address: Annotated[str, Field(description="The address of the client.")]
+    object: Annotated[str, Field(description="The name of what was changed, such as an account. Empty: not recorded.")]
+    before: Annotated[str, Field(description="Its state before, such as the role of a member. Empty: none.")]
+    after: Annotated[str, Field(description="Its state afterwards, such as the new role or label. Empty: none.")]
+
+
+@dataclass(slots=True)
+class Change:
+    """What a request has changed, as far as it is recorded."""
+
+    object: str = ""
+    before: str = ""
+    after: str = ""
 
 
 def record(
-    server: AccountServer, *, user: str, project_id: str | None, method: str, path: str, status: int, address: str
+    server: AccountServer,
+    *,
+    user: str,
+    project_id: str | None,
+    method: str,
+    path: str,
+    status: int,
+    address: str,
+    change: Change,
 ) -> None:
     """Record a request."""
-    request = Request(now(), user, project_id, method, path, status, address)
+    states = (change.object, change.before, change.after)
+    request = Request(now(), user, project_id, method, path, status, address, *(each[:_MOST] for each in states))
     values = {field.name: getattr(request, field.name) for field in fields(Request)}
     with write_transaction(server.engine) as connection:
         connection.execute(insert(activity).values(**values))
+
+
+def delete_older(server: AccountServer, days: int) -> None:
+    """Delete the records that are older than this."""
+    earliest = (datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=days)).isoformat(timespec="milliseconds")
+    with write_transaction(server.engine) as connection:
+        connection.execute(delete(activity).where(activity.c.time < earliest))
 
 
 def list_requests(server: AccountServer, paging: Paging) -> Page[Request]:

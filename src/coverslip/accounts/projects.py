@@ -126,17 +126,20 @@ def list_members(server: AccountServer, project_id: str) -> list[Member]:
         return [Member(row.id, row.name, row.role) for row in rows]
 
 
-def set_member(server: AccountServer, project_id: str, user_id: str, role: Role) -> None:
-    """Let a user use a project in this role.
+def set_member(server: AccountServer, project_id: str, user_id: str, role: Role) -> Role | None:
+    """Let a user use a project in this role; return the role before.
 
     Raises:
         NotFound: there is no such project or user.
     """
     find_user(server, user_id)
     row = {"project_id": project_id, "user_id": user_id, "role": role}
+    is_member = (members.c.project_id == project_id) & (members.c.user_id == user_id)
     with write_transaction(server.engine) as connection:
         _row(connection, project_id)
+        before: Role | None = connection.execute(select(members.c.role).where(is_member)).scalar()
         replace_rows(connection, members, [row])
+    return before
 
 
 def remove_member(server: AccountServer, project_id: str, user_id: str) -> None:

@@ -4,7 +4,7 @@ from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, Met
 
 from coverslip.workspace.store.tables import Integer
 
-VERSION = 1  # changes with the tables
+VERSION = 2  # changes with the tables
 metadata = MetaData()
 
 users = Table(
@@ -17,6 +17,7 @@ users = Table(
     Column("is_admin", Boolean, nullable=False),
     Column("is_active", Boolean, nullable=False),
     Column("created", String, nullable=False),  # ISO 8601, UTC
+    Column("removed", String),  # ISO 8601, UTC; the name is kept, because labels name their author
 )
 
 # Secrets that show who sends a request. Only their hashes are stored.
@@ -64,5 +65,8 @@ activity = Table(
     Column("path", String, nullable=False),
     Column("status", Integer, nullable=False),
     Column("address", String, nullable=False),  # of the client
+    Column("object", String, nullable=False),  # the name of what was changed, if it is recorded
+    Column("before", String, nullable=False),
+    Column("after", String, nullable=False),
     Index("activity_by_project", "project_id", "id"),
 )

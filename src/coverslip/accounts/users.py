@@ -42,6 +42,7 @@ class User:
     has_password: Annotated[bool, Field(description="Has set a password. If not, an invitation is open or expired.")]
     has_proxy: Annotated[bool, Field(description="A reverse proxy signs this user in; there is no password.")]
     created: Annotated[str, Field(description="ISO 8601, UTC.")]
+    is_removed: Annotated[bool, Field(description="Has no projects and cannot sign in. It can be restored.")] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class ScriptKey:
 
 
 def list_users(server: AccountServer) -> list[User]:
-    """Return all users by name."""
+    """Return all users by name, including removed ones."""
     with server.engine.connect() as connection:
         return [_user(row) for row in connection.execute(select(users).order_by(users.c.name)).mappings()]
 
@@ -73,11 +74,11 @@ def find_user_by_name(server: AccountServer, name: str) -> User:
     """Return a user by name.
 
     Raises:
-        NotFound: there is none.
+        NotFound: there is none, or the account was removed.
     """
     with server.engine.connect() as connection:
         row = connection.execute(select(users).where(users.c.name == name.lower())).mappings().first()
-    if row is None:
+    if row is None or row["removed"]:
         raise NotFound("no-such-user")
     return _user(row)
 
@@ -87,15 +88,16 @@ def add_user(server: AccountServer, name: str, *, is_admin: bool = False, has_pr
 
     Raises:
         CoverslipError: the name is not valid.
-        Conflict: the name is used.
+        Conflict: the name is that of another account, or of a removed one: its labels would be attributed to the new
+            user.
     """
     name = name.strip().lower()
     if not _NAME.fullmatch(name):
         raise CoverslipError("user-name-not-valid")
     user = User(secrets.token_hex(5), name, is_admin, True, False, has_proxy, _time())
     with write_transaction(server.engine) as connection:
-        if connection.execute(select(users.c.id).where(users.c.name == name)).first():
-            raise Conflict("user-name-used", name=name)
+        if earlier := connection.execute(select(users.c.removed).where(users.c.name == name)).first():
+            raise Conflict("user-name-removed" if earlier.removed else "user-name-used", name=name)
         values = {column: getattr(user, column) for column in ("id", "name", "has_proxy", "is_admin", "created")}
         connection.execute(insert(users).values(**values, is_active=True))
     return user
@@ -122,7 +124,7 @@ def change_user(
 
 
 def remove_user(server: AccountServer, user_id: str) -> None:
-    """Remove a user. Labels and jobs keep the name of the user.
+    """Remove a user. Labels and jobs keep the name of the user, which nobody else can get.
 
     Raises:
         NotFound: there is no such user.
@@ -132,8 +134,22 @@ def remove_user(server: AccountServer, user_id: str) -> None:
         _row(connection, user_id)
         connection.execute(delete(keys).where(keys.c.user_id == user_id))
         connection.execute(delete(members).where(members.c.user_id == user_id))
-        connection.execute(delete(users).where(users.c.id == user_id))
+        values = {"removed": _time(), "is_active": False, "is_admin": False, "password_hash": None}
+        connection.execute(update(users).where(users.c.id == user_id).values(**values))
         _check_admins(connection)
+
+
+def restore_user(server: AccountServer, user_id: str) -> User:
+    """Restore a removed user, without password, projects and the rights of an administrator.
+
+    Raises:
+        NotFound: there is no such removed user.
+    """
+    is_removed = (users.c.id == user_id) & users.c.removed.is_not(None)
+    with write_transaction(server.engine) as connection:
+        if not connection.execute(update(users).where(is_removed).values(removed=None, is_active=True)).rowcount:
+            raise NotFound("no-such-user")
+        return _user(_row(connection, user_id))
 
 
 def invite(server: AccountServer, user_id: str) -> str:
@@ -224,17 +240,19 @@ def user_of(server: AccountServer, secret: str, *kinds: Kind) -> User | None:
 def user_of_proxy(server: AccountServer, name: str) -> User | None:
     """Return the active user whom a trusted proxy has signed in. An unknown user gets an account without projects.
 
-    None if the user is not active, has a password, or the name is not valid: nobody signs in in two ways.
+    None if the user is not active, was removed, has a password, or the name is not valid: nobody signs in in two ways.
     """
     try:
         user = find_user_by_name(server, name.strip())
     except NotFound:
         try:
             user = add_user(server, name, has_proxy=True)
-        except Conflict:  # added by another request meanwhile
-            user = find_user_by_name(server, name.strip())
         except CoverslipError:
-            return None
+            # Another request may have added the user meanwhile.
+            added = [each for each in list_users(server) if each.name == name.strip().lower()]
+            if not added:
+                return None
+            (user,) = added
     return user if user.is_active and user.has_proxy else None
 
 
@@ -379,7 +397,7 @@ def _check_admins(connection: Connection) -> None:
 
 def _row(connection: Connection, user_id: str) -> RowMapping:
     row = connection.execute(select(users).where(users.c.id == user_id)).mappings().first()
-    if row is None:
+    if row is None or row["removed"]:
         raise NotFound("no-such-user")
     return row
 
@@ -393,6 +411,7 @@ def _user(row: RowMapping) -> User:
         has_password=row["password_hash"] is not None,
         has_proxy=row["has_proxy"],
         created=row["created"],
+        is_removed=row["removed"] is not None,
     )
 
 

@@ -9,6 +9,7 @@ from fastapi.responses import StreamingResponse
 
 from coverslip.accounts import activity, projects, users
 from coverslip.accounts.activity import Request as RecordedRequest
+from coverslip.accounts.backup_runs import BackupRuns, Backups
 from coverslip.accounts.projects import Project
 from coverslip.accounts.server import AccountServer
 from coverslip.accounts.users import ScriptKey, User
@@ -32,13 +33,14 @@ from coverslip.app.schemas.accounts import (
     UserChanges,
 )
 from coverslip.app.schemas.system import problems
-from coverslip.app.users import IS_SCRIPT, USER, cookie_of
+from coverslip.app.users import IS_SCRIPT, USER, cookie_of, record_change
 from coverslip.errors import Forbidden, NotSignedIn
 from coverslip.workspace.jobs.downloads import disposition
 from coverslip.workspace.store.rows import Page
 
 router = api_router("accounts")
 Accounts = Annotated[AccountServer, from_app("accounts")]
+Runs = Annotated[BackupRuns, from_app("backups")]
 Served = Annotated[ProjectApps, from_app("projects")]
 
 
@@ -141,25 +143,41 @@ def create_user(server: Accounts, _: Admin, body: NewUser, request: Request) -> 
     """A new account, and the invitation with which its user sets a password. If a proxy signs in, there is none."""
     has_proxy = request.app.state.user_header is not None
     user = users.add_user(server, body.name, is_admin=body.is_admin, has_proxy=has_proxy)
+    record_change(request, user.name, after=_rights(user))
     return Invitation(user, None) if has_proxy else _invitation(server, user, request)
 
 
 @router.patch("/users/{user_id}", responses=problems(401, 403, 404, 409))
-def change_user(server: Accounts, _: Admin, user_id: str, body: UserChanges) -> User:
+def change_user(server: Accounts, _: Admin, user_id: str, body: UserChanges, request: Request) -> User:
     """Change what a user may do. A user who is made inactive is signed out."""
-    return users.change_user(server, user_id, is_admin=body.is_admin, is_active=body.is_active)
+    before = users.find_user(server, user_id)
+    user = users.change_user(server, user_id, is_admin=body.is_admin, is_active=body.is_active)
+    record_change(request, user.name, before=_rights(before), after=_rights(user))
+    return user
 
 
 @router.delete("/users/{user_id}", status_code=204, responses=problems(401, 403, 404, 409))
-def remove_user(server: Accounts, _: Admin, user_id: str) -> None:
-    """Remove an account. Labels and trainings keep the name of the user."""
+def remove_user(server: Accounts, _: Admin, user_id: str, request: Request) -> None:
+    """Remove an account. Labels and trainings keep the name of the user, which no new account can get."""
+    user = users.find_user(server, user_id)
     users.remove_user(server, user_id)
+    record_change(request, user.name, before=_rights(user), after="removed")
+
+
+@router.post("/users/{user_id}/restore", responses=problems(401, 403, 404))
+def restore_user(server: Accounts, _: Admin, user_id: str, request: Request) -> User:
+    """Restore a removed account, without password, projects and the rights of an administrator."""
+    user = users.restore_user(server, user_id)
+    record_change(request, user.name, before="removed", after=_rights(user))
+    return user
 
 
 @router.post("/users/{user_id}/invitation", responses=problems(401, 403, 404, 409))
 def create_invitation(server: Accounts, _: Admin, user_id: str, request: Request) -> Invitation:
     """A new invitation, for example for a forgotten password. Earlier ones become invalid."""
-    return _invitation(server, users.find_user(server, user_id), request)
+    user = users.find_user(server, user_id)
+    record_change(request, user.name)
+    return _invitation(server, user, request)
 
 
 @router.get("/projects", responses=problems(401))
@@ -170,47 +188,60 @@ def list_projects(server: Accounts, user: SignedIn, served: Served, paging: Page
 
 
 @router.post("/projects", responses=problems(401, 403, 422))
-async def create_project(server: Accounts, user: Admin, served: Served, body: NewProject) -> UsableProject:
+async def create_project(
+    server: Accounts, user: Admin, served: Served, body: NewProject, request: Request
+) -> UsableProject:
     """A new project, without members."""
     values = body.model_dump()
     project = await run_in_threadpool(lambda: projects.add_project(server, **values))
+    record_change(request, project.name, after=_settings(project))
     return await _updated(server, user, served, project.id)
 
 
 @router.put("/projects/{project_id}", responses=problems(401, 403, 404, 422))
 async def change_project(
-    server: Accounts, user: Admin, served: Served, project_id: str, body: NewProject
+    server: Accounts, user: Admin, served: Served, project_id: str, body: NewProject, request: Request
 ) -> UsableProject:
     """Change the name, roots and limit of a project. New roots interrupt what its members are doing."""
     values = body.model_dump()
-    await run_in_threadpool(lambda: projects.change_project(server, project_id, **values))
+    before = await run_in_threadpool(projects.find_project, server, project_id)
+    project = await run_in_threadpool(lambda: projects.change_project(server, project_id, **values))
+    record_change(request, project.name, before=_settings(before), after=_settings(project))
     return await _updated(server, user, served, project_id)
 
 
 @router.delete("/projects/{project_id}", status_code=204, responses=problems(401, 403, 404))
-async def remove_project(server: Accounts, user: Admin, served: Served, project_id: str) -> None:
+async def remove_project(server: Accounts, user: Admin, served: Served, project_id: str, request: Request) -> None:
     """Stop serving a project. Its folder is kept; running trainings continue. It can be restored."""
-    await run_in_threadpool(lambda: projects.remove_project(server, project_id))
+    project = await run_in_threadpool(lambda: projects.remove_project(server, project_id))
+    record_change(request, project.name, after="removed")
     await _updated(server, user, served, project_id)
 
 
 @router.post("/projects/{project_id}/restore", responses=problems(401, 403, 404))
-async def restore_project(server: Accounts, user: Admin, served: Served, project_id: str) -> UsableProject:
+async def restore_project(
+    server: Accounts, user: Admin, served: Served, project_id: str, request: Request
+) -> UsableProject:
     """Serve a removed project again."""
-    await run_in_threadpool(lambda: projects.remove_project(server, project_id, is_removed=False))
+    project = await run_in_threadpool(lambda: projects.remove_project(server, project_id, is_removed=False))
+    record_change(request, project.name, before="removed")
     return await _updated(server, user, served, project_id)
 
 
 @router.put("/projects/{project_id}/members/{user_id}", status_code=204, responses=problems(401, 403, 404, 422))
-def set_member(server: Accounts, _: Admin, project_id: str, user_id: str, body: MemberRole) -> None:
+def set_member(server: Accounts, _: Admin, project_id: str, user_id: str, body: MemberRole, request: Request) -> None:
     """Let a user use a project in a role."""
-    projects.set_member(server, project_id, user_id, body.role)
+    before = projects.set_member(server, project_id, user_id, body.role)
+    record_change(request, users.find_user(server, user_id).name, before=before or "", after=body.role)
 
 
 @router.delete("/projects/{project_id}/members/{user_id}", status_code=204, responses=problems(401, 403, 404))
-def remove_member(server: Accounts, _: Admin, project_id: str, user_id: str) -> None:
+def remove_member(server: Accounts, _: Admin, project_id: str, user_id: str, request: Request) -> None:
     """End the membership of a user."""
+    member = next((each for each in projects.list_members(server, project_id) if each.user_id == user_id), None)
     projects.remove_member(server, project_id, user_id)
+    if member is not None:
+        record_change(request, member.name, before=member.role)
 
 
 @router.get("/activity", responses=problems(401, 403, 422))
@@ -226,8 +257,29 @@ def download_activity(server: Accounts, _: Admin) -> StreamingResponse:
     return StreamingResponse(lines, media_type="text/csv", headers={"Content-Disposition": disposition("activity.csv")})
 
 
+@router.get("/backups", responses=problems(401, 403))
+def get_backups(backups: Runs, _: Admin) -> Backups:
+    """Complete backups in the folder for them, and the progress of the one that is written now."""
+    return backups.state()
+
+
+@router.post("/backups", status_code=202, responses=problems(401, 403, 404, 409))
+def create_backup(backups: Runs, _: Admin) -> Backups:
+    """Start a backup of accounts and all projects in a new folder, while the server runs."""
+    return backups.start()
+
+
 def _session(server: AccountServer, user: User | None) -> SignedInUser:
     return SignedInUser(user, [str(root) for root in server.roots] if user is not None and user.is_admin else [])
+
+
+def _rights(user: User) -> str:
+    return ("administrator" if user.is_admin else "user") + ("" if user.is_active else ", blocked")
+
+
+def _settings(project: Project) -> str:
+    limit = "" if project.max_bytes is None else f"{project.max_bytes} bytes"
+    return "; ".join(filter(None, [project.name, *project.roots, limit]))
 
 
 def _invitation(server: AccountServer, user: User, request: Request) -> Invitation:

@@ -4,12 +4,15 @@ A project is served by an application of its own at `/projects/ID/`, over its ow
 exists there, and every route, present and future, is confined to the project. This module decides who may use it.
 """
 
+import asyncio
 import ipaddress
 import logging
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -21,6 +24,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from coverslip._version import __version__
 from coverslip.accounts import activity, users
+from coverslip.accounts.activity import Change
+from coverslip.accounts.backup_runs import BackupRuns
 from coverslip.accounts.projects import role_in
 from coverslip.accounts.server import AccountServer
 from coverslip.accounts.users import User
@@ -33,7 +38,7 @@ from coverslip.app.project_apps import ProjectApps
 from coverslip.app.requests import API, add_routes, as_text
 from coverslip.app.schemas.descriptions import describe_fields
 from coverslip.app.server import address_of, bound_socket, names_of, outer_name, runner_of
-from coverslip.app.users import IS_FULL, IS_SCRIPT, PROJECT, ROLE, USER, cookie_of
+from coverslip.app.users import CHANGE, IS_FULL, IS_SCRIPT, PROJECT, ROLE, USER, cookie_of
 from coverslip.errors import CoverslipError, NotFound
 from coverslip.messages import failure
 from coverslip.workspace.jobs.slurm import Slurm
@@ -47,6 +52,7 @@ if TYPE_CHECKING:
     import uvicorn
 
 _CHECK_SECONDS = 10.0  # between two checks whether the user may still use a project while a response is sent
+_TRIM_SECONDS = 24 * 3600.0  # between deletions of old activity
 _INVITATIONS = f"{API}/invitations/"  # an address below is a secret
 _log = logging.getLogger("coverslip")
 _PEER = "coverslip.peer"  # in the scope of a request: the address of the other end of the connection
@@ -69,16 +75,38 @@ class Proxies:
 
 
 def create_accounts_app(
-    server: AccountServer, *, user_header: str | None = None, slurm: Slurm | None = None
+    server: AccountServer,
+    *,
+    user_header: str | None = None,
+    slurm: Slurm | None = None,
+    job_bytes: int | None = None,
+    activity_days: int | None = None,
+    backups: Path | None = None,
 ) -> FastAPI:
-    """Create the application for accounts and projects, without the projects themselves."""
-    projects = ProjectApps(server, slurm)
+    """Create the application for accounts and projects, without the projects themselves.
+
+    Args:
+        server: the folder of the server.
+        user_header: the header with the name of the user whom a proxy has signed in.
+        slurm: submits trainings to a cluster; None: they run on this computer.
+        job_bytes: the memory that a job on this computer may take; None: no limit.
+        activity_days: for how long activity is kept; None: forever.
+        backups: the folder for backups that administrators start; None: they cannot start any.
+    """
+    backup_runs = BackupRuns(server, backups)
+    projects = ProjectApps(server, slurm, job_bytes)
 
     @asynccontextmanager
     async def at_work(_: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(users.delete_expired_keys, server)
-        async with projects.serving():
-            yield
+        trimming = None if activity_days is None else asyncio.create_task(_trim_activity(server, activity_days))
+        try:
+            async with projects.serving():
+                yield
+        finally:
+            await run_in_threadpool(backup_runs.close)
+            if trimming is not None:
+                trimming.cancel()
 
     app = FastAPI(
         title="coverslip: accounts",
@@ -90,6 +118,7 @@ def create_accounts_app(
         lifespan=at_work,
     )
     app.state.accounts, app.state.projects, app.state.user_header = server, projects, user_header
+    app.state.backups = backup_runs
     add_problem_handlers(app)
     describe_fields(app)
     app.add_middleware(Compression, compresslevel=LEVEL)
@@ -98,6 +127,16 @@ def create_accounts_app(
     add_routes(app, router)
     add_pages(app, mode="accounts")
     return app
+
+
+async def _trim_activity(server: AccountServer, days: int) -> None:
+    """Delete older records, now and once a day."""
+    while True:
+        try:
+            await run_in_threadpool(activity.delete_older, server, days)
+        except CoverslipError:  # the database is busy or full
+            _log.exception("old activity could not be deleted")
+        await asyncio.sleep(_TRIM_SECONDS)
 
 
 class AccountsGate:
@@ -119,7 +158,7 @@ class AccountsGate:
         inner = path.removeprefix(self._base)
         below = inner.removeprefix("/projects/") if inner.startswith("/projects/") else ""
         project_id, slash, _ = below.partition("/")
-        scope = {**scope, "root_path": self._base, USER: None}
+        scope = {**scope, "root_path": self._base, USER: None, CHANGE: Change()}
         status = 500
         try:
             scope[USER] = await run_in_threadpool(self._user, scope)
@@ -205,6 +244,7 @@ class AccountsGate:
                 path=_INVITATIONS if path.startswith(_INVITATIONS) else path[:1_000],
                 status=status,
                 address=(scope.get("client") or ("",))[0],
+                change=scope[CHANGE] if status < HTTPStatus.BAD_REQUEST else Change(),
             )
         except CoverslipError:  # the response is sent already
             _log.exception("a request could not be recorded")
@@ -247,6 +287,9 @@ def open_accounts_server(
     base: str = "",
     admin: str | None = None,
     resets_password: bool = False,
+    job_bytes: int | None = None,
+    activity_days: int | None = None,
+    backups: Path | None = None,
     slurm: Slurm | None = None,
 ) -> Iterator[RunningServer]:
     """Open a server with accounts.
@@ -261,6 +304,9 @@ def open_accounts_server(
         admin: the name of an administrator, who gets an invitation if there is no password yet. The account is created
             if needed.
         resets_password: whether this administrator gets an invitation in any case.
+        job_bytes: the memory that a job of a project may take; None: no limit.
+        activity_days: for how long activity is kept; None: forever.
+        backups: the folder for backups that administrators start; None: they cannot start any.
         slurm: submits trainings to a cluster; None: they run on this computer.
 
     Raises:
@@ -277,7 +323,14 @@ def open_accounts_server(
         bound = stack.enter_context(bound_socket(host, port, n_ports=1))
         port = int(bound.getsockname()[1])
         door = Door(names_of(host, port) | {name.lower() for name in names}, port)
-        app = create_accounts_app(server, user_header=proxies.user_header, slurm=slurm)
+        app = create_accounts_app(
+            server,
+            user_header=proxies.user_header,
+            slurm=slurm,
+            job_bytes=job_bytes,
+            activity_days=activity_days,
+            backups=backups,
+        )
         gate: ASGIApp = Guard(AccountsGate(app, proxies, base), door)
         if proxies.addresses:
             # uvicorn and Starlette have different types for the same interface

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from coverslip.app.languages import COOKIE, language_of_cookie, preferred_language
+from coverslip.app.users import ROLE
 from coverslip.images import open_below
 from coverslip.workspace.jobs.downloads import disposition, file_chunks
 from coverslip.workspace.store.workspace import Workspace
@@ -214,7 +215,8 @@ def _page(static: Path, scope: Scope, mode: str) -> Response:
     index = static / "index.html"
     if not index.is_file():
         return HTMLResponse(_NOT_BUILT, 503, {"Cache-Control": "no-store"})
-    base = f'<base href="{html.escape(scope.get("root_path", ""))}/" data-mode="{mode}"'
+    role = f' data-role="{scope[ROLE]}"' if ROLE in scope else ""
+    base = f'<base href="{html.escape(scope.get("root_path", ""))}/" data-mode="{mode}"{role}'
     language = language_of_cookie(request)
     lang = f'<html lang="{language or preferred_language(request)}"'
     page = index.read_text(encoding="utf-8").replace(_BASE, base, 1).replace(_LANG, lang, 1)

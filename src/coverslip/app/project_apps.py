@@ -31,10 +31,12 @@ class ProjectApps:
     Args:
         server: the server with the projects.
         slurm: submits trainings to a cluster; None: they run on this computer.
+        job_bytes: the memory that a job on this computer may take; None: no limit.
     """
 
-    def __init__(self, server: AccountServer, slurm: Slurm | None = None) -> None:
-        self._server, self._slurm, self._turns = server, slurm, turns_of(slurm, is_open=False)
+    def __init__(self, server: AccountServer, slurm: Slurm | None = None, job_bytes: int | None = None) -> None:
+        self._server, self._slurm, self._job_bytes = server, slurm, job_bytes
+        self._turns = turns_of(slurm, is_open=False)
         self._apps: dict[str, tuple[Project, FastAPI, AsyncExitStack]] = {}
         self._changing = defaultdict[str, asyncio.Lock](asyncio.Lock)  # a project is opened or closed
         self._sizes: dict[str, int] = {}
@@ -90,7 +92,7 @@ class ProjectApps:
         workspace = workspace_of(self._server, project)
         stack.enter_context(only_server(workspace.folder))
         stack.callback(workspace.engine.dispose)
-        app = create_app(workspace, self._turns, self._slurm)
+        app = create_app(workspace, self._turns, self._slurm, self._job_bytes)
         stack.callback(app.state.queue.close)  # also if its background work cannot start
         return app
 

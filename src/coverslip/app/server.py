@@ -52,12 +52,15 @@ _SECONDS_TO_END = 1  # event streams would keep the server alive while a page is
 _log = logging.getLogger("coverslip")
 
 
-def create_app(workspace: Workspace, turns: Turns | None = None, slurm: Slurm | None = None) -> FastAPI:
+def create_app(
+    workspace: Workspace, turns: Turns | None = None, slurm: Slurm | None = None, job_bytes: int | None = None
+) -> FastAPI:
     """Create the application that serves `workspace`: the API and the pages. `open_server` adds the guard.
 
     Args:
         workspace: the workspace.
         turns: the queues that it shares with other workspaces; None: none.
+        job_bytes: the memory that a job on this computer may take; None: no limit.
         slurm: submits trainings to a cluster; None: they run on this computer.
     """
     app = FastAPI(
@@ -70,7 +73,7 @@ def create_app(workspace: Workspace, turns: Turns | None = None, slurm: Slurm | 
         lifespan=_at_work,
     )
     app.state.workspace = workspace
-    _add_background(app, workspace, turns or turns_of(slurm), slurm)
+    _add_background(app, workspace, Queue(workspace, turns or turns_of(slurm), slurm, job_bytes))
     add_problem_handlers(app)
     describe_events(app)
     describe_access(app)
@@ -89,9 +92,9 @@ def turns_of(slurm: Slurm | None, *, is_open: bool = True) -> Turns:
     return Turns(is_open=is_open, scheduled=() if slurm is None else (TRAININGS_QUEUE,))
 
 
-def _add_background(app: FastAPI, workspace: Workspace, turns: Turns, slurm: Slurm | None) -> None:
+def _add_background(app: FastAPI, workspace: Workspace, queue: Queue) -> None:
     """Create the services that routes use; `_at_work` starts them."""
-    app.state.queue = Queue(workspace, turns, slurm)
+    app.state.queue = queue
     app.state.watching, app.state.classifiers = Watching(workspace), LoadedClassifiers(workspace)
     app.state.previews = ObjectPreviews(workspace)
     app.state.sources = SourceWatch(workspace)
@@ -182,6 +185,7 @@ def open_server(
     host: str = "127.0.0.1",
     port: int = PORT,
     new_token: bool = False,
+    job_bytes: int | None = None,
     slurm: Slurm | None = None,
 ) -> Iterator[Server]:
     """Open a server of the workspace on `port`, or on the next free port.
@@ -192,6 +196,7 @@ def open_server(
             it is also required on loopback.
         port: the first port to try.
         new_token: create a new token, which invalidates earlier ones.
+        job_bytes: the memory that a job on this computer may take; None: no limit.
         slurm: submits trainings to a cluster; None: they run on this computer.
 
     Raises:
@@ -205,7 +210,7 @@ def open_server(
         token = make_token(workspace) if needs_one else None
         port = int(bound.getsockname()[1])
         door = Door(names_of(host, port), port, token_hash(workspace))
-        app = create_app(workspace, slurm=slurm)
+        app = create_app(workspace, slurm=slurm, job_bytes=job_bytes)
         server = Server(workspace, door, bound, host, token, runner_of(Guard(app, door)))
         record_address(workspace.folder, server.address)
         stack.enter_context(logged_to(workspace.log))

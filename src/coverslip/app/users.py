@@ -6,6 +6,7 @@ Without accounts, the user of the app may do everything.
 from fastapi import Request
 from starlette.types import Scope
 
+from coverslip.accounts.activity import Change
 from coverslip.accounts.projects import ROLES, Role
 from coverslip.app.guard import PORT, SAFE_METHODS
 from coverslip.errors import DiskFull, Forbidden
@@ -15,6 +16,7 @@ USER = "coverslip.user"  # the user who sends it, or None
 ROLE = "coverslip.role"  # of the user in the project of the address
 PROJECT = "coverslip.project"  # the project of the address
 IS_FULL = "coverslip.is_full"  # whether this project has reached its limit
+CHANGE = "coverslip.change"  # what the request changes, for the record of activity
 IS_SCRIPT = "coverslip.is_script"  # whether the key of a script was sent, not that of a session
 # Routes whose role does not follow from their method, by name. They change nothing that is shown to others:
 _VIEWER = frozenset(
@@ -73,6 +75,13 @@ def role_of(request: Request) -> Role:
 def is_signed_in(request: Request) -> bool:
     """Return whether the server has accounts, and a user of them sends the request."""
     return ROLE in request.scope
+
+
+def record_change(request: Request, name: str, before: str = "", after: str = "") -> None:
+    """Note for the record of activity what a request changes. Without accounts, there is no such record."""
+    change: Change | None = request.scope.get(CHANGE)
+    if change is not None:
+        change.object, change.before, change.after = name, before, after
 
 
 def check_role(request: Request) -> None:

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import re
 import secrets
 import shutil
 import sqlite3
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from coverslip.cache.stores import LOCK, Kind, Store, cache_folder, describe, list_kinds, list_stores
 from coverslip.errors import CoverslipError
+from coverslip.machine import bytes_of
 
 _FOLDER_LOCK = "cache.lock"
 _WAIT_S = 60.0
@@ -106,7 +106,6 @@ LIMIT_VARIABLE = "COVERSLIP_CACHE_LIMIT"
 # would be free without the cache, so that the cache never fills the disk.
 _DEFAULT_LIMIT = 20 * 10**9
 _DISK_DIVISOR = 4
-_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
 def limit_bytes(held: int) -> int:
@@ -135,11 +134,10 @@ def configured_limit() -> int | None:
     value = os.environ.get(LIMIT_VARIABLE, "").strip()
     if not value:
         return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?B?)", value, re.IGNORECASE | re.ASCII)
-    if not match:
+    limit = bytes_of(value)
+    if limit is None:
         raise CoverslipError("cache-limit-no-size", variable=LIMIT_VARIABLE, value=value)
-    unit = match[2].upper()
-    return int(float(match[1]) * _UNITS[unit if unit in _UNITS else f"{unit}B"])
+    return limit
 
 
 _REMOVED = ".removed-"

@@ -32,6 +32,9 @@ def app(
     slurm: Annotated[
         str | None, typer.Option("--slurm", metavar="OPTIONS", help=text("help-slurm"), show_default=False)
     ] = None,
+    job_memory: Annotated[
+        str | None, typer.Option("--job-memory", metavar="SIZE", help=text("help-app-job-memory"), show_default=False)
+    ] = None,
 ) -> None:
     """Label, train, evaluate and predict in the browser.
 
@@ -54,6 +57,7 @@ def app(
     from coverslip.workspace.store.workspace import open_workspace
 
     limit_memory_arenas()
+    job_bytes = memory_limit(job_memory)
     scheduler = None if slurm is None else Slurm.of(slurm)
     opened_workspace = open_workspace(workspace, tuple(root or ()))
     from coverslip.app.server import open_server  # takes seconds; the workspace is checked before
@@ -61,7 +65,9 @@ def app(
     # Ctrl-C, SIGTERM or a closed terminal is the regular end, not an error.
     with (
         suppress(KeyboardInterrupt),
-        open_server(opened_workspace, host=host, port=port, new_token=new_token, slurm=scheduler) as server,
+        open_server(
+            opened_workspace, host=host, port=port, new_token=new_token, slurm=scheduler, job_bytes=job_bytes
+        ) as server,
         ExitStack() as stack,
     ):
         typer.echo(_greeting(server, port))
@@ -74,6 +80,18 @@ def app(
     with suppress(OSError):  # the terminal may be closed
         typer.echo(f"\n{text('command-app-ended')}")
     exit_at_once()
+
+
+def memory_limit(size: str | None) -> int | None:
+    """Return the value of `--job-memory` in bytes."""
+    from coverslip.machine import bytes_of
+
+    if size is None:
+        return None
+    n_bytes = bytes_of(size)
+    if not n_bytes:
+        raise typer.BadParameter(text("usage-size", value=size), param_hint="--job-memory")
+    return n_bytes
 
 
 def exit_at_once() -> None:

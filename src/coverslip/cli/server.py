@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from coverslip.cli._database import database_address
-from coverslip.cli.app import DEFAULT_PORT, exit_at_once
+from coverslip.cli.app import DEFAULT_PORT, exit_at_once, memory_limit
 from coverslip.messages import text
 
 
@@ -43,6 +43,18 @@ def server(
     ] = None,
     slurm: Annotated[
         str | None, typer.Option("--slurm", metavar="OPTIONS", help=text("help-slurm"), show_default=False)
+    ] = None,
+    backups: Annotated[
+        Path | None, typer.Option("--backups", metavar="FOLDER", help=text("help-server-backups"), show_default=False)
+    ] = None,
+    keep_activity: Annotated[
+        int | None,
+        typer.Option(
+            "--keep-activity", metavar="DAYS", min=1, help=text("help-server-keep-activity"), show_default=False
+        ),
+    ] = None,
+    job_memory: Annotated[
+        str | None, typer.Option("--job-memory", metavar="SIZE", help=text("help-app-job-memory"), show_default=False)
     ] = None,
 ) -> None:
     """Serve the app to several people, with accounts, projects and roles.
@@ -85,6 +97,7 @@ def server(
         raise typer.BadParameter(text("usage-reset-password"), param_hint="--reset-password")
     base = "/".join(["", *filter(None, base_path.split("/"))])
     limit_memory_arenas()
+    job_bytes = memory_limit(job_memory)
     scheduler = None if slurm is None else Slurm.of(slurm)
     opened = open_account_server(folder, tuple(root or ()), database_address(database))
     if admin is None and not any(user.is_admin for user in list_users(opened)):
@@ -103,6 +116,9 @@ def server(
             base=base,
             admin=admin,
             resets_password=reset_password,
+            job_bytes=job_bytes,
+            activity_days=keep_activity,
+            backups=None if backups is None else backups.absolute(),
             slurm=scheduler,
         ) as running,
     ):

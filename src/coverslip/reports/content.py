@@ -158,7 +158,7 @@ def measured(name: str, metric: Metric) -> Measured:
     return Measured(
         name=name,
         title=record.title,
-        meaning=text("report-lower-is-better", meaning=record.meaning) if record.better == "lower" else record.meaning,
+        meaning=text("lower-is-better", meaning=record.meaning) if record.better == "lower" else record.meaning,
         better=record.better,
         scale=record.scale,
         value=metric.value,

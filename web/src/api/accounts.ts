@@ -7,6 +7,7 @@ type Schemas = components['schemas'];
 export type User = Schemas['User'];
 export type Project = Schemas['UsableProject'];
 export type Role = Schemas['MemberRole']['role'];
+export type RecordedRequest = Schemas['Request'];
 export type Invitation = Schemas['Invitation'];
 
 export const ROLES: readonly Role[] = ['viewer', 'annotator', 'editor'];
@@ -42,6 +43,7 @@ export const createUser = (name: string, is_admin: boolean) =>
 export const changeUser = (id: string, body: Schemas['UserChanges']) =>
   answer(api.PATCH('/api/v1/users/{user_id}', { ...ofUser(id), body }));
 export const removeUser = (id: string) => answer(api.DELETE('/api/v1/users/{user_id}', ofUser(id)));
+export const restoreUser = (id: string) => answer(api.POST('/api/v1/users/{user_id}/restore', ofUser(id)));
 export const inviteUser = (id: string) => answer(api.POST('/api/v1/users/{user_id}/invitation', ofUser(id)));
 
 export const listProjects = (signal?: AbortSignal) =>
@@ -63,5 +65,7 @@ export const setMember = (project: string, user: string, role: Role) =>
 export const removeMember = (project: string, user: string) =>
   answer(api.DELETE('/api/v1/projects/{project_id}/members/{user_id}', ofMember(project, user)));
 
+export const readBackups = (signal?: AbortSignal) => answer(api.GET('/api/v1/backups', { signal }));
+export const startBackup = () => answer(api.POST('/api/v1/backups'));
 export const listActivity = (offset: number, limit: number, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/activity', { params: { query: { offset, limit } }, signal }));

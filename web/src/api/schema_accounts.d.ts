@@ -156,7 +156,7 @@ export interface paths {
         post?: never;
         /**
          * Remove User
-         * @description Remove an account. Labels and trainings keep the name of the user.
+         * @description Remove an account. Labels and trainings keep the name of the user, which no new account can get.
          */
         delete: operations["remove_user"];
         options?: never;
@@ -166,6 +166,26 @@ export interface paths {
          * @description Change what a user may do. A user who is made inactive is signed out.
          */
         patch: operations["change_user"];
+        trace?: never;
+    };
+    "/api/v1/users/{user_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore User
+         * @description Restore a removed account, without password, projects and the rights of an administrator.
+         */
+        post: operations["restore_user"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/users/{user_id}/invitation": {
@@ -320,6 +340,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/backups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Backups
+         * @description Complete backups in the folder for them, and the progress of the one that is written now.
+         */
+        get: operations["get_backups"];
+        put?: never;
+        /**
+         * Create Backup
+         * @description Start a backup of accounts and all projects in a new folder, while the server runs.
+         */
+        post: operations["create_backup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -336,6 +380,65 @@ export interface components {
              * @constant
              */
             kind: "allow-leakage";
+        };
+        /**
+         * Backup
+         * @description A complete backup of the server.
+         */
+        Backup: {
+            /**
+             * Name
+             * @description The name of its folder.
+             */
+            name: string;
+            /**
+             * Created
+             * @description ISO 8601, UTC.
+             */
+            created: string;
+            /** N Projects */
+            n_projects: number;
+        };
+        /**
+         * BackupProgress
+         * @description How far a backup is, in the project that is copied now.
+         */
+        BackupProgress: {
+            /**
+             * Done
+             * @description MB that were copied.
+             */
+            done: number;
+            /**
+             * Total
+             * @description MB of the project; 0: not known yet.
+             */
+            total: number;
+            /**
+             * Seconds Left
+             * @description null: not known yet.
+             */
+            seconds_left: number | null;
+        };
+        /**
+         * Backups
+         * @description Backups in the folder of the server for them, and the one that is written now.
+         */
+        Backups: {
+            /**
+             * Folder
+             * @description Where they are written. null: the server has no such folder.
+             */
+            folder: string | null;
+            /** @description null: none is written now. */
+            progress: components["schemas"]["BackupProgress"] | null;
+            /** @description Why the last one failed. null: it did not fail. */
+            error: components["schemas"]["Failure"] | null;
+            /**
+             * Items
+             * @description Complete backups, the newest first.
+             */
+            items: components["schemas"]["Backup"][];
         };
         /**
          * ChooseOther
@@ -397,6 +500,52 @@ export interface components {
              * @constant
              */
             kind: "evaluate";
+        };
+        /**
+         * Failure
+         * @description An error as data, for files and pages.
+         */
+        Failure: {
+            /**
+             * Kind
+             * @description The kind of the error, such as `bad-recipe`.
+             * @default failed
+             */
+            kind: string;
+            /**
+             * Code
+             * @description The code of the message. It is stable; its text may change.
+             */
+            code: string;
+            /**
+             * What
+             * @description What happened, in a sentence without a period.
+             */
+            what: string;
+            /**
+             * Do
+             * @description What to do about it.
+             * @default
+             */
+            do: string;
+            /**
+             * File
+             * @description The affected file or folder.
+             */
+            file?: string | null;
+            /**
+             * Parameters
+             * @description The parameters of the message, and further values for programs.
+             */
+            parameters?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Remedies
+             * @description What to do about it, as data.
+             * @default []
+             */
+            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["Rescale"] | components["schemas"]["TrustCluster"])[];
         };
         /**
          * FieldProblem
@@ -824,6 +973,21 @@ export interface components {
              * @description The address of the client.
              */
             address: string;
+            /**
+             * Object
+             * @description The name of what was changed, such as an account. Empty: not recorded.
+             */
+            object: string;
+            /**
+             * Before
+             * @description Its state before, such as the role of a member. Empty: none.
+             */
+            before: string;
+            /**
+             * After
+             * @description Its state afterwards, such as the new role or label. Empty: none.
+             */
+            after: string;
         };
         /**
          * Rescale
@@ -1031,6 +1195,12 @@ export interface components {
              * @description ISO 8601, UTC.
              */
             created: string;
+            /**
+             * Is Removed
+             * @description Has no projects and cannot sign in. It can be restored.
+             * @default false
+             */
+            is_removed: boolean;
         };
         /**
          * UserChanges
@@ -1643,6 +1813,59 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    restore_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description The role of the user does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
     create_invitation: {
         parameters: {
             query?: never;
@@ -2132,6 +2355,89 @@ export interface operations {
                 };
             };
             503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_backups: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Backups"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description The role of the user does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    create_backup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Backups"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description The role of the user does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
         };
     };

@@ -20,7 +20,7 @@ from coverslip.app.schemas.datasets import (
     NewLabels,
 )
 from coverslip.app.schemas.system import TAGGED, problems
-from coverslip.app.users import role_of
+from coverslip.app.users import record_change, role_of
 from coverslip.errors import Forbidden
 from coverslip.workspace.correcting import history
 from coverslip.workspace.correcting.history import LabelChange, exclude, undo_exclusion
@@ -41,10 +41,17 @@ router = api_router("labels", responses=problems(422), route_class=accepting(_MA
 
 @router.post("/datasets/{dataset_id}/labels", responses=TAGGED | problems(404, 409, 412, 422))
 def set_labels(
-    workspace: ServedWorkspace, dataset_id: str, new: NewLabels, if_match: IfMatch, author: Author, tag: Tag
+    workspace: ServedWorkspace,
+    dataset_id: str,
+    new: NewLabels,
+    if_match: IfMatch,
+    author: Author,
+    tag: Tag,
+    request: Request,
 ) -> LabelsGiven:
     """Label some images, or remove their labels. The change is saved at once. A new name becomes a class."""
     change, n = labels.set_labels(workspace, dataset_id, new, new.label, revisions=if_match, author=author)
+    record_change(request, "", after=new.label or "")
     return LabelsGiven(change=change, n=n, dataset=_tagged(workspace, dataset_id, tag))
 
 

@@ -123,3 +123,5 @@ shares-need-images = { $n_needed ->
     } nötig, und es gibt { $n_images }
 
 no-uncalibrated-probabilities = Wahrscheinlichkeiten vor der Kalibrierung wurden nicht angegeben
+
+lower-is-better = { $meaning }; niedriger ist besser

@@ -69,18 +69,18 @@ values-whole-number = ganze Zahl
 
 values-range = { $low_end ->
         [inclusive] { $high_end ->
-            [inclusive] { $low } bis { $high }
-            [exclusive] { $low } oder mehr, unter { $high }
-           *[none] { $low } oder mehr
+            [inclusive] { NUMBER($low, maximumFractionDigits: 8) } bis { NUMBER($high, maximumFractionDigits: 8) }
+            [exclusive] { NUMBER($low, maximumFractionDigits: 8) } oder mehr, unter { NUMBER($high, maximumFractionDigits: 8) }
+           *[none] { NUMBER($low, maximumFractionDigits: 8) } oder mehr
         }
         [exclusive] { $high_end ->
-            [inclusive] über { $low }, höchstens { $high }
-            [exclusive] über { $low }, unter { $high }
-           *[none] über { $low }
+            [inclusive] über { NUMBER($low, maximumFractionDigits: 8) }, höchstens { NUMBER($high, maximumFractionDigits: 8) }
+            [exclusive] über { NUMBER($low, maximumFractionDigits: 8) }, unter { NUMBER($high, maximumFractionDigits: 8) }
+           *[none] über { NUMBER($low, maximumFractionDigits: 8) }
         }
        *[none] { $high_end ->
-            [inclusive] höchstens { $high }
-            [exclusive] unter { $high }
+            [inclusive] höchstens { NUMBER($high, maximumFractionDigits: 8) }
+            [exclusive] unter { NUMBER($high, maximumFractionDigits: 8) }
            *[none] { "" }
         }
     }

@@ -144,7 +144,7 @@ event-score = { $name ->
         [loss] Verlust
         [accuracy] Genauigkeit
        *[macro-f1] Makro-F1
-    } { $value }
+    } { NUMBER($value, minimumFractionDigits: 3, maximumFractionDigits: 3) }
 
 event-expected-time = erwartete Zeit { $time }
 

@@ -119,6 +119,9 @@ database-unreachable = Die Datenbank antwortet nicht: { $reason }
 database-refuses = Die Datenbank verweigert den Zugriff: { $reason }
     .do = Prüfen Sie Benutzer, Passwort und Datenbank in der Adresse der Datenbank. Der Benutzer braucht in dieser Datenbank das Recht CREATE.
 
+database-connections-used = Alle { $n } Verbindungen zur Datenbank sind in Benutzung
+    .do = Versuchen Sie es in einigen Sekunden erneut.
+
 database-unusable = Die Datenbank kann nicht verwendet werden: { $reason }
     .do = Versuchen Sie es später erneut. Wenn der Fehler bleibt, fragen Sie den Administrator der Datenbank. Der bisherige Inhalt ist unversehrt.
 
@@ -142,6 +145,12 @@ backup-without-workspace = Hier gibt es keinen Arbeitsbereich
 
 backup-exists = Diese Datei gibt es bereits
     .do = Wählen Sie einen anderen Namen für die Sicherung, oder entfernen Sie die Datei.
+
+no-backup-folder = Dieser Server hat keinen Ordner für Sicherungen
+    .do = Bitten Sie den Betreiber des Servers, ihn mit einem Ordner für Sicherungen zu starten oder ihn mit dem Befehl zu sichern.
+
+backup-in-progress = Eine Sicherung wird gerade geschrieben
+    .do = Warten Sie, bis sie vollständig ist.
 
 backup-without-server = Hier ist kein Server mit Konten, oder seine Konten sind in einer anderen Datenbank
     .do = Wählen Sie den Ordner des Servers, und nennen Sie die Adresse seiner Datenbank, wenn er eine hat.
@@ -423,6 +432,9 @@ job-fault = { $reason }
 job-ended-silently = Der Prozess endete ohne Meldung
     .do = Starten Sie den Auftrag noch einmal. Vielleicht hatte der Rechner zu wenig Arbeitsspeicher oder wurde ausgeschaltet.
 
+job-took-memory = Der Auftrag brauchte { NUMBER($taken, maximumFractionDigits: 1) } GB Arbeitsspeicher; erlaubt sind { NUMBER($limit, maximumFractionDigits: 1) } GB je Auftrag
+    .do = Verwenden Sie ein kleineres Netz, kleinere Bilder oder kleinere Batches, oder bitten Sie den Betreiber der App, die Grenze zu erhöhen. Ein fortgesetztes Training beginnt beim letzten gespeicherten Stand.
+
 worker-ended-silently = Der Prozess für diese Aufgabe endete ohne Meldung
     .do = Versuchen Sie es noch einmal, wenn der Rechner weniger ausgelastet ist. Wenn auch das misslingt, melden Sie es.
 
@@ -639,6 +651,9 @@ user-name-not-valid = Dieser Name ist ungültig
 
 user-name-used = Es gibt bereits ein Konto mit dem Namen { $name }
     .do = Wählen Sie einen anderen Namen.
+
+user-name-removed = Das Konto { $name } wurde entfernt
+    .do = Stellen Sie es auf der Seite „Konten“ wieder her, oder wählen Sie einen anderen Namen: Labels und Trainings des entfernten Kontos behalten seinen Namen.
 
 last-administrator = Es bliebe kein aktiver Administrator übrig
     .do = Machen Sie zuerst ein anderes Konto zum Administrator.

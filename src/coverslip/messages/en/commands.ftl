@@ -37,6 +37,8 @@ usage-proxy = '{ $address }' is neither an IP address nor a network such as 10.0
 
 usage-user-header = a header is trusted only from a proxy; name its address with --proxy.
 
+usage-size = '{ $value }' is not a size such as 8GB or 500MB.
+
 usage-base-path = a path has letters, digits, slashes and the characters . _ ~ - only.
 
 usage-database-password = all users of this computer can see the password in a command. Give the address by the environment variable { $name }.

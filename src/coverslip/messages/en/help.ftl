@@ -68,6 +68,12 @@ help-server-user-header = Header with the name of the user whom the proxy has si
 
 help-app-no-browser = Print the address without opening a browser.
 
+help-server-backups = Folder in which administrators can back up the server from the browser. Each backup is a new folder in it.
+
+help-server-keep-activity = Delete records of activity after this number of days. Default: they are kept.
+
+help-app-job-memory = Memory that a training or another job may take, with its child processes, such as 8GB. A job that takes more is ended; the next one starts. Default: no limit.
+
 help-app-new-token = Create a new token, which replaces earlier ones. The app then requires it on this computer too, because other users may log in there.
 
 help-slurm = Run trainings and studies as jobs of Slurm, submitted by sbatch with these options, such as "--gres=gpu:1"; "" for none. All computers need the same paths to the images, to FOLDER and to coverslip.

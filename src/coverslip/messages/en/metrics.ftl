@@ -123,3 +123,5 @@ shares-need-images = { $n_needed ->
     } needed, and there are { $n_images }
 
 no-uncalibrated-probabilities = probabilities before calibration were not given
+
+lower-is-better = { $meaning }; lower is better

@@ -69,18 +69,18 @@ values-whole-number = whole number
 
 values-range = { $low_end ->
         [inclusive] { $high_end ->
-            [inclusive] { $low } to { $high }
-            [exclusive] { $low } or more, below { $high }
-           *[none] { $low } or more
+            [inclusive] { NUMBER($low, maximumFractionDigits: 8) } to { NUMBER($high, maximumFractionDigits: 8) }
+            [exclusive] { NUMBER($low, maximumFractionDigits: 8) } or more, below { NUMBER($high, maximumFractionDigits: 8) }
+           *[none] { NUMBER($low, maximumFractionDigits: 8) } or more
         }
         [exclusive] { $high_end ->
-            [inclusive] above { $low }, at most { $high }
-            [exclusive] above { $low }, below { $high }
-           *[none] above { $low }
+            [inclusive] above { NUMBER($low, maximumFractionDigits: 8) }, at most { NUMBER($high, maximumFractionDigits: 8) }
+            [exclusive] above { NUMBER($low, maximumFractionDigits: 8) }, below { NUMBER($high, maximumFractionDigits: 8) }
+           *[none] above { NUMBER($low, maximumFractionDigits: 8) }
         }
        *[none] { $high_end ->
-            [inclusive] at most { $high }
-            [exclusive] below { $high }
+            [inclusive] at most { NUMBER($high, maximumFractionDigits: 8) }
+            [exclusive] below { NUMBER($high, maximumFractionDigits: 8) }
            *[none] { "" }
         }
     }

@@ -1589,8 +1589,6 @@ report-group-metric = { $metric ->
        *[npv] share of the groups predicted as negative that are negative
     }
 
-report-lower-is-better = { $meaning }; lower is better
-
 report-empty-cell = (empty)
 
 report-few-images = few

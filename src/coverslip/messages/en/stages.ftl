@@ -144,7 +144,7 @@ event-score = { $name ->
         [loss] loss
         [accuracy] accuracy
        *[macro-f1] macro-F1
-    } { $value }
+    } { NUMBER($value, minimumFractionDigits: 3, maximumFractionDigits: 3) }
 
 event-expected-time = expected time { $time }
 

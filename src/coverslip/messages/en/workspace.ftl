@@ -119,6 +119,9 @@ database-unreachable = The database does not answer: { $reason }
 database-refuses = The database refuses access: { $reason }
     .do = Check the user, password and database in the address of the database. The user needs the right CREATE in this database.
 
+database-connections-used = All { $n } connections to the database are in use
+    .do = Try again in some seconds.
+
 database-unusable = The database cannot be used: { $reason }
     .do = Try again later. If it persists, ask the administrator of the database. Existing content is intact.
 
@@ -142,6 +145,12 @@ backup-without-workspace = There is no workspace here
 
 backup-exists = This file already exists
     .do = Choose another name for the backup, or remove the file.
+
+no-backup-folder = This server has no folder for backups
+    .do = Ask whoever runs the server to start it with a folder for backups, or to back it up by command.
+
+backup-in-progress = A backup is being written
+    .do = Wait until it is complete.
 
 backup-without-server = There is no server with accounts here, or its accounts are in another database
     .do = Choose the folder of the server, and give the address of its database if it has one.
@@ -423,6 +432,9 @@ job-fault = { $reason }
 job-ended-silently = The process ended without a message
     .do = Start the job again. The computer may have run out of memory, or may have been switched off.
 
+job-took-memory = The job took { NUMBER($taken, maximumFractionDigits: 1) } GB of memory; the limit for a job is { NUMBER($limit, maximumFractionDigits: 1) } GB
+    .do = Use a smaller network, smaller images or smaller batches, or ask whoever runs the app to raise the limit. A training that is resumed continues from its last saved state.
+
 worker-ended-silently = The process for this task ended without a message
     .do = Try again when the computer is less busy. If that fails too, report it.
 
@@ -639,6 +651,9 @@ user-name-not-valid = This name is not valid
 
 user-name-used = There is already an account with the name { $name }
     .do = Choose another name.
+
+user-name-removed = The account { $name } was removed
+    .do = Restore it on the page Accounts, or choose another name: labels and trainings of the removed account keep its name.
 
 last-administrator = No active administrator would remain
     .do = Make another account an administrator first.

@@ -421,11 +421,7 @@ def _range(kind: Schema) -> str:
     return text(
         "values-range",
         low_end="exclusive" if is_open else "none" if low is None else "inclusive",
-        low=f"{above if is_open else low or 0:g}",
+        low=above if is_open else low or 0,
         high_end="inclusive" if high is not None else "none" if below is None else "exclusive",
-        high=_number(high if high is not None else below or 0),
+        high=high if high is not None else below or 0,
     )
-
-
-def _number(limit: float) -> str:
-    return f"{limit:,.0f}" if limit == int(limit) else f"{limit:,}"

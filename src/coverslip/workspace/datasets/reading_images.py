@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import compress
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from coverslip.datasets import Dataset, Unreadable, open_dataset, scan_images
@@ -49,7 +49,7 @@ from coverslip.workspace.store.rows import (
     refuse_missing,
     source_paths,
 )
-from coverslip.workspace.store.sql import replace_rows
+from coverslip.workspace.store.sql import change_rows, replace_rows
 from coverslip.workspace.store.tables import datasets, image_facts, images
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing import pictures
@@ -308,15 +308,13 @@ def _store_facts(connection: Connection, row_ids: Sequence[int], facts: Sequence
         if isinstance(fact, ImageFacts):
             stored, reason = fact._asdict(), None
             size = {"width_px": fact.width_px, "height_px": fact.height_px}
-            image_rows.append({"problem": None, "pixel_hash": fact.pixel_hash, **size, "number": row_id})
+            image_rows.append({"row_id": row_id, "problem": None, "pixel_hash": fact.pixel_hash, **size})
         else:
             stored, reason = None, fact.reason
             unknown = dict.fromkeys(("pixel_hash", "width_px", "height_px"))
-            image_rows.append({"problem": "unreadable", **unknown, "number": row_id})
+            image_rows.append({"row_id": row_id, "problem": "unreadable", **unknown})
         fact_rows.append({"row_id": row_id, "facts": stored, "reason": reason})
-    described = update(images).where(images.c.row_id == bindparam("number"))
-    names = ("problem", "pixel_hash", "width_px", "height_px")
-    connection.execute(described.values({name: bindparam(name) for name in names}), image_rows)
+    change_rows(connection, images, image_rows)
     replace_rows(connection, image_facts, fact_rows)
 
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import insert, select, update
 
 from coverslip.datasets import Dataset, is_table, one_line, open_dataset, printable
 from coverslip.errors import BadDataset, Conflict
@@ -46,6 +46,7 @@ from coverslip.workspace.store.rows import (
     refuse_missing,
     table_choices,
 )
+from coverslip.workspace.store.sql import change_rows
 from coverslip.workspace.store.tables import datasets, images
 from coverslip.workspace.store.workspace import Workspace
 
@@ -373,9 +374,9 @@ def _regroup(workspace: Workspace, row: AnyRow, with_groups: Dataset, column: st
             update(datasets).where(datasets.c.id == row.id).values(group_column=column, group_pattern=pattern)
         )
         if [tuple(image[1:]) for image in rows] == [(r.image_id, str(r.path), r.label) for r in with_groups.records]:
-            regrouped = update(images).where(images.c.row_id == bindparam("number")).values(group=bindparam("name"))
             pairs = zip(rows, with_groups.records, strict=True)
-            connection.execute(regrouped, [{"name": record.group, "number": image.row_id} for image, record in pairs])
+            regrouped = [{"row_id": image.row_id, "group": record.group} for image, record in pairs]
+            change_rows(connection, images, regrouped)
             connection.execute(
                 update(datasets).where(datasets.c.id == row.id).values(opened=opened_as_json(with_groups))
             )

@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 from sqlalchemy import update
 
+from coverslip.machine import memory_of_processes
 from coverslip.workspace.jobs.control import adopt_runs
 from coverslip.workspace.jobs.kinds import TRAININGS_QUEUE, kind_of, list_unlisted_jobs, queue_names, queued_ids
 from coverslip.workspace.jobs.records import Job, find_job, started_jobs
 from coverslip.workspace.jobs.slurm import Slurm
-from coverslip.workspace.jobs.state import Launched, has_process, launch, terminate
+from coverslip.workspace.jobs.state import Launched, end_for_memory, has_process, launch, terminate
 from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.database import write_transaction
@@ -30,10 +31,13 @@ class Queue:
         workspace: its jobs.
         turns: whose job starts next.
         slurm: submits trainings and studies to a cluster; None: they run on this computer.
+        most_bytes: the memory that a job on this computer may take, with its child processes; None: no limit.
     """
 
-    def __init__(self, workspace: Workspace, turns: Turns, slurm: Slurm | None = None) -> None:
-        self._workspace, self._turns, self._slurm = workspace, turns, slurm
+    def __init__(
+        self, workspace: Workspace, turns: Turns, slurm: Slurm | None = None, most_bytes: int | None = None
+    ) -> None:
+        self._workspace, self._turns, self._slurm, self._most_bytes = workspace, turns, slurm, most_bytes
         turns.enter(workspace.folder)
         self._woken, self._is_closed = threading.Event(), False
         self._started: list[Launched] = []  # polled, so that ended processes do not stay zombies
@@ -73,11 +77,13 @@ class Queue:
         list_unlisted_jobs(self._workspace)
 
     def update(self) -> None:
-        """Handle stop requests, then start the next job of each queue without a running job."""
+        """Handle stop requests and the limit of memory, then start the next job of each queue without a running job."""
         self._started = [launched for launched in self._started if launched.process.poll() is None]
         running = [job for job in started_jobs(self._workspace) if self._check_process(job)]
         for job in running:
             _enforce_stop(job)
+            if self._most_bytes is not None:
+                _limit_memory(job, self._most_bytes)
         next_ids = {queue: ids[0] for queue in queue_names() if (ids := queued_ids(self._workspace, queue))}
         folder = self._workspace.folder
         self._turns.report(folder, busy={kind_of(job).queue for job in running}, waiting=next_ids)
@@ -131,3 +137,10 @@ def _enforce_stop(job: Job) -> None:
     has_patience = 0 <= time.time() - job.stop_requested <= _PATIENCE_SECONDS  # negative: the clock was set back
     if not has_started or not has_patience:
         terminate(job.pid, job.process_started)
+
+
+def _limit_memory(job: Job, most_bytes: int) -> None:
+    """End a job whose processes take more memory than allowed. It can be resumed from its last checkpoint."""
+    n_bytes = 0 if job.pid is None else memory_of_processes(job.pid)
+    if n_bytes > most_bytes:
+        end_for_memory(job, n_bytes, most_bytes)

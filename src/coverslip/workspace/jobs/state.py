@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -21,6 +21,7 @@ from typing import Literal
 from sqlalchemy import Connection
 
 from coverslip.errors import BadRun
+from coverslip.files import write_json
 from coverslip.machine import process_started
 from coverslip.messages import FAILURE_VARIABLE, Failure, failure, failure_of, language, localized_failure
 from coverslip.runs import Status
@@ -106,6 +107,21 @@ def terminate(pid: int | None, started: float | None) -> None:
             os.kill(pid, signal.SIGTERM)
 
 
+def end_for_memory(job: Job, n_bytes: int, most_bytes: int) -> None:
+    """End the processes of a job at once, and record that they took more memory than allowed."""
+    import psutil
+
+    if job.pid is None or not is_running(job.pid, job.process_started):
+        return
+    reason = failure("job-took-memory", kind="memory", taken=n_bytes / 1e9, limit=most_bytes / 1e9)
+    write_json(job.failure_file, asdict(reason))
+    with suppress(psutil.Error):
+        process = psutil.Process(job.pid)
+        for each in [process, *process.children(recursive=True)]:
+            with suppress(psutil.Error):
+                each.kill()
+
+
 def lines_of_last_process(log: Path, n_most: int = 60) -> list[str]:
     """Return the last lines of output of the last process."""
     try:
@@ -143,12 +159,17 @@ def _fault(reason: str) -> Failure:
 
 def failure_before_start(job: Job) -> Failure | None:
     """Return how the last process failed before its folder existed; None if there is no trace."""
+    if recorded := _recorded_failure(job):
+        return recorded
+    lines = [line.strip() for line in lines_of_last_process(job.log) if line.strip()]
+    return _fault(lines[-1]) if lines else None
+
+
+def _recorded_failure(job: Job) -> Failure | None:
     try:
         return failure_of(json.loads(job.failure_file.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError):
-        pass
-    lines = [line.strip() for line in lines_of_last_process(job.log) if line.strip()]
-    return _fault(lines[-1]) if lines else None
+        return None
 
 
 _MOST_LOGS = 32
@@ -223,7 +244,7 @@ def state_of(job: Job, status: Status | None) -> State:
             return "stopping"
         return "running" if is_current else "starting"
     if is_current:
-        return "interrupted"
+        return "failed" if _recorded_failure(job) else "interrupted"
     if job.stop_requested is not None:  # it was ended before it could write a status
         return "stopped"
     return "failed" if failure_before_start(job) else "interrupted"

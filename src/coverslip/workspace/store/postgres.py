@@ -28,6 +28,7 @@ from sqlalchemy import (
 from sqlalchemy import text as sql_text
 from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 from sqlalchemy.schema import CreateSchema, DropSchema
 
 from coverslip.errors import Busy, Conflict, CoverslipError, DiskFull, require_extra
@@ -153,11 +154,22 @@ def _lock(connection: Connection, name: str, seconds: int) -> None:
     connection.execute(select(waiting, func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
 
 
+class _Pool(QueuePool):
+    """Connections of a process. If all are in use for long, the caller is asked to repeat the request."""
+
+    def _do_get(self) -> ConnectionPoolEntry:
+        try:
+            return super()._do_get()
+        except exc.TimeoutError as error:
+            raise Busy("database-connections-used", n=self.size() + self._max_overflow) from error
+
+
 @cache
 def _engine(address: str) -> Engine:
     url, connection_options = _connection_of(address)
     engine = create_engine(
         url,
+        poolclass=_Pool,
         pool_size=_CONNECTIONS,
         max_overflow=_FURTHER_CONNECTIONS,
         pool_timeout=_NO_CONNECTION_SECONDS,

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Boolean,
     ColumnElement,
@@ -14,11 +15,13 @@ from sqlalchemy import (
     String,
     Table,
     TableValuedAlias,
+    bindparam,
     cast,
     column,
     func,
     literal,
     select,
+    update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
@@ -153,7 +156,34 @@ def replace_rows(
         statement = insertion.on_conflict_do_update(index_elements=keys, set_=excluded)
     else:
         statement = insertion.on_conflict_do_nothing(index_elements=keys)
+    if connection.dialect.name != "sqlite":
+        statement = statement.returning(*table.primary_key)  # otherwise, each row is sent on its own
     connection.execute(statement, list(by_key.values()))
+
+
+def change_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, str | int | None]]) -> None:
+    """Change rows that exist, by their primary key. PostgreSQL gets one statement for all of them.
+
+    Args:
+        connection: a connection in a writing transaction.
+        table: the table.
+        rows: the primary key of each row and its new values, texts or integers; all with the same columns.
+    """
+    if not rows:
+        return
+    keys = [each.name for each in table.primary_key]
+    names = [name for name in rows[0] if name not in keys]
+    if connection.dialect.name == "sqlite":
+        marked = [{f"new {name}": value for name, value in row.items()} for row in rows]
+        is_row = [table.c[name] == bindparam(f"new {name}") for name in keys]
+        statement = update(table).where(*is_row).values({name: bindparam(f"new {name}") for name in names})
+        connection.execute(statement, marked)
+        return
+    columns = [column(name, table.c[name].type) for name in (*keys, *names)]
+    listed = func.json_to_recordset(cast(literal(json.dumps(list(rows)), String), JSON))
+    new = listed.table_valued(*columns, name="new").render_derived(with_types=True)
+    is_row = [table.c[name] == new.c[name] for name in keys]
+    connection.execute(update(table).where(*is_row).values({name: new.c[name] for name in names}))
 
 
 def _insertion(connection: Connection, table: Table) -> Any:  # Any: both dialects have the same interface

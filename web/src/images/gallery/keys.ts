@@ -1,5 +1,6 @@
 // The keys of galleries and viewers.
 import type { Exclusion } from '../../api/predictions';
+import { access } from '../../state/access.svelte';
 import { classOfKey } from '../classes';
 
 export type Act =
@@ -7,14 +8,18 @@ export type Act =
   | { act: 'exclude'; reason: Exclusion }
   | { act: 'undo' | 'redo' | 'help' | 'confirm' };
 
+type Pressed = Pick<KeyboardEvent, 'key' | 'ctrlKey' | 'metaKey' | 'altKey' | 'shiftKey'>;
+
 /** Keys of exclusions. Letters and digits are the keys of classes. */
 export const EXCLUSION_KEYS: Record<Exclusion, string> = { 'none-of-these': ',', unusable: '.' };
 
-/** The action of a key with `nClasses` classes; null if the key has none. */
-export function actionOf(
-  event: Pick<KeyboardEvent, 'key' | 'ctrlKey' | 'metaKey' | 'altKey' | 'shiftKey'>,
-  nClasses: number,
-): Act | null {
+/** The action of a key with `nClasses` classes; null if the key has none, or the user may not do this. */
+export function actionOf(event: Pressed, nClasses: number): Act | null {
+  const action = anyActionOf(event, nClasses);
+  return access.canLabel || action?.act === 'help' ? action : null;
+}
+
+function anyActionOf(event: Pressed, nClasses: number): Act | null {
   if (event.ctrlKey || event.metaKey) {
     const letter = event.key.toLowerCase();
     if (letter === 'z') return { act: event.shiftKey ? 'redo' : 'undo' };

@@ -2,7 +2,7 @@ import type { Texts } from '../en';
 import { count } from '../language';
 
 export const accounts: Texts['accounts'] = {
-  nav: { projects: 'Projekte', users: 'Konten', activity: 'Aktivität' },
+  nav: { projects: 'Projekte', users: 'Konten', activity: 'Aktivität', backups: 'Sicherungen' },
   signIn: {
     title: 'Anmelden',
     name: 'Name',
@@ -88,7 +88,10 @@ export const accounts: Texts['accounts'] = {
     remove: 'Entfernen',
     removeNamed: (name) => `${name} entfernen`,
     removeQuestion: (name) => `Das Konto ${name} entfernen?`,
-    removeText: 'Dieses Konto kann sich nicht mehr anmelden. Labels und Trainings behalten den Namen.',
+    removeText:
+      'Dieses Konto kann sich nicht mehr anmelden und verlässt alle Projekte. Labels und Trainings behalten den Namen, daher kann kein neues Konto ihn bekommen. Das Konto lässt sich wiederherstellen.',
+    restore: 'Wiederherstellen',
+    restoreNamed: (name) => `${name} wiederherstellen`,
     adminNamed: (name) => `${name} ist Administrator`,
     columns: {
       name: 'Name',
@@ -97,7 +100,13 @@ export const accounts: Texts['accounts'] = {
       created: 'Angelegt',
       actions: 'Aktionen',
     },
-    states: { active: 'aktiv', blocked: 'gesperrt', invited: 'eingeladen', proxy: 'vom Proxy angemeldet' },
+    states: {
+      active: 'aktiv',
+      blocked: 'gesperrt',
+      invited: 'eingeladen',
+      proxy: 'vom Proxy angemeldet',
+      removed: 'entfernt',
+    },
     invitation: {
       title: (name) => `Einladung für ${name}`,
       text: 'Senden Sie diese Adresse an die Person. Sie wird nur jetzt angezeigt, gilt einmal und 7 Tage lang.',
@@ -133,12 +142,37 @@ export const accounts: Texts['accounts'] = {
       user: 'Konto',
       project: 'Projekt',
       request: 'Anfrage',
+      changed: 'Geändert',
       status: 'Status',
       address: 'Adresse',
     },
     nobody: 'niemand',
+    states: {
+      viewer: 'Betrachter',
+      annotator: 'Annotator',
+      editor: 'Bearbeiter',
+      user: 'Benutzer',
+      administrator: 'Administrator',
+      blocked: 'gesperrt',
+      removed: 'entfernt',
+    },
     shown: (n, total) => `${count(n)} von ${count(total)}`,
     more: 'Mehr anzeigen',
+  },
+  backups: {
+    title: 'Sicherungen',
+    intro:
+      'Konten und alle Projekte, kopiert, während der Server läuft. Ordner mit Bildern, die Projekte lesen, sind nicht enthalten.',
+    start: 'Server sichern',
+    writing: 'Die Sicherung wird geschrieben',
+    writingText:
+      'Sie läuft weiter, wenn Sie diese Seite verlassen. Der Fortschritt gilt für ein Projekt nach dem anderen, in MB.',
+    noFolder: 'Dieser Server hat keinen Ordner für Sicherungen',
+    noFolderText: 'Der Betreiber des Servers kann einen angeben: coverslip server --backups ORDNER.',
+    folder: (folder) => `Ordner des Servers: ${folder}`,
+    none: 'In diesem Ordner ist noch keine Sicherung.',
+    restore: 'Zum Wiederherstellen: coverslip restore SICHERUNG --server NEUER_ORDNER.',
+    columns: { name: 'Sicherung', created: 'Zeit', projects: 'Projekte' },
   },
   inProject: {
     project: (name) => `Projekt ${name}`,

@@ -9,6 +9,8 @@ export const datasets: Texts['datasets'] = {
     title: 'Erste Schritte',
     local:
       'Alle Daten bleiben auf diesem Rechner. coverslip sendet keine Bilder, Labels oder Ergebnisse an andere.',
+    onServer:
+      'Alle Daten dieses Projekts liegen auf dem Server Ihres Labors, für seine Mitglieder und Administratoren. Der Server sendet keine Bilder, Labels oder Ergebnisse an andere.',
     samples: {
       title: 'Mit Beispielbildern ausprobieren',
       text: 'Synthetische Bilder von fünf Arten von Blutzellen von 60 Objektträgern. In wenigen Minuten von den Bildern zum Klassifikator und seinem Bericht. coverslip fügt zwei Datensätze hinzu: Bilder mit Labels für das Training und neue Bilder für die Vorhersage.',

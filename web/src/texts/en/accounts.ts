@@ -1,7 +1,7 @@
 import { count } from '../language';
 
 export const accounts = {
-  nav: { projects: 'Projects', users: 'Accounts', activity: 'Activity' },
+  nav: { projects: 'Projects', users: 'Accounts', activity: 'Activity', backups: 'Backups' },
   signIn: {
     title: 'Sign in',
     name: 'Name',
@@ -80,10 +80,19 @@ export const accounts = {
     remove: 'Remove',
     removeNamed: (name: string) => `Remove ${name}`,
     removeQuestion: (name: string) => `Remove the account ${name}?`,
-    removeText: 'The user cannot sign in any more. Labels and trainings keep the name.',
+    removeText:
+      'The user cannot sign in any more and leaves all projects. Labels and trainings keep the name, so no new account can get it. The account can be restored.',
+    restore: 'Restore',
+    restoreNamed: (name: string) => `Restore ${name}`,
     adminNamed: (name: string) => `${name} is an administrator`,
     columns: { name: 'Name', state: 'State', admin: 'Administrator', created: 'Created', actions: 'Actions' },
-    states: { active: 'active', blocked: 'blocked', invited: 'invited', proxy: 'signed in by the proxy' },
+    states: {
+      active: 'active',
+      blocked: 'blocked',
+      invited: 'invited',
+      proxy: 'signed in by the proxy',
+      removed: 'removed',
+    },
     invitation: {
       title: (name: string) => `Invitation for ${name}`,
       text: 'Send this address to the user. It is shown only now, works once, and is valid for 7 days.',
@@ -119,12 +128,36 @@ export const accounts = {
       user: 'User',
       project: 'Project',
       request: 'Request',
+      changed: 'Changed',
       status: 'Status',
       address: 'Address',
     },
     nobody: 'nobody',
+    states: {
+      viewer: 'viewer',
+      annotator: 'annotator',
+      editor: 'editor',
+      user: 'user',
+      administrator: 'administrator',
+      blocked: 'blocked',
+      removed: 'removed',
+    } as Record<string, string>,
     shown: (n: number, total: number) => `${count(n)} of ${count(total)}`,
     more: 'Show more',
+  },
+  backups: {
+    title: 'Backups',
+    intro:
+      'Accounts and all projects, copied while the server runs. Backups do not contain folders of images that projects read.',
+    start: 'Back up the server',
+    writing: 'The backup is being written',
+    writingText: 'It continues if you leave this page. Progress is that of one project after another, in MB.',
+    noFolder: 'This server has no folder for backups',
+    noFolderText: 'Whoever runs the server can name one: coverslip server --backups FOLDER.',
+    folder: (folder: string) => `Folder of the server: ${folder}`,
+    none: 'There is no backup in this folder yet.',
+    restore: 'To restore one: coverslip restore BACKUP --server NEW_FOLDER.',
+    columns: { name: 'Backup', created: 'Time', projects: 'Projects' },
   },
   inProject: {
     project: (name: string) => `Project ${name}`,

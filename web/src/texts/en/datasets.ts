@@ -7,6 +7,8 @@ export const datasets = {
   start: {
     title: 'Get started',
     local: 'All data stays on this computer. coverslip sends no image, label or result anywhere.',
+    onServer:
+      'All data of this project is on the server of your lab, for its members and administrators. The server sends no image, label or result anywhere else.',
     samples: {
       title: 'Try it with sample images',
       text: 'Synthetic images of five types of blood cells from 60 slides. Go from images to a classifier and its report within minutes. coverslip adds two datasets: labeled images for training, and new images for prediction.',
