@@ -33,6 +33,12 @@ class CropChoices(BaseModel):
     mask_neighbors: bool = Field(
         default=False, description="Whether the pixels that belong to other objects only are set to 0."
     )
+    t: int | None = Field(
+        default=None,
+        ge=0,
+        description="Time point, from 0, of objects whose table states none. Null: that of the prediction if it is "
+        "known, otherwise the first.",
+    )
     z: ZPlane | None = Field(
         default=None,
         description="Z-plane of objects whose table states none: its number from 0, `max`, `mean`, `best-focus` or "
@@ -46,7 +52,7 @@ class CropChoices(BaseModel):
         size = field.pixel_size_um if field.is_pixel_size_stated else None
         return ReadPlan(
             series=series or 0,
-            t=max(int(objects.t[position]), 0),
+            t=(self.t or 0) if objects.t[position] == UNKNOWN else int(objects.t[position]),
             z=(self.z or 0) if objects.z[position] == UNKNOWN else int(objects.z[position]),
             region=(x, y, width, height),
             crop_margin=self.margin,
@@ -135,12 +141,16 @@ def _row(objects: Objects, position: int, region: Sequence[int]) -> Iterator[obj
 
 
 def _neighbors(objects: Objects, position: int, first: int, end: int, region: Sequence[int]) -> Array:
-    """Return the (height, width) pixels of a region that belong to other objects of its plane only."""
+    """Return the (height, width) pixels of a region that belong to other objects of its plane only.
+
+    An object without time point or z-plane is in all of them.
+    """
     left, top, width, height = region
     x, y, box_width, box_height = objects.box[first:end].T
     is_near = (x < left + width) & (y < top + height) & (x + box_width > left) & (y + box_height > top)
     for plane in (objects.t[first:end], objects.z[first:end]):
-        is_near &= np.maximum(plane, 0) == max(int(plane[position - first]), 0)
+        of_object = plane[position - first]
+        is_near &= (plane == of_object) | (plane == UNKNOWN) | (of_object == UNKNOWN)
     masks = []
     near = [first + int(k) for k in np.flatnonzero(is_near) if first + int(k) != position]
     for group in (near, [position]):
@@ -149,8 +159,8 @@ def _neighbors(objects: Objects, position: int, first: int, end: int, region: Se
             polygons = polygons_of(objects, each, with_box_of_points=True)
             builder.add([[ring - np.array([left, top], np.float32) for ring in polygon] for polygon in polygons])
         masks.append(fill_outlines(builder.finish(), np.ones(len(group), np.uint8), (height, width)) > 0)
-    of_neighbors, of_object = masks
-    return of_neighbors & ~of_object
+    of_neighbors, is_object = masks
+    return of_neighbors & ~is_object
 
 
 def _write_ome(
