@@ -185,6 +185,18 @@ def test_colors_stay_colors_and_an_unreadable_field_is_reported(tmp_path: Path) 
         assert np.array_equal(tiff.asarray(), pixels[4:10, 3:13])
 
 
+def test_objects_whose_ids_make_equal_file_names_have_files_of_their_own(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(4).integers(0, 256, (30, 40)).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    ids = ["x/1", "x_1", "X:1"]
+    rows = "".join(f"a.png#{k},a.png,a.png,{name},{k},2,5,6\n" for k, name in enumerate(ids))
+    (tmp_path / "objects.csv").write_text(f"image_id,path,field,object_id,x,y,width,height\n{rows}")
+    files, _ = crops_of(tmp_path, tmp_path / "crops")
+    assert [file.name for file in files[:3]] == ["x_1.ome.tif", "x_1-2.ome.tif", "X_1-3.ome.tif"]
+    for k, file in enumerate(files[:3]):
+        assert np.array_equal(tifffile.imread(file).squeeze(), pixels[2:8, k : k + 5])
+
+
 def test_an_invalid_margin_is_refused(tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text("image_id,path,label,predicted,probability,decision,p:a\nx#1,x,,a,1.0,a,1.0\n")
     with refusing(CoverslipError, "crop-margin-invalid"):

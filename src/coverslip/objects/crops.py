@@ -1,5 +1,6 @@
 """Crops of predicted objects as OME-TIFF files: all channels at the depth of the field, without loss."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -85,10 +86,13 @@ def write_crops(
     bounds = np.cumsum([0, *objects.n_of_field]).tolist()
     n_faults = 0
     for number, field in enumerate(objects.fields):
-        planes, channels = Fields(), _channel_names(field)
+        planes, channels, names = Fields(), _channel_names(field), Counter[str]()
         for position in range(bounds[number], bounds[number + 1]):
             plan = choices.plan(objects, position, field.series)
-            file = folders[number] / f"{_file_name(objects, position)}.ome.tif"
+            name = _file_name(objects, position)
+            names[name.casefold()] += 1
+            n_equal = names[name.casefold()]
+            file = folders[number] / f"{name}{f'-{n_equal}' if n_equal > 1 else ''}.ome.tif"
             report(position, len(objects))
             try:
                 pixels = read_pixels(field.path, plan, fields=planes)
@@ -96,8 +100,8 @@ def write_crops(
                 n_faults += 1
                 if n_faults <= _MOST_NOTES:
                     reason = one_line(f"{error.what}. {error.do}", 300)
-                    name = one_line(objects.image_id(position))
-                    emit(Noted.of(note("crop-not-written", level="warning", object=name, reason=reason)))
+                    image_id = one_line(objects.image_id(position))
+                    emit(Noted.of(note("crop-not-written", level="warning", object=image_id, reason=reason)))
                 continue
             region = plan.crop((field.width, field.height), field.pixel_size_um)
             assert region is not None
