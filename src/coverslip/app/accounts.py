@@ -36,6 +36,7 @@ from coverslip.app.server import address_of, bound_socket, names_of, outer_name,
 from coverslip.app.users import IS_FULL, IS_SCRIPT, PROJECT, ROLE, USER, cookie_of
 from coverslip.errors import CoverslipError, NotFound
 from coverslip.messages import failure
+from coverslip.workspace.jobs.slurm import Slurm
 from coverslip.workspace.store.authors import acting_as
 from coverslip.workspace.store.postgres import only_server_of
 from coverslip.workspace.store.serving import only_server
@@ -67,9 +68,11 @@ class Proxies:
         return any(client in ipaddress.ip_network(each, strict=False) for each in self.addresses)
 
 
-def create_accounts_app(server: AccountServer, *, user_header: str | None = None) -> FastAPI:
+def create_accounts_app(
+    server: AccountServer, *, user_header: str | None = None, slurm: Slurm | None = None
+) -> FastAPI:
     """Create the application for accounts and projects, without the projects themselves."""
-    projects = ProjectApps(server)
+    projects = ProjectApps(server, slurm)
 
     @asynccontextmanager
     async def at_work(_: FastAPI) -> AsyncIterator[None]:
@@ -244,6 +247,7 @@ def open_accounts_server(
     base: str = "",
     admin: str | None = None,
     resets_password: bool = False,
+    slurm: Slurm | None = None,
 ) -> Iterator[RunningServer]:
     """Open a server with accounts.
 
@@ -257,6 +261,7 @@ def open_accounts_server(
         admin: the name of an administrator, who gets an invitation if there is no password yet. The account is created
             if needed.
         resets_password: whether this administrator gets an invitation in any case.
+        slurm: submits trainings to a cluster; None: they run on this computer.
 
     Raises:
         CoverslipError: another server uses the folder, it cannot be used, or this computer has no such address.
@@ -272,7 +277,7 @@ def open_accounts_server(
         bound = stack.enter_context(bound_socket(host, port, n_ports=1))
         port = int(bound.getsockname()[1])
         door = Door(names_of(host, port) | {name.lower() for name in names}, port)
-        app = create_accounts_app(server, user_header=proxies.user_header)
+        app = create_accounts_app(server, user_header=proxies.user_header, slurm=slurm)
         gate: ASGIApp = Guard(AccountsGate(app, proxies, base), door)
         if proxies.addresses:
             # uvicorn and Starlette have different types for the same interface

@@ -14,11 +14,11 @@ from starlette.concurrency import run_in_threadpool
 
 from coverslip.accounts.projects import Project, find_project, list_projects, workspace_of
 from coverslip.accounts.server import AccountServer
-from coverslip.app.server import background_of, close_streams, create_app
+from coverslip.app.server import background_of, close_streams, create_app, turns_of
 from coverslip.app.streams import ended_by_signals
 from coverslip.errors import CoverslipError
 from coverslip.images import decode_in_processes, interrupt_decoding
-from coverslip.workspace.jobs.turns import Turns
+from coverslip.workspace.jobs.slurm import Slurm
 from coverslip.workspace.store.serving import only_server
 
 _log = logging.getLogger("coverslip")
@@ -26,10 +26,15 @@ _SIZE_SECONDS = 60.0  # between measurements of the sizes of projects
 
 
 class ProjectApps:
-    """The applications of the projects that are served. They are opened and closed in the event loop."""
+    """The applications of the projects that are served. They are opened and closed in the event loop.
 
-    def __init__(self, server: AccountServer) -> None:
-        self._server, self._turns = server, Turns(is_open=False)
+    Args:
+        server: the server with the projects.
+        slurm: submits trainings to a cluster; None: they run on this computer.
+    """
+
+    def __init__(self, server: AccountServer, slurm: Slurm | None = None) -> None:
+        self._server, self._slurm, self._turns = server, slurm, turns_of(slurm, is_open=False)
         self._apps: dict[str, tuple[Project, FastAPI, AsyncExitStack]] = {}
         self._changing = defaultdict[str, asyncio.Lock](asyncio.Lock)  # a project is opened or closed
         self._sizes: dict[str, int] = {}
@@ -85,7 +90,7 @@ class ProjectApps:
         workspace = workspace_of(self._server, project)
         stack.enter_context(only_server(workspace.folder))
         stack.callback(workspace.engine.dispose)
-        app = create_app(workspace, self._turns)
+        app = create_app(workspace, self._turns, self._slurm)
         stack.callback(app.state.queue.close)  # also if its background work cannot start
         return app
 

@@ -33,7 +33,9 @@ from coverslip.workspace import cleanup
 from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.datasets.source_watch import SourceWatch
 from coverslip.workspace.jobs.changes import Changes
+from coverslip.workspace.jobs.kinds import TRAININGS_QUEUE
 from coverslip.workspace.jobs.queue import Queue
+from coverslip.workspace.jobs.slurm import Slurm
 from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.jobs.watching import Watching
 from coverslip.workspace.objects import ObjectPreviews
@@ -50,12 +52,13 @@ _SECONDS_TO_END = 1  # event streams would keep the server alive while a page is
 _log = logging.getLogger("coverslip")
 
 
-def create_app(workspace: Workspace, turns: Turns | None = None) -> FastAPI:
+def create_app(workspace: Workspace, turns: Turns | None = None, slurm: Slurm | None = None) -> FastAPI:
     """Create the application that serves `workspace`: the API and the pages. `open_server` adds the guard.
 
     Args:
         workspace: the workspace.
         turns: the queues that it shares with other workspaces; None: none.
+        slurm: submits trainings to a cluster; None: they run on this computer.
     """
     app = FastAPI(
         title="coverslip",
@@ -67,7 +70,7 @@ def create_app(workspace: Workspace, turns: Turns | None = None) -> FastAPI:
         lifespan=_at_work,
     )
     app.state.workspace = workspace
-    _add_background(app, workspace, turns or Turns())
+    _add_background(app, workspace, turns or turns_of(slurm), slurm)
     add_problem_handlers(app)
     describe_events(app)
     describe_access(app)
@@ -81,9 +84,14 @@ def create_app(workspace: Workspace, turns: Turns | None = None) -> FastAPI:
     return app
 
 
-def _add_background(app: FastAPI, workspace: Workspace, turns: Turns) -> None:
+def turns_of(slurm: Slurm | None, *, is_open: bool = True) -> Turns:
+    """Return the queues of a server. With Slurm, trainings do not wait for each other."""
+    return Turns(is_open=is_open, scheduled=() if slurm is None else (TRAININGS_QUEUE,))
+
+
+def _add_background(app: FastAPI, workspace: Workspace, turns: Turns, slurm: Slurm | None) -> None:
     """Create the services that routes use; `_at_work` starts them."""
-    app.state.queue = Queue(workspace, turns)
+    app.state.queue = Queue(workspace, turns, slurm)
     app.state.watching, app.state.classifiers = Watching(workspace), LoadedClassifiers(workspace)
     app.state.previews = ObjectPreviews(workspace)
     app.state.sources = SourceWatch(workspace)
@@ -169,7 +177,12 @@ class Server:
 
 @contextmanager
 def open_server(
-    workspace: Workspace, *, host: str = "127.0.0.1", port: int = PORT, new_token: bool = False
+    workspace: Workspace,
+    *,
+    host: str = "127.0.0.1",
+    port: int = PORT,
+    new_token: bool = False,
+    slurm: Slurm | None = None,
 ) -> Iterator[Server]:
     """Open a server of the workspace on `port`, or on the next free port.
 
@@ -179,6 +192,7 @@ def open_server(
             it is also required on loopback.
         port: the first port to try.
         new_token: create a new token, which invalidates earlier ones.
+        slurm: submits trainings to a cluster; None: they run on this computer.
 
     Raises:
         CoverslipError: another server uses the workspace, it cannot be used, or this computer has no such address.
@@ -191,7 +205,8 @@ def open_server(
         token = make_token(workspace) if needs_one else None
         port = int(bound.getsockname()[1])
         door = Door(names_of(host, port), port, token_hash(workspace))
-        server = Server(workspace, door, bound, host, token, runner_of(Guard(create_app(workspace), door)))
+        app = create_app(workspace, slurm=slurm)
+        server = Server(workspace, door, bound, host, token, runner_of(Guard(app, door)))
         record_address(workspace.folder, server.address)
         stack.enter_context(logged_to(workspace.log))
         yield server

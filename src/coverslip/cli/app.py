@@ -29,6 +29,9 @@ def app(
     ] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help=text("help-app-no-browser"))] = False,
     new_token: Annotated[bool, typer.Option("--new-token", help=text("help-app-new-token"))] = False,
+    slurm: Annotated[
+        str | None, typer.Option("--slurm", metavar="OPTIONS", help=text("help-slurm"), show_default=False)
+    ] = None,
 ) -> None:
     """Label, train, evaluate and predict in the browser.
 
@@ -46,17 +49,19 @@ def app(
     import webbrowser
 
     from coverslip.machine import limit_memory_arenas
+    from coverslip.workspace.jobs.slurm import Slurm
     from coverslip.workspace.store.serving import redirect_file
     from coverslip.workspace.store.workspace import open_workspace
 
     limit_memory_arenas()
+    scheduler = None if slurm is None else Slurm.of(slurm)
     opened_workspace = open_workspace(workspace, tuple(root or ()))
     from coverslip.app.server import open_server  # takes seconds; the workspace is checked before
 
     # Ctrl-C, SIGTERM or a closed terminal is the regular end, not an error.
     with (
         suppress(KeyboardInterrupt),
-        open_server(opened_workspace, host=host, port=port, new_token=new_token) as server,
+        open_server(opened_workspace, host=host, port=port, new_token=new_token, slurm=scheduler) as server,
         ExitStack() as stack,
     ):
         typer.echo(_greeting(server, port))

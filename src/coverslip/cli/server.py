@@ -41,6 +41,9 @@ def server(
         str | None,
         typer.Option("--user-header", metavar="NAME", help=text("help-server-user-header"), show_default=False),
     ] = None,
+    slurm: Annotated[
+        str | None, typer.Option("--slurm", metavar="OPTIONS", help=text("help-slurm"), show_default=False)
+    ] = None,
 ) -> None:
     """Serve the app to several people, with accounts, projects and roles.
 
@@ -57,6 +60,8 @@ def server(
 
       COVERSLIP_DATABASE=postgresql://coverslip:PASSWORD@db.example.org/coverslip coverslip server /srv/coverslip
 
+      coverslip server /srv/coverslip --slurm "--partition=gpu --gres=gpu:1 --time=8:00:00"
+
       coverslip server /srv/coverslip --proxy 127.0.0.1 --name lab.example.org --base-path /coverslip
     """
     import ipaddress
@@ -65,6 +70,7 @@ def server(
     from coverslip.accounts.server import open_account_server
     from coverslip.accounts.users import list_users
     from coverslip.machine import limit_memory_arenas
+    from coverslip.workspace.jobs.slurm import Slurm
 
     for address in proxy or ():
         try:
@@ -79,6 +85,7 @@ def server(
         raise typer.BadParameter(text("usage-reset-password"), param_hint="--reset-password")
     base = "/".join(["", *filter(None, base_path.split("/"))])
     limit_memory_arenas()
+    scheduler = None if slurm is None else Slurm.of(slurm)
     opened = open_account_server(folder, tuple(root or ()), database_address(database))
     if admin is None and not any(user.is_admin for user in list_users(opened)):
         raise typer.BadParameter(text("usage-first-admin"), param_hint="--admin")
@@ -96,6 +103,7 @@ def server(
             base=base,
             admin=admin,
             resets_password=reset_password,
+            slurm=scheduler,
         ) as running,
     ):
         rows = {"command-app-address": running.address, "command-server-folder": str(opened.folder)}

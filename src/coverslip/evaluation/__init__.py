@@ -67,7 +67,7 @@ from coverslip.evaluation.results import (
     Metric,
     SubgroupScores,
 )
-from coverslip.evaluation.summary import empty_evaluation, evaluate_predictions, per_class
+from coverslip.evaluation.summary import MOST_SUBGROUPS, empty_evaluation, evaluate_predictions, per_class
 from coverslip.evaluation.table import (
     METRICS,
     Better,
@@ -85,6 +85,7 @@ __all__ = [
     "FEWEST_GROUPS",
     "FEW_GROUPS_FOR_INTERVALS",
     "METRICS",
+    "MOST_SUBGROUPS",
     "RANGES",
     "SAME_PREDICTIONS",
     "Answers",

@@ -342,7 +342,7 @@ def _has_group_name(group: np.ndarray) -> np.ndarray:
 
 
 SUBGROUP_METRICS = ("accuracy", "macro_f1")
-_MOST_VALUES = 12  # columns with more are numbers or names, not subgroups
+MOST_SUBGROUPS = 12  # columns with more values are numbers or names, not subgroups
 _MOST_COLUMNS = 8
 _FEW_IMAGES = 20
 
@@ -379,7 +379,7 @@ def _makes_subgroups(values: np.ndarray, label: np.ndarray) -> bool:
     n_values = len(set(values.tolist()))
     pairs = Counter(zip(values.tolist(), label.tolist(), strict=True))
     is_within_classes = len(pairs) == n_values  # each value occurs in one class only
-    return 1 < n_values <= _MOST_VALUES and not is_within_classes
+    return 1 < n_values <= MOST_SUBGROUPS and not is_within_classes
 
 
 def _subgroup(

@@ -31,7 +31,7 @@ from coverslip.experiments.split_data import (
 )
 from coverslip.inference import load_classifier
 from coverslip.messages import Note, Resume, note
-from coverslip.reports.page import write_report
+from coverslip.reports.page import write_report_of_images
 from coverslip.runs import (
     Calibration,
     ClassifierCard,
@@ -48,6 +48,7 @@ from coverslip.runs import (
     split_rows,
     write_split,
 )
+from coverslip.runs.images import ImageLookup
 
 if TYPE_CHECKING:
     from coverslip.training.fitting import Choices
@@ -108,7 +109,7 @@ def cross_validate(
     fold_of = [folds.fold_of[i] or 0 for i in positions]
     evaluation = pool_folds(run, data.subset(positions), fold_of, recipe, context)
     _fit_on_all(data, scan, folds, recipe, context)
-    write_report(context.folder, context.emit)
+    write_report_of_images(context.run, ImageLookup(context.run, data), context.emit)
     return evaluation
 
 

@@ -18,14 +18,20 @@ from coverslip.datasets import (
     with_plan,
 )
 from coverslip.errors import BadDataset, BadRun, Stopped
-from coverslip.evaluation import Evaluation, empty_evaluation, evaluate_predictions, without_temperature
+from coverslip.evaluation import (
+    MOST_SUBGROUPS,
+    Evaluation,
+    empty_evaluation,
+    evaluate_predictions,
+    without_temperature,
+)
 from coverslip.events import Emit, Noted, progress_reporter
 from coverslip.experiments.preparation import assign_groups
 from coverslip.experiments.run_state import record_work
 from coverslip.files import remove_file
 from coverslip.inference import Classifier
 from coverslip.messages import note
-from coverslip.reports.page import write_report
+from coverslip.reports.page import write_report_of_images
 from coverslip.runs import (
     ClassifierCard,
     EvaluatedImages,
@@ -44,7 +50,7 @@ from coverslip.runs import (
     write_in_memory_images,
     write_metrics,
 )
-from coverslip.runs.images import evaluated_images_of
+from coverslip.runs.images import ImageLookup, evaluated_images_of
 from coverslip.stopping import Stop, signals_stop
 
 if TYPE_CHECKING:
@@ -167,9 +173,23 @@ def _column(values: Sequence[str | None]) -> np.ndarray | None:
 
 
 def _columns(records: Sequence[ImageRecord]) -> dict[str, np.ndarray]:
-    """Return further columns of the tables by name; an empty text for an image without a value."""
-    names = dict.fromkeys(name for record in records for name, _ in record.about)
-    return {name: np.array([dict(record.about).get(name, "") for record in records]) for name in names}
+    """Return further columns of the tables by name; an empty text for an image without a value.
+
+    Columns with too many values for subgroups, such as outlines, are left out: as arrays, they would take more memory
+    than all other values of the images.
+    """
+    number_of: dict[str, dict[str, int]] = {}  # number of each value, by column
+    for record in records:
+        for name, value in record.about:
+            values = number_of.setdefault(name, {"": 0})
+            if len(values) <= MOST_SUBGROUPS + 1:
+                values.setdefault(value, len(values))
+    names = [name for name, values in number_of.items() if len(values) <= MOST_SUBGROUPS + 1]
+    numbers = np.zeros((len(names), len(records)), dtype=np.uint8)
+    for i, record in enumerate(records):
+        cells = dict(record.about)
+        numbers[:, i] = [number_of[name][cells.get(name, "")] for name in names]
+    return {name: np.array(list(number_of[name]))[row] for name, row in zip(names, numbers, strict=True)}
 
 
 def _note_excluded(rows: Sequence[Prediction], classes: Collection[str], dropped: frozenset[str], emit: Emit) -> None:
@@ -249,7 +269,7 @@ def _evaluate_in(evaluation: Run, data: Dataset, classifier: Classifier, context
         )
         images.write(evaluation.environment_file)
         measure(evaluation, data, classifier, run.recipe, inner, split=evaluation.folder.name)
-        write_report(evaluation.folder, inner.emit)
+        write_report_of_images(evaluation, ImageLookup(evaluation, data), inner.emit)
     return Run(evaluation.folder)
 
 

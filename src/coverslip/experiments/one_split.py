@@ -33,7 +33,7 @@ from coverslip.images import ImageFacts, Preprocessing, pixel_side
 from coverslip.inference import Classifier, load_classifier
 from coverslip.messages import Note, note, text
 from coverslip.models import describe_weights
-from coverslip.reports.page import write_report
+from coverslip.reports.page import write_report_of_images
 from coverslip.runs import (
     Calibration,
     ClassifierCard,
@@ -53,6 +53,7 @@ from coverslip.runs import (
     write_classifier,
     write_split,
 )
+from coverslip.runs.images import ImageLookup
 from coverslip.stopping import work_stopped
 from coverslip.training.preprocessing import canvas_notes
 
@@ -117,7 +118,7 @@ def train_one_split(
     test_images = data.subset(split_data.test)
     evaluation = measure(context.run, test_images, classifier, recipe, context, may_be_empty=may_be_empty)
     if with_report:
-        write_report(context.folder, context.emit)
+        write_report_of_images(context.run, ImageLookup(context.run, data), context.emit)
     return evaluation
 
 

@@ -1,6 +1,6 @@
 """Write `report.html`, a self-contained file, and its figures in `figures/`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from coverslip.reports.sections import Drawing, Section, sections_of
 from coverslip.reports.tables import table
 from coverslip.runs import Run
 from coverslip.runs.documents import write_table
+from coverslip.runs.images import ImageLookup
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -59,7 +60,15 @@ def write_report(run: Run | Path | str, emit: Emit = ignore) -> Path:
         >>> cs.write_report("runs/first").name
         'report.html'
     """
-    reported_run = _read(Path(run))
+    return _write(_read(Path(run)), emit)
+
+
+def write_report_of_images(run: Run, images: ImageLookup, emit: Emit) -> None:
+    """Write the report of a training or an evaluation whose images are open already."""
+    _write(replace(_read(run.folder), opened=images), emit)
+
+
+def _write(reported_run: ReportedRun, emit: Emit) -> Path:
     sections = _rendered_sections(reported_run, progress_reporter(emit, "writing-report", "sections"))
     page = template(Path(__file__).with_name("report.html")).render(
         **page_styles(),

@@ -35,6 +35,7 @@ class ReportedRun:
 
     run: Run
     evaluation: Run | None = None
+    opened: ImageLookup | None = None  # its images, if they are open already
 
     @property
     def measured(self) -> Run:
@@ -239,7 +240,7 @@ class ReportedRun:
     @cached_property
     def images(self) -> ImageLookup:
         """Lookup of the files of the measured images and how each is read."""
-        return ImageLookup(self.measured)
+        return self.opened or ImageLookup(self.measured)
 
 
 def read_evaluation(folder: Path) -> ReportedRun:

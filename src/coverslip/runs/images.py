@@ -445,13 +445,17 @@ def image_files(run: Run) -> dict[str, str]:
 
 
 class ImageLookup:
-    """The images of a run or an evaluation by their ids. They are opened again at the first access.
+    """The images of a run or an evaluation by their ids.
 
     A path does not identify an image, since rows of a table can be boxes, planes or channels of one file.
+
+    Args:
+        run: of a training or an evaluation.
+        opened: its images; default: they are opened again at the first access.
     """
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
+    def __init__(self, run: Run, opened: Dataset | None = None) -> None:
+        self._run, self._opened = run, opened
 
     def find(self, image_id: str) -> ImageSource | None:
         """Return the file of an image and how it is read; None if the image is no longer available."""
@@ -484,6 +488,8 @@ class ImageLookup:
 
     @cached_property
     def _data(self) -> Dataset | None:
+        if self._opened is not None:
+            return self._opened
         try:
             return evaluated_images_of(self._run) if self._run.is_evaluation else images_of(self._run)
         except CoverslipError:  # the folder or table was moved

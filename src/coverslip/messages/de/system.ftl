@@ -178,6 +178,16 @@ cache-kind-pixels = vorverarbeitete Pixel von Trainingsbildern
 
 # Ray clusters
 
+slurm-waits = Auftrag { $number } wartet in Slurm: { $where }
+
+slurm-runs = Slurm führt Auftrag { $number } auf { $where } aus
+
+no-slurm = Auf diesem Rechner fehlt sbatch, der Befehl, der Aufträge an Slurm übergibt
+    .do = Starten Sie den Server auf einem Rechner, von dem aus Slurm-Aufträge übergeben werden können, oder ohne --slurm.
+
+slurm-options = Die Optionen für Slurm sind nicht lesbar: { $options } ({ $reason })
+    .do = Schreiben Sie sie wie für sbatch, zum Beispiel --slurm "--partition=gpu --gres=gpu:1".
+
 cluster-address-invalid = '{ $address }' ist keine gültige Adresse eines Ray-Clusters
     .do = Geben Sie sie als ray://HOST:PORT oder HOST:PORT an.
 

@@ -70,6 +70,8 @@ help-app-no-browser = Print the address without opening a browser.
 
 help-app-new-token = Create a new token, which replaces earlier ones. The app then requires it on this computer too, because other users may log in there.
 
+help-slurm = Run trainings and studies as jobs of Slurm, submitted by sbatch with these options, such as "--gres=gpu:1"; "" for none. All computers need the same paths to the images, to FOLDER and to coverslip.
+
 # coverslip backup, coverslip restore
 
 help-backup-file = New file of the backup, outside the workspace; with --server, a new folder.

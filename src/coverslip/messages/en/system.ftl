@@ -178,6 +178,16 @@ cache-kind-pixels = preprocessed pixels of training images
 
 # Ray clusters
 
+slurm-waits = Job { $number } waits in Slurm: { $where }
+
+slurm-runs = Slurm runs job { $number } on { $where }
+
+no-slurm = This computer has no sbatch, the command that submits jobs to Slurm
+    .do = Start the server on a computer from which Slurm jobs can be submitted, or without --slurm.
+
+slurm-options = The options for Slurm cannot be read: { $options } ({ $reason })
+    .do = Write them as for sbatch, such as --slurm "--partition=gpu --gres=gpu:1".
+
 cluster-address-invalid = '{ $address }' is not a valid address of a Ray cluster
     .do = Give it as ray://HOST:PORT or HOST:PORT.
 

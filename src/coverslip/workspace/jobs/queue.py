@@ -8,8 +8,9 @@ from collections.abc import Callable
 from sqlalchemy import update
 
 from coverslip.workspace.jobs.control import adopt_runs
-from coverslip.workspace.jobs.kinds import kind_of, list_unlisted_jobs, queue_names, queued_ids
+from coverslip.workspace.jobs.kinds import TRAININGS_QUEUE, kind_of, list_unlisted_jobs, queue_names, queued_ids
 from coverslip.workspace.jobs.records import Job, find_job, started_jobs
+from coverslip.workspace.jobs.slurm import Slurm
 from coverslip.workspace.jobs.state import Launched, has_process, launch, terminate
 from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.store import tables as db
@@ -23,10 +24,16 @@ _log = logging.getLogger("coverslip")
 
 
 class Queue:
-    """A thread that starts and stops jobs. Its state is in the tables and on disk."""
+    """A thread that starts and stops jobs. Its state is in the tables and on disk.
 
-    def __init__(self, workspace: Workspace, turns: Turns) -> None:
-        self._workspace, self._turns = workspace, turns
+    Args:
+        workspace: its jobs.
+        turns: whose job starts next.
+        slurm: submits trainings and studies to a cluster; None: they run on this computer.
+    """
+
+    def __init__(self, workspace: Workspace, turns: Turns, slurm: Slurm | None = None) -> None:
+        self._workspace, self._turns, self._slurm = workspace, turns, slurm
         turns.enter(workspace.folder)
         self._woken, self._is_closed = threading.Event(), False
         self._started: list[Launched] = []  # polled, so that ended processes do not stay zombies
@@ -105,6 +112,7 @@ class Queue:
             failure=job.failure_file,
             folder=self._workspace.folder,
             readable=self._workspace.readable,
+            slurm=self._slurm if kind_of(job).queue == TRAININGS_QUEUE else None,
         )
         self._started.append(launched)
         with write_transaction(self._workspace.engine) as connection:

@@ -5,6 +5,7 @@ The state is always read from folders and processes, so that a restarted server 
 
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from coverslip.messages import FAILURE_VARIABLE, Failure, failure, failure_of, l
 from coverslip.runs import Status
 from coverslip.runs.log import FoldedLog, Progress
 from coverslip.workspace.jobs.records import Job, unended_jobs
+from coverslip.workspace.jobs.slurm import Slurm
 from coverslip.workspace.workers import child_environment
 
 _MARK = b"=== begun "
@@ -40,7 +42,15 @@ class Launched:
     started: float
 
 
-def launch(arguments: Sequence[str], *, log: Path, failure: Path, folder: Path, readable: Sequence[Path]) -> Launched:
+def launch(
+    arguments: Sequence[str],
+    *,
+    log: Path,
+    failure: Path,
+    folder: Path,
+    readable: Sequence[Path],
+    slurm: Slurm | None = None,
+) -> Launched:
     """Start `python ARGUMENTS` in a new session, so that it survives the end of the server.
 
     Args:
@@ -49,16 +59,17 @@ def launch(arguments: Sequence[str], *, log: Path, failure: Path, folder: Path, 
         failure: the file in which a command of coverslip records its failure; an earlier file is removed.
         folder: its working folder.
         readable: as for `child_environment`.
+        slurm: submits the process to a cluster; None: it runs on this computer.
     """
     import psutil
 
+    command = [sys.executable, "-P", *arguments]  # -P: files in the folder are not imported as modules
     failure.unlink(missing_ok=True)
     with log.open("ab") as out:
         out.write(_MARK + datetime.now(UTC).isoformat(timespec="seconds").encode() + b"\n")
         out.flush()
         process = subprocess.Popen(
-            # -P: files in the folder are not imported as modules
-            [sys.executable, "-P", *arguments],
+            command if slurm is None else slurm.submitting(command, log),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
@@ -108,10 +119,10 @@ def lines_of_last_process(log: Path, n_most: int = 60) -> list[str]:
 
 def is_from_earlier_process(job: Job, status: Status) -> bool:
     """Return whether the status was written before the job's last process started."""
-    if job.process_started is None or job.launched is None or status.process_started == job.process_started:
+    if job.process_started is None or job.launched is None:
         return False
-    if status.process_started < job.process_started:
-        return True
+    if status.host == platform.node() and status.process_started <= job.process_started:
+        return status.process_started < job.process_started
     # Start times are relative to that of the computer, which may have restarted since. `began` has whole seconds.
     return datetime.fromisoformat(status.began).timestamp() < job.launched - 1
 

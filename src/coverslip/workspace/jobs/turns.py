@@ -23,10 +23,11 @@ class Turns:
 
     Args:
         is_open: whether jobs may start. If not, they wait for `open`: all workspaces must have reported before.
+        scheduled: queues whose jobs start at once, because a cluster decides when they run.
     """
 
-    def __init__(self, *, is_open: bool = True) -> None:
-        self._lock = threading.Lock()
+    def __init__(self, *, is_open: bool = True, scheduled: Collection[str] = ()) -> None:
+        self._lock, self._scheduled = threading.Lock(), frozenset(scheduled)
         self._is_open, self._n_starts = is_open, 0
         self._queues: dict[Hashable, _Queues] = {}
 
@@ -57,7 +58,11 @@ class Turns:
         """
         with self._lock:
             taking = self._queues.get(workspace)
-            if not self._is_open or taking is None or any(queue in each.busy for each in self._queues.values()):
+            if not self._is_open or taking is None:
+                return False
+            if queue in self._scheduled:
+                return True
+            if any(queue in each.busy for each in self._queues.values()):
                 return False
             since = time.monotonic() - _WAITING_SECONDS
             waiting = [each for each in self._queues.values() if queue in each.waiting and each.reported >= since]

@@ -1,0 +1,197 @@
+"""Trainings of the app run as jobs of a real Slurm, whose programs are those of Debian."""
+
+import getpass
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from small_workspace import FINETUNE, QUICK, new_workspace, open_images, until, write_cells
+
+from coverslip.cli import main
+from coverslip.errors import CoverslipError
+from coverslip.workspace.jobs import control, runs
+from coverslip.workspace.jobs.control import queue_training
+from coverslip.workspace.jobs.kinds import TRAININGS_QUEUE
+from coverslip.workspace.jobs.queue import Queue
+from coverslip.workspace.jobs.records import find_job
+from coverslip.workspace.jobs.slurm import Slurm
+from coverslip.workspace.jobs.state import failure_before_start
+from coverslip.workspace.jobs.turns import Turns
+from coverslip.workspace.store.workspace import Workspace
+
+pytestmark = pytest.mark.xdist_group("slurm")
+
+_PROGRAMS = ("munged", "sbatch", "slurmctld", "slurmd")
+
+
+def program(name: str) -> str | None:
+    """Return the path of a program; those of administrators are not in the PATH of everyone."""
+    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
+
+
+def free_ports() -> tuple[int, int]:
+    with socket.socket() as first, socket.socket() as second:
+        first.bind(("127.0.0.1", 0))
+        second.bind(("127.0.0.1", 0))
+        return first.getsockname()[1], second.getsockname()[1]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def slurm_cluster() -> Iterator[None]:
+    """Run a cluster of this computer, with two processors."""
+    if missing := [name for name in _PROGRAMS if program(name) is None]:
+        pytest.skip(f"Slurm is not installed ({', '.join(missing)}). Run: .ci/programs")
+    folder = Path(tempfile.mkdtemp(prefix="coverslip-slurm-"))
+    name, user, (controller_port, node_port) = socket.gethostname().partition(".")[0], getpass.getuser(), free_ports()
+    settings = f"""
+ClusterName=test
+SlurmctldHost={name}(127.0.0.1)
+SlurmUser={user}
+SlurmdUser={user}
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd.log
+SlurmctldPort={controller_port}
+SlurmdPort={node_port}
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+MpiDefault=none
+KillWait=5
+NodeName={name} NodeAddr=127.0.0.1 CPUs=2 RealMemory=1000 State=UNKNOWN
+PartitionName=main Nodes=ALL Default=YES State=UP
+SlurmdParameters=config_overrides
+"""
+    (folder / "slurm.conf").write_text(settings)
+    key = folder / "munge.key"
+    key.write_bytes(bytes(range(256)) * 4)
+    key.chmod(0o600)
+    munge = [f"--{option}={folder}/munge.{option}" for option in ("socket", "pid-file", "log-file", "seed-file")]
+    processes = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
+        try:
+            for command in (
+                ["munged", "--force", "--foreground", f"--key-file={key}", *munge],
+                ["slurmctld", "-D"],
+                ["slurmd", "-D"],
+            ):
+                with (folder / f"{command[0]}.out").open("wb") as out:
+                    started = [program(command[0]) or "", *command[1:]]
+                    processes.append(subprocess.Popen(started, stdout=out, stderr=subprocess.STDOUT))
+                if command[0] == "munged":
+                    until((folder / "munge.socket").exists, seconds=30)
+            until(lambda: "idle" in output("sinfo", "--noheader", "--format=%T"), seconds=60)
+            yield
+        finally:
+            for process in reversed(processes):
+                process.terminate()
+            for process in processes:
+                process.wait(timeout=60)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def output(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    return new_workspace(tmp_path_factory.mktemp("lab"))
+
+
+@pytest.fixture(scope="module")
+def cells(workspace: Workspace) -> str:
+    return open_images(workspace, write_cells(workspace.roots[0] / "cells", 30), group_pattern=r"slide\d+")
+
+
+@contextmanager
+def queue(workspace: Workspace, options: str) -> Iterator[None]:
+    """Run the queue of the workspace during the block, with options of `sbatch`."""
+    queue = Queue(workspace, Turns(scheduled=[TRAININGS_QUEUE]), Slurm.of(options))
+    queue.start()
+    try:
+        yield
+    finally:
+        queue.close()
+
+
+def queued(workspace: Workspace, cells: str) -> str:
+    return queue_training(workspace, dataset_id=cells, name=None, recipe=dict(QUICK))
+
+
+def state(workspace: Workspace, run_id: str) -> str:
+    return runs.run_state(workspace, run_id).state
+
+
+def jobs_of_slurm() -> list[str]:
+    return output("squeue", "--noheader", "--format=%T").splitlines()
+
+
+def test_trainings_are_submitted_at_once_and_end_as_on_this_computer(workspace: Workspace, cells: str) -> None:
+    ids = [queued(workspace, cells) for _ in range(2)]
+    with queue(workspace, "--exclusive"):  # so that the second waits in Slurm
+        until(lambda: len(jobs_of_slurm()) == 2, seconds=60)
+        until(lambda: [state(workspace, run_id) for run_id in ids] == ["done", "done"], seconds=240)
+    first, second = (find_job(workspace, run_id).run for run_id in ids)
+    assert first.metrics == second.metrics
+    assert first.status.began <= first.status.heartbeat <= second.status.began
+    until(lambda: jobs_of_slurm() == [], seconds=60)
+
+
+def test_a_training_that_waits_in_slurm_is_cancelled(workspace: Workspace, cells: str) -> None:
+    run_id = queued(workspace, cells)
+    with queue(workspace, "--begin=now+1hour"):
+        until(lambda: jobs_of_slurm() == ["PENDING"], seconds=60)
+        until(lambda: "BeginTime" in " ".join(runs.run_story(workspace, run_id).log_tail), seconds=60)
+        assert state(workspace, run_id) == "starting"
+        control.stop_job(workspace, run_id)
+        until(lambda: state(workspace, run_id) == "stopped", seconds=60)
+        until(lambda: jobs_of_slurm() == [], seconds=60)
+
+
+@pytest.mark.exhaustive
+def test_a_training_that_slurm_ends_is_stopped_and_can_be_resumed(workspace: Workspace, cells: str) -> None:
+    run_id = queue_training(workspace, dataset_id=cells, name=None, recipe={**FINETUNE, "epochs": 10_000})
+    with queue(workspace, ""):
+        until(lambda: state(workspace, run_id) == "running", seconds=120)
+        (number,) = output("squeue", "--noheader", "--format=%i").splitlines()
+        subprocess.run(["scancel", number], check=True)  # as at the end of the time limit
+        until(lambda: state(workspace, run_id) == "stopped", seconds=60)
+        control.resume_job(workspace, run_id)
+        until(lambda: state(workspace, run_id) == "running", seconds=120)
+        control.stop_job(workspace, run_id)
+        until(lambda: state(workspace, run_id) == "stopped", seconds=120)
+
+
+def test_options_that_slurm_refuses_are_the_reason_of_the_failure(workspace: Workspace, cells: str) -> None:
+    run_id = queued(workspace, cells)
+    with queue(workspace, "--partition=none"):
+        until(lambda: state(workspace, run_id) == "failed", seconds=60)
+    failure = failure_before_start(find_job(workspace, run_id))
+    assert failure is not None
+    assert "partition" in str(failure.parameters["reason"])
+    assert jobs_of_slurm() == []
+
+
+@pytest.mark.parametrize("command", ["app", "server"])
+def test_a_server_without_slurm_or_with_unreadable_options_is_refused(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["app", "--workspace", str(tmp_path / "w")] if command == "app" else ["server", str(tmp_path / "s")]
+    with pytest.raises(CoverslipError) as refused:
+        Slurm.of('"')
+    assert refused.value.code == "slurm-options"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main([*arguments, "--slurm", "--partition=gpu"]) == 1
+    assert "sbatch" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
