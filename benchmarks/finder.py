@@ -134,19 +134,22 @@ def of_mnfinder(folder: Path) -> Iterator[Case]:
         cells = mask.parent.parent.name.split("_")[1]
         cells = cells if cells != "misc" else next((name for name in ("MCC13", "HFF") if name in mask.stem), "other")
         split = "in" if mask.parts[-4] == "training-data" else "not in"
-        yield Case(f"{cells} ({split} `micronuclei`)", pixels, _labels_of(mask))
+        yield Case(f"{cells} ({split} `micronuclei`)", pixels, labels_of_mask(mask))
 
 
-def _labels_of(mask: Path) -> Labels:
+def labels_of_mask(mask: Path, least_pixels: int = _LEAST_PIXELS) -> Labels:
     """Return the pieces of each color of a mask: some masks have one color for several nuclei."""
     colors = np.asarray(Image.open(mask)).astype(np.int64)
     codes = np.where(colors[..., 3] > 0, 1 + colors[..., :3] @ np.array([65_536, 256, 1]), 0)
-    labels = np.zeros(codes.shape, np.int64)
-    for code in np.unique(codes[codes > 0]):
-        pieces, n_pieces = ndimage.label(codes == code)
+    values, ranks = np.unique(codes, return_inverse=True)
+    ranks = ranks.reshape(codes.shape) + (values[0] > 0)  # 0 is background
+    labels, n = np.zeros(codes.shape, np.int64), 0
+    for rank, box in enumerate(ndimage.find_objects(ranks), start=1):
+        pieces, n_pieces = ndimage.label(ranks[box] == rank)
         for number in range(1, n_pieces + 1):
-            if (pieces == number).sum() >= _LEAST_PIXELS:
-                labels[pieces == number] = labels.max() + 1
+            if (pieces == number).sum() >= least_pixels:
+                n += 1
+                labels[box][pieces == number] = n
     return labels
 
 

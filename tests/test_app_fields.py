@@ -247,6 +247,65 @@ def test_predictions_of_objects_are_shown_in_their_field(app: App, tmp_path: Pat
             assert features[2]["properties"]["classification"]["name"] == "small"  # as corrected
 
 
+def write_stacks(folder: Path) -> list[Array]:
+    """Fields of two time points and three z-planes, with discs in the last plane, and points with their classes."""
+    rng, stacks = np.random.default_rng(4), []
+    rows, columns = np.mgrid[:SIDE, :SIDE]
+    for name in ("fields", "points"):
+        (folder / name).mkdir(parents=True)
+    for number in range(4):
+        stack = rng.integers(0, 3_000, (2, 3, SIDE, SIDE)).astype(np.uint16)
+        for k, (x, y) in enumerate(CENTERS):
+            stack[1, 2][(columns - x) ** 2 + (rows - y) ** 2 < (24 if k % 2 == 0 else 10) ** 2] += 40_000
+        tifffile.imwrite(folder / "fields" / f"field{number}.ome.tif", stack, ome=True, metadata={"axes": "TZYX"})
+        lines = [f"{x} {y} {'large' if k % 2 == 0 else 'small'}" for k, (x, y) in enumerate(CENTERS)]
+        (folder / "points" / f"field{number}.txt").write_text("\n".join(lines))
+        stacks.append(stack)
+    return stacks
+
+
+def objects_of_stacks(app: App, folder: Path) -> str:
+    """The ID of a dataset of the objects of `write_stacks`, whose plane was chosen for the fields."""
+    fields = app.open(folder / "fields", is_labeled=False)["id"]
+    pixels = {"series": 0, "t": 1, "z": 2, "channels": None, "level": 0}
+    app.send("PATCH", f"datasets/{fields}", {"pixels": pixels})
+    app.wait(fields)
+    state = collected(app, fields, source="points", paths=[str(folder / "points")], size_px=60)
+    objects = str(state["objects"]["dataset_id"])
+    assert app.get(f"datasets/{objects}")["pixels"] == pixels
+    return objects
+
+
+def test_objects_are_read_in_the_plane_that_was_chosen_for_their_fields(app: App, tmp_path: Path) -> None:
+    write_stacks(tmp_path / "data")
+    at = f"datasets/{objects_of_stacks(app, tmp_path / 'data')}"
+    row = app.rows(at)[0]
+    assert app.get(f"{at}/images/{row}")["high"][0] > 40_000  # noise in the other planes
+    shown = app.get(f"{at}/images/{row}/field/tiles")
+    assert (shown["t"], shown["z"], app.get(f"{at}/fields")["items"][0]["n_objects"]) == (1, 2, 9)
+
+
+@pytest.mark.exhaustive
+def test_crops_of_stacks_and_films_are_of_the_plane_that_was_chosen_before_the_training(
+    app: App, tmp_path: Path
+) -> None:
+    stacks = write_stacks(tmp_path / "data")
+    objects = objects_of_stacks(app, tmp_path / "data")
+    run = trained_here(app.home, objects, QUICK)
+    prediction = predicted_here(app.home, run, objects)
+    rows = app.get(f"predictions/{prediction}/rows", limit=36)["items"]
+    assert sum(row["predicted"] == row["label"] for row in rows) > 30  # the other planes are noise
+    at = f"predictions/{prediction}"
+    app.send("POST", f"{at}/objects-export", {"to": "ome-tiff"})
+    app.home.works.wait_all()
+    archive = zipfile.ZipFile(io.BytesIO(app.client.get(f"/api/v1/{at}/download/objects").content))
+    for number, stack in enumerate(stacks):
+        for k, (x, y) in enumerate(CENTERS):
+            name = next(each for each in archive.namelist() if each.endswith(f"field{number}/{k + 1}.ome.tif"))
+            crop = tifffile.imread(io.BytesIO(archive.read(name))).squeeze()
+            assert np.array_equal(crop, stack[1, 2, y - 30 : y + 30, x - 30 : x + 30])
+
+
 def test_a_preview_of_the_finder_has_its_objects_estimates_and_warnings(app: App, fields: str) -> None:
     at = f"datasets/{fields}/images/{app.rows(f'datasets/{fields}')[0]}/finder-preview"
     previews = app.client.app.state.previews  # type: ignore[attr-defined]  # of FastAPI

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from browser import JOB_MS, RunningApp, check_for_everyone, open_page
+from playwright.sync_api import expect
 from small_workspace import QUICK
 from test_app_fields import CENTERS, write_fields
 
@@ -154,3 +155,70 @@ def test_predicted_objects_are_exported_from_their_page(
             dialog.get_by_role("link", name="Download the files").click(timeout=JOB_MS)
         names = zipfile.ZipFile(downloading.value.path()).namelist()
         assert any(each.endswith(file) for each in names)
+
+
+def test_test_images_of_a_training_are_seen_in_their_fields_and_corrected(
+    page: "Page", app_server: RunningApp, objects: Any, trained: tuple[str, str]
+) -> None:
+    run, _ = trained
+    at, of_dataset = f"jobs/{run}/rows", f"datasets/{objects['id']}"
+    field = app_server.get(f"jobs/{run}/fields")["items"][0]
+    colors = page.get_by_role("list", name="Colors")
+
+    def check_legend(**expected: int) -> None:
+        """The legend has these numbers of objects; those that are 0 are not in it."""
+        shown = [f"{name.replace('_', ' ')}{n}" for name, n in expected.items() if n]
+        expect(colors.get_by_role("listitem")).to_have_text(shown)
+
+    def numbers_of_results() -> dict[str, int]:
+        values = app_server.get(f"{at}/{field['row_id']}/field/predictions")
+        is_correct = [label == k for label, k in zip(values["labels"], values["predicted"], strict=True)]
+        return {"Correct": is_correct.count(True), "Misclassified": is_correct.count(False)}
+
+    values = app_server.get(f"{at}/{field['row_id']}/field/predictions")
+    of_class = {name: values["predicted"].count(k) for k, name in enumerate(values["classes"])}
+    before = numbers_of_results()
+    assert sum(before.values()) == sum(of_class.values()) == field["n_objects"] == len(CENTERS)
+    open_page(page, f"/runs/{run}")
+    page.get_by_role("link", name="View fields").first.click()
+    grid = page.get_by_role("grid", name=f"Objects of {field['name']}")
+    expect(grid.get_by_role("gridcell")).to_have_count(len(CENTERS))
+    check_legend(**before)
+    page.get_by_role("combobox", name="Color by").select_option("class")
+    check_legend(**of_class)
+    page.get_by_role("combobox", name="Color by").select_option("result")
+
+    _, place = stage_of(page)
+    page.mouse.click(*place(*CENTERS[4]))
+    grid.get_by_role("gridcell", name=f"{field['name']}#5", selected=True).wait_for()
+    page.get_by_role("group", name="Correct").get_by_role("button", name="small").click()
+    app_server.until(of_dataset, lambda dataset: dataset["n_label_changes"] == 1)
+    was_correct = values["classes"][values["predicted"][4]] == "large"
+    change = -1 if was_correct else 1
+    check_legend(Correct=before["Correct"] + change, Misclassified=before["Misclassified"] - change)
+    page.keyboard.press("Control+z")
+    app_server.until(of_dataset, lambda dataset: dataset["n_label_changes"] == 0)
+    check_legend(**before)
+
+
+def test_columns_and_groups_of_a_table_are_chosen_in_the_preview(page: "Page", app_server: RunningApp) -> None:
+    folder = write_fields(app_server.root / "table", 3)
+    rows = [f"field{k}.png,{x},{y},{'large' if x > 100 else 'small'}" for k in range(3) for x, y in CENTERS]
+    (folder / "cells.csv").write_text("\n".join(["Slide,Where A,Where B,Kind", *rows]))
+    fields = app_server.opened(folder / "fields", is_labeled=False)
+    open_page(page, f"/datasets/{fields['id']}")
+    page.get_by_role("button", name="Read or find objects").click()
+    dialog = page.get_by_role("dialog", name="Objects in the fields of view")
+    dialog.get_by_label("Folder or file of the objects").fill(str(folder / "cells.csv"))
+    dialog.get_by_label("Side of the square around each point").fill("40")
+    start = dialog.get_by_role("button", name="Read objects")
+    dialog.get_by_role("group", name="First rows of the table").wait_for()
+    assert start.is_disabled()  # the columns of the positions are not recognized
+    for meaning, column in (("Image name", "Slide"), ("x of the center", "Where A"), ("y of the center", "Where B")):
+        dialog.get_by_role("combobox", name=meaning, exact=True).select_option(column)
+    dialog.get_by_role("combobox", name="Class", exact=True).select_option("Kind")
+    dialog.get_by_text("27 objects in 3 of").wait_for()
+    dialog.get_by_role("radio", name="A part of the path").check()
+    dialog.get_by_role("textbox", name="Pattern in the path").fill(r"field(?P<group>\d)")
+    dialog.get_by_role("table", name="Groups").get_by_role("row", name="field2.png 9 2").wait_for()
+    assert start.is_enabled()

@@ -12,11 +12,13 @@ from PIL import Image
 from refusing import refusing
 
 import coverslip as cs
+from coverslip.cli import main
 from coverslip.datasets import with_plan
 from coverslip.errors import CoverslipError
 from coverslip.events import Event, Noted, ignore
 from coverslip.images import ReadPlan, describe_image, read_pixels
 from coverslip.objects import CropChoices, predicted_objects, read_objects, write_crops
+from coverslip.runs import Prediction, Predictions
 
 SIDE, CHANNELS = 60, ("DAPI", "GFP", "mCherry")
 BOXES = {1: (10, 10, 20, 15), 2: (30, 12, 12, 20), 3: (50, 50, 10, 10)}
@@ -134,6 +136,38 @@ def test_crops_of_a_stack_are_read_as_in_the_training_and_collecting_notes_the_p
     ] == [True, True]
 
 
+def test_crops_of_a_film_are_of_the_time_point_of_the_object_or_of_the_chosen_time_point(tmp_path: Path) -> None:
+    frames = np.random.default_rng(3).integers(0, 65_536, (3, SIDE, SIDE)).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "a.ome.tif", frames, ome=True, photometric="minisblack", metadata={"axes": "TYX"})
+    labels = np.zeros((SIDE, SIDE), np.uint8)
+    labels[10:25, 10:30], labels[10:25, 30:40] = 1, 2
+    masks, table = tmp_path / "a_masks.npy", tmp_path / "objects.csv"
+    np.save(masks, labels)
+    cs.collect_objects(tmp_path / "a.ome.tif", masks=masks, out=table, emit=ignore)
+    predictions = (Prediction(f"a.ome.tif#{k}", "a.ome.tif", None, "round", 1.0, "round", (1.0,)) for k in (1, 2))
+    Predictions(predictions, ("round",)).write_csv(tmp_path / "p.csv")
+    export = ["export-objects", str(tmp_path / "p.csv"), "--objects", str(table), "--to", "ome-tiff", "--out"]
+    for options, t in (([], 0), (["--t", "2"], 2)):
+        out = tmp_path / f"crops{t}"
+        assert main([*export, str(out), *options]) == 0
+        assert np.array_equal(tifffile.imread(out / "a" / "1.ome.tif").squeeze(), frames[t, 10:25, 10:30])
+    assert main([*export, str(tmp_path / "none"), "--t", "3"]) == 0  # reported: there is no such time point
+    assert not list((tmp_path / "none").rglob("*.tif"))
+    with refusing(CoverslipError, "crop-time-invalid"):
+        cs.export_objects(tmp_path / "p.csv", objects=table, to="ome-tiff", out=tmp_path / "x", t=-1)
+
+    np.save(masks, np.stack([labels * (k > 0) * (k < 2 or labels == 1) for k in range(3)]))
+    cs.collect_objects(tmp_path / "a.ome.tif", masks=masks, out=table, emit=ignore)
+    files, _ = crops_of(tmp_path, tmp_path / "stated", t=0, margin=0.5, mask_neighbors=True)
+    names = [file.relative_to(tmp_path / "stated").as_posix() for file in files]
+    assert names == ["a/1_t1.ome.tif", "a/2_t1.ome.tif", "a/1_t2.ome.tif", "crops.csv"]
+    first, _, last = (tifffile.imread(file).squeeze() for file in files[:3])
+    expected = frames[1, 0:35, 0:40].copy()
+    expected[10:25, 30:40] = 0  # object 2 exists at this time point only
+    assert np.array_equal(first, expected)
+    assert np.array_equal(last, frames[2, 0:35, 0:40])
+
+
 def test_colors_stay_colors_and_an_unreadable_field_is_reported(tmp_path: Path) -> None:
     pixels = np.random.default_rng(1).integers(0, 256, (30, 40, 3)).astype(np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png")
@@ -149,6 +183,18 @@ def test_colors_stay_colors_and_an_unreadable_field_is_reported(tmp_path: Path) 
     with tifffile.TiffFile(files[0]) as tiff:
         assert (tiff.series[0].axes, tiff.pages[0].photometric.name) == ("YXS", "RGB")
         assert np.array_equal(tiff.asarray(), pixels[4:10, 3:13])
+
+
+def test_objects_whose_ids_make_equal_file_names_have_files_of_their_own(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(4).integers(0, 256, (30, 40)).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    ids = ["x/1", "x_1", "X:1"]
+    rows = "".join(f"a.png#{k},a.png,a.png,{name},{k},2,5,6\n" for k, name in enumerate(ids))
+    (tmp_path / "objects.csv").write_text(f"image_id,path,field,object_id,x,y,width,height\n{rows}")
+    files, _ = crops_of(tmp_path, tmp_path / "crops")
+    assert [file.name for file in files[:3]] == ["x_1.ome.tif", "x_1-2.ome.tif", "X_1-3.ome.tif"]
+    for k, file in enumerate(files[:3]):
+        assert np.array_equal(tifffile.imread(file).squeeze(), pixels[2:8, k : k + 5])
 
 
 def test_an_invalid_margin_is_refused(tmp_path: Path) -> None:

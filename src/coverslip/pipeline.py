@@ -499,6 +499,7 @@ def export_objects(
     out: Path | str,
     margin: float | str = 0.0,
     mask_neighbors: bool = False,
+    t: int = 0,
     z: int | str = 0,
     emit: Emit = show,
 ) -> list[Path]:
@@ -514,6 +515,7 @@ def export_objects(
             for each field.
         margin: of crops, on each side of the box: a share of its longer side, or a length in µm such as `"2 um"`.
         mask_neighbors: whether pixels of crops that belong to other objects only are set to 0.
+        t: of crops of films, as `images.t` of the recipe: the time point of objects whose table states none.
         z: of crops of stacks, as `images.z` of the recipe: the z-plane of objects whose table states none.
         emit: receives progress and notes.
 
@@ -523,8 +525,8 @@ def export_objects(
     Raises:
         BadDataset: the table of objects is invalid, or the size of a field is needed and unknown.
         BadRun: the table of predictions is missing or damaged.
-        CoverslipError: no prediction is of one of the objects, a file cannot be written, or the margin or the z-plane
-            is invalid.
+        CoverslipError: no prediction is of one of the objects, a file cannot be written, or the margin, the time point
+            or the z-plane is invalid.
 
     Examples:
         >>> summary = cs.collect_objects("fields/", points="points/", size_px=48, out="objects.csv")
@@ -547,10 +549,13 @@ def export_objects(
     if to not in OBJECT_FORMATS:
         raise CoverslipError("unknown-object-format", format=one_line(str(to), 40))
     try:
-        choices = CropChoices.model_validate({"margin": margin, "mask_neighbors": mask_neighbors, "z": z})
+        choices = CropChoices.model_validate({"margin": margin, "mask_neighbors": mask_neighbors, "t": t, "z": z})
     except ValidationError as error:
-        if error.errors()[0]["loc"][0] == "z":
-            raise CoverslipError("crop-plane-invalid", plane=one_line(str(z), 40)) from error
+        match error.errors()[0]["loc"][0]:
+            case "t":
+                raise CoverslipError("crop-time-invalid", time=one_line(str(t), 40)) from error
+            case "z":
+                raise CoverslipError("crop-plane-invalid", plane=one_line(str(z), 40)) from error
         raise CoverslipError("crop-margin-invalid", margin=one_line(str(margin), 40)) from error
     table = read_predictions(Path(predictions))
     rows = {row.image_id: (row.predicted or "", row.probability or 0.0, row.decision) for row in table}

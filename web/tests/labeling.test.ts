@@ -2,6 +2,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { chipsOf } from '../src/features/datasets/gallery/filters';
 import type { Filters, Image } from '../src/api/datasets';
 import { imagesOfDataset } from '../src/api/datasets';
+import { inOrderOf } from '../src/images/classes';
 import { ImageList } from '../src/images/gallery/image_list.svelte';
 import { actionOf } from '../src/images/gallery/keys';
 import { Labeling } from '../src/images/labeling.svelte';
@@ -22,6 +23,11 @@ test('a key assigns the class with that mark if it exists', () => {
   expect(actionOf(pressed('4'), 3)).toBeNull();
   expect(actionOf(pressed('Delete'), 3)).toEqual({ act: 'assign', classIndex: null });
   expect(actionOf(pressed('2', { altKey: true }), 3)).toBeNull();
+});
+
+test('labels of a dataset have the marks that they have as classes of a classifier', () => {
+  expect(inOrderOf(['a', 'b', 'c'], ['c', 'a'])).toEqual(['a', null, 'c']);
+  expect(inOrderOf(['a', 'c'], ['a', 'b', 'c'])).toEqual(['a', 'c', 'b']);
 });
 
 test('the mark of a class is its key, including 0 and letters', () => {

@@ -283,6 +283,7 @@ def export_objects(
     mask_neighbors: Annotated[
         bool, typer.Option("--mask-neighbors", help=text("help-export-objects-mask-neighbors"))
     ] = False,
+    t: Annotated[int, typer.Option("--t", min=0, help=text("help-export-objects-t"))] = 0,
     z: Annotated[str, typer.Option("--z", metavar="PLANE", help=text("help-export-objects-z"))] = "0",
     as_json: AsJson = False,
 ) -> None:
@@ -304,7 +305,15 @@ def export_objects(
 
     with shown_progress(notes_console()) as emit:
         files = pipeline.export_objects(
-            predictions, objects=objects, to=to, out=out, margin=margin, mask_neighbors=mask_neighbors, z=z, emit=emit
+            predictions,
+            objects=objects,
+            to=to,
+            out=out,
+            margin=margin,
+            mask_neighbors=mask_neighbors,
+            t=t,
+            z=z,
+            emit=emit,
         )
     if as_json:
         print_json({"format_version": 1, "files": [str(file) for file in files]})

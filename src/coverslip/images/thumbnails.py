@@ -34,6 +34,8 @@ def small_pixels(array: Array, side_px: int) -> Array:
     if array.shape[2] != 3:
         array = array[..., :1]
     scale = min(1.0, side_px / max(array.shape[:2]))
+    if scale == 1 and array.dtype == np.uint8:
+        return array
     height, width = (max(1, round(side * scale)) for side in array.shape[:2])
     if array.dtype == np.uint8:
         image = Image.fromarray(array if array.shape[2] == 3 else array[..., 0])

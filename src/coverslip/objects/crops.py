@@ -1,5 +1,6 @@
 """Crops of predicted objects as OME-TIFF files: all channels at the depth of the field, without loss."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -33,6 +34,12 @@ class CropChoices(BaseModel):
     mask_neighbors: bool = Field(
         default=False, description="Whether the pixels that belong to other objects only are set to 0."
     )
+    t: int | None = Field(
+        default=None,
+        ge=0,
+        description="Time point, from 0, of objects whose table states none. Null: that of the prediction if it is "
+        "known, otherwise the first.",
+    )
     z: ZPlane | None = Field(
         default=None,
         description="Z-plane of objects whose table states none: its number from 0, `max`, `mean`, `best-focus` or "
@@ -46,7 +53,7 @@ class CropChoices(BaseModel):
         size = field.pixel_size_um if field.is_pixel_size_stated else None
         return ReadPlan(
             series=series or 0,
-            t=max(int(objects.t[position]), 0),
+            t=(self.t or 0) if objects.t[position] == UNKNOWN else int(objects.t[position]),
             z=(self.z or 0) if objects.z[position] == UNKNOWN else int(objects.z[position]),
             region=(x, y, width, height),
             crop_margin=self.margin,
@@ -79,10 +86,13 @@ def write_crops(
     bounds = np.cumsum([0, *objects.n_of_field]).tolist()
     n_faults = 0
     for number, field in enumerate(objects.fields):
-        planes, channels = Fields(), _channel_names(field)
+        planes, channels, names = Fields(), _channel_names(field), Counter[str]()
         for position in range(bounds[number], bounds[number + 1]):
             plan = choices.plan(objects, position, field.series)
-            file = folders[number] / f"{_file_name(objects, position)}.ome.tif"
+            name = _file_name(objects, position)
+            names[name.casefold()] += 1
+            n_equal = names[name.casefold()]
+            file = folders[number] / f"{name}{f'-{n_equal}' if n_equal > 1 else ''}.ome.tif"
             report(position, len(objects))
             try:
                 pixels = read_pixels(field.path, plan, fields=planes)
@@ -90,8 +100,8 @@ def write_crops(
                 n_faults += 1
                 if n_faults <= _MOST_NOTES:
                     reason = one_line(f"{error.what}. {error.do}", 300)
-                    name = one_line(objects.image_id(position))
-                    emit(Noted.of(note("crop-not-written", level="warning", object=name, reason=reason)))
+                    image_id = one_line(objects.image_id(position))
+                    emit(Noted.of(note("crop-not-written", level="warning", object=image_id, reason=reason)))
                 continue
             region = plan.crop((field.width, field.height), field.pixel_size_um)
             assert region is not None
@@ -135,12 +145,16 @@ def _row(objects: Objects, position: int, region: Sequence[int]) -> Iterator[obj
 
 
 def _neighbors(objects: Objects, position: int, first: int, end: int, region: Sequence[int]) -> Array:
-    """Return the (height, width) pixels of a region that belong to other objects of its plane only."""
+    """Return the (height, width) pixels of a region that belong to other objects of its plane only.
+
+    An object without time point or z-plane is in all of them.
+    """
     left, top, width, height = region
     x, y, box_width, box_height = objects.box[first:end].T
     is_near = (x < left + width) & (y < top + height) & (x + box_width > left) & (y + box_height > top)
     for plane in (objects.t[first:end], objects.z[first:end]):
-        is_near &= np.maximum(plane, 0) == max(int(plane[position - first]), 0)
+        of_object = plane[position - first]
+        is_near &= (plane == of_object) | (plane == UNKNOWN) | (of_object == UNKNOWN)
     masks = []
     near = [first + int(k) for k in np.flatnonzero(is_near) if first + int(k) != position]
     for group in (near, [position]):
@@ -149,8 +163,8 @@ def _neighbors(objects: Objects, position: int, first: int, end: int, region: Se
             polygons = polygons_of(objects, each, with_box_of_points=True)
             builder.add([[ring - np.array([left, top], np.float32) for ring in polygon] for polygon in polygons])
         masks.append(fill_outlines(builder.finish(), np.ones(len(group), np.uint8), (height, width)) > 0)
-    of_neighbors, of_object = masks
-    return of_neighbors & ~of_object
+    of_neighbors, is_object = masks
+    return of_neighbors & ~is_object
 
 
 def _write_ome(

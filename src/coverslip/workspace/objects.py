@@ -328,7 +328,7 @@ def start_objects(workspace: Workspace, dataset_id: str, choice: ObjectsToCollec
         OBJECTS,
         dataset_id,
         {"table": str(table), **request},
-        partial(_open, workspace, dataset_id, text("objects-of-dataset", name=row.name)),
+        partial(_open, workspace, text("objects-of-dataset", name=row.name), row.pixel_choice),
         name=row.name,
         link=f"/datasets/{dataset_id}/objects",
         dataset_id=dataset_id,
@@ -341,9 +341,9 @@ def cancel_objects(workspace: Workspace, dataset_id: str) -> None:
     workspace.works.cancel(OBJECTS, dataset_id)
 
 
-def _open(workspace: Workspace, dataset_id: str, name: str, result: Json) -> None:
-    """Open a table of objects as a dataset, and store its summary."""
+def _open(workspace: Workspace, name: str, pixels: Json | None, result: Json) -> None:
+    """Open a table of objects as a dataset with the pixels that were chosen for its fields, and store its summary."""
     table = Path(result.pop("table"))
-    dataset = open_sources(workspace, [Source(str(table))], name=name[:200])
+    dataset = open_sources(workspace, [Source(str(table))], name=name[:200], pixels=pixels)
     content = {"format_version": _FORMAT_VERSION, "objects": {"dataset_id": dataset.id, **result}}
     write_json(table.parent / _LAST, content)

@@ -9106,6 +9106,11 @@ export interface components {
              */
             mask_neighbors: boolean;
             /**
+             * T
+             * @description Time point, from 0, of objects whose table states none. Null: that of the prediction if it is known, otherwise the first.
+             */
+            t?: number | null;
+            /**
              * Z
              * @description Z-plane of objects whose table states none: its number from 0, `max`, `mean`, `best-focus` or `channels`. Null: that of the prediction if it is known, otherwise the first.
              */

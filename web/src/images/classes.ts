@@ -13,6 +13,15 @@ export function classOfKey(key: string, nClasses: number): number | null {
   return index >= 0 && index < nClasses ? index : null;
 }
 
+/**
+ * The labels of a dataset in the order of a classifier's classes, so that a class has one mark and one key; null: a class
+ * without images. Other labels follow.
+ */
+export function inOrderOf(classes: readonly string[], labels: readonly string[]): (string | null)[] {
+  const others = labels.filter((label) => !classes.includes(label));
+  return [...classes.map((name) => (labels.includes(name) ? name : null)), ...others];
+}
+
 export function colorOf(index: number): string {
   return `var(--class-${index % 8})`;
 }

@@ -320,6 +320,7 @@ def scan_images(
     stop: Stop = BY_SIGNAL,
     n_threads: int | None = None,
     on_pixels: OnPixels | None = None,
+    fields: Fields | None = None,
 ) -> Scan:
     """Decode every image once, in parallel, and cache the facts for the next scan.
 
@@ -332,6 +333,7 @@ def scan_images(
         stop: checked whenever progress is emitted.
         n_threads: images decoded at the same time; None takes the number of processor cores.
         on_pixels: called for every decoded image, in the decoding threads, but not for images with cached facts.
+        fields: the decoded fields of view of an earlier scan, if its images are of the same fields.
 
     Raises:
         Stopped: on request.
@@ -345,7 +347,8 @@ def scan_images(
             for i, cached_facts in facts_cache.find(identities):
                 facts[start + i], is_cached[start + i] = cached_facts, True
         to_decode = by_field(records, [i for i, has_facts in enumerate(is_cached) if not has_facts])
-        _decode(records, to_decode, facts, facts_cache, emit, stop, n_threads or n_cores(), on_pixels)
+        n_threads, fields = n_threads or n_cores(), fields or Fields()
+        _decode(records, to_decode, facts, facts_cache, emit, stop, n_threads, on_pixels, fields)
     finally:
         facts_cache.close()
     _emit_notes(facts, emit)
@@ -361,12 +364,12 @@ def _decode(
     stop: Stop,
     n_threads: int,
     on_pixels: OnPixels | None,
+    fields: Fields,
 ) -> None:
     started = reported = saved = time.monotonic()
     n_cached = len(records) - len(to_decode)
     in_flight: deque[tuple[int, Identity | None, Future[ImageFacts | Unreadable]]] = deque()
     identities = identities_of(records[i] for i in to_decode)
-    fields = Fields()
     pool = ThreadPoolExecutor(n_threads, thread_name_prefix="read")
     try:
         ahead = iter(to_decode)

@@ -238,6 +238,9 @@ prediction-without-objects = Die Vorhersage hat keine Tabelle von Objekten in Ge
 crop-margin-invalid = Der Rand der Ausschnitte '{ $margin }' ist ungültig
     .do = Verwenden Sie einen Anteil der längeren Seite des Rahmens von 0 bis 10, etwa 0.2, oder eine Länge, etwa '2 um'.
 
+crop-time-invalid = Der Zeitpunkt der Ausschnitte '{ $time }' ist ungültig
+    .do = Verwenden Sie eine Nummer ab 0.
+
 crop-plane-invalid = Die z-Ebene der Ausschnitte '{ $plane }' ist ungültig
     .do = Verwenden Sie eine Nummer ab 0, 'max', 'mean', 'best-focus' oder 'channels'.
 

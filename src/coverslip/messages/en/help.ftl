@@ -236,6 +236,8 @@ help-export-objects-out = A file for coco and cellprofiler, or if there is a sin
 
 help-export-objects-margin = Margin of crops on each side of the box: a share of its longer side (0.2), or a length (2um).
 
+help-export-objects-t = Time point of crops of films, from 0, if the table of objects states none. Use images.t of the training.
+
 help-export-objects-z = Z-plane of crops, if the table of objects states none: its number from 0, max, mean, best-focus or channels. Use images.z of the training.
 
 help-export-objects-mask-neighbors = Set the pixels of crops that belong to other objects only to 0.

@@ -238,6 +238,9 @@ prediction-without-objects = The prediction has no table of objects in fields of
 crop-margin-invalid = The margin of crops '{ $margin }' is invalid
     .do = Use a share of the longer side of the box from 0 to 10, such as 0.2, or a length, such as '2 um'.
 
+crop-time-invalid = The time point of crops '{ $time }' is invalid
+    .do = Use a number from 0.
+
 crop-plane-invalid = The z-plane of crops '{ $plane }' is invalid
     .do = Use a number from 0, 'max', 'mean', 'best-focus' or 'channels'.
 

@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from coverslip.datasets import Dataset, Unreadable, open_dataset, scan_images
 from coverslip.errors import Busy, Conflict, CoverslipError, DiskFull, NotFound, Stopped
 from coverslip.events import Emit, Event, Progressed
-from coverslip.images import ImageFacts
+from coverslip.images import Fields, ImageFacts
 from coverslip.messages import Failure, failure
 from coverslip.workspace.datasets.image_rows import store_images
 from coverslip.workspace.datasets.inspections import (
@@ -277,6 +277,7 @@ def _scan(workspace: Workspace, dataset_id: str, progress: _ProgressWriter) -> N
     for source in source_paths(row):
         workspace.allowed(source)
     progress.total = row.summary["n_images"]
+    fields = Fields()  # a field of many objects is decoded once
     for start, end in ranges(progress.total, _IMAGES_AT_ONCE):
         progress.start = start
         with read_transaction(workspace.engine) as connection:
@@ -291,7 +292,7 @@ def _scan(workspace: Workspace, dataset_id: str, progress: _ProgressWriter) -> N
         batch = as_dataset(row, list(compress(records, is_inside)))
         row_ids = [image.row_id for image in compress(described, is_inside)]
         on_pixels = pictures.PictureWriter(dataset_id, [image.version for image in compress(described, is_inside)])
-        facts = scan_images(batch, emit=progress, on_pixels=on_pixels).facts
+        facts = scan_images(batch, emit=progress, on_pixels=on_pixels, fields=fields).facts
         on_pixels.close()
         refuse_missing(row)  # the disk may have been disconnected meanwhile
         with write_transaction(workspace.engine) as connection:

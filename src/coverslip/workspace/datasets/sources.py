@@ -71,6 +71,7 @@ def open_sources(
     group_pattern: str | None = None,
     is_labeled: bool = True,
     choices: TableChoices = _HEADERS_ONLY,
+    pixels: Json | None = None,
     kind: Kind | None = None,
 ) -> DatasetState:
     """Open folders, tables or files as a new dataset, and start to read them.
@@ -81,6 +82,7 @@ def open_sources(
         name: the name; by default that of the sources.
         group, group_pattern, is_labeled: as for `coverslip.open_dataset`.
         choices: columns and crop size of its tables.
+        pixels: the series, time point, z-plane, channels and level that are read, unless a row of a table states them.
         kind: the kind, if it differs from that of the sources.
 
     Raises:
@@ -88,7 +90,8 @@ def open_sources(
     """
     sources = _validated(workspace, sources)
     group = group or choices.columns.get("group") or None
-    opened = _open(workspace, sources, group, group_pattern, is_labeled, choices)
+    plan = plan_of_choice(pixels, choices)
+    opened = _open(workspace, sources, group, group_pattern, is_labeled, choices, plan=plan)
     dataset_id = new_id()
     with write_transaction(workspace.engine) as connection:
         connection.execute(
@@ -103,6 +106,7 @@ def open_sources(
                 class_names=list(opened.classes),
                 class_plan={},
                 opened=opened_as_json(opened),
+                pixel_choice=pixels,
                 summary=NO_COUNTS,
                 revision=0,
                 state="reading",

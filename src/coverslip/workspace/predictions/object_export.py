@@ -77,9 +77,11 @@ def start_export(workspace: Workspace, prediction_id: str, choice: ObjectExport)
         NotFound: there is no such prediction.
     """
     job = find_job(workspace, prediction_id, PREDICTION.name)
-    if choice.to == "ome-tiff" and choice.z is None:
+    if choice.to == "ome-tiff" and None in (choice.t, choice.z):
         with suppress(BadClassifier):  # it was removed
-            choice = choice.model_copy(update={"z": _plan_of(job).z})
+            plan = _plan_of(job)
+            t, z = (plan.t if choice.t is None else choice.t), (plan.z if choice.z is None else choice.z)
+            choice = choice.model_copy(update={"t": t, "z": z})
     with suppress(FileNotFoundError):
         (job.folder / _LAST).unlink()
     workspace.works.start(
