@@ -1,20 +1,22 @@
 """Time of MMD² with its resamples, and distances between both chromosome datasets, as Markdown tables.
 
 Times are processor times. 'Naive' resamples images with replacement and computes both sums of similarities 20 times, as
-the published bootstrap is described; coverslip uses one matrix product. Images: COVERSLIP_DATA, default ../shared/data.
+the published bootstrap is described; coverslip uses matrix products. Images: COVERSLIP_DATA, default ../shared/data.
+`--peak N` prints only the time and the peak memory of MMD² and CORAL between N and N random rows of 1,280 features.
 
-    python benchmarks/domain_distance.py [--image-size PX] [--no-images]
+    python benchmarks/domain_distance.py [--image-size PX] [--no-images] [--peak N]
 """
 
 import argparse
 import os
+import resource
 from pathlib import Path
 from time import process_time
 
 import numpy as np
 
 from coverslip.audit.distance import distance
-from coverslip.evaluation.distances import _counts, _products, _similarity_sums, _unbiased, median_distance, mmd
+from coverslip.evaluation.distances import _resample, _similarity_sums, _unbiased, coral, median_distance, mmd
 
 DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data")).resolve()
 N_RESAMPLES = 1000
@@ -25,7 +27,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--image-size", type=int, default=64)
     parser.add_argument("--no-images", action="store_true", help="only measurements without images")
+    parser.add_argument("--peak", type=int, help="number of rows of each dataset")
     options = parser.parse_args()
+    if options.peak:
+        show_peak(options.peak)
+        return
     print("| images | 1,000 bootstrap samples (s) | naive (s) | with interval and p by groups (s) |")
     print("|---|---|---|---|")
     for n, m in ((500, 500), (5474, 2806)):
@@ -46,6 +52,22 @@ def show_times(n: int, m: int) -> None:
     print(f"| {n:,} + {m:,} | {bootstraps:.2f} | {of_naive} | {whole:.2f} |", flush=True)
 
 
+def show_peak(n: int) -> None:
+    """Print the peak memory of the process for features of the size that 1,280 channels have."""
+    rng = np.random.default_rng(0)
+    x, y = (rng.standard_normal((n, 1280), np.float32) for _ in range(2))
+    of_features = peak_gib()
+    sigma = median_distance(x)
+    of_mmd = timed(lambda: mmd(x, y, sigma, n_resamples=N_RESAMPLES))
+    of_coral = timed(lambda: coral(x, y))
+    print(f"{n:,} + {n:,} rows: MMD² {of_mmd:.0f} s, CORAL {of_coral:.1f} s, peak memory {peak_gib():.2f} GiB,", end="")
+    print(f" of which {of_features:.2f} GiB before the distances")
+
+
+def peak_gib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
 def timed(work: object) -> float:
     """Return the processor seconds of `work`."""
     began = process_time()
@@ -56,9 +78,11 @@ def timed(work: object) -> float:
 def bootstrap(x: np.ndarray, y: np.ndarray, sigma: float) -> np.ndarray:
     """Resample as `mmd` does, including the kernel."""
     rng = np.random.default_rng(0)
-    weights = np.vstack([_counts(np.arange(len(each)), N_RESAMPLES, rng).T for each in (x, y)])
-    from_x, from_y = _products(np.concatenate([x, y]), len(x), sigma, weights, lambda done, total: None)
-    return _unbiased(*_similarity_sums(weights, from_x, from_y, len(x)), weights, len(x), excludes_repeated=False)
+    weights = np.empty((len(x) + len(y), N_RESAMPLES), np.uint8)
+    for each, counts in ((x, weights[: len(x)]), (y, weights[len(x) :])):
+        _resample(np.arange(len(each)), counts, rng)
+    sums = _similarity_sums(np.concatenate([x, y]), len(x), sigma, weights, lambda done, total: None)
+    return _unbiased(sums, weights, len(x), excludes_repeated=False)
 
 
 def naive_bootstrap(x: np.ndarray, y: np.ndarray, sigma: float) -> list[float]:

@@ -70,7 +70,9 @@ def main() -> None:
 def recalls_of(run: cs.Run) -> Iterator[str]:
     """Yield the cells of each class: images, groups, and the recall over images and over groups."""
     classes = run.metrics.classes
-    votes = votes_on_test_images(run, classes, lambda row: np.array([row.predicted == name for name in classes], float))
+    votes = votes_on_test_images(
+        run, classes, lambda rows: np.array([[row.predicted == name for name in classes] for row in rows], float)
+    )
     for k, (name, of_class) in enumerate(zip(classes, votes, strict=True)):
         if of_class is not None:
             recalls = (pooled_counts(of_class).shares[k], effective_counts(of_class).shares[k])

@@ -13,9 +13,11 @@ from small_workspace import new_workspace, open_images
 import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import CoverslipError, NotFound
+from coverslip.evaluation import distances
 from coverslip.evaluation.distances import (
+    _permute,
     _permuted_estimates,
-    _products,
+    _resample,
     _similarity_sums,
     _unbiased,
     coral,
@@ -63,25 +65,68 @@ def test_a_resample_by_counts_is_a_resample_by_copies() -> None:
     rng = np.random.default_rng(1)
     drawn = [rng.integers(0, len(each), len(each)) for each in (x, y)]
     counts = np.concatenate([np.bincount(i, minlength=len(each)) for i, each in zip(drawn, (x, y), strict=True)])
-    weights = counts[:, None].astype(np.float32)
-    from_x, from_y = _products(np.concatenate([x, y]), len(x), 1.7, weights, lambda done, total: None)
-    forms = _similarity_sums(weights, from_x, from_y, len(x))
-    naive = _unbiased(*forms, weights, len(x), excludes_repeated=False)[0]
+    weights = counts[:, None].astype(np.uint8)
+    sums = _similarity_sums(np.concatenate([x, y]), len(x), 1.7, weights, lambda done, total: None)
+    naive = _unbiased(sums, weights, len(x), excludes_repeated=False)[0]
     assert naive == pytest.approx(brute_force(x[drawn[0]], y[drawn[1]], 1.7), abs=1e-6)
     within = [
         kernel(each[i], each[i], 1.7)[i[:, None] != i[None]].mean() for each, i in zip((x, y), drawn, strict=True)
     ]
     expected = sum(within) - 2 * kernel(x[drawn[0]], y[drawn[1]], 1.7).mean()
-    assert _unbiased(*forms, weights, len(x), excludes_repeated=True)[0] == pytest.approx(expected, abs=1e-6)
+    assert _unbiased(sums, weights, len(x), excludes_repeated=True)[0] == pytest.approx(expected, abs=1e-6)
 
 
 def test_the_distance_after_a_permutation_is_that_of_the_permuted_images() -> None:
     rows = np.concatenate(two_sets())
     is_x = (np.random.default_rng(2).permutation(len(rows)) < 8)[:, None]
-    weights = np.hstack([np.ones_like(is_x), is_x]).astype(np.float32)
-    product = np.add(*_products(rows, 12, 1.7, weights, lambda done, total: None))
-    value = _permuted_estimates(weights[:, 1:], product[:, 1:], product[:, 0])[0]
+    weights = np.hstack([np.ones_like(is_x), is_x]).astype(np.uint8)
+    sums = _similarity_sums(rows, 12, 1.7, weights, lambda done, total: None)
+    value = _permuted_estimates(sums[1:], weights[:, 1:], sums.with_all[0])[0]
     assert value == pytest.approx(brute_force(rows[is_x[:, 0]], rows[~is_x[:, 0]], 1.7), abs=1e-6)
+
+
+def whole_mmd(x: np.ndarray, y: np.ndarray, sigma: float, groups: tuple[np.ndarray, np.ndarray]) -> tuple[float, ...]:
+    """MMD² with its intervals and p, from the whole kernel matrix in double precision and 100 resamples."""
+    n, k = len(x), 100
+    rows, rng = np.concatenate([x, y]).astype(np.float64), np.random.default_rng(0)
+    matrix = np.exp(((rows[:, None] - rows[None]) ** 2).sum(axis=2) / (-2 * sigma**2))
+    by_image, by_group, is_x = (np.zeros((len(rows), k), np.uint8) for _ in range(3))
+    for counts, (of_x, of_y) in ((by_image, (np.arange(n), np.arange(len(y)))), (by_group, groups)):
+        _resample(of_x, counts[:n], rng)
+        _resample(of_y, counts[n:], rng)
+    _permute(np.concatenate([groups[0], groups[0].max() + 1 + groups[1]]), groups[0].max() + 1, is_x, rng)
+
+    def estimate(a: np.ndarray, b: np.ndarray, *, excludes_repeated: bool = True) -> float:
+        within = []
+        for w in (a, b):
+            same = (w**2).sum() if excludes_repeated else w.sum()
+            within.append((w @ matrix @ w - same) / (w.sum() ** 2 - same))
+        return float(sum(within) - 2 * (a @ matrix @ b) / (a.sum() * b.sum()))
+
+    first = (np.arange(len(rows)) < n).astype(np.float64)
+    drawn = [[estimate(w * first, w * (1 - first)) for w in by_group.T.astype(np.float64)]]
+    drawn += [[estimate(w * first, w * (1 - first), excludes_repeated=False) for w in by_image.T.astype(np.float64)]]
+    permuted = [estimate(w, 1 - w) for w in is_x.T.astype(np.float64)]
+    value = estimate(first, 1 - first)
+    ends = [end for values in drawn for end in np.percentile(values, (2.5, 97.5))]
+    return (value, *ends, (1 + sum(each >= value - 1e-12 for each in permuted)) / (1 + k))
+
+
+def test_parts_of_the_kernel_matrix_give_the_result_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distances, "_ROWS_AT_ONCE", 16)  # of 70 and 45 rows, the last parts are smaller
+    monkeypatch.setattr(distances, "_RESAMPLES_AT_ONCE", 7)
+    rng = np.random.default_rng(3)
+    x, y = two_sets(70, 45, shift=0.3)
+    groups = tuple(np.unique(rng.integers(0, 12, len(each)), return_inverse=True)[1] for each in (x, y))
+    done = []
+    result = mmd(
+        x, y, 1.7, x_group=groups[0], y_group=groups[1], n_resamples=100, on_progress=lambda n, _: done.append(n)
+    )
+    ends = (result.value, result.low, result.high, result.paper_low, result.paper_high, result.p)
+    assert ends == pytest.approx(whole_mmd(x, y, 1.7, groups), abs=1e-6)
+    assert done == sorted(done)
+    assert done[-1] == 115
+    assert coral(x, y) == pytest.approx(((np.cov(x.T) - np.cov(y.T)) ** 2).sum() / (4 * 4**2), rel=1e-5)
 
 
 def test_datasets_that_differ_are_detected_and_equal_ones_are_not() -> None:

@@ -121,6 +121,17 @@ def test_a_classifier_that_does_not_distinguish_is_not_used() -> None:
     assert ErrorRates([of_counts([55, 45]), None]).correct(of_counts([60, 40])).reason == "summary-class-without-images"
 
 
+@pytest.mark.parametrize("n", [5, 32, 400])
+def test_an_interval_is_not_shorter_than_that_of_a_classifier_without_errors(n: int) -> None:
+    rates = ErrorRates([of_counts([160, 40]), of_counts([5, 195])])
+    few, many = (rates.correct(of_counts(votes)) for votes in ([n, 0], [0, n]))
+    without_errors = raw_shares(of_counts([n, 0]))[1]
+    assert few.shares[1] == pytest.approx(0, abs=1e-6)
+    assert few.high[1] > without_errors[2] - 1e-9 > 0
+    assert few.low[0] < 1 - without_errors[2] + 1e-9
+    assert many.low[1] < 1 - without_errors[2] + 1e-9
+
+
 def test_more_labeled_images_make_the_interval_shorter() -> None:
     def width(n: int) -> float:
         corrected = ErrorRates([of_counts([9 * n, n]), of_counts([n, 9 * n])]).correct(of_counts([700, 300]))

@@ -172,12 +172,14 @@ def _show(summary: "Summary") -> None:
                 each.name,
                 f"{each.n_samples[0]} + {each.n_samples[1]}",
                 estimate(each.difference, is_signed=True),
+                number(each.effect_size),
                 number(each.p),
                 number(each.p_holm),
             )
             for each in summary.comparisons
         ]
-        console.print(filled_table((*heads, with_interval(text("column-difference")), "p", "p (Holm)"), rows))
+        heads = (*heads, with_interval(text("column-difference")), text("column-effect-size"))
+        console.print(filled_table((*heads, "p", "p (Holm)"), rows))
     if summary.trends:
         rows = [
             (each.name, estimate(each.odds_ratio, digits=5), number(each.p), number(each.p_holm))

@@ -3,8 +3,8 @@
 CORAL: Sun and Saenko 2016, Deep CORAL, equation 1: ||C_x - C_y||^2 / (4 d^2), in the Frobenius norm.
 
 MMD: Gretton et al. 2012, A Kernel Two-Sample Test, lemma 6: the unbiased estimate, with a Gaussian kernel whose width
-is the median distance. A resample is a vector of counts of images, so that all resamples together are computed by one
-matrix product.
+is the median distance. A resample is a vector of counts of images, so that all resamples together are computed by
+matrix products. The kernel matrix is symmetric and is computed in square parts, of which each pair of images needs one.
 
 The intervals differ from the paper in two points. A bootstrap draws images several times, and pairs of an image with
 itself have the highest similarity, which increases the estimate, so the interval excludes such pairs. `paper_low` and
@@ -22,7 +22,18 @@ from coverslip.evaluation.results import Metric
 
 Features = npt.NDArray[np.floating]
 
-_CORAL_ROWS_AT_ONCE = 1024
+Floats = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.uint8]
+Weights = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+_ROWS_AT_ONCE = 2048
+_RESAMPLES_AT_ONCE = 50  # random numbers take 8 bytes for each image, counts take one
+_MOST_FOR_MEDIAN = 2000  # images from whose pairs the median is computed
+_ENDS = (2.5, 97.5)
+_ROUNDING = 1e-5  # of the length of a row: differences of equal images by single precision and batches
+
+OnProgress = Callable[[int, int], None]
 
 
 def coral(x: Features, y: Features) -> float:
@@ -37,31 +48,24 @@ def coral(x: Features, y: Features) -> float:
     """
     if min(len(x), len(y)) < 2:
         raise ValueError(f"covariances need two rows or more, not {len(x)} and {len(y)}")
-    x, y = (each - each.mean(axis=0, dtype=np.float64).astype(each.dtype) for each in (x, y))
-    # Products of rows instead of (d, d) covariances, which would take gigabytes for thousands of features.
-    squared = _overlap(x, x) + _overlap(y, y) - 2 * _overlap(x, y)
-    return max(squared, 0.0) / (4 * int(x.shape[1]) ** 2)
+    difference = _covariance(x)
+    difference -= _covariance(y)
+    return float(np.einsum("ij,ij", difference, difference)) / (4 * int(x.shape[1]) ** 2)
 
 
-def _overlap(x: Features, y: Features) -> float:
-    """Return the sum over all entries of the elementwise product of two covariances, of centered rows."""
-    total = sum(
-        float(np.square(x[i : i + _CORAL_ROWS_AT_ONCE] @ y.T, dtype=np.float64).sum())
-        for i in range(0, len(x), _CORAL_ROWS_AT_ONCE)
-    )
-    return total / ((len(x) - 1) * (len(y) - 1))
+def _covariance(x: Features) -> Floats:
+    """Return (d, d)."""
+    mean = x.mean(axis=0, dtype=np.float64).astype(x.dtype)
+    total = np.zeros((x.shape[1], x.shape[1]))
+    for block in _blocks(0, len(x)):
+        centered = x[block] - mean
+        total += centered.T @ centered
+    total /= len(x) - 1
+    return total
 
 
-Floats = npt.NDArray[np.float64]
-Weights = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
-
-_ROWS_AT_ONCE = 512
-_MOST_FOR_MEDIAN = 2000  # images from whose pairs the median is computed
-_ENDS = (2.5, 97.5)
-_ROUNDING = 1e-5  # of the length of a row: differences of equal images by single precision and batches
-
-OnProgress = Callable[[int, int], None]
+def _blocks(start: int, stop: int) -> list[slice]:
+    return [slice(i, min(i + _ROWS_AT_ONCE, stop)) for i in range(start, stop, _ROWS_AT_ONCE)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,26 +100,25 @@ def mmd(
         x_group, y_group: (n,) and (m,) group numbers; None treats images as independent.
         n_resamples: number of bootstraps of each kind, and of permutations.
         seed: of the random numbers.
-        on_progress: called with the number of finished rows of the kernel matrix.
+        on_progress: called with the share of finished pairs, as a number of images, and the number of all images.
     """
     n, m = len(x), len(y)
     x_group, y_group = (_group_numbers(group, len(of)) for group, of in ((x_group, x), (y_group, y)))
-    rng = np.random.default_rng(seed)
-    image_counts = np.vstack([_counts(np.arange(size), n_resamples, rng).T for size in (n, m)])
-    group_counts = np.vstack([_counts(group, n_resamples, rng).T for group in (x_group, y_group)])
-    permuted = _permuted(np.concatenate([x_group, x_group.max() + 1 + y_group]), x_group.max() + 1, n_resamples, rng)
-    ones = np.ones((n + m, 1), np.float32)
-    weights = np.hstack([ones, image_counts, group_counts, permuted])
     rows = np.concatenate([x, y])
-    rows = rows - rows.mean(axis=0)  # distances are differences of squares, and large means would cause rounding errors
-    from_x, from_y = _products(rows, n, sigma, weights, on_progress)
-    drawn = slice(0, 1 + 2 * n_resamples)
-    xx, xy, yy = _similarity_sums(weights[:, drawn], from_x[:, drawn], from_y[:, drawn], n)
-    value = _unbiased(xx, xy, yy, weights[:, drawn], n, excludes_repeated=True)
-    published = _unbiased(xx, xy, yy, weights[:, drawn], n, excludes_repeated=False)
-    permuted_values = _permuted_estimates(
-        weights[:, drawn.stop :], (from_x + from_y)[:, drawn.stop :], (from_x + from_y)[:, 0]
-    )
+    rows -= rows.mean(axis=0)  # distances are differences of squares, and large means would cause rounding errors
+    weights = np.empty((n + m, 1 + 3 * n_resamples), np.uint8)
+    all_once, by_image, by_group, permuted = np.split(weights, [1, 1 + n_resamples, 1 + 2 * n_resamples], axis=1)
+    all_once[:] = 1
+    rng = np.random.default_rng(seed)
+    for resamples, groups in ((by_image, (np.arange(n), np.arange(m))), (by_group, (x_group, y_group))):
+        _resample(groups[0], resamples[:n], rng)
+        _resample(groups[1], resamples[n:], rng)
+    _permute(np.concatenate([x_group, x_group.max() + 1 + y_group]), x_group.max() + 1, permuted, rng)
+    sums = _similarity_sums(rows, n, sigma, weights, on_progress)
+    drawn, assigned = slice(0, 1 + 2 * n_resamples), slice(1 + 2 * n_resamples, None)
+    value = _unbiased(sums[drawn], weights[:, drawn], n, excludes_repeated=True)
+    published = _unbiased(sums[drawn], weights[:, drawn], n, excludes_repeated=False)
+    permuted_values = _permuted_estimates(sums[assigned], permuted, float(sums.with_all[0]))
     low, high = np.percentile(value[1 + n_resamples :], _ENDS)
     paper_low, paper_high = np.percentile(published[1 : 1 + n_resamples], _ENDS)
     p = (1 + int((permuted_values >= value[0] - 1e-12).sum())) / (1 + n_resamples)
@@ -147,33 +150,65 @@ def _group_numbers(group: Ints | None, n: int) -> Ints:
     return np.arange(n) if group is None else np.unique(group, return_inverse=True)[1]
 
 
-def _counts(group: Ints, n_resamples: int, rng: np.random.Generator) -> Weights:
-    """Return (n_resamples, n): how often each image, with its group, is drawn."""
+def _resample(group: Ints, counts: Counts, rng: np.random.Generator) -> None:
+    """Write to (n, n_resamples) how often each image, with its group, is drawn.
+
+    A byte is enough: in a bootstrap, no group among many is drawn more than 255 times.
+    """
     n_groups = int(group.max()) + 1
-    drawn = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=n_resamples)
-    return drawn[:, group].astype(np.float32)
+    for part in _parts_of_resamples(counts):
+        drawn = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=part.shape[1])
+        part[:] = drawn.astype(np.uint8).T[group]
 
 
-def _permuted(group: Ints, n_of_x: int, n_resamples: int, rng: np.random.Generator) -> Weights:
-    """Return (n + m, n_resamples): 1 if a random assignment of groups puts an image into the first dataset."""
+def _permute(group: Ints, n_of_x: int, is_x: Counts, rng: np.random.Generator) -> None:
+    """Write to (n + m, n_resamples) 1 if a random assignment of groups puts an image into the first dataset."""
     n_groups = int(group.max()) + 1
-    order = np.argsort(rng.random((n_resamples, n_groups)), axis=1)
-    is_x = np.zeros((n_resamples, n_groups), np.float32)
-    np.put_along_axis(is_x, order[:, :n_of_x], 1, axis=1)
-    return np.ascontiguousarray(is_x[:, group].T)
+    for part in _parts_of_resamples(is_x):
+        order = np.argsort(rng.random((part.shape[1], n_groups)), axis=1)
+        of_group = np.zeros(order.shape, np.uint8)
+        np.put_along_axis(of_group, order[:, :n_of_x], 1, axis=1)
+        part[:] = of_group.T[group]
 
 
-def _products(
-    rows: Features, n: int, sigma: float, weights: Weights, on_progress: OnProgress
-) -> tuple[Weights, Weights]:
-    """Return products of the kernel with the weights of the first n rows, and of the other rows: (n + m, k) each."""
-    from_x, from_y = np.empty_like(weights), np.empty_like(weights)
-    for start in range(0, len(rows), _ROWS_AT_ONCE):
-        block = slice(start, start + _ROWS_AT_ONCE)
-        kernel = np.exp(_squared_distances(rows[block], rows) / (-2 * sigma**2))
-        from_x[block], from_y[block] = kernel[:, :n] @ weights[:n], kernel[:, n:] @ weights[n:]
-        on_progress(min(block.stop, len(rows)), len(rows))
-    return from_x, from_y
+def _parts_of_resamples(counts: Counts) -> list[Counts]:
+    return [counts[:, i : i + _RESAMPLES_AT_ONCE] for i in range(0, counts.shape[1], _RESAMPLES_AT_ONCE)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """Sums of similarities of weighted images, for k vectors of weights."""
+
+    xx: Floats  # (k,) over pairs within the first dataset
+    xy: Floats  # between both
+    yy: Floats  # within the second
+    with_all: Floats  # of weighted images with all images
+
+    def __getitem__(self, columns: slice) -> "_Sums":
+        return _Sums(self.xx[columns], self.xy[columns], self.yy[columns], self.with_all[columns])
+
+
+def _similarity_sums(rows: Features, n: int, sigma: float, weights: Counts, on_progress: OnProgress) -> _Sums:
+    """Return the sums for rows of which the first n are those of the first dataset, with weights (n + m, k)."""
+    blocks = [*_blocks(0, n), *_blocks(n, len(rows))]
+    sums = {name: np.zeros(weights.shape[1]) for name in ("xx", "xy", "yy", "with_all")}
+    of_rows = np.zeros(len(rows))  # sums of the rows of the kernel matrix
+    n_done = 0
+    for second, b in enumerate(blocks):
+        weights_of_b = weights[b].astype(np.float32)
+        for a in blocks[: second + 1]:
+            kernel = np.exp(_squared_distances(rows[a], rows[b]) / (-2 * sigma**2))
+            of_rows[a] += kernel.sum(axis=1, dtype=np.float64)
+            if a != b:
+                of_rows[b] += kernel.sum(axis=0, dtype=np.float64)
+            is_between = a.start < n <= b.start
+            total = _dot(weights[a], kernel @ weights_of_b)
+            sums["xy" if is_between else "xx" if b.start < n else "yy"] += total if is_between or a == b else 2 * total
+            n_done += (1 if a == b else 2) * len(kernel) * kernel.shape[1]
+            on_progress(n_done // len(rows), len(rows))
+    for block in blocks:
+        sums["with_all"] += of_rows[block] @ weights[block]
+    return _Sums(**sums)
 
 
 def _squared_distances(x: Features, y: Features) -> Weights:
@@ -183,45 +218,34 @@ def _squared_distances(x: Features, y: Features) -> Weights:
     return np.asarray(np.maximum(squares, 0), dtype=np.float32)
 
 
-def _similarity_sums(weights: Weights, from_x: Weights, from_y: Weights, n: int) -> tuple[Floats, Floats, Floats]:
-    """Return sums of similarities over pairs within the first dataset, between both, and within the second."""
-    return (
-        _dot(weights[:n], from_x[:n]),
-        _dot(weights[:n], from_y[:n]),
-        _dot(weights[n:], from_y[n:]),
-    )
-
-
-def _unbiased(xx: Floats, xy: Floats, yy: Floats, weights: Weights, n: int, *, excludes_repeated: bool) -> Floats:
+def _unbiased(sums: _Sums, weights: Counts, n: int, *, excludes_repeated: bool) -> Floats:
     """Return the unbiased estimate of each resample; the similarity of an image to itself is 1."""
     within = []
-    for total, counts in ((xx, weights[:n]), (yy, weights[n:])):
+    for total, counts in ((sums.xx, weights[:n]), (sums.yy, weights[n:])):
         drawn = counts.sum(axis=0, dtype=np.float64)
         same = _dot(counts, counts) if excludes_repeated else drawn
         within.append((total - same) / np.maximum(drawn**2 - same, 1))
     n_pairs = weights[:n].sum(axis=0, dtype=np.float64) * weights[n:].sum(axis=0, dtype=np.float64)
-    return np.asarray(within[0] + within[1] - 2 * xy / n_pairs)
+    return np.asarray(within[0] + within[1] - 2 * sums.xy / n_pairs)
 
 
-def _permuted_estimates(is_x: Weights, from_x: Weights, from_all: Weights) -> Floats:
+def _permuted_estimates(sums: _Sums, is_x: Counts, of_all: float) -> Floats:
     """Return the unbiased estimate of each permutation.
 
     Args:
+        sums: of the permutations.
         is_x: (n + m, k), 1 for images of the first dataset.
-        from_x: product of the kernel and `is_x`.
-        from_all: (n + m,) row sums of the kernel.
+        of_all: the sum of the kernel matrix.
     """
-    n_all = len(is_x)
-    xx = _dot(is_x, from_x)
-    x_all = from_all.astype(np.float64) @ is_x
-    yy = from_all.sum(dtype=np.float64) - 2 * x_all + xx
+    xx = sums.xx + 2 * sums.xy + sums.yy  # images of both datasets are in the first one of a permutation
+    yy = of_all - 2 * sums.with_all + xx
     n = is_x.sum(axis=0, dtype=np.float64)
-    m = n_all - n
+    m = len(is_x) - n
     within = (xx - n) / np.maximum(n * (n - 1), 1) + (yy - m) / np.maximum(m * (m - 1), 1)
-    return np.asarray(within - 2 * (x_all - xx) / np.maximum(n * m, 1))
+    return np.asarray(within - 2 * (sums.with_all - xx) / np.maximum(n * m, 1))
 
 
-def _dot(weights: Weights, products: Weights) -> Floats:
+def _dot(weights: Counts, products: Counts | Weights) -> Floats:
     return np.asarray(np.einsum("ik,ik->k", weights, products, dtype=np.float64))
 
 

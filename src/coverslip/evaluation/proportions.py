@@ -138,7 +138,11 @@ class ErrorRates:
         if bounds is None:
             return Corrected(nothing, nothing, nothing, "summary-uninformative")
         low, high = bounds
-        return Corrected(shares, np.minimum(low, shares), np.maximum(high, shares))
+        # If votes are further out than the error rates allow, all draws are at 0 or 1. The interval then has at least
+        # the width for a classifier without errors that finds no image, or only images, of a class.
+        least = 1 - _TAILS[0] ** (1 / counts.n)
+        low = np.minimum(np.minimum(low, shares), 1 - least)
+        return Corrected(shares, low, np.maximum(np.maximum(high, shares), least))
 
     def _melded(self, counts: EffectiveCounts) -> tuple[Floats, Floats] | None:
         """Return the melded intervals of two classes (Bayer, Fay and Graubard 2022), or None.

@@ -30,11 +30,12 @@ from coverslip.files import check_replaceable
 from coverslip.inference.proportions import (
     SampledPrediction,
     error_rates,
+    probabilities_of,
     read_csv,
     read_sampled,
     run_of_predictions,
     summary_of,
-    vote_of,
+    votes_of,
     votes_on_test_images,
 )
 from coverslip.messages import text
@@ -308,10 +309,10 @@ def _best(proportion: ClassProportion) -> float:
 def _recalls(run: Run, classes: Sequence[str]) -> list[EffectiveCounts] | None:
     """Return the shares of right and wrong predictions on the test images of each class; None: a class has no image."""
 
-    def vote(row: Prediction) -> Floats:
-        return np.array([row.predicted == row.label, row.predicted != row.label], np.float64)
+    def is_right(rows: Sequence[Prediction]) -> Floats:
+        return np.array([(row.predicted == row.label, row.predicted != row.label) for row in rows], np.float64)
 
-    votes = votes_on_test_images(run, classes, vote)
+    votes = votes_on_test_images(run, classes, is_right)
     return None if any(each is None for each in votes) else [pooled_counts(each) for each in votes if each]
 
 
@@ -414,13 +415,8 @@ def _checked_condition(
         sums = np.array([[sum(each), len(each) - sum(each)] for each in right])
         accuracy = _metric(raw_shares(Votes(sums, sums.sum(axis=1)))[0], ACCURACY_METHOD)
     votes = {
-        name: np.array(
-            [
-                vote_of(prediction.predicted, prediction.decision, prediction.probabilities, classes)
-                for prediction in (rows[k].prediction for k in numbers)
-            ]
-        )
-        for name, numbers in samples.items()
+        name: votes_of(predictions, classes, probabilities_of(predictions, len(classes)))
+        for name, predictions in ((name, [rows[k].prediction for k in numbers]) for name, numbers in samples.items())
     }
     for c, name in enumerate(classes):
         of_class = condition.classes[name]

@@ -164,13 +164,17 @@ def _conditions(summary: Summary, names: Sequence[str]) -> Iterator[_Block]:
         yield _Block(
             text("proportions-differences"),
             table=_Table(
-                (*columns, words.with_interval(text("column-difference")), "p", "p (Holm)"),
+                (
+                    *(*columns, words.with_interval(text("column-difference")), text("column-effect-size")),
+                    *("p", "p (Holm)"),
+                ),
                 [
                     (
                         each.name,
                         f"{each.conditions[1]} − {each.conditions[0]}",
                         f"{each.n_samples[1]} + {each.n_samples[0]}",
                         estimate(each.difference, is_signed=True, digits=digits[each.name]),
+                        words.number(each.effect_size),
                         words.p_value(each.p),
                         words.p_value(each.p_holm),
                     )

@@ -1431,6 +1431,8 @@ column-normalization = normalization
 
 column-npv = NPV
 
+column-effect-size = effect size (Hedges' g)
+
 column-odds-ratio = odds ratio per unit
 
 column-ood-score = OOD score (threshold: 1)

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field, TypeAdapter
 from pydantic.config import JsonDict
 
-from coverslip import evaluation, reports
+from coverslip import evaluation
 from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.errors import Conflict
 from coverslip.evaluation import (
@@ -203,7 +203,7 @@ def results_of(workspace: Workspace, run_id: str) -> Results:
     job = find_job(workspace, run_id, "train")
     if not job.run.is_measured:
         raise Conflict("no-results-yet")
-    return _cached(job, Results, lambda: _results(read_run(job.folder)))
+    return stored_result(job.id, Results, _stamp(job.run), lambda: _results(read_run(job.folder)))
 
 
 def evaluation_results_of(workspace: Workspace, evaluation_id: str) -> EvaluationResults:
@@ -216,7 +216,9 @@ def evaluation_results_of(workspace: Workspace, evaluation_id: str) -> Evaluatio
     job = find_job(workspace, evaluation_id, "evaluate")
     if not job.run.is_measured:
         raise Conflict("no-evaluation-results-yet")
-    results = _cached(job, EvaluationResults, lambda: _evaluation_results(read_evaluation(job.folder)))
+    results = stored_result(
+        job.id, EvaluationResults, _stamp(job.run), lambda: _evaluation_results(read_evaluation(job.folder))
+    )
     return replace(
         results,
         tested_on=text("images-of-evaluation", name=job.name),  # its folder has another name
@@ -263,11 +265,17 @@ def _difference_from_test_set(result: MetricValue, own_metric: Metric, metric: M
     )
 
 
-def _cached(job: Job, kind: type[Result], compute: Callable[[], Result]) -> Result:
-    """Return stored results if the files are unchanged; otherwise compute and store them."""
+def stored_result(job_id: str, kind: type[Result], stamp: str, compute: Callable[[], Result]) -> Result:
+    """Return the stored result of a job with this stamp; otherwise compute and store it.
+
+    Args:
+        job_id: the job.
+        kind: the type of its result.
+        stamp: as of `stamp_of`.
+        compute: computes the result.
+    """
     adapter: TypeAdapter[Result] = _adapter(kind)  # type: ignore[arg-type]  # classes have a hash
-    stamp = _stamp(job.run)
-    with RecordStore(RESULTS, job.id) as store:
+    with RecordStore(RESULTS, job_id) as store:
         stored = store.find([stamp]).get(stamp)
         if stored is not None:
             return adapter.validate_json(stored)
@@ -283,7 +291,6 @@ def _adapter(kind: type[Any]) -> TypeAdapter[Any]:  # Any: one of two
 
 
 def _stamp(run: Run) -> str:
-    """Return a key that changes with the language, the files of the results and the code."""
     files = [
         run.metrics_file,
         run.predictions_file,
@@ -297,21 +304,22 @@ def _stamp(run: Run) -> str:
     ]
     if run.is_evaluation:  # it is compared with the test set of the run
         files += [run.parent_run.metrics_file, run.parent_run.training_file]
+    return stamp_of(*files, about=(*SECTIONS, *METRICS))
+
+
+def stamp_of(*files: Path, about: Sequence[object]) -> str:
+    """Return a key of a result that changes with the language, the code, the files, and anything else it is about."""
     stats = [file.stat() for file in files if file.is_file()]
-    content = [
-        language(),
-        _code_fingerprint(),
-        *SECTIONS,
-        *METRICS,
-        *((stat.st_mtime_ns, stat.st_size) for stat in stats),
-    ]
+    content = [language(), _code_fingerprint(), *about, *((stat.st_mtime_ns, stat.st_size) for stat in stats)]
     return hashlib.sha256(repr(content).encode()).hexdigest()[:16]
 
 
 @cache
 def _code_fingerprint() -> str:
     """Return a key that changes with the code of results, also in a checkout, whose version does not change."""
-    return fingerprint_of_code(Path(evaluation.__path__[0]), Path(reports.__path__[0]), Path(__file__))
+    package, workspace = Path(evaluation.__path__[0]).parent, Path(__file__).parent.parent
+    folders = (package / "evaluation", package / "inference", package / "reports", workspace / "predictions")
+    return fingerprint_of_code(*folders, Path(__file__))
 
 
 def fingerprint_of_code(*paths: Path) -> str:

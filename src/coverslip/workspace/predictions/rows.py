@@ -116,15 +116,18 @@ class RowsWriter:
     def added(self) -> Iterator[Prediction]:
         """Yield the rows so far in order, including those of earlier processes."""
         for cells in self._connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM rows ORDER BY row_id"):  # noqa: S608 - only marks and fixed names are put in
-            values = dict(zip(_COLUMNS, cells, strict=True))
-            probabilities = tuple(math.nan if p is None else p for p in json.loads(values["probabilities"]))
-            prediction_set = _set_of(values["prediction_set"])
-            yield Prediction(
-                **{name: values[name] for name in _PLAIN}, probabilities=probabilities, prediction_set=prediction_set
-            )
+            yield _prediction_of(dict(zip(_COLUMNS, cells, strict=True)))
 
     def close(self) -> None:
         self._connection.close()
+
+
+def _prediction_of(cells: Mapping[str, Any] | sqlite3.Row) -> Prediction:  # Any: text or a number
+    probabilities = tuple(math.nan if p is None else p for p in json.loads(cells["probabilities"]))
+    prediction_set = _set_of(cells["prediction_set"])
+    return Prediction(
+        **{name: cells[name] for name in _PLAIN}, probabilities=probabilities, prediction_set=prediction_set
+    )
 
 
 def _cells(numbered: tuple[int, Prediction, Path, ReadPlan]) -> tuple[object, ...]:
@@ -379,6 +382,13 @@ def every_row(workspace: Workspace, job: Job) -> Iterator[tuple[Row, ImageSource
     with reading(job.folder / FILE) as connection:
         for cells in connection.execute("SELECT * FROM rows ORDER BY row_id"):
             yield row_of(cells, job.choices["classes"], corrected), source_of(cells)
+
+
+def every_prediction(job: Job) -> Iterator[tuple[int, Prediction, str]]:
+    """Yield the number, the prediction, and the JSON of the read plan of each row in order."""
+    with reading(job.folder / FILE) as connection:
+        for cells in connection.execute("SELECT * FROM rows ORDER BY row_id"):
+            yield cells["row_id"], _prediction_of(cells), cells["plan"]
 
 
 def count_rows(job: Job) -> tuple[int, dict[str, int]]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -12,9 +11,11 @@ from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.evaluation.plates import Well, wells_of
 from coverslip.evaluation.sample_proportions import Summary, finite_number
 from coverslip.files import write_json
+from coverslip.images import ReadPlan
 from coverslip.inference.proportions import (
     SUMMARY_COLUMNS,
     SampledPrediction,
+    folder_of,
     grouped_rows,
     names_of_folders,
     summary_of,
@@ -22,11 +23,14 @@ from coverslip.inference.proportions import (
 )
 from coverslip.reports.proportions import proportions_report
 from coverslip.runs import Run
+from coverslip.runs.classifier import CARD
 from coverslip.runs.documents import table_text
 from coverslip.workspace.datasets.grouping import groups_of_paths
 from coverslip.workspace.jobs.records import Job, find_job
+from coverslip.workspace.jobs.results import stamp_of, stored_result
 from coverslip.workspace.predictions.classifiers import location_of
-from coverslip.workspace.predictions.rows import as_prediction, every_row
+from coverslip.workspace.predictions.rows import FILE as ROWS
+from coverslip.workspace.predictions.rows import Exclusion, corrections_of, every_prediction
 from coverslip.workspace.predictions.state import state_of_prediction
 from coverslip.workspace.store.workspace import Workspace
 
@@ -171,34 +175,45 @@ def sampled_rows(workspace: Workspace, job: Job, sampling: Sampling) -> SampledR
     Raises:
         CoverslipError: no image can be read, or the pattern matches no path.
     """
-    rows = list(every_row(workspace, job))
-    counted = [(row, source) for row, source in rows if row.excluded is None]
-    paths = [row.path for row, _ in counted]
+    excluded = _excluded_rows(workspace, job)
+    rows = list(every_prediction(job))
+    counted = [row for row in rows if row[0] not in excluded]
+    paths = [prediction.path for _, prediction, _ in counted]
     samples = _samples_of(paths, sampling)
-    times = _times_of(paths, [source.plan.t for _, source in counted], sampling)
+    times = _times_of(paths, [plan for _, _, plan in counted], sampling)
     pairs = [
-        (row, SampledPrediction(as_prediction(row), sample, sampling.conditions.get(sample) or None, time))
-        for (row, _), sample, time in zip(counted, samples, times, strict=True)
+        (row_id, SampledPrediction(prediction, sample, sampling.conditions.get(sample) or None, time))
+        for (row_id, prediction, _), sample, time in zip(counted, samples, times, strict=True)
         if sample is not None
     ]
     predictions = [prediction for _, prediction in pairs]
     if all(each.prediction.decision == UNREADABLE for each in predictions):
         raise CoverslipError("summary-without-images")
-    row_ids = [row.row_id for row, _ in pairs]
+    row_ids = [row_id for row_id, _ in pairs]
     return SampledRows(predictions, row_ids, len(rows) - len(counted), len(counted) - len(pairs))
 
 
+def _excluded_rows(workspace: Workspace, job: Job) -> set[int]:
+    answers = corrections_of(workspace, job.id)
+    return {row_id for row_id, answer in answers.items() if isinstance(answer, Exclusion)}
+
+
 def _summarize(workspace: Workspace, job: Job, sampling: Sampling) -> SampledSummary:
+    """Return the summary, which is stored for its samples, the excluded images, and the classifier."""
+    run = measured_run(workspace, job)
+    stamp = stamp_of(
+        job.folder / ROWS,
+        *([] if run is None else [run.predictions_file, run.split_file, run.classifier_folder / CARD]),
+        about=(sampling.model_dump_json(), sorted(_excluded_rows(workspace, job))),
+    )
+    return stored_result(job.id, SampledSummary, stamp, lambda: _computed(workspace, job, sampling, run))
+
+
+def _computed(workspace: Workspace, job: Job, sampling: Sampling, run: Run | None) -> SampledSummary:
     rows = sampled_rows(workspace, job, sampling)
     conditions = {row.condition for row in rows.predictions}
     controls = [each if each in conditions else None for each in (sampling.negative, sampling.positive)]
-    summary = summary_of(
-        classes_of(job),
-        rows.predictions,
-        measured_run(workspace, job),
-        sampling.detect,
-        controls=(controls[0], controls[1]),
-    )
+    summary = summary_of(classes_of(job), rows.predictions, run, sampling.detect, controls=(controls[0], controls[1]))
     wells = wells_of([str(each.sample) for each in summary.samples]) or {}
     n_without_time = 0 if sampling.time is None else sum(row.time is None for row in rows.predictions)
     return SampledSummary(sampling, summary, wells, rows.n_excluded, rows.n_unmatched, n_without_time)
@@ -213,19 +228,20 @@ def _samples_of(paths: Sequence[str], sampling: Sampling) -> list[str | None]:
     """Return the sample of each path; None if the pattern does not match it."""
     if sampling.by == "folder":
         folders = names_of_folders(paths)
-        return [folders[PurePath(path).parent] for path in paths]
+        return [folders[folder_of(path)] for path in paths]
     samples = groups_of_paths(sampling.pattern or "", list(paths))
     if paths and not any(samples):
         raise CoverslipError("no-sample-matches", pattern=one_line(sampling.pattern or ""), path=one_line(paths[0]))
     return [sample or None for sample in samples]
 
 
-def _times_of(paths: Sequence[str], planes: Sequence[int], sampling: Sampling) -> list[float | None]:
+def _times_of(paths: Sequence[str], plans: Sequence[str], sampling: Sampling) -> list[float | None]:
     """Return the time of each image; None: unknown."""
     if sampling.time is None:
         return [None] * len(paths)
     if sampling.time == "series":
-        return [float(plane) for plane in planes]
+        time_of = {plan: float(ReadPlan.from_json(plan).t) for plan in set(plans)}
+        return [time_of[plan] for plan in plans]
     times = [finite_number(match) for match in groups_of_paths(sampling.time_pattern or "", list(paths))]
     if paths and all(time is None for time in times):
         raise CoverslipError("no-time-matches", pattern=one_line(sampling.time_pattern or ""), path=one_line(paths[0]))

@@ -593,6 +593,7 @@ export const datasets: Texts['datasets'] = {
     reader: 'Befunder',
     otherReader: 'Anderer Befunder',
     saveReader: 'Namen speichern',
+    readsAsUser: (name) => `Sie vergeben Labels als ${name}.`,
     readsAs: (name) =>
       `Dieser Browser vergibt Labels als ${name}. Der Name wird mit jedem Label gespeichert.`,
     n: 'Bilder',

@@ -239,7 +239,8 @@ export const predict: Texts['predict'] = {
     positive: 'Positivkontrollen',
     controls: 'Kontrollen jeder Platte',
     zPrime: 'Z′',
-    zPrimeHelp: `Z′ ist 1 − 3 (SD der Positivkontrollen + SD der Negativkontrollen) / Abstand ihrer Mittelwerte: über ${score(0.5, 1)} bei einem guten Assay, unter 0, wenn sich die Kontrollen überlappen. Nötig sind zwei Kontrollen jeder Art. Die heruntergeladene Tabelle enthält den z-Wert jeder Probe.`,
+    zPrimeHelp: `Z′ ist 1 − 3 (SD der Positivkontrollen + SD der Negativkontrollen) / Abstand ihrer Mittelwerte: über ${score(0.5, 1)} bei einem guten Assay, unter 0, wenn sich die Kontrollen überlappen. Nötig sind zwei Kontrollen jeder Art. Der z-Wert einer Probe ist ihr Abstand vom Mittelwert der Negativkontrollen ihrer Platte, in deren SD.`,
+    zScore: 'z-Wert',
     samples: 'Proben',
     sample: 'Probe',
     condition: 'Bedingung',
@@ -258,9 +259,11 @@ export const predict: Texts['predict'] = {
     difference: 'Unterschied',
     change: 'Änderung des Anteils',
     p: 'Welch-t-Test',
+    computing: 'Anteile werden berechnet …',
+    effectSize: 'Effektstärke (g)',
     pHolm: 'Adjustiert (Holm)',
     differenceHelp:
-      'Verglichen werden die Anteile der Proben. p-Werte sind für die Anzahl der Klassen und der Paare von Bedingungen adjustiert.',
+      'Verglichen werden die Anteile der Proben. Die Effektstärke ist Hedges’ g: die Differenz in Standardabweichungen der Proben. p-Werte sind für die Anzahl der Klassen und der Paare von Bedingungen adjustiert.',
     detect: 'Nachzuweisender Unterschied in Prozentpunkten',
     detectHelp:
       'Wie viele Proben je Bedingung diesen Unterschied mit einer Power von 80\u00a0% zeigen würden.',

@@ -567,6 +567,7 @@ export const datasets = {
     reader: 'Reader',
     otherReader: 'Other reader',
     saveReader: 'Save name',
+    readsAsUser: (name: string) => `You label as ${name}.`,
     readsAs: (name: string) => `This browser labels as ${name}. The name is stored with every label.`,
     n: 'Images',
     draw: 'Draw images',

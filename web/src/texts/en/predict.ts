@@ -231,7 +231,8 @@ export const predict = {
     controls: 'Controls of each plate',
     zPrime: 'Z′',
     zPrimeHelp:
-      'Z′ is 1 − 3 (SD of positive + SD of negative controls) / distance of their means: above 0.5 for a good assay, below 0 if the controls overlap. It needs two controls of each kind. The downloaded table has the z-score of each sample.',
+      'Z′ is 1 − 3 (SD of positive + SD of negative controls) / distance of their means: above 0.5 for a good assay, below 0 if the controls overlap. It needs two controls of each kind. The z-score of a sample is its distance from the mean of the negative controls of its plate, in their SD.',
+    zScore: 'z-score',
     samples: 'Samples',
     sample: 'Sample',
     condition: 'Condition',
@@ -250,9 +251,11 @@ export const predict = {
     difference: 'Difference',
     change: 'Change of the proportion',
     p: 'Welch’s t test',
+    computing: 'Computing the proportions…',
+    effectSize: 'Effect size (g)',
     pHolm: 'Adjusted (Holm)',
     differenceHelp:
-      'Differences compare the proportions of samples. p-values are adjusted for the number of classes and pairs of conditions.',
+      'Differences compare the proportions of samples. The effect size is Hedges’ g: the difference in standard deviations of the samples. p-values are adjusted for the number of classes and pairs of conditions.',
     detect: 'Difference to detect, in percentage points',
     detectHelp: 'How many samples of each condition would show this difference with a power of 80%.',
     needed: (n: number | null, name: string) =>

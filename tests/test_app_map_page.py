@@ -1,0 +1,60 @@
+"""The map of a dataset, in a browser: colors, clusters, the lasso, and labels of the selected images."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+from browser import JOB_MS, Stock, open_page
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.slow
+
+
+def test_images_are_selected_on_the_map_and_labeled(page: "Page", stock: Stock) -> None:
+    app, dataset = stock.app, f"datasets/{stock.images}"
+    open_page(page, f"/{dataset}?tab=map")
+    page.get_by_role("button", name="Compute the map").click()
+    page.locator(".stage canvas").wait_for(timeout=JOB_MS)
+    n = app.get(f"{dataset}/map")["n"]
+    page.get_by_role("img", name=f"Map with {n} points").wait_for()
+    colors = page.get_by_role("list", name="Colors")
+
+    def numbers() -> dict[str, int]:
+        lines = [line for line in colors.inner_text().splitlines() if line]
+        return dict(zip(lines[::2], map(int, lines[1::2]), strict=True))
+
+    classes = {each["name"] for each in app.get(dataset)["classes"]}
+    assert numbers().keys() <= {*classes, "Excluded"}
+    page.get_by_label("Color by").select_option(f"job {stock.run}")
+    predicted = app.get(f"{dataset}/map-predictions/{stock.run}")
+    colors.get_by_text(predicted["decisions"][predicted["numbers"][0]], exact=True).wait_for()
+    assert n - numbers()["Not predicted"] == len(predicted["rows"]) > 0
+
+    page.get_by_label("Color by").select_option("group")
+    colors.get_by_text("slide0").wait_for()
+    assert sum(numbers().values()) == n
+    page.get_by_label("Color by").select_option("cluster")
+    colors.get_by_text("Cluster 1").wait_for()
+    in_cluster = numbers()["Cluster 1"]
+    page.get_by_label("Select a cluster").select_option("0")
+    page.get_by_text(f"Selected: {in_cluster}", exact=True).wait_for()
+    page.get_by_role("button", name="Lasso").click()
+    box = page.locator(".stage").bounding_box()
+    assert box is not None
+    x, y, radius = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, 0.49 * min(box["width"], box["height"])
+    page.mouse.move(x + radius, y + radius)
+    page.mouse.down()
+    for dx, dy in ((-1, 1), (-1, -1), (1, -1)):
+        page.mouse.move(x + dx * radius, y + dy * radius, steps=4)
+    page.mouse.up()
+    page.get_by_text(f"Selected: {n}", exact=True).wait_for()
+
+    labels = {row["row_id"]: row["label"] for row in app.get(f"{dataset}/images?limit=500")["items"]}
+    first = app.get(dataset)["classes"][0]["name"]
+    page.get_by_role("grid", name="Images by cluster").press("1")
+    app.until(f"{dataset}/images?limit=500", lambda body: {row["label"] for row in body["items"]} == {first})
+    page.keyboard.press("Control+z")
+    app.until(
+        f"{dataset}/images?limit=500", lambda body: {row["row_id"]: row["label"] for row in body["items"]} == labels
+    )
