@@ -528,3 +528,13 @@ def test_a_time_is_a_number(movie: tuple[Path, Path]) -> None:
     with refusing(CoverslipError, "summary-no-time") as refused:
         cs.summarise(file, by="well", table=table, time="hours")
     assert refused.value.file == table
+
+
+def test_error_rates_that_differ_between_groups_are_reported() -> None:
+    alike = of_counts(*[[80, 20]] * 10)
+    different = of_counts(*[[95, 5], [5, 95]] * 5)
+    assert ErrorRates([alike, alike]).dependent_class() is None
+    assert ErrorRates([alike, None]).dependent_class() is None
+    # The variance of the shares is .45² over ten groups, and Student's t has nine degrees of freedom.
+    effective = 0.25 / (0.45**2 / 9) * (1.96 / 2.262) ** 2
+    assert ErrorRates([alike, different]).dependent_class() == (1, 1000, round(effective))

@@ -165,7 +165,7 @@ def _show(summary: "Summary") -> None:
     if at_times := [each for each in summary.series if each.sample is None]:
         console.print(_table_of(at_times, text("column-condition"), is_corrected=summary.is_corrected, has_times=True))
     if summary.comparisons:
-        heads = (text("column-conditions"), text("column-class"), text("column-samples"))
+        heads = [*map(text, ("column-conditions", "column-class", "column-samples"))]
         rows: list[tuple[str | Estimate, ...]] = [
             (
                 f"{each.conditions[0]} – {each.conditions[1]}",
@@ -178,8 +178,8 @@ def _show(summary: "Summary") -> None:
             )
             for each in summary.comparisons
         ]
-        heads = (*heads, with_interval(text("column-difference")), text("column-effect-size"))
-        console.print(filled_table((*heads, "p", "p (Holm)"), rows))
+        heads += [with_interval(text("column-difference")), text("column-effect-size"), "p", "p (Holm)"]
+        console.print(filled_table(heads, rows))
     if summary.trends:
         rows = [
             (each.name, estimate(each.odds_ratio, digits=5), number(each.p), number(each.p_holm))

@@ -99,6 +99,8 @@ def _counts(votes: Votes, weights: Floats) -> EffectiveCounts:
     return EffectiveCounts(mean, min(n_images, of_one_image / variance * few_units))
 
 
+_DEPENDENT = 0.1  # of the number of images
+
 Reason = Literal["summary-uninformative", "summary-class-without-images"]  # messages of the catalogue
 
 
@@ -125,7 +127,19 @@ class ErrorRates:
     def __init__(self, by_class: Sequence[Votes | None]) -> None:
         self.is_complete = all(votes is not None for votes in by_class)
         self._rows = [pooled_counts(votes) for votes in by_class if votes is not None]
+        self._n_images = [int(votes.n.sum()) for votes in by_class if votes is not None]
         self.matrix: Floats = np.array([row.shares for row in self._rows])  # (K, K) by true class and vote
+
+    def dependent_class(self) -> tuple[int, int, int] | None:
+        """Return the class whose rates differ most between groups, its number of images, and the effective number.
+
+        Returns None if a class has no images, or if no effective number is below a tenth of the number of images.
+        Otherwise, intervals of single samples are too short, because they assume equal rates in all samples.
+        """
+        if not self.is_complete:
+            return None
+        share, k = min((row.n / n, k) for k, (row, n) in enumerate(zip(self._rows, self._n_images, strict=True)))
+        return (k, self._n_images[k], round(self._rows[k].n)) if share < _DEPENDENT else None
 
     def correct(self, votes: Votes) -> Corrected:
         """Return the proportions in these samples, or the reason why labeled images do not allow a correction."""

@@ -190,8 +190,16 @@ def summary_of(
         label_shift=shift,
         is_corrected=rates is not None,
         method=RAW_METHOD if rates is None else MELDED_METHOD if len(classes) == 2 else DRAWS_METHOD,
-        assumption=text("summary-assumption") if rates is not None else text("summary-raw-only"),
+        assumption=text("summary-raw-only") if rates is None else _assumption(rates, classes),
     )
+
+
+def _assumption(rates: ErrorRates, classes: Sequence[str]) -> str:
+    sentences = [text("summary-assumption")]
+    if (dependent := rates.dependent_class()) is not None:
+        k, n_images, n_effective = dependent
+        sentences.append(text("summary-rates-differ", name=classes[k], n_images=n_images, n_effective=n_effective))
+    return " ".join(sentences)
 
 
 SUMMARY_COLUMNS = (

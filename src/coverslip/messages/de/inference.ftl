@@ -312,6 +312,8 @@ sheet-neighbors = ähnliche Trainingsbilder:
 
 summary-assumption = Annahme: Die Fehlerraten des Klassifikators sind in allen Proben dieselben wie auf den Testbildern seines Trainings. Geben Sie zur Kontrolle einigen Bildern jeder Bedingung ein Label.
 
+summary-rates-differ = Hier ist sie zweifelhaft: Die Fehlerraten bei „{ $name }“ unterscheiden sich so stark zwischen Gruppen von Testbildern, dass deren { $n_images } Bilder so aussagekräftig sind wie { $n_effective } unabhängige. Anteile in einzelnen Proben können weit von der Wahrheit entfernt sein und ihre Intervalle zu kurz.
+
 all-samples = alle Proben
 
 summary-raw-only = Die Anteile sind Anzahlen von Vorhersagen, die durch Fehler des Klassifikators verzerrt sind. Um sie zu korrigieren, nennen Sie sein Training mit --run.

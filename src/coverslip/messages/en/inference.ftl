@@ -312,6 +312,8 @@ sheet-neighbors = similar training images:
 
 summary-assumption = Assumption: the error rates of the classifier are the same in all samples as on the test images of its run. Label some images of each condition to check this.
 
+summary-rates-differ = It is doubtful here: error rates on '{ $name }' differ so much between groups of test images that its { $n_images } images are as informative as { $n_effective } independent ones. Proportions of single samples can be far from the truth, and their intervals too short.
+
 all-samples = all samples
 
 summary-raw-only = Proportions are counts of predictions, which are biased by errors of the classifier. To correct them, name its run with --run.
