@@ -31,6 +31,7 @@ def test_images_are_labeled_by_keys_and_the_work_continues_later(page: "Page", s
     page.keyboard.press(".")
     page.get_by_role("img", name="Image 3 of 4").wait_for()
 
+    stock.app.until(address, lambda check: all(image["made"] for image in check["images"][:2]))
     page.reload()  # the next day
     page.get_by_role("img", name="Image 3 of 4").wait_for()
     first, second = stock.app.get(address)["images"][:2]

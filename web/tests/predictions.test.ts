@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest';
-import { sequential } from '../src/state/queue';
+import { expect, test, vi } from 'vitest';
+import { saving, sequential } from '../src/state/queue';
 import { cellOf, factsOf, filterOf } from '../src/features/predictions/corrections';
 import type { PredictionRow } from '../src/api/predictions';
 import { texts } from '../src/texts';
@@ -30,6 +30,27 @@ test('tasks run in order, also after a failed task', async () => {
   await expect(failing).rejects.toThrow('no');
   await Promise.all([slow, quick]);
   expect(done).toEqual(['slow', 'quick']);
+});
+
+test('the browser asks before it leaves a page as long as an answer is not saved', async () => {
+  const page = new EventTarget(); // tests run without a browser
+  vi.stubGlobal('addEventListener', page.addEventListener.bind(page));
+  vi.stubGlobal('removeEventListener', page.removeEventListener.bind(page));
+  const isAsking = (): boolean => {
+    const leaving = new Event('beforeunload', { cancelable: true });
+    page.dispatchEvent(leaving);
+    return leaving.defaultPrevented;
+  };
+  const save = saving();
+  expect(isAsking()).toBe(false);
+  const failing = save(() => Promise.reject(new Error('no')));
+  const last = save(() => new Promise((go) => setTimeout(go, 20)));
+  expect(isAsking()).toBe(true);
+  await expect(failing).rejects.toThrow('no');
+  expect(isAsking()).toBe(true);
+  await last;
+  expect(isAsking()).toBe(false);
+  vi.unstubAllGlobals();
 });
 
 test('the spoken facts of an image are its class, its probability and the correction', () => {

@@ -2,7 +2,7 @@
 import { Problem } from '../api/client';
 import type { Review } from '../api/predictions';
 import { notices } from '../state/notices.svelte';
-import { sequential } from '../state/queue';
+import { saving } from '../state/queue';
 import { texts } from '../texts';
 import type { ImageList } from './gallery/image_list.svelte';
 
@@ -22,7 +22,7 @@ interface Saved<Item> {
 
 export class Corrections<Item extends Corrected, Query> {
   #history: { row: number; undo: () => Promise<Item> }[] = []; // by row id
-  #enqueue = sequential();
+  #enqueue = saving();
 
   constructor(
     private readonly list: ImageList<Item, Query>,

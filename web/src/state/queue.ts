@@ -9,3 +9,19 @@ export function sequential(): <T>(work: () => Promise<T>) => Promise<T> {
     return result;
   };
 }
+
+const ask = (event: Event): void => event.preventDefault();
+
+/** As `sequential`, for answers of the user: as long as one is not saved, the browser asks before it leaves the page. */
+export function saving(): <T>(work: () => Promise<T>) => Promise<T> {
+  const enqueue = sequential();
+  let nUnsaved = 0;
+  return async (work) => {
+    if (nUnsaved++ === 0) globalThis.addEventListener('beforeunload', ask);
+    try {
+      return await enqueue(work);
+    } finally {
+      if (--nUnsaved === 0) globalThis.removeEventListener('beforeunload', ask);
+    }
+  };
+}
