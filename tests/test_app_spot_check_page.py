@@ -28,10 +28,10 @@ def test_images_are_labeled_by_keys_and_the_work_continues_later(page: "Page", s
     assert all(predicted[row]["image_id"] not in shown for row in rows)  # the name of a file may tell its class
     page.keyboard.press("1")
     page.get_by_role("img", name="Image 2 of 4").wait_for()
-    page.keyboard.press(".")
+    with page.expect_response(lambda response: response.request.method == "PUT"):
+        page.keyboard.press(".")
     page.get_by_role("img", name="Image 3 of 4").wait_for()
 
-    stock.app.until(address, lambda check: all(image["made"] for image in check["images"][:2]))
     page.reload()  # the next day
     page.get_by_role("img", name="Image 3 of 4").wait_for()
     first, second = stock.app.get(address)["images"][:2]
