@@ -188,12 +188,12 @@ def test_colors_stay_colors_and_an_unreadable_field_is_reported(tmp_path: Path) 
 def test_objects_whose_ids_make_equal_file_names_have_files_of_their_own(tmp_path: Path) -> None:
     pixels = np.random.default_rng(4).integers(0, 256, (30, 40)).astype(np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png")
-    ids = ["x/1", "x_1", "X:1"]
+    ids = ["x/1", "x_1", "X:1", "x_1-2"]
     rows = "".join(f"a.png#{k},a.png,a.png,{name},{k},2,5,6\n" for k, name in enumerate(ids))
     (tmp_path / "objects.csv").write_text(f"image_id,path,field,object_id,x,y,width,height\n{rows}")
     files, _ = crops_of(tmp_path, tmp_path / "crops")
-    assert [file.name for file in files[:3]] == ["x_1.ome.tif", "x_1-2.ome.tif", "X_1-3.ome.tif"]
-    for k, file in enumerate(files[:3]):
+    assert [file.name for file in files[:4]] == [f"{name}.ome.tif" for name in ("x_1", "x_1-2", "X_1-3", "x_1-2-2")]
+    for k, file in enumerate(files[:4]):
         assert np.array_equal(tifffile.imread(file).squeeze(), pixels[2:8, k : k + 5])
 
 

@@ -1,7 +1,7 @@
 """Crops of predicted objects as OME-TIFF files: all channels at the depth of the field, without loss."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -86,13 +86,11 @@ def write_crops(
     bounds = np.cumsum([0, *objects.n_of_field]).tolist()
     n_faults = 0
     for number, field in enumerate(objects.fields):
-        planes, channels, names = Fields(), _channel_names(field), Counter[str]()
+        planes, channels, names = Fields(), _channel_names(field), set[str]()
         for position in range(bounds[number], bounds[number + 1]):
             plan = choices.plan(objects, position, field.series)
-            name = _file_name(objects, position)
-            names[name.casefold()] += 1
-            n_equal = names[name.casefold()]
-            file = folders[number] / f"{name}{f'-{n_equal}' if n_equal > 1 else ''}.ome.tif"
+            name = _unused(_file_name(objects, position), names)
+            file = folders[number] / f"{name}.ome.tif"
             report(position, len(objects))
             try:
                 pixels = read_pixels(field.path, plan, fields=planes)
@@ -132,6 +130,13 @@ def _file_name(objects: Objects, position: int) -> str:
     t, z = int(objects.t[position]), int(objects.z[position])
     tag = f"{f'_t{t}' if t > 0 else ''}{f'_z{z}' if z > 0 else ''}"
     return f"{safe_path(str(objects.object_id[position]).replace('/', '_')).name}{tag}"
+
+
+def _unused(name: str, used: set[str]) -> str:
+    """Return the name, or one with a number that is not used yet, and add it; upper and lower case are the same."""
+    numbered = next(each for n in count(1) if (each := name if n == 1 else f"{name}-{n}").casefold() not in used)
+    used.add(numbered.casefold())
+    return numbered
 
 
 def _row(objects: Objects, position: int, region: Sequence[int]) -> Iterator[object]:
