@@ -16,12 +16,11 @@ from coverslip.cli import main
 from coverslip.errors import CoverslipError
 from coverslip.workspace.jobs import control, runs
 from coverslip.workspace.jobs.control import queue_training
-from coverslip.workspace.jobs.kinds import TRAININGS_QUEUE
+from coverslip.workspace.jobs.options import JobOptions
 from coverslip.workspace.jobs.queue import Queue
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.jobs.slurm import Slurm
 from coverslip.workspace.jobs.state import failure_before_start
-from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.store.workspace import Workspace
 
 pytestmark = pytest.mark.xdist_group("slurm")
@@ -117,7 +116,8 @@ def cells(workspace: Workspace) -> str:
 @contextmanager
 def queue(workspace: Workspace, options: str) -> Iterator[None]:
     """Run the queue of the workspace during the block, with options of `sbatch`."""
-    queue = Queue(workspace, Turns(scheduled=[TRAININGS_QUEUE]), Slurm.of(options))
+    how = JobOptions(Slurm.of(options))
+    queue = Queue(workspace, how.turns(), how)
     queue.start()
     try:
         yield

@@ -33,7 +33,8 @@ from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.jobs import control, runs
 from coverslip.workspace.jobs.control import queue_training
-from coverslip.workspace.jobs.kinds import TRAININGS_QUEUE, queued_ids
+from coverslip.workspace.jobs.kinds import queued_ids
+from coverslip.workspace.jobs.options import TRAININGS_QUEUE, JobOptions
 from coverslip.workspace.jobs.queue import Queue
 from coverslip.workspace.jobs.records import Job, change_if_unchanged, change_job, find_job
 from coverslip.workspace.jobs.results import fingerprint_of_code
@@ -101,7 +102,7 @@ def test_a_job_that_takes_too_much_memory_is_ended_and_the_next_one_starts(tmp_p
     workspace = new_workspace(tmp_path)
     cells = open_images(workspace, write_cells(workspace.roots[0] / "cells", 30), group_pattern=r"slide\d+")
     first, second = queued(workspace, cells), queued(workspace, cells)
-    queue = Queue(workspace, Turns(), most_bytes=30_000_000)  # an interpreter with NumPy takes more
+    queue = Queue(workspace, Turns(), JobOptions(most_bytes=30_000_000))  # an interpreter with NumPy takes more
     queue.start()
     try:
         until(lambda: runs.run_state(workspace, second).state == "failed")

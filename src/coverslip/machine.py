@@ -21,6 +21,7 @@ from coverslip.errors import DeviceUnavailable
 FOR_TRAINING = ("cuda", "cpu")
 FOR_PREDICTING = ("cuda", "mps", "cpu")
 _M_ARENA_MAX = -8  # from malloc.h
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")  # limits of libraries
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ from coverslip.app.server import address_of, bound_socket, names_of, outer_name,
 from coverslip.app.users import CHANGE, IS_FULL, IS_SCRIPT, PROJECT, ROLE, USER, cookie_of
 from coverslip.errors import CoverslipError, NotFound
 from coverslip.messages import failure
-from coverslip.workspace.jobs.slurm import Slurm
+from coverslip.workspace.jobs.options import DEFAULT, JobOptions
 from coverslip.workspace.store.authors import acting_as
 from coverslip.workspace.store.postgres import only_server_of
 from coverslip.workspace.store.serving import only_server
@@ -78,8 +78,7 @@ def create_accounts_app(
     server: AccountServer,
     *,
     user_header: str | None = None,
-    slurm: Slurm | None = None,
-    job_bytes: int | None = None,
+    options: JobOptions = DEFAULT,
     activity_days: int | None = None,
     backups: Path | None = None,
 ) -> FastAPI:
@@ -88,13 +87,12 @@ def create_accounts_app(
     Args:
         server: the folder of the server.
         user_header: the header with the name of the user whom a proxy has signed in.
-        slurm: submits trainings to a cluster; None: they run on this computer.
-        job_bytes: the memory that a job on this computer may take; None: no limit.
+        options: how the jobs of projects run.
         activity_days: for how long activity is kept; None: forever.
         backups: the folder for backups that administrators start; None: they cannot start any.
     """
     backup_runs = BackupRuns(server, backups)
-    projects = ProjectApps(server, slurm, job_bytes)
+    projects = ProjectApps(server, options)
 
     @asynccontextmanager
     async def at_work(_: FastAPI) -> AsyncIterator[None]:
@@ -287,10 +285,9 @@ def open_accounts_server(
     base: str = "",
     admin: str | None = None,
     resets_password: bool = False,
-    job_bytes: int | None = None,
+    options: JobOptions = DEFAULT,
     activity_days: int | None = None,
     backups: Path | None = None,
-    slurm: Slurm | None = None,
 ) -> Iterator[RunningServer]:
     """Open a server with accounts.
 
@@ -304,10 +301,9 @@ def open_accounts_server(
         admin: the name of an administrator, who gets an invitation if there is no password yet. The account is created
             if needed.
         resets_password: whether this administrator gets an invitation in any case.
-        job_bytes: the memory that a job of a project may take; None: no limit.
+        options: how the jobs of projects run.
         activity_days: for how long activity is kept; None: forever.
         backups: the folder for backups that administrators start; None: they cannot start any.
-        slurm: submits trainings to a cluster; None: they run on this computer.
 
     Raises:
         CoverslipError: another server uses the folder, it cannot be used, or this computer has no such address.
@@ -326,8 +322,7 @@ def open_accounts_server(
         app = create_accounts_app(
             server,
             user_header=proxies.user_header,
-            slurm=slurm,
-            job_bytes=job_bytes,
+            options=options,
             activity_days=activity_days,
             backups=backups,
         )

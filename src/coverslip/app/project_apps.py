@@ -14,11 +14,11 @@ from starlette.concurrency import run_in_threadpool
 
 from coverslip.accounts.projects import Project, find_project, list_projects, workspace_of
 from coverslip.accounts.server import AccountServer
-from coverslip.app.server import background_of, close_streams, create_app, turns_of
+from coverslip.app.server import background_of, close_streams, create_app
 from coverslip.app.streams import ended_by_signals
 from coverslip.errors import CoverslipError
 from coverslip.images import decode_in_processes, interrupt_decoding
-from coverslip.workspace.jobs.slurm import Slurm
+from coverslip.workspace.jobs.options import DEFAULT, JobOptions
 from coverslip.workspace.store.serving import only_server
 
 _log = logging.getLogger("coverslip")
@@ -30,13 +30,11 @@ class ProjectApps:
 
     Args:
         server: the server with the projects.
-        slurm: submits trainings to a cluster; None: they run on this computer.
-        job_bytes: the memory that a job on this computer may take; None: no limit.
+        options: how their jobs run.
     """
 
-    def __init__(self, server: AccountServer, slurm: Slurm | None = None, job_bytes: int | None = None) -> None:
-        self._server, self._slurm, self._job_bytes = server, slurm, job_bytes
-        self._turns = turns_of(slurm, is_open=False)
+    def __init__(self, server: AccountServer, options: JobOptions = DEFAULT) -> None:
+        self._server, self._options, self._turns = server, options, options.turns(is_open=False)
         self._apps: dict[str, tuple[Project, FastAPI, AsyncExitStack]] = {}
         self._changing = defaultdict[str, asyncio.Lock](asyncio.Lock)  # a project is opened or closed
         self._sizes: dict[str, int] = {}
@@ -92,7 +90,7 @@ class ProjectApps:
         workspace = workspace_of(self._server, project)
         stack.enter_context(only_server(workspace.folder))
         stack.callback(workspace.engine.dispose)
-        app = create_app(workspace, self._turns, self._slurm, self._job_bytes)
+        app = create_app(workspace, self._turns, self._options)
         stack.callback(app.state.queue.close)  # also if its background work cannot start
         return app
 

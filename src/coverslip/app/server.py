@@ -33,9 +33,8 @@ from coverslip.workspace import cleanup
 from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.datasets.source_watch import SourceWatch
 from coverslip.workspace.jobs.changes import Changes
-from coverslip.workspace.jobs.kinds import TRAININGS_QUEUE
+from coverslip.workspace.jobs.options import DEFAULT, JobOptions
 from coverslip.workspace.jobs.queue import Queue
-from coverslip.workspace.jobs.slurm import Slurm
 from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.jobs.watching import Watching
 from coverslip.workspace.objects import ObjectPreviews
@@ -52,16 +51,13 @@ _SECONDS_TO_END = 1  # event streams would keep the server alive while a page is
 _log = logging.getLogger("coverslip")
 
 
-def create_app(
-    workspace: Workspace, turns: Turns | None = None, slurm: Slurm | None = None, job_bytes: int | None = None
-) -> FastAPI:
+def create_app(workspace: Workspace, turns: Turns | None = None, options: JobOptions = DEFAULT) -> FastAPI:
     """Create the application that serves `workspace`: the API and the pages. `open_server` adds the guard.
 
     Args:
         workspace: the workspace.
         turns: the queues that it shares with other workspaces; None: none.
-        job_bytes: the memory that a job on this computer may take; None: no limit.
-        slurm: submits trainings to a cluster; None: they run on this computer.
+        options: how jobs run.
     """
     app = FastAPI(
         title="coverslip",
@@ -73,7 +69,7 @@ def create_app(
         lifespan=_at_work,
     )
     app.state.workspace = workspace
-    _add_background(app, workspace, Queue(workspace, turns or turns_of(slurm), slurm, job_bytes))
+    _add_background(app, workspace, Queue(workspace, turns or options.turns(), options))
     add_problem_handlers(app)
     describe_events(app)
     describe_access(app)
@@ -85,11 +81,6 @@ def create_app(
         add_routes(app, router)
     add_pages(app)
     return app
-
-
-def turns_of(slurm: Slurm | None, *, is_open: bool = True) -> Turns:
-    """Return the queues of a server. With Slurm, trainings do not wait for each other."""
-    return Turns(is_open=is_open, scheduled=() if slurm is None else (TRAININGS_QUEUE,))
 
 
 def _add_background(app: FastAPI, workspace: Workspace, queue: Queue) -> None:
@@ -185,8 +176,7 @@ def open_server(
     host: str = "127.0.0.1",
     port: int = PORT,
     new_token: bool = False,
-    job_bytes: int | None = None,
-    slurm: Slurm | None = None,
+    options: JobOptions = DEFAULT,
 ) -> Iterator[Server]:
     """Open a server of the workspace on `port`, or on the next free port.
 
@@ -196,8 +186,7 @@ def open_server(
             it is also required on loopback.
         port: the first port to try.
         new_token: create a new token, which invalidates earlier ones.
-        job_bytes: the memory that a job on this computer may take; None: no limit.
-        slurm: submits trainings to a cluster; None: they run on this computer.
+        options: how jobs run.
 
     Raises:
         CoverslipError: another server uses the workspace, it cannot be used, or this computer has no such address.
@@ -210,7 +199,7 @@ def open_server(
         token = make_token(workspace) if needs_one else None
         port = int(bound.getsockname()[1])
         door = Door(names_of(host, port), port, token_hash(workspace))
-        app = create_app(workspace, slurm=slurm, job_bytes=job_bytes)
+        app = create_app(workspace, options=options)
         server = Server(workspace, door, bound, host, token, runner_of(Guard(app, door)))
         record_address(workspace.folder, server.address)
         stack.enter_context(logged_to(workspace.log))

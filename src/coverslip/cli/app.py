@@ -12,6 +12,7 @@ from coverslip.messages import text
 
 if TYPE_CHECKING:
     from coverslip.app.server import Server
+    from coverslip.workspace.jobs.options import JobOptions
 
 DEFAULT_PORT = 8765  # as in app.guard, which is too slow to import for --help
 
@@ -52,22 +53,18 @@ def app(
     import webbrowser
 
     from coverslip.machine import limit_memory_arenas
-    from coverslip.workspace.jobs.slurm import Slurm
     from coverslip.workspace.store.serving import redirect_file
     from coverslip.workspace.store.workspace import open_workspace
 
     limit_memory_arenas()
-    job_bytes = memory_limit(job_memory)
-    scheduler = None if slurm is None else Slurm.of(slurm)
+    options = job_options(slurm, job_memory)
     opened_workspace = open_workspace(workspace, tuple(root or ()))
     from coverslip.app.server import open_server  # takes seconds; the workspace is checked before
 
     # Ctrl-C, SIGTERM or a closed terminal is the regular end, not an error.
     with (
         suppress(KeyboardInterrupt),
-        open_server(
-            opened_workspace, host=host, port=port, new_token=new_token, slurm=scheduler, job_bytes=job_bytes
-        ) as server,
+        open_server(opened_workspace, host=host, port=port, new_token=new_token, options=options) as server,
         ExitStack() as stack,
     ):
         typer.echo(_greeting(server, port))
@@ -82,16 +79,16 @@ def app(
     exit_at_once()
 
 
-def memory_limit(size: str | None) -> int | None:
-    """Return the value of `--job-memory` in bytes."""
+def job_options(slurm: str | None, job_memory: str | None) -> "JobOptions":
+    """Return how jobs run, by `--slurm` and `--job-memory`."""
     from coverslip.machine import bytes_of
+    from coverslip.workspace.jobs.options import JobOptions
+    from coverslip.workspace.jobs.slurm import Slurm
 
-    if size is None:
-        return None
-    n_bytes = bytes_of(size)
-    if not n_bytes:
-        raise typer.BadParameter(text("usage-size", value=size), param_hint="--job-memory")
-    return n_bytes
+    most_bytes = None if job_memory is None else bytes_of(job_memory)
+    if job_memory is not None and not most_bytes:
+        raise typer.BadParameter(text("usage-size", value=job_memory), param_hint="--job-memory")
+    return JobOptions(None if slurm is None else Slurm.of(slurm), most_bytes)
 
 
 def exit_at_once() -> None:

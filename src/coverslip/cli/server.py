@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from coverslip.cli._database import database_address
-from coverslip.cli.app import DEFAULT_PORT, exit_at_once, memory_limit
+from coverslip.cli.app import DEFAULT_PORT, exit_at_once, job_options
 from coverslip.messages import text
 
 
@@ -82,7 +82,6 @@ def server(
     from coverslip.accounts.server import open_account_server
     from coverslip.accounts.users import list_users
     from coverslip.machine import limit_memory_arenas
-    from coverslip.workspace.jobs.slurm import Slurm
 
     for address in proxy or ():
         try:
@@ -97,8 +96,7 @@ def server(
         raise typer.BadParameter(text("usage-reset-password"), param_hint="--reset-password")
     base = "/".join(["", *filter(None, base_path.split("/"))])
     limit_memory_arenas()
-    job_bytes = memory_limit(job_memory)
-    scheduler = None if slurm is None else Slurm.of(slurm)
+    options = job_options(slurm, job_memory)
     opened = open_account_server(folder, tuple(root or ()), database_address(database))
     if admin is None and not any(user.is_admin for user in list_users(opened)):
         raise typer.BadParameter(text("usage-first-admin"), param_hint="--admin")
@@ -116,10 +114,9 @@ def server(
             base=base,
             admin=admin,
             resets_password=reset_password,
-            job_bytes=job_bytes,
+            options=options,
             activity_days=keep_activity,
             backups=None if backups is None else backups.absolute(),
-            slurm=scheduler,
         ) as running,
     ):
         rows = {"command-app-address": running.address, "command-server-folder": str(opened.folder)}

@@ -26,7 +26,7 @@ from pydantic import Field
 from coverslip.errors import CoverslipError
 from coverslip.events import Emit, Event, Noted, Progressed, as_json
 from coverslip.images import WITHIN_VARIABLE
-from coverslip.machine import n_cores
+from coverslip.machine import THREAD_VARIABLES, n_cores
 from coverslip.messages import Failure, failure, failure_of, localized, localized_failure
 from coverslip.processes import DECODE_APART_VARIABLE, Json, read_message, write_message
 
@@ -34,7 +34,6 @@ _log = logging.getLogger("coverslip")
 _MOST_LINES = 200  # of the log of a work
 _MOST_ENDED = 100  # ended works that are known
 _POLL_S = 0.05
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 Process = subprocess.Popen[bytes]
 Task = Callable[[Json, Emit], Json]
@@ -57,7 +56,7 @@ def child_environment(readable: Sequence[Path]) -> dict[str, str]:
     within = json.dumps([str(folder) for folder in readable])
     return {
         **os.environ,
-        **dict.fromkeys(_THREADS, str(n_cores())),
+        **dict.fromkeys(THREAD_VARIABLES, str(n_cores())),
         DECODE_APART_VARIABLE: "1",
         WITHIN_VARIABLE: within,
     }

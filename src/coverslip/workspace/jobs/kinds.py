@@ -17,8 +17,6 @@ from coverslip.workspace.jobs.state import State, folded_log, has_ended
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.workspace import Workspace
 
-TRAININGS_QUEUE = "trainings"  # also of studies, which contain trainings
-
 
 @dataclass(frozen=True, slots=True)
 class JobProgress:

@@ -9,9 +9,9 @@ from sqlalchemy import update
 
 from coverslip.machine import memory_of_processes
 from coverslip.workspace.jobs.control import adopt_runs
-from coverslip.workspace.jobs.kinds import TRAININGS_QUEUE, kind_of, list_unlisted_jobs, queue_names, queued_ids
+from coverslip.workspace.jobs.kinds import kind_of, list_unlisted_jobs, queue_names, queued_ids
+from coverslip.workspace.jobs.options import DEFAULT, TRAININGS_QUEUE, JobOptions
 from coverslip.workspace.jobs.records import Job, find_job, started_jobs
-from coverslip.workspace.jobs.slurm import Slurm
 from coverslip.workspace.jobs.state import Launched, end_for_memory, has_process, launch, terminate
 from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.store import tables as db
@@ -30,14 +30,11 @@ class Queue:
     Args:
         workspace: its jobs.
         turns: whose job starts next.
-        slurm: submits trainings and studies to a cluster; None: they run on this computer.
-        most_bytes: the memory that a job on this computer may take, with its child processes; None: no limit.
+        options: how they run.
     """
 
-    def __init__(
-        self, workspace: Workspace, turns: Turns, slurm: Slurm | None = None, most_bytes: int | None = None
-    ) -> None:
-        self._workspace, self._turns, self._slurm, self._most_bytes = workspace, turns, slurm, most_bytes
+    def __init__(self, workspace: Workspace, turns: Turns, options: JobOptions = DEFAULT) -> None:
+        self._workspace, self._turns, self._options = workspace, turns, options
         turns.enter(workspace.folder)
         self._woken, self._is_closed = threading.Event(), False
         self._started: list[Launched] = []  # polled, so that ended processes do not stay zombies
@@ -82,8 +79,8 @@ class Queue:
         running = [job for job in started_jobs(self._workspace) if self._check_process(job)]
         for job in running:
             _enforce_stop(job)
-            if self._most_bytes is not None:
-                _limit_memory(job, self._most_bytes)
+            if self._options.most_bytes is not None:
+                _limit_memory(job, self._options.most_bytes)
         next_ids = {queue: ids[0] for queue in queue_names() if (ids := queued_ids(self._workspace, queue))}
         folder = self._workspace.folder
         self._turns.report(folder, busy={kind_of(job).queue for job in running}, waiting=next_ids)
@@ -118,7 +115,7 @@ class Queue:
             failure=job.failure_file,
             folder=self._workspace.folder,
             readable=self._workspace.readable,
-            slurm=self._slurm if kind_of(job).queue == TRAININGS_QUEUE else None,
+            slurm=self._options.slurm if kind_of(job).queue == TRAININGS_QUEUE else None,
         )
         self._started.append(launched)
         with write_transaction(self._workspace.engine) as connection:

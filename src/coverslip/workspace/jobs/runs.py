@@ -16,7 +16,8 @@ from coverslip.messages import Failure, language
 from coverslip.reports.reported import ReportedRun, Rule
 from coverslip.runs import SET_BY_FINISHING, Run, is_run
 from coverslip.runs.log import Progress, Stage, StageTime, Step, TimedNote, Training, Work, seconds_left
-from coverslip.workspace.jobs.kinds import TRAININGS_QUEUE, queued_ids
+from coverslip.workspace.jobs.kinds import queued_ids
+from coverslip.workspace.jobs.options import TRAININGS_QUEUE
 from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job
 from coverslip.workspace.jobs.state import (
     ACTIVE,

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coverslip.errors import CoverslipError
+from coverslip.machine import THREAD_VARIABLES
 from coverslip.messages import text
 
 _POLL_SECONDS = 2.0
-_LIMITS_OF_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")  # the cores of this computer
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,8 @@ class _Job:
 
     def submit(self, command: Sequence[str], log: str, options: Sequence[str]) -> int:
         """Submit the command; return the exit status of `sbatch`, whose errors are printed."""
-        environment = {name: value for name, value in os.environ.items() if name not in _LIMITS_OF_THREADS}
+        # The other computers have other numbers of cores.
+        environment = {name: value for name, value in os.environ.items() if name not in THREAD_VARIABLES}
         submitted = _run(
             *("sbatch", "--parsable", "--no-requeue", "--job-name", "coverslip"),
             *(f"--output={_literal(log)}", "--open-mode", "append"),

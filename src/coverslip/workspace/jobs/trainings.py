@@ -10,7 +10,6 @@ from coverslip.errors import NotFound
 from coverslip.runs import is_run
 from coverslip.runs.log import LogLine, LogReader, Training, lasting_lines, seconds_left
 from coverslip.workspace.jobs.kinds import (
-    TRAININGS_QUEUE,
     JobKind,
     JobProgress,
     JobSnapshot,
@@ -19,6 +18,7 @@ from coverslip.workspace.jobs.kinds import (
     queued_ids,
     register,
 )
+from coverslip.workspace.jobs.options import TRAININGS_QUEUE
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.jobs.runs import RunState, can_finish, state_of_run
 from coverslip.workspace.jobs.state import State, folded_log, has_ended

@@ -12,7 +12,8 @@ from pydantic import Field
 from coverslip.errors import Conflict
 from coverslip.messages import Failure
 from coverslip.studies import state_of as state_of_cell
-from coverslip.workspace.jobs.kinds import TRAININGS_QUEUE, job_kinds
+from coverslip.workspace.jobs.kinds import job_kinds
+from coverslip.workspace.jobs.options import TRAININGS_QUEUE
 from coverslip.workspace.jobs.records import Job, find_job, started_jobs
 from coverslip.workspace.jobs.state import has_ended, has_process, state_of, status_of
 from coverslip.workspace.store.workspace import Workspace

@@ -30,13 +30,13 @@ from coverslip.studies import (
 from coverslip.studies import state_of as state_of_cell
 from coverslip.studies.comparing import DatasetComparison
 from coverslip.workspace.jobs.kinds import (
-    TRAININGS_QUEUE,
     JobKind,
     JobProgress,
     StateSource,
     queued_ids,
     register,
 )
+from coverslip.workspace.jobs.options import TRAININGS_QUEUE
 from coverslip.workspace.jobs.records import Job, add_job, all_jobs, find_job, folders_of, listed_folders
 from coverslip.workspace.jobs.runs import Headline, headline_of
 from coverslip.workspace.jobs.state import (
