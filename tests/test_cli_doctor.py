@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,23 @@ def test_a_sound_installation_has_no_errors_and_writes_nothing(
     assert answer["computer"]["cores"] >= 1
     assert "cpu" in answer["computer"]["devices"]
     assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.slow
+def test_it_works_without_extras() -> None:
+    without = (
+        "import sys\n"
+        "from importlib.machinery import PathFinder\n"
+        "from coverslip.errors import EXTRA_MODULES\n"
+        "extras, find = {name for names in EXTRA_MODULES.values() for name in names}, PathFinder.find_spec\n"
+        "PathFinder.find_spec = lambda name, *more: None if name in extras else find(name, *more)\n"
+        "from coverslip.cli import main\n"
+        "sys.exit(main(['doctor', '--json']))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", without], capture_output=True, text=True, check=False)
+    answer = json.loads(done.stdout)
+    assert (done.returncode, answer["errors"]) == (0, [])
+    assert answer["installation"]["extras"] == []
 
 
 @pytest.mark.slow

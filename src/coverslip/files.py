@@ -41,6 +41,12 @@ def weights_folder() -> Path:
     return _data_folder() / "weights"
 
 
+def default_workspace_folder() -> Path:
+    """Return the folder of the app: `COVERSLIP_HOME`, else `coverslip` in the home folder of the user."""
+    folder = os.environ.get("COVERSLIP_HOME")
+    return Path(folder).expanduser().absolute() if folder else Path.home() / "coverslip"
+
+
 def _data_folder() -> Path:
     import platformdirs
 

@@ -38,8 +38,9 @@ def backup(
     """
     from coverslip.cli._show import notes_console, print_json, results_console, size_in_words
     from coverslip.cli.progress import shown_progress
+    from coverslip.files import default_workspace_folder
     from coverslip.workspace.backups.writing import write_backup
-    from coverslip.workspace.store.workspace import Workspace, default_workspace_folder
+    from coverslip.workspace.store.workspace import Workspace
 
     _check_choice(workspace, server, database)
     if server is not None:

@@ -182,8 +182,7 @@ def _gpus() -> list[str]:
 def _folders() -> dict[str, tuple[Path, str]]:
     """Return the folders that coverslip writes to, each with the variable that sets it."""
     from coverslip.cache import cache_folder
-    from coverslip.files import weights_folder
-    from coverslip.workspace.store.workspace import default_workspace_folder
+    from coverslip.files import default_workspace_folder, weights_folder
 
     return {
         "cache": (cache_folder(), "COVERSLIP_CACHE"),

@@ -1,6 +1,5 @@
 """The folder of the workspace, the folders of images that it may read, and its work in threads and processes."""
 
-import os
 import threading
 import time
 from collections import Counter
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coverslip.errors import CoverslipError
+from coverslip.files import default_workspace_folder
 from coverslip.images import Fields, Pixels, ReadPlan, read_pixels
 from coverslip.messages import ChooseOther
 from coverslip.workspace.workers import Works
@@ -89,12 +89,6 @@ class Background:
 
     def _is_running(self, name: str) -> bool:
         return name in self._works and self._works[name].thread.is_alive()
-
-
-def default_workspace_folder() -> Path:
-    """Return `COVERSLIP_HOME`, else `coverslip` in the home folder of the user."""
-    folder = os.environ.get("COVERSLIP_HOME")
-    return Path(folder).expanduser().absolute() if folder else Path.home() / "coverslip"
 
 
 @dataclass(frozen=True)
