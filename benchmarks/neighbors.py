@@ -2,9 +2,9 @@
 
     python benchmarks/neighbors.py --mnfinder MNFINDER --data ../shared/data
 
-MNFINDER is as of `benchmarks/finder.py`. Pixels of other objects, and of 3 pixels around them, are set to 0 (as
-`export-objects --mask-neighbors` does) or to the median of the background of the crop. Classifiers are the linear
-probes of instant classifiers, in 5 folds by field, with all training images and with 20 of each class. Crops are
+MNFINDER is as of `benchmarks/finder.py`. Pixels of other objects, and of 3 pixels around them, are set to the median of
+the background of the crop (as `export-objects --mask-neighbors` does, without the rim) or to 0. Classifiers are the
+linear probes of instant classifiers, in 5 folds by field, with all training images and with 20 of each class. Crops are
 squares of one size for all objects, or the box of each object with a margin of a fifth.
 
 - Red blood cells: squares of 80 pixels around the points of experts, 11 classes. Objects are those of the finder; boxes

@@ -102,7 +102,11 @@ def test_crops_equal_those_of_trainings(objects: npt.NDArray[np.uint16], tmp_pat
 def test_neighbors_are_masked_on_request_and_the_object_is_not(objects: npt.NDArray[np.uint16], tmp_path: Path) -> None:
     files, _ = crops_of(tmp_path, tmp_path / "crops", margin="1 um", mask_neighbors=True)
     expected = objects[:, 6:29, 6:34].copy()  # 4 pixels
-    expected[:, 12 - 6 :, 30 - 6 :] = 0  # object 2 from (30, 12)
+    is_background = np.ones(expected.shape[1:], np.bool_)
+    is_background[10 - 6 : 25 - 6, 10 - 6 : 30 - 6] = False  # object 1
+    is_background[12 - 6 :, 30 - 6 :] = False  # object 2 from (30, 12)
+    for channel in expected:
+        channel[12 - 6 :, 30 - 6 :] = np.median(channel[is_background])
     assert np.array_equal(tifffile.imread(files[0]), expected)
 
 
@@ -163,7 +167,9 @@ def test_crops_of_a_film_are_of_the_time_point_of_the_object_or_of_the_chosen_ti
     assert names == ["a/1_t1.ome.tif", "a/2_t1.ome.tif", "a/1_t2.ome.tif", "crops.csv"]
     first, _, last = (tifffile.imread(file).squeeze() for file in files[:3])
     expected = frames[1, 0:35, 0:40].copy()
-    expected[10:25, 30:40] = 0  # object 2 exists at this time point only
+    is_background = np.ones(expected.shape, np.bool_)
+    is_background[10:25, 10:40] = False
+    expected[10:25, 30:40] = np.median(expected[is_background])  # object 2 exists at this time point only
     assert np.array_equal(first, expected)
     assert np.array_equal(last, frames[2, 0:35, 0:40])
 

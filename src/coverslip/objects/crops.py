@@ -17,7 +17,6 @@ from coverslip.objects.exporting import PredictedObjects, file_of_field, polygon
 from coverslip.objects.outlines import Array, OutlineBuilder, fill_outlines
 from coverslip.objects.table import UNKNOWN, FieldOfView, Objects
 
-_MASKED = 0  # the value of the pixels of neighbors
 _COLUMNS = ("path", "image_id", "field", "object_id", "t", "z", "x", "y", "width", "height")
 _MOST_NOTES = 5
 
@@ -32,7 +31,8 @@ class CropChoices(BaseModel):
         description="Margin on each side of the box of an object: a share of its longer side, or a length (`2 um`).",
     )
     mask_neighbors: bool = Field(
-        default=False, description="Whether the pixels that belong to other objects only are set to 0."
+        default=False,
+        description="Whether pixels of other objects only get the median of the background of the crop.",
     )
     t: int | None = Field(
         default=None,
@@ -103,12 +103,10 @@ def write_crops(
                 continue
             region = plan.crop((field.width, field.height), field.pixel_size_um)
             assert region is not None
+            array = pixels.array
             if choices.mask_neighbors:
-                others = _neighbors(objects, position, bounds[number], bounds[number + 1], region)
-                array = pixels.array.copy()
-                array[others] = _MASKED
-            else:
-                array = pixels.array
+                of_neighbors, is_object = _masks(objects, position, bounds[number], bounds[number + 1], region)
+                array = _without_neighbors(array, of_neighbors, is_object)
             _write_ome(file, array, pixels, objects.image_id(position), channels, field)
             files.append(file)
             place = safe_cell(name_as_text(file.relative_to(out).as_posix()))
@@ -149,8 +147,18 @@ def _row(objects: Objects, position: int, region: Sequence[int]) -> Iterator[obj
     yield from region
 
 
-def _neighbors(objects: Objects, position: int, first: int, end: int, region: Sequence[int]) -> Array:
-    """Return the (height, width) pixels of a region that belong to other objects of its plane only.
+def _without_neighbors(array: Array, of_neighbors: Array, is_object: Array) -> Array:
+    """Return a copy of (height, width, channels) pixels; those of neighbors only have the median of the background."""
+    background = array[~of_neighbors & ~is_object]
+    masked = array.copy()
+    masked[of_neighbors & ~is_object] = np.median(
+        background if len(background) else array.reshape(-1, array.shape[2]), axis=0
+    ).astype(array.dtype)
+    return masked
+
+
+def _masks(objects: Objects, position: int, first: int, end: int, region: Sequence[int]) -> tuple[Array, Array]:
+    """Return the (height, width) pixels of a region that belong to other objects of its plane, and to the object.
 
     An object without time point or z-plane is in all of them.
     """
@@ -169,7 +177,7 @@ def _neighbors(objects: Objects, position: int, first: int, end: int, region: Se
             builder.add([[ring - np.array([left, top], np.float32) for ring in polygon] for polygon in polygons])
         masks.append(fill_outlines(builder.finish(), np.ones(len(group), np.uint8), (height, width)) > 0)
     of_neighbors, is_object = masks
-    return of_neighbors & ~is_object
+    return of_neighbors, is_object
 
 
 def _write_ome(

@@ -9101,7 +9101,7 @@ export interface components {
             margin: number | string;
             /**
              * Mask Neighbors
-             * @description Whether the pixels that belong to other objects only are set to 0.
+             * @description Whether pixels of other objects only get the median of the background of the crop.
              * @default false
              */
             mask_neighbors: boolean;

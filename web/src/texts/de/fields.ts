@@ -191,7 +191,7 @@ export const fields: Texts['fields'] = {
       'ome-tiff': 'Ausschnitte der Objekte (OME-TIFF): alle Kanäle, ohne Verlust',
     },
     margin: 'Abstand auf jeder Seite, als Anteil der längeren Seite des Rahmens',
-    mask: 'Pixel anderer Objekte auf 0 setzen',
+    mask: 'Pixel anderer Objekte mit dem Median des Hintergrunds füllen',
     corrected:
       'Klassen, die Sie korrigiert haben, werden korrigiert exportiert. Ausgeschlossene Objekte haben keine Klasse.',
     start: 'Dateien schreiben',

@@ -183,7 +183,7 @@ export const fields = {
       'ome-tiff': 'Crops of the objects (OME-TIFF): all channels, without loss',
     },
     margin: 'Margin on each side, as a share of the longer side of the box',
-    mask: 'Set the pixels of other objects to 0',
+    mask: 'Fill the pixels of other objects with the median of the background',
     corrected: 'Classes that you corrected are exported as corrected. Excluded objects have no class.',
     start: 'Write the files',
     starting: 'Starting',
