@@ -41,7 +41,6 @@ from coverslip.workspace.store.tables import changed_labels, images, label_chang
 
 API = "/api/v1"
 N_PROJECTS = 5
-THINK_S = 1.0  # mean pause between requests of a client
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CLASSES = ("first", "second", "third")
 
@@ -80,6 +79,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--clients", type=int, default=50, help="number of HTTP clients")
     parser.add_argument("--browsers", type=int, default=3, help="number of contexts of Chromium")
+    parser.add_argument("--pause", type=float, default=2.0, help="mean seconds between the requests of a client")
     parser.add_argument("--trainings", type=int, default=0, help="trainings at the same time, at nice 10")
     parser.add_argument("--images", type=int, default=1_000, help="images of each project")
     parser.add_argument("--database", default=os.environ.get("COVERSLIP_DATABASE"), help="address of PostgreSQL")
@@ -88,7 +88,8 @@ def main() -> None:
     if options.browsers and program is None:
         raise SystemExit("Chromium is not installed. To install it, see .ci/programs.")
     kind = "PostgreSQL" if options.database else "SQLite"
-    print(f"{kind}, {os.cpu_count()} cores, load of the machine at the start: {os.getloadavg()[0]:.1f}")
+    print(f"{kind}, {os.cpu_count()} cores, load of the machine at the start: {os.getloadavg()[0]:.1f}; ", end="")
+    print(f"{options.clients} clients with a mean pause of {options.pause} s, {options.browsers} browsers")
     with tempfile.TemporaryDirectory() as scratch:
         folder, measured = Path(scratch), Measured()
         draw(folder / "data" / "cells", options.images)
@@ -99,8 +100,8 @@ def main() -> None:
             ended = threading.Event()
             threads = [threading.Thread(target=observe, args=(process, measured, ended))]
             for k, person in enumerate(people[: options.clients]):
-                work = (address, person, k // N_PROJECTS, -(-options.clients // N_PROJECTS), measured, ended)
-                threads.append(threading.Thread(target=label_and_browse, args=work))
+                work = (address, person, k // N_PROJECTS, -(-options.clients // N_PROJECTS), options.pause)
+                threads.append(threading.Thread(target=label_and_browse, args=(*work, measured, ended)))
             for person in people[options.clients :]:
                 threads.append(threading.Thread(target=browse, args=(program, address, person, measured, ended)))
             for k in range(options.trainings):
@@ -165,7 +166,13 @@ def wait_until_read(address: str, people: list[Person], cells: Path) -> None:
 
 
 def label_and_browse(
-    address: str, person: Person, place: int, n_in_project: int, measured: Measured, ended: threading.Event
+    address: str,
+    person: Person,
+    place: int,
+    n_in_project: int,
+    pause: float,
+    measured: Measured,
+    ended: threading.Event,
 ) -> None:
     """Label the images of one client and look at the dataset, until the end."""
     dice = random.Random(person.name)
@@ -188,7 +195,7 @@ def label_and_browse(
             return
         rows = np.frombuffer(listed.content, "<u4").tolist()
         labeled = rows[place::n_in_project]
-        while not ended.wait(dice.expovariate(1 / THINK_S)):
+        while not ended.wait(dice.expovariate(1 / pause)):
             match dice.choices(("label", "images", "dataset", "rows", "picture", "history"), (4, 3, 2, 1, 3, 1))[0]:
                 case "label":
                     row_id, label = dice.choice(labeled), dice.choice(CLASSES)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 from pydantic import Field
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select, update
 
 from coverslip.accounts.server import AccountServer
 from coverslip.accounts.tables import members, projects, users
@@ -21,6 +21,11 @@ from coverslip.workspace.store.workspace import Workspace, open_workspace
 
 Role = Literal["viewer", "annotator", "editor"]
 ROLES: tuple[Role, ...] = get_args(Role)  # each may do what those before it may
+_MEMBER = (  # once: each request runs it
+    select(projects.c.id, members.c.role)
+    .outerjoin(members, (members.c.project_id == projects.c.id) & (members.c.user_id == bindparam("user_id")))
+    .where(projects.c.id == bindparam("project_id"), projects.c.removed.is_(None))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +161,8 @@ def remove_member(server: AccountServer, project_id: str, user_id: str) -> None:
 
 def role_in(server: AccountServer, project_id: str, user: User) -> Role | None:
     """Return the role of a user in a project that is served; None: the user may not know of it."""
-    query = select(projects.c.id, members.c.role).where(projects.c.id == project_id, projects.c.removed.is_(None))
-    is_member = (members.c.project_id == projects.c.id) & (members.c.user_id == user.id)
     with server.engine.connect() as connection:
-        row = connection.execute(query.outerjoin(members, is_member)).first()
+        row = connection.execute(_MEMBER, {"project_id": project_id, "user_id": user.id}).first()
     if row is None:
         return None
     return "editor" if user.is_admin else row.role

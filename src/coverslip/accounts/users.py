@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
-from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
 
 from coverslip.accounts.server import AccountServer
 from coverslip.accounts.tables import keys, members, users
@@ -29,6 +29,12 @@ SESSION_DAYS = 30
 MAX_PASSWORD = 1_000
 _DAYS: dict[Kind, int | None] = {"session": SESSION_DAYS, "invitation": 7, "script": None}
 _NAME = re.compile(r"[^\s/\\:,;\"'<>|`\x00-\x1f]{1,64}")
+_USER_OF_KEY = (  # once: each request runs it
+    select(users)
+    .join(keys, keys.c.user_id == users.c.id)
+    .where(keys.c.sha256 == bindparam("sha256"), keys.c.kind == bindparam("kind"), users.c.is_active)
+    .where(keys.c.expires.is_(None) | (keys.c.expires > bindparam("now")))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,12 +234,11 @@ def sign_out(server: AccountServer, secret: str) -> None:
         connection.execute(delete(keys).where(keys.c.sha256 == _digest(secret), keys.c.kind == "session"))
 
 
-def user_of(server: AccountServer, secret: str, *kinds: Kind) -> User | None:
-    """Return the active user whom a secret of these kinds belongs to; None if there is none or it has expired."""
-    query = select(users).join(keys, keys.c.user_id == users.c.id).where(keys.c.sha256 == _digest(secret))
-    query = query.where(keys.c.kind.in_(kinds), users.c.is_active)
+def user_of(server: AccountServer, secret: str, kind: Kind) -> User | None:
+    """Return the active user whom a secret of this kind belongs to; None if there is none or it has expired."""
+    values = {"sha256": _digest(secret), "kind": kind, "now": _time()}
     with server.engine.connect() as connection:
-        row = connection.execute(query.where(keys.c.expires.is_(None) | (keys.c.expires > _time()))).mappings().first()
+        row = connection.execute(_USER_OF_KEY, values).mappings().first()
     return None if row is None else _user(row)
 
 

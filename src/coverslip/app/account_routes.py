@@ -44,7 +44,7 @@ Runs = Annotated[BackupRuns, from_app("backups")]
 Served = Annotated[ProjectApps, from_app("projects")]
 
 
-def _signed_in(request: Request) -> User:
+async def _signed_in(request: Request) -> User:
     user: User | None = request.scope.get(USER)
     if user is None:
         raise NotSignedIn("not-signed-in")
@@ -53,7 +53,7 @@ def _signed_in(request: Request) -> User:
     return user
 
 
-def _admin(user: Annotated[User, Depends(_signed_in)]) -> User:
+async def _admin(user: Annotated[User, Depends(_signed_in)]) -> User:
     if not user.is_admin:
         raise Forbidden("not-administrator")
     return user

@@ -159,13 +159,7 @@ class AccountsGate:
         scope = {**scope, "root_path": self._base, USER: None, CHANGE: Change()}
         status = 500
         try:
-            scope[USER] = await run_in_threadpool(self._user, scope)
-            if not project_id:
-                answer: ASGIApp = self._app
-            elif not slash:
-                answer = RedirectResponse(f"{self._base}/projects/{quote(project_id)}/")
-            else:
-                answer = await run_in_threadpool(self._project, scope, project_id)
+            answer: ASGIApp = await run_in_threadpool(self._answer, scope, project_id, is_inside=bool(slash))
         except CoverslipError as error:  # the database is busy or full
             answer = problem(503, error.failure, headers={"Retry-After": "2"})
         user: User | None = scope[USER]
@@ -193,6 +187,15 @@ class AccountsGate:
             is_sign_in = inner.startswith((f"{API}/session", _INVITATIONS))
             if scope["method"] not in SAFE_METHODS and (scope[USER] is not None or is_sign_in):
                 await run_in_threadpool(self._record, scope, project_id or None, inner, status)
+
+    def _answer(self, scope: Scope, project_id: str, *, is_inside: bool) -> ASGIApp:
+        """Return what answers a request, and note its user in `scope`. One thread answers all questions at once."""
+        scope[USER] = self._user(scope)
+        if not project_id:
+            return self._app
+        if not is_inside:
+            return RedirectResponse(f"{self._base}/projects/{quote(project_id)}/")
+        return self._project(scope, project_id)
 
     def _user(self, scope: Scope) -> User | None:
         headers = Headers(scope=scope)

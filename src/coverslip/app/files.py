@@ -81,7 +81,7 @@ def image_response(data: bytes) -> Response:
     return Response(data, media_type=media_type_of(data), headers={"Cache-Control": "private, max-age=3600"})
 
 
-def _viewed(
+async def _viewed(
     channel: Annotated[int | None, Query(ge=0, le=1_000, description="One channel in gray. Default: color.")] = None,
     plane: Annotated[
         int | None, Query(ge=0, le=100_000, description="Plane of a stack. Default: the plane that classifiers use.")

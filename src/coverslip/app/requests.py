@@ -50,7 +50,7 @@ def add_routes(app: FastAPI, router: APIRouter) -> None:
 def from_app(name: str) -> Any:  # Any: FastAPI's own type
     """Return the dependency of routes on a service of the server, by its name in the state of the app."""
 
-    def service(request: Request) -> Any:  # Any: the type in the signature of the route
+    async def service(request: Request) -> Any:  # Any: the type in the signature of the route
         return getattr(request.app.state, name)
 
     return Depends(service)
@@ -61,7 +61,7 @@ JobQueue = Annotated[Queue, from_app("queue")]
 Paged = Annotated[Paging, Query()]
 
 
-def _locate(request: Request, response: Response) -> Callable[..., None]:
+async def _locate(request: Request, response: Response) -> Callable[..., None]:
     def locate(*parts: str | int, **query: Sequence[str]) -> None:
         address = "/".join(quote(str(part), safe="") for part in parts)
         question = f"?{urlencode(query, doseq=True)}" if query else ""
@@ -74,7 +74,7 @@ def _locate(request: Request, response: Response) -> Callable[..., None]:
 Locate = Annotated[Callable[..., None], Depends(_locate)]
 
 
-def _if_match(
+async def _if_match(
     if_match: Annotated[
         str | None,
         Header(
@@ -89,7 +89,7 @@ def _if_match(
     return frozenset(_STRONG_TAG.findall(if_match))
 
 
-def _author(
+async def _author(
     request: Request,
     x_author: Annotated[
         str | None,
@@ -113,7 +113,7 @@ def as_text(header: str) -> str:
         return header
 
 
-def _tag(response: Response) -> Callable[[object], None]:
+async def _tag(response: Response) -> Callable[[object], None]:
     def tag(revision: object) -> None:
         response.headers["ETag"] = f'"{revision}"'
 

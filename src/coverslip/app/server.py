@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 _TRIES = 20
 _THREAD_SECONDS = 1.0  # to end background threads, which may also be killed
 _SECONDS_TO_END = 1  # event streams would keep the server alive while a page is open
+_SECONDS_IDLE = 75  # longer than proxies keep a connection: a request to one that is being closed would fail
 _log = logging.getLogger("coverslip")
 
 
@@ -222,6 +223,7 @@ def runner_of(app: ASGIApp) -> "uvicorn.Server":
         access_log=False,
         log_config=None,
         timeout_graceful_shutdown=_SECONDS_TO_END,
+        timeout_keep_alive=_SECONDS_IDLE,
     )
     config.load()
     return uvicorn.Server(config)

@@ -33,7 +33,7 @@ from coverslip.workspace.jobs.watching import Watching
 Watched = Annotated[Watching, from_app("watching")]
 
 
-def _last_event(
+async def _last_event(
     after: Annotated[
         int | None, Query(ge=0, lt=2**53, description="Number of the last event that the client has.")
     ] = None,
@@ -81,7 +81,7 @@ class WorkspaceEvents:
     job: Annotated[JobMessage, Field(description="An event of a job that the request names.")]
 
 
-def _after(
+async def _after(
     after: Annotated[
         str | None, Query(max_length=40, description="ID of the last `changed` event that the client has.")
     ] = None,

@@ -84,7 +84,7 @@ def record_change(request: Request, name: str, before: str = "", after: str = ""
         change.object, change.before, change.after = name, before, after
 
 
-def check_role(request: Request) -> None:
+async def check_role(request: Request) -> None:
     """Check that the user may use the route of a request.
 
     Raises:

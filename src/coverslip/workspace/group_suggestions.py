@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import Field
@@ -61,6 +62,14 @@ def list_suggestions(workspace: Workspace, dataset_id: str) -> list[GroupSuggest
         NotFound: there is no such dataset.
         Conflict: it is still being read.
     """
+    with workspace.engine.connect() as connection:
+        revision: int = refuse_unread(connection, dataset_id).revision
+    return list(_suggestions(workspace, dataset_id, revision))
+
+
+@lru_cache(maxsize=32)  # trying trainings takes long, and pages ask again and again
+def _suggestions(workspace: Workspace, dataset_id: str, _revision: int) -> tuple[GroupSuggestion, ...]:
+    """Return the suggestions for a dataset; `_revision` changes with its labels, groups and images."""
     from coverslip.experiments import apply_recipe
 
     with workspace.engine.connect() as connection:
@@ -83,7 +92,7 @@ def list_suggestions(workspace: Workspace, dataset_id: str) -> list[GroupSuggest
                 suggestions.append(suggestion)
         if len(suggestions) == _MOST:
             break
-    return suggestions
+    return tuple(suggestions)
 
 
 def _candidates(

@@ -192,7 +192,7 @@ def get_picture(
     return _picture(pictures.large_picture(workspace, source, view), "image/png", tag, v)
 
 
-def _plane(
+async def _plane(
     series: Annotated[
         int | None, Query(ge=0, le=1_000_000, description="Series of the file. Default: that of the image.")
     ] = None,

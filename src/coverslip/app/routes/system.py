@@ -1,5 +1,7 @@
 """The app and its computer, and the choices for a training: networks and recipe keys."""
 
+from functools import cache
+
 from fastapi import Request
 
 from coverslip._version import __version__
@@ -7,6 +9,7 @@ from coverslip.app.requests import Paged, ServedWorkspace, api_router
 from coverslip.app.schemas.system import ChoicesOfRecipe, RecipeKeys, Session, System, TextOfRecipe, problems
 from coverslip.app.users import PROJECT, USER, role_of
 from coverslip.machine import likely_device, memory_mib, n_cores
+from coverslip.messages import language
 from coverslip.runs.recipe import named_sets, recipe_groups, recipe_keys
 from coverslip.workspace import recipes
 from coverslip.workspace.recipes import AdvisedModel, RecipeText, advised_models
@@ -49,6 +52,12 @@ def list_models(paging: Paged) -> Page[AdvisedModel]:
 @router.get("/recipe")
 def get_recipe_keys() -> RecipeKeys:
     """The keys of a recipe, each with title, range, default and description, and their groups."""
+    return _recipe_keys(language())
+
+
+@cache
+def _recipe_keys(_language: str) -> RecipeKeys:
+    """Return the keys with texts in the current language."""
     return RecipeKeys(groups=recipe_groups(), keys=recipe_keys(), sets=named_sets())
 
 

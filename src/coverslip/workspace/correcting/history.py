@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, Connection, Select, String, case, exists, func, literal, select
+from sqlalchemy import ColumnElement, Connection, Select, String, bindparam, case, exists, func, literal, select
 
 from coverslip.datasets import name_as_text
 from coverslip.workspace.datasets.reading_images import search_duplicates
@@ -122,6 +122,15 @@ def _exclude(
 
 
 _MOST_IMAGES = 12
+_N_CHANGED = select(func.count()).where(changed_labels.c.change_id == bindparam("change_id"))  # run for each change
+_IMAGES = (
+    select(images.c.row_id, images.c.image_id, images.c.path, images.c.shown_path, changed_labels.c.earlier_label)
+    .select_from(changed_labels)
+    .join(images, images.c.row_id == changed_labels.c.row_id)
+    .where(changed_labels.c.change_id == bindparam("change_id"))
+    .order_by(changed_labels.c.row_id)
+)
+_FIRST_IMAGES = _IMAGES.limit(_MOST_IMAGES)
 _COLUMNS = ("path", "image_id", "label_before", "label", "made", "made_by", "is_undone", "seen_in")
 
 
@@ -200,7 +209,7 @@ def _changes(dataset_id: str) -> Select[Any]:  # Any: columns as the tables defi
 
 
 def _described(connection: Connection, change: AnyRow) -> LabelChange:
-    n = select(func.count()).where(changed_labels.c.change_id == change.id)
+    of_change = {"change_id": change.id}
     return LabelChange(
         id=change.id,
         made=change.made,
@@ -208,10 +217,10 @@ def _described(connection: Connection, change: AnyRow) -> LabelChange:
         label=change.label,
         is_undone=change.is_undone,
         seen_in=_seen_in(change),
-        n=connection.execute(n).scalar_one(),
+        n=connection.execute(_N_CHANGED, of_change).scalar_one(),
         images=[
             RelabeledImage(row.row_id, row.shown_path, row.earlier_label)
-            for row in connection.execute(_images_of(change.id).limit(_MOST_IMAGES))
+            for row in connection.execute(_FIRST_IMAGES, of_change)
         ],
     )
 
@@ -228,12 +237,5 @@ def _cells(connection: Connection, change: AnyRow) -> list[list[str]]:
     change_cells = [change.label or "", change.made, change.made_by, undone, seen_in]
     return [
         [name_as_text(row.path), row.image_id, row.earlier_label or "", *change_cells]
-        for row in connection.execute(_images_of(change.id))
+        for row in connection.execute(_IMAGES, {"change_id": change.id})
     ]
-
-
-def _images_of(change_id: int) -> Select[Any]:
-    columns = (images.c.row_id, images.c.image_id, images.c.path, images.c.shown_path, changed_labels.c.earlier_label)
-    is_image = images.c.row_id == changed_labels.c.row_id
-    query = select(*columns).select_from(changed_labels).join(images, is_image)
-    return query.where(changed_labels.c.change_id == change_id).order_by(changed_labels.c.row_id)

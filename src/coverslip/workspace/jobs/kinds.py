@@ -177,9 +177,14 @@ def list_unlisted_jobs(workspace: Workspace) -> None:
             kind.list_unlisted(workspace)
 
 
-def queue_names() -> list[str]:
-    """Return the names of the queues."""
-    return list(dict.fromkeys(kind.queue for kind in job_kinds().values()))
+_QUEUED_KINDS = select(db.jobs.c.kind).where(db.jobs.c.state == "queued").distinct()  # once: it runs each second
+
+
+def waiting_queues(workspace: Workspace) -> list[str]:
+    """Return the names of the queues in which jobs wait."""
+    with workspace.engine.connect() as connection:
+        names = set(connection.execute(_QUEUED_KINDS).scalars())
+    return list(dict.fromkeys(kind.queue for name, kind in job_kinds().items() if name in names))
 
 
 def queued_ids(workspace: Workspace, queue: str) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import ColumnElement, Connection, Row, Select, case, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, case, select
 
 from coverslip.datasets import (
     ClassPlan,
@@ -82,6 +82,9 @@ class Paging(BaseModel):
         return Page(list(self.of(rows)), len(rows))
 
 
+_DATASET = select(datasets).where(datasets.c.id == bindparam("dataset_id"))  # once: most requests run it
+
+
 def dataset_row(connection: Connection, dataset_id: str, revisions: Collection[str] | None = None) -> AnyRow:
     """Return the row of a dataset.
 
@@ -94,7 +97,7 @@ def dataset_row(connection: Connection, dataset_id: str, revisions: Collection[s
         NotFound: there is no such dataset, or it was removed from the list.
         PreconditionFailed: it has another revision.
     """
-    row = connection.execute(select(datasets).where(datasets.c.id == dataset_id)).one_or_none()
+    row = connection.execute(_DATASET, {"dataset_id": dataset_id}).one_or_none()
     if row is None or row.removed is not None:
         raise NotFound("no-such-dataset")
     if revisions is not None and str(row.revision) not in revisions:

@@ -211,10 +211,11 @@ def read_integers_of_file(connection: Any, query: Select[Any]) -> list[Any]:  # 
 
 def read_integers(connection: Connection, query: Select[Any]) -> list[Any]:  # Any: NumPy arrays
     """Return the columns of a SELECT of integers, as `read_integers_of_file`."""
-    if connection.dialect.name == "sqlite":
-        return read_integers_of_file(connection.connection.cursor(), query)
     rows = query.subquery()
-    joined = (func.string_agg(cast(each, String), literal(",", String)) for each in rows.c)
+    if connection.dialect.name == "sqlite":
+        joined = [func.group_concat(each) for each in rows.c]
+    else:
+        joined = [func.string_agg(cast(each, String), literal(",", String)) for each in rows.c]
     return _arrays(connection.execute(select(*joined)).one())
 
 
