@@ -11,17 +11,28 @@ export function sequential(): <T>(work: () => Promise<T>) => Promise<T> {
 }
 
 const ask = (event: Event): void => event.preventDefault();
+const unsaved = new Set<Promise<void>>();
 
 /** As `sequential`, for answers of the user: as long as one is not saved, the browser asks before it leaves the page. */
 export function saving(): <T>(work: () => Promise<T>) => Promise<T> {
   const enqueue = sequential();
-  let nUnsaved = 0;
-  return async (work) => {
-    if (nUnsaved++ === 0) globalThis.addEventListener('beforeunload', ask);
-    try {
-      return await enqueue(work);
-    } finally {
-      if (--nUnsaved === 0) globalThis.removeEventListener('beforeunload', ask);
-    }
+  return (work) => {
+    const result = enqueue(work);
+    const ended = result.then(
+      () => undefined,
+      () => undefined,
+    );
+    if (!unsaved.size) globalThis.addEventListener('beforeunload', ask);
+    unsaved.add(ended);
+    void ended.then(() => {
+      unsaved.delete(ended);
+      if (!unsaved.size) globalThis.removeEventListener('beforeunload', ask);
+    });
+    return result;
   };
+}
+
+/** Wait until no answer is left to save, before something is read that depends on them. */
+export async function allSaved(): Promise<void> {
+  await Promise.all(unsaved);
 }
