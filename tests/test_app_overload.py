@@ -137,6 +137,19 @@ def test_what_does_not_continue_is_ended(sent: bytes, monkeypatch: pytest.Monkey
         assert has_ended(connection, 5)
 
 
+def test_a_kept_connection_answers_after_a_pause_and_half_a_header_there_is_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As of a proxy, which keeps connections for a minute."""
+    with served(0.5, monkeypatch) as place, socket.create_connection(place) as kept:
+        for _ in range(2):
+            kept.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            time.sleep(1)
+            assert kept.recv(4096).startswith(b"HTTP/1.1 200")
+        kept.sendall(HALF)
+        assert has_ended(kept, 3)
+
+
 @pytest.mark.exhaustive
 def test_a_header_in_drops_is_ended_and_a_body_in_drops_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     with served(2, monkeypatch) as place:

@@ -40,7 +40,8 @@ from coverslip.workspace.store.database import waiting_briefly
 PORT = 8765  # by default: Jupyter, TensorBoard and other trainers use other ports
 MAX_CONNECTIONS = 512  # open at the same time; a browser opens six
 BACKLOG = 128  # accepted in one iteration of the loop, before any of them can be refused
-REQUEST_SECONDS = 10.0  # from the connection or the last response to the end of a request's header
+REQUEST_SECONDS = 10.0  # from the connection, or the first byte of a later request, to the end of its header
+IDLE_SECONDS = 75  # between requests: longer than proxies keep a connection, whose next request would otherwise fail
 BODY_SECONDS = 60.0  # within which more of a body must arrive
 _REFUSAL_RESPONSE = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -51,6 +52,7 @@ class Connection(H11Protocol):
     """A connection that is closed if its request stays incomplete."""
 
     _since = 0.0  # when it was opened or got its last response
+    _is_in_header = True
     _end: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
@@ -62,6 +64,8 @@ class Connection(H11Protocol):
         super().data_received(data)
         if not self._is_idle:
             self._await_body()
+        elif not self._is_in_header:
+            self._await_header()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()  # which may start the next request if several were sent at once
@@ -81,6 +85,14 @@ class Connection(H11Protocol):
 
     def _await_request(self) -> None:
         self._since = time.monotonic()
+        if self.cycle is None or self.conn.trailing_data[0]:
+            self._await_header()
+        else:  # uvicorn ends it after IDLE_SECONDS
+            self._is_in_header = False
+            self._end_after(None)
+
+    def _await_header(self) -> None:
+        self._is_in_header = True
         self._end_after(REQUEST_SECONDS)
 
     def _await_body(self) -> None:

@@ -48,7 +48,6 @@ if TYPE_CHECKING:
 _TRIES = 20
 _THREAD_SECONDS = 1.0  # to end background threads, which may also be killed
 _SECONDS_TO_END = 1  # event streams would keep the server alive while a page is open
-_SECONDS_IDLE = 75  # longer than proxies keep a connection: a request to one that is being closed would fail
 _log = logging.getLogger("coverslip")
 
 
@@ -211,7 +210,7 @@ def runner_of(app: ASGIApp) -> "uvicorn.Server":
     """Return the HTTP server of an application, fully loaded: a Ctrl-C during imports can get lost."""
     import uvicorn
 
-    from coverslip.app.guard import BACKLOG, Connection
+    from coverslip.app.guard import BACKLOG, IDLE_SECONDS, Connection
 
     config = uvicorn.Config(
         Languages(app),
@@ -223,7 +222,7 @@ def runner_of(app: ASGIApp) -> "uvicorn.Server":
         access_log=False,
         log_config=None,
         timeout_graceful_shutdown=_SECONDS_TO_END,
-        timeout_keep_alive=_SECONDS_IDLE,
+        timeout_keep_alive=IDLE_SECONDS,
     )
     config.load()
     return uvicorn.Server(config)
