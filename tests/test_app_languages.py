@@ -57,6 +57,17 @@ def test_a_stored_inspection_is_shown_in_each_language(
         assert of_german["title"] != of_english["title"]
 
 
+def test_settings_are_in_the_language_of_each_request(client: TestClient) -> None:
+    def titles(headers: dict[str, str]) -> dict[str, str]:
+        return {each["key"]: each["title"] for each in client.get(f"{API}/recipe", headers=headers).json()["keys"]}
+
+    english, german = titles({}), titles(GERMAN)
+    with in_language("de"):
+        assert german["epochs"] == text("key-epochs.name")
+    assert english["epochs"] == text("key-epochs.name")
+    assert (titles({}), titles(GERMAN)) == (english, german)
+
+
 def test_a_page_is_served_in_the_language_of_its_cookie_or_of_the_browser(client: TestClient) -> None:
     for accepted, cookie, language in (
         ("de-AT,de;q=0.9,en;q=0.5", None, "de"),
