@@ -18,12 +18,13 @@ import pytest
 import uvicorn
 from browser import QUICK, RunningApp
 from drawing import write_cells
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from image_sets import API, workspace_in
 
 from coverslip.app import guard
 from coverslip.app.guard import Connection
-from coverslip.app.server import create_app
+from coverslip.app.server import create_app, runner_of
 
 HALF = b"GET / HTTP/1.1\r\nHost: x"
 
@@ -75,9 +76,12 @@ def _place(address: str) -> tuple[str, int]:
 # Connections, before an application of a few lines
 
 
+LARGE = 2**23  # more than sockets hold
+
+
 @contextmanager
 def served(seconds: float, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
-    """Where `/stream` never ends, and any other address answers with the number of bytes of the body."""
+    """Where `/stream` never ends, `/large` is large, and others answer with the number of bytes of the body."""
     monkeypatch.setattr(guard, "REQUEST_SECONDS", seconds)
     monkeypatch.setattr(guard, "BODY_SECONDS", seconds)
 
@@ -85,12 +89,14 @@ def served(seconds: float, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[st
         if scope["type"] != "http":
             return
         n_bytes = 0
-        while (message := await receive())["type"] == "http.request":
+        while scope["path"] != "/refused" and (message := await receive())["type"] == "http.request":
             n_bytes += len(message["body"])
             if not message["more_body"]:
                 break
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        if scope["path"] == "/stream":
+        if scope["path"] == "/large":
+            await send({"type": "http.response.body", "body": bytes(LARGE)})
+        elif scope["path"] == "/stream":
             await send({"type": "http.response.body", "body": b"data: 1\n\n", "more_body": True})
             while (await receive())["type"] != "http.disconnect":
                 await asyncio.sleep(0)
@@ -98,6 +104,7 @@ def served(seconds: float, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[st
             await send({"type": "http.response.body", "body": b"%d" % n_bytes})
 
     config = uvicorn.Config(app, http=Connection, ws="none", log_config=None, timeout_graceful_shutdown=1)
+    config.timeout_keep_alive = guard.IDLE_SECONDS
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
@@ -148,6 +155,36 @@ def test_a_kept_connection_answers_after_a_pause_and_half_a_header_there_is_ende
             assert kept.recv(4096).startswith(b"HTTP/1.1 200")
         kept.sendall(HALF)
         assert has_ended(kept, 3)
+
+
+@pytest.mark.parametrize("header", ["", "Connection: close\r\n"], ids=["kept", "closed"])
+def test_who_does_not_read_a_response_is_ended(header: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "IDLE_SECONDS", 1)
+    with served(0.5, monkeypatch) as place, socket.create_connection(place) as client:
+        client.sendall(f"GET /large HTTP/1.1\r\nHost: x\r\n{header}\r\n".encode())
+        time.sleep(3)
+        n_bytes = 0
+        client.settimeout(5)
+        with suppress(ConnectionError):
+            while data := client.recv(2**20):
+                n_bytes += len(data)
+        assert n_bytes < LARGE
+
+
+def test_the_rest_of_a_refused_body_does_not_end_a_kept_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    with served(0.5, monkeypatch) as place, socket.create_connection(place) as kept:
+        kept.sendall(b"POST /refused HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n")
+        time.sleep(0.2)
+        assert kept.recv(4096).startswith(b"HTTP/1.1 200")
+        kept.sendall(b"rest")
+        time.sleep(1)
+        kept.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        time.sleep(0.2)
+        assert kept.recv(4096).startswith(b"HTTP/1.1 200")
+
+
+def test_servers_keep_connections_longer_than_proxies() -> None:
+    assert runner_of(FastAPI()).config.timeout_keep_alive == guard.IDLE_SECONDS > 120
 
 
 @pytest.mark.exhaustive

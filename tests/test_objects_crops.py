@@ -110,6 +110,20 @@ def test_neighbors_are_masked_on_request_and_the_object_is_not(objects: npt.NDAr
     assert np.array_equal(tifffile.imread(files[0]), expected)
 
 
+def test_neighbors_in_a_crop_without_background_have_the_median_of_the_crop(tmp_path: Path) -> None:
+    pixels = np.arange(SIDE * SIDE, dtype=np.uint16).reshape(SIDE, SIDE)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="minisblack")
+    labels = np.ones((SIDE, SIDE), np.uint8)
+    labels[:10, :10] = 2
+    np.save(tmp_path / "a_masks.npy", labels)
+    masks, table = tmp_path / "a_masks.npy", tmp_path / "objects.csv"
+    cs.collect_objects(tmp_path / "a.tif", masks=masks, out=table, emit=ignore)
+    files, _ = crops_of(tmp_path, tmp_path / "crops", mask_neighbors=True)
+    expected = pixels.copy()
+    expected[:10, :10] = np.median(pixels)
+    assert np.array_equal(tifffile.imread(files[0]).squeeze(), expected)
+
+
 def test_crops_of_a_stack_are_read_as_in_the_training_and_collecting_notes_the_planes(tmp_path: Path) -> None:
     planes = np.random.default_rng(2).integers(0, 65_536, (4, SIDE, SIDE)).astype(np.uint16)
     tifffile.imwrite(tmp_path / "a.ome.tif", planes, ome=True, photometric="minisblack", metadata={"axes": "ZYX"})

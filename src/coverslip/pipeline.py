@@ -514,7 +514,7 @@ def export_objects(
         out: a file for `coco` and `cellprofiler`, or if there is a single field; otherwise a folder, which gets a file
             for each field.
         margin: of crops, on each side of the box: a share of its longer side, or a length in µm such as `"2 um"`.
-        mask_neighbors: whether pixels of crops that belong to other objects only get the median of the background.
+        mask_neighbors: whether pixels of other objects in a crop get the median of its background.
         t: of crops of films, as `images.t` of the recipe: the time point of objects whose table states none.
         z: of crops of stacks, as `images.z` of the recipe: the z-plane of objects whose table states none.
         emit: receives progress and notes.

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
+import h11
 from fastapi import FastAPI, Request
 from fastapi.routing import APIRoute
 from starlette.datastructures import Headers, MutableHeaders
@@ -41,7 +42,7 @@ PORT = 8765  # by default: Jupyter, TensorBoard and other trainers use other por
 MAX_CONNECTIONS = 512  # open at the same time; a browser opens six
 BACKLOG = 128  # accepted in one iteration of the loop, before any of them can be refused
 REQUEST_SECONDS = 10.0  # from the connection, or the first byte of a later request, to the end of its header
-IDLE_SECONDS = 75  # between requests: longer than proxies keep a connection, whose next request would otherwise fail
+IDLE_SECONDS = 130  # between requests: longer than most proxies keep a connection, whose next request would else fail
 BODY_SECONDS = 60.0  # within which more of a body must arrive
 _REFUSAL_RESPONSE = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -64,6 +65,8 @@ class Connection(H11Protocol):
         super().data_received(data)
         if not self._is_idle:
             self._await_body()
+        elif self.cycle is not None and self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]:
+            self._await_request()  # it was the rest of a refused body
         elif not self._is_in_header:
             self._await_header()
 
@@ -87,9 +90,10 @@ class Connection(H11Protocol):
         self._since = time.monotonic()
         if self.cycle is None or self.conn.trailing_data[0]:
             self._await_header()
-        else:  # uvicorn ends it after IDLE_SECONDS
+        else:
             self._is_in_header = False
-            self._end_after(None)
+            # uvicorn closes it after IDLE_SECONDS, which waits for clients that read nothing.
+            self._end_after(REQUEST_SECONDS if self.transport.is_closing() else IDLE_SECONDS + REQUEST_SECONDS)
 
     def _await_header(self) -> None:
         self._is_in_header = True

@@ -69,6 +69,7 @@ def create_app(workspace: Workspace, turns: Turns | None = None, options: JobOpt
         lifespan=_at_work,
     )
     app.state.workspace = workspace
+    app.state.recipe_keys = {}  # by language
     _add_background(app, workspace, Queue(workspace, turns or options.turns(), options))
     add_problem_handlers(app)
     describe_events(app)

@@ -32,7 +32,8 @@ class CropChoices(BaseModel):
     )
     mask_neighbors: bool = Field(
         default=False,
-        description="Whether pixels of other objects only get the median of the background of the crop.",
+        description="Whether pixels of other objects, which are not of this object, get the median of the "
+        "background of the crop; without background, that of the crop.",
     )
     t: int | None = Field(
         default=None,
@@ -148,7 +149,10 @@ def _row(objects: Objects, position: int, region: Sequence[int]) -> Iterator[obj
 
 
 def _without_neighbors(array: Array, of_neighbors: Array, is_object: Array) -> Array:
-    """Return a copy of (height, width, channels) pixels; those of neighbors only have the median of the background."""
+    """Return a copy of (height, width, channels) pixels; those of neighbors have the median of the background.
+
+    Without background, they have that of all pixels.
+    """
     background = array[~of_neighbors & ~is_object]
     masked = array.copy()
     masked[of_neighbors & ~is_object] = np.median(

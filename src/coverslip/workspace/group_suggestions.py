@@ -6,10 +6,11 @@ numbers of the images of each class, folder or file are never suggested.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -28,7 +29,7 @@ from coverslip.workspace.datasets import grouping
 from coverslip.workspace.datasets.reading_images import refuse_unread
 from coverslip.workspace.datasets.sources import Grouping, groups_of_images
 from coverslip.workspace.jobs.previews import preview_of_split, recipe_for
-from coverslip.workspace.store.rows import AnyRow, load_dataset, load_scan
+from coverslip.workspace.store.rows import AnyRow, load_dataset, load_scan, source_paths
 from coverslip.workspace.store.workspace import Workspace
 
 _MOST = 6
@@ -63,13 +64,21 @@ def list_suggestions(workspace: Workspace, dataset_id: str) -> list[GroupSuggest
         Conflict: it is still being read.
     """
     with workspace.engine.connect() as connection:
-        revision: int = refuse_unread(connection, dataset_id).revision
-    return list(_suggestions(workspace, dataset_id, revision))
+        row = refuse_unread(connection, dataset_id)
+    version = (row.created, row.revision, *map(_time_of_change, source_paths(row)))
+    return list(_suggestions(workspace, dataset_id, version))
+
+
+def _time_of_change(source: str) -> int | None:
+    try:
+        return Path(source).stat().st_mtime_ns
+    except OSError:
+        return None
 
 
 @lru_cache(maxsize=32)  # trying trainings takes long, and pages ask again and again
-def _suggestions(workspace: Workspace, dataset_id: str, _revision: int) -> tuple[GroupSuggestion, ...]:
-    """Return the suggestions for a dataset; `_revision` changes with its labels, groups and images."""
+def _suggestions(workspace: Workspace, dataset_id: str, _version: Hashable) -> tuple[GroupSuggestion, ...]:
+    """Return the suggestions for a dataset; `_version` changes with its labels, groups, images and tables."""
     from coverslip.experiments import apply_recipe
 
     with workspace.engine.connect() as connection:

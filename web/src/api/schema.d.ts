@@ -9101,7 +9101,7 @@ export interface components {
             margin: number | string;
             /**
              * Mask Neighbors
-             * @description Whether pixels of other objects only get the median of the background of the crop.
+             * @description Whether pixels of other objects, which are not of this object, get the median of the background of the crop; without background, that of the crop.
              * @default false
              */
             mask_neighbors: boolean;

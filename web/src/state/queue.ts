@@ -34,5 +34,5 @@ export function saving(): <T>(work: () => Promise<T>) => Promise<T> {
 
 /** Wait until no answer is left to save, before something is read that depends on them. */
 export async function allSaved(): Promise<void> {
-  await Promise.all(unsaved);
+  while (unsaved.size) await Promise.all(unsaved);
 }

@@ -1,7 +1,5 @@
 """The app and its computer, and the choices for a training: networks and recipe keys."""
 
-from functools import cache
-
 from fastapi import Request
 
 from coverslip._version import __version__
@@ -50,15 +48,12 @@ def list_models(paging: Paged) -> Page[AdvisedModel]:
 
 
 @router.get("/recipe")
-def get_recipe_keys() -> RecipeKeys:
+def get_recipe_keys(request: Request) -> RecipeKeys:
     """The keys of a recipe, each with title, range, default and description, and their groups."""
-    return _recipe_keys(language())
-
-
-@cache
-def _recipe_keys(_language: str) -> RecipeKeys:
-    """Return the keys with texts in the current language."""
-    return RecipeKeys(groups=recipe_groups(), keys=recipe_keys(), sets=named_sets())
+    known: dict[str, RecipeKeys] = request.app.state.recipe_keys  # each page asks
+    if language() not in known:
+        known[language()] = RecipeKeys(groups=recipe_groups(), keys=recipe_keys(), sets=named_sets())
+    return known[language()]
 
 
 @router.post("/recipe/read", responses=problems(422))

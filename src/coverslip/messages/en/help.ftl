@@ -240,7 +240,7 @@ help-export-objects-t = Time point of crops of films, from 0, if the table of ob
 
 help-export-objects-z = Z-plane of crops, if the table of objects states none: its number from 0, max, mean, best-focus or channels. Use images.z of the training.
 
-help-export-objects-mask-neighbors = Fill the pixels of crops that belong to other objects only with the median of the background.
+help-export-objects-mask-neighbors = Give pixels of other objects in a crop the median of its background.
 
 help-objects-dry-run = Show what is recognized (format, columns, unit, names, groups, first rows) without writing the table.
 

@@ -45,7 +45,7 @@ def open_database(
         _prepare(file, tables, version, may_be_new=not existed or not any(map(_has_content, described_folders)))
     except sqlite3.Error as error:
         raise _user_error(error, file) or _damaged(str(error), file) from error
-    engine = create_engine(f"sqlite:///{file}", pool_size=10, max_overflow=-1)  # one connection for each thread
+    engine = create_engine(f"sqlite:///{file}", max_overflow=-1)  # one connection for each thread
 
     @event.listens_for(engine, "connect")
     def _configure(connection: object, _: object) -> None:
