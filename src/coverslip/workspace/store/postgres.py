@@ -5,6 +5,7 @@ SQLite, so that what it reads cannot change before it writes.
 """
 
 import ssl
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -35,9 +36,11 @@ from coverslip.errors import Busy, Conflict, CoverslipError, DiskFull, require_e
 from coverslip.messages import text
 from coverslip.workspace.store.tables import PathText
 
-_CONNECTIONS = 5  # that stay open in a process
-_FURTHER_CONNECTIONS = 45  # for requests at the same time; PostgreSQL has 100 by default
+_CONNECTIONS = 30  # that stay open in a process: signing in again takes longer than most requests
+_FURTHER_CONNECTIONS = 20  # for requests at the same time; PostgreSQL has 100 by default
+_SECONDS_UNCHECKED = 0.2  # after its last use, a connection is used again without a question: no server starts faster
 _NO_CONNECTION_SECONDS = 30
+_LAST_USE = "coverslip.last_use"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,14 +175,21 @@ def _engine(address: str) -> Engine:
         poolclass=_Pool,
         pool_size=_CONNECTIONS,
         max_overflow=_FURTHER_CONNECTIONS,
+        pool_use_lifo=True,
         pool_timeout=_NO_CONNECTION_SECONDS,
         connect_args={"application_name": "coverslip", **connection_options},
     )
     engine.dialect.use_insertmanyvalues_wo_returning = True  # otherwise, each row is sent on its own
 
+    @event.listens_for(engine, "checkin")
+    def _note_use(_: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
+        entry.info[_LAST_USE] = time.monotonic()
+
     # The database may have been started again. `pool_pre_ping` does not know the network errors of pg8000.
     @event.listens_for(engine, "checkout")
-    def _replace_ended(connection: DBAPIConnection, *_: object) -> None:
+    def _replace_ended(connection: DBAPIConnection, entry: ConnectionPoolEntry, *_: object) -> None:
+        if time.monotonic() - entry.info.get(_LAST_USE, 0.0) < _SECONDS_UNCHECKED:
+            return
         try:
             connection.cursor().execute("SELECT 1")
             connection.rollback()
