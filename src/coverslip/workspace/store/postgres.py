@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ from coverslip.workspace.store.tables import PathText
 
 _CONNECTIONS = 30  # that stay open in a process: signing in again takes longer than most requests
 _FURTHER_CONNECTIONS = 20  # for requests at the same time; PostgreSQL has 100 by default
-_SECONDS_UNCHECKED = 0.2  # after its last use, a connection is used again without a question: no server starts faster
+_SECONDS_UNCHECKED = 60.0  # after its last use, a connection is not asked whether it still answers
 _NO_CONNECTION_SECONDS = 30
 _LAST_USE = "coverslip.last_use"
 
@@ -188,8 +189,9 @@ def _engine(address: str) -> Engine:
     # The database may have been started again. `pool_pre_ping` does not know the network errors of pg8000.
     @event.listens_for(engine, "checkout")
     def _replace_ended(connection: DBAPIConnection, entry: ConnectionPoolEntry, *_: object) -> None:
-        if time.monotonic() - entry.info.get(_LAST_USE, 0.0) < _SECONDS_UNCHECKED:
-            return
+        is_recent = time.monotonic() - entry.info.get(_LAST_USE, 0.0) < _SECONDS_UNCHECKED
+        if is_recent and not wait([connection._usock], timeout=0):
+            return  # a server that ends a connection says so
         try:
             connection.cursor().execute("SELECT 1")
             connection.rollback()
