@@ -146,18 +146,21 @@ def test_no_button_and_no_key_is_refused_to_a_role(
         cookie, _ = cookie_of({"type": "http", "headers": [], "server": ("", int(address.split(":")[2].split("/")[0]))})
         context.add_cookies([{"name": cookie, "value": secret, "url": address}])
         page = context.new_page()
-        used = _Used(page)
+        used = _Used(page, address)
         for path in pages:
             used.try_page(address + path.format_map(ids))
         assert used.refused == []
+        assert used.outside == set()
         assert used.n_acts > len(pages)
         context.close()
 
 
 class _Used:
-    """Click every button of pages, and record what the server refuses."""
+    """Click every button of pages; record what the server refuses, and requests that leave the project."""
 
-    def __init__(self, page: "Page") -> None:
+    def __init__(self, page: "Page", project: str) -> None:
+        self.outside: set[str] = set()
+        self._project = project
         self.refused: list[tuple[str, str, str]] = []
         self.n_acts = 0
         self._page, self._act = page, ""
@@ -167,6 +170,8 @@ class _Used:
         page.on("response", self._note)
 
     def _begin(self, request: "Request") -> None:
+        if "/api/" in request.url and not request.url.startswith(self._project):
+            self.outside.add(request.url)
         if "/api/" in request.url and request.resource_type != "eventsource":
             self._pending.add(request)
 

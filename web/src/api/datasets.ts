@@ -29,7 +29,6 @@ export type ImageSelection =
   { rows: number[] } | { images: string[] } | { filters: Filters; except_rows?: number[] };
 
 const at = (dataset_id: string) => ({ params: { path: { dataset_id } } });
-const ROOT = '/api/v1/datasets';
 
 export const listDatasets = (signal?: AbortSignal) =>
   every((query) => api.GET('/api/v1/datasets', { params: { query }, signal }));
@@ -233,13 +232,13 @@ export const listFolder = (path: string | null, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/folders', { params: { query: path === null ? {} : { path } }, signal }));
 
 /** Table of label changes: time, person, and the page on which each label was changed. */
-export const labelChangesUrl = (id: string) => `${ROOT}/${encodeURIComponent(id)}/download/label-changes`;
-export const labelsUrl = (id: string) => `${ROOT}/${encodeURIComponent(id)}/download/labels`;
+export const labelChangesUrl = (id: string) => addressOf('datasets', id, 'download', 'label-changes');
+export const labelsUrl = (id: string) => addressOf('datasets', id, 'download', 'labels');
 
 type Query = Record<string, string | number | null | undefined>;
 
 const address = (id: string, rest: string, query: Query): string =>
-  withQuery(`${ROOT}/${encodeURIComponent(id)}/${rest}`, query);
+  withQuery(`${addressOf('datasets', id)}/${rest}`, query);
 
 function withQuery(path: string, query: Query): string {
   const request = new URLSearchParams();
