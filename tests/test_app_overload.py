@@ -148,13 +148,13 @@ def test_a_kept_connection_answers_after_a_pause_and_half_a_header_there_is_ende
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As of a proxy, which keeps connections for a minute."""
-    with served(0.5, monkeypatch) as place, socket.create_connection(place) as kept:
+    with served(0.5, monkeypatch) as place, socket.create_connection(place) as connection:
         for _ in range(2):
-            kept.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             time.sleep(1)
-            assert kept.recv(4096).startswith(b"HTTP/1.1 200")
-        kept.sendall(HALF)
-        assert has_ended(kept, 3)
+            assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+        connection.sendall(HALF)
+        assert has_ended(connection, 3)
 
 
 @pytest.mark.parametrize("header", ["", "Connection: close\r\n"], ids=["kept", "closed"])
@@ -172,15 +172,15 @@ def test_who_does_not_read_a_response_is_ended(header: str, monkeypatch: pytest.
 
 
 def test_the_rest_of_a_refused_body_does_not_end_a_kept_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    with served(0.5, monkeypatch) as place, socket.create_connection(place) as kept:
-        kept.sendall(b"POST /refused HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n")
+    with served(0.5, monkeypatch) as place, socket.create_connection(place) as connection:
+        connection.sendall(b"POST /refused HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n")
         time.sleep(0.2)
-        assert kept.recv(4096).startswith(b"HTTP/1.1 200")
-        kept.sendall(b"rest")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+        connection.sendall(b"rest")
         time.sleep(1)
-        kept.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         time.sleep(0.2)
-        assert kept.recv(4096).startswith(b"HTTP/1.1 200")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
 
 
 def test_servers_keep_connections_longer_than_proxies() -> None:

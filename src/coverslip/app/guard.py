@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
-import h11
 from fastapi import FastAPI, Request
 from fastapi.routing import APIRoute
 from starlette.datastructures import Headers, MutableHeaders
@@ -65,7 +64,7 @@ class Connection(H11Protocol):
         super().data_received(data)
         if not self._is_idle:
             self._await_body()
-        elif self.cycle is not None and self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]:
+        elif self.cycle is not None and str(self.conn.their_state) == "IDLE" and not self.conn.trailing_data[0]:
             self._await_request()  # it was the rest of a refused body
         elif not self._is_in_header:
             self._await_header()

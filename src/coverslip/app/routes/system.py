@@ -50,10 +50,10 @@ def list_models(paging: Paged) -> Page[AdvisedModel]:
 @router.get("/recipe")
 def get_recipe_keys(request: Request) -> RecipeKeys:
     """The keys of a recipe, each with title, range, default and description, and their groups."""
-    known: dict[str, RecipeKeys] = request.app.state.recipe_keys  # each page asks
-    if language() not in known:
-        known[language()] = RecipeKeys(groups=recipe_groups(), keys=recipe_keys(), sets=named_sets())
-    return known[language()]
+    by_language: dict[str, RecipeKeys] = request.app.state.recipe_keys  # each page asks
+    if language() not in by_language:
+        by_language[language()] = RecipeKeys(groups=recipe_groups(), keys=recipe_keys(), sets=named_sets())
+    return by_language[language()]
 
 
 @router.post("/recipe/read", responses=problems(422))
