@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest';
-import { allSaved, saving } from '../src/state/queue';
+import { afterSaving, saving } from '../src/state/queue';
 
 afterEach(() => vi.unstubAllGlobals());
 
@@ -23,7 +23,7 @@ test('answers are saved one after another, and what depends on them waits for al
   void corrections(other.run);
   let isSaved = false;
   expect(maySimplyLeave()).toBe(false);
-  const all = allSaved().then(() => (isSaved = true));
+  const all = afterSaving(async () => (isSaved = true));
   await Promise.resolve();
   expect([first.run, second.run, other.run].map((run) => run.mock.calls.length)).toEqual([1, 0, 1]);
   first.fail(new Error('no'));
@@ -33,6 +33,6 @@ test('answers are saved one after another, and what depends on them waits for al
   expect(isSaved).toBe(false);
   second.end('second');
   await all;
-  await allSaved();
+  expect(await afterSaving(async () => 'at once')).toBe('at once');
   expect(maySimplyLeave()).toBe(true);
 });

@@ -41,7 +41,7 @@ PORT = 8765  # by default: Jupyter, TensorBoard and other trainers use other por
 MAX_CONNECTIONS = 512  # open at the same time; a browser opens six
 BACKLOG = 128  # accepted in one iteration of the loop, before any of them can be refused
 REQUEST_SECONDS = 10.0  # from the connection, or the first byte of a later request, to the end of its header
-IDLE_SECONDS = 130  # between requests: longer than most proxies keep a connection, whose next request would else fail
+IDLE_SECONDS = 130  # between requests: longer than most proxies, whose next request would fail
 BODY_SECONDS = 60.0  # within which more of a body must arrive
 _REFUSAL_RESPONSE = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"

@@ -172,16 +172,16 @@ def _masks(objects: Objects, position: int, first: int, end: int, region: Sequen
     for plane in (objects.t[first:end], objects.z[first:end]):
         of_object = plane[position - first]
         is_near &= (plane == of_object) | (plane == UNKNOWN) | (of_object == UNKNOWN)
-    masks = []
     near = [first + int(k) for k in np.flatnonzero(is_near) if first + int(k) != position]
-    for group in (near, [position]):
+
+    def mask_of(positions: Sequence[int]) -> Array:
         builder = OutlineBuilder()
-        for each in group:
+        for each in positions:
             polygons = polygons_of(objects, each, with_box_of_points=True)
             builder.add([[ring - np.array([left, top], np.float32) for ring in polygon] for polygon in polygons])
-        masks.append(fill_outlines(builder.finish(), np.ones(len(group), np.uint8), (height, width)) > 0)
-    of_neighbors, is_object = masks
-    return of_neighbors, is_object
+        return fill_outlines(builder.finish(), np.ones(len(positions), np.uint8), (height, width)) > 0
+
+    return mask_of(near), mask_of([position])
 
 
 def _write_ome(

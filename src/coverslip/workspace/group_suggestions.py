@@ -76,7 +76,7 @@ def _time_of_change(source: str) -> int | None:
         return None
 
 
-@lru_cache(maxsize=32)  # trying trainings takes long, and pages ask again and again
+@lru_cache(maxsize=32)  # each suggestion is tried, and pages ask often
 def _suggestions(workspace: Workspace, dataset_id: str, _version: Hashable) -> tuple[GroupSuggestion, ...]:
     """Return the suggestions for a dataset; `_version` changes with its labels, groups, images and tables."""
     from coverslip.experiments import apply_recipe

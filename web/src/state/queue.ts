@@ -32,7 +32,8 @@ export function saving(): <T>(work: () => Promise<T>) => Promise<T> {
   };
 }
 
-/** Wait until no answer is left to save, before something is read that depends on them. */
-export async function allSaved(): Promise<void> {
+/** Read something that depends on answers, after no answer is left to save. */
+export async function afterSaving<T>(read: () => Promise<T>): Promise<T> {
   while (unsaved.size) await Promise.all(unsaved);
+  return read();
 }

@@ -39,7 +39,7 @@ from coverslip.workspace.store.tables import PathText
 
 _CONNECTIONS = 30  # that stay open in a process: signing in again takes longer than most requests
 _FURTHER_CONNECTIONS = 20  # for requests at the same time; PostgreSQL has 100 by default
-_SECONDS_UNCHECKED = 60.0  # after its last use, a connection is not asked whether it still answers
+_SECONDS_UNCHECKED = 60.0  # from its last use, in which a connection is used without asking whether it still answers
 _NO_CONNECTION_SECONDS = 30
 _LAST_USE = "coverslip.last_use"
 
