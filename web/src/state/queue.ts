@@ -11,29 +11,24 @@ export function sequential(): <T>(work: () => Promise<T>) => Promise<T> {
 }
 
 const ask = (event: Event): void => event.preventDefault();
-const unsaved = new Set<Promise<void>>();
+const unsaved = new Set<Promise<unknown>>();
 
 /** As `sequential`, for answers of the user: as long as one is not saved, the browser asks before it leaves the page. */
 export function saving(): <T>(work: () => Promise<T>) => Promise<T> {
   const enqueue = sequential();
   return (work) => {
-    const result = enqueue(work);
-    const ended = result.then(
-      () => undefined,
-      () => undefined,
-    );
-    if (!unsaved.size) globalThis.addEventListener('beforeunload', ask);
-    unsaved.add(ended);
-    void ended.then(() => {
-      unsaved.delete(ended);
+    const result = enqueue(work).finally(() => {
+      unsaved.delete(result);
       if (!unsaved.size) globalThis.removeEventListener('beforeunload', ask);
     });
+    if (!unsaved.size) globalThis.addEventListener('beforeunload', ask);
+    unsaved.add(result);
     return result;
   };
 }
 
 /** Read something that depends on answers, after no answer is left to save. */
 export async function afterSaving<T>(read: () => Promise<T>): Promise<T> {
-  while (unsaved.size) await Promise.all(unsaved);
+  while (unsaved.size) await Promise.allSettled(unsaved);
   return read();
 }
