@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -41,6 +42,7 @@ from coverslip.app.server import create_app
 from coverslip.cache import clean, list_stores
 from coverslip.errors import Stopped
 from coverslip.events import Event, InstantClassifierFitted
+from coverslip.messages import in_language, text
 from coverslip.reports import words
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections import sections_of
@@ -48,6 +50,7 @@ from coverslip.reports.sections.images import n_mistakes
 from coverslip.reports.sections.results import limits
 from coverslip.runs import Recipe, Run, SplitPlan
 from coverslip.runs.documents import read_table
+from coverslip.workspace.jobs.results import Results, results_of
 from coverslip.workspace.store.workspace import Workspace
 
 pytestmark = pytest.mark.slow
@@ -76,6 +79,25 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         run = queue_run(client, cells, QUICK, name="The <b>first</b>")
         events = events_of(client, f"{API}/jobs/{run}/events")
         yield Lab(workspace, client, cells, run, events)
+
+
+def test_results_are_in_the_language_of_the_reader(lab: Lab) -> None:
+    english = results_of(lab.workspace, lab.run)
+    with in_language("de"):
+        german = results_of(lab.workspace, lab.run)
+    assert english == results_of(lab.workspace, lab.run)
+
+    def texts(results: Results) -> list[str]:
+        limits = [sentence for limit in results.limits for sentence in (limit.claim, limit.meaning)]
+        return [results.headline, *results.words, results.intervals, results.tested_on, *limits]
+
+    for of_english, of_german in zip(texts(english), texts(german), strict=True):
+        assert of_english != of_german
+        assert not re.search(r"\d\.\d|\d%", of_german), of_german
+    names = ("column-images", "column-classes", "column-groups", "report-network")
+    with in_language("de"):
+        assert [name for name, _ in german.facts[:4]] == list(map(text, names))
+    assert german.metrics == english.metrics
 
 
 @pytest.mark.exhaustive

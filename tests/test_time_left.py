@@ -153,6 +153,20 @@ def test_time_in_which_no_process_worked_does_not_count() -> None:
     assert sum(stage.seconds for stage in progress.stages) == pytest.approx(worked + 4.0, abs=0.1)
 
 
+def test_the_time_of_a_training_is_the_same_before_and_after_its_report_is_written() -> None:
+    progress, now = Progress(), 0.0
+    *before, (seconds, end) = course()
+    for passed, event in before:
+        now += passed
+        progress = fold_event(progress, event, now)
+    progress = fold_event(progress, Progressed(stage="writing-report", done=0, total=9), now + 1.0)
+    worked = progress.worked
+    for event in (Progressed(stage="writing-report", done=9, total=9), end):
+        now += seconds + 30.0
+        progress = fold_event(progress, event, now)
+        assert progress.worked == worked > 0
+
+
 def test_time_passes_between_events() -> None:
     left = TimeLeft(100.0, at=10.0)
     assert (left.by(40.0), left.by(500.0)) == (70.0, 0.0)

@@ -12,6 +12,7 @@ from coverslip.messages.catalogue import (
     in_language,
     language,
     localized,
+    localized_number,
     rough_duration,
     text,
 )
@@ -81,6 +82,7 @@ __all__ = [
     "localized",
     "localized_failure",
     "localized_note",
+    "localized_number",
     "note",
     "note_of",
     "remedies_of",

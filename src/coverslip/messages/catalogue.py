@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 ENGLISH = "en"
 LANGUAGES: Mapping[str, str] = {ENGLISH: "en-US", "de": "de-DE"}  # folders of messages, and their formats of numbers
+_NUMBER_SIGNS = {"de": str.maketrans({".": ",", ",": ".", "%": "\N{NO-BREAK SPACE}%"})}  # in place of those of English
 _LONG = 1000  # characters
 _ENTRY = re.compile(r"\n(?=[A-Za-z])")
 _PLAIN = re.compile(r"[\w-]+ *= *([^{}\n]*[^{}\s])\s*")  # one line without variables
@@ -76,6 +77,11 @@ def localized(stored: str, code: str, parameters: Mapping[str, Any]) -> str:
         return text(code, **parameters)
     except (KeyError, TypeError):
         return stored
+
+
+def localized_number(english: str) -> str:
+    """Return a number that is formatted as in English, such as `1,234.5` or `95.1%`, as in the current language."""
+    return english.translate(_NUMBER_SIGNS.get(_language.get(), {}))
 
 
 def _render(language: str, code: str, /, **parameters: Any) -> str:

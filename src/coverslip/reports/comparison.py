@@ -172,10 +172,6 @@ def _conclusion_of_two(row: Difference, first: str, second: str, pair: Pair) -> 
     return text("comparison-not-significant", size=size, interval=interval, **parameters)
 
 
-def _quoted(name: str) -> str:
-    return f"“{name}”"
-
-
 def _is_second_better(row: Difference) -> bool:
     return (row.value or 0) >= 0 if row.better == "higher" else (row.value or 0) < 0
 
@@ -201,7 +197,7 @@ def _conclusion_of_several(runs: Sequence[Run], names: Sequence[str], primary: s
                 return ""
             is_significant = difference.low is not None and difference.high is not None
             is_significant = is_significant and not (difference.low or 0) <= 0 <= (difference.high or 0)
-            (significant if is_significant else not_significant).append(_quoted(name))
+            (significant if is_significant else not_significant).append(text("report-quoted", name=name))
     return text(
         "comparison-of-several",
         best=names[best],

@@ -171,7 +171,7 @@ class ReportedRun:
 
     @cached_property
     def seconds_of_training(self) -> float:
-        """Duration of the whole run by its log: images, both steps, all folds, test images and written files.
+        """Duration of the whole run by its log: images, both steps, all folds and test images, without the report.
 
         Without a log, the duration of the networks' training.
         """

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from coverslip.augmentation import Copies
 from coverslip.evaluation import FEW_GROUPS_FOR_INTERVALS, Evaluation, Metric
-from coverslip.messages import duration, text
+from coverslip.messages import duration, localized_number, text
 from coverslip.reports.reported import ReportedRun
 from coverslip.runs import Augment, BudgetRecord, CalibrationImages, protocol_code
 from coverslip.runs.folder import read_test_set_accesses
@@ -33,12 +33,12 @@ def unknown_labels() -> tuple[str, str]:
 def percent(value: float) -> str:
     """Format 0.951 as '95.1%'; a value below 1 is never rounded up to 100%."""
     rounded = _percent(value, 1)
-    return ("100" if value == 1 else "99.9" if rounded == "100.0" else rounded) + "%"
+    return localized_number(("100" if value == 1 else "99.9" if rounded == "100.0" else rounded) + "%")
 
 
 def whole_percent(value: float) -> str:
     """Format 0.956 as '96%'; a value below 1 is never rounded up to 100%."""
-    return f"{100 if value == 1 else min(int(_percent(value, 0)), 99)}%"
+    return localized_number(f"{100 if value == 1 else min(int(_percent(value, 0)), 99)}%")
 
 
 def _percent(value: float, digits: int) -> str:
@@ -48,7 +48,7 @@ def _percent(value: float, digits: int) -> str:
 
 def number(value: float | None, digits: int = 3) -> str:
     """Format 0.9514 as '0.951'; None as a dash."""
-    return "–" if value is None else f"{value:z.{digits}f}".replace("-", "−")
+    return "–" if value is None else localized_number(f"{value:z.{digits}f}".replace("-", "−"))
 
 
 def signed(value: float | None, digits: int = 3) -> str:
@@ -82,12 +82,12 @@ def p_value(p: float | None) -> str:
     """Format a p-value: '0.034', '< 0.001', or a dash for None."""
     if p is None:
         return "–"
-    return "<\N{NO-BREAK SPACE}0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+    return localized_number("<\N{NO-BREAK SPACE}0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}")
 
 
 def count(n: int) -> str:
     """Format 1234 as '1,234'."""
-    return f"{n:,}"
+    return localized_number(f"{n:,}")
 
 
 def group_words(evaluation: Evaluation) -> str:
@@ -147,7 +147,7 @@ def _thresholds(run: ReportedRun) -> str:
     return text(
         "report-threshold",
         label=run.metrics.positive_class,
-        threshold=f"{point:.3g}",
+        threshold=localized_number(f"{point:.3g}"),
         is_by_hand=is_by_hand,
         when=when,
         image_set=images,
@@ -182,7 +182,7 @@ def _points(difference: Metric) -> str:
 
 
 def _signed(share: float) -> str:
-    return f"{100 * share:+.1f}".replace("-", "\N{MINUS SIGN}")
+    return localized_number(f"{100 * share:+.1f}".replace("-", "\N{MINUS SIGN}"))
 
 
 def why_instant(run: ReportedRun) -> str:

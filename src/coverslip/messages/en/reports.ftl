@@ -29,187 +29,12 @@ unknown-published-metric = A column of the published values is not a metric: { $
 invalid-published-value = The published value '{ $value }' is not a valid { $metric }
     .do = Provide a CSV file with the columns name and, for example, accuracy and macro_f1. Write shares as 0.95.
 
-# Headline and the sentences below it
-
-report-headline = { $n_correct } of { $image_kind ->
-        [held-out] { $n_images ->
-            [one] { $n_images } held-out image
-           *[other] { $n_images } held-out images
-        }
-        [test] { $n_images ->
-            [one] { $n_images } test image
-           *[other] { $n_images } test images
-        }
-        [external] { $n_images ->
-            [one] { $n_images } image of the external test set
-           *[other] { $n_images } images of the external test set
-        }
-       *[other] { $n_images ->
-            [one] { $n_images } image
-           *[other] { $n_images } images
-        }
-    } { $n_correct ->
-        [one] is classified correctly.
-       *[other] are classified correctly.
-    }
-
-report-headline-all-correct = All { $image_kind ->
-        [held-out] { $n_images } held-out images are
-        [test] { $n_images } test images are
-        [external] { $n_images } images of the external test set are
-       *[other] { $n_images } images are
-    } classified correctly.
-
-report-accuracy = Accuracy is { $accuracy }.
-
-report-macro-f1 = Macro-F1, the mean F1 over classes, is { $f1 }.
-
-report-group-mean = Averaged over { $n_groups ->
-        [one] { $n_groups } group
-       *[other] { $n_groups } groups
-    }, each with the same weight, accuracy is { $accuracy }.
-
-report-majority-class = A classifier that always predicts “{ $label }” has an accuracy of { $accuracy }.
-
-report-worse-than-majority-class = The classifier is WORSE than that: accuracy differs by { $difference }.
-
-report-like-majority-class = The difference from it, { $difference }, is not statistically significant.
-
-report-percentage-points = { $difference } percentage points
-
-report-decision-images = { $source ->
-        [held-out] images of all folds, each predicted by a linear probe that was trained without it
-        [folds] validation images of all folds, each predicted by its fold's network
-       *[validation] validation images
-    }
-
-report-thresholds-of-classes = Each class has its own decision threshold, which was chosen { $when ->
-        [on-images] on { $image_set }.
-        [after-test] after the first test.
-       *[before-test] before testing.
-    }
-
-report-threshold = “{ $label }” is predicted from a probability of { $threshold } on, { $is_by_hand ->
-        [true] set by hand
-       *[false] chosen
-    }{ $when ->
-        [on-images] {" "}on { $image_set }
-        [after-test] {" "}after the first test
-        [before-test] {" "}before testing
-       *[not-stated] {""}
-    }{ $has_folds ->
-        [true] ; each fold has its own.
-       *[false] .
-    }
-
-report-no-time-to-finetune = There was no time for fine-tuning, so the instant classifier is kept.
-
-report-no-time-to-finetune-folds = There was no time to fine-tune all folds, so all of them keep the instant classifier.
-
-report-larger-instant-classifier = Fine-tuning on images of { $image_size } px did not improve validation results, so the instant classifier is kept.
-
-report-no-epoch-completed = No epoch of fine-tuning was completed, so the instant classifier is kept.
-
-report-finetuning-not-better-in-folds = In { $n_frozen } of { $n_folds } folds, fine-tuning did not improve validation results, so the instant classifier is kept.
-
-report-finetuning-not-better = Fine-tuning did not improve validation results, so the instant classifier is kept.
-
-report-finished-early = Fine-tuning was ended after { $n_epochs } of { $n_planned ->
-        [one] { $n_planned } epoch
-       *[other] { $n_planned } epochs
-    } and did not improve validation results, so the instant classifier is kept.
-
-report-time-for-all = About { $time } would allow all { $n_epochs } epochs at full image size.
-
-report-leakage-allowed = This may be an overestimate, because leakage was allowed.
-
-report-leakage = This is an overestimate, because leakage was allowed: { $n_clusters ->
-        [one] { $n_clusters } group or cluster of duplicates is
-       *[other] { $n_clusters } groups or clusters of duplicates are
-    } in the test set and in the training or validation set.
-
-report-relabeled = This may be too high, because labels were corrected after looking at misclassified images: { $n_images ->
-        [one] { $n_images } test image has a different label
-       *[other] { $n_images } test images have different labels
-    } than in the first training with this split. With the earlier labels, accuracy is { $accuracy }.
-
-report-unknown-labels = The split is that of an earlier training, whose folder no longer exists.
-    .meaning = It is not known whether labels of test images were corrected since then. If so, the metrics may be too high.
-
 # Groups, confidence intervals and sets
-
-report-groups = { $n_groups ->
-        [one] { $n_groups } group
-       *[other] { $n_groups } groups
-    }{ $n_ungrouped ->
-        [0] {""}
-        [one] {" "}and { $n_ungrouped } image without a known group
-       *[other] {" "}and { $n_ungrouped } images without a known group
-    }
-
-report-groups-of-evaluation = The images come from { $groups }.
-
-report-groups-of-test-images = The images come from { $n_groups ->
-        [one] { $n_groups } group
-       *[other] { $n_groups } groups
-    }{ $is_of_test_set ->
-        [true] {" "}of the test set
-       *[false] {""}
-    }{ $n_ungrouped ->
-        [0] .
-        [one] ; { $n_ungrouped } image of them has no known group.
-       *[other] ; { $n_ungrouped } images of them have no known group.
-    }
-
-report-groups-of-folds = Each group was tested by a network that was trained without it.
-
-report-groups-not-in-training = No image of these groups was used for training.
-
-report-ungrouped-images = { $has_folds ->
-        [true] { $n_images ->
-            [one] { $n_images } image has no known group
-           *[other] { $n_images } images have no known group
-        }
-       *[false] { $n_images ->
-            [one] { $n_images } training image has no known group
-           *[other] { $n_images } training images have no known group
-        }
-    }, so nothing shows whether training and test images are of the same patient or slide.
 
 report-without-group = { $n_images ->
         [one] { $n_images } image has
        *[other] { $n_images } images have
     } no known group and may be of a group in another set
-
-report-interval = The 95%{"\u00A0"}CI covers how much the value would change with other { $has_groups ->
-        [true] groups (such as patients or slides)
-       *[false] images
-    } in the test set{ $has_folds ->
-        [true] {" "}and other training images.
-       *[false] .
-    }
-
-report-interval-few-groups = It is approximate, because there are only { $groups }.
-
-report-interval-groups = No interval can show failures on groups that the test set does not contain.
-
-report-interval-folds = The value is that of the folds' classifiers, each trained on { $share } of the images. The final classifier, trained on all images, is usually a little better.
-
-report-split = { $split ->
-        [test-once] test images, which no choice was based on
-        [test] test images
-        [validation] validation images, which choices were based on
-        [held-out] held-out images of cross-validation (out-of-fold)
-       *[other] the images of “{ $name }”
-    }{ $n_relabeled ->
-        [0] {""}
-       *[other] , { $n_relabeled } of them relabeled after looking at misclassified images
-    }
-
-report-by-labels = { $labels ->
-        [first] , by the labels of the first run
-       *[second] , by the labels of the second run
-    }
 
 report-lossless-copies = rotation and mirroring without interpolation
 
@@ -217,116 +42,6 @@ report-augmented-copies = The covariance of features within images, over augment
         [one] { $n_images } training image
        *[other] { $n_images } training images
     } ({ $changes }), was added to that within classes.
-
-# Limitations
-
-limit-classifier-not-measured = The classifier itself was not measured.
-    .meaning = The metrics are those of { $n_folds } networks, each trained without its test images. The classifier was trained in the same way on all images. Its performance should be similar, but no image is left to measure it.
-
-limit-leakage-allowed = Training and test images may overlap.
-    .meaning = Leakage was allowed for this run. If images or groups are in both sets, the metrics are too high.
-
-limit-relabeled = The labels of { $n_images ->
-        [one] { $n_images } test image
-       *[other] { $n_images } test images
-    } were corrected since the split was made.
-    .meaning = If only misclassified images were reviewed, metrics with the corrected labels may be too high, because wrong labels that agree with the classifier stay. Report the metrics with the earlier labels.
-
-limit-validation-images = The metrics are from validation images.
-    .meaning = Choices were based on them, so the metrics are too high.
-
-limit-no-groups = No groups are known.
-    .meaning = If several images come from one patient, slide or plate, some can be in the training set and others in the test set. The network may then recognize the slide instead of the cell, and the metrics are too high. Name the groups and train again.
-
-limit-too-few-groups = { $has_folds ->
-        [true] The run has only { $groups }.
-       *[false] The test set has only { $groups }.
-    }
-    .meaning = How well the classifier works on a new group cannot be estimated from so few: confidence intervals need at least { $n_needed } groups.{ $has_folds ->
-        [true] {""}
-       *[false] {" "}Cross-validation tests on every group and uses the data better.
-    }
-
-limit-few-groups = { $has_folds ->
-        [true] The run has only { $groups }.
-       *[false] The test set has only { $groups }.
-    }
-    .meaning = The performance on new groups is estimated from these few groups.{ $has_folds ->
-        [true] {""}
-       *[false] {" "}Cross-validation tests on every group and uses the data better.
-    }
-
-limit-compared-runs = Its test metrics were compared with those of { $n_others ->
-        [one] { $n_others } other training.
-       *[other] { $n_others } other trainings.
-    }
-    .meaning = If it was selected among { $n_runs } by these metrics, they are too high: of { $n_runs } equally good classifiers, one is best by chance. Select by validation metrics, or keep an external test set.
-
-limit-decision-after-test = The decision rule was changed after the test metrics were first computed.
-    .meaning = If it was chosen by these metrics, they are too high. Measure it on an external test set.
-
-limit-tested-repeatedly = Test metrics were computed { $n_times } times.
-    .meaning = Each choice that is based on test metrics makes them higher than the true performance.
-
-limit-few-test-images = { $n_images ->
-        [one] There is only { $n_images } test image.
-       *[other] There are only { $n_images } test images.
-    }
-    .meaning = A single image changes the metrics visibly.
-
-limit-class-without-test-image = Some classes have no test image.
-    .meaning = Their performance is unknown: { $labels }.
-
-limit-rare-classes = { $is_all ->
-        [true] All
-       *[false] Some
-    } classes have fewer than { $n_fewest } test images.
-    .meaning = Their metrics are uncertain: { $labels }.
-
-limit-class-imbalance = Class sizes are very different.
-    .meaning = The largest class has { $ratio } times as many test images as the smallest. Accuracy depends mostly on the large classes; balanced accuracy and macro-F1 weight all classes equally.
-
-limit-unknown-initialization = The training images of the initial classifier are not known.
-    .meaning = Training started from a classifier that does not record its training images. If test images are among them, all metrics are too high.
-
-limit-one-domain = All images are from one domain.
-    .meaning = No other laboratory, microscope or stain was given. Images from another one can have lower metrics. Evaluate the run on a labeled external test set before you rely on it.
-
-limit-training-domains = All test domains are also training domains.
-    .meaning = The metrics apply to new images of { $tested }.{ $n_untested ->
-        [0] {""}
-       *[other] {" "}No test image is from { $untested }.
-    } Images from another domain can have lower metrics. Evaluate the run on a labeled external test set, or exclude one domain from training.
-
-limit-no-shared-class = No class occurs in two domains.
-    .meaning = A classifier that recognizes the domain (by stain, color or size) already excludes most wrong classes. See the metrics per domain instead of the averages over all domains.
-
-limit-near-duplicates = Near-duplicates were not searched for.
-    .meaning = Some test images may be rotated, mirrored, cropped or recompressed copies of training images. With split.near_duplicates: together, a training finds them and keeps them in one set.
-
-limit-excluded-images = { $n_images ->
-        [one] { $n_images } image was excluded.
-       *[other] { $n_images } images were excluded.
-    }
-    .meaning = split.csv lists them with reasons. New images with the same problems get no prediction.
-
-limit-excluded-by-hand = { $n_images ->
-        [one] { $n_images } image was excluded by hand.
-       *[other] { $n_images } images were excluded by hand.
-    }
-    .meaning = If these were difficult images, the metrics are too high for new images, of which none is excluded.
-
-limit-scaled-per-image = Intensity was removed.
-    .meaning = Each image was scaled to its own range. Classes that differ only in brightness or amount of stain cannot be distinguished.
-
-limit-known-classes = The classifier predicts only these classes.
-    .meaning = Dirt, a blurred field or another cell type also gets one of the { $n_classes } classes.
-
-limit-class-proportions = Predictive values depend on the class proportions.
-    .meaning = If a class is rarer than in the measured images, its precision is lower. Set the expected class proportions for prediction, or evaluate on images with these proportions.
-
-limit-unverified-labels = Labels were not verified.
-    .meaning = Wrong labels make the metrics wrong. Review the most confident misclassifications.
 
 # Labels
 
@@ -443,21 +158,6 @@ report-channels = { $n_most ->
     }
 
 # Leakage estimate
-
-report-leakage-estimate = With an image-level split, which puts images of one group or duplicates in both training and test set, { $metric } is { $image_level }. With a grouped split it is { $grouped }. The difference is { $difference }.
-
-report-leakage-not-tested = The difference was not tested{ $has_reason ->
-        [true] {" "}({ $reason }).
-       *[false] .
-    }
-
-report-leakage-overestimates = An image-level split overestimates the performance on new patients, slides or fields. Report the value of the grouped split.
-
-report-leakage-underestimates = Here the image-level split gives the lower value, which happens if groups contain few of the classes.
-
-report-leakage-not-significant = The difference is not statistically significant.
-
-report-leakage-estimate-method = Measured on { $n_images } images in { $n_units } units (groups, sets of duplicates and single images). Both splits use the same quick classifiers on the features of a network that was not trained on these images, and each image is predicted by a classifier that was not fitted on it. A fine-tuned network can differ, and groups that were not given are not considered. No choice was based on these values.
 
 report-leakage-drawing = { $metric } of two quick classifiers with an image-level and a grouped split. Lines are 95% CIs.
 
@@ -803,36 +503,7 @@ report-missing-value = { $has_value ->
        *[false] No value: { $reason }.
     }
 
-report-of-one-probability = { $is_of_two ->
-        [true] of the probability of “{ $label }”; { $meaning }
-       *[false] of the probability of the predicted class; { $meaning }
-    }
-
 report-evaluation-name = { $run } on { $evaluation }
-
-report-uncertain-threshold = { $has_folds ->
-        [true] Each fold labels predictions as uncertain below a threshold that was set on its validation images.
-       *[false] Predictions below { $threshold } are labeled uncertain. This threshold was set on { $image_set }.
-    }
-
-report-none-uncertain = None of these images is uncertain.
-
-report-uncertain = Here { $n_uncertain } of { $n_images } images { $n_uncertain ->
-        [one] is
-       *[other] are
-    } uncertain. { $has_decided ->
-        [true] Accuracy is { $of_decided } on the images with a decided class and { $of_uncertain } on the uncertain ones.
-       *[false] Accuracy is { $of_uncertain } on the uncertain ones.
-    }
-
-report-neither-decided = { $n_images ->
-        [one] { $n_images } unfamiliar image counts as neither.
-       *[other] { $n_images } unfamiliar images count as neither.
-    }
-
-report-final-classifier-certain = The final classifier does not label predictions as uncertain because of a low probability.
-
-report-final-classifier-uncertain = The final classifier has a separate threshold, { $threshold }: it labels { $share } of the images that this threshold was set on as uncertain. Expect about this share of new images, not the share in the folds.
 
 report-confusion-matrix = Confusion matrix of { $n_classes } classes. Rows are true classes, columns predicted classes. The shade is the share of the row.{ $has_numbers ->
         [true] {" "}Columns have the numbers of the rows.
@@ -1005,90 +676,9 @@ report-unfamiliar-groups = In { $n_many } of { $n_groups ->
 
 # Comparisons of runs
 
-comparison-same-predictions = On { $n_images ->
-        [one] { $n_images } test image
-       *[other] { $n_images } test images
-    }{ $by_labels }, “{ $first }” and “{ $second }” give the same predictions: { $metric } is { $of_first }.
-
-comparison-not-tested = On { $n_images ->
-        [one] { $n_images } test image
-       *[other] { $n_images } test images
-    }{ $by_labels }, { $metric } is { $of_first } for “{ $first }” and { $of_second } for “{ $second }”. The difference cannot be tested ({ $reason }).
-
-comparison-better = On { $n_images ->
-        [one] { $n_images } test image
-       *[other] { $n_images } test images
-    }{ $by_labels }, { $is_second_better ->
-        [true] “{ $second }” is better than “{ $first }”: { $metric } { $of_second } against { $of_first }.
-       *[false] “{ $first }” is better than “{ $second }”: { $metric } { $of_first } against { $of_second }.
-    } The difference from “{ $first }” to “{ $second }” is { $size } ({ $interval }).
-
-comparison-not-significant = On { $n_images ->
-        [one] { $n_images } test image
-       *[other] { $n_images } test images
-    }{ $by_labels }, the difference in { $metric } from “{ $first }” ({ $of_first }) to “{ $second }” ({ $of_second }) is not statistically significant: { $size } ({ $interval }).
-
-comparison-different-rules = The two use different decision rules.
-
-comparison-of-several = “{ $best }” has the best { $metric } ({ $value }).{ $n_significant ->
-        [0] {""}
-        [one] {" "}The difference from { $significant } is statistically significant.
-       *[other] {" "}The differences from { $significant } are statistically significant.
-    }{ $n_not_significant ->
-        [0] {""}
-        [one] {" "}The difference from { $not_significant } is not statistically significant.
-       *[other] {" "}The differences from { $not_significant } are not statistically significant.
-    } Each comparison is tested by itself (95% CI).
-
-comparison-access-note = Test results of { $n_runs } runs have been compared so far. If you choose one of them for its test result, that result is too optimistic: of { $n_runs } equally good runs, one is best by chance. Choose by validation results, or keep an external test set for the end.
-
-comparison-different-classes = The two have different classes, so their results are not comparable.
-
-comparison-no-common-image = The two have no test image in common. A difference can come from the images, not from the classifiers.
-
-comparison-different-rules-note = The two use different decision rules. Metrics of predicted classes differ for that reason as well. AUROC and log loss do not depend on the decision rule.
-
-comparison-matched-by-pixels = { $n_matched ->
-        [one] { $n_matched } test image of { $n_images } was
-       *[other] { $n_matched } test images of { $n_images } were
-    } matched by equal pixels, because the two use different files.
-
-comparison-different-test-sets = The two test sets differ. The differences are computed on the { $n_images ->
-        [one] { $n_images } image of both.
-       *[other] { $n_images } images of both.
-    }
-
-comparison-relabeled = { $n_relabeled ->
-        [one] { $n_relabeled } test image of { $n_images } has another label
-       *[other] { $n_relabeled } test images of { $n_images } have another label
-    } in the second. If only the labels of misclassified images were reviewed, results by the new labels may be too high, because wrong labels that agree with the classifier stay. Results by the old labels do not have this bias.
-
-comparison-without-groups = No groups are defined. If several images come from one patient or slide, the intervals are too narrow.
-
-comparison-of-folds = The folds share training images. The intervals are about these classifiers on new images, not about repeated training.
-
 comparison-table = { $second } minus { $first }{ $by_labels }: { $n_images ->
         [one] { $n_images } image
        *[other] { $n_images } images
-    }
-
-comparison-finished-early = after epoch { $n_epochs } of { $n_planned }
-
-comparison-adapted-to-budget = adapted to a time budget
-
-comparison-images-differ = { $difference ->
-        [labels] { $n_images ->
-            [one] { $n_images } image labeled differently
-           *[other] { $n_images } images labeled differently
-        }
-        [groups] { $n_images ->
-            [one] { $n_images } image in another group
-           *[other] { $n_images } images in another group
-        }
-       *[moved] { $n_images ->
-            [one] { $n_images } image in another set
-           *[other] { $n_images } images in another set
-        }
     }
 
 # Model card
@@ -1320,8 +910,6 @@ column-class = class
 
 column-class-or-group = class or group
 
-column-classes = classes
-
 column-condition = condition
 
 column-conditions = conditions
@@ -1371,16 +959,12 @@ column-gain-with-bound = gain over center (95% lower bound)
 
 column-grouped-split = grouped split
 
-column-groups = groups
-
 column-image = image
 
 column-image-level-split = image-level split
 
 column-image-size = image size
 
-
-column-images = images
 
 column-input = input
 
@@ -1539,19 +1123,7 @@ column-z-score = z-score
 
 report-counts = { $n_correct } of { $n_images }
 
-report-confidence-interval = 95%{"\u00A0"}CI { $interval }
-
-report-range = { $low } to { $high }
-
-report-and = { $first } and { $second }
-
 report-or = { $first } or { $second }
-
-report-more-names = { $n } more
-
-report-yes = yes
-
-report-no = no
 
 report-passed = passed
 
@@ -1608,16 +1180,6 @@ report-nearest-neighbor = nearest neighbor
 report-page-title = { $name } · coverslip report
 
 report-made-by = coverslip { $version } · Python { $python } · { $platform } · device { $device } · seed { $seed }
-
-report-ungrouped = images without a known group
-
-report-no-groups-given = none given
-
-report-network = model
-
-report-domains = domains
-
-report-training-time = training
 
 report-primary-metric = primary
 
@@ -1775,24 +1337,6 @@ flow-other-reasons = other reasons
 # Comparison and methods
 
 comparison-differences = Differences between the runs
-
-comparison-fact-finished-early = Fine-tuning finished early
-
-comparison-fact-sources = Folders or tables
-
-comparison-fact-classes = Classes
-
-comparison-fact-images = Images
-
-comparison-fact-labels = Labels
-
-comparison-fact-groups = Groups
-
-comparison-fact-sets = Sets
-
-comparison-fact-moved = Images moved
-
-comparison-fact-device = Computed on
 
 methods-resized = resized { $size }
 

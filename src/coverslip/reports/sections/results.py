@@ -22,6 +22,7 @@ from coverslip.reports.words import (
     group_words,
     interval_words,
     listed,
+    number,
     percent,
     split_words,
     unknown_labels,
@@ -45,7 +46,7 @@ def uncertain_words(run: ReportedRun) -> str:
         text(
             "report-uncertain-threshold",
             has_folds=has_folds,
-            threshold=f"{threshold:.2f}",
+            threshold=number(threshold, 2),
             image_set=decision_images(run.calibration.calibrated_on),
         )
     ]
@@ -73,7 +74,7 @@ def _by_final_classifier(run: ReportedRun) -> str:
     calibration = run.calibration
     if calibration.uncertain_below <= 0:
         return text("report-final-classifier-certain")
-    threshold, share = f"{calibration.uncertain_below:.2f}", percent(calibration.uncertain_share)
+    threshold, share = number(calibration.uncertain_below, 2), percent(calibration.uncertain_share)
     return text("report-final-classifier-uncertain", threshold=threshold, share=share)
 
 
@@ -269,7 +270,8 @@ def _data_limits(run: ReportedRun) -> Iterator[Limit]:
         yield limit("limit-excluded-by-hand", n_images=n)
     for finding in inspection.findings if inspection is not None else ():
         if finding.limit:
-            yield finding.text, finding.limit
+            localized = finding.localized()
+            yield localized.text, localized.limit
     if run.recipe.scaling == "per-image":
         yield limit("limit-scaled-per-image")
 

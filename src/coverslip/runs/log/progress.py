@@ -242,7 +242,7 @@ class Progress:
     ends_by: float | None = None  # end of the time budget; None without a budget
     stages: tuple[StageTime, ...] = ()  # of the current training
     at: float | None = None  # time of the last event; None if no training is running
-    worked: float = 0.0  # seconds of all sessions of work
+    worked: float = 0.0  # seconds of all sessions of work, without those of writing the report
     fold_began: float | None = None
     fold_seconds: tuple[float, ...] = ()  # durations of the folds trained so far
 
@@ -279,7 +279,9 @@ def _timed(progress: Progress, event: Event, at: float) -> Progress:
     """Return the progress with the passed time added to the current stage and to the total."""
     if progress.at is None or _is_resumed(progress, event):
         return replace(progress, stages=_all_ended(progress.stages), at=at)
-    progress = replace(progress, worked=progress.worked + max(0.0, at - progress.at))
+    # The report states the time, and is written before this is known: its own time does not count.
+    if progress.work is None or progress.work.stage != "writing-report":
+        progress = replace(progress, worked=progress.worked + max(0.0, at - progress.at))
     stages = tuple(
         stage if stage.since is None else replace(stage, seconds=stage.seconds + max(0.0, at - stage.since), since=at)
         for stage in progress.stages

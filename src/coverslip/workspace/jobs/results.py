@@ -330,13 +330,13 @@ def fingerprint_of_code(*paths: Path) -> str:
 
 def _results(run: ReportedRun) -> Results:
     folds = content.folds(run)
-    with in_language(ENGLISH):  # as the report, whose texts these are
-        paragraphs, claims = methods(run), limits(run)
+    with in_language(ENGLISH):  # texts of the report
+        paragraphs = methods(run)
     return Results(
         **_measurement(run),
         methods=paragraphs,
         folds=None if folds is None else folds.rows,
-        limits=[Limit(claim=claim, meaning=meaning) for claim, meaning in claims],
+        limits=[Limit(claim=claim, meaning=meaning) for claim, meaning in limits(run)],
         facts=content.facts(run),
         learning_curve=run.run.learning_curve,
         leakage_estimate=run.leakage_estimate,
@@ -348,15 +348,13 @@ def _measurement(run: ReportedRun) -> dict[str, Any]:  # Any: each field has its
     has_numbers = run.metrics["accuracy"].value is not None
     classes = content.classes(run)
     with in_language(ENGLISH):  # texts of the report
-        of_report = {
-            "headline": words.headline(run) if has_numbers else "",
-            "words": [" ".join(words.lead(run))] if has_numbers else [],
-            "intervals": words.interval_words(run.metrics),
-            "tested_on": words.split_words(run),
-            "sections": _sections(run),
-        }
+        sections = _sections(run)
     return {
-        **of_report,
+        "headline": words.headline(run) if has_numbers else "",
+        "words": [" ".join(words.lead(run))] if has_numbers else [],
+        "intervals": words.interval_words(run.metrics),
+        "tested_on": words.split_words(run),
+        "sections": sections,
         "metrics": metrics_as_json(run.metrics),
         "values": content.metrics(run),
         "per_class": classes,

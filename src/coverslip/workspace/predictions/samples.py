@@ -21,6 +21,7 @@ from coverslip.inference.proportions import (
     summary_of,
     summary_rows,
 )
+from coverslip.messages import ENGLISH, in_language
 from coverslip.reports.proportions import proportions_report
 from coverslip.runs import Run
 from coverslip.runs.classifier import CARD
@@ -129,8 +130,9 @@ def grouped_table(workspace: Workspace, prediction_id: str) -> str:
 
 
 def report_page(workspace: Workspace, prediction_id: str) -> str:
-    """Return the proportions as an HTML page with figures; raises as `summarize`."""
-    return proportions_report(summarize(workspace, prediction_id).summary)
+    """Return the proportions as an HTML page with figures, in English as all reports; raises as `summarize`."""
+    with in_language(ENGLISH):
+        return proportions_report(summarize(workspace, prediction_id).summary)
 
 
 def finished_prediction(workspace: Workspace, prediction_id: str) -> Job:

@@ -1,0 +1,471 @@
+# Results of runs and comparisons, for reports and pages of the app.
+
+# Headline and the sentences below it
+
+report-headline = { $n_correct } von { $image_kind ->
+        [held-out] { $n_images ->
+            [one] { $n_images } zurückgehaltenen Bild
+           *[other] { $n_images } zurückgehaltenen Bildern
+        }
+        [test] { $n_images ->
+            [one] { $n_images } Testbild
+           *[other] { $n_images } Testbildern
+        }
+        [external] { $n_images ->
+            [one] { $n_images } Bild des externen Testsets
+           *[other] { $n_images } Bildern des externen Testsets
+        }
+       *[other] { $n_images ->
+            [one] { $n_images } Bild
+           *[other] { $n_images } Bildern
+        }
+    } { $n_correct ->
+        [one] ist richtig klassifiziert.
+       *[other] sind richtig klassifiziert.
+    }
+
+report-headline-all-correct = Alle { $image_kind ->
+        [held-out] { $n_images } zurückgehaltenen Bilder
+        [test] { $n_images } Testbilder
+        [external] { $n_images } Bilder des externen Testsets
+       *[other] { $n_images } Bilder
+    } sind richtig klassifiziert.
+
+report-accuracy = Die Genauigkeit beträgt { $accuracy }.
+
+report-macro-f1 = Makro-F1, das mittlere F1 über die Klassen, beträgt { $f1 }.
+
+report-group-mean = Gemittelt über { $n_groups ->
+        [one] { $n_groups } Gruppe
+       *[other] { $n_groups } Gruppen
+    } mit jeweils gleichem Gewicht beträgt die Genauigkeit { $accuracy }.
+
+report-majority-class = Ein Klassifikator, der immer „{ $label }“ vorhersagt, hat eine Genauigkeit von { $accuracy }.
+
+report-worse-than-majority-class = Der Klassifikator ist SCHLECHTER als dieser: Die Genauigkeit unterscheidet sich um { $difference }.
+
+report-like-majority-class = Der Unterschied dazu, { $difference }, ist nicht statistisch signifikant.
+
+report-percentage-points = { $difference } Prozentpunkte
+
+report-decision-images = { $source ->
+        [held-out] Bildern aller Folds, jedes von einem linearen Klassifikator vorhergesagt, der ohne das Bild trainiert wurde
+        [folds] Validierungsbildern aller Folds, jedes vom Netz seines Folds vorhergesagt
+       *[validation] Validierungsbildern
+    }
+
+report-thresholds-of-classes = Jede Klasse hat eine eigene Entscheidungsschwelle. Sie wurde { $when ->
+        [on-images] auf { $image_set } gewählt.
+        [after-test] nach dem ersten Test gewählt.
+       *[before-test] vor dem Test gewählt.
+    }
+
+report-threshold = „{ $label }“ wird ab einer Wahrscheinlichkeit von { $threshold } vorhergesagt. Diese Schwelle wurde{ $when ->
+        [on-images] {" "}auf { $image_set }
+        [after-test] {" "}nach dem ersten Test
+        [before-test] {" "}vor dem Test
+       *[not-stated] {""}
+    } { $is_by_hand ->
+        [true] von Hand gesetzt
+       *[false] gewählt
+    }{ $has_folds ->
+        [true] ; jeder Fold hat eine eigene.
+       *[false] .
+    }
+
+report-no-time-to-finetune = Für eine Feinabstimmung war keine Zeit, daher wird der Sofort-Klassifikator behalten.
+
+report-no-time-to-finetune-folds = Für die Feinabstimmung aller Folds war keine Zeit, daher behalten alle den Sofort-Klassifikator.
+
+report-larger-instant-classifier = Die Feinabstimmung mit Bildern von { $image_size } px verbesserte die Validierungsergebnisse nicht, daher wird der Sofort-Klassifikator behalten.
+
+report-no-epoch-completed = Keine Epoche der Feinabstimmung wurde abgeschlossen, daher wird der Sofort-Klassifikator behalten.
+
+report-finetuning-not-better-in-folds = In { $n_frozen } von { $n_folds } Folds verbesserte die Feinabstimmung die Validierungsergebnisse nicht, daher wird dort der Sofort-Klassifikator behalten.
+
+report-finetuning-not-better = Die Feinabstimmung verbesserte die Validierungsergebnisse nicht, daher wird der Sofort-Klassifikator behalten.
+
+report-finished-early = Die Feinabstimmung wurde nach { $n_epochs } von { $n_planned ->
+        [one] { $n_planned } Epoche
+       *[other] { $n_planned } Epochen
+    } beendet und verbesserte die Validierungsergebnisse nicht, daher wird der Sofort-Klassifikator behalten.
+
+report-time-for-all = Etwa { $time } würden für alle { $n_epochs } Epochen bei voller Bildgröße genügen.
+
+report-leakage-allowed = Dies ist womöglich eine Überschätzung, weil Leakage zugelassen wurde.
+
+report-leakage = Dies ist eine Überschätzung, weil Leakage zugelassen wurde: { $n_clusters ->
+        [one] { $n_clusters } Gruppe oder Menge von Duplikaten ist
+       *[other] { $n_clusters } Gruppen oder Mengen von Duplikaten sind
+    } sowohl im Testset als auch im Trainings- oder Validierungsset.
+
+report-relabeled = Dies ist womöglich zu hoch, weil Labels nach der Durchsicht falsch klassifizierter Bilder korrigiert wurden: { $n_images ->
+        [one] { $n_images } Testbild hat ein anderes Label
+       *[other] { $n_images } Testbilder haben andere Labels
+    } als im ersten Training mit dieser Aufteilung. Mit den früheren Labels beträgt die Genauigkeit { $accuracy }.
+
+report-unknown-labels = Die Aufteilung ist die eines früheren Trainings, dessen Ordner nicht mehr existiert.
+    .meaning = Es ist nicht bekannt, ob seitdem Labels von Testbildern korrigiert wurden. Wenn ja, sind die Metriken womöglich zu hoch.
+
+# Key facts
+
+column-classes = Klassen
+
+column-groups = Gruppen
+
+column-images = Bilder
+
+report-ungrouped = Bilder ohne bekannte Gruppe
+
+report-no-groups-given = keine angegeben
+
+report-network = Netz
+
+report-domains = Domänen
+
+report-training-time = Training
+
+# Groups, confidence intervals and sets
+
+report-groups = { $n_groups ->
+        [one] { $n_groups } Gruppe
+       *[other] { $n_groups } Gruppen
+    }{ $n_ungrouped ->
+        [0] {""}
+        [one] {" "}und { $n_ungrouped } Bild ohne bekannte Gruppe
+       *[other] {" "}und { $n_ungrouped } Bilder ohne bekannte Gruppe
+    }
+
+report-groups-of-evaluation = Herkunft der Bilder: { $groups }.
+
+report-groups-of-test-images = Die Bilder stammen aus { $n_groups ->
+        [one] { $n_groups } Gruppe
+       *[other] { $n_groups } Gruppen
+    }{ $is_of_test_set ->
+        [true] {" "}des Testsets
+       *[false] {""}
+    }{ $n_ungrouped ->
+        [0] .
+        [one] ; { $n_ungrouped } Bild davon hat keine bekannte Gruppe.
+       *[other] ; { $n_ungrouped } Bilder davon haben keine bekannte Gruppe.
+    }
+
+report-groups-of-folds = Jede Gruppe wurde von einem Netz getestet, das ohne sie trainiert wurde.
+
+report-groups-not-in-training = Kein Bild dieser Gruppen wurde für das Training verwendet.
+
+report-ungrouped-images = { $has_folds ->
+        [true] { $n_images ->
+            [one] { $n_images } Bild hat keine bekannte Gruppe
+           *[other] { $n_images } Bilder haben keine bekannte Gruppe
+        }
+       *[false] { $n_images ->
+            [one] { $n_images } Trainingsbild hat keine bekannte Gruppe
+           *[other] { $n_images } Trainingsbilder haben keine bekannte Gruppe
+        }
+    }, sodass nicht zu erkennen ist, ob Trainings- und Testbilder vom selben Patienten oder Objektträger stammen.
+
+report-interval = Das 95-%-KI zeigt, wie stark sich der Wert mit anderen { $has_groups ->
+        [true] Gruppen (etwa Patienten oder Objektträgern)
+       *[false] Bildern
+    } im Testset{ $has_folds ->
+        [true] {" "}und anderen Trainingsbildern ändern würde.
+       *[false] {" "}ändern würde.
+    }
+
+report-interval-few-groups = Es ist nur ungefähr. Grundlage: { $groups }.
+
+report-interval-groups = Kein Intervall kann zeigen, dass der Klassifikator bei Gruppen versagt, die das Testset nicht enthält.
+
+report-interval-folds = Der Wert ist der der Klassifikatoren der Folds, jeder mit { $share } der Bilder trainiert. Der endgültige Klassifikator, mit allen Bildern trainiert, ist meist etwas besser.
+
+report-split = { $split ->
+        [test-once] Testbilder, auf denen keine Auswahl beruht
+        [test] Testbilder
+        [validation] Validierungsbilder, auf denen Auswahlen beruhen
+        [held-out] zurückgehaltene Bilder der Kreuzvalidierung (Out-of-Fold)
+       *[other] die Bilder von „{ $name }“
+    }{ $n_relabeled ->
+        [0] {""}
+       *[other] , davon { $n_relabeled } mit neuem Label nach der Durchsicht falsch klassifizierter Bilder
+    }
+
+# Uncertain predictions, and metrics of one probability
+
+report-of-one-probability = { $is_of_two ->
+        [true] der Wahrscheinlichkeit von „{ $label }“; { $meaning }
+       *[false] der Wahrscheinlichkeit der vorhergesagten Klasse; { $meaning }
+    }
+
+report-uncertain-threshold = { $has_folds ->
+        [true] Jeder Fold kennzeichnet Vorhersagen unter einer Schwelle, die auf seinen Validierungsbildern gesetzt wurde, als unsicher.
+       *[false] Vorhersagen unter { $threshold } werden als unsicher gekennzeichnet. Diese Schwelle wurde auf { $image_set } gesetzt.
+    }
+
+report-none-uncertain = Keines dieser Bilder ist unsicher.
+
+report-uncertain = Von diesen { $n_images } Bildern { $n_uncertain ->
+        [one] ist { $n_uncertain }
+       *[other] sind { $n_uncertain }
+    } unsicher. { $has_decided ->
+        [true] Die Genauigkeit beträgt { $of_decided } auf den Bildern mit entschiedener Klasse und { $of_uncertain } auf den unsicheren.
+       *[false] Die Genauigkeit beträgt { $of_uncertain } auf den unsicheren.
+    }
+
+report-neither-decided = { $n_images ->
+        [one] { $n_images } ungewohntes Bild zählt zu keinen von beiden.
+       *[other] { $n_images } ungewohnte Bilder zählen zu keinen von beiden.
+    }
+
+report-final-classifier-certain = Der endgültige Klassifikator kennzeichnet keine Vorhersagen wegen einer niedrigen Wahrscheinlichkeit als unsicher.
+
+report-final-classifier-uncertain = Der endgültige Klassifikator hat eine eigene Schwelle, { $threshold }: Er kennzeichnet { $share } der Bilder, auf denen diese Schwelle gesetzt wurde, als unsicher. Erwarten Sie bei neuen Bildern etwa diesen Anteil, nicht den der Folds.
+
+# Limitations
+
+limit-classifier-not-measured = Der Klassifikator selbst wurde nicht gemessen.
+    .meaning = Die Metriken sind die von { $n_folds } Netzen, jedes ohne seine Testbilder trainiert. Der Klassifikator wurde auf dieselbe Weise mit allen Bildern trainiert. Seine Leistung sollte ähnlich sein, aber kein Bild ist übrig, um sie zu messen.
+
+limit-leakage-allowed = Trainings- und Testbilder überschneiden sich womöglich.
+    .meaning = Für dieses Training wurde Leakage zugelassen. Wenn Bilder oder Gruppen in beiden Sets sind, sind die Metriken zu hoch.
+
+limit-relabeled = { $n_images ->
+        [one] Das Label von { $n_images } Testbild wurde
+       *[other] Die Labels von { $n_images } Testbildern wurden
+    } seit der Aufteilung korrigiert.
+    .meaning = Wenn nur falsch klassifizierte Bilder geprüft wurden, sind die Metriken mit den korrigierten Labels womöglich zu hoch, denn falsche Labels, denen der Klassifikator zustimmt, bleiben. Berichten Sie die Metriken mit den früheren Labels.
+
+limit-validation-images = Die Metriken stammen von Validierungsbildern.
+    .meaning = Auf diesen Bildern beruhen Auswahlen, daher sind die Metriken zu hoch.
+
+limit-no-groups = Es sind keine Gruppen bekannt.
+    .meaning = Wenn mehrere Bilder von einem Patienten, einem Objektträger oder einer Platte stammen, können einige im Trainingsset und andere im Testset sein. Das Netz erkennt dann womöglich den Objektträger statt der Zelle, und die Metriken sind zu hoch. Geben Sie die Gruppen an, und trainieren Sie noch einmal.
+
+limit-too-few-groups = { $has_folds ->
+        [true] Das Training hat nur { $groups }.
+       *[false] Das Testset hat nur { $groups }.
+    }
+    .meaning = Wie gut der Klassifikator bei einer neuen Gruppe ist, lässt sich aus so wenigen nicht schätzen: Konfidenzintervalle brauchen mindestens { $n_needed } Gruppen.{ $has_folds ->
+        [true] {""}
+       *[false] {" "}Eine Kreuzvalidierung testet auf jeder Gruppe und nutzt die Daten besser.
+    }
+
+limit-few-groups = { $has_folds ->
+        [true] Das Training hat nur { $groups }.
+       *[false] Das Testset hat nur { $groups }.
+    }
+    .meaning = Die Leistung bei neuen Gruppen wird aus diesen wenigen Gruppen geschätzt.{ $has_folds ->
+        [true] {""}
+       *[false] {" "}Eine Kreuzvalidierung testet auf jeder Gruppe und nutzt die Daten besser.
+    }
+
+limit-compared-runs = Die Testmetriken wurden mit denen von { $n_others ->
+        [one] { $n_others } anderen Training verglichen.
+       *[other] { $n_others } anderen Trainings verglichen.
+    }
+    .meaning = Wenn dieses Training nach diesen Metriken aus { $n_runs } ausgewählt wurde, sind sie zu hoch: Von { $n_runs } gleich guten Klassifikatoren ist einer durch Zufall der beste. Wählen Sie nach Validierungsmetriken, oder halten Sie ein externes Testset zurück.
+
+limit-decision-after-test = Die Entscheidungsregel wurde geändert, nachdem die Testmetriken zum ersten Mal berechnet waren.
+    .meaning = Wenn sie nach diesen Metriken gewählt wurde, sind die Metriken zu hoch. Messen Sie die Regel auf einem externen Testset.
+
+limit-tested-repeatedly = Die Testmetriken wurden { $n_times }-mal berechnet.
+    .meaning = Jede Auswahl, die auf Testmetriken beruht, macht sie höher als die wahre Leistung.
+
+limit-few-test-images = { $n_images ->
+        [one] Es gibt nur { $n_images } Testbild.
+       *[other] Es gibt nur { $n_images } Testbilder.
+    }
+    .meaning = Ein einzelnes Bild ändert die Metriken sichtbar.
+
+limit-class-without-test-image = Einige Klassen haben kein Testbild.
+    .meaning = Die Leistung ist für diese Klassen unbekannt: { $labels }.
+
+limit-rare-classes = { $is_all ->
+        [true] Alle
+       *[false] Einige
+    } Klassen haben weniger als { $n_fewest } Testbilder.
+    .meaning = Die Metriken dieser Klassen sind ungenau: { $labels }.
+
+limit-class-imbalance = Die Klassen sind sehr verschieden groß.
+    .meaning = Die größte Klasse hat { $ratio }-mal so viele Testbilder wie die kleinste. Die Genauigkeit hängt vor allem von den großen Klassen ab; die ausgewogene Genauigkeit und Makro-F1 gewichten alle Klassen gleich.
+
+limit-unknown-initialization = Die Trainingsbilder des anfänglichen Klassifikators sind nicht bekannt.
+    .meaning = Das Training begann mit einem Klassifikator, der seine Trainingsbilder nicht verzeichnet. Wenn Testbilder darunter sind, sind alle Metriken zu hoch.
+
+limit-one-domain = Alle Bilder stammen aus einer Domäne (Labor oder Mikroskop).
+    .meaning = Es gab keine Bilder aus einem anderen Labor, von einem anderen Mikroskop oder mit einer anderen Färbung. Auf solchen Bildern können die Metriken niedriger sein. Evaluieren Sie das Training auf einem externen Testset mit Labels, bevor Sie sich darauf verlassen.
+
+limit-training-domains = Alle Domänen (Labore oder Mikroskope) der Testbilder sind auch Domänen der Trainingsbilder.
+    .meaning = Die Metriken gelten für neue Bilder aus { $tested }.{ $n_untested ->
+        [0] {""}
+       *[other] {" "}Kein Testbild stammt aus { $untested }.
+    } Auf Bildern aus einer anderen Domäne können die Metriken niedriger sein. Evaluieren Sie das Training auf einem externen Testset mit Labels, oder schließen Sie eine Domäne vom Training aus.
+
+limit-no-shared-class = Keine Klasse kommt in zwei Domänen (Laboren oder Mikroskopen) vor.
+    .meaning = Ein Klassifikator, der die Domäne erkennt (an Färbung, Farbe oder Größe), schließt die meisten falschen Klassen schon aus. Beachten Sie die Metriken jeder Domäne statt der Mittelwerte über alle Domänen.
+
+limit-near-duplicates = Nach Beinahe-Duplikaten wurde nicht gesucht.
+    .meaning = Einige Testbilder sind womöglich gedrehte, gespiegelte, beschnittene oder neu komprimierte Kopien von Trainingsbildern. Mit split.near_duplicates: together findet ein Training sie und hält sie in einem Set.
+
+limit-excluded-images = { $n_images ->
+        [one] { $n_images } Bild wurde ausgeschlossen.
+       *[other] { $n_images } Bilder wurden ausgeschlossen.
+    }
+    .meaning = Die Datei split.csv im Ordner des Trainings nennt sie mit Gründen. Neue Bilder mit denselben Problemen erhalten keine Vorhersage.
+
+limit-excluded-by-hand = { $n_images ->
+        [one] { $n_images } Bild wurde von Hand ausgeschlossen.
+       *[other] { $n_images } Bilder wurden von Hand ausgeschlossen.
+    }
+    .meaning = Wenn es schwierige Bilder waren, sind die Metriken zu hoch für neue Bilder, von denen keines ausgeschlossen wird.
+
+limit-scaled-per-image = Die Helligkeit wurde entfernt.
+    .meaning = Jedes Bild wurde auf seinen eigenen Wertebereich skaliert. Klassen, die sich nur in der Helligkeit oder der Stärke der Färbung unterscheiden, können nicht unterschieden werden.
+
+limit-known-classes = Der Klassifikator sagt nur diese Klassen vorher.
+    .meaning = Auch Schmutz, ein unscharfes Gesichtsfeld oder ein anderer Zelltyp kann eine der { $n_classes } Klassen erhalten.
+
+limit-class-proportions = Prädiktive Werte hängen von den Klassenanteilen ab.
+    .meaning = Wenn eine Klasse seltener ist als in den gemessenen Bildern, ist ihre Präzision niedriger. Geben Sie für die Vorhersage die erwarteten Klassenanteile an, oder evaluieren Sie auf Bildern mit diesen Anteilen.
+
+limit-unverified-labels = Die Labels wurden nicht überprüft.
+    .meaning = Falsche Labels machen die Metriken falsch. Prüfen Sie die falsch klassifizierten Bilder mit den höchsten Wahrscheinlichkeiten.
+
+# Leakage estimate
+
+report-leakage-estimate = Mit einer Aufteilung Bild für Bild, die Bilder einer Gruppe oder Duplikate sowohl ins Trainings- als auch ins Testset bringt, beträgt { $metric } { $image_level }. Mit einer Aufteilung nach Gruppen beträgt der Wert { $grouped }. Der Unterschied beträgt { $difference }.
+
+report-leakage-not-tested = Der Unterschied wurde nicht getestet{ $has_reason ->
+        [true] {" "}({ $reason }).
+       *[false] .
+    }
+
+report-leakage-overestimates = Eine Aufteilung Bild für Bild überschätzt die Leistung bei neuen Patienten, Objektträgern oder Gesichtsfeldern. Berichten Sie den Wert der Aufteilung nach Gruppen.
+
+report-leakage-underestimates = Hier ergibt die Aufteilung Bild für Bild den niedrigeren Wert. Das kommt vor, wenn Gruppen wenige der Klassen enthalten.
+
+report-leakage-not-significant = Der Unterschied ist nicht statistisch signifikant.
+
+report-leakage-estimate-method = Gemessen auf { $n_images } Bildern in { $n_units } Einheiten (Gruppen, Mengen von Duplikaten und einzelnen Bildern). Beide Aufteilungen verwenden dieselben schnellen Klassifikatoren auf den Merkmalen eines Netzes, das nicht mit diesen Bildern trainiert wurde, und jedes Bild wird von einem Klassifikator vorhergesagt, der nicht an das Bild angepasst wurde. Ein feinabgestimmtes Netz kann abweichen, und nicht angegebene Gruppen bleiben unberücksichtigt. Keine Auswahl beruhte auf diesen Werten.
+
+# Comparisons of runs
+
+report-by-labels = { $labels ->
+        [first] , nach den Labels des ersten Trainings
+       *[second] , nach den Labels des zweiten Trainings
+    }
+
+comparison-same-predictions = Auf { $n_images ->
+        [one] { $n_images } Testbild
+       *[other] { $n_images } Testbildern
+    }{ $by_labels }: „{ $first }“ und „{ $second }“ ergeben dieselben Vorhersagen; { $metric } beträgt { $of_first }.
+
+comparison-not-tested = Auf { $n_images ->
+        [one] { $n_images } Testbild
+       *[other] { $n_images } Testbildern
+    }{ $by_labels }: { $metric } beträgt { $of_first } für „{ $first }“ und { $of_second } für „{ $second }“. Der Unterschied kann nicht getestet werden ({ $reason }).
+
+comparison-better = Auf { $n_images ->
+        [one] { $n_images } Testbild
+       *[other] { $n_images } Testbildern
+    }{ $by_labels }: { $is_second_better ->
+        [true] „{ $second }“ ist besser als „{ $first }“; { $metric } beträgt { $of_second } statt { $of_first }.
+       *[false] „{ $first }“ ist besser als „{ $second }“; { $metric } beträgt { $of_first } statt { $of_second }.
+    } Der Unterschied von „{ $first }“ zu „{ $second }“ beträgt { $size } ({ $interval }).
+
+comparison-not-significant = Auf { $n_images ->
+        [one] { $n_images } Testbild
+       *[other] { $n_images } Testbildern
+    }{ $by_labels }: Der Unterschied von „{ $first }“ ({ $of_first }) zu „{ $second }“ ({ $of_second }) in { $metric } ist nicht statistisch signifikant, { $size } ({ $interval }).
+
+comparison-different-rules = Die beiden verwenden verschiedene Entscheidungsregeln.
+
+comparison-of-several = „{ $best }“ hat den besten Wert von { $metric } ({ $value }).{ $n_significant ->
+        [0] {""}
+        [one] {" "}Der Unterschied zu { $significant } ist statistisch signifikant.
+       *[other] {" "}Die Unterschiede zu { $significant } sind statistisch signifikant.
+    }{ $n_not_significant ->
+        [0] {""}
+        [one] {" "}Der Unterschied zu { $not_significant } ist nicht statistisch signifikant.
+       *[other] {" "}Die Unterschiede zu { $not_significant } sind nicht statistisch signifikant.
+    } Jeder Vergleich wird für sich getestet (95-%-KI).
+
+comparison-access-note = Testergebnisse von { $n_runs } Trainings wurden bisher verglichen. Wenn Sie eines davon wegen seines Testergebnisses wählen, ist dieses Ergebnis zu optimistisch: Von { $n_runs } gleich guten Trainings ist eines durch Zufall das beste. Wählen Sie nach Validierungsergebnissen, oder halten Sie ein externes Testset bis zum Schluss zurück.
+
+comparison-different-classes = Die beiden haben verschiedene Klassen, daher sind ihre Ergebnisse nicht vergleichbar.
+
+comparison-no-common-image = Die beiden haben kein gemeinsames Testbild. Ein Unterschied kann an den Bildern liegen, nicht an den Klassifikatoren.
+
+comparison-different-rules-note = Die beiden verwenden verschiedene Entscheidungsregeln. Metriken vorhergesagter Klassen unterscheiden sich auch aus diesem Grund. AUROC und Log-Loss hängen nicht von der Entscheidungsregel ab.
+
+comparison-matched-by-pixels = { $n_matched ->
+        [one] { $n_matched } Testbild von { $n_images } wurde
+       *[other] { $n_matched } Testbilder von { $n_images } wurden
+    } anhand gleicher Pixel zugeordnet, weil die beiden verschiedene Dateien verwenden.
+
+comparison-different-test-sets = Die beiden Testsets sind verschieden. Die Unterschiede sind auf { $n_images ->
+        [one] dem { $n_images } gemeinsamen Bild berechnet.
+       *[other] den { $n_images } gemeinsamen Bildern berechnet.
+    }
+
+comparison-relabeled = { $n_relabeled ->
+        [one] { $n_relabeled } Testbild von { $n_images } hat
+       *[other] { $n_relabeled } Testbilder von { $n_images } haben
+    } im zweiten ein anderes Label. Wenn nur die Labels falsch klassifizierter Bilder geprüft wurden, sind die Ergebnisse nach den neuen Labels womöglich zu hoch, denn falsche Labels, denen der Klassifikator zustimmt, bleiben. Ergebnisse nach den alten Labels sind nicht so verzerrt.
+
+comparison-without-groups = Es sind keine Gruppen festgelegt. Wenn mehrere Bilder von einem Patienten oder Objektträger stammen, sind die Intervalle zu schmal.
+
+comparison-of-folds = Die Folds haben gemeinsame Trainingsbilder. Die Intervalle beziehen sich auf diese Klassifikatoren bei neuen Bildern, nicht auf wiederholtes Training.
+
+comparison-finished-early = nach Epoche { $n_epochs } von { $n_planned }
+
+comparison-adapted-to-budget = an ein Zeitbudget angepasst
+
+comparison-images-differ = { $difference ->
+        [labels] { $n_images ->
+            [one] { $n_images } Bild mit anderem Label
+           *[other] { $n_images } Bilder mit anderem Label
+        }
+        [groups] { $n_images ->
+            [one] { $n_images } Bild in einer anderen Gruppe
+           *[other] { $n_images } Bilder in einer anderen Gruppe
+        }
+       *[moved] { $n_images ->
+            [one] { $n_images } Bild in einem anderen Set
+           *[other] { $n_images } Bilder in einem anderen Set
+        }
+    }
+
+comparison-fact-finished-early = Feinabstimmung vorzeitig beendet
+
+comparison-fact-sources = Ordner oder Tabellen
+
+comparison-fact-classes = Klassen
+
+comparison-fact-images = Bilder
+
+comparison-fact-labels = Labels
+
+comparison-fact-groups = Gruppen
+
+comparison-fact-sets = Sets
+
+comparison-fact-moved = Verschobene Bilder
+
+comparison-fact-device = Berechnet auf
+
+# Lists, ranges and cells
+
+report-confidence-interval = 95-%-KI { $interval }
+
+report-range = { $low } bis { $high }
+
+report-and = { $first } und { $second }
+
+report-more-names = { $n } weitere
+
+report-quoted = „{ $name }“
+
+report-yes = ja
+
+report-no = nein
