@@ -24,6 +24,21 @@ test('a resource has a value and a loading state', async () => {
   expect(it).toMatchObject({ value: 1, error: null, loading: false });
 });
 
+test('a reload that brings an equal value keeps the object, so that nothing that depends on it loads again', async () => {
+  const { requests, load } = server<{ n: number[] }>();
+  const it = new Resource(load);
+  const first = { n: [1, 2] };
+  it.set(first);
+  void it.reload();
+  requests[0]!.answer({ n: [1, 2] });
+  await settled();
+  expect(it.value).toBe(first);
+  void it.reload();
+  requests[1]!.answer({ n: [1, 3] });
+  await settled();
+  expect(it.value).toEqual({ n: [1, 3] });
+});
+
 test('a failure keeps the last value and is cleared by the next response', async () => {
   const { requests, load } = server<number>();
   const it = new Resource(load);

@@ -219,9 +219,9 @@ class AdvisedModel:
 
 def advised_models() -> list[AdvisedModel]:
     """Return all networks: the default first, then those with available weights, then by size."""
-    default = Recipe().model
-    advised = [_advised(record, model_info(default)) for record in list_models()]
-    return sorted(advised, key=lambda model: model.name != default)
+    default = model_info(Recipe().model)
+    advised = [_advised(record, default) for record in list_models()]
+    return sorted(advised, key=lambda model: not model.is_recommended)
 
 
 def _advised(record: ModelRecord, default: ModelRecord) -> AdvisedModel:
@@ -237,7 +237,7 @@ def _advised(record: ModelRecord, default: ModelRecord) -> AdvisedModel:
         input_px=record.input_px,
         weights=weights,
         download_bytes=_download_bytes(record) if weights == "download" else None,
-        license=_license(record),
+        license=_license(record) if weights == "here" else record.license,
         advice=_advice(record, default, weights),
         is_recommended=record.name == default.name,
         options=recipe_options("model_options", record.name, record.options),

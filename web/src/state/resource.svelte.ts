@@ -1,5 +1,6 @@
 // Data from the server with its problem and loading state. All pages use this class.
 
+import { dequal } from 'dequal';
 import { ACTIVITY, ANYTHING } from '../api/events';
 import { outdated } from '../api/signals';
 import { connection } from './connection.svelte';
@@ -71,7 +72,7 @@ export class Resource<T> {
   #ended(value: T | null, error: unknown): void {
     const isStale = this.#isStale;
     this.abort();
-    this.value = value;
+    if (!dequal(value, this.value)) this.value = value; // what depends on an equal value need not load again
     this.error = error;
     this.#isStale = isStale;
     if (isStale) this.#reloadSoon();

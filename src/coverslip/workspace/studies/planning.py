@@ -1,8 +1,9 @@
 """Plan a study on datasets of the workspace, by a preset or by chosen networks and initial weights, and queue it."""
 
 import math
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -106,13 +107,14 @@ class StudyChoices:
 
 def list_presets() -> list[StudyPreset]:
     """Return the presets."""
+    lacks_weights = cache(_lacks_weights)  # presets have networks in common, and each search reads the disk
     return [
         StudyPreset(
             name=each.name,
             title=each.title,
             citation=each.citation,
-            networks=[_network(model) for model in each.models],
-            small_networks=[_network(model) for model in each.small_models],
+            networks=[_network(model, lacks_weights) for model in each.models],
+            small_networks=[_network(model, lacks_weights) for model in each.small_models],
             initial_weights=[model_name(regime) for regime in each.regimes],
             folds=each.folds,
             repeats=each.repeats,
@@ -124,10 +126,13 @@ def list_presets() -> list[StudyPreset]:
     ]
 
 
-def _network(model: str | dict[str, Any]) -> StudyNetwork:  # Any: a network in `study.yaml`
+def _network(
+    model: str | dict[str, Any],  # Any: a network in `study.yaml`
+    lacks_weights: Callable[[str, str], bool],
+) -> StudyNetwork:
     name = model_name(model)
     recipe = Recipe.model_validate({"model": name, **({} if isinstance(model, str) else model["recipe"])})
-    return StudyNetwork(name, recipe.model, has_weights=not _lacks_weights(recipe))
+    return StudyNetwork(name, recipe.model, has_weights=not lacks_weights(recipe.model, recipe.init))
 
 
 def _values(recipe: Recipe) -> Values:
@@ -147,7 +152,7 @@ def outlook(workspace: Workspace, choices: StudyChoices) -> StudyOutlook:
     return StudyOutlook(
         trainings=[planned(cell) for cell in cells],
         folds=plan.folds,
-        without_weights=sorted({cell.model for cell in cells if _lacks_weights(cell.recipe)}),
+        without_weights=sorted({cell.model for cell in cells if _lacks_weights(cell.recipe.model, cell.recipe.init)}),
         notes=list(plan.notes),
         plan_text=as_yaml(plan.model_dump(mode="json", exclude_defaults=True)),
     )
@@ -261,12 +266,12 @@ def _planned_dataset(workspace: Workspace, row: AnyRow, name: str) -> PlannedDat
     }
 
 
-def _lacks_weights(recipe: Recipe) -> bool:
+def _lacks_weights(model: str, init: str) -> bool:
     """Return whether a training would fail because its weights are missing."""
-    if recipe.init != "imagenet":
+    if init != "imagenet":
         return False
     try:
-        return not has_weights(model_info(recipe.model))
+        return not has_weights(model_info(model))
     except UnknownModel:
         raise
     except CoverslipError:  # the training reports networks of missing packages
