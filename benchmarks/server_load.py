@@ -4,7 +4,8 @@ The script starts `coverslip server` on this computer with five projects, and us
 each. HTTP clients wait a while between requests, as people do; each labels images of its own, so that every label that
 the server has accepted is known. Contexts of Chromium open the pages of the projects. The script prints the durations
 by kind of request, responses with 5xx, labels that are lost or have another author than the client that sent them, and
-the memory of the server with its processes. Trainings run outside of the server at nice 10.
+the memory of the server with its processes. Trainings run outside of the server at nice 10. Each browser is driven by a
+process of its own: in one process, it would delay the HTTP clients.
 
     python benchmarks/server_load.py [--minutes 20] [--clients 50] [--browsers 3] [--trainings 2]
 
@@ -14,6 +15,7 @@ all durations.
 """
 
 import argparse
+import multiprocessing
 import os
 import random
 import shutil
@@ -26,6 +28,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from multiprocessing.queues import SimpleQueue
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +42,8 @@ from sqlalchemy import select
 from coverslip.accounts import projects, users
 from coverslip.accounts.server import AccountServer, open_account_server
 from coverslip.workspace.store.tables import changed_labels, images, label_changes
+
+Results = SimpleQueue[tuple[dict[str, list[float]], Counter[int], list[str]]]
 
 API = "/api/v1"
 N_PROJECTS = 5
@@ -63,6 +69,13 @@ class Measured:
             self.statuses[status] += 1
             if status >= 400:
                 self.failures.append(f"{kind}: {status} {detail[:200]}")
+
+    def join(self, durations: dict[str, list[float]], statuses: Counter[int], failures: list[str]) -> None:
+        """Add what another process has measured."""
+        for kind, seconds in durations.items():
+            self.durations[kind] += seconds
+        self.statuses += statuses
+        self.failures += failures
 
 
 @dataclass(frozen=True)
@@ -102,16 +115,23 @@ def main() -> None:
             for k, person in enumerate(people[: options.clients]):
                 work = (address, person, k // N_PROJECTS, -(-options.clients // N_PROJECTS), options.pause)
                 threads.append(threading.Thread(target=label_and_browse, args=(*work, measured, ended)))
-            for person in people[options.clients :]:
-                threads.append(threading.Thread(target=browse, args=(program, address, person, measured, ended)))
+            apart = multiprocessing.get_context("spawn")
+            results, browsers_end = apart.SimpleQueue(), apart.Event()
+            browsers = [
+                apart.Process(target=browse, args=(program, address, person, results, browsers_end))
+                for person in people[options.clients :]
+            ]
             for k in range(options.trainings):
                 threads.append(threading.Thread(target=train, args=(folder, k, ended)))
-            for thread in threads:
-                thread.start()
+            for worker in (*threads, *browsers):
+                worker.start()
             ended.wait(60 * options.minutes)
             ended.set()
-            for thread in threads:
-                thread.join()
+            browsers_end.set()
+            for _ in browsers:
+                measured.join(*results.get())
+            for worker in (*threads, *browsers):
+                worker.join()
         report(server, people, measured)
 
 
@@ -220,10 +240,11 @@ def label_and_browse(
                     send("history of labels", "GET", "/label-changes", params={"limit": 20})
 
 
-def browse(program: str, address: str, person: Person, measured: Measured, ended: threading.Event) -> None:
+def browse(program: str, address: str, person: Person, results: Results, ended: Event) -> None:
     """Open the pages of a project in turn in Chromium, until the end."""
     from playwright.sync_api import Error, sync_playwright
 
+    measured = Measured()
     with client_of(address, person) as client:
         dataset_id = client.get("/datasets").json()["items"][0]["id"]
     base = f"{address}/projects/{person.project}"
@@ -247,6 +268,7 @@ def browse(program: str, address: str, person: Person, measured: Measured, ended
                     measured.add("page in Chromium", time.perf_counter() - start, 598, f"{path} {error}")
                 if ended.wait(2):
                     break
+    results.put((dict(measured.durations), measured.statuses, measured.failures))
 
 
 def train(folder: Path, number: int, ended: threading.Event) -> None:
