@@ -130,7 +130,15 @@ def close_streams(app: FastAPI) -> None:
 
 
 def _end_background(app: FastAPI, workspace: Workspace) -> None:
-    for service in (app.state.queue, app.state.sources, app.state.classifiers, app.state.previews, workspace.works):
+    state = app.state
+    for service in (
+        state.queue,
+        state.sources,
+        state.classifiers,
+        state.previews,
+        workspace.works,
+        workspace.computing,
+    ):
         service.close()
     workspace.background.end_all(_THREAD_SECONDS)
 

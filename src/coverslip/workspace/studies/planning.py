@@ -128,11 +128,11 @@ def list_presets() -> list[StudyPreset]:
 
 def _network(
     model: str | dict[str, Any],  # Any: a network in `study.yaml`
-    lacks_weights: Callable[[str, str], bool],
+    lacks_weights: Callable[[str], bool],
 ) -> StudyNetwork:
     name = model_name(model)
     recipe = Recipe.model_validate({"model": name, **({} if isinstance(model, str) else model["recipe"])})
-    return StudyNetwork(name, recipe.model, has_weights=not lacks_weights(recipe.model, recipe.init))
+    return StudyNetwork(name, recipe.model, has_weights=recipe.init != "imagenet" or not lacks_weights(recipe.model))
 
 
 def _values(recipe: Recipe) -> Values:
@@ -152,7 +152,9 @@ def outlook(workspace: Workspace, choices: StudyChoices) -> StudyOutlook:
     return StudyOutlook(
         trainings=[planned(cell) for cell in cells],
         folds=plan.folds,
-        without_weights=sorted({cell.model for cell in cells if _lacks_weights(cell.recipe.model, cell.recipe.init)}),
+        without_weights=sorted(
+            {cell.model for cell in cells if cell.recipe.init == "imagenet" and _lacks_weights(cell.recipe.model)}
+        ),
         notes=list(plan.notes),
         plan_text=as_yaml(plan.model_dump(mode="json", exclude_defaults=True)),
     )
@@ -266,10 +268,8 @@ def _planned_dataset(workspace: Workspace, row: AnyRow, name: str) -> PlannedDat
     }
 
 
-def _lacks_weights(model: str, init: str) -> bool:
-    """Return whether a training would fail because its weights are missing."""
-    if init != "imagenet":
-        return False
+def _lacks_weights(model: str) -> bool:
+    """Return whether a training with pretrained weights would fail because these are missing."""
     try:
         return not has_weights(model_info(model))
     except UnknownModel:
