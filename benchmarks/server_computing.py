@@ -3,7 +3,7 @@
 After each label, both are computed again. Meanwhile, another thread reads the state of the dataset, as requests of
 other users do.
 
-    python benchmarks/server_computing.py [--images 20000] [--rounds 2]
+    python benchmarks/server_computing.py [--images 5000] [--rounds 2]
 """
 
 import argparse
@@ -28,7 +28,7 @@ from coverslip.workspace.workers import Computing
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=20_000)
+    parser.add_argument("--images", type=int, default=5_000)
     parser.add_argument("--rounds", type=int, default=2)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
