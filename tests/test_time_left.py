@@ -221,3 +221,17 @@ def test_an_epoch_that_a_budget_cuts_short_does_not_make_the_pace_faster() -> No
     for epoch, seconds in ((1, 60.0), (2, 60.0), (3, 5.0)):
         begun = fold_event(begun, an_epoch(epoch, n_epochs=3, seconds=seconds), 60.0 * epoch)
     assert begun.pace.training == pytest.approx(60.0 / PLAN.n_drawn)
+
+
+def test_a_training_step_is_estimated_from_one_forward_pass_not_from_all_copies_of_an_image() -> None:
+    plan = replace(PLAN, tta=2)
+    expected = training_seconds(PLAN, Pace(embedding=0.05, closing=0.0))
+    with_copies = training_seconds(plan, Pace(embedding=0.1, closing=0.0))
+    assert expected is not None
+    n_embedded = PLAN.n_train + PLAN.n_val + PLAN.n_reprocessed + PLAN.n_test
+    assert with_copies == pytest.approx(expected + 0.05 * n_embedded)
+    training = Pace(training=0.2, closing=0.0)
+    once, twice = training_seconds(PLAN, training), training_seconds(plan, training)
+    assert once is not None
+    epochs = 0.2 * PLAN.n_drawn * PLAN.n_epochs
+    assert twice == pytest.approx(epochs + 2 * (once - epochs))

@@ -101,7 +101,7 @@ class Pace:
     """Measured speeds in seconds per image; None: unknown."""
 
     reading: float | None = None  # decoding and preprocessing
-    embedding: float | None = None  # forward pass without training
+    embedding: float | None = None  # without training: the forward passes of all copies of test-time augmentation
     training: float | None = None  # per image of an epoch, including validation and checkpoint
     closing: float | None = None  # total seconds for the end of a training: metrics, figures and report
     step: float | None = None  # as `training`, from the steps of the current epoch
@@ -122,6 +122,7 @@ class WorkPlanned(Event):
     n_reprocessed: int  # images except test images that the trained network processes after training
     n_epochs: int  # 0: no fine-tuning
     has_instant: bool
+    tta: int = 1  # forward passes of each image without training
     copies: float = 0.0  # augmented copies in the instant stage, as the number of images with equal duration
     n_folds: int = 0
     pace: Pace = Pace()

@@ -106,6 +106,7 @@ def plan_work(recipe: Recipe, counts: Counts, device: str, limit_seconds: float 
         n_reprocessed=recipe.n_reprocessed(counts.n_train) + 2 * counts.n_val if n_epochs else 0,
         n_epochs=n_epochs,
         has_instant=recipe.has_instant_stage,
+        tta=recipe.tta,
         copies=recipe.copies_in_images(counts.n_train),
         n_folds=counts.n_folds,
         pace=pace,

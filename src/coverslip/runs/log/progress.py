@@ -164,15 +164,15 @@ def _share_of_epoch(plan: WorkPlanned, event: Event) -> float:
 def _instant_seconds(plan: WorkPlanned, pace: Pace) -> float | None:
     if not plan.has_instant:
         return 0.0
-    embedding = _embedding(pace)
+    embedding = _embedding(plan, pace)
     return None if embedding is None else embedding * (plan.n_train + plan.n_val + plan.copies)
 
 
-def _embedding(pace: Pace) -> float | None:
-    """Return the seconds of a forward pass, estimated from those of a training step if they were not measured."""
+def _embedding(plan: WorkPlanned, pace: Pace) -> float | None:
+    """Return the seconds of the forward passes of an image, estimated from a training step if not measured."""
     training = pace.step or pace.training
     if pace.embedding is None and training is not None:
-        return training / TRAINING_BY_EMBEDDING
+        return training * plan.tta / TRAINING_BY_EMBEDDING
     return pace.embedding
 
 
@@ -184,16 +184,16 @@ def _epochs_seconds(plan: WorkPlanned, pace: Pace) -> float | None:
 
 
 def _training(plan: WorkPlanned, pace: Pace) -> float | None:
-    """Return the seconds per image of an epoch, estimated from a forward pass if they were not measured."""
+    """Return the seconds per image of an epoch, estimated from forward passes if they were not measured."""
     each = pace.step or pace.training
     if each is None and pace.embedding is not None:
-        return TRAINING_BY_EMBEDDING * pace.embedding * (1 + _validation_share(plan))
+        return TRAINING_BY_EMBEDDING * pace.embedding / plan.tta * (1 + _validation_share(plan))
     return each
 
 
 def _closing_seconds(plan: WorkPlanned, pace: Pace) -> float | None:
     """Return the seconds after training: repeated forward passes, test images, metrics and report."""
-    embedding = _embedding(pace)
+    embedding = _embedding(plan, pace)
     if embedding is None:
         return None
     return embedding * (plan.n_reprocessed + plan.n_test) + (USUAL_CLOSING if pace.closing is None else pace.closing)
