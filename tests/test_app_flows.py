@@ -110,10 +110,11 @@ def test_from_sample_images_to_a_table_of_predictions(
     page.get_by_text("neutrophil").first.wait_for()
     guide = page.get_by_role("region", name="First steps")
     guide.get_by_text("Step 1 of 7").wait_for()
-    for step, tab in ((2, "checks"), (3, "classes#groups")):
-        guide.get_by_role("link", name="Next").click()
-        guide.get_by_text(f"Step {step} of 7").wait_for()
-        assert page.url.endswith(f"/datasets/samples?tab={tab}")
+    page.get_by_role("link", name="Images").click()
+    guide.get_by_text("Step 2 of 7").wait_for()  # as the tab Checks
+    guide.get_by_role("link", name="Next").click()
+    guide.get_by_text("Step 3 of 7").wait_for()
+    assert page.url.endswith("/datasets/samples?tab=classes#groups")
     page.locator("#groups").get_by_role("button", name="Explain the terms").click()
     terms = page.locator("#groups").get_by_role("definition")
     terms.filter(has_text="images of one patient, slide or well").wait_for()
@@ -126,6 +127,14 @@ def test_from_sample_images_to_a_table_of_predictions(
     train_by_clicks(page, "My first")
     page.get_by_role("heading", name="My first", level=1).wait_for()
     guide.get_by_text("Step 5 of 7").wait_for()
+    for other in ("datasets/other", "runs/other", "predictions/other", "help/tutorial"):
+        page.goto(f"{app.address}{other}")
+        page.get_by_role("heading", level=1).wait_for()
+        assert not guide.is_visible()
+    page.goto(f"{app.address}datasets/samples")
+    guide.get_by_text("Step 5 of 7").wait_for()  # never back to an earlier step
+    guide.get_by_role("link", name="Go to this step").click()
+    page.get_by_role("heading", name="Limitations").wait_for()
     check_numbers(page, app)
     new = app.workspace / "samples" / "new"
     names = {file.name for file in new.glob("*.png")}
@@ -133,7 +142,10 @@ def test_from_sample_images_to_a_table_of_predictions(
     assert {Path(row["path"]).name for row in table} == names
     assert len(table) == len(names)
     assert [row["decision"] for row in table if not row["predicted"]] == ["unreadable"]  # one file is cut off
+    guide.get_by_text("Step 6 of 7").wait_for()
+    guide.get_by_role("link", name="Next").click()
     guide.get_by_text("Step 7 of 7").wait_for()
+    page.wait_for_url("**/runs/*")
     guide.get_by_role("button", name="Finish").click()
     page.reload()
     page.get_by_role("heading", level=1).wait_for()

@@ -80,7 +80,7 @@ def show_the_curves(page: "Page") -> None:
 
 
 def view_a_prediction(page: "Page") -> None:
-    page.get_by_role("gridcell", name="slide").first.click()
+    page.get_by_role("gridcell", name="slide").first.dblclick()
     page.get_by_text("Probabilities").wait_for()
 
 

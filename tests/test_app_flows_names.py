@@ -152,7 +152,7 @@ def test_results_of_folds_and_of_two_sources_stand_side_by_side(page: "Page", st
 
 def correct(page: "Page", row: dict[str, str], choice: str) -> None:
     """Open an image large, choose what it shows, and go back."""
-    page.get_by_role("gridcell", name=f"{row['image_id']},").click()
+    page.get_by_role("gridcell", name=f"{row['image_id']},").dblclick()
     classes = page.get_by_role("dialog").get_by_role("group", name=f"Correct {row['image_id']}")
     classes.get_by_role("button", name=choice).click()
     page.get_by_role("button", name="Close").click()

@@ -310,17 +310,21 @@ def test_enter_on_a_link_elsewhere_is_the_links(page: "Page", review: Review) ->
     assert review.corrections() == [None] * 4
 
 
-@pytest.mark.exhaustive
-def test_one_click_opens_an_image_that_was_searched_for(page: "Page", review: Review) -> None:
+def test_a_click_selects_an_image_that_was_searched_for_and_a_double_click_opens_it(
+    page: "Page", review: Review
+) -> None:
     review.open(page)
     row = review.rows[0]
     page.get_by_role("searchbox").press_sequentially(str(row["image_id"]))
     page.get_by_role("gridcell").nth(1).wait_for(state="detached")
-    page.get_by_role("gridcell", name=str(row["image_id"])).click()
-    page.get_by_role("dialog").wait_for()
+    cell = page.get_by_role("gridcell", name=str(row["image_id"]))
+    cell.click()
     label = others(review, 1)[0]
     page.keyboard.press(str(1 + CLASSES.index(label)))
     review.until_corrected(page, [label, None, None, None])
+    assert page.get_by_role("dialog").count() == 0
+    cell.dblclick()
+    page.get_by_role("dialog").wait_for()
 
 
 def test_a_prediction_in_the_queue_says_what_it_waits_for(page: "Page", review: Review) -> None:

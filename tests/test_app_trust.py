@@ -30,7 +30,7 @@ def test_shares_are_stated_where_images_are_predicted_and_reported_beside_the_an
 @pytest.mark.exhaustive
 def test_an_explanation_shows_that_it_is_running_and_is_canceled(page: "Page", stock: Stock) -> None:
     open_page(page, f"/predictions/{stock.prediction}?show=all&sort=position")
-    page.get_by_role("gridcell").first.click()
+    page.get_by_role("gridcell").first.dblclick()
     page.get_by_role("button", name="Why this class?").click()
     page.get_by_role("progressbar").first.wait_for()
     page.get_by_role("button", name="Cancel").click()
@@ -63,7 +63,7 @@ def test_a_request_that_waits_is_dropped_when_its_image_is_left(page: "Page", st
 
     page.route("**/explanation", answer)
     open_page(page, f"/predictions/{stock.prediction}?show=all&sort=position")
-    page.get_by_role("gridcell").first.click()
+    page.get_by_role("gridcell").first.dblclick()
     for _ in range(2):
         page.get_by_text("1 min since the request").wait_for()
         page.keyboard.press("ArrowRight")

@@ -12,6 +12,7 @@ test('filters become queries, also for a class with the name of a filter', () =>
   expect(filterOf('warning', classes)).toEqual({ only: 'warning' });
   expect(filterOf('class:review', classes)).toEqual({ decision: 'review' });
   expect(filterOf('unreadable', classes)).toEqual({ decision: 'unreadable' });
+  expect(filterOf('uncertain', classes)).toEqual({ decision: 'uncertain' });
   expect(filterOf('unfamiliar', classes)).toEqual({ decision: 'unfamiliar' });
 });
 

@@ -6,9 +6,10 @@ import {
   finalOf,
   instantOf,
   keyOf,
+  mayEndEarly,
   byPrediction,
 } from '../src/features/runs/live/trainings';
-import type { LogLine, Training } from '../src/api/runs';
+import type { LogLine, RunDetail, Training } from '../src/api/runs';
 
 function line(n: number, event = 'Noted', values: Record<string, unknown> = {}): LogLine {
   return { n, time: 0, event, values };
@@ -47,6 +48,22 @@ test('a long log keeps its last lines', () => {
 test('trainings of a run have unique keys', () => {
   const all = [training(null, true), training(1), training(2), training(null)];
   expect(new Set(all.map(keyOf)).size).toBe(4);
+});
+
+test('the time left is an upper limit before fine-tuning and while early stopping can end it', () => {
+  const during = (stage: string, rule: 'best' | 'last' | null, recipe: RunDetail['recipe']) =>
+    mayEndEarly({
+      recipe,
+      progress: { stages: [{ stage }] } as unknown as RunDetail['progress'],
+      trainings: [{ ...training(null), checkpoint_selection: rule }],
+    });
+  const patient = { stage: 'finetune', patience: 10 };
+  expect(during('instant', null, patient)).toBe(true);
+  expect(during('finetune', 'best', patient)).toBe(true);
+  expect(during('finetune', 'best', { ...patient, patience: null })).toBe(false);
+  expect(during('finetune', 'last', patient)).toBe(false);
+  expect(during('measuring', 'best', patient)).toBe(false);
+  expect(during('instant', null, { stage: 'instant', patience: 10 })).toBe(false);
 });
 
 test('a line is a sentence; an unknown event is shown by its name', () => {

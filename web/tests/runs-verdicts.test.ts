@@ -1,10 +1,13 @@
 import { expect, test } from 'vitest';
 import type { EvaluationResults, Measurement } from '../src/api/evaluations';
+import type { RunDetail } from '../src/api/runs';
 import {
   testSetConclusion,
   calibrationVerdict,
   confusionVerdict,
   misclassifiedVerdict,
+  selectedStage,
+  trainingVerdict,
 } from '../src/features/runs/verdicts';
 import { headlineText, marksOf, type Headline } from '../src/features/runs/headline';
 import { texts } from '../src/texts';
@@ -29,6 +32,25 @@ test('calibration verdicts state significance and direction', () => {
   );
   expect(calibrationVerdict(calibration(0.08, 0.88, 0.88))).toBe(words.uncalibrated('0.080', chance));
   expect(calibrationVerdict({ calibration: null } as Measurement)).toBe(texts.runs.results.calibration.none);
+});
+
+test('the summary states which classifier is used', () => {
+  const run = (selected_stage: 'instant' | 'finetune', n: number) => {
+    const epochs = Array.from({ length: n }, (_, epoch) => ({ epoch }));
+    const training = {
+      fold: null,
+      is_pretraining: false,
+      epochs,
+      selected_epoch: n - 1 || null,
+      selected_stage,
+    };
+    return { n_folds: 0, trainings: [training] } as unknown as RunDetail;
+  };
+  expect(selectedStage(run('finetune', 6))).toBe(words.isFinetuned(5, 5));
+  expect(selectedStage(run('instant', 6))).toBe(words.isInstantAgain);
+  expect(selectedStage(run('instant', 0))).toBe(words.isInstant);
+  expect(trainingVerdict(run('finetune', 6))).toBe(words.finetuned(5, 5));
+  expect(trainingVerdict(run('instant', 6))).toBe(words.instant);
 });
 
 test('verdicts count misclassified images and name the most frequent confusion', () => {

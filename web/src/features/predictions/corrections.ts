@@ -33,13 +33,15 @@ export function cellOf(row: PredictionRow): CellInfo {
   return { name: row.image_id, facts: factsOf(row), badge: isReviewed(row) ? badge : null };
 }
 
+const DECISIONS = ['uncertain', 'unfamiliar', 'unreadable'];
+
 /** The query of the server for a filter. */
 export function filterOf(
   show: string,
   classes: readonly string[],
 ): { only?: 'review' | 'corrected' | 'warning'; decision?: string } {
   if (show === 'review' || show === 'corrected' || show === 'warning') return { only: show };
-  if ((show === 'unreadable' || show === 'unfamiliar') && !classes.includes(show)) return { decision: show };
+  if (DECISIONS.includes(show) && !classes.includes(show)) return { decision: show };
   const name = show.startsWith('class:') ? show.slice('class:'.length) : '';
   return name ? { decision: name } : {};
 }

@@ -1,10 +1,11 @@
 // The sentence at the top of each tab of results.
 import type { EvaluationResults, Measurement } from '../../api/evaluations';
-import type { Results, RunDetail } from '../../api/runs';
+import type { Results, RunDetail, Training } from '../../api/runs';
 import { confusionPairs } from '../../charts/confusion';
 import { texts } from '../../texts';
 import { percent, score, withInterval } from '../../texts/numbers';
 import { marksOf } from './headline';
+import { finalOf } from './live/trainings';
 
 const words = texts.runs.results.verdicts;
 
@@ -94,12 +95,23 @@ export function dataVerdict(run: RunDetail, results: Results): string {
 export function trainingVerdict(run: RunDetail): string {
   if (run.n_folds) return words.eachFold(run.n_folds);
   const training = run.trainings.find((training) => !training.is_pretraining);
-  return training?.selected_epoch && training.epochs.length
-    ? words.finetuned(
-        training.selected_epoch,
-        training.epochs.length - Number(training.epochs[0]?.epoch === 0),
-      )
+  return isFinetuned(training)
+    ? words.finetuned(training!.selected_epoch!, nEpochs(training!))
     : words.instant;
+}
+
+const isFinetuned = (training: Training | undefined) =>
+  !!training?.selected_epoch && training.epochs.length > 0 && training.selected_stage !== 'instant';
+
+/** Number of epochs; epoch 0 has the results before fine-tuning. */
+const nEpochs = ({ epochs }: Training) => epochs.length - Number(epochs[0]?.epoch === 0);
+
+/** The stage of the training whose classifier is used. */
+export function selectedStage(run: RunDetail): string {
+  const training =
+    finalOf(run) ?? run.trainings.find(({ fold, is_pretraining }) => fold === null && !is_pretraining);
+  if (isFinetuned(training)) return words.isFinetuned(training!.selected_epoch!, nEpochs(training!));
+  return training?.epochs.length ? words.isInstantAgain : words.isInstant;
 }
 
 export const detailsVerdict = (run: RunDetail) =>

@@ -1,8 +1,21 @@
-// The guided first run: steps from the sample images to predictions. The step follows the page that the user opens.
+// The guided first run: the steps of the tutorial, with the sample images. The step follows the pages that the user
+// opens, and only the button “Back” returns to an earlier step.
 import { router } from '../../state/router.svelte';
 
-export const STEPS = ['overview', 'checks', 'groups', 'train', 'result', 'predict', 'review'] as const;
+const STEPS = ['overview', 'checks', 'groups', 'train', 'result', 'predict', 'review', 'share'] as const;
 export type Step = (typeof STEPS)[number];
+
+const NUMBERS: Record<Step, number> = {
+  overview: 1,
+  checks: 2,
+  groups: 3,
+  train: 4,
+  result: 5,
+  predict: 6,
+  review: 6, // of the same predictions
+  share: 7,
+};
+export const N_STEPS = 7;
 
 const KEY = `coverslip.guide ${document.baseURI}`; // projects of a server are apart
 const SAMPLES = 'datasets/samples';
@@ -12,40 +25,62 @@ const known: Partial<Record<Step, string>> = {
   groups: `${SAMPLES}?tab=classes#groups`,
   train: 'train?dataset=samples',
 };
-
-/** The step to which a page belongs; null if it belongs to none. */
-export function stepOf(path: string, query: URLSearchParams): Step | null {
-  if (path === `/${SAMPLES}`) {
-    const tab = query.get('tab') ?? 'overview';
-    return tab === 'checks'
-      ? 'checks'
-      : tab === 'classes'
-        ? 'groups'
-        : tab === 'overview'
-          ? 'overview'
-          : null;
-  }
-  if (/^\/runs\/[^/]+$/.test(path)) return 'result';
-  if (/^\/predictions\/[^/]+$/.test(path)) return 'review';
-  return path === '/train' ? 'train' : path === '/predict' ? 'predict' : null;
-}
+const OF_TABS: Partial<Record<string, Step>> = {
+  overview: 'overview',
+  images: 'checks',
+  checks: 'checks',
+  classes: 'groups',
+};
+const OF_A_JOB_OR_DATASET = /^\/(datasets(?!\/samples)|runs|predictions|evaluations|classifiers|studies)\/./;
 
 interface Saved {
   step: Step;
   addresses: Partial<Record<Step, string>>; // pages that belong to steps, as far as they exist
 }
 
+/** The step to which a page belongs; null if it belongs to none. */
+export function stepOf(path: string, query: URLSearchParams, { step, addresses }: Saved): Step | null {
+  if (path === `/${SAMPLES}`) return OF_TABS[query.get('tab') ?? 'overview'] ?? null;
+  if (path === '/train') return query.get('dataset') === 'samples' ? 'train' : null;
+  if (path === '/predict') return 'predict';
+  if (path === `/${addresses.result}`) return step === 'review' || step === 'share' ? 'share' : 'result';
+  if (/^\/runs\/[^/]+$/.test(path)) return step === 'train' ? 'result' : null;
+  if (/^\/predictions\/[^/]+$/.test(path))
+    return step === 'predict' || path === `/${addresses.review}` ? 'review' : null;
+  return null;
+}
+
 class Guide {
   #saved = $state.raw<Saved | null>(parse(localStorage.getItem(KEY)));
+
+  readonly #here = $derived(this.#saved && stepOf(router.path, router.query, this.#saved));
 
   /** The current step; null if the guide is closed. */
   get step(): Step | null {
     return this.#saved?.step ?? null;
   }
 
+  /** Number of the current step, from 1. */
+  readonly number = $derived(this.step ? NUMBERS[this.step] : 0);
+
+  /** Whether the page belongs to the current step. */
+  readonly isHere = $derived(this.#here !== null && this.#here === this.step);
+
+  /** Whether the guide is closed, or the page belongs to other data or to the documentation. */
+  readonly isHidden = $derived(
+    !this.#saved ||
+      (this.#here === null &&
+        (router.path === '/train' ||
+          router.path.startsWith('/help') ||
+          OF_A_JOB_OR_DATASET.test(router.path))),
+  );
+
+  readonly previous = $derived(this.step && STEPS[STEPS.indexOf(this.step) - 1]);
+  readonly next = $derived(this.step && STEPS[STEPS.indexOf(this.step) + 1]);
+
   /** The page of a step; undefined if it does not exist yet. */
-  addressOf(step: Step | undefined): string | undefined {
-    return step && this.#saved?.addresses[step];
+  addressOf(step: Step | null | undefined): string | undefined {
+    return step ? this.#saved?.addresses[step === 'share' ? 'result' : step] : undefined;
   }
 
   start(): void {
@@ -56,13 +91,15 @@ class Guide {
     this.#save(null);
   }
 
-  /** Go to the step of the page that is open now. */
+  go(step: Step): void {
+    if (this.#saved) this.#save({ ...this.#saved, step });
+  }
+
+  /** Go to the step of the page that is open now, unless it is an earlier step. */
   follow(): void {
-    const step = stepOf(router.path, router.query);
-    if (!this.#saved || !step) return;
-    const query = router.query.toString();
-    const address = router.page + (query ? `?${query}` : '');
-    if (this.#saved.step === step && this.#saved.addresses[step] === address) return;
+    const step = this.#here;
+    if (!this.#saved || !step || STEPS.indexOf(step) < STEPS.indexOf(this.#saved.step)) return;
+    const address = router.page + (step === 'predict' ? `?${router.query}` : '');
     this.#save({ step, addresses: { ...this.#saved.addresses, [step]: known[step] ?? address } });
   }
 

@@ -224,7 +224,9 @@ export class ImageList<Item extends { row_id: number }, Query = unknown> {
     if (!isContinued || before.length !== rows.length) this.rows = rows; // else nothing changed
     if (!isContinued) {
       const viewed = this.viewed === null ? undefined : before?.[this.viewed];
-      this.selection = isNew || !before ? emptySelection : moved(this.selection, before, rows);
+      // If nothing is selected and the focus is on the first image, both stay at the start of the list.
+      const isAtStart = !this.nSelected && this.selection.focus === 0;
+      this.selection = isNew || !before || isAtStart ? emptySelection : moved(this.selection, before, rows);
       if (isNew) {
         this.order += 1;
         this.#sight = [0, Math.min(rows.length, CHUNK) - 1];

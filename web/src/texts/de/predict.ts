@@ -503,11 +503,14 @@ export const predict: Texts['predict'] = {
   corrected: 'Geprüft',
   warned: 'Mit Warnung',
   warning: 'Warnung',
+  uncertain: 'Unsicher',
   unfamiliar: 'Ungewohnt',
   unreadable: 'Nicht lesbar',
-  decisions: { uncertain: 'unsicher', unfamiliar: 'ungewohnt' },
+  decisions: { uncertain: 'unsicher', unfamiliar: 'ungewohnt', unreadable: 'nicht lesbar' },
   reviewHelp: (uncertainBelow) =>
     `Für diese Bilder trifft der Klassifikator keine Entscheidung: Sie sind ungewohnt oder nicht lesbar${uncertainBelow === null ? '' : `, oder die Wahrscheinlichkeit ihrer vorhergesagten Klasse liegt unter ${uncertainBelow}`}. Unter „Alle Bilder“ sind alle anderen Bilder nach Wahrscheinlichkeit sortiert, die niedrigste zuerst.`,
+  reviewLeft: (n) =>
+    `Noch ${plural(n, { one: `${count(n)} Bild ist`, other: `${count(n)} Bilder sind` })} zu prüfen. Geprüfte Bilder bleiben hier, bis Sie diese Liste erneut öffnen.`,
   thresholds: {
     share: (name, threshold) => `„${name}“ ${threshold}`,
     two: (both) => `Entscheidungsschwellen: ${both}.`,
@@ -555,7 +558,8 @@ export const predict: Texts['predict'] = {
       ['.', 'unbrauchbares Bild: vom Training ausschließen'],
       ['Entf oder Rücktaste', 'Korrektur entfernen'],
       ['Pfeile, Pos1, Ende', 'anderes Bild wählen; in der Bildansicht: nächstes oder vorheriges Bild öffnen'],
-      ['Eingabetaste, Klick', 'Bild öffnen'],
+      ['Klick', 'Bild auswählen'],
+      ['Eingabetaste, Doppelklick', 'Bild öffnen'],
       ['+  −  Pos1', 'in der Bildansicht: vergrößern, verkleinern, an Fenster anpassen'],
       ['Umschalt + Pfeile', 'in der Bildansicht: Bild verschieben'],
       ['Strg + Z', 'letzte Korrektur rückgängig machen'],

@@ -135,6 +135,9 @@ export const results: typeof english = {
         `${title} auf ${dative.testSets(n)}: ${low === high ? low : `${low} bis ${high}`}. Auf dem Testset des Trainings: ${internal}.`,
       finetuned: (epoch, n) =>
         `Die Feinabstimmung lief über ${counts.epochs(n)}. Verwendet wird Epoche ${epoch}.`,
+      isFinetuned: (epoch, n) => `feinabgestimmt, Epoche ${count(epoch)} von ${count(n)}`,
+      isInstant: 'Sofort-Klassifikator',
+      isInstantAgain: 'Sofort-Klassifikator; Feinabstimmung war nicht besser',
       instant:
         'Verwendet wird der Sofort-Klassifikator: ein linearer Klassifikator auf Merkmalen des vortrainierten Netzes.',
       eachFold: (n) =>
@@ -152,7 +155,8 @@ export const results: typeof english = {
     },
     figureFiles: { title: 'Diese Abbildung herunterladen:', svg: 'SVG', png: 'PNG', csv: 'Daten (CSV)' },
     keyMetrics: 'Wichtigste Metriken',
-    byChance: (value) => `durch Zufall ${value}`,
+    byChance: (value) => `niedriger ist besser; durch Zufall ${value}`,
+    classifier: 'Klassifikator',
     allMetrics: 'Alle Metriken',
     metric: 'Metrik',
     value: 'Wert',

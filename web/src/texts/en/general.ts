@@ -66,6 +66,7 @@ export const general = {
     } as Record<string, string>,
   },
   timeLeft: (time: string) => `about ${time} left`,
+  atMostLeft: (time: string) => `at most ${time} left`,
   notHere: 'Page not found',
   notFound: 'This address does not belong to any page.',
   toStart: 'Go to the start page',
@@ -158,6 +159,8 @@ export const general = {
         : plural(n, { one: `${count(n)} image in this folder`, other: `${count(n)} images in this folder` }),
     none: 'No images in this folder.',
     classes: 'Sub-folders become classes',
+    topFolder:
+      'This is the top folder. If one of its sub-folders contains your classes, open that sub-folder.',
     tables: 'Tables in this folder',
     useTable: 'Use this table',
     useFolder: 'Use this folder',

@@ -8,24 +8,24 @@ export const guide = {
   finish: 'Finish',
   steps: {
     overview: {
-      title: 'Look at the dataset.',
+      title: 'Open the dataset.',
       text: 'Here you see the number of images of each class, and recommendations. In your own data, check first that all classes are here and none is rare.',
     },
     checks: {
       title: 'Read the checks.',
-      text: 'coverslip looked for images that make a result wrong. These samples contain duplicates, a truncated file, and an image with two labels. Each finding says what to do.',
+      text: 'coverslip looked for images that make a result wrong. These samples contain duplicates, a truncated file, and two identical images with different labels. Change nothing: the training excludes or ignores them. “Images” shows all images.',
     },
     groups: {
       title: 'Check the groups.',
-      text: 'Images of one slide resemble each other. A group keeps them together, so that the classifier is tested on other slides than those it was trained on.',
+      text: 'Images of one slide resemble each other. A group keeps them together, so that the classifier is tested on other slides than those it was trained on. The groups of these samples are right.',
     },
     train: {
       title: 'Train.',
-      text: 'Choose “Start training”. All settings have defaults. A training of the samples takes a few minutes.',
+      text: 'Choose “Start training”. All settings have defaults. A training of the samples takes 5 to 15 minutes without a GPU.',
     },
     result: {
       title: 'Read the result.',
-      text: 'First results appear within a minute, and the page shows the time left. When the training is complete, look at the metric with its confidence interval, the misclassified images, and the limitations. Then choose “Predict new images”.',
+      text: 'First results appear within a few minutes. When the training is complete, look at the metric with its confidence interval, the misclassified images, and the limitations. Then choose “Predict new images”.',
     },
     predict: {
       title: 'Predict new images.',
@@ -33,7 +33,11 @@ export const guide = {
     },
     review: {
       title: 'Review the predictions.',
-      text: '“Needs review” lists images that are uncertain, unfamiliar or unreadable. To correct an image, select it and press the key of its class. “Download CSV” saves the table. Now use your own images.',
+      text: '“Needs review” lists images that are uncertain, unfamiliar or unreadable. To correct an image, click it and press the key of its class. A double-click opens it. “Download CSV” saves the table.',
+    },
+    share: {
+      title: 'Share the result.',
+      text: '“Open the report” shows all metrics and figures in one file. “Classifier (.coverslip)” saves the classifier for other people. Now use your own images.',
     },
   },
 };

@@ -488,11 +488,17 @@ export const predict = {
   corrected: 'Reviewed',
   warned: 'With a warning',
   warning: 'warning',
+  uncertain: 'Uncertain',
   unfamiliar: 'Unfamiliar',
   unreadable: 'Unreadable',
-  decisions: { uncertain: 'uncertain', unfamiliar: 'unfamiliar' } as Record<string, string>,
+  decisions: { uncertain: 'uncertain', unfamiliar: 'unfamiliar', unreadable: 'unreadable' } as Record<
+    string,
+    string
+  >,
   reviewHelp: (uncertainBelow: string | null) =>
     `The classifier abstained on these images: they are unfamiliar or unreadable${uncertainBelow === null ? '' : `, or the probability of their predicted class is below ${uncertainBelow}`}. Under “All images”, all other images are sorted by probability, lowest first.`,
+  reviewLeft: (n: number) =>
+    `${plural(n, { one: `${count(n)} image still needs review`, other: `${count(n)} images still need review` })}. Reviewed images stay here until you open this list again.`,
   thresholds: {
     share: (name: string, threshold: string) => `“${name}” ${threshold}`,
     two: (both: string) => `Decision thresholds: ${both}.`,
@@ -540,7 +546,8 @@ export const predict = {
       ['.', 'unusable image: exclude it from training'],
       ['Delete or Backspace', 'remove the correction'],
       ['Arrows, Home, End', 'select another image; in the viewer, open the next or previous image'],
-      ['Enter, click', 'open the image'],
+      ['Click', 'select an image'],
+      ['Enter, double-click', 'open the image'],
       ['+  −  Home', 'in the viewer: zoom in, zoom out, fit to window'],
       ['Shift + arrows', 'in the viewer: move the picture'],
       ['Ctrl + Z', 'undo the last correction'],

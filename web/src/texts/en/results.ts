@@ -154,6 +154,9 @@ export const results = {
         `On ${counts.testSets(n)}, ${title} is ${low === high ? low : `${low} to ${high}`}. On the test set of the run, it is ${internal}.`,
       finetuned: (epoch: number, n: number) =>
         `Fine-tuning ran for ${counts.epochs(n)}. Epoch ${epoch} is used.`,
+      isFinetuned: (epoch: number, n: number) => `fine-tuned, epoch ${count(epoch)} of ${count(n)}`,
+      isInstant: 'instant',
+      isInstantAgain: 'instant; fine-tuning was not better',
       instant: 'The instant classifier is used: a linear classifier on features of the pretrained network.',
       eachFold: (n: number) =>
         `Each of ${counts.folds(n)} was trained separately. The final classifier is trained on all images.`,
@@ -167,7 +170,8 @@ export const results = {
     },
     figureFiles: { title: 'Download this figure:', svg: 'SVG', png: 'PNG', csv: 'data (CSV)' },
     keyMetrics: 'Key metrics',
-    byChance: (value: string) => `chance level ${value}`,
+    byChance: (value: string) => `lower is better; chance level ${value}`,
+    classifier: 'classifier',
     allMetrics: 'All metrics',
     metric: 'Metric',
     value: 'Value',

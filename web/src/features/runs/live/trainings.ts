@@ -22,6 +22,20 @@ export function instantOf(run: Pick<RunDetail, 'n_folds' | 'trainings'>): Traini
   return run.trainings.findLast(({ instant, is_pretraining }) => instant && !is_pretraining)?.instant ?? null;
 }
 
+/**
+ * Whether the remaining time, which is that of all epochs, is an upper limit: before fine-tuning, and while early
+ * stopping can end it.
+ */
+export function mayEndEarly({
+  recipe,
+  progress,
+  trainings,
+}: Pick<RunDetail, 'recipe' | 'progress' | 'trainings'>): boolean {
+  if (recipe['stage'] === 'instant' || progress?.stages.at(-1)?.stage === 'measuring') return false;
+  const rule = trainings.findLast(({ is_pretraining }) => !is_pretraining)?.checkpoint_selection;
+  return !rule || (rule === 'best' && recipe['patience'] !== null);
+}
+
 type MarkedEpoch = { epoch: number; word: string } | null;
 
 /**
