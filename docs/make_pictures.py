@@ -4,10 +4,10 @@
     python docs/make_pictures.py compare    # only those whose name contains this word
     python docs/make_pictures.py images     # those of datasets, for which nothing is trained
 
-The script starts the app in a new workspace, draws coverslip's synthetic sample cells, trains an instant and a
-fine-tuned classifier on small images, predicts new images, and takes screenshots of the pages in Chromium at
-1280 × 800. This takes a few minutes. Build the pages first (`make pages`). Look at each picture before you commit it:
-the script does not check what a picture shows.
+The script starts the app in a new workspace, opens the sample images as the tutorial does, trains an instant and a
+fine-tuned classifier on small images, predicts the new sample images, and takes screenshots of the pages in Chromium at
+1280 × 800, with the guide of the tutorial. This takes a few minutes. Build the pages first (`make pages`). Look at each
+picture before you commit it: the script does not check what a picture shows.
 """
 
 import json
@@ -36,7 +36,6 @@ SIZE = {"width": 1280, "height": 800}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 COLORS = 128  # in a picture: no difference to the eye, a quarter of the size
 FLAT_COLORS = 48
-PATTERN = r"slide\d+"
 QUICK = {"image_size": 96, "tta": 1, "split": {"folds": 0}}  # a minute instead of ten; the pages look the same
 REPORT_SIZE = {"width": 1100, "height": 2200}
 EPOCHS = 5
@@ -72,11 +71,10 @@ def draw_preview(cells: Path) -> None:
 
 
 def write_images(folder: Path) -> None:
-    """What a laboratory might have: a labeled folder, and new images of other slides."""
-    from coverslip.synthetic_cells import write_new_images, write_sample_images
+    """What a laboratory might have: a labeled folder."""
+    from coverslip.synthetic_cells import write_sample_images
 
     write_sample_images(folder / "images" / "my_cells", n_images=480)
-    write_new_images(folder / "images" / "new_slides", n_images=60)
     for note in folder.rglob("README.txt"):
         note.unlink()
 
@@ -161,8 +159,8 @@ class Album:
         self._browser.close()
         self._playwright.stop()
 
-    def take(self, name: str, path: str, *steps: Step, is_dark: bool = False) -> None:
-        """One picture: go there, do these, and look."""
+    def take(self, name: str, path: str, *steps: Step, is_dark: bool = False, guide: Json | None = None) -> None:
+        """One picture: go there, do these, and look; with the guide, as its saved state."""
         if not is_wanted(name, self.wanted):
             return
         context = self._browser.new_context(
@@ -174,6 +172,9 @@ class Album:
         )
         page = context.new_page()
         page.add_init_script("delete globalThis.SharedWorker")  # "networkidle" would wait for its request in vain
+        if guide:
+            save = "(guide) => localStorage.setItem(`coverslip.guide ${location.origin}/`, JSON.stringify(guide))"
+            page.add_init_script(f"({save})({json.dumps(guide)})")
         page.goto(path)
         page.locator("h1").first.wait_for()
         settle(page)
@@ -238,26 +239,28 @@ def take_all(server: Server, album: Album) -> None:
     """Work through the job as a user would, with a picture of each page on the way."""
     album.take("start-empty", "/")
 
-    images = str(Path(tempfile.gettempdir()) / "coverslip-pictures" / "images")
-    cells = server.send(
-        "datasets", {"sources": [{"path": f"{images}/my_cells"}], "name": "my_cells", "group_pattern": PATTERN}
-    )
-    more = server.send(
-        "datasets", {"sources": [{"path": f"{images}/new_slides"}], "name": "new_slides", "is_labeled": False}
-    )
-    for dataset in (cells, more):
-        server.until(f"datasets/{dataset['id']}", lambda state: state["state"] == "ready")
-    here = f"/datasets/{cells['id']}"
-
     album.take("add-images", "/datasets", press("Add images"), into("my_cells"))
-    album.take("images-overview", here)
-    album.take("images-gallery", f"{here}?tab=images", choose_some)
+
+    cells = server.send("samples", {})
+    for dataset in (cells["id"], "samples-new"):
+        server.until(f"datasets/{dataset}", lambda state: state["state"] == "ready")
+    here = f"/datasets/{cells['id']}"
+    addresses = {
+        "overview": here[1:],
+        "checks": f"{here[1:]}?tab=checks",
+        "groups": f"{here[1:]}?tab=classes#groups",
+        "train": f"train?dataset={cells['id']}",
+    }
+    first = {"step": "overview", "addresses": addresses}
+
+    album.take("images-overview", here, guide=first)
+    album.take("images-gallery", f"{here}?tab=images", guide=first)
     album.take("images-gallery-dark", f"{here}?tab=images", is_dark=True)
     album.take("images-viewer", f"{here}?tab=images", lambda page: page.get_by_role("gridcell").nth(12).dblclick())
-    album.take("images-groups", f"{here}?tab=classes")
+    album.take("images-groups", f"{here}?tab=classes", guide=first)
 
     train = f"/train?dataset={cells['id']}"
-    album.take("train", train)
+    album.take("train", train, guide=first)
     album.take("train-changes", train, unfold("Data augmentation"), press("Preview data augmentation"), drawn)
 
     if album.wanted and all(word.startswith("images") for word in album.wanted):
@@ -268,27 +271,23 @@ def take_all(server: Server, album: Album) -> None:
 
     instant, tuned = trained("Instant, 32 px", stage="instant", image_size=32), trained("First", epochs=EPOCHS)
     server.until(f"runs/{tuned['id']}", lambda run: (run["epoch"] or 0) > EPOCHS // 2)
-    album.take("training", f"/runs/{tuned['id']}")
+    run = f"/runs/{tuned['id']}"
+    addresses["result"] = run[1:]
+    result = {"step": "result", "addresses": addresses}
+    album.take("training", run, guide=result)
     server.until(f"runs/{tuned['id']}", lambda run: run["state"] == "done")
 
-    run = f"/runs/{tuned['id']}"
-    album.take("results", run)
-    album.take("results-confusion", f"{run}?tab=confusion", worst_cell)
+    album.take("results", run, guide=result)
+    album.take("results-confusion", f"{run}?tab=confusion", worst_cell, guide=result)
     album.take("report", f"/api/v1/runs/{tuned['id']}/report")
     album.take("compare", f"/compare?runs={instant['id']},{tuned['id']}")
 
-    prediction = server.send("predictions", {"classifier_id": tuned["id"], "sources": [f"{images}/new_slides"]})
+    prediction = server.send("predictions", {"classifier_id": tuned["id"], "dataset_id": "samples-new"})
     server.until(f"predictions/{prediction['id']}", lambda state: state["state"] == "done")
-    album.take("prediction", f"/predictions/{prediction['id']}")
+    addresses["predict"] = f"predict?classifier={tuned['id']}"
+    review = {"step": "predict", "addresses": addresses}
+    album.take("prediction", f"/predictions/{prediction['id']}", guide=review)
     album.take("prediction-review", f"/predictions/{prediction['id']}", press("Needs review", "link"))
-
-
-def choose_some(page: "Page") -> None:
-    """A few images selected in the gallery."""
-    cells = page.get_by_role("gridcell")
-    cells.nth(11).click()
-    for k in (13, 24, 26):
-        cells.nth(k).click(modifiers=["Control"])
 
 
 def drawn(page: "Page") -> None:
