@@ -11,7 +11,7 @@ import pytest
 from coverslip.datasets import Dataset, ImageRecord, Scan, check_groups, groups_in_names, inspect_dataset
 from coverslip.errors import BadDataset
 from coverslip.images import ImageFacts, ReadPlan
-from coverslip.messages import GroupBy, text
+from coverslip.messages import GroupBy
 
 
 def dataset_of(names: list[str], labels: list[str], brightness: list[float]) -> tuple[Dataset, Scan]:
@@ -75,15 +75,13 @@ def test_stretches_of_numbers_that_share_labels_are_found_where_names_have_no_mo
     assert finding.parameters["patterns"][0]["labels"] > 0.5
 
 
-def test_patterns_stand_in_the_finding_ready_to_copy():
+def test_the_pattern_of_a_finding_is_in_its_remedy_and_not_in_its_text():
     data, scan = cells_of_patients()
     (finding,) = inspect_dataset(data, scan).of("hidden-groups")
-    patterns = finding.parameters["patterns"]
-    assert patterns
-    names = ("pattern", "n_groups", "example")
-    shown = [text("groups-of-pattern", **{name: each[name] for name in names}) for each in patterns]
-    assert finding.parameters["pattern_names"] == ", ".join(shown)
-    assert finding.parameters["pattern_names"] in finding.text
+    pattern, *_ = (each["pattern"] for each in finding.parameters["patterns"])
+    assert finding.remedies == (GroupBy(pattern=pattern),)
+    for sentence in (finding.text, finding.do, finding.limit):
+        assert pattern not in sentence
 
 
 @pytest.mark.parametrize("has_groups", [True, False])

@@ -256,7 +256,7 @@ def write_hdf5(path):
         (write_text, "not-an-image", {"is_text": True}),
         (write_zeros, "image-damaged", {"reason": text("image-of-zeros")}),
         (write_noise, "not-an-image", {"is_text": False}),
-        (write_half_png, "image-damaged", {}),
+        (write_half_png, "image-incomplete", {}),
         (write_folder, "folder-instead-of-image", {}),
         (write_dead_link, "no-such-image", {}),
         (write_loop, "image-not-opened", {}),

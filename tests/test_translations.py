@@ -4,13 +4,14 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fluent.syntax import FluentParser, FluentSerializer
 from fluent.syntax import ast as fluent
 
 import coverslip
-from coverslip.messages import ENGLISH, LANGUAGES, entries, failure, in_language, note, text
+from coverslip.messages import ENGLISH, LANGUAGES, entries, failure, in_language, localized_reason, note, text
 from coverslip.messages.records import failure_of, note_of
 
 MESSAGES = Path(coverslip.__file__).parent / "messages"
@@ -130,3 +131,26 @@ def test_stored_notes_and_failures_are_read_in_the_language_of_the_reader() -> N
     plain = {name: getattr(refused, name) for name in ("kind", "code", "what", "do", "file", "parameters", "remedies")}
     with in_language("de"):
         assert failure_of(plain) == failure("no-such-address", host="lab") != refused
+
+
+def test_a_stored_reason_of_an_image_is_read_in_the_language_of_the_reader() -> None:
+    cases: list[tuple[str, dict[str, Any]]] = [
+        ("image-incomplete", {}),
+        ("image-damaged", {"reason": text("tiff-page-missing", page=3)}),
+        ("image-damaged", {"reason": "bad huffman code"}),
+        ("not-an-image", {"is_text": True}),
+        ("not-an-image", {"is_text": False}),
+        ("no-such-plane", {"plane": "12", "n_planes": 1}),
+        ("image-too-large", {"width": 90_000, "height": 80_000, "pixel_bytes": 2, "limit_mb": 2_000}),
+        ("channel-file-unreadable", {"name": "a_w2.tif", "what": text("image-file-empty")}),
+        ("reason-uncertain", {"threshold": 0.75}),
+        ("reason-unfamiliar", {}),
+    ]
+    for code, parameters in cases:
+        stored = text(code, **parameters)
+        assert localized_reason(stored) == stored
+        with in_language("de"):
+            inner = {key: localized_reason(each) if isinstance(each, str) else each for key, each in parameters.items()}
+            assert localized_reason(stored) == text(code, **inner) != stored
+    with in_language("de"):
+        assert localized_reason("a reason of a newer version") == "a reason of a newer version"

@@ -182,8 +182,10 @@ def _as_argument(remedy: Remedy) -> str:
             return f"--set {for_shell(f'{key}={as_setting(value)}')}"
         case AllowLeakage():
             return "--allow-leakage"
-        case GroupBy(column=column):
-            return f"--group {for_shell(column)}" if column else "--group-pattern PATTERN"
+        case GroupBy(column=column, pattern=pattern):
+            if column:
+                return f"--group {for_shell(column)}"
+            return f"--group-pattern {for_shell(pattern) if pattern else 'PATTERN'}"
         case Resume(run=folder, of="study"):
             return f"`coverslip study resume {for_shell(folder)}`"
         case Resume(run=run):

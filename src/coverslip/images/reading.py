@@ -17,6 +17,7 @@ Rules, the same for every format:
 - A region that reaches beyond the edge keeps its size; the rest is filled with the color of its border, with a note.
 """
 
+import re
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -300,6 +301,10 @@ def _find_reader(path: Path, head: bytes) -> Reader:
     return reader
 
 
+# What decoders say of most damaged files, without a detail that would help a user.
+_IS_INCOMPLETE = re.compile("truncated|broken data stream|broken PNG file|unrecognized data stream", re.IGNORECASE)
+
+
 def _as_unreadable(path: Path, head: bytes, error: Exception, max_bytes: int) -> UnreadableImage:
     """Convert any exception of a decoder (struct.error, zlib.error, RuntimeError for corrupt tags, ...) to one type.
 
@@ -314,6 +319,8 @@ def _as_unreadable(path: Path, head: bytes, error: Exception, max_bytes: int) ->
             return UnreadableImage("image-too-many-pixels", file=path, limit_mb=max_bytes / 1e6)
         case PermissionError():
             return _no_access(path, error)
+    if _IS_INCOMPLETE.search(str(error)):
+        return UnreadableImage("image-incomplete", file=path)
     return damaged(path, error or type(error).__name__)
 
 

@@ -45,6 +45,7 @@ from coverslip.messages.records import (
     note_of,
     remedies_of,
 )
+from coverslip.messages.translation import localized_reason
 
 __all__ = [
     "ENGLISH",
@@ -83,6 +84,7 @@ __all__ = [
     "localized_failure",
     "localized_note",
     "localized_number",
+    "localized_reason",
     "note",
     "note_of",
     "remedies_of",

@@ -138,6 +138,12 @@ def entries(language: str = ENGLISH) -> Mapping[str, str]:
     return dict(_sources(language))
 
 
+def codes_of_file(name: str) -> list[str]:
+    """Return the codes of a file of the catalogue, such as `images`."""
+    file = Path(__file__).parent / ENGLISH / f"{name}.ftl"
+    return [code for code, _ in _split(file.read_text(encoding="utf-8"))]
+
+
 def _fluent_value(parameter: Any) -> Any:
     """Convert a parameter to a type that Fluent supports."""
     if isinstance(parameter, bool):

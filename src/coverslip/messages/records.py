@@ -32,6 +32,7 @@ class GroupBy:
     """Group images by a column of the table or by a pattern in their paths."""
 
     column: str | None = None  # None: group by a pattern
+    pattern: str = ""  # empty: a pattern that the user chooses
     kind: Literal["group-by"] = "group-by"
 
 

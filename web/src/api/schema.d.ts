@@ -6789,6 +6789,12 @@ export interface components {
              */
             column?: string | null;
             /**
+             * Pattern
+             * @description The pattern; empty: one that the user chooses, or a column.
+             * @default
+             */
+            pattern: string;
+            /**
              * Kind
              * @description The kind of the object.
              * @default group-by

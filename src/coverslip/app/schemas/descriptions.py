@@ -359,7 +359,10 @@ FIELDS_OF: Mapping[str, Mapping[str, str]] = {
         "class_folders": "Its folders that contain images, which may be classes.",
     },
     "Group": {"text": "What its keys are about."},
-    "GroupBy": {"column": "The column of the table; null: a pattern in the paths."},
+    "GroupBy": {
+        "column": "The column of the table; null: a pattern in the paths.",
+        "pattern": "The pattern; empty: one that the user chooses, or a column.",
+    },
     "GroupCount": {"group": "The group."},
     "GroupExample": {
         "group": "The group; null: the pattern does not match.",

@@ -9,7 +9,7 @@ from pydantic.config import JsonDict
 
 from coverslip.datasets.index import Dataset
 from coverslip.datasets.quality.scanning import Scan
-from coverslip.messages import Remedies, Remedy, has_entry, localized, text
+from coverslip.messages import Remedies, Remedy, has_entry, localized, localized_reason, text
 
 Severity = Literal["error", "warning", "advice"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "advice")  # most severe first
@@ -62,10 +62,15 @@ class Finding(BaseModel):
     def localized(self) -> "Finding":
         """Return the finding in the current language."""
         finder = next((each for each in list_finders() if each.code == self.code), None)
-        texts = {"text": localized(self.text, self.message, self.parameters)}
+        parameters, notes = dict(self.parameters), self.notes
+        if self.code == "unreadable":
+            parameters["reason"] = localized_reason(str(parameters.get("reason")))
+            notes = tuple(tuple(map(localized_reason, reasons)) for reasons in notes)
+        texts = {"text": localized(self.text, self.message, parameters)}
         for name in ("do", "limit"):
-            texts[name] = localized(getattr(self, name), f"{self.message}.{name}", self.parameters)
-        return self.model_copy(update={**texts, "title": self.title if finder is None else title_of(finder)})
+            texts[name] = localized(getattr(self, name), f"{self.message}.{name}", parameters)
+        title = self.title if finder is None else title_of(finder)
+        return self.model_copy(update={**texts, "notes": notes, "title": title})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from coverslip.datasets.quality.name_groups import NameGroups, groups_in_names
 from coverslip.datasets.quality.scanning import Scan
 from coverslip.datasets.quality.units import Leak, labels_of, predefined_split_leaks, undivided_clusters
 from coverslip.images import ImageFacts
-from coverslip.messages import GroupBy, Set, text
+from coverslip.messages import GroupBy, Set
 
 _FEWEST_IMAGES = 3  # of a class: one for each set
 _FEW_IMAGES = 20  # of a class: below, its metrics are imprecise
@@ -179,12 +179,11 @@ def _hidden(candidates: Sequence[NameGroups]) -> FindingCase:
     other_columns = [f"'{one_line(each.column, 60)}' ({each.n_groups:,})" for each in candidates[1:] if each.column]
     return finding_case(
         "finding-hidden-groups" if first.column is None else "finding-hidden-groups-in-column",
-        remedies=(GroupBy(first.column),),
+        remedies=(GroupBy(first.column, first.pattern),),
         column_name=one_line(first.column or "", 60),
         n_groups=first.n_groups,
         example=one_line(first.example, 60),
         shared="labels" if first.strength > first.appearance else "appearance",
-        pattern_names=_patterns(candidates[:_MOST_SHOWN]),
         has_other_columns=bool(other_columns),
         other_columns=", ".join(other_columns[:_MOST_SHOWN]),
         **_values(candidates),
@@ -199,15 +198,6 @@ def _values(candidates: Sequence[NameGroups]) -> dict[str, Any]:  # Any: JSON va
         "p": first.p,
         "patterns": [asdict(groups) for groups in candidates[:_MOST_SHOWN]],
     }
-
-
-def _patterns(candidates: Sequence[NameGroups]) -> str:
-    """Return patterns in single quotes, as for a shell, each with its groups."""
-    return ", ".join(
-        text("groups-of-pattern", pattern=each.pattern, n_groups=each.n_groups, example=one_line(each.example, 60))
-        for each in candidates
-        if each.pattern
-    )
 
 
 def channel_files(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:

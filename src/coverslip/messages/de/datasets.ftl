@@ -554,8 +554,8 @@ leak-of-pixels = { $n ->
     }
 
 leak-of-near-duplicates = { $n ->
-        [one] { $n } Cluster von Beinahe-Duplikaten
-       *[other] { $n } Cluster von Beinahe-Duplikaten
+        [one] { $n } Menge von Beinahe-Duplikaten
+       *[other] { $n } Mengen von Beinahe-Duplikaten
     }
 
 leak-of-chains = { $n ->

@@ -5,12 +5,12 @@ finding-leakage = Die vorgegebene Aufteilung hat { $n_groups ->
         [one] { $n_groups } Gruppe
        *[other] { $n_groups } Gruppen
     } und { $n_equal ->
-        [one] { $n_equal } Cluster
-       *[other] { $n_equal } Cluster
+        [one] { $n_equal } Menge
+       *[other] { $n_equal } Mengen
     } gleicher Bilder{ $n_near ->
         [0] { "" }
-        [one] , { $n_near } Cluster von Beinahe-Duplikaten
-       *[other] , { $n_near } Cluster von Beinahe-Duplikaten
+        [one] , { $n_near } Menge von Beinahe-Duplikaten
+       *[other] , { $n_near } Mengen von Beinahe-Duplikaten
     }{ $n_chains ->
         [0] { "" }
         [one] {" "}und { $n_chains } Kette von Gruppen, die durch Duplikate verbunden sind,
@@ -66,8 +66,8 @@ finding-duplicates = { $n_images ->
         [one] Dieselben Pixel wie ein anderes Bild hat { $n_images } Bild
        *[other] Dieselben Pixel wie ein anderes Bild haben { $n_images } Bilder
     } in { $n_clusters ->
-        [one] { $n_clusters } Cluster.
-       *[other] { $n_clusters } Clustern.
+        [one] { $n_clusters } Menge von Duplikaten.
+       *[other] { $n_clusters } Mengen von Duplikaten.
     }
     .title = Gleiche Pixel, gleiche Klasse
     .do = Wenn diese Duplikate nicht beabsichtigt sind, löschen Sie sie. Die Aufteilung hält sie im selben Set, aber das Bild zählt mehrfach.
@@ -88,27 +88,27 @@ finding-near-duplicates = { $n_images ->
         [one] { $n_images } Bild ist ein Beinahe-Duplikat
        *[other] { $n_images } Bilder sind Beinahe-Duplikate
     } in { $n_clusters ->
-        [one] { $n_clusters } Cluster
-       *[other] { $n_clusters } Clustern
+        [one] { $n_clusters } Menge
+       *[other] { $n_clusters } Mengen
     }: Kopien eines anderen Bildes, die komprimiert, skaliert, aufgehellt, gedreht, gespiegelt, verschoben oder beschnitten wurden.{ $n_clusters_of_several_classes ->
         [0] { "" }
-        [one] {" "}In { $n_clusters_of_several_classes } Cluster sind die Klassen verschieden.
-       *[other] {" "}In { $n_clusters_of_several_classes } Clustern sind die Klassen verschieden.
+        [one] {" "}In { $n_clusters_of_several_classes } Menge sind die Klassen verschieden.
+       *[other] {" "}In { $n_clusters_of_several_classes } Mengen sind die Klassen verschieden.
     }
     .title = Beinahe-Duplikate
     .do = { $n_clusters_of_several_classes ->
-        [0] Prüfen Sie die Cluster. Das Training hält jedes Cluster im selben Set. Ein Bild mit Beinahe-Duplikaten zählt mehrfach.
-       *[other] Prüfen Sie die Cluster, und entscheiden Sie bei verschiedenen Klassen, welches Label richtig ist. Das Training hält jedes Cluster im selben Set. Ein Bild mit Beinahe-Duplikaten zählt mehrfach.
+        [0] Prüfen Sie die Mengen von Beinahe-Duplikaten. Das Training hält jede im selben Set. Ein Bild mit Beinahe-Duplikaten zählt mehrfach.
+       *[other] Prüfen Sie die Mengen von Beinahe-Duplikaten, und entscheiden Sie bei verschiedenen Klassen, welches Label richtig ist. Das Training hält jede im selben Set. Ein Bild mit Beinahe-Duplikaten zählt mehrfach.
     }
     .limit = { $are_all_together ->
-        [true] Die Aufteilung hielt jedes Cluster von Beinahe-Duplikaten im selben Set.
-       *[false] Die Aufteilung hielt { $n_clusters_together } der Cluster im selben Set.
+        [true] Die Aufteilung hielt Beinahe-Duplikate im selben Set.
+       *[false] Die Aufteilung hielt { $n_clusters_together } der Mengen von Beinahe-Duplikaten im selben Set.
     }
 
 finding-hidden-groups = Datei- oder Ordnernamen deuten auf { $n_groups ->
         [one] { $n_groups } Gruppe
        *[other] { $n_groups } Gruppen
-    } hin, wie etwa '{ $example }'. Muster: { $pattern_names }. Bilder derselben Gruppe stimmen in { $shared ->
+    } hin, wie etwa '{ $example }'. Bilder derselben Gruppe stimmen in { $shared ->
         [labels] Labels
        *[appearance] Größe oder Helligkeit
     } weit häufiger überein, als durch Zufall zu erwarten ist. Sie könnten von einem Patienten, Objektträger oder Gesichtsfeld stammen.
@@ -145,11 +145,6 @@ finding-hidden-groups-confounded = { $is_column ->
        *[false] Datei- oder Ordnernamen deuten
     } darauf hin, dass jede Klasse in einer von { $n_groups } Gruppen wie '{ $example }' ist. Wenn es Patienten, Objektträger oder Chargen sind, lassen sich Klasse und Gruppe nicht unterscheiden. Diese Ergebnisse können nicht zeigen, ob der Klassifikator die Klasse erkennt.
 
-groups-of-pattern = '{ $pattern }' ({ $n_groups ->
-        [one] { $n_groups } Gruppe
-       *[other] { $n_groups } Gruppen
-    } wie '{ $example }')
-
 finding-no-groups = Es sind keine Gruppen festgelegt. Wenn mehrere Bilder von einem Patienten, Objektträger oder Well stammen, können Trainings- und Testset beide Bilder davon enthalten, was die Ergebnisse beschönigt.
     .title = Keine Gruppen
     .do = Legen Sie fest, welche Bilder zusammengehören: durch eine Spalte der Tabelle oder ein Muster in den Namen von Dateien und Ordnern.
@@ -177,8 +172,8 @@ finding-channel-files = { $n_files } Dateien scheinen die Kanäle von { $n } Bil
     .limit = Dateien scheinen Kanäle derselben Bilder zu sein, aber jede wurde als eigenes Bild gelesen. Wenn das zutrifft, enthält das Trainingsset Teile von Testbildern.
 
 finding-groups-divide-copies = { $n_clusters ->
-        [one] { $n_clusters } Cluster von Duplikaten ist in mehreren Gruppen
-       *[other] { $n_clusters } Cluster von Duplikaten sind in mehreren Gruppen
+        [one] { $n_clusters } Menge von Duplikaten ist in mehreren Gruppen
+       *[other] { $n_clusters } Mengen von Duplikaten sind in mehreren Gruppen
     }{ $are_kept_together ->
         [true] . Diese Gruppen werden daher im selben Set gehalten.
        *[false] . Es sind so viele, dass die meisten Gruppen zu einer einzigen verbunden würden. Daher gelten hier nur Bilder mit gleichen Pixeln als Duplikate, und die Gruppen bleiben, wie sie festgelegt wurden.

@@ -26,6 +26,9 @@ image-file-empty = Die Datei ist leer (0 Byte)
 image-damaged = Die Datei ist beschädigt, unvollständig oder von unbekannter Art: { $reason }
     .do = Kopieren oder exportieren Sie sie noch einmal. Andere Bilder sind nicht betroffen.
 
+image-incomplete = Die Datei ist beschädigt oder unvollständig
+    .do = Kopieren oder exportieren Sie sie noch einmal. Andere Bilder sind nicht betroffen.
+
 not-an-image = Die Datei ist kein Bild: Sie enthält { $is_text ->
         [true] Text
        *[false] ein Format, das coverslip nicht kennt

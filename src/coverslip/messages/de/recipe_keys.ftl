@@ -876,7 +876,7 @@ key-split-by-domain =
 key-split-near-duplicates =
     .name = Beinahe-Duplikate
     .help = Bilder desselben Objekts mit anderen Pixeln: neu gespeichert, skaliert, gedreht, gespiegelt oder beschnitten. coverslip sucht danach und hält sie im selben Set. Wird ein Beinahe-Duplikat eines Testbilds zum Training verwendet, fallen die Metriken zu hoch aus.
-    .meaning = Ob nach Beinahe-Duplikaten gesucht und jedes Cluster davon in einem Set gehalten wird (`together`), oder ob nicht gesucht wird (`ignore`).
+    .meaning = Ob nach Beinahe-Duplikaten gesucht wird und sie im selben Set gehalten werden (`together`), oder ob nicht gesucht wird (`ignore`).
 
 key-split-near-duplicates-choice-together = im selben Set halten
 

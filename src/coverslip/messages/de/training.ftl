@@ -74,8 +74,8 @@ few-images = Es gibt nur { $n_images ->
     }, daher sind die Ergebnisse nicht verlässlich. Geben Sie mindestens 20 Bildern je Klasse ein Label, besser 100.
 
 near-duplicates = { $n_clusters ->
-        [one] { $n_clusters } Cluster von Beinahe-Duplikaten ({ $n_images } Bilder) bleibt
-       *[other] { $n_clusters } Cluster von Beinahe-Duplikaten ({ $n_images } Bilder) bleiben
+        [one] { $n_clusters } Menge von Beinahe-Duplikaten ({ $n_images } Bilder) bleibt
+       *[other] { $n_clusters } Mengen von Beinahe-Duplikaten ({ $n_images } Bilder) bleiben
     } bei der Aufteilung zusammen.
 
 too-many-for-near-duplicates = Unter mehr als { $most } verschiedenen Bildern ({ $n_images } Bilder) wird nicht nach Beinahe-Duplikaten gesucht, weil die Zeit mit dem Quadrat ihrer Anzahl zunimmt. Bilder mit gleichen Pixeln werden erkannt. Wenn Bilder vom selben Objektträger, Patienten oder Film stammen, legen Sie Gruppen fest.
@@ -237,7 +237,7 @@ expected-time = { $is_known ->
         [true] Die erwartete Zeit{ $step ->
             [0] { "" }
            *[other] {" "}von Schritt { $step } von 2
-        } beträgt auf diesem Rechner etwa { $duration } (nach { $basis }).
+        } beträgt auf diesem Rechner etwa { $duration } (Grundlage: { $basis }).
        *[false] Die erwartete Zeit{ $step ->
             [0] { "" }
            *[other] {" "}von Schritt { $step } von 2
@@ -247,9 +247,9 @@ expected-time = { $is_known ->
        *[other] {" "}Das Netz wird { $n_trainings }-mal trainiert: für { $n_folds } Folds, dann auf allen Bildern.
     }
 
-pace-basis = einem früheren Training von { $model } bei { $image_size } px
+pace-basis = ein früheres Training von { $model } bei { $image_size } px
 
-pace-basis-scaled = einem früheren Training von { $model } bei { $image_size } px, umgerechnet auf { $scaled_size } px
+pace-basis-scaled = ein früheres Training von { $model } bei { $image_size } px, umgerechnet auf { $scaled_size } px
 
 ## Time budgets
 

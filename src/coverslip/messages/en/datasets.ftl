@@ -554,8 +554,8 @@ leak-of-pixels = { $n ->
     }
 
 leak-of-near-duplicates = { $n ->
-        [one] { $n } cluster of near-duplicates
-       *[other] { $n } clusters of near-duplicates
+        [one] { $n } set of near-duplicates
+       *[other] { $n } sets of near-duplicates
     }
 
 leak-of-chains = { $n ->

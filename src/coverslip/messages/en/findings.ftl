@@ -1,21 +1,21 @@
 # Findings: what is wrong with a dataset or could be better. `.title` is the heading of a kind of finding, `.limit` what
 # it means for the numbers of a training on these images.
 
-finding-leakage = The predefined split has { $n_groups ->
+finding-leakage = The predefined split divides { $n_groups ->
         [one] { $n_groups } group
        *[other] { $n_groups } groups
     } and { $n_equal ->
-        [one] { $n_equal } cluster
-       *[other] { $n_equal } clusters
+        [one] { $n_equal } set
+       *[other] { $n_equal } sets
     } of equal images{ $n_near ->
         [0] { "" }
-        [one] , { $n_near } cluster of near-duplicates
-       *[other] , { $n_near } clusters of near-duplicates
+        [one] , { $n_near } set of near-duplicates
+       *[other] , { $n_near } sets of near-duplicates
     }{ $n_chains ->
         [0] { "" }
         [one] {" "}and { $n_chains } chain of groups connected by duplicates
        *[other] {" "}and { $n_chains } chains of groups connected by duplicates
-    } in several sets. Test results would be too optimistic.
+    } between training, validation and test images. Test results would be too optimistic.
     .title = In several sets of the predefined split
     .do = Move them to one set, or let coverslip split the images.
 
@@ -66,8 +66,8 @@ finding-duplicates = { $n_images ->
         [one] { $n_images } image
        *[other] { $n_images } images
     } in { $n_clusters ->
-        [one] { $n_clusters } cluster
-       *[other] { $n_clusters } clusters
+        [one] { $n_clusters } set of duplicates
+       *[other] { $n_clusters } sets of duplicates
     } have the same pixels as another image.
     .title = Same pixels, same class
     .do = If these duplicates are not intended, delete them. The split keeps them in the same set, but the image counts more than once.
@@ -88,27 +88,27 @@ finding-near-duplicates = { $n_images ->
         [one] { $n_images } image
        *[other] { $n_images } images
     } in { $n_clusters ->
-        [one] { $n_clusters } cluster
-       *[other] { $n_clusters } clusters
-    } are near-duplicates: copies of another image that were compressed, resized, brightened, rotated, mirrored, shifted or cropped.{ $n_clusters_of_several_classes ->
+        [one] { $n_clusters } set of near-duplicates
+       *[other] { $n_clusters } sets of near-duplicates
+    } are copies of another image that were compressed, resized, brightened, rotated, mirrored, shifted or cropped.{ $n_clusters_of_several_classes ->
         [0] { "" }
-        [one] {" "}In { $n_clusters_of_several_classes } cluster, the classes differ.
-       *[other] {" "}In { $n_clusters_of_several_classes } clusters, the classes differ.
+        [one] {" "}In { $n_clusters_of_several_classes } set, the classes differ.
+       *[other] {" "}In { $n_clusters_of_several_classes } sets, the classes differ.
     }
     .title = Near-duplicates
     .do = { $n_clusters_of_several_classes ->
-        [0] Check the clusters. Training keeps each cluster in the same set. An image with near-duplicates counts more than once.
-       *[other] Check the clusters, and decide which label is right where classes differ. Training keeps each cluster in the same set. An image with near-duplicates counts more than once.
+        [0] Check the sets of near-duplicates. Training does not divide them between training, validation and test images. An image with near-duplicates counts more than once.
+       *[other] Check the sets of near-duplicates, and decide which label is right where classes differ. Training does not divide them between training, validation and test images. An image with near-duplicates counts more than once.
     }
     .limit = { $are_all_together ->
-        [true] The split kept each cluster of near-duplicates in the same set.
-       *[false] The split kept { $n_clusters_together } of the clusters in the same set.
+        [true] The split kept near-duplicates together.
+       *[false] The split kept { $n_clusters_together } of the sets of near-duplicates together.
     }
 
 finding-hidden-groups = File or folder names suggest { $n_groups ->
         [one] { $n_groups } group
        *[other] { $n_groups } groups
-    } such as '{ $example }'. Patterns: { $pattern_names }. Images of the same group share { $shared ->
+    } such as '{ $example }'. Images of the same group share { $shared ->
         [labels] labels
        *[appearance] size or brightness
     } far more than expected by chance. They may come from one patient, slide or field.
@@ -145,11 +145,6 @@ finding-hidden-groups-confounded = { $is_column ->
        *[false] File or folder names suggest
     } that each class is in one of { $n_groups } groups such as '{ $example }'. If they are patients, slides or batches, class and group cannot be distinguished. These results cannot show whether the classifier recognizes the class.
 
-groups-of-pattern = '{ $pattern }' ({ $n_groups ->
-        [one] { $n_groups } group
-       *[other] { $n_groups } groups
-    } such as '{ $example }')
-
 finding-no-groups = No groups are defined. If several images come from one patient, slide or well, training and test set can both contain images of it, which inflates the results.
     .title = No groups
     .do = Define which images belong together, by a column of the table or a pattern in the names of files and folders.
@@ -177,8 +172,8 @@ finding-channel-files = { $n_files } files seem to be the channels of { $n } ima
     .limit = Files seem to be channels of the same images, but each was read as a separate image. If so, the training set contains parts of test images.
 
 finding-groups-divide-copies = { $n_clusters ->
-        [one] { $n_clusters } cluster of duplicates is in several groups
-       *[other] { $n_clusters } clusters of duplicates are in several groups
+        [one] { $n_clusters } set of duplicates is in several groups
+       *[other] { $n_clusters } sets of duplicates are in several groups
     }{ $are_kept_together ->
         [true] . These groups are therefore kept in the same set.
        *[false] . There are so many that most groups would be merged into one. Therefore only images with equal pixels count as duplicates here, and the groups stay as they were defined.

@@ -26,6 +26,9 @@ image-file-empty = The file is empty (0 bytes)
 image-damaged = The file is damaged, incomplete or of an unknown kind: { $reason }
     .do = Copy or export it again. Other images are not affected.
 
+image-incomplete = The file is damaged or incomplete
+    .do = Copy or export it again. Other images are not affected.
+
 not-an-image = The file is not an image: it contains { $is_text ->
         [true] text
        *[false] a format that coverslip does not know

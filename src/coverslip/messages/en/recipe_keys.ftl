@@ -876,7 +876,7 @@ key-split-by-domain =
 key-split-near-duplicates =
     .name = Near-duplicates
     .help = Images of the same object with different pixels: saved again, resized, rotated, mirrored or cropped. coverslip searches for them and keeps them in the same set. If a near-duplicate of a test image is used for training, the metrics are too high.
-    .meaning = Whether near-duplicates are searched for, and each cluster of them is kept in one set (`together`), or there is no search (`ignore`).
+    .meaning = Whether near-duplicates are searched for and kept together in training, validation or test set (`together`), or there is no search (`ignore`).
 
 key-split-near-duplicates-choice-together = keep in the same set
 

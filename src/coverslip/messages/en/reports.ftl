@@ -335,11 +335,11 @@ methods-group-pattern = Groups were taken from the part of the file names that m
 methods-no-near-duplicates = Near-duplicates (compressed, resized, rotated, mirrored or cropped copies) were searched for by alignment; none were found.
 
 methods-near-duplicates = Near-duplicates (compressed, resized, rotated, mirrored or cropped copies) were searched for by alignment; { $n_clusters ->
-        [one] { $n_clusters } cluster ({ $n_images ->
+        [one] { $n_clusters } set of near-duplicates ({ $n_images ->
             [one] { $n_images } image
            *[other] { $n_images } images
         }) was found
-       *[other] { $n_clusters } clusters ({ $n_images } images) were found
+       *[other] { $n_clusters } sets of near-duplicates ({ $n_images } images) were found
     }, { $together ->
         [leaky] { $has_folds ->
             [true] which may be divided between folds.

@@ -74,8 +74,8 @@ few-images = There { $n_images ->
     }, so the results are not reliable. Label at least 20 images per class, better 100.
 
 near-duplicates = { $n_clusters ->
-        [one] { $n_clusters } cluster of near-duplicates ({ $n_images } images) stays
-       *[other] { $n_clusters } clusters of near-duplicates ({ $n_images } images) stay
+        [one] { $n_clusters } set of near-duplicates ({ $n_images } images) stays
+       *[other] { $n_clusters } sets of near-duplicates ({ $n_images } images) stay
     } together in the split.
 
 too-many-for-near-duplicates = Near-duplicates are not searched among more than { $most } different images ({ $n_images } images), because the time increases with the square of their number. Images with equal pixels are recognized. If images come from the same slide, patient or movie, define groups.

@@ -296,7 +296,7 @@ NETWORKS = (
         (5_289_978, 563_638_816, 10_504_480),
         papers=("efficientnetv2_b0",),
         normalization=HALVES,
-        weights_file="the .h5 of Keras's NASNetMobile (Apache-2.0), or nasnetamobile-7e03cead.pth",
+        weights_file="NASNet-mobile.h5 (Keras, Apache-2.0) / nasnetamobile-7e03cead.pth",
     ),
     entry(
         "alexnet",

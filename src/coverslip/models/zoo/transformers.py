@@ -84,7 +84,7 @@ NETWORKS = (
         "Oquab et al. 2024; weights: Koch et al. 2024",
         _DINOV2,
         (22_013_800, 6_123_945_984, 43_686_912),
-        weights_file="DinoBloom-S.pth (Apache-2.0) from zenodo.org/records/10908163",
+        weights_file="DinoBloom-S.pth (Apache-2.0, zenodo.org/records/10908163)",
     ),
     entry(
         "morphem_small",
@@ -95,6 +95,6 @@ NETWORKS = (
         _CHANNELWISE,
         (22_622_056, 13_681_041_408, 44_967_936),
         normalization=UNCHANGED,
-        weights_file="model.safetensors (MIT) from huggingface.co/CaicedoLab/MorphEm",
+        weights_file="model.safetensors (MIT, huggingface.co/CaicedoLab/MorphEm)",
     ),
 )

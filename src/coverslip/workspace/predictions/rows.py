@@ -18,6 +18,7 @@ from coverslip.cache import Journal, open_database, remove_database
 from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE
 from coverslip.errors import NotFound
 from coverslip.images import ReadPlan
+from coverslip.messages import localized_reason
 from coverslip.runs import Prediction
 from coverslip.runs.images import ImageSource
 from coverslip.workspace.jobs.records import Job, find_job
@@ -240,7 +241,13 @@ def cells_in(file: Path, row_id: int) -> sqlite3.Row:
 
 
 def row_of(cells: sqlite3.Row, classes: Sequence[str], corrected: Mapping[int, str]) -> Row:
-    """Return a row with the answer of a user, which is a class or an `Exclusion`."""
+    """Return a row with the answer of a user, which is a class or an `Exclusion`, in the current language."""
+    row = _stored_row(cells, classes, corrected)
+    return row if row.reason is None else replace(row, reason=localized_reason(row.reason))
+
+
+def _stored_row(cells: sqlite3.Row, classes: Sequence[str], corrected: Mapping[int, str]) -> Row:
+    """Return a row with the answer of a user, and its texts as they are stored."""
     answer = corrected.get(cells["row_id"])
     probabilities: list[float | None] = json.loads(cells["probabilities"])
     return Row(
@@ -381,7 +388,7 @@ def every_row(workspace: Workspace, job: Job) -> Iterator[tuple[Row, ImageSource
         return
     with reading(job.folder / FILE) as connection:
         for cells in connection.execute("SELECT * FROM rows ORDER BY row_id"):
-            yield row_of(cells, job.choices["classes"], corrected), source_of(cells)
+            yield _stored_row(cells, job.choices["classes"], corrected), source_of(cells)
 
 
 def every_prediction(job: Job) -> Iterator[tuple[int, Prediction, str]]:

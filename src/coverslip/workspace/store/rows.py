@@ -26,7 +26,7 @@ from coverslip.datasets import (
 )
 from coverslip.errors import Conflict, NotFound, PreconditionFailed
 from coverslip.images import ImageFacts, ReadPlan
-from coverslip.messages import note_of, text
+from coverslip.messages import localized_reason, note_of, text
 from coverslip.runs import Run, SplitRow
 from coverslip.runs.images import image_files
 from coverslip.workspace.store.sql import among, among_integers, unindexed
@@ -439,5 +439,5 @@ def load_scan(connection: Connection, dataset_id: str) -> Scan:
 
 
 def reason_text(reason: str) -> str:
-    """Return why an image cannot be read, by its stored reason."""
-    return text("reason-outside") if reason == OUTSIDE else reason
+    """Return why an image cannot be read, by its stored reason, in the current language."""
+    return text("reason-outside") if reason == OUTSIDE else localized_reason(reason)

@@ -351,6 +351,7 @@ def facts_of(workspace: Workspace, dataset_id: str, row_id: int) -> ImageFacts:
         ).one_or_none()
         duplicates, n_duplicates = _duplicates_of(connection, dataset_id, row_id, row["pixel_hash"])
     facts = stored.facts if stored is not None and stored.facts else {}
+    note = stored.reason if stored is not None and not facts else facts.get("note")
     try:
         size = workspace.allowed(row["file"]).stat().st_size
     except (CoverslipError, OSError):
@@ -363,7 +364,7 @@ def facts_of(workspace: Workspace, dataset_id: str, row_id: int) -> ImageFacts:
         **{**row, "file": name_as_text(row["file"])},
         **read_facts,
         format=facts.get("file_format"),
-        note=reason_text(stored.reason) if stored is not None and not facts else facts.get("note"),
+        note=None if note is None else reason_text(note),
         equal_to=duplicates,
         duplicates=n_duplicates,
         size_bytes=size,
