@@ -39,7 +39,7 @@ EACH: list[tuple[Remedy, str]] = [
     (AllowLeakage(), "--allow-leakage"),
     (GroupBy("Patient ID"), '--group "Patient ID"'),
     (GroupBy(), "--group-pattern PATTERN"),
-    (GroupBy(pattern=r"(?:^|/)([^_]+)_"), "--group-pattern '(?:^|/)([^_]+)_'"),
+    (GroupBy(pattern=r"(?:^|/)([^_]+)_"), '--group-pattern "(?:^|/)([^_]+)_"'),
     (MapColumn("label"), "--columns label=COLUMN"),
     (Set("crop_size", 72), "--crop-size 72"),
     (Resume("runs/a"), "`coverslip train --resume runs/a`"),
