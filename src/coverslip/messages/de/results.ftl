@@ -92,9 +92,9 @@ report-finished-early = Die Feinabstimmung wurde nach { $n_epochs } von { $n_pla
 
 report-time-for-all = Etwa { $time } würden für alle { $n_epochs } Epochen bei voller Bildgröße genügen.
 
-report-leakage-allowed = Dies ist womöglich eine Überschätzung, weil Leakage zugelassen wurde.
+report-leakage-allowed = Dies ist womöglich eine Überschätzung, weil ein Datenleck zugelassen wurde.
 
-report-leakage = Dies ist eine Überschätzung, weil Leakage zugelassen wurde: { $n_clusters ->
+report-leakage = Dies ist eine Überschätzung, weil ein Datenleck zugelassen wurde: { $n_clusters ->
         [one] { $n_clusters } Gruppe oder Menge von Duplikaten ist
        *[other] { $n_clusters } Gruppen oder Mengen von Duplikaten sind
     } sowohl im Testset als auch im Trainings- oder Validierungsset.
@@ -227,7 +227,7 @@ limit-classifier-not-measured = Der Klassifikator selbst wurde nicht gemessen.
     .meaning = Die Metriken sind die von { $n_folds } Netzen, jedes ohne seine Testbilder trainiert. Der Klassifikator wurde auf dieselbe Weise mit allen Bildern trainiert. Seine Leistung sollte ähnlich sein, aber kein Bild ist übrig, um sie zu messen.
 
 limit-leakage-allowed = Trainings- und Testbilder überschneiden sich womöglich.
-    .meaning = Für dieses Training wurde Leakage zugelassen. Wenn Bilder oder Gruppen in beiden Sets sind, sind die Metriken zu hoch.
+    .meaning = Für dieses Training wurde ein Datenleck zugelassen. Wenn Bilder oder Gruppen in beiden Sets sind, sind die Metriken zu hoch.
 
 limit-relabeled = { $n_images ->
         [one] Das Label von { $n_images } Testbild wurde
