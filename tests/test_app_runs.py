@@ -98,6 +98,11 @@ def test_results_are_in_the_language_of_the_reader(lab: Lab) -> None:
     with in_language("de"):
         assert [name for name, _ in german.facts[:4]] == list(map(text, names))
     assert german.metrics == english.metrics
+    reasons = {each.reason: other.reason for each, other in zip(english.values, german.values, strict=True)}
+    code = "interval-needs-groups"
+    with in_language("de"):
+        assert text(code, n_groups=2, n_needed=5) in reasons.values()
+    assert text(code, n_groups=2, n_needed=5) in reasons
 
 
 @pytest.mark.exhaustive

@@ -133,7 +133,7 @@ def test_stored_notes_and_failures_are_read_in_the_language_of_the_reader() -> N
         assert failure_of(plain) == failure("no-such-address", host="lab") != refused
 
 
-def test_a_stored_reason_of_an_image_is_read_in_the_language_of_the_reader() -> None:
+def test_a_stored_reason_is_read_in_the_language_of_the_reader() -> None:
     cases: list[tuple[str, dict[str, Any]]] = [
         ("image-incomplete", {}),
         ("image-damaged", {"reason": text("tiff-page-missing", page=3)}),
@@ -144,6 +144,8 @@ def test_a_stored_reason_of_an_image_is_read_in_the_language_of_the_reader() -> 
         ("image-too-large", {"width": 90_000, "height": 80_000, "pixel_bytes": 2, "limit_mb": 2_000}),
         ("channel-file-unreadable", {"name": "a_w2.tif", "what": text("image-file-empty")}),
         ("reason-uncertain", {"threshold": 0.75}),
+        ("interval-needs-groups", {"n_groups": 2, "n_needed": 5}),
+        ("class-without-images", {}),
         ("reason-unfamiliar", {}),
     ]
     for code, parameters in cases:

@@ -1,4 +1,4 @@
-"""Translation of stored English texts whose code and parameters were not stored: why an image cannot be read.
+"""Translation of stored English reasons without code: why an image cannot be read, or a metric has no value.
 
 Files and tables hold such a reason as a text, often long before a page shows it. The text is compared with the English
 entries of reasons, and rendered again from the entry that it fits.
@@ -10,7 +10,7 @@ from functools import cache
 
 from coverslip.messages.catalogue import ENGLISH, codes_of_file, entries, language, text
 
-_SUBJECT = "images"  # the file with the reasons of readers
+_SUBJECTS = ("images", "metrics")  # the files with the reasons of readers and of metrics
 _OTHER_REASONS = (
     *("channel-facts-differ", "image-not-reached", "no-memory-for-image"),
     *("reason-uncertain", "reason-unfamiliar"),
@@ -21,7 +21,7 @@ _Case = tuple[str, Mapping[str, str]]  # a regular expression with the variables
 
 
 def localized_reason(reason: str) -> str:
-    """Return a reason of an image in the current language; itself if it is of none of the entries.
+    """Return a reason in the current language; itself if it is of none of the entries.
 
     Args:
         reason: the stored English text.
@@ -56,7 +56,7 @@ def _reasons() -> dict[str, list[tuple[re.Pattern[str], Mapping[str, str]]]]:
 
     sources, parser = entries(), FluentParser()
     cases_of: dict[str, list[_Case]] = {}
-    for code in (*codes_of_file(_SUBJECT), *_OTHER_REASONS):
+    for code in (*(code for subject in _SUBJECTS for code in codes_of_file(subject)), *_OTHER_REASONS):
         (entry,) = parser.parse(sources[code]).body
         if isinstance(entry, ast.Message) and entry.value is not None:
             cases_of[code] = list(_cases(entry.value))

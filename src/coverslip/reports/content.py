@@ -9,7 +9,7 @@ from pydantic import Field
 from pydantic.config import JsonDict
 
 from coverslip.evaluation import METRICS, Better, Metric, Scale, row_metrics, without_temperature
-from coverslip.messages import text
+from coverslip.messages import localized_reason, text
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.words import count, listed
 
@@ -166,7 +166,7 @@ def measured(name: str, metric: Metric) -> Measured:
         high=metric.high,
         level=metric.level,
         method=metric.method,
-        reason=metric.reason,
+        reason=None if metric.reason is None else localized_reason(metric.reason),
         n_correct=metric.n_correct,
         n_images=metric.n_images,
     )
@@ -233,7 +233,7 @@ def _class_result(run: ReportedRun, place: int, name: str, operating_point: floa
         intervals={} if scores is None else _intervals(scores.metrics),
         counts={} if scores is None else _counts(scores.metrics),
         operating_point=operating_point,
-        reason=None if scores is None else scores.reason or None,
+        reason=localized_reason(scores.reason) if scores is not None and scores.reason else None,
     )
 
 
