@@ -7,7 +7,6 @@ import threading
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -21,7 +20,6 @@ from coverslip.errors import CoverslipError
 from coverslip.images import decode_in_processes, interrupt_decoding
 from coverslip.workspace.jobs.options import DEFAULT, JobOptions
 from coverslip.workspace.store.serving import only_server
-from coverslip.workspace.workers import Computing
 
 _log = logging.getLogger("coverslip")
 _SIZE_SECONDS = 60.0  # between measurements of the sizes of projects
@@ -40,7 +38,6 @@ class ProjectApps:
         self._apps: dict[str, tuple[Project, FastAPI, AsyncExitStack]] = {}
         self._changing = defaultdict[str, asyncio.Lock](asyncio.Lock)  # a project is opened or closed
         self._sizes: dict[str, int] = {}
-        self._computing = Computing(fewest_images=0)  # what one user computes must not delay the others
         self._must_end = threading.Event()
 
     @asynccontextmanager
@@ -90,7 +87,7 @@ class ProjectApps:
             self._apps[project.id] = project, app, stack.pop_all()
 
     def _created(self, project: Project, stack: AsyncExitStack) -> FastAPI:
-        workspace = replace(workspace_of(self._server, project), computing=self._computing)
+        workspace = workspace_of(self._server, project)
         stack.enter_context(only_server(workspace.folder))
         stack.callback(workspace.engine.dispose)
         app = create_app(workspace, self._turns, self._options)

@@ -130,15 +130,7 @@ def close_streams(app: FastAPI) -> None:
 
 
 def _end_background(app: FastAPI, workspace: Workspace) -> None:
-    state = app.state
-    for service in (
-        state.queue,
-        state.sources,
-        state.classifiers,
-        state.previews,
-        workspace.works,
-        workspace.computing,
-    ):
+    for service in (app.state.queue, app.state.sources, app.state.classifiers, app.state.previews, workspace.works):
         service.close()
     workspace.background.end_all(_THREAD_SECONDS)
 

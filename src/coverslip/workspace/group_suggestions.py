@@ -65,17 +65,6 @@ def list_suggestions(workspace: Workspace, dataset_id: str) -> list[GroupSuggest
     """
     with workspace.engine.connect() as connection:
         row = refuse_unread(connection, dataset_id)
-    request = {"of": "groups", "workspace": workspace.as_json(), "dataset_id": dataset_id}
-    computed = workspace.computing.result_of(row.summary["n_images"], request)
-    if computed is None:
-        return compute_suggestions(workspace, dataset_id)
-    return [GroupSuggestion(**each) for each in computed["suggestions"]]
-
-
-def compute_suggestions(workspace: Workspace, dataset_id: str) -> list[GroupSuggestion]:
-    """Return suggested groupings as `list_suggestions` does, in this process."""
-    with workspace.engine.connect() as connection:
-        row = refuse_unread(connection, dataset_id)
     version = (row.created, row.revision, *map(_time_of_change, source_paths(row)))
     return list(_suggestions(workspace, dataset_id, version))
 

@@ -5,6 +5,8 @@ the notes on it are stored beside it, and the table is opened as a dataset.
 """
 
 import json
+import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,12 +25,13 @@ from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.store.rows import new_id
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.images import picture_source
-from coverslip.workspace.workers import JobOfWork, OnDemandWorker, StepProgress, WorkKind
+from coverslip.workspace.workers import JobOfWork, ReusableWorker, StepProgress, WorkKind, start_worker
 
 OBJECTS = WorkKind("objects", "coverslip.workspace.tasks:collect")
 _FORMAT_VERSION = 1
 _PREVIEW = "coverslip.workspace.tasks:preview_objects"
 _PREVIEW_SECONDS = 120.0  # a longer time means that the finder is too slow for a preview
+_IDLE_SECONDS = 300.0
 _LAST = "last.json"  # what was collected last
 
 OneName = Annotated[str, StringConstraints(max_length=1_000)]
@@ -198,8 +201,9 @@ class ObjectPreviews:
     """Reads files, or searches single fields, in a process that is kept for the next choice. It ends when idle."""
 
     def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
-        self._worker = OnDemandWorker(_PREVIEW, workspace.readable, _PREVIEW_SECONDS)
+        self._workspace, self._lock = workspace, threading.Lock()
+        self._worker: ReusableWorker | None = None
+        self._timer: threading.Timer | None = None
 
     def preview_files(self, dataset_id: str, choice: ObjectsToCollect) -> ObjectsPreview:
         """Read the files of objects, or the first of many files.
@@ -235,10 +239,25 @@ class ObjectPreviews:
 
     def close(self) -> None:
         """End the process."""
-        self._worker.close()
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+            worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.end(patience_s=0)
 
     def _result(self, request: Json) -> Json:
-        result = self._worker.result_of(request)
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+            if self._worker is None or self._worker.process.poll() is not None:
+                self._worker = ReusableWorker(start_worker(_PREVIEW, self._workspace.readable))
+            result: Json | Failure | None = None
+            with suppress(OSError):
+                result = self._worker.result_of(request, _PREVIEW_SECONDS)
+            self._timer = threading.Timer(_IDLE_SECONDS, self.close)
+            self._timer.daemon = True
+            self._timer.start()
         if isinstance(result, Failure):
             raise CoverslipError.of(result)
         if result is None:

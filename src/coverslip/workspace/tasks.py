@@ -5,7 +5,6 @@ server would not release. Each task imports what it needs, because its process d
 """
 
 import base64
-import json
 import math
 from collections.abc import Sequence
 from contextlib import suppress
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from coverslip.workspace.store.rows import AnyRow
     from coverslip.workspace.store.workspace import Workspace
 
-_MOST_WORKSPACES = 8
 _N_NEAREST, _TILES_PER_ROW = 4, 2  # there is space for two next to a picture
 
 
@@ -45,26 +43,6 @@ def check(request: Json, emit: Emit) -> Json:
 
     fill_check_cache(_workspace(request), request["dataset_id"], emit)
     return {}
-
-
-def compute(request: Json, _: Emit) -> Json:
-    """Return the suggested groups of a dataset, or its inspection.
-
-    Raises:
-        CoverslipError: the dataset does not exist any more, or it is read again.
-    """
-    from coverslip.workspace.datasets.inspections import inspect_now
-    from coverslip.workspace.group_suggestions import compute_suggestions
-
-    workspace, dataset_id = _computed_workspace(json.dumps(request["workspace"])), request["dataset_id"]
-    if request["of"] == "groups":
-        return {"suggestions": [asdict(each) for each in compute_suggestions(workspace, dataset_id)]}
-    return inspect_now(workspace, dataset_id).model_dump(mode="json")
-
-
-@lru_cache(maxsize=_MOST_WORKSPACES)  # each has connections to its database
-def _computed_workspace(workspace: str) -> "Workspace":
-    return _workspace({"workspace": json.loads(workspace)})
 
 
 def audit(request: Json, emit: Emit) -> Json:

@@ -34,10 +34,6 @@ _log = logging.getLogger("coverslip")
 _MOST_LINES = 200  # of the log of a work
 _MOST_ENDED = 100  # ended works that are known
 _POLL_S = 0.05
-_IDLE_SECONDS = 300.0  # after which a process that is started on demand ends
-_COMPUTING = "coverslip.workspace.tasks:compute"
-_COMPUTING_SECONDS = 600.0
-_FEWEST_IMAGES = 5_000
 
 Process = subprocess.Popen[bytes]
 Task = Callable[[Json, Emit], Json]
@@ -160,75 +156,6 @@ class ReusableWorker:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-
-
-class OnDemandWorker:
-    """A process of a task, started for the first request and ended when idle. It answers one request at a time.
-
-    Args:
-        task: `MODULE:FUNCTION`; the function is a `Task`.
-        readable: as for `child_environment`.
-        most_seconds: for one request; a process that takes longer is killed.
-    """
-
-    def __init__(self, task: str, readable: Sequence[Path], most_seconds: float) -> None:
-        self._task, self._readable, self._most_seconds = task, readable, most_seconds
-        self._lock = threading.Lock()
-        self._worker: ReusableWorker | None = None
-        self._timer: threading.Timer | None = None
-
-    def result_of(self, request: Json) -> Json | Failure | None:
-        """Return the result of a request, or its failure; None if the process ended or was killed."""
-        with self._lock:
-            if self._timer is not None:
-                self._timer.cancel()
-            if self._worker is None or self._worker.process.poll() is not None:
-                self._worker = ReusableWorker(start_worker(self._task, self._readable))
-            result: Json | Failure | None = None
-            with suppress(OSError):
-                result = self._worker.result_of(request, self._most_seconds)
-            self._timer = threading.Timer(_IDLE_SECONDS, self.close)
-            self._timer.daemon = True
-            self._timer.start()
-        return result
-
-    def close(self) -> None:
-        """End the process. The next request starts another one."""
-        with self._lock:
-            if self._timer is not None:
-                self._timer.cancel()
-            worker, self._worker = self._worker, None
-        if worker is not None:
-            worker.end(patience_s=0)
-
-
-class Computing:
-    """A process for what pages show of all images of a dataset. In a thread, it would delay all other requests.
-
-    Args:
-        fewest_images: for smaller datasets, starting the process takes longer than the work.
-    """
-
-    def __init__(self, fewest_images: int = _FEWEST_IMAGES) -> None:
-        self._fewest_images = fewest_images
-        self._worker = OnDemandWorker(_COMPUTING, (), _COMPUTING_SECONDS)
-
-    def result_of(self, n_images: int, request: Json) -> Json | None:
-        """Return the result of a request; None if the caller must compute it, in its own thread.
-
-        Raises:
-            CoverslipError: the request failed.
-        """
-        if n_images < self._fewest_images:
-            return None
-        result = self._worker.result_of(request)
-        if isinstance(result, Failure):
-            raise CoverslipError.of(result)
-        return result
-
-    def close(self) -> None:
-        """End the process."""
-        self._worker.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from coverslip.errors import CoverslipError
 from coverslip.files import default_workspace_folder
 from coverslip.images import Fields, Pixels, ReadPlan, read_pixels
 from coverslip.messages import ChooseOther
-from coverslip.workspace.workers import Computing, Works
+from coverslip.workspace.workers import Works
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -99,7 +99,6 @@ class Workspace:
     roots: tuple[Path, ...]  # absolute; images may be opened below these
     schema: "Schema | None" = None  # of PostgreSQL, which has its tables; None: they are in a file of SQLite
     background: Background = field(default_factory=Background, compare=False, repr=False)
-    computing: Computing = field(default_factory=Computing, compare=False, repr=False)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Workspace":  # Any: JSON values
