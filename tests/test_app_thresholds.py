@@ -1,5 +1,6 @@
 """Choosing a threshold of a classifier of two classes through the API."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,9 @@ from small_workspace import API, QUICK, ended, new_workspace, open_images, train
 from tables import rows_of
 
 from coverslip.app.server import create_app
-from coverslip.messages import text
+from coverslip.messages import in_language, text
 from coverslip.workspace.jobs.records import find_job
+from coverslip.workspace.predictions.classifiers import set_decision
 
 pytestmark = pytest.mark.exhaustive
 
@@ -72,6 +74,11 @@ def test_predictions_say_by_which_threshold_they_were_made(tmp_path: Path) -> No
         assert (decided(first)[1], decided(second)[1]) == (False, True)
 
 
+def without_numbers(file: Path) -> str:
+    """The text of a file without numbers: a report states how often its test set was used."""
+    return re.sub("[0-9]+", "", file.read_text(encoding="utf-8"))
+
+
 def test_a_threshold_is_chosen_by_a_target_and_numbers_follow(tmp_path: Path) -> None:
     workspace = new_workspace(tmp_path)
     cells = open_images(workspace, write_cells(workspace.roots[0] / "cells", 180), group_pattern=r"slide\d+")
@@ -106,6 +113,12 @@ def test_a_threshold_is_chosen_by_a_target_and_numbers_follow(tmp_path: Path) ->
         tag = client.get(f"{API}/runs/{run}/thresholds").headers["etag"]
         changed = client.put(f"{API}/runs/{run}/decision", json=target, headers={"If-Match": tag})
         assert (changed.status_code, changed.headers["etag"] == tag) == (200, False)
+        folder = find_job(workspace, run, "train").folder
+        files = [folder / name for name in ("report.html", "model_card.md", "metrics.json", "training.json")]
+        in_english = [without_numbers(file) for file in files]
+        with in_language("de"):
+            set_decision(workspace, run, target)
+        assert [without_numbers(file) for file in files] == in_english
         late = client.put(f"{API}/runs/{run}/decision", json=by_hand, headers={"If-Match": tag})
         assert (late.status_code, late.json()["code"]) == (412, "decision-changed-since")
         assert client.get(f"{API}/runs/{run}/thresholds").headers["etag"] == changed.headers["etag"]

@@ -1,5 +1,6 @@
 """Translations of the catalogue of messages: complete, with the parameters of English, and other texts."""
 
+import itertools
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -51,7 +52,7 @@ def nodes(node: object) -> Iterator[fluent.BaseNode]:
         yield from nodes(child)
 
 
-def variables(pattern: fluent.Pattern) -> set[str]:
+def variables(pattern: fluent.BaseNode) -> set[str]:
     return {node.id.name for node in nodes(pattern) if isinstance(node, fluent.VariableReference)}
 
 
@@ -147,6 +148,8 @@ def test_a_stored_reason_is_read_in_the_language_of_the_reader() -> None:
         ("interval-needs-groups", {"n_groups": 2, "n_needed": 5}),
         ("class-without-images", {}),
         ("reason-unfamiliar", {}),
+        ("no-such-channel-name", {"channel": "1024", "n_names": 0, "names": ""}),
+        ("no-such-channel-name", {"channel": "488", "n_names": 2, "names": "405, 561"}),
     ]
     for code, parameters in cases:
         stored = text(code, **parameters)
@@ -156,3 +159,26 @@ def test_a_stored_reason_is_read_in_the_language_of_the_reader() -> None:
             assert localized_reason(stored) == text(code, **inner) != stored
     with in_language("de"):
         assert localized_reason("a reason of a newer version") == "a reason of a newer version"
+
+
+def test_every_case_of_a_stored_reason_is_read_in_the_language_of_the_reader() -> None:
+    n_cases = 0
+    for file in ("images.ftl", "metrics.ftl"):
+        for code, pattern in patterns(ENGLISH)[file].items():
+            keys = keys_of(pattern)
+            if "." in code or not keys:
+                continue
+            numeric = {
+                name
+                for node in nodes(pattern)
+                if isinstance(node, fluent.FunctionReference)
+                for name in variables(node)
+            }
+            texts = {name: 7 if name in numeric else f"the {name}" for name in variables(pattern)}
+            for values in itertools.product(*keys.values()):
+                case = {**texts, **dict(zip(keys, values, strict=True))}
+                stored = text(code, **case)
+                with in_language("de"):
+                    assert localized_reason(stored) in (stored, text(code, **case)), code
+                    n_cases += localized_reason(stored) == text(code, **case)
+    assert n_cases > 20

@@ -30,7 +30,7 @@ from coverslip.experiments.cross_validation import pool_folds, refuse_fold
 from coverslip.experiments.evaluating import evaluate_rows, images_of_evaluation, write_results
 from coverslip.experiments.one_split import operating_notes
 from coverslip.inference.classifier import decided_row
-from coverslip.messages import note, text
+from coverslip.messages import ENGLISH, in_language, note, text
 from coverslip.reports.page import write_report
 from coverslip.runs import (
     CalibrationImages,
@@ -155,17 +155,18 @@ def rethreshold(
     data = held_out_images(run)
     previous_card = run.card
     fold_of = {row.image_id: row.fold or 0 for row in run.split if row.fold}
-    for each_run in (*run.folds, run):
-        _select_thresholds(each_run, recipe, context if each_run is run else context.with_emit(ignore))
-    if run.is_cross_validated:
-        folds = [fold_of[record.image_id] for record in data.records]
-        for k, each_run in enumerate(run.folds, start=1):
-            test_data = data.subset(i for i, fold in enumerate(folds) if fold == k)
-            _decide_rows(each_run, test_data, recipe, Run(each_run.folder).card)
-        pool_folds(Run(run.folder), data, folds, recipe, context.with_emit(ignore))
-    else:
-        _decide_rows(run, data, recipe, Run(run.folder).card)
-    _decide_evaluations(Run(run.folder), recipe, previous_card, context)
+    with in_language(ENGLISH):  # texts in files
+        for each_run in (*run.folds, run):
+            _select_thresholds(each_run, recipe, context if each_run is run else context.with_emit(ignore))
+        if run.is_cross_validated:
+            folds = [fold_of[record.image_id] for record in data.records]
+            for k, each_run in enumerate(run.folds, start=1):
+                test_data = data.subset(i for i, fold in enumerate(folds) if fold == k)
+                _decide_rows(each_run, test_data, recipe, Run(each_run.folder).card)
+            pool_folds(Run(run.folder), data, folds, recipe, context.with_emit(ignore))
+        else:
+            _decide_rows(run, data, recipe, Run(run.folder).card)
+        _decide_evaluations(Run(run.folder), recipe, previous_card, context)
     return Run(run.folder)
 
 

@@ -319,7 +319,8 @@ def _as_unreadable(path: Path, head: bytes, error: Exception, max_bytes: int) ->
             return UnreadableImage("image-too-many-pixels", file=path, limit_mb=max_bytes / 1e6)
         case PermissionError():
             return _no_access(path, error)
-    if _IS_INCOMPLETE.search(str(error)):
+    is_of_disk = isinstance(error, OSError) and error.errno is not None  # its text contains the name of the file
+    if not is_of_disk and _IS_INCOMPLETE.search(str(error)):
         return UnreadableImage("image-incomplete", file=path)
     return damaged(path, error or type(error).__name__)
 

@@ -17,7 +17,9 @@ _OTHER_REASONS = (
 )
 _FEWEST_LETTERS = 8  # of an entry: entries of few words and many variables fit any text
 
-_Case = tuple[str, Mapping[str, str]]  # a regular expression with the variables as groups, and values of selectors
+_Case = tuple[
+    str, Mapping[str, int | str]
+]  # a regular expression with the variables as groups, and values of selectors
 
 
 def localized_reason(reason: str) -> str:
@@ -42,15 +44,16 @@ def _translated(reason: str) -> str:
 
 
 def _value(written: str) -> float | str:
-    """Return the value of a variable: a number, or another text, which can be a reason itself."""
+    """Return the value of a variable: a number as English writes it, or another text, which can be a reason itself."""
     figures = written.replace(",", "")
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?", figures):
-        return float(figures) if "." in figures else int(figures)
+        number = float(figures) if "." in figures else int(figures)
+        return number if f"{number:,}" == written else written  # "1000" and "2,5" are names
     return _translated(written)
 
 
 @cache
-def _reasons() -> dict[str, list[tuple[re.Pattern[str], Mapping[str, str]]]]:
+def _reasons() -> dict[str, list[tuple[re.Pattern[str], Mapping[str, int | str]]]]:
     """Return the cases of each entry; entries of more words come first."""
     from fluent.syntax import FluentParser, ast
 
@@ -86,13 +89,25 @@ def _cases(pattern: object) -> Iterator[_Case]:
             added = [(re.escape(element.expression.parse()["value"]), {})]
         elif isinstance(element.expression, ast.SelectExpression):
             name = _variable(element.expression.selector)
-            for variant in element.expression.variants:
-                key = variant.key.name if isinstance(variant.key, ast.Identifier) else variant.key.value
+            for variant, key in zip(element.expression.variants, _keys(element.expression), strict=True):
                 added += [(form, {name: key, **selected}) for form, selected in _cases(variant.value)]
         else:
             added = [(f"(?P<{_variable(element.expression)}>.+?)", {})]
         cases = [(_joined(form, more), {**before, **after}) for form, before in cases for more, after in added]
     yield from cases
+
+
+def _keys(expression: object) -> list[int | str]:
+    """Return a value of the selector for each variant. If some variants are of numbers, the others get numbers too."""
+    from fluent.syntax import ast
+
+    assert isinstance(expression, ast.SelectExpression)
+    keys = [
+        each.key.name if isinstance(each.key, ast.Identifier) else int(each.key.value) for each in expression.variants
+    ]
+    numbers = [key for key in keys if isinstance(key, int)]
+    numbers_of = {"one": 1, "other": max(numbers, default=0) + 2} if numbers else {}
+    return [numbers_of.get(key, key) if isinstance(key, str) else key for key in keys]
 
 
 def _joined(form: str, more: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from coverslip.events import Emit, OnProgress, ignore, progress_reporter
 from coverslip.files import write_text
-from coverslip.messages import escape_controls_in_lines, text
+from coverslip.messages import ENGLISH, escape_controls_in_lines, in_language, text
 from coverslip.reports import content, figures, words
 from coverslip.reports.figures import draw
 from coverslip.reports.model_card import model_card_text
@@ -69,20 +69,21 @@ def write_report_of_images(run: Run, images: ImageLookup, emit: Emit) -> None:
 
 
 def _write(reported_run: ReportedRun, emit: Emit) -> Path:
-    sections = _rendered_sections(reported_run, progress_reporter(emit, "writing-report", "sections"))
-    page = template(Path(__file__).with_name("report.html")).render(
-        **page_styles(),
-        name=_name(reported_run),
-        date="" if reported_run.evaluation else reported_run.environment.started[:10],
-        headline=words.headline(reported_run),
-        lead=words.lead(reported_run),
-        facts=content.facts(reported_run),
-        sections=sections,
-        made_by=_made_by(reported_run),
-    )
-    write_text(reported_run.measured.report_file, escape_controls_in_lines(page))
-    if reported_run.evaluation is None:
-        write_text(reported_run.run.model_card_file, escape_controls_in_lines(model_card_text(reported_run)))
+    with in_language(ENGLISH):  # also if a page in another language asks for it
+        sections = _rendered_sections(reported_run, progress_reporter(emit, "writing-report", "sections"))
+        page = template(Path(__file__).with_name("report.html")).render(
+            **page_styles(),
+            name=_name(reported_run),
+            date="" if reported_run.evaluation else reported_run.environment.started[:10],
+            headline=words.headline(reported_run),
+            lead=words.lead(reported_run),
+            facts=content.facts(reported_run),
+            sections=sections,
+            made_by=_made_by(reported_run),
+        )
+        write_text(reported_run.measured.report_file, escape_controls_in_lines(page))
+        if reported_run.evaluation is None:
+            write_text(reported_run.run.model_card_file, escape_controls_in_lines(model_card_text(reported_run)))
     return reported_run.measured.report_file
 
 

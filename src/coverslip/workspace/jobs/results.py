@@ -316,15 +316,17 @@ def stamp_of(*files: Path, about: Sequence[object]) -> str:
 
 @cache
 def _code_fingerprint() -> str:
-    """Return a key that changes with the code of results, also in a checkout, whose version does not change."""
+    """Return a key that changes with the code and texts of results, also in a checkout, whose version stays."""
     package, workspace = Path(evaluation.__path__[0]).parent, Path(__file__).parent.parent
-    folders = (package / "evaluation", package / "inference", package / "reports", workspace / "predictions")
+    rooms = ("evaluation", "inference", "messages", "reports")
+    folders = (*(package / room for room in rooms), workspace / "predictions")
     return fingerprint_of_code(*folders, Path(__file__))
 
 
 def fingerprint_of_code(*paths: Path) -> str:
-    """Return a hash of the content of Python files, including those in folders."""
-    files = [file for path in paths for file in ([path] if path.is_file() else sorted(path.rglob("*.py")))]
+    """Return a hash of the content of Python files and texts, including those in folders."""
+    files = [file for path in paths for file in ([path] if path.is_file() else sorted(path.rglob("*.*")))]
+    files = [file for file in files if file.suffix in (".py", ".ftl")]
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
 
 
