@@ -16,7 +16,7 @@ from coverslip.models import select_models
 from coverslip.runs import Pretraining, Recipe, load_recipe, recipe_keys
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page, Route
+    from playwright.sync_api import Page, Response, Route
 
 pytestmark = pytest.mark.slow
 
@@ -364,6 +364,28 @@ def test_a_recipe_is_saved_once_its_text_says_what_was_chosen(page: "Page", lab:
     page.unroute("**/api/v1/recipe/write", hold)  # which lets all go on that are held
     expect(save).to_be_enabled()
     assert isinstance(saved(page, tmp_path).init, Pretraining)
+
+
+def test_the_split_is_previewed_again_only_after_the_search_for_near_duplicates_or_a_change(
+    page: "Page", lab: Lab
+) -> None:
+    app, previews = lab.app, list[str]()
+    page.on("request", lambda request: previews.append(request.url) if "/split-preview" in request.url else None)
+    new = app.opened(write_cells(app.root / "recipes" / "new", 20, classes=("a", "b")), name="new")["id"]
+
+    def is_complete(answer: "Response") -> bool:
+        return "/split-preview" in answer.url and "near-duplicates-pending" not in answer.text()
+
+    with page.expect_response(is_complete):
+        open_page(page, f"/train?dataset={new}")
+    page.wait_for_timeout(1500)  # until the event stream is open and the list of datasets has reloaded
+    n = len(previews)
+    with page.expect_response("**/api/v1/datasets?*"):
+        app.send(f"datasets/{lab.sets['herlev']}", {"name": "renamed"}, "PATCH")
+    page.wait_for_timeout(1000)
+    assert len(previews) == n
+    with page.expect_request("**/split-preview"):
+        app.send(f"datasets/{new}", {"name": "renamed too"}, "PATCH")
 
 
 @pytest.mark.exhaustive

@@ -24,21 +24,6 @@ test('a resource has a value and a loading state', async () => {
   expect(it).toMatchObject({ value: 1, error: null, loading: false });
 });
 
-test('a reload that brings an equal value keeps the object, so that nothing that depends on it loads again', async () => {
-  const { requests, load } = server<{ n: number[] }>();
-  const it = new Resource(load);
-  const first = { n: [1, 2] };
-  it.set(first);
-  void it.reload();
-  requests[0]!.answer({ n: [1, 2] });
-  await settled();
-  expect(it.value).toBe(first);
-  void it.reload();
-  requests[1]!.answer({ n: [1, 3] });
-  await settled();
-  expect(it.value).toEqual({ n: [1, 3] });
-});
-
 test('a failure keeps the last value and is cleared by the next response', async () => {
   const { requests, load } = server<number>();
   const it = new Resource(load);
@@ -78,6 +63,20 @@ test('an aborted resource ignores responses and failures', async () => {
   requests[0]!.refuse(requests[0]!.signal.reason);
   await settled();
   expect(it).toMatchObject({ value: null, error: null, loading: false });
+});
+
+test('a topic that changed during a request counts if the response depends on it', async () => {
+  const { requests, load } = server<string>();
+  const it = new Resource(load, { topics: (state) => (state === 'pending' ? ['datasets'] : []) });
+  void it.reload();
+  it.changed(new Set(['datasets']));
+  requests[0]!.answer('pending');
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(requests.length).toBe(2);
+  it.changed(new Set(['datasets']));
+  requests[1]!.answer('complete');
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(requests.length).toBe(2);
 });
 
 test('a changed topic reloads after a pending request, and at most once a second', async () => {

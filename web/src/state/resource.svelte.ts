@@ -1,6 +1,5 @@
 // Data from the server with its problem and loading state. All pages use this class.
 
-import { dequal } from 'dequal';
 import { ACTIVITY, ANYTHING } from '../api/events';
 import { outdated } from '../api/signals';
 import { connection } from './connection.svelte';
@@ -17,7 +16,7 @@ export class Resource<T> {
   error = $state.raw<unknown>(null); // problem of the last request
   loading = $state(false);
   #request: AbortController | null = null;
-  #isStale = false; // something changed since the last request
+  #changes = new Set<string>(); // topics that changed during the request
   #requestedAt = -Infinity;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -53,29 +52,31 @@ export class Resource<T> {
    * Every value depends on which jobs and datasets there are.
    */
   changed(topics: ReadonlySet<string>): void {
-    const own = this.options.topics?.(this.value) ?? [];
-    const isOwn = own.length > 0 && (topics.has(ANYTHING) || own.some((topic) => topics.has(topic)));
-    if (!isOwn && !topics.has(ACTIVITY)) return;
-    this.#isStale = true;
-    if (!this.loading) this.#reloadSoon();
+    if (this.loading) for (const topic of topics) this.#changes.add(topic);
+    else if (this.#dependsOn(topics)) this.#reloadSoon();
   }
 
   /** Cancel the pending request and later reloads. */
   abort(): void {
     clearTimeout(this.#timer);
-    this.#isStale = false;
+    this.#changes = new Set();
     this.#request?.abort();
     this.#request = null;
     this.loading = false;
   }
 
   #ended(value: T | null, error: unknown): void {
-    const isStale = this.#isStale;
+    const changes = this.#changes;
     this.abort();
-    if (!dequal(value, this.value)) this.value = value; // what depends on an equal value need not load again
+    this.value = value;
     this.error = error;
-    this.#isStale = isStale;
-    if (isStale) this.#reloadSoon();
+    if (this.#dependsOn(changes)) this.#reloadSoon();
+  }
+
+  #dependsOn(topics: ReadonlySet<string>): boolean {
+    if (topics.has(ACTIVITY)) return true;
+    const own = this.options.topics?.(this.value) ?? [];
+    return own.length > 0 && (topics.has(ANYTHING) || own.some((topic) => topics.has(topic)));
   }
 
   #reloadSoon(): void {
@@ -98,7 +99,12 @@ export function resource<T>(
     void created.reload();
     return () => created.abort();
   });
-  $effect(() => outdated.on(() => void created.reload()));
-  $effect(() => connection.onChange((topics) => created.changed(topics)));
+  follow(created);
   return created;
+}
+
+/** Reload a resource when data is outdated, or when one of its topics changes. */
+export function follow<T>(it: Resource<T>): void {
+  $effect(() => outdated.on(() => void it.reload()));
+  $effect(() => connection.onChange((topics) => it.changed(topics)));
 }

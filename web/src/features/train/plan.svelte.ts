@@ -1,6 +1,14 @@
 // The form of a new training: dataset, changed settings, and previews of the split and the time.
-import { listColumns, listDatasets, previewSplit, previewTime, type Dataset } from '../../api/datasets';
+import {
+  listColumns,
+  listDatasets,
+  previewSplit,
+  previewTime,
+  type Dataset,
+  type SplitPreview,
+} from '../../api/datasets';
 import { Problem, problemFrom } from '../../api/client';
+import { datasetTopic } from '../../api/events';
 import { listFindings } from '../../api/studies';
 import { listModels, readRun, startRun, type Model, type RecipeKey } from '../../api/runs';
 import { recipeKeys } from '../../state/recipe_keys.svelte';
@@ -51,20 +59,29 @@ export class Plan {
     this.dataset ? (await listColumns(this.dataset.id, signal)).items : [],
   );
   /** Preview of the split; null while the images are being read. */
-  split = new Resource(async (signal) => {
-    if (!this.isReady) return null;
-    const [id, recipe, allow_leakage] = [this.dataset!.id, this.splitRecipe, this.allowsLeakage];
-    const repeats_run = this.repeatedRun;
-    await new Promise((resolve) => setTimeout(resolve, DELAY_MS));
-    signal.throwIfAborted();
-    try {
-      return await previewSplit(id, { recipe, allow_leakage, repeats_run }, signal);
-    } catch (error) {
-      if (!(error instanceof Problem && error.status === 409)) throw error;
-      await this.datasets.reload(); // the images are being read again, so the dataset must be reloaded
-      return null;
-    }
-  });
+  split = new Resource<SplitPreview | null>(
+    async (signal) => {
+      if (!this.isReady) return null;
+      const [id, recipe, allow_leakage] = [this.dataset!.id, this.splitRecipe, this.allowsLeakage];
+      const repeats_run = this.repeatedRun;
+      await new Promise((resolve) => setTimeout(resolve, DELAY_MS));
+      signal.throwIfAborted();
+      try {
+        return await previewSplit(id, { recipe, allow_leakage, repeats_run }, signal);
+      } catch (error) {
+        if (!(error instanceof Problem && error.status === 409)) throw error;
+        await this.datasets.reload(); // the images are being read again, so the dataset must be reloaded
+        return null;
+      }
+    },
+    {
+      // The end of the search for near-duplicates changes only the topic of the dataset, not its content.
+      topics: (split) =>
+        this.dataset && split?.notes.some(({ code }) => code === 'near-duplicates-pending')
+          ? [datasetTopic(this.dataset.id)]
+          : [],
+    },
+  );
   /** Estimate of the training time; null without a split. */
   time = new Resource(async (signal) => {
     const [split, recipe, id] = [this.split.value, this.recipe, this.dataset?.id];
@@ -100,10 +117,14 @@ export class Plan {
   labeled = $derived(
     (this.datasets.value?.items ?? []).filter(({ n_labeled, state }) => n_labeled > 0 || state === 'reading'),
   );
+  #datasetText = $derived(
+    JSON.stringify(
+      this.datasetId ? this.labeled.find(({ id }) => id === this.datasetId) : this.labeled[0],
+    ) as string | undefined,
+  );
+  /** It changes only with its content, so that nothing that depends on it reloads with the list. */
   dataset = $derived(
-    this.datasetId
-      ? this.labeled.find(({ id }) => id === this.datasetId)
-      : (this.labeled[0] as Dataset | undefined),
+    this.#datasetText === undefined ? undefined : (JSON.parse(this.#datasetText) as Dataset),
   );
   canKeepSplit = $derived(this.earlier !== null && this.earlier.dataset === this.dataset?.id);
   repeatedRun = $derived(this.canKeepSplit && this.keepsSplit ? this.earlier!.run : null);
