@@ -6,7 +6,7 @@ import {
   finalOf,
   instantOf,
   keyOf,
-  mayEndEarly,
+  mayStopEarly,
   byPrediction,
 } from '../src/features/runs/live/trainings';
 import type { LogLine, RunDetail, Training } from '../src/api/runs';
@@ -50,20 +50,32 @@ test('trainings of a run have unique keys', () => {
   expect(new Set(all.map(keyOf)).size).toBe(4);
 });
 
-test('the time left is an upper limit before fine-tuning and while early stopping can end it', () => {
-  const during = (stage: string, rule: 'best' | 'last' | null, recipe: RunDetail['recipe']) =>
-    mayEndEarly({
-      recipe,
+test('a training may stop early if its patience is used', () => {
+  const usual = {
+    stage: 'finetune',
+    patience: 10,
+    checkpoint_selection: 'auto',
+    schedule: 'cosine',
+    init: 'imagenet',
+    head_init: 'instant',
+  };
+  const during = (stage: string, changes: RunDetail['recipe'] = {}) =>
+    mayStopEarly({
+      recipe: { ...usual, ...changes },
       progress: { stages: [{ stage }] } as unknown as RunDetail['progress'],
-      trainings: [{ ...training(null), checkpoint_selection: rule }],
     });
-  const patient = { stage: 'finetune', patience: 10 };
-  expect(during('instant', null, patient)).toBe(true);
-  expect(during('finetune', 'best', patient)).toBe(true);
-  expect(during('finetune', 'best', { ...patient, patience: null })).toBe(false);
-  expect(during('finetune', 'last', patient)).toBe(false);
-  expect(during('measuring', 'best', patient)).toBe(false);
-  expect(during('instant', null, { stage: 'instant', patience: 10 })).toBe(false);
+  for (const stage of ['instant', 'finetune']) {
+    expect(during(stage)).toBe(false); // the default recipe keeps the last epoch
+    expect(during(stage, { checkpoint_selection: 'best' })).toBe(true);
+  }
+  expect(mayStopEarly({ recipe: usual, progress: null })).toBe(false);
+  expect(during('finetune', { checkpoint_selection: 'last' })).toBe(false);
+  expect(during('finetune', { checkpoint_selection: 'last', schedule: 'constant' })).toBe(true);
+  expect(during('finetune', { init: 'scratch' })).toBe(true);
+  expect(during('finetune', { head_init: 'random' })).toBe(true);
+  expect(during('finetune', { checkpoint_selection: 'best', patience: null })).toBe(false);
+  expect(during('measuring', { checkpoint_selection: 'best' })).toBe(false);
+  expect(during('instant', { checkpoint_selection: 'best', stage: 'instant' })).toBe(false);
 });
 
 test('a line is a sentence; an unknown event is shown by its name', () => {

@@ -67,7 +67,7 @@ export const general: Texts['general'] = {
     },
   },
   timeLeft: (time) => `noch etwa ${time}`,
-  atMostLeft: (time) => `noch höchstens ${time}`,
+  timeLeftOrLess: (time) => `noch etwa ${time}, oder weniger, wenn das Training früher endet`,
   notHere: 'Seite nicht gefunden',
   notFound: 'Zu dieser Adresse gibt es keine Seite.',
   toStart: 'Zur Startseite',

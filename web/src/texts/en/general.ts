@@ -66,7 +66,7 @@ export const general = {
     } as Record<string, string>,
   },
   timeLeft: (time: string) => `about ${time} left`,
-  atMostLeft: (time: string) => `at most ${time} left`,
+  timeLeftOrLess: (time: string) => `about ${time} left, or less if the training stops early`,
   notHere: 'Page not found',
   notFound: 'This address does not belong to any page.',
   toStart: 'Go to the start page',

@@ -23,17 +23,16 @@ export function instantOf(run: Pick<RunDetail, 'n_folds' | 'trainings'>): Traini
 }
 
 /**
- * Whether the remaining time, which is that of all epochs, is an upper limit: before fine-tuning, and while early
- * stopping can end it.
+ * Whether early stopping can end the training before the remaining time, which is that of all epochs. A training that
+ * keeps its last epoch of a cosine schedule does not stop early (`patience_used` in runs/recipe/recipe.py).
  */
-export function mayEndEarly({
-  recipe,
-  progress,
-  trainings,
-}: Pick<RunDetail, 'recipe' | 'progress' | 'trainings'>): boolean {
-  if (recipe['stage'] === 'instant' || progress?.stages.at(-1)?.stage === 'measuring') return false;
-  const rule = trainings.findLast(({ is_pretraining }) => !is_pretraining)?.checkpoint_selection;
-  return !rule || (rule === 'best' && recipe['patience'] !== null);
+export function mayStopEarly({ recipe, progress }: Pick<RunDetail, 'recipe' | 'progress'>): boolean {
+  if (recipe['stage'] === 'instant' || recipe['patience'] === null) return false;
+  if (progress?.stages.at(-1)?.stage === 'measuring') return false;
+  const rule = recipe['checkpoint_selection'];
+  const beginsWithInstant = recipe['init'] !== 'scratch' && recipe['head_init'] === 'instant';
+  const keepsLast = rule === 'last' || (rule === 'auto' && beginsWithInstant);
+  return !(keepsLast && recipe['schedule'] === 'cosine');
 }
 
 type MarkedEpoch = { epoch: number; word: string } | null;
