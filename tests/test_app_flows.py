@@ -72,18 +72,10 @@ def check_numbers(page: "Page", app: RunningApp) -> None:
     page.keyboard.press("Escape")
 
 
-def predict_by_clicks(page: "Page", folder: list[str], n_images: int) -> list[dict[str, str]]:
-    """On the page of a finished training: predict the images of a folder, by its way below the root; the CSV's rows."""
+def predict_by_clicks(page: "Page", n_images: int, choose: Callable[[], object]) -> list[dict[str, str]]:
+    """On the page of a finished training: predict the images that `choose` selects; the CSV's rows."""
     page.get_by_role("link", name="Predict new images").click()
-    page.get_by_role("button", name="A folder on this computer").click()
-    chooser = page.get_by_role("dialog", name="Open images")
-    chooser.get_by_role("navigation").get_by_role("button").nth(1).click()  # the root: it opens where one was last
-    for name in folder:
-        chooser.get_by_role("listitem").get_by_role("button", name=name, exact=True).click()
-        chooser.get_by_role("navigation").get_by_role("button", name=name, exact=True).wait_for()
-    chooser.get_by_text(f"{n_images} images in this folder").wait_for()
-    chooser.get_by_role("button", name="Use this folder").click()
-    page.get_by_text(f"Selected: {folder[-1]}").wait_for()
+    choose()
     page.get_by_role("button", name="Predict", exact=True).click()
     page.wait_for_url("**/predictions/*")
     page.get_by_role("link", name="Download CSV").wait_for(timeout=JOB_MS)
@@ -95,6 +87,19 @@ def predict_by_clicks(page: "Page", folder: list[str], n_images: int) -> list[di
         page.get_by_role("link", name="Download CSV").click()
     with downloading.value.path().open(newline="", encoding="utf-8-sig") as file:
         return list(csv.DictReader(file))
+
+
+def choose_folder(page: "Page", folder: list[str], n_images: int) -> None:
+    """Select the images of a folder, by its way below the root."""
+    page.get_by_role("button", name="A folder on this computer").click()
+    chooser = page.get_by_role("dialog", name="Open images")
+    chooser.get_by_role("navigation").get_by_role("button").nth(1).click()  # the root: it opens where one was last
+    for name in folder:
+        chooser.get_by_role("listitem").get_by_role("button", name=name, exact=True).click()
+        chooser.get_by_role("navigation").get_by_role("button", name=name, exact=True).wait_for()
+    chooser.get_by_text(f"{n_images} images in this folder").wait_for()
+    chooser.get_by_role("button", name="Use this folder").click()
+    page.get_by_text(f"Selected: {folder[-1]}").wait_for()
 
 
 def test_from_sample_images_to_a_table_of_predictions(
@@ -138,7 +143,8 @@ def test_from_sample_images_to_a_table_of_predictions(
     check_numbers(page, app)
     new = app.workspace / "samples" / "new"
     names = {file.name for file in new.glob("*.png")}
-    table = predict_by_clicks(page, ["app0", "workspace", "samples", "new"], len(names))
+    choice = page.get_by_label("or a dataset in coverslip")
+    table = predict_by_clicks(page, len(names), lambda: choice.select_option("samples-new"))
     assert {Path(row["path"]).name for row in table} == names
     assert len(table) == len(names)
     assert [row["decision"] for row in table if not row["predicted"]] == ["unreadable"]  # one file is cut off
@@ -180,7 +186,7 @@ def test_the_same_with_real_blood_cells(
     page.get_by_text("jpeg", exact=False).first.wait_for()
     train_by_clicks(page, "Blood")
     check_numbers(page, app)
-    table = predict_by_clicks(page, ["new cells"], 40)
+    table = predict_by_clicks(page, 40, lambda: choose_folder(page, ["new cells"], 40))
     assert {Path(row["path"]).name for row in table} == {file.name for file in new.iterdir()}
     assert {row["predicted"] for row in table} <= {folder.name for folder in images.iterdir()}
 

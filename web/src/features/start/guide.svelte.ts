@@ -1,5 +1,7 @@
 // The guided first run: the steps of the tutorial, with the sample images. The step follows the pages that the user
 // opens, and only the button “Back” returns to an earlier step.
+import { readPrediction } from '../../api/predictions';
+import { readRun } from '../../api/runs';
 import { router } from '../../state/router.svelte';
 
 const STEPS = ['overview', 'checks', 'groups', 'train', 'result', 'predict', 'review', 'share'] as const;
@@ -44,9 +46,7 @@ export function stepOf(path: string, query: URLSearchParams, { step, addresses }
   if (path === '/train') return query.get('dataset') === 'samples' ? 'train' : null;
   if (path === '/predict') return 'predict';
   if (path === `/${addresses.result}`) return step === 'review' || step === 'share' ? 'share' : 'result';
-  if (/^\/runs\/[^/]+$/.test(path)) return step === 'train' ? 'result' : null;
-  if (/^\/predictions\/[^/]+$/.test(path))
-    return step === 'predict' || path === `/${addresses.review}` ? 'review' : null;
+  if (path === `/${addresses.review}`) return 'review';
   return null;
 }
 
@@ -101,6 +101,24 @@ class Guide {
     if (!this.#saved || !step || STEPS.indexOf(step) < STEPS.indexOf(this.#saved.step)) return;
     const address = router.page + (step === 'predict' ? `?${router.query}` : '');
     this.#save({ step, addresses: { ...this.#saved.addresses, [step]: known[step] ?? address } });
+  }
+
+  /** Make the open training of the sample images the result, or the open prediction of new ones that to review. */
+  async followJob(): Promise<void> {
+    const { page } = router;
+    const [, kind, id] = /^(runs|predictions)\/([^/]+)$/.exec(page) ?? [];
+    if (!this.#saved || !id) return;
+    const [of, first] = kind === 'runs' ? (['result', 'train'] as const) : (['review', 'predict'] as const);
+    const isEarly = STEPS.indexOf(this.#saved.step) < STEPS.indexOf(first);
+    if (isEarly || this.#saved.addresses[of] === page) return;
+    const isOfSamples = await (
+      kind === 'runs'
+        ? readRun(id).then(({ dataset_id }) => dataset_id === 'samples')
+        : readPrediction(id).then(({ dataset_id }) => dataset_id === 'samples-new')
+    ).catch(() => false); // the page shows the error
+    if (!isOfSamples || !this.#saved || router.page !== page) return;
+    this.#save({ ...this.#saved, addresses: { ...this.#saved.addresses, [of]: page } });
+    this.follow();
   }
 
   #save(saved: Saved | null): void {
