@@ -15,7 +15,7 @@ export const guide: Texts['guide'] = {
     },
     checks: {
       title: 'Prüfungen lesen.',
-      text: 'coverslip hat nach Bildern gesucht, die ein Ergebnis verfälschen. Diese Beispielbilder enthalten Duplikate, eine abgeschnittene Datei und zwei gleiche Bilder mit verschiedenen Labels. Ändern Sie nichts: Das Training schließt sie aus oder beachtet sie nicht. „Bilder“ zeigt alle Bilder.',
+      text: 'coverslip hat nach Bildern gesucht, die ein Ergebnis verfälschen. Diese Beispielbilder enthalten Duplikate, eine abgeschnittene Datei und zwei gleiche Bilder mit verschiedenen Labels. Ändern Sie nichts: Das Training hält Duplikate im selben Set und schließt die anderen Bilder aus. „Bilder“ zeigt alle Bilder.',
     },
     groups: {
       title: 'Gruppen prüfen.',

@@ -155,7 +155,7 @@ export const results: typeof english = {
     },
     figureFiles: { title: 'Diese Abbildung herunterladen:', svg: 'SVG', png: 'PNG', csv: 'Daten (CSV)' },
     keyMetrics: 'Wichtigste Metriken',
-    byChance: (value) => `niedriger ist besser; durch Zufall ${value}`,
+    byChance: (value) => `niedriger ist besser; Zufallsniveau ${value}`,
     classifier: 'Klassifikator',
     allMetrics: 'Alle Metriken',
     metric: 'Metrik',
