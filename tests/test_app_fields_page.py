@@ -149,7 +149,7 @@ def test_predicted_objects_are_exported_from_their_page(
     dialog = page.get_by_role("dialog", name="Objects for other programs")
     for name, file in (("QuPath", "field0.geojson"), ("OME-TIFF", "crops.csv")):
         dialog.get_by_role("radio", name=name).check()
-        assert dialog.get_by_label("Set the pixels of other objects to 0").count() == (name == "OME-TIFF")
+        assert dialog.get_by_label("Fill the pixels of other objects").count() == (name == "OME-TIFF")
         dialog.get_by_role("button", name="Write the files").click()
         with page.expect_download(timeout=JOB_MS) as downloading:
             dialog.get_by_role("link", name="Download the files").click(timeout=JOB_MS)

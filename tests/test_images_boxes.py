@@ -68,7 +68,7 @@ def test_a_broken_field_is_tried_once_and_reported_for_each_box(tmp_path: Path) 
     (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:60])
     fields = Fields()
     for x in range(2):
-        with refusing(UnreadableImage, "image-damaged") as error:
+        with refusing(UnreadableImage, "image-incomplete") as error:
             read_pixels(tmp_path / "a.png", ReadPlan(region=(x, 0, 3, 3)), fields=fields)
         assert error.value.file == tmp_path / "a.png"
         (tmp_path / "a.png").unlink(missing_ok=True)  # the second time nobody looks

@@ -204,9 +204,10 @@ def test_dicom_is_equal_in_every_uncompressed_syntax_and_refused_where_it_is_cut
     data.save_as(tmp_path / "a.dcm", enforce_file_format=True)
     np.testing.assert_array_equal(read_pixels(tmp_path / "a.dcm").array, read_pixels(source).array)
     written = (tmp_path / "a.dcm").read_bytes()
+    code = "image-incomplete" if syntax == "1.2.840.10008.1.2.1.99" else "image-damaged"  # deflated: zlib notices it
     for n_bytes in (len(written) // 2, len(written) - 1_000):
         (tmp_path / "a.dcm").write_bytes(written[:n_bytes])
-        with refusing(UnreadableImage, "image-damaged"):
+        with refusing(UnreadableImage, code):
             read_pixels(tmp_path / "a.dcm")
 
 

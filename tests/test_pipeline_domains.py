@@ -14,6 +14,7 @@ from trained import SMALL_NETWORK
 
 import coverslip as cs
 from coverslip.events import Event, Noted
+from coverslip.messages import text
 from coverslip.runs import Recipe, Run, check_recipe
 
 
@@ -74,11 +75,11 @@ def test_the_report_distinguishes_the_datasets(run: Run) -> None:
         ">red</span></th><td>48</td><td>16</td><td>16</td><td>80</td>",
         "of the domains blue and red, were divided, stratified by domain and class,",
         "Each domain had separate classes",
-        "No class occurs in two domains.",
-        "All test domains are also training domains.",
+        text("limit-no-shared-class"),
+        text("limit-training-domains"),
     ):
         assert sentence in page
-    assert "All images are of one domain" not in page
+    assert text("limit-one-domain") not in page
 
 
 @pytest.mark.exhaustive
@@ -121,7 +122,7 @@ def test_without_a_word_in_the_recipe_equal_names_are_one_class_and_a_note_says_
     assert "shared-classes" in notes
     page = (run.folder / "report.html").read_text(encoding="utf-8")
     assert "classes with the same name" in page
-    assert "No class occurs in two domains." not in page
+    assert text("limit-no-shared-class") not in page
 
 
 @pytest.mark.exhaustive

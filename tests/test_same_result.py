@@ -225,7 +225,7 @@ def test_near_duplicates_are_kept_together_or_ignored_as_the_recipe_says(
     assert n_divided(expected) == 0
     assert n_divided(ignoring) > 0
     methods = cs.methods_text(expected.folder)
-    assert f"{len(finding.images)} clusters" in methods
+    assert f"{len(finding.images)} sets of near-duplicates" in methods
     assert "near-duplicates not searched for" in cs.methods_text(ignoring.folder)
 
 
