@@ -43,12 +43,13 @@ from coverslip.accounts import projects, users
 from coverslip.accounts.server import AccountServer, open_account_server
 from coverslip.workspace.store.tables import changed_labels, images, label_changes
 
-Results = SimpleQueue[tuple[dict[str, list[float]], Counter[int], list[str]]]
-
 API = "/api/v1"
 N_PROJECTS = 5
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CLASSES = ("first", "second", "third")
+
+Results = SimpleQueue[tuple[dict[str, list[float]], Counter[int], list[str]]]
+"""Durations by kind of request, statuses and failures, as in `Measured`."""
 
 
 @dataclass
@@ -115,10 +116,10 @@ def main() -> None:
             for k, person in enumerate(people[: options.clients]):
                 work = (address, person, k // N_PROJECTS, -(-options.clients // N_PROJECTS), options.pause)
                 threads.append(threading.Thread(target=label_and_browse, args=(*work, measured, ended)))
-            apart = multiprocessing.get_context("spawn")
-            results, browsers_end = apart.SimpleQueue(), apart.Event()
+            spawning = multiprocessing.get_context("spawn")
+            results, browsers_end = spawning.SimpleQueue(), spawning.Event()
             browsers = [
-                apart.Process(target=browse, args=(program, address, person, results, browsers_end))
+                spawning.Process(target=browse, args=(program, address, person, results, browsers_end))
                 for person in people[options.clients :]
             ]
             for k in range(options.trainings):

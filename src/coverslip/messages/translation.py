@@ -17,9 +17,8 @@ _OTHER_REASONS = (
 )
 _FEWEST_LETTERS = 8  # of an entry: entries of few words and many variables fit any text
 
-_Case = tuple[
-    str, Mapping[str, int | str]
-]  # a regular expression with the variables as groups, and values of selectors
+# A regular expression with the variables as groups, and values of selectors.
+_Case = tuple[str, Mapping[str, int | str]]
 
 
 def localized_reason(reason: str) -> str:

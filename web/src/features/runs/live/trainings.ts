@@ -22,17 +22,15 @@ export function instantOf(run: Pick<RunDetail, 'n_folds' | 'trainings'>): Traini
   return run.trainings.findLast(({ instant, is_pretraining }) => instant && !is_pretraining)?.instant ?? null;
 }
 
-/**
- * Whether early stopping can end the training before the remaining time, which is that of all epochs. A training that
- * keeps its last epoch of a cosine schedule does not stop early (`patience_used` in runs/recipe/recipe.py).
- */
-export function mayStopEarly({ recipe, progress }: Pick<RunDetail, 'recipe' | 'progress'>): boolean {
-  if (recipe['stage'] === 'instant' || recipe['patience'] === null) return false;
-  if (progress?.stages.at(-1)?.stage === 'measuring') return false;
-  const rule = recipe['checkpoint_selection'];
-  const beginsWithInstant = recipe['init'] !== 'scratch' && recipe['head_init'] === 'instant';
-  const keepsLast = rule === 'last' || (rule === 'auto' && beginsWithInstant);
-  return !(keepsLast && recipe['schedule'] === 'cosine');
+/** Whether early stopping can end fine-tuning before the remaining time, which is that of all epochs. */
+export function mayStopEarly({
+  recipe,
+  progress,
+  trainings,
+}: Pick<RunDetail, 'recipe' | 'progress' | 'trainings'>): boolean {
+  const training = trainings.findLast(({ is_pretraining }) => !is_pretraining);
+  const isMeasuring = progress?.stages.at(-1)?.stage === 'measuring';
+  return training?.checkpoint_selection === 'best' && recipe['patience'] !== null && !isMeasuring;
 }
 
 type MarkedEpoch = { epoch: number; word: string } | null;
