@@ -58,6 +58,8 @@ class Measured:
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     durations: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    by_minute: dict[int, list[float]] = field(default_factory=lambda: defaultdict(list))  # of HTTP requests
+    start: float = field(default_factory=time.monotonic)
     statuses: Counter[int] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
     labels: dict[tuple[str, int], tuple[str, str]] = field(default_factory=dict)  # of project and row: label, user
@@ -67,6 +69,7 @@ class Measured:
     def add(self, kind: str, seconds: float, status: int, detail: str = "") -> None:
         with self.lock:
             self.durations[kind].append(seconds)
+            self.by_minute[int(time.monotonic() - self.start) // 60].append(seconds)
             self.statuses[status] += 1
             if status >= 400:
                 self.failures.append(f"{kind}: {status} {detail[:200]}")
@@ -124,6 +127,7 @@ def main() -> None:
             ]
             for k in range(options.trainings):
                 threads.append(threading.Thread(target=train, args=(folder, k, ended)))
+            measured.start = time.monotonic()
             for worker in (*threads, *browsers):
                 worker.start()
             ended.wait(60 * options.minutes)
@@ -307,6 +311,8 @@ def report(server: AccountServer, people: list[Person], measured: Measured) -> N
     http = [s for kind, seconds in measured.durations.items() if "Chromium" not in kind for s in seconds]
     p50, p95, p99 = np.percentile(http, (50, 95, 99)) * 1e3
     print(f"{'all HTTP requests':<24}{len(http):>8}{p50:>9.0f}{p95:>9.0f}{p99:>9.0f}")
+    by_minute = [f"{np.percentile(seconds, 95) * 1e3:.0f}" for _, seconds in sorted(measured.by_minute.items())]
+    print(f"p95 of each minute: {', '.join(by_minute)} ms")
     print(f"\n5xx: {sum(n for status, n in measured.statuses.items() if status >= 500)}; statuses: ", end="")
     print(", ".join(f"{status}: {n}" for status, n in sorted(measured.statuses.items())))
     for failure in measured.failures[:10]:

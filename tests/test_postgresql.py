@@ -11,7 +11,8 @@ import pytest
 from fastapi.testclient import TestClient
 from postgresql import PostgreSQL
 from small_workspace import API, until, write_cells
-from sqlalchemy import select
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
 from test_accounts import Served, serving
 
 from coverslip.accounts import projects, server, users
@@ -92,6 +93,20 @@ def test_labels_are_changed_searched_and_undone(served: Served) -> None:
     changed, n = exclude(workspace, dataset_id, ImageSelection(rows=rows[:3]), is_excluded=True)
     assert (changed is None, n) == (False, 3)
     assert matching_rows(workspace, dataset_id, Filters(only="excluded")).tolist() == rows[:3]
+
+
+def test_the_history_lists_small_and_large_changes(served: Served) -> None:
+    admin = served.client("maria")
+    project, dataset_id, workspace = opened(admin, served)
+    rows = matching_rows(workspace, dataset_id, Filters()).tolist()
+    sent = [(rows[:1], "a"), (rows[:12], "b"), (rows[:13], "c"), (rows, "d"), (rows[2:4], "e")]
+    for row_ids, label in sent:
+        assert set_labels(workspace, dataset_id, ImageSelection(rows=row_ids), label)[0] is not None
+    listed = admin.get(f"{project}{API}/datasets/{dataset_id}/label-changes").json()
+    assert listed["total"] == len(sent)
+    shown = [(each["label"], each["n"], [image["row_id"] for image in each["images"]]) for each in listed["items"]]
+    assert shown == [(label, len(row_ids), row_ids[:12]) for row_ids, label in reversed(sent)]
+    assert listed["items"][0]["images"][0]["label_before"] == "d"
 
 
 def images_at(workspace: Workspace, dataset_id: str, rows: list[int]) -> list[AnyRow]:
@@ -252,6 +267,29 @@ def test_a_server_goes_on_after_the_database_was_started_again(postgresql: Postg
     assert isinstance(opened_server.schema, Schema)
     with waiting_briefly():
         users.add_user(opened_server, "tom")
+
+
+def test_a_failed_statement_ends_its_transaction_only(postgresql: PostgreSQL, tmp_path: Path) -> None:
+    name = postgresql.new_database()
+    engine = server.open_account_server(tmp_path / "server", (), postgresql.address(name)).engine
+    with engine.connect() as connection:
+        for values in ({"x": 0}, {"x": 0}):
+            with pytest.raises(DBAPIError):
+                connection.execute(text("SELECT 1 / CAST(:x AS int)"), values)
+            connection.rollback()
+            with pytest.raises(DBAPIError):
+                connection.exec_driver_sql("SELECT no_column")
+            connection.rollback()
+        assert connection.execute(text("SELECT :x || '%'"), {"x": "a%b $1"}).scalar() == "a%b $1%"
+        connection.exec_driver_sql("CREATE TEMPORARY TABLE kept (n int)")
+        connection.commit()
+        connection.execute(text("INSERT INTO kept VALUES (:n)"), [{"n": 1}, {"n": 2}])
+        connection.rollback()
+        assert connection.execute(text("SELECT count(*) FROM kept")).scalar() == 0
+    with read_transaction(engine) as reader, pytest.raises(Busy):  # as of a database that is read-only
+        reader.exec_driver_sql("CREATE TABLE refused (n int)")
+    with read_transaction(engine) as reader:
+        assert reader.exec_driver_sql("SHOW transaction_isolation").scalar() == "repeatable read"
 
 
 def test_a_request_without_a_free_connection_is_to_be_repeated(

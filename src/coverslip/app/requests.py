@@ -7,6 +7,8 @@ import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import wraps
+from inspect import iscoroutinefunction
 from io import RawIOBase
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,13 +31,31 @@ API = "/api/v1"
 
 def api_router(area: str, **options: Any) -> APIRouter:
     """Return the router of one area of the API; `options` (Any: of different types) are those of FastAPI."""
-    return APIRouter(
+    return _Router(
         prefix=API,
         tags=[area],
         generate_unique_id_function=lambda route: route.name,
         dependencies=[Depends(check_role)],
         **options,
     )
+
+
+class _Router(APIRouter):
+    """A router that hands a request over to another thread only once.
+
+    FastAPI also checks the result of a function in another thread, which takes long if all threads are busy.
+    """
+
+    def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # Any: as for FastAPI
+        super().add_api_route(path, endpoint if iscoroutinefunction(endpoint) else _in_thread(endpoint), **options)
+
+
+def _in_thread(function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    async def endpoint(**values: Any) -> Any:
+        return await run_in_threadpool(function, **values)
+
+    return endpoint
 
 
 def add_routes(app: FastAPI, router: APIRouter) -> None:

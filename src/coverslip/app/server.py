@@ -1,6 +1,7 @@
 """The server: one workspace behind HTTP, and the background work beside its requests."""
 
 import asyncio
+import gc
 import ipaddress
 import logging
 import signal
@@ -226,6 +227,9 @@ def runner_of(app: ASGIApp) -> "uvicorn.Server":
         timeout_keep_alive=IDLE_SECONDS,
     )
     config.load()
+    # Otherwise, each collection of garbage visits all imported modules, while every request waits.
+    gc.collect()
+    gc.freeze()
     return uvicorn.Server(config)
 
 

@@ -9,7 +9,7 @@ Domains of one dataset may have classes with the same name. `<domain>/<class>` i
 import datetime
 import difflib
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Annotated
 
@@ -127,7 +127,7 @@ def with_classes(dataset: Dataset, plan: ClassPlan, known: Iterable[str] = ()) -
             new = new if new in known and class_in_domain not in known else class_in_domain
         return record if new == record.label else record.with_label(new)
 
-    records = tuple(map(renamed, dataset.records))
+    records = tuple(map(renamed, dataset.records)) if changes or plan.by_domain else dataset.records
     new_classes = frozenset(plan.new_names().values())
     return replace(
         dataset, records=records, dropped=frozenset(plan.drop), class_order=plan.order, made_classes=new_classes
@@ -177,8 +177,8 @@ def check_classes(dataset: Dataset, plan: ClassPlan) -> None:
         BadRecipe: all faults at once: names that do not exist, with the nearest that do, and new names that classes
             already have.
     """
-    labeled = [record for record in dataset.records if record.label is not None]
-    classes_of_domains = {class_of_domain(dataset, record) for record in labeled}
+    one_of_each = {(record.domain, record.label): record for record in dataset.records if record.label is not None}
+    classes_of_domains = {class_of_domain(dataset, record) for record in one_of_each.values()}
     existing = sorted(classes_of_domains, key=natural_key) if plan.by_domain else dataset.classes
     changed = {key: list(names) for key, names in (("drop", plan.drop), ("rename", plan.rename)) if names}
     if plan.merge:
@@ -195,8 +195,10 @@ def check_classes(dataset: Dataset, plan: ClassPlan) -> None:
         if name not in classes_of_domains and name not in existing
     ]
     changes, new_names = plan.changes(), plan.new_names()
-    unnamed = (i for i, record in enumerate(dataset.records) if _named(dataset, record, plan, changes) is None)
-    unchanged = with_classes(dataset.subset(unnamed), plan).classes
+    unchanged: Sequence[str] = ()
+    if new_names:
+        unnamed = (i for i, record in enumerate(dataset.records) if _named(dataset, record, plan, changes) is None)
+        unchanged = with_classes(dataset.subset(unnamed), plan).classes
     for new in dict.fromkeys(new_names.values()):
         if new in unchanged:
             olds = ", ".join([new, *(old for old, name in new_names.items() if name == new)])

@@ -362,10 +362,13 @@ class Dataset:
         margin. Squares around points take the plan's crop size, if it has one, and whole images one in µm.
         """
 
+        by_column = {name: getattr(plan, name) for name in PLAN_COLUMNS}
+        crop_size = plan.of_whole_image.crop_size
+
         def planned(record: ImageRecord) -> ImageRecord:
-            changes = {name: getattr(plan, name) for name in PLAN_COLUMNS if name not in record.stated}
+            changes = {name: value for name, value in by_column.items() if name not in record.stated}
             if record.plan.region is None or plan.has_physical_size:
-                changes["crop_size"] = plan.of_whole_image.crop_size
+                changes["crop_size"] = crop_size
             elif "point" in record.stated and isinstance(plan.crop_size, int):
                 square = square_around(box_center(record.plan.region), plan.crop_size)
                 changes |= {"region": square, "crop_size": None}

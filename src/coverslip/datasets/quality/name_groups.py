@@ -268,7 +268,7 @@ def _entropy(share: Doubles) -> float:
 
 def _appearance_of(facts: Sequence[ImageFacts]) -> Doubles:
     """Return (n, 4): width, height, darkest and brightest value of each image."""
-    rows = [(f.width_px, f.height_px, float(np.mean(f.low)), float(np.mean(f.high))) for f in facts]
+    rows = [(f.width_px, f.height_px, sum(f.low) / len(f.low), sum(f.high) / len(f.high)) for f in facts]
     return np.array(rows, dtype=np.float64)
 
 

@@ -3,7 +3,8 @@
 The history states when, by whom, from which label to which, and in which job each label was changed.
 """
 
-from collections.abc import Collection, Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -122,15 +123,14 @@ def _exclude(
 
 
 _MOST_IMAGES = 12
-_N_CHANGED = select(func.count()).where(changed_labels.c.change_id == bindparam("change_id"))  # run for each change
-_IMAGES = (
-    select(images.c.row_id, images.c.image_id, images.c.path, images.c.shown_path, changed_labels.c.earlier_label)
-    .select_from(changed_labels)
-    .join(images, images.c.row_id == changed_labels.c.row_id)
-    .where(changed_labels.c.change_id == bindparam("change_id"))
+_CHANGED_IMAGES = (
+    select(changed_labels, images.c.image_id, images.c.path, images.c.shown_path)
+    .join_from(changed_labels, images, images.c.row_id == changed_labels.c.row_id)
     .order_by(changed_labels.c.row_id)
 )
-_FIRST_IMAGES = _IMAGES.limit(_MOST_IMAGES)
+_OF_CHANGE = _CHANGED_IMAGES.where(changed_labels.c.change_id == bindparam("change_id"))  # run for each change
+_OF_CHANGES = _CHANGED_IMAGES.where(changed_labels.c.change_id.in_(bindparam("change_ids", expanding=True)))
+_FIRST_IMAGES = _OF_CHANGE.limit(_MOST_IMAGES)
 _COLUMNS = ("path", "image_id", "label_before", "label", "made", "made_by", "is_undone", "seen_in")
 
 
@@ -178,7 +178,7 @@ def list_label_changes(workspace: Workspace, dataset_id: str, paging: Paging) ->
         changes = _changes(dataset_id)
         total = connection.execute(select(func.count()).select_from(changes.subquery())).scalar_one()
         newest = changes.order_by(label_changes.c.id.desc()).offset(paging.offset).limit(paging.limit)
-        return Page([_described(connection, change) for change in connection.execute(newest).all()], total)
+        return Page(_described(connection, connection.execute(newest).all()), total)
 
 
 def history_lines(workspace: Workspace, dataset_id: str) -> Iterator[str]:
@@ -208,21 +208,30 @@ def _changes(dataset_id: str) -> Select[Any]:  # Any: columns as the tables defi
     )
 
 
-def _described(connection: Connection, change: AnyRow) -> LabelChange:
-    of_change = {"change_id": change.id}
-    return LabelChange(
-        id=change.id,
-        made=change.made,
-        made_by=change.made_by,
-        label=change.label,
-        is_undone=change.is_undone,
-        seen_in=_seen_in(change),
-        n=connection.execute(_N_CHANGED, of_change).scalar_one(),
-        images=[
-            RelabeledImage(row.row_id, row.shown_path, row.earlier_label)
-            for row in connection.execute(_FIRST_IMAGES, of_change)
-        ],
-    )
+def _described(connection: Connection, changes: Sequence[AnyRow]) -> list[LabelChange]:
+    change_id = changed_labels.c.change_id
+    counted = select(change_id, func.count()).where(change_id.in_([change.id for change in changes]))
+    n_of: dict[int, int] = {row[0]: row[1] for row in connection.execute(counted.group_by(change_id))}
+    few = [change for change, n in n_of.items() if n <= _MOST_IMAGES]
+    images_of = defaultdict[int, list[RelabeledImage]](list)
+    for row in connection.execute(_OF_CHANGES, {"change_ids": few}):  # most changes are of one image
+        images_of[row.change_id].append(RelabeledImage(row.row_id, row.shown_path, row.earlier_label))
+    for change in n_of.keys() - few:
+        for row in connection.execute(_FIRST_IMAGES, {"change_id": change}):
+            images_of[change].append(RelabeledImage(row.row_id, row.shown_path, row.earlier_label))
+    return [
+        LabelChange(
+            id=change.id,
+            made=change.made,
+            made_by=change.made_by,
+            label=change.label,
+            is_undone=change.is_undone,
+            seen_in=_seen_in(change),
+            n=n_of[change.id],
+            images=images_of[change.id],
+        )
+        for change in changes
+    ]
 
 
 def _seen_in(change: AnyRow) -> SeenIn | None:
@@ -237,5 +246,5 @@ def _cells(connection: Connection, change: AnyRow) -> list[list[str]]:
     change_cells = [change.label or "", change.made, change.made_by, undone, seen_in]
     return [
         [name_as_text(row.path), row.image_id, row.earlier_label or "", *change_cells]
-        for row in connection.execute(_IMAGES, {"change_id": change.id})
+        for row in connection.execute(_OF_CHANGE, {"change_id": change.id})
     ]

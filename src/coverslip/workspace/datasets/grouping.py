@@ -170,7 +170,7 @@ def preview_groups(workspace: Workspace, dataset_id: str, *, pattern: str | None
 
 def with_groups(data: Dataset, groups: Sequence[str | None]) -> Dataset:
     """Return a dataset with these groups, which are in the order of its records."""
-    return replace(data, records=tuple(replace(r, group=g) for r, g in zip(data.records, groups, strict=True)))
+    return replace(data, records=tuple(r.with_group(g) for r, g in zip(data.records, groups, strict=True)))
 
 
 def check_grouping(data: Dataset, groups: Sequence[str | None]) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import (
     Connection,
+    Dialect,
     Engine,
     MetaData,
     String,
@@ -37,6 +38,7 @@ from coverslip.errors import Busy, Conflict, CoverslipError, DiskFull, require_e
 from coverslip.messages import text
 from coverslip.workspace.store.tables import PathText
 
+READ_ONLY = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _CONNECTIONS = 30  # that stay open in a process: signing in again takes longer than most requests
 _FURTHER_CONNECTIONS = 20  # for requests at the same time; PostgreSQL has 100 by default
 _SECONDS_UNCHECKED = 60.0  # from its last use, in which a connection is used without asking whether it still answers
@@ -186,13 +188,20 @@ def _engine(address: str) -> Engine:
     def _note_use(_: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
         entry.info[_LAST_USE] = time.monotonic()
 
+    @event.listens_for(engine, "do_connect")
+    def _connect(_: Dialect, __: ConnectionPoolEntry, arguments: Any, options: Any) -> DBAPIConnection:
+        from coverslip.workspace.store.pipelining import PipelinedConnection  # its driver is an extra
+
+        return PipelinedConnection(*arguments, **options)
+
     # The database may have been started again. `pool_pre_ping` does not know the network errors of pg8000.
     @event.listens_for(engine, "checkout")
     def _replace_ended(connection: DBAPIConnection, entry: ConnectionPoolEntry, *_: object) -> None:
         is_recent = time.monotonic() - entry.info.get(_LAST_USE, 0.0) < _SECONDS_UNCHECKED
-        if is_recent and not wait([connection._usock], timeout=0):
-            return  # a server that ends a connection says so
         try:
+            connection.settle()
+            if is_recent and not wait([connection._usock], timeout=0):
+                return  # a server that ends a connection says so
             connection.cursor().execute("SELECT 1")
             connection.rollback()
         except (OSError, engine.dialect.loaded_dbapi.Error) as error:

@@ -1,0 +1,109 @@
+"""Connections to PostgreSQL that wait once for each query.
+
+pg8000 sends a query in three parts and waits for a response to each, and to the start and the end of each transaction.
+Each time, the thread hands over to the others of the server, which takes far longer than the query if they are busy.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from pg8000 import core, dbapi
+
+from coverslip.workspace.store.postgres import READ_ONLY
+
+_START = "begin transaction"  # as pg8000 states it
+
+
+class PipelinedConnection(dbapi.Connection):  # type: ignore[misc]  # pg8000 has no types
+    """A connection of pg8000 that sends each query at once, together with the statements that start its transaction."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:  # Any: as for pg8000
+        self._unread: list[core.Context] = []  # of statements whose responses were not waited for
+        self._is_started = False  # whether a transaction is open after these statements
+        super().__init__(*arguments, **options)
+
+    @property
+    def _in_transaction(self) -> bool:
+        return self._is_started if self._unread else bool(super()._in_transaction)
+
+    def cursor(self) -> "_Cursor":
+        return _Cursor(self)
+
+    def execute_simple(self, statement: str) -> core.Context:
+        """Send a statement without parameters, and wait for its response unless it starts a transaction."""
+        if statement in (_START, READ_ONLY):
+            return self._send(statement, is_started=True)
+        context = core.Context(statement)
+        self.send_QUERY(statement)
+        core._flush(self._sock)
+        self._read(context)
+        return context
+
+    def execute_unnamed(
+        self, statement: str, vals: Sequence[Any] = (), oids: Sequence[int] = (), stream: object = None
+    ) -> core.Context:
+        """Send a statement with parameters, and wait for its result."""
+        if stream is not None:
+            self.settle()
+            return super().execute_unnamed(statement, vals=vals, oids=oids, stream=stream)
+        if self._sock is None:
+            raise core.InterfaceError("connection is closed")
+        context, values = core.Context(statement), core.make_params(self.py_types, vals)
+        self.send_PARSE(core.NULL_BYTE, statement, oids)
+        self.send_BIND(core.NULL_BYTE, values)
+        self._send_message(core.DESCRIBE, core.PORTAL + core.NULL_BYTE)
+        self.send_EXECUTE()
+        core._write(self._sock, core.SYNC_MSG)
+        core._flush(self._sock)
+        self._read(context)
+        return context
+
+    def rollback(self) -> None:
+        """End the transaction without waiting."""
+        if self._in_transaction:
+            self._send("rollback", is_started=False)
+            core._flush(self._sock)
+
+    def settle(self) -> None:
+        """Read the responses that were not waited for; raise the first error among them."""
+        self._read()
+
+    def _send(self, statement: str, *, is_started: bool) -> core.Context:
+        self.send_QUERY(statement)
+        self._unread.append(context := core.Context(statement))
+        self._is_started = is_started
+        return context
+
+    def _read(self, *contexts: core.Context) -> None:
+        """Read all responses, those of earlier statements first; raise the first error."""
+        errors: list[dbapi.Error] = []
+        unread, self._unread = [*self._unread, *contexts], []
+        for context in unread:
+            try:
+                self.handle_messages(context)
+            except dbapi.Error as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+
+
+class _Cursor(dbapi.Cursor):  # type: ignore[misc]
+    _input_oids: Sequence[int]  # of the parameters
+
+    def execute(self, operation: str, args: Sequence[Any] = (), stream: object = None) -> None:
+        if not args or stream is not None:
+            super().execute(operation, args, stream)
+            return
+        if not self._c._in_transaction and not self._c.autocommit:
+            self._c.execute_simple(_START)
+        self._context = self._c.execute_unnamed(_numbered(operation), vals=args, oids=self._input_oids)
+        self._row_iter = None if self._context.rows is None else iter(self._context.rows)
+        self._input_oids = ()
+
+
+@lru_cache(maxsize=1_000)
+def _numbered(operation: str) -> str:
+    """Return a statement whose parameters are numbered. pg8000 searches its characters one by one."""
+    statement, _ = dbapi.convert_paramstyle(dbapi.paramstyle, operation, ())
+    return str(statement)
