@@ -138,6 +138,8 @@ def main() -> None:
             for worker in (*threads, *browsers):
                 worker.join()
         report(server, people, measured)
+        log = "".join(file.read_text(encoding="utf-8") for file in (folder / "server" / "log").iterdir())
+        print(f"errors in the log of the server: {log.count('while answering')}")
 
 
 def add_people(server: AccountServer, cells: Path, n: int) -> list[Person]:

@@ -620,6 +620,7 @@ def test_a_stream_ends_when_the_user_leaves_the_project(tmp_path: Path, monkeypa
             member = f"{API}/projects/{project}/members/{user.id}"
             admin.put(member, json={"role": "viewer"})
             with ben.stream("GET", f"/projects/{project}{API}/events") as stream:
+                assert stream.status_code == 200
                 chunks = stream.iter_raw()
                 next(chunks)
                 admin.delete(member)

@@ -286,7 +286,7 @@ def test_a_failed_statement_ends_its_transaction_only(postgresql: PostgreSQL, tm
         connection.execute(text("INSERT INTO kept VALUES (:n)"), [{"n": 1}, {"n": 2}])
         connection.rollback()
         assert connection.execute(text("SELECT count(*) FROM kept")).scalar() == 0
-    with read_transaction(engine) as reader, pytest.raises(Busy):  # as of a database that is read-only
+    with read_transaction(engine) as reader, pytest.raises(Busy):  # the error of a read-only database
         reader.exec_driver_sql("CREATE TABLE refused (n int)")
     with read_transaction(engine) as reader:
         assert reader.exec_driver_sql("SHOW transaction_isolation").scalar() == "repeatable read"

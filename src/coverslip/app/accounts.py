@@ -37,7 +37,7 @@ from coverslip.app.problems import add_problem_handlers, logged_to, problem
 from coverslip.app.project_apps import ProjectApps
 from coverslip.app.requests import API, add_routes, as_text
 from coverslip.app.schemas.descriptions import describe_fields
-from coverslip.app.server import address_of, bound_socket, names_of, outer_name, runner_of
+from coverslip.app.server import address_of, bound_socket, names_of, outer_name, run_until_ended, runner_of
 from coverslip.app.users import CHANGE, IS_FULL, IS_SCRIPT, PROJECT, ROLE, USER, cookie_of
 from coverslip.errors import CoverslipError, NotFound
 from coverslip.messages import failure
@@ -274,7 +274,7 @@ class RunningServer:
 
     def run(self) -> None:
         """Answer requests until Ctrl-C, SIGTERM or SIGHUP."""
-        self.runner.run(sockets=[self.socket])
+        run_until_ended(self.runner, self.socket)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import wraps
-from inspect import iscoroutinefunction
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from io import RawIOBase
 from pathlib import Path
 from typing import Annotated, Any
@@ -47,7 +47,10 @@ class _Router(APIRouter):
     """
 
     def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # Any: as for FastAPI
-        super().add_api_route(path, endpoint if iscoroutinefunction(endpoint) else _in_thread(endpoint), **options)
+        is_plain = not any(
+            is_kind(endpoint) for is_kind in (iscoroutinefunction, isasyncgenfunction, isgeneratorfunction)
+        )
+        super().add_api_route(path, _in_thread(endpoint) if is_plain else endpoint, **options)
 
 
 def _in_thread(function: Callable[..., Any]) -> Callable[..., Any]:

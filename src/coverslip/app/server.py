@@ -168,7 +168,7 @@ class Server:
         in_main_thread = threading.current_thread() is threading.main_thread()
         if in_main_thread and sys.platform != "win32" and signal.SIGHUP in ending_signals():
             signal.signal(signal.SIGHUP, lambda _, frame: self.runner.handle_exit(signal.SIGTERM, frame))
-        self.runner.run(sockets=[self.socket])
+        run_until_ended(self.runner, self.socket)
 
 
 @contextmanager
@@ -227,10 +227,15 @@ def runner_of(app: ASGIApp) -> "uvicorn.Server":
         timeout_keep_alive=IDLE_SECONDS,
     )
     config.load()
-    # Otherwise, each collection of garbage visits all imported modules, while every request waits.
+    return uvicorn.Server(config)
+
+
+def run_until_ended(runner: "uvicorn.Server", bound: socket.socket) -> None:
+    """Answer requests at this socket until the server is told to end."""
+    # Otherwise, each full garbage collection visits all imported modules, while every request waits.
     gc.collect()
     gc.freeze()
-    return uvicorn.Server(config)
+    runner.run(sockets=[bound])
 
 
 def bound_socket(host: str, port: int, *, n_ports: int = _TRIES) -> socket.socket:

@@ -16,7 +16,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from coverslip.errors import Busy, CoverslipError, DiskFull
 from coverslip.messages import ChooseOther, text
-from coverslip.workspace.store.postgres import READ_ONLY, lock_for_writing
+from coverslip.workspace.store.postgres import lock_for_writing
 from coverslip.workspace.store.tables import metadata
 
 VERSION = 5  # of the tables
@@ -157,7 +157,9 @@ def read_transaction(engine: Engine) -> Iterator[Connection]:
     """Open a connection whose queries all read the same state of the database, even during writes."""
     is_sqlite = engine.dialect.name == "sqlite"
     with engine.connect() as connection:
-        connection.exec_driver_sql("BEGIN" if is_sqlite else READ_ONLY)
+        connection.exec_driver_sql(
+            "BEGIN" if is_sqlite else "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        )
         yield connection
 
 

@@ -1,22 +1,23 @@
 """Connections to PostgreSQL that wait once for each query.
 
-pg8000 sends a query in three parts and waits for a response to each, and to the start and the end of each transaction.
+pg8000 sends a query in parts, of which each has a response, and waits for the start and the end of each transaction.
 Each time, the thread hands over to the others of the server, which takes far longer than the query if they are busy.
 """
 
+import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
 from pg8000 import core, dbapi
 
-from coverslip.workspace.store.postgres import READ_ONLY
-
+_SHORT = 10_000  # characters; insertions of many rows are longer, and hardly repeated
 _START = "begin transaction"  # as pg8000 states it
 
 
 class PipelinedConnection(dbapi.Connection):  # type: ignore[misc]  # pg8000 has no types
-    """A connection of pg8000 that sends each query at once, together with the statements that start its transaction."""
+    """A connection of pg8000 that sends each query in one piece, with the statements that start its transaction."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:  # Any: as for pg8000
         self._unread: list[core.Context] = []  # of statements whose responses were not waited for
@@ -32,11 +33,10 @@ class PipelinedConnection(dbapi.Connection):  # type: ignore[misc]  # pg8000 has
 
     def execute_simple(self, statement: str) -> core.Context:
         """Send a statement without parameters, and wait for its response unless it starts a transaction."""
-        if statement in (_START, READ_ONLY):
+        if statement.startswith((_START, "SET TRANSACTION ")):
             return self._send(statement, is_started=True)
         context = core.Context(statement)
         self.send_QUERY(statement)
-        core._flush(self._sock)
         self._read(context)
         return context
 
@@ -49,13 +49,20 @@ class PipelinedConnection(dbapi.Connection):  # type: ignore[misc]  # pg8000 has
             return super().execute_unnamed(statement, vals=vals, oids=oids, stream=stream)
         if self._sock is None:
             raise core.InterfaceError("connection is closed")
-        context, values = core.Context(statement), core.make_params(self.py_types, vals)
-        self.send_PARSE(core.NULL_BYTE, statement, oids)
-        self.send_BIND(core.NULL_BYTE, values)
-        self._send_message(core.DESCRIBE, core.PORTAL + core.NULL_BYTE)
-        self.send_EXECUTE()
-        core._write(self._sock, core.SYNC_MSG)
-        core._flush(self._sock)
+        # pg8000 would ask for a response to each part. Everything is encoded before anything is sent: a part alone
+        # would leave the server waiting for the rest.
+        parse = b"".join((core.NULL_BYTE, self._encoded(statement), core.NULL_BYTE, core.H_pack(len(oids))))
+        parse += b"".join(core.i_pack(max(oid, 0)) for oid in oids)  # 0: to be inferred
+        values = core.make_params(self.py_types, vals)
+        bind = [2 * core.NULL_BYTE, core.H_pack(0), core.H_pack(len(values))]
+        for value in values:
+            encoded = None if value is None else self._encoded(value)
+            bind += [core.i_pack(-1)] if encoded is None else [core.i_pack(len(encoded)), encoded]
+        bind.append(core.H_pack(0))
+        messages = ((core.PARSE, parse), (core.BIND, b"".join(bind)), (core.DESCRIBE, core.PORTAL + core.NULL_BYTE))
+        sent = b"".join(core._create_message(code, data) for code, data in messages)
+        core._write(self._sock, sent + core.EXECUTE_MSG + core.SYNC_MSG)
+        context = core.Context(statement)
         self._read(context)
         return context
 
@@ -75,14 +82,26 @@ class PipelinedConnection(dbapi.Connection):  # type: ignore[misc]  # pg8000 has
         self._is_started = is_started
         return context
 
+    def _encoded(self, value: str) -> bytes:
+        return value.encode(self._client_encoding)
+
     def _read(self, *contexts: core.Context) -> None:
-        """Read all responses, those of earlier statements first; raise the first error."""
+        """Send what is still to be sent and read all responses, those of earlier statements first.
+
+        Raises:
+            dbapi.Error: the first of the errors that the server responded with.
+        """
+        core._flush(self._sock)
         errors: list[dbapi.Error] = []
         unread, self._unread = [*self._unread, *contexts], []
         for context in unread:
             try:
                 self.handle_messages(context)
-            except dbapi.Error as error:
+            except BaseException as error:
+                if error is not context.error:  # the rest of the response is unread: no further query may read it
+                    with suppress(OSError):
+                        self._usock.shutdown(socket.SHUT_RDWR)
+                    raise
                 errors.append(error)
         if errors:
             raise errors[0]
@@ -102,8 +121,14 @@ class _Cursor(dbapi.Cursor):  # type: ignore[misc]
         self._input_oids = ()
 
 
-@lru_cache(maxsize=1_000)
 def _numbered(operation: str) -> str:
     """Return a statement whose parameters are numbered. pg8000 searches its characters one by one."""
+    return _short_numbered(operation) if len(operation) < _SHORT else _search(operation)
+
+
+def _search(operation: str) -> str:
     statement, _ = dbapi.convert_paramstyle(dbapi.paramstyle, operation, ())
     return str(statement)
+
+
+_short_numbered = lru_cache(maxsize=1_000)(_search)

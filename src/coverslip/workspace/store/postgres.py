@@ -38,7 +38,6 @@ from coverslip.errors import Busy, Conflict, CoverslipError, DiskFull, require_e
 from coverslip.messages import text
 from coverslip.workspace.store.tables import PathText
 
-READ_ONLY = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _CONNECTIONS = 30  # that stay open in a process: signing in again takes longer than most requests
 _FURTHER_CONNECTIONS = 20  # for requests at the same time; PostgreSQL has 100 by default
 _SECONDS_UNCHECKED = 60.0  # from its last use, in which a connection is used without asking whether it still answers
