@@ -5,7 +5,8 @@ each. HTTP clients wait a while between requests, as people do; each labels imag
 the server has accepted is known. Contexts of Chromium open the pages of the projects. The script prints the durations
 by kind of request, responses with 5xx, labels that are lost or have another author than the client that sent them, and
 the memory of the server with its processes. Trainings run outside of the server at nice 10. Each browser is driven by a
-process of its own: in one process, it would delay the HTTP clients.
+process of its own: in one process, it would delay the HTTP clients. As those of ordinary users, browsers cannot raise
+their own priority, as they would for an administrator, at the expense of the server on the same computer.
 
     python benchmarks/server_load.py [--minutes 20] [--clients 50] [--browsers 3] [--trainings 2]
 
@@ -18,6 +19,7 @@ import argparse
 import multiprocessing
 import os
 import random
+import shlex
 import shutil
 import subprocess
 import sys
@@ -119,6 +121,8 @@ def main() -> None:
             for k, person in enumerate(people[: options.clients]):
                 work = (address, person, k // N_PROJECTS, -(-options.clients // N_PROJECTS), options.pause)
                 threads.append(threading.Thread(target=label_and_browse, args=(*work, measured, ended)))
+            if program is not None and os.geteuid() == 0:
+                program = without_priority(program, folder / "browser.sh")
             spawning = multiprocessing.get_context("spawn")
             results, browsers_end = spawning.SimpleQueue(), spawning.Event()
             browsers = [
@@ -276,6 +280,14 @@ def browse(program: str, address: str, person: Person, results: Results, ended: 
                 if ended.wait(2):
                     break
     results.put((dict(measured.durations), measured.statuses, measured.failures))
+
+
+def without_priority(program: str, script: Path) -> str:
+    """Return a script that starts a program without the right of an administrator to raise its priority."""
+    command = ["setpriv", "--bounding-set=-sys_nice", "--inh-caps=-sys_nice", program]
+    script.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n', encoding="utf-8")
+    script.chmod(0o700)
+    return str(script)
 
 
 def train(folder: Path, number: int, ended: threading.Event) -> None:

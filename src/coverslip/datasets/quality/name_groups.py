@@ -9,7 +9,7 @@ whether they share labels, or size and brightness (among images of one class), m
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import erfc, sqrt
+from math import erfc, fsum, sqrt
 
 import numpy as np
 import numpy.typing as npt
@@ -268,7 +268,7 @@ def _entropy(share: Doubles) -> float:
 
 def _appearance_of(facts: Sequence[ImageFacts]) -> Doubles:
     """Return (n, 4): width, height, darkest and brightest value of each image."""
-    rows = [(f.width_px, f.height_px, sum(f.low) / len(f.low), sum(f.high) / len(f.high)) for f in facts]
+    rows = [(f.width_px, f.height_px, fsum(f.low) / len(f.low), fsum(f.high) / len(f.high)) for f in facts]
     return np.array(rows, dtype=np.float64)
 
 
