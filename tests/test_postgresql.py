@@ -273,23 +273,49 @@ def test_a_failed_statement_ends_its_transaction_only(postgresql: PostgreSQL, tm
     name = postgresql.new_database()
     engine = server.open_account_server(tmp_path / "server", (), postgresql.address(name)).engine
     with engine.connect() as connection:
-        for values in ({"x": 0}, {"x": 0}):
+        for _ in range(2):
             with pytest.raises(DBAPIError):
-                connection.execute(text("SELECT 1 / CAST(:x AS int)"), values)
+                connection.execute(text("SELECT 1 / CAST(:x AS int)"), {"x": 0})
             connection.rollback()
             with pytest.raises(DBAPIError):
                 connection.exec_driver_sql("SELECT no_column")
             connection.rollback()
         assert connection.execute(text("SELECT :x || '%'"), {"x": "a%b $1"}).scalar() == "a%b $1%"
-        connection.exec_driver_sql("CREATE TEMPORARY TABLE kept (n int)")
+        connection.exec_driver_sql("CREATE TEMPORARY TABLE numbers (n int)")
         connection.commit()
-        connection.execute(text("INSERT INTO kept VALUES (:n)"), [{"n": 1}, {"n": 2}])
+        connection.execute(text("INSERT INTO numbers VALUES (:n)"), [{"n": 1}, {"n": 2}])
         connection.rollback()
-        assert connection.execute(text("SELECT count(*) FROM kept")).scalar() == 0
+        assert connection.execute(text("SELECT count(*) FROM numbers")).scalar() == 0
     with read_transaction(engine) as reader, pytest.raises(Busy):  # the error of a read-only database
         reader.exec_driver_sql("CREATE TABLE refused (n int)")
     with read_transaction(engine) as reader:
         assert reader.exec_driver_sql("SHOW transaction_isolation").scalar() == "repeatable read"
+
+
+def test_no_query_reads_the_response_to_another_one(postgresql: PostgreSQL, tmp_path: Path) -> None:
+    name = postgresql.new_database()
+    engine = server.open_account_server(tmp_path / "server", (), postgresql.address(name)).engine
+    with engine.connect() as connection:
+        with pytest.raises(UnicodeEncodeError):  # and the server has nothing to wait for
+            connection.execute(text("SELECT no_column, :x"), {"x": "\ud800"})
+        connection.rollback()
+        assert connection.execute(text("SELECT CAST(:x AS int)"), {"x": 7}).scalar() == 7
+
+    def refuse(_: str) -> None:
+        raise ValueError
+
+    def read_in_part() -> None:
+        with engine.connect() as connection:
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            driver.register_in_adapter(1082, refuse)  # dates
+            connection.execute(text("SELECT CAST(:x AS date)"), {"x": "2020-01-01"})
+
+    with pytest.raises(CoverslipError):  # by the rollback: the connection is closed
+        read_in_part()
+    for n in range(3):
+        with engine.connect() as connection:
+            assert connection.execute(text("SELECT CAST(:x AS int)"), {"x": n}).scalar() == n
 
 
 def test_a_request_without_a_free_connection_is_to_be_repeated(

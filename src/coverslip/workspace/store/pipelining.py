@@ -37,7 +37,7 @@ class PipelinedConnection(dbapi.Connection):  # type: ignore[misc]  # pg8000 has
             return self._send(statement, is_started=True)
         context = core.Context(statement)
         self.send_QUERY(statement)
-        self._read(context)
+        self.settle(context)
         return context
 
     def execute_unnamed(
@@ -63,7 +63,7 @@ class PipelinedConnection(dbapi.Connection):  # type: ignore[misc]  # pg8000 has
         sent = b"".join(core._create_message(code, data) for code, data in messages)
         core._write(self._sock, sent + core.EXECUTE_MSG + core.SYNC_MSG)
         context = core.Context(statement)
-        self._read(context)
+        self.settle(context)
         return context
 
     def rollback(self) -> None:
@@ -71,10 +71,6 @@ class PipelinedConnection(dbapi.Connection):  # type: ignore[misc]  # pg8000 has
         if self._in_transaction:
             self._send("rollback", is_started=False)
             core._flush(self._sock)
-
-    def settle(self) -> None:
-        """Read the responses that were not waited for; raise the first error among them."""
-        self._read()
 
     def _send(self, statement: str, *, is_started: bool) -> core.Context:
         self.send_QUERY(statement)
@@ -85,8 +81,8 @@ class PipelinedConnection(dbapi.Connection):  # type: ignore[misc]  # pg8000 has
     def _encoded(self, value: str) -> bytes:
         return value.encode(self._client_encoding)
 
-    def _read(self, *contexts: core.Context) -> None:
-        """Send what is still to be sent and read all responses, those of earlier statements first.
+    def settle(self, *contexts: core.Context) -> None:
+        """Send what is still to be sent, and read all responses: those that were not waited for first.
 
         Raises:
             dbapi.Error: the first of the errors that the server responded with.
