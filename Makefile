@@ -10,7 +10,8 @@ PAGE_SOURCES := $(shell find web/src web/public -type f) $(wildcard docs/*.md we
 
 # Two workers; tests are dealt out by what they share (tests/conftest.py). Compiled modules are
 # kept whatever the environment says: the many programs that tests start would each compile all of coverslip again.
-PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 2 --dist loadgroup
+# If a worker crashes, the tests end: with a new worker, xdist can wait forever for tests that it has not assigned.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 2 --dist loadgroup --max-worker-restart 0
 
 .PHONY: app demo pages test test-all quick nightly lint api bench lock licenses sbom audit docs wheel packages
 

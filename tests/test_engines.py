@@ -1,5 +1,7 @@
 """Engines give PyTorch's numbers, whatever they are run with; features are computed once."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -42,6 +44,33 @@ def features(network: Network) -> FeatureNetwork:
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("COVERSLIP_CACHE", str(tmp_path))
     return tmp_path
+
+
+_SIGNALLED = """
+import signal, sys, threading
+import numpy as np
+from coverslip.engines.running import openvino_engine
+
+signals = []
+signal.signal(signal.SIGINT, lambda number, frame: signals.append(number))
+engines = [openvino_engine(open(sys.argv[1], "rb").read())]
+engines[0](np.zeros((1, 64, 64, 3), np.uint8))
+thread = threading.Thread(target=engines.clear)
+thread.start()
+thread.join()
+signal.raise_signal(signal.SIGINT)
+print(len(signals))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no stack for signals")
+@pytest.mark.slow
+def test_ctrl_c_after_another_thread_has_deleted_an_engine_is_handled(
+    features: FeatureNetwork, pixels: np.ndarray, tmp_path: Path
+) -> None:
+    (tmp_path / "network.onnx").write_bytes(as_onnx(features, pixels))
+    command = [sys.executable, "-c", _SIGNALLED, str(tmp_path / "network.onnx")]
+    assert subprocess.run(command, capture_output=True, check=True).stdout == b"1\n"
 
 
 @pytest.mark.slow

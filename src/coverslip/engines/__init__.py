@@ -14,6 +14,7 @@ from coverslip.engines.running import (
     fastest_engine,
     fingerprint,
     import_openvino,
+    openvino_core,
     remember_engine,
     software,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "fingerprint",
     "import_openvino",
     "n_missing",
+    "openvino_core",
     "remember_engine",
     "run_tta",
     "software",

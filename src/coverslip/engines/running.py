@@ -73,8 +73,7 @@ def difference(actual: FloatArray, expected: FloatArray) -> float:
 
 def openvino_engine(exported: bytes) -> Run:
     """Return a function that runs an ONNX network for one image with OpenVINO."""
-    openvino = import_openvino()
-    core = openvino.Core()
+    openvino, core = import_openvino(), openvino_core()
     cores = n_cores()
     # One image per core in parallel is faster than all cores on one image. The precision is explicit, because bf16 is
     # the default on processors that support it, and changes predictions.
@@ -113,6 +112,16 @@ def import_openvino() -> Any:  # Any: untyped
     import openvino
 
     return openvino
+
+
+@cache
+def openvino_core() -> Any:  # Any: untyped
+    """Return the `Core` of OpenVINO, the same one for the whole process.
+
+    Its CPU plugin replaces the stack for signals of the calling thread, and unmaps it when the last network is deleted.
+    If another thread deletes it, the next signal, such as that of Ctrl-C, ends the process (OpenVINO 2026.4).
+    """
+    return import_openvino().Core()
 
 
 def onnxruntime_engine(exported: bytes) -> Run:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coverslip.datasets import one_line
-from coverslip.engines import as_onnx, import_openvino
+from coverslip.engines import as_onnx, import_openvino, openvino_core
 from coverslip.errors import CoverslipError, require_extra
 from coverslip.events import Emit, Progressed, ignore
 from coverslip.files import write_bytes, write_error, write_json
@@ -162,7 +162,7 @@ def open_onnx(folder: Path) -> Predictor:
 
 def _write_openvino(content: Content, folder: Path) -> None:
     openvino = import_openvino()
-    model = openvino.Core().read_model(content.onnx)
+    model = openvino_core().read_model(content.onnx)
     for name, value in content.metadata.items():
         model.set_rt_info(json.dumps(value), ["coverslip", name])
     openvino.save_model(model, folder / "model.xml", compress_to_fp16=False)
@@ -170,8 +170,7 @@ def _write_openvino(content: Content, folder: Path) -> None:
 
 
 def _open_openvino(folder: Path) -> Predictor:
-    openvino = import_openvino()
-    model = openvino.Core().compile_model(folder / "model.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    model = openvino_core().compile_model(folder / "model.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return _Opened(lambda pixels: [output.copy() for output in model([pixels]).values()])
 
 
