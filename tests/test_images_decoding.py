@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from refusing import refusing
 
 from coverslip.errors import Stopped, UnreadableImage
 from coverslip.images import ReadPlan, decode_in_processes, read_pixels
-from coverslip.images.decoding_pool import Decoders, Limits, SharedOrExclusive
+from coverslip.images.decoding_pool import MOST_PROCESSES, Decoders, Limits, SharedOrExclusive
 from coverslip.images.reader import MAX_BYTES
 from coverslip.images.reading import Pixels, decode
 from coverslip.messages import text
@@ -138,6 +139,15 @@ def workers() -> set[int]:
             if "coverslip.images.decoding_worker" in child.cmdline():
                 pids.add(child.pid)
     return pids
+
+
+def test_many_requests_share_a_few_processes(begin: Callable[..., Decoders], tmp_path: Path) -> None:
+    others, decoders = workers(), begin()
+    cells = [save_cell(tmp_path / f"{k}.png", k) for k in range(5 * MOST_PROCESSES)]
+    with ThreadPoolExecutor(len(cells)) as threads:
+        images = [*threads.map(lambda cell: read(decoders, cell).array, cells)]
+    assert all(np.array_equal(image, decode(cell, ReadPlan()).array) for image, cell in zip(images, cells, strict=True))
+    assert len(workers() - others) == MOST_PROCESSES
 
 
 @pytest.mark.exhaustive

@@ -19,6 +19,7 @@ from coverslip.images.plan import ReadPlan
 from coverslip.images.preprocessing import PreprocessedImage, Preprocessing
 from coverslip.images.reader import Array, Series
 from coverslip.images.reading import Pixels
+from coverslip.machine import n_cores
 from coverslip.messages import failure_of, text
 from coverslip.processes import Json, confined_environment, read_message, write_message
 
@@ -279,18 +280,20 @@ def _too_much_memory(limits: Limits) -> UnreadableImage:
     return UnreadableImage("image-memory-limit", memory_gb=limits.memory_bytes / 1e9)
 
 
+MOST_PROCESSES = max(4, 2 * n_cores())  # while one dataset is read and shown: more requests only compete for the cores
 _MONITOR_INTERVAL_S = 0.25
 _MAX_IDLE_S = 60.0
 
 
 class Decoders:
-    """A thread-safe pool with as many processes as there are simultaneous requests."""
+    """A thread-safe pool with as many processes as there are simultaneous requests, but at most `MOST_PROCESSES`."""
 
     def __init__(self, limits: Limits | None = None) -> None:
         """Create a pool with limits for each file; None: the default limits."""
         self._limits = limits or Limits()
         self._lock = threading.Lock()
         self._access = SharedOrExclusive()
+        self._slots = threading.BoundedSemaphore(MOST_PROCESSES)
         self._idle: list[Decoder] = []  # most recently used last
         self._busy: set[Decoder] = set()
         self._is_interrupted = False
@@ -380,18 +383,19 @@ class Decoders:
 
     @contextmanager
     def _decoder(self) -> Iterator[Decoder]:
-        """Provide a process for one request."""
-        decoder = self._acquire()
-        try:
-            yield decoder
-        finally:
-            with self._lock:
-                self._busy.discard(decoder)
-                is_reusable = not decoder.has_ended and not self._is_interrupted
-                if is_reusable:
-                    self._idle.append(decoder)
-            if not is_reusable:
-                decoder.kill()
+        """Provide a process for one request, once fewer than `MOST_PROCESSES` are busy."""
+        with self._slots:
+            decoder = self._acquire()
+            try:
+                yield decoder
+            finally:
+                with self._lock:
+                    self._busy.discard(decoder)
+                    is_reusable = not decoder.has_ended and not self._is_interrupted
+                    if is_reusable:
+                        self._idle.append(decoder)
+                if not is_reusable:
+                    decoder.kill()
 
     def prepare(self) -> None:
         """Start a process for the next request, unless there is one. Does not wait until it is ready."""
