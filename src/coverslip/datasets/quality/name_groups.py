@@ -227,11 +227,10 @@ def _intraclass_correlation(
         return float((sums**2 / size[:, None]).sum()) / total
 
     by_stratum = np.argsort(stratum, kind="stable")
-    permuted = []
-    for _ in range(_N_PERMUTATIONS):
-        permutation = np.empty_like(by_stratum)
-        permutation[by_stratum] = np.lexsort((generator.random(len(group)), stratum))
-        permuted.append(between(values[permutation]))
+    within_stratum = np.argsort(stratum + generator.random((_N_PERMUTATIONS, len(group))), axis=1)
+    permutations = np.empty_like(within_stratum)
+    permutations[:, by_stratum] = within_stratum
+    permuted = [between(values[permutation]) for permutation in permutations]
     expected, sd = float(np.mean(permuted)), max(float(np.std(permuted, ddof=1)), 1e-9)
     share = (between(values) - expected) / max(1 - expected, 1e-9)
     return max(0.0, share), erfc((between(values) - expected) / sd / sqrt(2)) / 2

@@ -189,8 +189,8 @@ def _solve(problem: _Problem, rng: np.random.Generator, seed: int) -> Ints:
         return partition
     n_starts = int(np.clip(2400 // n_units, 2, 48))
     distinct = {}
-    for _ in range(n_starts):
-        part = _improved(problem, _greedy(problem, rng))
+    for start in _greedy(problem, rng, n_starts):
+        part = _improved(problem, start)
         distinct[part.tobytes()] = part
     partitions = list(distinct.values())
     judged = np.array([problem.judge(part) for part in partitions])
@@ -209,22 +209,31 @@ def _near_best(missing: Floats, unevenness: Floats) -> Ints:
     return near
 
 
-def _greedy(problem: _Problem, rng: np.random.Generator) -> Ints:
-    """Assign units one by one, rare classes and large units first, each to the set that needs it most."""
+def _greedy(problem: _Problem, rng: np.random.Generator, n_starts: int) -> Ints:
+    """Return (n_starts, S) divisions: units assigned one by one, each to the set that needs it most.
+
+    Rare classes and large units come first, in an order that is partly random. All divisions grow together, since the
+    arrays of one are so small that calls of NumPy would take most of the time.
+    """
     n_units, n_parts = len(problem.x), problem.target.shape[1]
     units_of_class = problem.present.sum(axis=0)
-    rarity = np.where(problem.present > 0, units_of_class, np.inf).min(axis=1)
-    size = problem.x[:, -2]
-    noisy_size = np.log(np.maximum(size, 1e-12)) + rng.normal(0, 0.5, n_units)
-    part = np.empty(n_units, dtype=np.intp)
-    excess = -problem.target.copy()  # (C, P)
-    absent = problem.missing_cost.copy()
-    noise = rng.uniform(0, 1e-9, (n_units, n_parts))
-    for u in np.lexsort((-noisy_size, np.minimum(rarity, 10))):
-        cost = 2 * problem.x[u] @ excess - problem.present[u] @ absent + noise[u]
-        p = part[u] = np.argmin(cost)
-        excess[:, p] += problem.x[u]
-        absent[problem.present[u] > 0, p] = 0
+    rarity = np.minimum(np.where(problem.present > 0, units_of_class, np.inf).min(axis=1), 10)
+    log_size = np.log(np.maximum(problem.x[:, -2], 1e-12))
+    orders, noise = np.empty((n_starts, n_units), dtype=np.intp), np.empty((n_starts, n_units, n_parts))
+    for start in range(n_starts):
+        orders[start] = np.lexsort((-(log_size + rng.normal(0, 0.5, n_units)), rarity))
+        noise[start] = rng.uniform(0, 1e-9, (n_units, n_parts))
+    starts = np.arange(n_starts)
+    part = np.empty((n_starts, n_units), dtype=np.intp)
+    excess = np.tile(-problem.target, (n_starts, 1, 1))  # (n_starts, C, P)
+    absent = np.tile(problem.missing_cost, (n_starts, 1, 1))
+    for units in orders.T:
+        x, present = problem.x[units], problem.present[units]
+        cost = 2 * x[:, np.newaxis] @ excess - present[:, np.newaxis] @ absent
+        p = np.argmin(cost[:, 0] + noise[starts, units], axis=1)
+        part[starts, units] = p
+        excess[starts, :, p] += x
+        absent[starts, :, p] *= present == 0
     return part
 
 
@@ -273,6 +282,7 @@ def _best_swap(
     """Return the two units of different sets whose exchange improves most, or None."""
     best, swap = -1e-9, None
     n_parts = problem.target.shape[1]
+    is_scarce = np.any((holders <= 1) & (problem.missing_cost > 0), axis=0)  # sets that can lose or gain a class
     for a in range(n_parts):
         for b in range(a + 1, n_parts):
             us, vs = np.flatnonzero(part == a), np.flatnonzero(part == b)
@@ -281,14 +291,15 @@ def _best_swap(
             uneven_u = projection[us, b] - projection[us, a] + self_cost[us]
             uneven_v = projection[vs, a] - projection[vs, b] + self_cost[vs]
             change = 2 * (uneven_u[:, None] + uneven_v[None, :] - 2 * gram[np.ix_(us, vs)])
-            has_u, has_v = problem.present[us], problem.present[vs]
-            # A set loses a class if its last unit with it leaves and the unit that replaces it lacks the class.
-            last_a = has_u * ((holders[:, a] == 1) * problem.missing_cost[:, a])
-            last_b = has_v * ((holders[:, b] == 1) * problem.missing_cost[:, b])
-            change += last_a.sum(axis=1)[:, None] - last_a @ has_v.T
-            change += last_b.sum(axis=1)[None, :] - has_u @ last_b.T
-            change -= (has_u @ ((holders[:, b] == 0) * problem.missing_cost[:, b]))[:, None]
-            change -= (has_v @ ((holders[:, a] == 0) * problem.missing_cost[:, a]))[None, :]
+            if is_scarce[a] or is_scarce[b]:
+                has_u, has_v = problem.present[us], problem.present[vs]
+                # A set loses a class if its last unit with it leaves and the unit that replaces it lacks the class.
+                last_a = has_u * ((holders[:, a] == 1) * problem.missing_cost[:, a])
+                last_b = has_v * ((holders[:, b] == 1) * problem.missing_cost[:, b])
+                change += last_a.sum(axis=1)[:, None] - last_a @ has_v.T
+                change += last_b.sum(axis=1)[None, :] - has_u @ last_b.T
+                change -= (has_u @ ((holders[:, b] == 0) * problem.missing_cost[:, b]))[:, None]
+                change -= (has_v @ ((holders[:, a] == 0) * problem.missing_cost[:, a]))[None, :]
             at = int(np.argmin(change))
             if change.flat[at] < best:
                 best, swap = change.flat[at], (int(us[at // len(vs)]), int(vs[at % len(vs)]))
