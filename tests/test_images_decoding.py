@@ -23,7 +23,7 @@ from refusing import refusing
 
 from coverslip.errors import Stopped, UnreadableImage
 from coverslip.images import ReadPlan, decode_in_processes, read_pixels
-from coverslip.images.decoding_pool import MOST_PROCESSES, Decoders, Limits, SharedOrExclusive
+from coverslip.images.decoding_pool import Decoders, Limits, SharedOrExclusive
 from coverslip.images.reader import MAX_BYTES
 from coverslip.images.reading import Pixels, decode
 from coverslip.messages import text
@@ -38,8 +38,8 @@ def begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     monkeypatch.setenv("PYTHONPATH", install(tmp_path / "site"))
     begun: list[Decoders] = []
 
-    def begin(**limits: Any) -> Decoders:  # Any: as `Limits` takes it
-        begun.append(Decoders(Limits(**limits)))
+    def begin(most_processes: int = 4, **limits: Any) -> Decoders:  # Any: as `Limits` takes it
+        begun.append(Decoders(Limits(**limits), most_processes=most_processes))
         return begun[-1]
 
     yield begin
@@ -142,12 +142,47 @@ def workers() -> set[int]:
 
 
 def test_many_requests_share_a_few_processes(begin: Callable[..., Decoders], tmp_path: Path) -> None:
-    others, decoders = workers(), begin()
-    cells = [save_cell(tmp_path / f"{k}.png", k) for k in range(5 * MOST_PROCESSES)]
+    others, decoders = workers(), begin(most_processes=2)
+    cells = [save_cell(tmp_path / f"{k}.png", k) for k in range(16)]
     with ThreadPoolExecutor(len(cells)) as threads:
         images = [*threads.map(lambda cell: read(decoders, cell).array, cells)]
     assert all(np.array_equal(image, decode(cell, ReadPlan()).array) for image, cell in zip(images, cells, strict=True))
-    assert len(workers() - others) == MOST_PROCESSES
+    assert len(workers() - others) <= 2
+
+
+def test_files_that_take_long_do_not_delay_others(begin: Callable[..., Decoders], tmp_path: Path) -> None:
+    decoders, cell = begin(most_processes=2, seconds=20), save_cell(tmp_path / "cell.png", 0)
+    slow = [write_odd(tmp_path / f"{k}.odd", "sleeps") for k in range(2)]
+    with ThreadPoolExecutor(2) as threads:
+        reads = [threads.submit(read, decoders, path) for path in slow]
+        while len(decoders._busy) < 2:
+            time.sleep(0.01)
+        assert np.array_equal(read(decoders, cell).array, decode(cell).array)
+        assert not any(each.done() for each in reads)
+        decoders.interrupt()
+    assert all(isinstance(each.exception(), Stopped) for each in reads)
+    decoders.resume()
+    with ThreadPoolExecutor(8) as threads:  # all places are free again
+        assert len([*threads.map(lambda _: read(decoders, cell), range(8))]) == 8
+
+
+def test_requests_get_their_turn_in_order(begin: Callable[..., Decoders], tmp_path: Path) -> None:
+    """A thread that asks again and again does not overtake those that wait."""
+    decoders, cell, is_over = begin(most_processes=1), save_cell(tmp_path / "cell.png", 0), threading.Event()
+
+    def describe_often() -> int:
+        n = 0
+        while not is_over.is_set():
+            decoders.describe(cell)
+            n += 1
+        return n
+
+    with ThreadPoolExecutor(2) as threads:
+        often = [threads.submit(describe_often) for _ in range(2)]
+        for _ in range(20):
+            read(decoders, cell)
+        is_over.set()
+    assert sum(each.result() for each in often) < 200
 
 
 @pytest.mark.exhaustive

@@ -48,7 +48,6 @@ if TYPE_CHECKING:
 
 _TRIES = 20
 _THREAD_SECONDS = 1.0  # to end background threads, which may also be killed
-_START_SECONDS = 30.0  # until the first pages of all projects were opened
 _SECONDS_TO_END = 1  # event streams would keep the server alive while a page is open
 _log = logging.getLogger("coverslip")
 
@@ -232,25 +231,11 @@ def runner_of(app: ASGIApp) -> "uvicorn.Server":
 
 
 def run_until_ended(runner: "uvicorn.Server", bound: socket.socket) -> None:
-    """Answer requests at this socket until the server is told to end.
-
-    Garbage collection, during which every request waits, does not visit the objects of the start: modules, routes and,
-    after a while, open projects.
-    """
-    _exclude_from_collection()
-    later = threading.Timer(_START_SECONDS, _exclude_from_collection)
-    later.daemon = True
-    later.start()
-    try:
-        runner.run(sockets=[bound])
-    finally:
-        later.cancel()
-
-
-def _exclude_from_collection() -> None:
-    """Exclude all current objects from garbage collection."""
+    """Answer requests at this socket until the server is told to end."""
+    # Otherwise, each full garbage collection visits all imported modules, while every request waits.
     gc.collect()
     gc.freeze()
+    runner.run(sockets=[bound])
 
 
 def bound_socket(host: str, port: int, *, n_ports: int = _TRIES) -> socket.socket:

@@ -114,13 +114,21 @@ def import_openvino() -> Any:  # Any: untyped
     return openvino
 
 
-@cache
+_core_lock = threading.Lock()
+
+
 def openvino_core() -> Any:  # Any: untyped
     """Return the `Core` of OpenVINO, the same one for the whole process.
 
     Its CPU plugin replaces the stack for signals of the calling thread, and unmaps it when the last network is deleted.
     If another thread deletes it, the next signal, such as that of Ctrl-C, ends the process (OpenVINO 2026.4).
     """
+    with _core_lock:  # `cache` alone would let two threads create one each
+        return _core()
+
+
+@cache
+def _core() -> Any:  # Any: untyped
     return import_openvino().Core()
 
 

@@ -1,11 +1,13 @@
 """The pool of decoding processes: started on demand, monitored while they decode, ended when idle."""
 
+import math
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -280,22 +282,56 @@ def _too_much_memory(limits: Limits) -> UnreadableImage:
     return UnreadableImage("image-memory-limit", memory_gb=limits.memory_bytes / 1e9)
 
 
-MOST_PROCESSES = max(4, 2 * n_cores())  # while one dataset is read and shown: more requests only compete for the cores
+_MOST_PROCESSES = max(4, 2 * n_cores())  # enough to read a dataset while it is shown; more compete for the cores
+_SLOW_SECONDS = 2.0  # a request that takes longer, as from a slow disk, does not delay others
 _MONITOR_INTERVAL_S = 0.25
 _MAX_IDLE_S = 60.0
 
 
-class Decoders:
-    """A thread-safe pool with as many processes as there are simultaneous requests, but at most `MOST_PROCESSES`."""
+class _Slots:
+    """A number of slots for simultaneous requests, given in the order in which they are requested."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(self, n: int) -> None:
+        self._n_free, self._waiting = n, deque[threading.Event]()
+        self._lock = threading.Lock()
+
+    def take(self) -> None:
+        with self._lock:
+            if self._n_free:
+                self._n_free -= 1
+                return
+            turn = threading.Event()
+            self._waiting.append(turn)
+        try:
+            turn.wait()
+        except BaseException:  # such as KeyboardInterrupt
+            with self._lock:
+                has_slot = turn.is_set()
+                if not has_slot:
+                    self._waiting.remove(turn)
+            if has_slot:
+                self.give()
+            raise
+
+    def give(self) -> None:
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().set()
+            else:
+                self._n_free += 1
+
+
+class Decoders:
+    """A thread-safe pool with as many processes as there are simultaneous requests, up to a limit for fast ones."""
+
+    def __init__(self, limits: Limits | None = None, *, most_processes: int = _MOST_PROCESSES) -> None:
         """Create a pool with limits for each file; None: the default limits."""
         self._limits = limits or Limits()
         self._lock = threading.Lock()
         self._access = SharedOrExclusive()
-        self._slots = threading.BoundedSemaphore(MOST_PROCESSES)
+        self._slots = _Slots(most_processes)
         self._idle: list[Decoder] = []  # most recently used last
-        self._busy: set[Decoder] = set()
+        self._busy: dict[Decoder, float] = {}  # the time from which each request is slow; infinite: it has no slot
         self._is_interrupted = False
         self._monitor_thread: threading.Thread | None = None
 
@@ -383,19 +419,25 @@ class Decoders:
 
     @contextmanager
     def _decoder(self) -> Iterator[Decoder]:
-        """Provide a process for one request, once fewer than `MOST_PROCESSES` are busy."""
-        with self._slots:
+        """Provide a process for one request, in its turn."""
+        self._slots.take()
+        try:
             decoder = self._acquire()
-            try:
-                yield decoder
-            finally:
-                with self._lock:
-                    self._busy.discard(decoder)
-                    is_reusable = not decoder.has_ended and not self._is_interrupted
-                    if is_reusable:
-                        self._idle.append(decoder)
-                if not is_reusable:
-                    decoder.kill()
+        except BaseException:
+            self._slots.give()
+            raise
+        try:
+            yield decoder
+        finally:
+            with self._lock:
+                has_slot = self._busy.pop(decoder) < math.inf
+                is_reusable = not decoder.has_ended and not self._is_interrupted
+                if is_reusable:
+                    self._idle.append(decoder)
+            if has_slot:
+                self._slots.give()
+            if not is_reusable:
+                decoder.kill()
 
     def prepare(self) -> None:
         """Start a process for the next request, unless there is one. Does not wait until it is ready."""
@@ -408,7 +450,7 @@ class Decoders:
         with self._lock:
             self._check_interrupted()
             decoder = self._idle.pop() if self._idle else Decoder(self._limits)
-            self._busy.add(decoder)
+            self._busy[decoder] = time.monotonic() + _SLOW_SECONDS
             self._start_monitor()
         return decoder
 
@@ -422,16 +464,21 @@ class Decoders:
             raise Stopped("reading-stopped")
 
     def _monitor_all(self) -> None:
-        """Monitor busy processes and end idle ones, until there are none."""
+        """Monitor busy processes, take the slots of slow ones and end idle ones, until there are none."""
         while True:
             time.sleep(_MONITOR_INTERVAL_S)
             with self._lock:
+                now = time.monotonic()
                 busy = list(self._busy)
-                idle_since = time.monotonic() - _MAX_IDLE_S
+                slow = [decoder for decoder, slow_from in self._busy.items() if slow_from < now]
+                self._busy.update(dict.fromkeys(slow, math.inf))
+                idle_since = now - _MAX_IDLE_S
                 expired = [decoder for decoder in self._idle if decoder.last_request < idle_since]
                 self._idle = [decoder for decoder in self._idle if decoder not in expired]
                 if not busy and not self._idle:
                     self._monitor_thread = None
+            for _ in slow:
+                self._slots.give()
             for decoder in busy:
                 decoder.monitor()
             for decoder in expired:
