@@ -162,7 +162,7 @@ def test_files_that_take_long_do_not_delay_others(begin: Callable[..., Decoders]
         decoders.interrupt()
     assert all(isinstance(each.exception(), Stopped) for each in reads)
     decoders.resume()
-    with ThreadPoolExecutor(8) as threads:  # all places are free again
+    with ThreadPoolExecutor(8) as threads:  # all slots are free again
         assert len([*threads.map(lambda _: read(decoders, cell), range(8))]) == 8
 
 

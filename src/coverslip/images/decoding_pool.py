@@ -101,7 +101,7 @@ class Decoder:
         self._deadline: float | None = time.monotonic() + _START_SECONDS  # of the current request
         self._processor_before: float | None = None  # seconds at the first monitoring of the current request
         self._excess: UnreadableImage | None = None  # the reason why it was killed
-        self._is_ready = self.has_ended = False
+        self.is_ready = self.has_ended = False
         try:
             self._process = _start(limits)
         except OSError as error:
@@ -183,9 +183,9 @@ class Decoder:
         assert stdin is not None
         assert stdout is not None
         try:
-            if not self._is_ready and read_message(stdout) is None:
+            if not self.is_ready and read_message(stdout) is None:
                 raise Died
-            self._is_ready = True
+            self.is_ready = True
             with self._lock:
                 self.last_request, self._processor_before = time.monotonic(), None
                 self._deadline = self.last_request + self._limits.seconds
@@ -470,7 +470,8 @@ class Decoders:
             with self._lock:
                 now = time.monotonic()
                 busy = list(self._busy)
-                slow = [decoder for decoder, slow_from in self._busy.items() if slow_from < now]
+                # A process that is still starting keeps its slot, or a busy computer would start ever more of them.
+                slow = [decoder for decoder, slow_from in self._busy.items() if slow_from < now and decoder.is_ready]
                 self._busy.update(dict.fromkeys(slow, math.inf))
                 idle_since = now - _MAX_IDLE_S
                 expired = [decoder for decoder in self._idle if decoder.last_request < idle_since]
