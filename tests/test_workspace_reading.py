@@ -4,20 +4,26 @@ import shutil
 import sqlite3
 import threading
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 from drawing import save_cell, save_cells
 from image_sets import images_at, positions_of, workspace_in
 from sqlalchemy import delete, event, select, update
 
-from coverslip.workspace import cleanup
+from coverslip.errors import BadRecipe
+from coverslip.messages import in_language
+from coverslip.workspace import cleanup, group_suggestions
 from coverslip.workspace.datasets import labels, reading_images, sources
 from coverslip.workspace.datasets.inspections import check_images, update_inspection
 from coverslip.workspace.datasets.state import dataset_state
+from coverslip.workspace.jobs import previews
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.workspace import Background, Workspace
 from coverslip.workspace.viewing.filters import Filters
+from coverslip.workspace.workers import Computing
 
 
 def test_while_a_thread_is_held_none_of_its_name_begins() -> None:
@@ -111,6 +117,54 @@ def test_a_killed_search_for_duplicates_starts_again_and_shows_duplicates_side_b
     assert (inspection.are_copies_known, inspection.is_searching_duplicates) == (True, False)
     positions = positions_of(home, dataset_id, Filters(only="near-duplicates", sort="near-duplicates"))
     assert positions[:2] == [0, dataset_state(home, dataset_id).n_images - 1]
+
+
+def test_a_process_computes_the_same_as_the_server(tmp_path: Path) -> None:
+    home, computing = workspace_in(tmp_path), Computing()
+    dataset_id = sources.open_sources(home, [sources.Source(str(save_cells(tmp_path / "cells")))]).id
+    _wait(home)
+    server = replace(home, computing=computing)
+    try:
+        for row, language in ((0, "en"), (1, "de")):  # each label makes the stored inspection outdated
+            labels.set_labels(home, dataset_id, images_at(home, dataset_id, [row]), "flat")
+            with in_language(language):
+                suggestions = group_suggestions.list_suggestions(server, dataset_id)
+                inspection = reading_images.inspection(server, dataset_id)
+                preview = previews.preview_split(server, dataset_id, {})
+                assert _stored_revision(home) == dataset_state(home, dataset_id).revision
+                with home.engine.begin() as connection:
+                    connection.execute(delete(db.inspections))
+                group_suggestions._suggestions.cache_clear()
+                assert group_suggestions.list_suggestions(home, dataset_id) == suggestions != []
+                assert reading_images.inspection(home, dataset_id) == inspection
+                assert previews.preview_split(home, dataset_id, {}) == preview
+            (process,) = _computing_processes()
+            process.kill()  # a later request starts another one
+            process.wait()
+            assert previews.preview_split(server, dataset_id, {}) == previews.preview_split(home, dataset_id, {})
+        with pytest.raises(BadRecipe):
+            previews.preview_split(server, dataset_id, {"lr": float("nan")})  # is not JSON
+    finally:
+        computing.close()
+    assert not _computing_processes()
+
+
+def test_while_all_processes_compute_the_server_computes_itself(tmp_path: Path) -> None:
+    home = workspace_in(tmp_path)
+    dataset_id = sources.open_sources(home, [sources.Source(str(save_cells(tmp_path / "cells")))]).id
+    _wait(home)
+    server = replace(home, computing=Computing(most_processes=0))
+    assert previews.preview_split(server, dataset_id, {}) == previews.preview_split(home, dataset_id, {})
+    assert not _computing_processes()
+
+
+def _computing_processes() -> list[psutil.Process]:
+    return [each for each in psutil.Process().children() if "tasks:compute" in " ".join(each.cmdline())]
+
+
+def _stored_revision(home: Workspace) -> int | None:
+    with home.engine.connect() as connection:
+        return connection.execute(select(db.inspections.c.revision)).scalar_one_or_none()
 
 
 def test_duplicates_are_not_searched_among_images_that_are_missing(tmp_path: Path) -> None:

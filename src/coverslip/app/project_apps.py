@@ -7,6 +7,7 @@ import threading
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -20,6 +21,7 @@ from coverslip.errors import CoverslipError
 from coverslip.images import decode_in_processes, interrupt_decoding
 from coverslip.workspace.jobs.options import DEFAULT, JobOptions
 from coverslip.workspace.store.serving import only_server
+from coverslip.workspace.workers import Computing
 
 _log = logging.getLogger("coverslip")
 _SIZE_SECONDS = 60.0  # between measurements of the sizes of projects
@@ -38,6 +40,7 @@ class ProjectApps:
         self._apps: dict[str, tuple[Project, FastAPI, AsyncExitStack]] = {}
         self._changing = defaultdict[str, asyncio.Lock](asyncio.Lock)  # a project is opened or closed
         self._sizes: dict[str, int] = {}
+        self._computing = Computing()  # what one user looks at must not delay the others
         self._must_end = threading.Event()
 
     @asynccontextmanager
@@ -62,6 +65,7 @@ class ProjectApps:
                 interrupt_decoding()
                 for project_id in reversed(list(self._apps)):
                     await self._close(project_id)
+                await run_in_threadpool(self._computing.close)
 
     async def update(self, project_id: str) -> Project:
         """Serve a project as it is in the table now: open, close or open it again.
@@ -87,7 +91,7 @@ class ProjectApps:
             self._apps[project.id] = project, app, stack.pop_all()
 
     def _created(self, project: Project, stack: AsyncExitStack) -> FastAPI:
-        workspace = workspace_of(self._server, project)
+        workspace = replace(workspace_of(self._server, project), computing=self._computing)
         stack.enter_context(only_server(workspace.folder))
         stack.callback(workspace.engine.dispose)
         app = create_app(workspace, self._turns, self._options)

@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from coverslip.datasets import (
     Dataset,
@@ -56,6 +56,9 @@ class GroupSuggestion:
     is_supported: Annotated[bool, Field(description="Whether images of one group resemble each other.")] = False
 
 
+_SUGGESTIONS = TypeAdapter(tuple[GroupSuggestion, ...])
+
+
 def list_suggestions(workspace: Workspace, dataset_id: str) -> list[GroupSuggestion]:
     """Return suggested groupings: columns first, then patterns; the coarsest first.
 
@@ -79,6 +82,11 @@ def _time_of_change(source: str) -> int | None:
 @lru_cache(maxsize=32)  # each suggestion is tried, and pages ask often
 def _suggestions(workspace: Workspace, dataset_id: str, _version: Hashable) -> tuple[GroupSuggestion, ...]:
     """Return the suggestions for a dataset; `_version` changes with its labels, groups, images and tables."""
+    return workspace.computed(compute_suggestions, _SUGGESTIONS.validate_python, dataset_id=dataset_id)
+
+
+def compute_suggestions(workspace: Workspace, dataset_id: str) -> tuple[GroupSuggestion, ...]:
+    """Return suggested groupings as `list_suggestions` does, in this thread."""
     from coverslip.experiments import apply_recipe
 
     with workspace.engine.connect() as connection:

@@ -5,7 +5,10 @@ server would not release. Each task imports what it needs, because its process d
 """
 
 import base64
+import importlib
 import math
+import os
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -18,7 +21,7 @@ from coverslip.datasets import Dataset, is_table, open_image_file
 from coverslip.errors import CoverslipError
 from coverslip.events import Emit, Event, Noted
 from coverslip.images import PLAN_COLUMNS, ReadPlan
-from coverslip.messages import Note
+from coverslip.messages import Note, in_language
 from coverslip.processes import Json
 
 if TYPE_CHECKING:
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from coverslip.workspace.store.rows import AnyRow
     from coverslip.workspace.store.workspace import Workspace
 
+_NICE = 5  # of computations for pages
 _N_NEAREST, _TILES_PER_ROW = 4, 2  # there is space for two next to a picture
 
 
@@ -43,6 +47,32 @@ def check(request: Json, emit: Emit) -> Json:
 
     fill_check_cache(_workspace(request), request["dataset_id"], emit)
     return {}
+
+
+def compute(request: Json, _: Emit) -> Json:
+    """Return what `Workspace.computed` asks for: the result of a function of a workspace, in a language.
+
+    Raises:
+        CoverslipError: the function raises it.
+    """
+    from pydantic_core import to_jsonable_python
+
+    from coverslip.workspace.store.database import waiting_briefly
+
+    _let_server_go_first()
+    module, _, name = request["function"].partition(":")
+    function, workspace = getattr(importlib.import_module(module), name), _workspace(request)
+    try:
+        with in_language(request["language"]), waiting_briefly():
+            return {"of": to_jsonable_python(function(workspace, **request["arguments"]))}
+    finally:
+        workspace.engine.dispose()  # the project may be removed
+
+
+@lru_cache(maxsize=1)
+def _let_server_go_first() -> None:
+    if sys.platform != "win32":
+        os.nice(_NICE)
 
 
 def audit(request: Json, emit: Emit) -> Json:

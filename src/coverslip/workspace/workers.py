@@ -34,6 +34,9 @@ _log = logging.getLogger("coverslip")
 _MOST_LINES = 200  # of the log of a work
 _MOST_ENDED = 100  # ended works that are known
 _POLL_S = 0.05
+_COMPUTING = "coverslip.workspace.tasks:compute"
+_COMPUTING_SECONDS = 600.0
+_IDLE_SECONDS = 300.0
 
 Process = subprocess.Popen[bytes]
 Task = Callable[[Json, Emit], Json]
@@ -156,6 +159,59 @@ class ReusableWorker:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+
+class Computing:
+    """Processes for what pages show of all images of a dataset. In a thread, this would delay all other requests.
+
+    They are started on demand, and end when none was used for some minutes.
+
+    Args:
+        most_processes: their number.
+    """
+
+    def __init__(self, most_processes: int = max(1, n_cores() // 2)) -> None:
+        self._n_free, self._lock = most_processes, threading.Lock()
+        self._idle: list[ReusableWorker] = []
+        self._timer: threading.Timer | None = None
+
+    def result_of(self, request: Json) -> Json | None:
+        """Return the result of a request; None: all processes are busy, or the request failed."""
+        with self._lock:
+            if not self._n_free:
+                return None
+            self._n_free -= 1
+            worker = self._idle.pop() if self._idle else None
+        result: Json | Failure | None = None
+        try:
+            with suppress(OSError, ValueError):  # the process cannot start or has ended, or the request is not JSON
+                worker = worker or ReusableWorker(start_worker(_COMPUTING, ()))
+                result = worker.result_of(request, _COMPUTING_SECONDS)
+        finally:
+            with self._lock:
+                self._n_free += 1
+                if worker is not None and result is not None:
+                    self._idle.append(worker)
+                self._end_when_idle()
+        if worker is not None and result is None:
+            worker.end(patience_s=0)
+        return result if isinstance(result, dict) else None
+
+    def close(self) -> None:
+        """End the idle processes. Later requests start others."""
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+            idle, self._idle = self._idle, []
+        for worker in idle:
+            worker.end(patience_s=0)
+
+    def _end_when_idle(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = threading.Timer(_IDLE_SECONDS, self.close)
+        self._timer.daemon = True
+        self._timer.start()
 
 
 @dataclass(frozen=True, slots=True)

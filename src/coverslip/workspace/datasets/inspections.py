@@ -19,7 +19,7 @@ from coverslip.audit import (
     with_quality,
 )
 from coverslip.datasets import Inspection, Signal, list_finders
-from coverslip.errors import CoverslipError
+from coverslip.errors import Busy, CoverslipError, DiskFull
 from coverslip.events import Emit, ignore
 from coverslip.images import ImageFacts
 from coverslip.messages import ENGLISH, in_language, localized_note
@@ -56,6 +56,33 @@ def inspect_stored(connection: Connection, dataset_id: str) -> Inspection:
         data, scan = load_as_trained(connection, dataset_id), load_scan(connection, dataset_id)
         scan = with_cached_quality(with_cached_near_duplicates(scan))
         return inspect_with_leakage_audit(data, scan, cached_leakage_audit(data, scan))
+
+
+def inspect_now(workspace: Workspace, dataset_id: str) -> Inspection:
+    """Return the inspection with the current labels and groups. It is stored, unless they change meanwhile.
+
+    Raises:
+        NotFound: there is no such dataset.
+    """
+    inspection, revision, finders = _inspection_and_version(workspace, dataset_id)
+    with suppress(Busy, DiskFull):  # the stored inspection is a cache, and this request only reads
+        _store_if_current(workspace, dataset_id, inspection, revision, finders)
+    return inspection
+
+
+def _inspection_and_version(workspace: Workspace, dataset_id: str) -> tuple[Inspection, int, list[str]]:
+    """Inspect the images; return also the revision of the dataset, and the finders."""
+    with read_transaction(workspace.engine) as connection:
+        revision, finders = dataset_row(connection, dataset_id).revision, current_finders()
+        return inspect_stored(connection, dataset_id), revision, finders
+
+
+def _store_if_current(
+    workspace: Workspace, dataset_id: str, inspection: Inspection, revision: int, finders: list[str]
+) -> None:
+    with write_transaction(workspace.engine) as connection:
+        if dataset_row(connection, dataset_id).revision == revision:
+            store_inspection(connection, dataset_id, inspection, revision, finders)
 
 
 def stored_inspection(connection: Connection, dataset_id: str, revision: int) -> Inspection | None:
@@ -232,15 +259,9 @@ def fill_check_cache(workspace: Workspace, dataset_id: str, emit: Emit = ignore)
 def update_inspection(workspace: Workspace, dataset_id: str) -> None:
     """Inspect a dataset with its current facts and store the result, unless it changes meanwhile."""
     with read_transaction(workspace.engine) as connection:
-        row = dataset_row(connection, dataset_id)
-        if row.state != "ready":  # it is being read: some images have no facts yet
+        if dataset_row(connection, dataset_id).state != "ready":  # it is being read: some images have no facts yet
             return
-        revision = row.revision
-        finders = current_finders()
-        inspected = inspect_stored(connection, dataset_id)
-    with write_transaction(workspace.engine) as connection:
-        if dataset_row(connection, dataset_id).revision == revision:
-            store_inspection(connection, dataset_id, inspected, revision, finders)
+    _store_if_current(workspace, dataset_id, *_inspection_and_version(workspace, dataset_id))
 
 
 def current_finders() -> list[str]:

@@ -17,10 +17,11 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from coverslip.datasets import Dataset, Unreadable, open_dataset, scan_images
-from coverslip.errors import Busy, Conflict, CoverslipError, DiskFull, NotFound, Stopped
+from coverslip.errors import Conflict, CoverslipError, NotFound, Stopped
 from coverslip.events import Emit, Event, Progressed
 from coverslip.images import Fields, ImageFacts
 from coverslip.messages import Failure, failure
+from coverslip.runs import inspection_of
 from coverslip.workspace.datasets.image_rows import store_images
 from coverslip.workspace.datasets.inspections import (
     IMAGE_CHECK,
@@ -28,6 +29,7 @@ from coverslip.workspace.datasets.inspections import (
     check_images,
     current_finders,
     datasets_not_searched,
+    inspect_now,
     inspect_stored,
     store_inspection,
     stored_inspection,
@@ -137,20 +139,16 @@ def inspection(workspace: Workspace, dataset_id: str) -> DatasetInspection:
     """
     with read_transaction(workspace.engine) as connection:
         row = refuse_unread(connection, dataset_id)
-        stored = stored_inspection(connection, dataset_id, row.revision)
-        finders = current_finders()
-        current = stored or inspect_stored(connection, dataset_id)
-        is_searching = workspace.works.state_of(IMAGE_CHECK, dataset_id).state is not None or any(
-            map(workspace.background.is_running, (thread_of(dataset_id), duplicates_thread_of(dataset_id)))
-        )
-        answer = with_row_ids(
+        current = stored_inspection(connection, dataset_id, row.revision)
+    if current is None:
+        current = workspace.computed(inspect_now, inspection_of, dataset_id=dataset_id)
+    is_searching = workspace.works.state_of(IMAGE_CHECK, dataset_id).state is not None or any(
+        map(workspace.background.is_running, (thread_of(dataset_id), duplicates_thread_of(dataset_id)))
+    )
+    with read_transaction(workspace.engine) as connection:
+        return with_row_ids(
             connection, dataset_id, current, is_searching_duplicates=is_searching and not current.are_copies_known
         )
-    if stored is None:
-        # The stored inspection is a cache. A busy database or a full disk must not fail a request that only reads.
-        with suppress(Busy, DiskFull), write_transaction(workspace.engine) as connection:
-            store_inspection(connection, dataset_id, current, row.revision, finders)
-    return answer
 
 
 def refuse_unread(connection: Connection, dataset_id: str) -> AnyRow:

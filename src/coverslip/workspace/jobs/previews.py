@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from coverslip.audit import with_cached_near_duplicates
 from coverslip.cache import RECORDS, Kind, RecordStore, register
@@ -93,6 +93,9 @@ class SplitPreview:
     refusal: Annotated[Failure | None, Field(description="Why a training would be refused; null if it would start.")]
 
 
+_PREVIEW_OF_SPLIT = TypeAdapter(SplitPreview)
+
+
 def recipe_for(workspace: Workspace, row: AnyRow, recipe: Mapping[str, Any]) -> Recipe:
     """Return the recipe of a training on a dataset, without its groups, which the dataset gives.
 
@@ -119,6 +122,20 @@ def preview_split(
         Conflict: it is still being read.
         CoverslipError: the recipe is not valid, or no image can be used for training.
     """
+    return workspace.computed(
+        compute_split_preview,
+        _PREVIEW_OF_SPLIT.validate_python,
+        dataset_id=dataset_id,
+        recipe=recipe,
+        allow_leakage=allow_leakage,
+        repeats_run=repeats_run,
+    )
+
+
+def compute_split_preview(
+    workspace: Workspace, dataset_id: str, recipe: Mapping[str, Any], *, allow_leakage: bool, repeats_run: str | None
+) -> SplitPreview:
+    """Return a split as `preview_split` does, in this thread."""
     from coverslip.experiments import apply_recipe
 
     with workspace.engine.connect() as connection:

@@ -8,18 +8,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from coverslip.errors import CoverslipError
 from coverslip.files import default_workspace_folder
 from coverslip.images import Fields, Pixels, ReadPlan, read_pixels
-from coverslip.messages import ChooseOther
-from coverslip.workspace.workers import Works
+from coverslip.messages import ChooseOther, language
+from coverslip.workspace.workers import Computing, Works
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from coverslip.workspace.store.postgres import Schema
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,7 @@ class Workspace:
     roots: tuple[Path, ...]  # absolute; images may be opened below these
     schema: "Schema | None" = None  # of PostgreSQL, which has its tables; None: they are in a file of SQLite
     background: Background = field(default_factory=Background, compare=False, repr=False)
+    computing: Computing | None = field(default=None, compare=False, repr=False)  # None: in the thread of the request
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Workspace":  # Any: JSON values
@@ -114,6 +118,25 @@ class Workspace:
         """Return the workspace as JSON, for pipes to other processes: it contains the password of its database."""
         schema = None if self.schema is None else {"address": self.schema.address, "name": self.schema.name}
         return {"folder": str(self.folder), "roots": [str(root) for root in self.roots], "schema": schema}
+
+    def computed(self, function: Callable[..., T], read: Callable[[Any], T], **arguments: Any) -> T:
+        """Return `function(self, **arguments)`, computed in another process if one is free.
+
+        Args:
+            function: a function of a module.
+            read: returns the result from its JSON.
+            arguments: JSON values (Any: of any type).
+        """
+        if self.computing is not None:
+            request = {
+                "function": f"{function.__module__}:{function.__name__}",
+                "workspace": self.as_json(),
+                "arguments": arguments,
+                "language": language(),
+            }
+            if (result := self.computing.result_of(request)) is not None:
+                return read(result["of"])
+        return function(self, **arguments)
 
     @property
     def runs(self) -> Path:
