@@ -37,6 +37,7 @@ _POLL_S = 0.05
 _COMPUTING = "coverslip.workspace.tasks:compute"
 _COMPUTING_SECONDS = 600.0
 _IDLE_SECONDS = 300.0
+_BUSY_SECONDS = 2.0
 
 Process = subprocess.Popen[bytes]
 Task = Callable[[Json, Emit], Json]
@@ -164,23 +165,23 @@ class ReusableWorker:
 class Computing:
     """Processes for what pages show of all images of a dataset. In a thread, this would delay all other requests.
 
-    They are started on demand, and end when none was used for some minutes.
+    They are started on demand, and end when none was used for some minutes. If all stay busy, as with large datasets,
+    the caller computes itself, so that no project waits for another one.
 
     Args:
         most_processes: their number.
     """
 
     def __init__(self, most_processes: int = max(1, n_cores() // 2)) -> None:
-        self._n_free, self._lock = most_processes, threading.Lock()
+        self._free, self._lock = threading.Semaphore(most_processes), threading.Lock()
         self._idle: list[ReusableWorker] = []
         self._timer: threading.Timer | None = None
 
     def result_of(self, request: Json) -> Json | None:
-        """Return the result of a request; None: all processes are busy, or the request failed."""
+        """Return the result of a request; None: all processes stay busy, or the request failed."""
+        if not self._free.acquire(timeout=_BUSY_SECONDS):
+            return None
         with self._lock:
-            if not self._n_free:
-                return None
-            self._n_free -= 1
             worker = self._idle.pop() if self._idle else None
         result: Json | Failure | None = None
         try:
@@ -189,10 +190,10 @@ class Computing:
                 result = worker.result_of(request, _COMPUTING_SECONDS)
         finally:
             with self._lock:
-                self._n_free += 1
                 if worker is not None and result is not None:
                     self._idle.append(worker)
                 self._end_when_idle()
+            self._free.release()
         if worker is not None and result is None:
             worker.end(patience_s=0)
         return result if isinstance(result, dict) else None
