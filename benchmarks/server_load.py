@@ -2,11 +2,11 @@
 
 The script starts `coverslip server` on this computer with five projects, and users who are members of one project
 each. HTTP clients wait a while between requests, as people do; each labels images of its own, so that every label that
-the server has accepted is known. Contexts of Chromium open the pages of the projects. The script prints the durations
-by kind of request, responses with 5xx, labels that are lost or have another author than the client that sent them, and
-the memory of the server with its processes. Trainings run outside of the server at nice 10. Each browser is driven by a
-process of its own: in one process, it would delay the HTTP clients. As those of ordinary users, browsers cannot raise
-their own priority, as they would for an administrator, at the expense of the server on the same computer.
+the server has accepted is known. In contexts of Chromium, editors follow links from page to page. The script prints the
+durations by kind of request, responses with 5xx, labels that are lost or have another author than the client that sent
+them, and the memory of the server with its processes. Trainings run outside of the server at nice 10. Each browser is
+driven by a process of its own: in one process, it would delay the HTTP clients. As those of ordinary users, browsers
+cannot raise their own priority, as they would for an administrator, at the expense of the server on the same computer.
 
     python benchmarks/server_load.py [--minutes 20] [--clients 50] [--browsers 3] [--trainings 2]
 
@@ -113,7 +113,7 @@ def main() -> None:
         folder, measured = Path(scratch), Measured()
         draw(folder / "data" / "cells", options.images)
         server = open_account_server(folder / "server", (folder / "data",), options.database)
-        people = add_people(server, folder / "data" / "cells", options.clients + options.browsers)
+        people = add_people(server, folder / "data" / "cells", options.clients, options.browsers)
         with serving(folder, options.database) as (address, process):
             wait_until_read(address, people, folder / "data" / "cells")
             ended = threading.Event()
@@ -146,13 +146,13 @@ def main() -> None:
         print(f"errors in the log of the server: {log.count('while answering')}")
 
 
-def add_people(server: AccountServer, cells: Path, n: int) -> list[Person]:
-    """Add the projects, and people who are members of one each, in turn."""
+def add_people(server: AccountServer, cells: Path, n_labeling: int, n_browsing: int = 0) -> list[Person]:
+    """Add the projects, and people who are members of one each, in turn. The first and those who browse are editors."""
     added = [projects.add_project(server, f"project {k}", roots=[str(cells)]) for k in range(N_PROJECTS)]
     people = []
-    for k in range(n):
+    for k in range(n_labeling + n_browsing):
         project, user = added[k % N_PROJECTS], users.add_user(server, f"person{k}")
-        projects.set_member(server, project.id, user.id, "editor" if k < N_PROJECTS else "annotator")
+        projects.set_member(server, project.id, user.id, "annotator" if N_PROJECTS <= k < n_labeling else "editor")
         _, secret = users.accept_invitation(server, users.invite(server, user.id), f"password of {k}")
         people.append(Person(user.name, secret, project.id))
     users.add_user(server, "admin", is_admin=True)  # without one, the server does not start
@@ -252,14 +252,14 @@ def label_and_browse(
 
 
 def browse(program: str, address: str, person: Person, results: Results, ended: Event) -> None:
-    """Open the pages of a project in turn in Chromium, until the end."""
+    """Follow the links to the pages of a project in turn in Chromium, until the end."""
     from playwright.sync_api import Error, sync_playwright
 
     measured = Measured()
     with client_of(address, person) as client:
         dataset_id = client.get("/datasets").json()["items"][0]["id"]
     base = f"{address}/projects/{person.project}"
-    paths = ("/", "/datasets", f"/datasets/{dataset_id}", "/train", "/runs", "/predict")
+    links = ("./", "./datasets", f"datasets/{dataset_id}", f"train?dataset={dataset_id}", "./runs", "./predict")
     with sync_playwright() as playwright, ExitStack() as stack:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         stack.callback(browser.close)
@@ -268,15 +268,16 @@ def browse(program: str, address: str, person: Person, results: Results, ended: 
         context.add_cookies([{"name": f"coverslip-session-{port}", "value": person.secret, "url": address}])
         page = context.new_page()
         page.on("response", lambda answer: answer.status >= 500 and measured.add("page", 0, answer.status, answer.url))
+        page.goto(f"{base}/")
         while not ended.is_set():
-            for path in paths:
+            for link in links:
                 start = time.perf_counter()
                 try:
-                    page.goto(f"{base}{path}", wait_until="load")
-                    page.locator("h1").first.wait_for()
+                    page.locator(f"a[href='{link}']").first.click()
+                    page.locator("main[aria-busy=false] h1").first.wait_for()
                     measured.add("page in Chromium", time.perf_counter() - start, 200)
                 except Error as error:
-                    measured.add("page in Chromium", time.perf_counter() - start, 598, f"{path} {error}")
+                    measured.add("page in Chromium", time.perf_counter() - start, 598, f"{link} {error}")
                 if ended.wait(2):
                     break
     results.put((dict(measured.durations), measured.statuses, measured.failures))
