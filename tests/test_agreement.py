@@ -89,6 +89,16 @@ def test_tables_of_two_readers_are_compared_by_the_command(
     assert "0.492" in capsys.readouterr().out
 
 
+def test_tables_of_one_name_in_two_folders_belong_to_two_readers(tmp_path: Path) -> None:
+    files = [tmp_path / reader / "labels.csv" for reader in ("ada", "grace")]
+    for file, label in zip(files, ("cell", "debris"), strict=True):
+        file.parent.mkdir()
+        file.write_text(f"path,label\n1.tif,cell\n2.tif,{label}\n", encoding="utf-8")
+    compared = cs.agreement(files)
+    assert compared.readers == {file.as_posix(): 2 for file in files}
+    assert compared.pairs[0].agreement.agreement.value == 0.5
+
+
 def test_rows_of_one_table_belong_to_their_authors(tmp_path: Path) -> None:
     table = tmp_path / "readings.csv"
     table.write_text(

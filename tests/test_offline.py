@@ -71,6 +71,7 @@ MAIN_JOB: Commands = [
     ["train", "cells", "--group-pattern", GROUPS, "--out", "run", *SETTINGS],
     "evaluate run cells",
     "predict run cells --out predictions.csv",
+    "export run --to onnx --out exported",
     "report run",
 ]
 JOB: Commands = [
@@ -96,9 +97,10 @@ JOB: Commands = [
     "label-errors run",
     "explain run cells/small/slide0_000.png --out maps",
     "distance cells cells --run run",
-    "agreement run/split.csv run/split.csv",
+    "agreement run/split.csv second/split.csv",
     "suggest cells/small --run run -n 2",
     "export run --to zip",
+    "export run --to onnx --out exported",
     "predict run.coverslip cells --out others.csv",
     "report run",
     "study preset aimic cells --out preset.yaml",
@@ -189,9 +191,9 @@ def observed(
         pass
     addresses = folder / "addresses"
     addresses.mkdir()
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("COVERSLIP_", "XDG_", "HF_"))
-    }
+    # ONNX Runtime sends no usage data if it recognizes a CI service.
+    other = ("COVERSLIP_", "XDG_", "HF_", "ORT_", "CI", "GITHUB_")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(other)}
     commands = [*(MAIN_JOB if request.param == "main" else JOB), *FETCHING]
     done = subprocess.run(
         [sys.executable, "-c", _RUN_EACH, json.dumps([arguments(command) for command in commands]), str(addresses)],

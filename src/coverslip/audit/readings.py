@@ -5,6 +5,7 @@ the app have the column `kind`: `label` is the label that the dataset had before
 not see it, and `decision` the label of an image on which readers differ.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -55,7 +56,7 @@ def agreement(tables: Path | str | Sequence[Path | str], *, group: str | None = 
 
     Args:
         tables: tables with the columns `label`, `image_id` or `path`, and `author`; without `author`, the reader is the
-            name of the file.
+            name of the file, with its folder if other tables have the same name.
         group: the column with the group of each image (patient, slide). Images of a group are not independent.
 
     Raises:
@@ -72,6 +73,7 @@ def agreement(tables: Path | str | Sequence[Path | str], *, group: str | None = 
     """
     files = [Path(file) for file in ([tables] if isinstance(tables, str | Path) else tables)]
     of_file = {file: read_readings(file, group=group) for file in files}
+    n_of_name = Counter(file.stem for file in of_file)
     readings = [each for of_one in of_file.values() for each in of_one if each.kind != DECISION]
     has_ids = all(each.image_id for each in readings)
     labels: dict[str, dict[str, str]] = {}
@@ -83,7 +85,8 @@ def agreement(tables: Path | str | Sequence[Path | str], *, group: str | None = 
             image = each.image_id if has_ids else each.path
             if not image:
                 raise BadDataset("readings-without-image", file=file, line=each.line)
-            reader = text("reader-of-labels") if each.kind == LABEL else each.author or file.stem
+            name = file.stem if n_of_name[file.stem] == 1 else file.as_posix()
+            reader = text("reader-of-labels") if each.kind == LABEL else each.author or name
             if labels.setdefault(reader, {}).setdefault(image, each.label) != each.label:
                 raise CoverslipError("readings-of-one-image", file=file, reader=one_line(reader), image=one_line(image))
             groups[image] = each.group

@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import math
+import os
 import sqlite3
 import sys
 import threading
@@ -132,9 +133,22 @@ def _core() -> Any:  # Any: untyped
     return import_openvino().Core()
 
 
+def import_onnxruntime() -> Any:  # Any: untyped
+    """Import ONNX Runtime without its telemetry.
+
+    On import it would write a permanent id to the home folder. It would send this id and properties of each network to
+    an analytics service (from version 1.29).
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read on import; not on Windows
+    import onnxruntime
+
+    onnxruntime.disable_telemetry_events()  # on Windows
+    return onnxruntime
+
+
 def onnxruntime_engine(exported: bytes) -> Run:
     """Return a function that runs an ONNX network for one image with ONNX Runtime."""
-    import onnxruntime
+    onnxruntime = import_onnxruntime()
 
     # One image per core in parallel is faster than all cores on one image, whose threads wait for each other.
     options, cores = onnxruntime.SessionOptions(), n_cores()

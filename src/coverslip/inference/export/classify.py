@@ -6,12 +6,17 @@ It needs NumPy, Pillow and onnxruntime. It reads whole PNG, JPEG, TIFF and BMP i
 
 import csv
 import json
+import os
 import sys
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from PIL import Image, ImageOps
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # it would send properties of the network to an analytics service
+import onnxruntime
+
+onnxruntime.disable_telemetry_events()  # on Windows
 
 MODES = {"1": "L", "LA": "L", "P": "RGB", "RGBA": "RGB", "L": "L", "RGB": "RGB", "I;16": "I;16", "I;16B": "I;16B"}
 

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coverslip.datasets import one_line
-from coverslip.engines import as_onnx, import_openvino, openvino_core
+from coverslip.engines import as_onnx, import_onnxruntime, import_openvino, openvino_core
 from coverslip.errors import CoverslipError, require_extra
 from coverslip.events import Emit, Progressed, ignore
 from coverslip.files import write_bytes, write_error, write_json
@@ -151,8 +151,7 @@ def write_onnx(content: Content, folder: Path) -> None:
 
 def open_onnx(folder: Path) -> Predictor:
     """Open `model.onnx` with ONNX Runtime."""
-    import onnxruntime
-
+    onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = n_cores()
     options.log_severity_level = 3
