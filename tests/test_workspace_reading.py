@@ -3,7 +3,7 @@
 import shutil
 import sqlite3
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,11 +13,12 @@ from drawing import save_cell, save_cells
 from image_sets import images_at, positions_of, workspace_in
 from sqlalchemy import delete, event, select, update
 
-from coverslip.errors import BadRecipe
+from coverslip.errors import BadRecipe, Conflict, NotFound
 from coverslip.messages import in_language
+from coverslip.processes import Json
 from coverslip.workspace import cleanup, group_suggestions
 from coverslip.workspace.datasets import labels, reading_images, sources
-from coverslip.workspace.datasets.inspections import check_images, update_inspection
+from coverslip.workspace.datasets.inspections import check_images, inspect_now, update_inspection
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.jobs import previews
 from coverslip.workspace.store import tables as db
@@ -120,7 +121,7 @@ def test_a_killed_search_for_duplicates_starts_again_and_shows_duplicates_side_b
 
 
 def test_a_process_computes_the_same_as_the_server(tmp_path: Path) -> None:
-    home, computing = workspace_in(tmp_path), Computing()
+    home, computing = workspace_in(tmp_path), _NoFailures()
     dataset_id = sources.open_sources(home, [sources.Source(str(save_cells(tmp_path / "cells")))]).id
     _wait(home)
     server = replace(home, computing=computing)
@@ -138,15 +139,57 @@ def test_a_process_computes_the_same_as_the_server(tmp_path: Path) -> None:
                 assert group_suggestions.list_suggestions(home, dataset_id) == suggestions != []
                 assert reading_images.inspection(home, dataset_id) == inspection
                 assert previews.preview_split(home, dataset_id, {}) == preview
-            (process,) = _computing_processes()
-            process.kill()  # a later request starts another one
-            process.wait()
-            assert previews.preview_split(server, dataset_id, {}) == previews.preview_split(home, dataset_id, {})
-        with pytest.raises(BadRecipe):
-            previews.preview_split(server, dataset_id, {"lr": float("nan")})  # is not JSON
     finally:
         computing.close()
     assert not _computing_processes()
+
+
+class _NoFailures(Computing):
+    def result_of(self, request: Json) -> Json | None:
+        result = super().result_of(request)
+        assert result is not None
+        return result
+
+
+def test_the_server_computes_itself_what_a_process_cannot(tmp_path: Path) -> None:
+    home, computing = workspace_in(tmp_path), Computing()
+    dataset_id = sources.open_sources(home, [sources.Source(str(save_cells(tmp_path / "cells")))]).id
+    _wait(home)
+    server, expected = replace(home, computing=computing), previews.preview_split(home, dataset_id, {})
+    assert previews.preview_split(server, dataset_id, {}) == expected
+    (process,) = _computing_processes()
+    process.kill()  # a later request starts another one
+    process.wait()
+    assert previews.preview_split(server, dataset_id, {}) == expected
+    with pytest.raises(BadRecipe):
+        previews.preview_split(server, dataset_id, {"lr": float("nan")})  # is not JSON
+    with pytest.raises(NotFound):
+        previews.preview_split(server, "0" * 12, {})
+    assert previews.preview_split(server, dataset_id, {}) == expected
+    assert _computing_processes()
+    computing.close()
+    assert previews.preview_split(server, dataset_id, {}) == expected
+    assert not _computing_processes()
+
+
+def test_a_process_without_the_finders_of_the_server_computes_nothing() -> None:
+    computing = Computing()
+    try:
+        assert computing.result_of({"function": "os:getpid", "finders": ["of a program"]}) == {}
+    finally:
+        computing.close()
+
+
+def test_a_dataset_that_is_read_again_is_not_inspected(tmp_path: Path) -> None:
+    home = workspace_in(tmp_path)
+    dataset_id = sources.open_sources(home, [sources.Source(str(save_cells(tmp_path / "cells")))]).id
+    _wait(home)
+    with home.engine.begin() as connection:
+        connection.execute(delete(db.image_facts))
+        connection.execute(update(db.datasets).values(state="reading"))
+    with pytest.raises(Conflict):
+        inspect_now(home, dataset_id)
+    update_inspection(home, dataset_id)  # nothing is stored, and no error is raised
 
 
 def test_while_all_processes_compute_the_server_computes_itself(tmp_path: Path) -> None:
@@ -159,7 +202,11 @@ def test_while_all_processes_compute_the_server_computes_itself(tmp_path: Path) 
 
 
 def _computing_processes() -> list[psutil.Process]:
-    return [each for each in psutil.Process().children() if "tasks:compute" in " ".join(each.cmdline())]
+    processes = []
+    for each in psutil.Process().children():
+        with suppress(psutil.Error):  # another child has ended
+            processes += [each] if "tasks:compute" in " ".join(each.cmdline()) else []
+    return processes
 
 
 def _stored_revision(home: Workspace) -> int | None:

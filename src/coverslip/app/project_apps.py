@@ -63,9 +63,9 @@ class ProjectApps:
             finally:
                 self._must_end.set()
                 interrupt_decoding()
+                await run_in_threadpool(self._computing.close)
                 for project_id in reversed(list(self._apps)):
                     await self._close(project_id)
-                await run_in_threadpool(self._computing.close)
 
     async def update(self, project_id: str) -> Project:
         """Serve a project as it is in the table now: open, close or open it again.

@@ -6,6 +6,7 @@ server would not release. Each task imports what it needs, because its process d
 
 import base64
 import importlib
+import json
 import math
 import os
 import sys
@@ -17,7 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coverslip.datasets import Dataset, is_table, open_image_file
+from coverslip.datasets import Dataset, is_table, list_finders, open_image_file
 from coverslip.errors import CoverslipError
 from coverslip.events import Emit, Event, Noted
 from coverslip.images import PLAN_COLUMNS, ReadPlan
@@ -52,6 +53,8 @@ def check(request: Json, emit: Emit) -> Json:
 def compute(request: Json, _: Emit) -> Json:
     """Return what `Workspace.computed` asks for: the result of a function of a workspace, in a language.
 
+    The result is empty if a program registered finders in the server only.
+
     Raises:
         CoverslipError: the function raises it.
     """
@@ -61,12 +64,22 @@ def compute(request: Json, _: Emit) -> Json:
 
     _let_server_go_first()
     module, _, name = request["function"].partition(":")
-    function, workspace = getattr(importlib.import_module(module), name), _workspace(request)
+    function = getattr(importlib.import_module(module), name)
+    if request["finders"] != [finder.code for finder in list_finders()]:
+        return {}
+    workspace = _opened(json.dumps(request["workspace"]))
+    engine = workspace.engine
     try:
         with in_language(request["language"]), waiting_briefly():
             return {"of": to_jsonable_python(function(workspace, **request["arguments"]))}
     finally:
-        workspace.engine.dispose()  # the project may be removed
+        if workspace.schema is None:  # so that the file can be removed with its project
+            engine.dispose()
+
+
+@lru_cache(maxsize=64)
+def _opened(workspace: str) -> "Workspace":
+    return _workspace({"workspace": json.loads(workspace)})
 
 
 @lru_cache(maxsize=1)

@@ -175,44 +175,63 @@ class Computing:
     def __init__(self, most_processes: int = max(1, n_cores() // 2)) -> None:
         self._free, self._lock = threading.Semaphore(most_processes), threading.Lock()
         self._idle: list[ReusableWorker] = []
+        self._busy: list[ReusableWorker] = []
         self._timer: threading.Timer | None = None
+        self._is_closed = False
 
     def result_of(self, request: Json) -> Json | None:
-        """Return the result of a request; None: all processes stay busy, or the request failed."""
+        """Return the result of a request; None: all processes stay busy, the request failed, or this is closed."""
         if not self._free.acquire(timeout=_BUSY_SECONDS):
             return None
-        with self._lock:
-            worker = self._idle.pop() if self._idle else None
+        worker: ReusableWorker | None = None
         result: Json | Failure | None = None
         try:
             with suppress(OSError, ValueError):  # the process cannot start or has ended, or the request is not JSON
-                worker = worker or ReusableWorker(start_worker(_COMPUTING, ()))
-                result = worker.result_of(request, _COMPUTING_SECONDS)
+                if (worker := self._take()) is not None:
+                    result = worker.result_of(request, _COMPUTING_SECONDS)
         finally:
-            with self._lock:
-                if worker is not None and result is not None:
-                    self._idle.append(worker)
-                self._end_when_idle()
+            if worker is not None:
+                self._give(worker, is_usable=result is not None)
             self._free.release()
-        if worker is not None and result is None:
-            worker.end(patience_s=0)
         return result if isinstance(result, dict) else None
 
     def close(self) -> None:
-        """End the idle processes. Later requests start others."""
+        """Kill all processes, and start no others."""
+        with self._lock:
+            self._is_closed = True
+            workers = list(self._busy)
+        for worker in workers:
+            worker.process.kill()
+        self._end_idle()
+
+    def _take(self) -> ReusableWorker | None:
+        with self._lock:
+            if self._is_closed:
+                return None
+            worker = self._idle.pop() if self._idle else ReusableWorker(start_worker(_COMPUTING, ()))
+            self._busy.append(worker)
+            return worker
+
+    def _give(self, worker: ReusableWorker, *, is_usable: bool) -> None:
+        with self._lock:
+            self._busy.remove(worker)
+            if is_kept := is_usable and not self._is_closed:
+                self._idle.append(worker)
+                if self._timer is not None:
+                    self._timer.cancel()
+                self._timer = threading.Timer(_IDLE_SECONDS, self._end_idle)
+                self._timer.daemon = True
+                self._timer.start()
+        if not is_kept:
+            worker.end(patience_s=0)
+
+    def _end_idle(self) -> None:
         with self._lock:
             if self._timer is not None:
                 self._timer.cancel()
-            idle, self._idle = self._idle, []
-        for worker in idle:
+            workers, self._idle = self._idle, []
+        for worker in workers:
             worker.end(patience_s=0)
-
-    def _end_when_idle(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = threading.Timer(_IDLE_SECONDS, self.close)
-        self._timer.daemon = True
-        self._timer.start()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from coverslip.audit import (
     with_quality,
 )
 from coverslip.datasets import Inspection, Signal, list_finders
-from coverslip.errors import Busy, CoverslipError, DiskFull
+from coverslip.errors import Busy, Conflict, CoverslipError, DiskFull
 from coverslip.events import Emit, ignore
 from coverslip.images import ImageFacts
 from coverslip.messages import ENGLISH, in_language, localized_note
@@ -63,6 +63,7 @@ def inspect_now(workspace: Workspace, dataset_id: str) -> Inspection:
 
     Raises:
         NotFound: there is no such dataset.
+        Conflict: its images are being read again, or could not be read.
     """
     inspection, revision, finders = _inspection_and_version(workspace, dataset_id)
     with suppress(Busy, DiskFull):  # the stored inspection is a cache, and this request only reads
@@ -73,8 +74,10 @@ def inspect_now(workspace: Workspace, dataset_id: str) -> Inspection:
 def _inspection_and_version(workspace: Workspace, dataset_id: str) -> tuple[Inspection, int, list[str]]:
     """Inspect the images; return also the revision of the dataset, and the finders."""
     with read_transaction(workspace.engine) as connection:
-        revision, finders = dataset_row(connection, dataset_id).revision, current_finders()
-        return inspect_stored(connection, dataset_id), revision, finders
+        row, finders = dataset_row(connection, dataset_id), current_finders()
+        if row.state != "ready":  # some images have no facts
+            raise Conflict("images-still-reading" if row.state == "reading" else "images-not-read")
+        return inspect_stored(connection, dataset_id), row.revision, finders
 
 
 def _store_if_current(
@@ -257,11 +260,9 @@ def fill_check_cache(workspace: Workspace, dataset_id: str, emit: Emit = ignore)
 
 
 def update_inspection(workspace: Workspace, dataset_id: str) -> None:
-    """Inspect a dataset with its current facts and store the result, unless it changes meanwhile."""
-    with read_transaction(workspace.engine) as connection:
-        if dataset_row(connection, dataset_id).state != "ready":  # it is being read: some images have no facts yet
-            return
-    _store_if_current(workspace, dataset_id, *_inspection_and_version(workspace, dataset_id))
+    """Inspect a dataset with its current facts and store the result, unless it changes or is read meanwhile."""
+    with suppress(Conflict):
+        _store_if_current(workspace, dataset_id, *_inspection_and_version(workspace, dataset_id))
 
 
 def current_finders() -> list[str]:

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from coverslip.datasets import list_finders
 from coverslip.errors import CoverslipError
 from coverslip.files import default_workspace_folder
 from coverslip.images import Fields, Pixels, ReadPlan, read_pixels
@@ -133,8 +134,9 @@ class Workspace:
                 "workspace": self.as_json(),
                 "arguments": arguments,
                 "language": language(),
+                "finders": [finder.code for finder in list_finders()],
             }
-            if (result := self.computing.result_of(request)) is not None:
+            if result := self.computing.result_of(request):
                 return read(result["of"])
         return function(self, **arguments)
 
