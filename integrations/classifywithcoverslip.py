@@ -9,10 +9,13 @@ has rescaled.
 """
 
 import json
+import os
 import runpy
 from pathlib import Path
 
 import numpy
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read on import; ONNX Runtime would send properties of the network
 import onnxruntime
 from cellprofiler_core.constants.measurement import COLTYPE_FLOAT, COLTYPE_VARCHAR, IMAGE
 from cellprofiler_core.module import Module

@@ -11,7 +11,7 @@ work=$(mktemp -d)
 root=$work/debian
 app=
 finish() {
-    [ -z "$app" ] || kill "$app" 2>/dev/null || true
+    [ -z "$app" ] || { kill "$app" 2>/dev/null && wait "$app"; } || true # else /dev is busy
     for folder in dev/shm dev proc; do umount "$root/$folder" 2>/dev/null || true; done
     rm -rf --one-file-system "$work"
 }
@@ -29,7 +29,8 @@ cp -r "$images" "$home/images"
 chown -R --reference="$home" "$home/images"
 
 as_root() { chroot "$root" /usr/bin/env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"; }
-as_person() { chroot --userspec=person:person "$root" /usr/bin/env -i HOME=/home/person PATH=/home/person/.local/bin:/usr/bin:/bin LANG=C.UTF-8 "$@"; }
+person=(chroot --userspec=person:person "$root" /usr/bin/env -i HOME=/home/person PATH=/home/person/.local/bin:/usr/bin:/bin LANG=C.UTF-8)
+as_person() { "${person[@]}" "$@"; }
 listed() { find "$root" -xdev \( -path "$root/proc" -o -path "$root/dev" -o -path "$root/tmp" -o -path "$root/var" \) -prune -o -print | sort; }
 timed() { # NAME COMMAND …: the time that a step took; what it wrote is shown if it failed
     local name=$1 begun=$SECONDS
@@ -56,7 +57,7 @@ timed "train on $(find "$images" -type f | wc -l) images" as_person coverslip tr
 [ -s "$home/run/report.html" ]
 timed predict as_person coverslip predict /home/person/run /home/person/images --out /home/person/predictions.csv
 timed "export to ONNX" as_person coverslip export /home/person/run --to onnx --out /home/person/exported
-as_person coverslip app --no-browser --port 8953 >"$work/app.log" 2>&1 &
+"${person[@]}" coverslip app --no-browser --port 8953 >"$work/app.log" 2>&1 & # no function: $! would be a shell, which the app outlives
 app=$!
 address=
 for _ in $(seq 60); do

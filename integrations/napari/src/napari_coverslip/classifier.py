@@ -1,10 +1,13 @@
 """An ONNX export of coverslip, applied to arrays; independent of napari."""
 
 import json
+import os
 import runpy
 from pathlib import Path
 
 import numpy as np
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read on import; ONNX Runtime would send properties of the network
 import onnxruntime
 
 
