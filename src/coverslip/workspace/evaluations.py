@@ -18,7 +18,6 @@ from coverslip.reports.comparison import MOST_RUNS, Comparison, compare
 from coverslip.runs import Run, TrainingHashes
 from coverslip.runs.environment import EvaluatedImages
 from coverslip.runs.log import TimedNote, Work
-from coverslip.workspace.datasets.reading_images import refuse_unread, refuse_unready
 from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.jobs.kinds import (
     JobKind,
@@ -47,7 +46,7 @@ from coverslip.workspace.jobs.state import (
     state_of,
     status_of,
 )
-from coverslip.workspace.store.rows import Page, Paging, table_choices
+from coverslip.workspace.store.rows import Page, Paging, refuse_unread, refuse_unready, table_choices
 from coverslip.workspace.store.tables import images
 from coverslip.workspace.store.workspace import Workspace
 

@@ -26,10 +26,9 @@ from coverslip.datasets import (
 )
 from coverslip.errors import CoverslipError
 from coverslip.workspace.datasets import grouping
-from coverslip.workspace.datasets.reading_images import refuse_unread
 from coverslip.workspace.datasets.sources import Grouping, groups_of_images
 from coverslip.workspace.jobs.previews import preview_of_split, recipe_for
-from coverslip.workspace.store.rows import AnyRow, load_dataset, load_scan, source_paths
+from coverslip.workspace.store.rows import AnyRow, load_dataset, load_scan, refuse_unread, source_paths
 from coverslip.workspace.store.workspace import Workspace
 
 _MOST = 6

@@ -20,9 +20,9 @@ from coverslip.messages import Failure
 from coverslip.processes import Json
 from coverslip.reports.sections import leakage_sentences
 from coverslip.runs import LeakageEstimate
-from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.datasets.inspections import stored_leakage_audit, update_inspection
 from coverslip.workspace.store.database import read_transaction
+from coverslip.workspace.store.rows import refuse_unread
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.workers import JobOfWork, StepProgress, WorkKind
 
@@ -61,7 +61,7 @@ def start_leakage_estimate(workspace: Workspace, dataset_id: str) -> LeakageEsti
         Conflict: its images are still being read, or could not be read.
     """
     with workspace.engine.connect() as connection:
-        row = reading_images.refuse_unread(connection, dataset_id)
+        row = refuse_unread(connection, dataset_id)
     workspace.works.start(
         LEAKAGE_ESTIMATE,
         dataset_id,
@@ -88,7 +88,7 @@ def leakage_estimate_state(workspace: Workspace, dataset_id: str) -> LeakageEsti
     """
     work = workspace.works.state_of(LEAKAGE_ESTIMATE, dataset_id)
     with read_transaction(workspace.engine) as connection:
-        row = reading_images.refuse_unread(connection, dataset_id)
+        row = refuse_unread(connection, dataset_id)
         audit = stored_leakage_audit(connection, dataset_id, row.revision)
     words = [] if audit.leakage_estimate is None else leakage_sentences(audit.leakage_estimate)
     return LeakageEstimateState(
@@ -160,7 +160,7 @@ def _distances_request(workspace: Workspace, dataset_id: str, others: Sequence[s
     if not others or len({dataset_id, *others}) <= len(others):
         raise CoverslipError("distance-of-one-dataset")
     with read_transaction(workspace.engine) as connection:
-        rows = [reading_images.refuse_unread(connection, each) for each in (dataset_id, *others)]
+        rows = [refuse_unread(connection, each) for each in (dataset_id, *others)]
     key = sha256_json([str(workspace.folder), *([row.id, row.revision, row.name] for row in rows)])
     return _DistancesRequest(key, [row.name for row in rows])
 

@@ -16,10 +16,9 @@ from coverslip.errors import NotFound
 from coverslip.messages import Failure
 from coverslip.processes import Json
 from coverslip.runs import Run
-from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.predictions.measured import decisions_of_dataset
 from coverslip.workspace.store.database import read_transaction, write_transaction
-from coverslip.workspace.store.rows import AnyRow, class_order, dataset_row, is_reserved, now
+from coverslip.workspace.store.rows import AnyRow, class_order, dataset_row, is_reserved, now, refuse_unread
 from coverslip.workspace.store.tables import dataset_maps, images, jobs
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.workers import JobOfWork, StepProgress, WorkKind
@@ -80,7 +79,7 @@ def map_state(workspace: Workspace, dataset_id: str) -> MapState:
     """
     work = workspace.works.state_of(MAPS, dataset_id)
     with read_transaction(workspace.engine) as connection:
-        row = reading_images.refuse_unread(connection, dataset_id)
+        row = refuse_unread(connection, dataset_id)
         stored = _stored(connection, dataset_id)
         groups = _groups(connection, dataset_id)
         rows = np.zeros(0, np.int64) if stored is None else _columns(stored)[0]
@@ -103,7 +102,7 @@ def map_state(workspace: Workspace, dataset_id: str) -> MapState:
 def start_map(workspace: Workspace, dataset_id: str) -> MapState:
     """Compute the map of a dataset, unless it is being computed; raises as `map_state`."""
     with workspace.engine.connect() as connection:
-        row = reading_images.refuse_unread(connection, dataset_id)
+        row = refuse_unread(connection, dataset_id)
     workspace.works.start(
         MAPS,
         dataset_id,

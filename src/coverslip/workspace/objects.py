@@ -19,10 +19,9 @@ from coverslip.files import write_json
 from coverslip.messages import Failure, Note, text
 from coverslip.objects import MEANINGS, FinderSettings, ObjectTablePreview, list_finders
 from coverslip.processes import Json
-from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.datasets.sources import Source, open_sources
 from coverslip.workspace.datasets.state import dataset_state
-from coverslip.workspace.store.rows import new_id
+from coverslip.workspace.store.rows import new_id, refuse_unready
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.images import picture_source
 from coverslip.workspace.workers import JobOfWork, ReusableWorker, StepProgress, WorkKind, start_worker
@@ -216,7 +215,7 @@ class ObjectPreviews:
         if choice.source == "finder":
             raise CoverslipError("no-object-source", n_sources=0)
         with self._workspace.engine.connect() as connection:
-            reading_images.refuse_unready(connection, dataset_id)
+            refuse_unready(connection, dataset_id)
         request = _request(self._workspace, dataset_id, choice)
         return _PREVIEW_OF_FILES.validate_python(self._result(request))
 
@@ -320,7 +319,7 @@ def start_objects(workspace: Workspace, dataset_id: str, choice: ObjectsToCollec
         CoverslipError: a path is outside the readable folders or does not exist.
     """
     with workspace.engine.connect() as connection:
-        row = reading_images.refuse_unready(connection, dataset_id)
+        row = refuse_unready(connection, dataset_id)
     request = _request(workspace, dataset_id, choice)
     table = workspace.objects / dataset_id / f"objects-{new_id()}.csv"
     table.parent.mkdir(parents=True, exist_ok=True)

@@ -35,7 +35,6 @@ from coverslip.runs.recipe import (
     values_given,
     values_of,
 )
-from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.datasets.sources import Grouping, grouping_for
 from coverslip.workspace.datasets.state import class_order_for_training
@@ -44,6 +43,7 @@ from coverslip.workspace.store.rows import (
     Json,
     file_of_classifier,
     folder_of_run,
+    refuse_unready,
     table_choices,
 )
 from coverslip.workspace.store.tables import jobs

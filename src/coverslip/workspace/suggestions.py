@@ -13,10 +13,9 @@ from sqlalchemy import Connection, Table, delete, func, insert, select
 from coverslip.errors import Conflict
 from coverslip.messages import Failure
 from coverslip.processes import Json
-from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.datasets.state import update_counts
 from coverslip.workspace.store.database import read_transaction, write_transaction
-from coverslip.workspace.store.rows import dataset_row
+from coverslip.workspace.store.rows import dataset_row, refuse_unread
 from coverslip.workspace.store.sql import replace_rows
 from coverslip.workspace.store.tables import images, reserved_images, suggested_images
 from coverslip.workspace.store.workspace import Workspace
@@ -65,7 +64,7 @@ def suggestions_state(workspace: Workspace, dataset_id: str) -> LabelSuggestions
     work = workspace.works.state_of(SUGGESTIONS, dataset_id)
     columns = (suggested_images.c[name] for name in ("image_id", "rank", "score", "reason"))
     with read_transaction(workspace.engine) as connection:
-        reading_images.refuse_unread(connection, dataset_id)
+        refuse_unread(connection, dataset_id)
         rows = connection.execute(
             select(*columns).where(suggested_images.c.dataset_id == dataset_id).order_by(suggested_images.c.rank)
         ).mappings()
@@ -92,7 +91,7 @@ def _counts(connection: Connection, dataset_id: str, table: Table) -> tuple[int,
 def start_suggestions(workspace: Workspace, dataset_id: str, n: int) -> LabelSuggestions:
     """Choose `n` images to label, unless images are being chosen; raises as `suggestions_state`."""
     with workspace.engine.connect() as connection:
-        row = reading_images.refuse_unread(connection, dataset_id)
+        row = refuse_unread(connection, dataset_id)
     workspace.works.start(
         SUGGESTIONS,
         dataset_id,

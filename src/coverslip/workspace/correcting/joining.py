@@ -17,14 +17,14 @@ from coverslip.workspace.correcting.history import exclude_by_job
 from coverslip.workspace.correcting.trained_images import CurrentImage, ImageChanges, compare_images, current_images
 from coverslip.workspace.datasets import grouping
 from coverslip.workspace.datasets.labels import label_rows
-from coverslip.workspace.datasets.reading_images import refuse_unready, search_duplicates
+from coverslip.workspace.datasets.reading_images import search_duplicates
 from coverslip.workspace.datasets.sources import Grouping, Source, change_dataset, grouping_for
 from coverslip.workspace.datasets.state import DatasetState, conflicts_by_hash, dataset_state
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.predictions.measured import row_id_of
 from coverslip.workspace.predictions.rows import Row, every_row
 from coverslip.workspace.store.database import write_transaction
-from coverslip.workspace.store.rows import AnyRow, Json, dataset_row, table_choices
+from coverslip.workspace.store.rows import AnyRow, Json, dataset_row, refuse_unready, table_choices
 from coverslip.workspace.store.sql import among_integers
 from coverslip.workspace.store.tables import images, jobs
 from coverslip.workspace.store.workspace import Workspace

@@ -26,7 +26,7 @@ from coverslip.messages import ENGLISH, in_language, localized_note
 from coverslip.runs import InspectionWithLeakageEstimate, LeakageEstimate, inspection_of
 from coverslip.workspace.datasets.state import labels_for_training
 from coverslip.workspace.store.database import read_transaction, write_transaction
-from coverslip.workspace.store.rows import Json, dataset_row, load_as_trained, load_dataset, load_scan
+from coverslip.workspace.store.rows import Json, dataset_row, load_as_trained, load_dataset, load_scan, refuse_unread
 from coverslip.workspace.store.sql import among, replace_rows
 from coverslip.workspace.store.tables import datasets, images, inspections
 from coverslip.workspace.store.workspace import Workspace
@@ -74,9 +74,7 @@ def inspect_now(workspace: Workspace, dataset_id: str) -> Inspection:
 def _inspection_and_version(workspace: Workspace, dataset_id: str) -> tuple[Inspection, int, list[str]]:
     """Inspect the images; return also the revision of the dataset, and the finders."""
     with read_transaction(workspace.engine) as connection:
-        row, finders = dataset_row(connection, dataset_id), current_finders()
-        if row.state != "ready":  # some images have no facts
-            raise Conflict("images-still-reading" if row.state == "reading" else "images-not-read")
+        row, finders = refuse_unread(connection, dataset_id), current_finders()
         return inspect_stored(connection, dataset_id), row.revision, finders
 
 

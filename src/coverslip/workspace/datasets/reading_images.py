@@ -17,7 +17,7 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from coverslip.datasets import Dataset, Unreadable, open_dataset, scan_images
-from coverslip.errors import Conflict, CoverslipError, NotFound, Stopped
+from coverslip.errors import CoverslipError, NotFound, Stopped
 from coverslip.events import Emit, Event, Progressed
 from coverslip.images import Fields, ImageFacts
 from coverslip.messages import Failure, failure
@@ -39,7 +39,6 @@ from coverslip.workspace.datasets.state import mark_equal_pixels, update_counts
 from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import (
     OUTSIDE,
-    AnyRow,
     Json,
     MissingSource,
     as_dataset,
@@ -49,6 +48,7 @@ from coverslip.workspace.store.rows import (
     opened_as_json,
     ranges,
     refuse_missing,
+    refuse_unread,
     source_paths,
 )
 from coverslip.workspace.store.sql import change_rows, replace_rows
@@ -149,33 +149,6 @@ def inspection(workspace: Workspace, dataset_id: str) -> DatasetInspection:
         return with_row_ids(
             connection, dataset_id, current, is_searching_duplicates=is_searching and not current.are_copies_known
         )
-
-
-def refuse_unread(connection: Connection, dataset_id: str) -> AnyRow:
-    """Return the row of a dataset whose images have been read.
-
-    Raises:
-        NotFound: there is no such dataset.
-        Conflict: its images are still being read, or could not be read.
-    """
-    row = dataset_row(connection, dataset_id)
-    if row.state == "reading":
-        raise Conflict("images-still-reading")
-    if row.state == "failed":
-        raise Conflict("images-not-read")
-    return row
-
-
-def refuse_unready(connection: Connection, dataset_id: str) -> AnyRow:
-    """Return the row of a dataset that a job can use: its images were read and its files exist.
-
-    Raises:
-        NotFound, Conflict: as `refuse_unread`.
-        MissingSource: a folder or table does not exist.
-    """
-    row = refuse_unread(connection, dataset_id)
-    refuse_missing(row)
-    return row
 
 
 def thread_of(dataset_id: str) -> str:

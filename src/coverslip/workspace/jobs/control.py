@@ -16,7 +16,6 @@ from coverslip.experiments.run_state import request_finish
 from coverslip.files import write_error, write_text
 from coverslip.models import check_weights, model_info
 from coverslip.runs import budget_seconds, is_run, open_run, save_recipe
-from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.jobs.kinds import kind_of, list_unlisted_jobs
 from coverslip.workspace.jobs.previews import refuse_untrainable
@@ -38,6 +37,7 @@ from coverslip.workspace.jobs.trainings import TRAINING
 from coverslip.workspace.recipes import keeping_split_of, recipe_grouping, recipe_of_dataset
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.database import write_transaction
+from coverslip.workspace.store.rows import refuse_unready
 from coverslip.workspace.store.workspace import Workspace
 
 

@@ -34,11 +34,10 @@ from coverslip.files import sha256_json
 from coverslip.messages import FAILURE_VARIABLE, Failure, Note, failure_of, note
 from coverslip.runs import Recipe, apply_earlier_split, save_recipe
 from coverslip.workspace.datasets.grouping import with_groups
-from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.datasets.sources import groups_of_images
 from coverslip.workspace.recipes import keeping_split_of, recipe_grouping, recipe_of_dataset
-from coverslip.workspace.store.rows import AnyRow, Json, load_dataset, load_scan
+from coverslip.workspace.store.rows import AnyRow, Json, load_dataset, load_scan, refuse_unready
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.workers import child_environment
 

@@ -12,7 +12,6 @@ from coverslip.errors import BadRun
 from coverslip.files import write_json
 from coverslip.messages import Failure, Note, localized_note, text
 from coverslip.runs import ClassifierCard, Run, find_classifier, open_classifier
-from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.jobs.kinds import JobKind, JobProgress, StateSource, register
 from coverslip.workspace.jobs.records import Job, Json, add_job, all_jobs, find_job, new_job_folder, unused_name
 from coverslip.workspace.jobs.state import ACTIVE, State, end_time, failure_of_job, state_of, status_of
@@ -26,6 +25,7 @@ from coverslip.workspace.store.rows import (
     TableChoices,
     dataset_row,
     folder_of_run,
+    refuse_unready,
     source_paths,
     table_choices,
 )

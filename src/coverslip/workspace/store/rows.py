@@ -123,6 +123,33 @@ def refuse_missing(row: AnyRow) -> None:
         raise MissingSource("missing-source", file=Path(path))
 
 
+def refuse_unread(connection: Connection, dataset_id: str) -> AnyRow:
+    """Return the row of a dataset whose images have been read.
+
+    Raises:
+        NotFound: there is no such dataset.
+        Conflict: its images are still being read, or could not be read.
+    """
+    row = dataset_row(connection, dataset_id)
+    if row.state == "reading":
+        raise Conflict("images-still-reading")
+    if row.state == "failed":
+        raise Conflict("images-not-read")
+    return row
+
+
+def refuse_unready(connection: Connection, dataset_id: str) -> AnyRow:
+    """Return the row of a dataset that a job can use: its images were read and its files exist.
+
+    Raises:
+        NotFound, Conflict: as `refuse_unread`.
+        MissingSource: a folder or table does not exist.
+    """
+    row = refuse_unread(connection, dataset_id)
+    refuse_missing(row)
+    return row
+
+
 def class_order(class_names: Iterable[str], used_names: Iterable[str]) -> list[str]:
     """Return the ordered class names, then all other used names in natural order."""
     ordered = list(dict.fromkeys(class_names))

@@ -28,11 +28,10 @@ from coverslip.studies import (
     save_plan,
     with_choices,
 )
-from coverslip.workspace.datasets.reading_images import refuse_unready
 from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.jobs.records import add_job, new_job_folder
 from coverslip.workspace.recipes import recipe_of_dataset
-from coverslip.workspace.store.rows import AnyRow, Json
+from coverslip.workspace.store.rows import AnyRow, Json, refuse_unready
 from coverslip.workspace.store.workspace import Workspace
 
 PlannedDataset = dict[str, Any]  # Any: a dataset in `study.yaml`
