@@ -54,6 +54,8 @@ for i, command in enumerate(json.loads(sys.argv[1])):
     os.environ["COVERSLIP_TEST_ADDRESSES"] = f"{sys.argv[2]}/{i}"
     print("CODE", main(command), flush=True)
 """
+# Variables of the environment. ONNX Runtime sends no usage data if it recognizes a CI service.
+REMOVED = ("COVERSLIP_", "XDG_", "HF_", "ORT_", "CI", "GITHUB_")
 LOOPBACK = "127.0.0.1"
 NO_HUB = f"http://{LOOPBACK}:9"  # where nothing answers
 INSTANT = [f"model={SMALL_NETWORK}", "stage=instant", "image_size=32", "tta=1", "split.folds=0", "augment=none"]
@@ -191,9 +193,7 @@ def observed(
         pass
     addresses = folder / "addresses"
     addresses.mkdir()
-    # ONNX Runtime sends no usage data if it recognizes a CI service.
-    other = ("COVERSLIP_", "XDG_", "HF_", "ORT_", "CI", "GITHUB_")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(other)}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(REMOVED)}
     commands = [*(MAIN_JOB if request.param == "main" else JOB), *FETCHING]
     done = subprocess.run(
         [sys.executable, "-c", _RUN_EACH, json.dumps([arguments(command) for command in commands]), str(addresses)],
@@ -227,6 +227,16 @@ def test_commands_leave_nothing_in_the_home_folder_but_caches_and_weights(
     observed: tuple[dict[str, Observed], Path],
 ) -> None:
     assert written_in(observed[1]) <= {".cache/coverslip", ".cache/matplotlib", ".local/share/coverslip"}
+
+
+def test_the_exported_script_leaves_nothing_in_the_home_folder(
+    observed: tuple[dict[str, Observed], Path], tmp_path: Path
+) -> None:
+    exported, image = observed[1].parent / "exported", next((observed[1].parent / "cells").rglob("*.png"))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(REMOVED)}
+    command = [sys.executable, exported / "classify.py", exported / "model.onnx", image]
+    subprocess.run(command, env=environment | watched(tmp_path), capture_output=True, check=True)
+    assert written_in(tmp_path / "home") == set()
 
 
 def test_all_commands_are_tried() -> None:

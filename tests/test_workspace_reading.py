@@ -1,5 +1,6 @@
 """Reading images in the background, while other requests come and disks go."""
 
+import os
 import shutil
 import sqlite3
 import threading
@@ -14,7 +15,7 @@ from image_sets import images_at, positions_of, workspace_in
 from sqlalchemy import delete, event, select, update
 
 from coverslip.errors import BadRecipe, Conflict, NotFound
-from coverslip.messages import in_language
+from coverslip.messages import Failure, in_language
 from coverslip.processes import Json
 from coverslip.workspace import cleanup, group_suggestions
 from coverslip.workspace.datasets import labels, reading_images, sources
@@ -22,9 +23,9 @@ from coverslip.workspace.datasets.inspections import check_images, inspect_now, 
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.jobs import previews
 from coverslip.workspace.store import tables as db
-from coverslip.workspace.store.workspace import Background, Workspace
+from coverslip.workspace.store.workspace import Background, Workspace, compute_pool
 from coverslip.workspace.viewing.filters import Filters
-from coverslip.workspace.workers import Computing
+from coverslip.workspace.workers import WorkerPool
 
 
 def test_while_a_thread_is_held_none_of_its_name_begins() -> None:
@@ -121,10 +122,10 @@ def test_a_killed_search_for_duplicates_starts_again_and_shows_duplicates_side_b
 
 
 def test_a_process_computes_the_same_as_the_server(tmp_path: Path) -> None:
-    home, computing = workspace_in(tmp_path), _NoFailures()
+    home, pool = workspace_in(tmp_path), _StrictPool("coverslip.workspace.tasks:compute", (), most_seconds=60)
     dataset_id = sources.open_sources(home, [sources.Source(str(save_cells(tmp_path / "cells")))]).id
     _wait(home)
-    server = replace(home, computing=computing)
+    server = replace(home, pool=pool)
     try:
         for row, language in ((0, "en"), (1, "de")):  # each label makes the stored inspection outdated
             labels.set_labels(home, dataset_id, images_at(home, dataset_id, [row]), "flat")
@@ -140,24 +141,26 @@ def test_a_process_computes_the_same_as_the_server(tmp_path: Path) -> None:
                 assert reading_images.inspection(home, dataset_id) == inspection
                 assert previews.preview_split(home, dataset_id, {}) == preview
     finally:
-        computing.close()
-    assert not _computing_processes()
+        pool.close()
+    assert not _worker_processes()
 
 
-class _NoFailures(Computing):
-    def result_of(self, request: Json) -> Json | None:
+class _StrictPool(WorkerPool):
+    """A pool whose processes must compute everything."""
+
+    def result_of(self, request: Json, within_s: float | None = None) -> Json | Failure | None:
         result = super().result_of(request)
-        assert result is not None
+        assert isinstance(result, dict)
         return result
 
 
 def test_the_server_computes_itself_what_a_process_cannot(tmp_path: Path) -> None:
-    home, computing = workspace_in(tmp_path), Computing()
+    home, pool = workspace_in(tmp_path), compute_pool()
     dataset_id = sources.open_sources(home, [sources.Source(str(save_cells(tmp_path / "cells")))]).id
     _wait(home)
-    server, expected = replace(home, computing=computing), previews.preview_split(home, dataset_id, {})
+    server, expected = replace(home, pool=pool), previews.preview_split(home, dataset_id, {})
     assert previews.preview_split(server, dataset_id, {}) == expected
-    (process,) = _computing_processes()
+    (process,) = _worker_processes()
     process.kill()  # a later request starts another one
     process.wait()
     assert previews.preview_split(server, dataset_id, {}) == expected
@@ -166,18 +169,34 @@ def test_the_server_computes_itself_what_a_process_cannot(tmp_path: Path) -> Non
     with pytest.raises(NotFound):
         previews.preview_split(server, "0" * 12, {})
     assert previews.preview_split(server, dataset_id, {}) == expected
-    assert _computing_processes()
-    computing.close()
+    assert _worker_processes()
+    pool.close()
     assert previews.preview_split(server, dataset_id, {}) == expected
-    assert not _computing_processes()
+    assert not _worker_processes()
 
 
 def test_a_process_without_the_finders_of_the_server_computes_nothing() -> None:
-    computing = Computing()
+    pool = compute_pool()
     try:
-        assert computing.result_of({"function": "os:getpid", "finders": ["of a program"]}) == {}
+        assert pool.result_of({"function": "os:getpid", "finders": ["of a program"]}) == {}
     finally:
-        computing.close()
+        pool.close()
+
+
+def test_a_pool_that_is_closed_kills_a_busy_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "slow.py").write_text("import time\n\ndef wait(request, report):\n    time.sleep(600)\n")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")])))
+    pool = WorkerPool("slow:wait", (), most_seconds=600)
+    thread = threading.Thread(target=pool.result_of, args=({},), daemon=True)
+    thread.start()
+    while not _worker_processes("slow:wait"):
+        thread.join(0.05)
+    pool.close()
+    thread.join(60)
+    assert not thread.is_alive()
+    assert not _worker_processes("slow:wait")
+    assert pool.result_of({}) is None  # and no other process is started
+    assert not _worker_processes("slow:wait")
 
 
 def test_a_dataset_that_is_read_again_is_not_inspected(tmp_path: Path) -> None:
@@ -196,16 +215,16 @@ def test_while_all_processes_compute_the_server_computes_itself(tmp_path: Path) 
     home = workspace_in(tmp_path)
     dataset_id = sources.open_sources(home, [sources.Source(str(save_cells(tmp_path / "cells")))]).id
     _wait(home)
-    server = replace(home, computing=Computing(most_processes=0))
+    server = replace(home, pool=WorkerPool("coverslip.workspace.tasks:compute", (), most_seconds=60, most_processes=0))
     assert previews.preview_split(server, dataset_id, {}) == previews.preview_split(home, dataset_id, {})
-    assert not _computing_processes()
+    assert not _worker_processes()
 
 
-def _computing_processes() -> list[psutil.Process]:
+def _worker_processes(task: str = "tasks:compute") -> list[psutil.Process]:
     processes = []
     for each in psutil.Process().children():
         with suppress(psutil.Error):  # another child has ended
-            processes += [each] if "tasks:compute" in " ".join(each.cmdline()) else []
+            processes += [each] if task in " ".join(each.cmdline()) else []
     return processes
 
 

@@ -21,7 +21,7 @@ from coverslip.errors import CoverslipError
 from coverslip.images import decode_in_processes, interrupt_decoding
 from coverslip.workspace.jobs.options import DEFAULT, JobOptions
 from coverslip.workspace.store.serving import only_server
-from coverslip.workspace.workers import Computing
+from coverslip.workspace.store.workspace import compute_pool
 
 _log = logging.getLogger("coverslip")
 _SIZE_SECONDS = 60.0  # between measurements of the sizes of projects
@@ -40,7 +40,7 @@ class ProjectApps:
         self._apps: dict[str, tuple[Project, FastAPI, AsyncExitStack]] = {}
         self._changing = defaultdict[str, asyncio.Lock](asyncio.Lock)  # a project is opened or closed
         self._sizes: dict[str, int] = {}
-        self._computing = Computing()  # what one user looks at must not delay the others
+        self._pool = compute_pool()  # what one user looks at must not delay the others
         self._must_end = threading.Event()
 
     @asynccontextmanager
@@ -63,7 +63,7 @@ class ProjectApps:
             finally:
                 self._must_end.set()
                 interrupt_decoding()
-                await run_in_threadpool(self._computing.close)
+                await run_in_threadpool(self._pool.close)
                 for project_id in reversed(list(self._apps)):
                     await self._close(project_id)
 
@@ -91,7 +91,7 @@ class ProjectApps:
             self._apps[project.id] = project, app, stack.pop_all()
 
     def _created(self, project: Project, stack: AsyncExitStack) -> FastAPI:
-        workspace = replace(workspace_of(self._server, project), computing=self._computing)
+        workspace = replace(workspace_of(self._server, project), pool=self._pool)
         stack.enter_context(only_server(workspace.folder))
         stack.callback(workspace.engine.dispose)
         app = create_app(workspace, self._turns, self._options)

@@ -73,19 +73,19 @@ def agreement(tables: Path | str | Sequence[Path | str], *, group: str | None = 
     """
     files = [Path(file) for file in ([tables] if isinstance(tables, str | Path) else tables)]
     of_file = {file: read_readings(file, group=group) for file in files}
-    n_of_name = Counter(file.stem for file in of_file)
+    n_of_stem = Counter(file.stem for file in of_file)
     readings = [each for of_one in of_file.values() for each in of_one if each.kind != DECISION]
     has_ids = all(each.image_id for each in readings)
     labels: dict[str, dict[str, str]] = {}
     groups: dict[str, str] = {}
     for file, of_one in of_file.items():
+        name = file.stem if n_of_stem[file.stem] == 1 else file.as_posix()
         for each in of_one:
             if each.kind == DECISION:
                 continue
             image = each.image_id if has_ids else each.path
             if not image:
                 raise BadDataset("readings-without-image", file=file, line=each.line)
-            name = file.stem if n_of_name[file.stem] == 1 else file.as_posix()
             reader = text("reader-of-labels") if each.kind == LABEL else each.author or name
             if labels.setdefault(reader, {}).setdefault(image, each.label) != each.label:
                 raise CoverslipError("readings-of-one-image", file=file, reader=one_line(reader), image=one_line(image))

@@ -81,7 +81,7 @@ def _time_of_change(source: str) -> int | None:
 @lru_cache(maxsize=32)  # each suggestion is tried, and pages ask often
 def _suggestions(workspace: Workspace, dataset_id: str, _version: Hashable) -> tuple[GroupSuggestion, ...]:
     """Return the suggestions for a dataset; `_version` changes with its labels, groups, images and tables."""
-    return workspace.computed(compute_suggestions, _SUGGESTIONS.validate_python, dataset_id=dataset_id)
+    return workspace.compute(compute_suggestions, _SUGGESTIONS.validate_python, dataset_id=dataset_id)
 
 
 def compute_suggestions(workspace: Workspace, dataset_id: str) -> tuple[GroupSuggestion, ...]:

@@ -5,8 +5,6 @@ the notes on it are stored beside it, and the table is opened as a dataset.
 """
 
 import json
-import threading
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,13 +22,12 @@ from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.store.rows import new_id, refuse_unready
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.images import picture_source
-from coverslip.workspace.workers import JobOfWork, ReusableWorker, StepProgress, WorkKind, start_worker
+from coverslip.workspace.workers import JobOfWork, StepProgress, WorkerPool, WorkKind
 
 OBJECTS = WorkKind("objects", "coverslip.workspace.tasks:collect")
 _FORMAT_VERSION = 1
 _PREVIEW = "coverslip.workspace.tasks:preview_objects"
 _PREVIEW_SECONDS = 120.0  # a longer time means that the finder is too slow for a preview
-_IDLE_SECONDS = 300.0
 _LAST = "last.json"  # what was collected last
 
 OneName = Annotated[str, StringConstraints(max_length=1_000)]
@@ -200,9 +197,8 @@ class ObjectPreviews:
     """Reads files, or searches single fields, in a process that is kept for the next choice. It ends when idle."""
 
     def __init__(self, workspace: Workspace) -> None:
-        self._workspace, self._lock = workspace, threading.Lock()
-        self._worker: ReusableWorker | None = None
-        self._timer: threading.Timer | None = None
+        self._workspace = workspace
+        self._pool = WorkerPool(_PREVIEW, workspace.readable, most_seconds=_PREVIEW_SECONDS)
 
     def preview_files(self, dataset_id: str, choice: ObjectsToCollect) -> ObjectsPreview:
         """Read the files of objects, or the first of many files.
@@ -237,26 +233,11 @@ class ObjectPreviews:
         return FinderPreview(**{**result, "settings": FinderSettings.model_validate(result["settings"])})
 
     def close(self) -> None:
-        """End the process."""
-        with self._lock:
-            if self._timer is not None:
-                self._timer.cancel()
-            worker, self._worker = self._worker, None
-        if worker is not None:
-            worker.end(patience_s=0)
+        """Kill the process."""
+        self._pool.close()
 
     def _result(self, request: Json) -> Json:
-        with self._lock:
-            if self._timer is not None:
-                self._timer.cancel()
-            if self._worker is None or self._worker.process.poll() is not None:
-                self._worker = ReusableWorker(start_worker(_PREVIEW, self._workspace.readable))
-            result: Json | Failure | None = None
-            with suppress(OSError):
-                result = self._worker.result_of(request, _PREVIEW_SECONDS)
-            self._timer = threading.Timer(_IDLE_SECONDS, self.close)
-            self._timer.daemon = True
-            self._timer.start()
+        result = self._pool.result_of(request)
         if isinstance(result, Failure):
             raise CoverslipError.of(result)
         if result is None:

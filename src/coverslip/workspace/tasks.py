@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from coverslip.workspace.store.rows import AnyRow
     from coverslip.workspace.store.workspace import Workspace
 
-_NICE = 5  # of computations for pages
+_NICE = 5  # of computations for pages: requests of the server go first
 _N_NEAREST, _TILES_PER_ROW = 4, 2  # there is space for two next to a picture
 
 
@@ -51,7 +51,7 @@ def check(request: Json, emit: Emit) -> Json:
 
 
 def compute(request: Json, _: Emit) -> Json:
-    """Return what `Workspace.computed` asks for: the result of a function of a workspace, in a language.
+    """Return what `Workspace.compute` asks for: the result of a function of a workspace, in a language.
 
     The result is empty if a program registered finders in the server only.
 
@@ -62,12 +62,12 @@ def compute(request: Json, _: Emit) -> Json:
 
     from coverslip.workspace.store.database import waiting_briefly
 
-    _let_server_go_first()
+    _lower_priority()
     module, _, name = request["function"].partition(":")
     function = getattr(importlib.import_module(module), name)
     if request["finders"] != [finder.code for finder in list_finders()]:
         return {}
-    workspace = _opened(json.dumps(request["workspace"]))
+    workspace = _cached_workspace(json.dumps(request["workspace"]))
     engine = workspace.engine
     try:
         with in_language(request["language"]), waiting_briefly():
@@ -78,12 +78,12 @@ def compute(request: Json, _: Emit) -> Json:
 
 
 @lru_cache(maxsize=64)
-def _opened(workspace: str) -> "Workspace":
+def _cached_workspace(workspace: str) -> "Workspace":
     return _workspace({"workspace": json.loads(workspace)})
 
 
 @lru_cache(maxsize=1)
-def _let_server_go_first() -> None:
+def _lower_priority() -> None:
     if sys.platform != "win32":
         os.nice(_NICE)
 

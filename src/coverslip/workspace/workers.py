@@ -34,10 +34,7 @@ _log = logging.getLogger("coverslip")
 _MOST_LINES = 200  # of the log of a work
 _MOST_ENDED = 100  # ended works that are known
 _POLL_S = 0.05
-_COMPUTING = "coverslip.workspace.tasks:compute"
-_COMPUTING_SECONDS = 600.0
-_IDLE_SECONDS = 300.0
-_BUSY_SECONDS = 2.0
+_IDLE_SECONDS = 300.0  # after which the processes of a pool end
 
 Process = subprocess.Popen[bytes]
 Task = Callable[[Json, Emit], Json]
@@ -162,38 +159,46 @@ class ReusableWorker:
             self.process.wait()
 
 
-class Computing:
-    """Processes for what pages show of all images of a dataset. In a thread, this would delay all other requests.
+class WorkerPool:
+    """Processes of a task that answer one request at a time each.
 
-    They are started on demand, and end when none was used for some minutes. If all stay busy, as with large datasets,
-    the caller computes itself, so that no project waits for another one.
+    They are started on demand, and end when none was used for some minutes.
 
     Args:
+        task: `MODULE:FUNCTION`; the function is a `Task`.
+        readable: as for `child_environment`.
+        most_seconds: for one request; a process that takes longer is killed.
         most_processes: their number.
     """
 
-    def __init__(self, most_processes: int = max(1, n_cores() // 2)) -> None:
+    def __init__(self, task: str, readable: Sequence[Path], *, most_seconds: float, most_processes: int = 1) -> None:
+        self._task, self._readable, self._most_seconds = task, readable, most_seconds
         self._free, self._lock = threading.Semaphore(most_processes), threading.Lock()
         self._idle: list[ReusableWorker] = []
         self._busy: list[ReusableWorker] = []
         self._timer: threading.Timer | None = None
         self._is_closed = False
 
-    def result_of(self, request: Json) -> Json | None:
-        """Return the result of a request; None: all processes stay busy, the request failed, or this is closed."""
-        if not self._free.acquire(timeout=_BUSY_SECONDS):
+    def result_of(self, request: Json, within_s: float | None = None) -> Json | Failure | None:
+        """Return the result of a request, or its failure; None if no process did it.
+
+        Args:
+            request: JSON values.
+            within_s: how long to wait for a free process; None: without limit.
+        """
+        if not self._free.acquire(timeout=within_s):
             return None
         worker: ReusableWorker | None = None
         result: Json | Failure | None = None
         try:
             with suppress(OSError, ValueError):  # the process cannot start or has ended, or the request is not JSON
                 if (worker := self._take()) is not None:
-                    result = worker.result_of(request, _COMPUTING_SECONDS)
+                    result = worker.result_of(request, self._most_seconds)
         finally:
             if worker is not None:
                 self._give(worker, is_usable=result is not None)
             self._free.release()
-        return result if isinstance(result, dict) else None
+        return result
 
     def close(self) -> None:
         """Kill all processes, and start no others."""
@@ -208,7 +213,8 @@ class Computing:
         with self._lock:
             if self._is_closed:
                 return None
-            worker = self._idle.pop() if self._idle else ReusableWorker(start_worker(_COMPUTING, ()))
+            self._idle = [worker for worker in self._idle if worker.process.poll() is None]
+            worker = self._idle.pop() if self._idle else ReusableWorker(start_worker(self._task, self._readable))
             self._busy.append(worker)
             return worker
 

@@ -141,7 +141,7 @@ def inspection(workspace: Workspace, dataset_id: str) -> DatasetInspection:
         row = refuse_unread(connection, dataset_id)
         current = stored_inspection(connection, dataset_id, row.revision)
     if current is None:
-        current = workspace.computed(inspect_now, inspection_of, dataset_id=dataset_id)
+        current = workspace.compute(inspect_now, inspection_of, dataset_id=dataset_id)
     is_searching = workspace.works.state_of(IMAGE_CHECK, dataset_id).state is not None or any(
         map(workspace.background.is_running, (thread_of(dataset_id), duplicates_thread_of(dataset_id)))
     )

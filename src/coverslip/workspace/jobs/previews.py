@@ -121,7 +121,7 @@ def preview_split(
         Conflict: it is still being read.
         CoverslipError: the recipe is not valid, or no image can be used for training.
     """
-    return workspace.computed(
+    return workspace.compute(
         compute_split_preview,
         _PREVIEW_OF_SPLIT.validate_python,
         dataset_id=dataset_id,

@@ -14,8 +14,9 @@ from coverslip.datasets import list_finders
 from coverslip.errors import CoverslipError
 from coverslip.files import default_workspace_folder
 from coverslip.images import Fields, Pixels, ReadPlan, read_pixels
+from coverslip.machine import n_cores
 from coverslip.messages import ChooseOther, language
-from coverslip.workspace.workers import Computing, Works
+from coverslip.workspace.workers import WorkerPool, Works
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -24,6 +25,14 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+_COMPUTE_SECONDS = 600.0
+_BUSY_SECONDS = 2.0
+
+
+def compute_pool() -> WorkerPool:
+    """Return a pool for what pages show of all images of a dataset. Threads would delay all other requests."""
+    task, most_processes = "coverslip.workspace.tasks:compute", max(1, n_cores() // 2)
+    return WorkerPool(task, (), most_seconds=_COMPUTE_SECONDS, most_processes=most_processes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +112,7 @@ class Workspace:
     roots: tuple[Path, ...]  # absolute; images may be opened below these
     schema: "Schema | None" = None  # of PostgreSQL, which has its tables; None: they are in a file of SQLite
     background: Background = field(default_factory=Background, compare=False, repr=False)
-    computing: Computing | None = field(default=None, compare=False, repr=False)  # None: in the thread of the request
+    pool: WorkerPool | None = field(default=None, compare=False, repr=False)  # of `compute_pool`
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Workspace":  # Any: JSON values
@@ -120,15 +129,17 @@ class Workspace:
         schema = None if self.schema is None else {"address": self.schema.address, "name": self.schema.name}
         return {"folder": str(self.folder), "roots": [str(root) for root in self.roots], "schema": schema}
 
-    def computed(self, function: Callable[..., T], read: Callable[[Any], T], **arguments: Any) -> T:
-        """Return `function(self, **arguments)`, computed in another process if one is free.
+    def compute(self, function: Callable[..., T], read: Callable[[Any], T], **arguments: Any) -> T:
+        """Return `function(self, **arguments)`, in a process of the pool, if there is one with a free process.
+
+        If all processes stay busy, as with large datasets, the caller computes, so that no project waits for another.
 
         Args:
             function: a function of a module.
             read: returns the result from its JSON.
             arguments: JSON values (Any: of any type).
         """
-        if self.computing is not None:
+        if self.pool is not None:
             request = {
                 "function": f"{function.__module__}:{function.__name__}",
                 "workspace": self.as_json(),
@@ -136,7 +147,8 @@ class Workspace:
                 "language": language(),
                 "finders": [finder.code for finder in list_finders()],
             }
-            if result := self.computing.result_of(request):
+            result = self.pool.result_of(request, within_s=_BUSY_SECONDS)
+            if isinstance(result, dict) and result:  # after a failure, the thread raises the same error
                 return read(result["of"])
         return function(self, **arguments)
 
