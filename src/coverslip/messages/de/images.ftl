@@ -43,7 +43,7 @@ format-not-read = Dateien im Format { $title } können noch nicht gelesen werden
 format-not-installed = Das Leseprogramm für das Format { $title } ist nicht installiert
     .do = { $advice }
 
-format-needs-package = Installieren Sie es: pip install "coverslip[formats]" (Paket { $package }). Andernfalls: { $export }
+format-needs-package = Installieren Sie es: { $command } (Paket { $package }). Andernfalls: { $export }
 
 format-needs-python = coverslip liest es mit Python { $version } oder neuer und dem Zusatzpaket "coverslip[formats]". Andernfalls: { $export }
 

@@ -4,7 +4,10 @@ bad-cluster-answer = Eine Antwort des Clusters wurde abgelehnt: { $why }
     .do = Installieren Sie auf allen Rechnern dieselbe Version von coverslip, und verwenden Sie einen Cluster, dem Sie vertrauen.
 
 extra-not-installed = { $what } braucht das Zusatzpaket '{ $extra }', das nicht installiert ist
-    .do = Führen Sie aus: pip install 'coverslip[{ $extra }]'
+    .do = Führen Sie aus: { $command }
+
+extra-not-in-package = { $what } braucht das Zusatzpaket '{ $extra }', das die Pakete ohne Python nicht enthalten
+    .do = Installieren Sie coverslip mit pip, uv oder pipx; siehe "Installation" in der Dokumentation
 
 extra-for-app = Die Web-App
 

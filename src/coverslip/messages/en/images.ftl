@@ -43,7 +43,7 @@ format-not-read = Files of the format { $title } cannot be read yet
 format-not-installed = The reader of the format { $title } is not installed
     .do = { $advice }
 
-format-needs-package = Install it: pip install "coverslip[formats]" (package { $package }). Alternatively: { $export }
+format-needs-package = Install it: { $command } (package { $package }). Alternatively: { $export }
 
 format-needs-python = coverslip reads it with Python { $version } or later and the extra packages "coverslip[formats]". Alternatively: { $export }
 

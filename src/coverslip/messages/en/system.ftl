@@ -4,7 +4,10 @@ bad-cluster-answer = A response of the cluster was rejected: { $why }
     .do = Install the same version of coverslip on all computers, and use a cluster that you trust.
 
 extra-not-installed = { $what } needs the extra '{ $extra }', which is not installed
-    .do = Run: pip install 'coverslip[{ $extra }]'
+    .do = Run: { $command }
+
+extra-not-in-package = { $what } needs the extra '{ $extra }', which the packages without Python do not contain
+    .do = Install coverslip with pip, uv or pipx; see "Installation" in the documentation
 
 extra-for-app = The web app
 
