@@ -387,6 +387,7 @@ def test_paths_in_the_folder_move_and_others_stay(old: str, new: str, name: str)
 
 @given(FOLDER, FOLDER)
 @example("/home/é", "/n: e #w")
+@example("/0", "/\x85")
 def test_paths_in_files_of_every_format_move(tmp_path_factory: pytest.TempPathFactory, old: str, new: str) -> None:
     from coverslip.files import CsvWriter, write_json
     from coverslip.runs.recipe import as_yaml, read_yaml

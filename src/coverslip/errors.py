@@ -268,7 +268,7 @@ def install_command(extra: str) -> str:
     if (Path(sys.prefix) / "pipx_metadata.json").exists():
         return f"pipx runpip coverslip install 'coverslip[{extra}]'"
     if find_spec("pip") is None:  # an environment of uv
-        return f"uv pip install --python {shlex.quote(sys.prefix)} 'coverslip[{extra}]'"
+        return " ".join(("uv pip install", "--python", shlex.quote(sys.prefix), f"'coverslip[{extra}]'"))
     return f"pip install 'coverslip[{extra}]'"
 
 

@@ -7,7 +7,7 @@ extra-not-installed = { $what } braucht das Zusatzpaket '{ $extra }', das nicht 
     .do = Führen Sie aus: { $command }
 
 extra-not-in-package = { $what } braucht das Zusatzpaket '{ $extra }', das die Pakete ohne Python nicht enthalten
-    .do = Installieren Sie coverslip mit pip, uv oder pipx; siehe "Installation" in der Dokumentation
+    .do = Installieren Sie coverslip mit pip, uv oder pipx; siehe "Installation" in der Dokumentation.
 
 extra-for-app = Die Web-App
 

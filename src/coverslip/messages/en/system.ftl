@@ -7,7 +7,7 @@ extra-not-installed = { $what } needs the extra '{ $extra }', which is not insta
     .do = Run: { $command }
 
 extra-not-in-package = { $what } needs the extra '{ $extra }', which the packages without Python do not contain
-    .do = Install coverslip with pip, uv or pipx; see "Installation" in the documentation
+    .do = Install coverslip with pip, uv or pipx; see "Installation" in the documentation.
 
 extra-for-app = The web app
 

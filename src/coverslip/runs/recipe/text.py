@@ -7,7 +7,7 @@ brackets could exhaust the memory or the stack.
 import copy
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -232,10 +232,25 @@ def as_yaml(data: Mapping[str, Any]) -> str:  # Any: JSON values
 
     lines = io.StringIO()
     yaml = YAML(typ="safe", pure=True)
+    yaml.Representer = _representer()
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # annotated as None
     yaml.dump(dict(data), lines)
     return lines.getvalue()
+
+
+@cache
+def _representer() -> Any:  # Any: a class of ruamel.yaml
+    """Return the representer of plain data that escapes U+0085: unescaped, YAML reads this line break as a space."""
+    from ruamel.yaml.representer import SafeRepresenter
+
+    class Representer(SafeRepresenter):
+        def represent_str(self, data: str) -> Any:
+            style = '"' if "\x85" in data else None
+            return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+
+    Representer.add_representer(str, Representer.represent_str)
+    return Representer
 
 
 def check_recipe(
