@@ -7,8 +7,10 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable
+from importlib.machinery import ModuleSpec
 from itertools import chain
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -170,21 +172,27 @@ def test_a_command_without_its_extra_names_it_in_one_line(tmp_path: Path) -> Non
         done = without(extra, *arguments)
         assert done.returncode == 1
         assert done.stderr.count("\n") == 1
-        assert f"pip install 'coverslip[{extra}]'" in done.stderr
+        assert f'pip install "coverslip[{extra}]"' in done.stderr
     assert without("app", "--help").returncode == 0
 
 
 def test_the_command_for_a_missing_extra_is_of_the_program_that_installed_coverslip(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "prefix", str(tmp_path))
-    assert ExtraNotInstalled("A map", "app").parameters["command"] == "pip install 'coverslip[app]'"
+    environment = tmp_path / "lab"
+    environment.mkdir()
+    monkeypatch.setattr(sys, "prefix", str(environment))
     monkeypatch.setitem(sys.modules, "pip", None)
-    assert install_command("app") == f"uv pip install --python {tmp_path} 'coverslip[app]'"
-    (tmp_path / "pipx_metadata.json").touch()
-    assert install_command("app") == "pipx runpip coverslip install 'coverslip[app]'"
+    assert ExtraNotInstalled("A map", "app").code == "extra-not-included"
+    (environment / "pyvenv.cfg").write_text("home = /usr/bin\nuv = 0.13.9\n", encoding="utf-8")
+    assert install_command("app") == f'uv pip install -p "{environment}" "coverslip[app]"'
+    monkeypatch.setitem(sys.modules, "pip", ModuleType("pip"))
+    sys.modules["pip"].__spec__ = ModuleSpec("pip", None)
+    assert ExtraNotInstalled("A map", "app").parameters["command"] == 'pip install "coverslip[app]"'
+    (environment / "pipx_metadata.json").touch()
+    assert install_command("app") == 'pipx runpip lab install "coverslip[app]"'
     monkeypatch.setattr(sys, "frozen", True, raising=False)
-    assert ExtraNotInstalled("A map", "app").code == "extra-not-in-package"
+    assert install_command("app") is None
 
 
 @pytest.mark.slow

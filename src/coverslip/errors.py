@@ -5,7 +5,6 @@ Any other exception that reaches a command or the app is a bug in coverslip and 
 """
 
 import re
-import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
@@ -235,10 +234,10 @@ class ExtraNotInstalled(CoverslipError):
     """
 
     def __init__(self, what: str, extra: str) -> None:
-        if hasattr(sys, "frozen"):  # in the packages for Linux, Windows and macOS
-            super().__init__("extra-not-in-package", what=what, extra=extra)
+        if (command := install_command(extra)) is None:
+            super().__init__("extra-not-included", what=what, extra=extra)
         else:
-            super().__init__("extra-not-installed", what=what, extra=extra, command=install_command(extra))
+            super().__init__("extra-not-installed", what=what, extra=extra, command=command)
 
 
 # The modules of the packages of each extra.
@@ -263,13 +262,19 @@ def has_extra(extra: str) -> bool:
     return all(find_spec(module) is not None for module in EXTRA_MODULES[extra])
 
 
-def install_command(extra: str) -> str:
-    """Return the command that installs an extra, of the program that installed coverslip."""
-    if (Path(sys.prefix) / "pipx_metadata.json").exists():
-        return f"pipx runpip coverslip install 'coverslip[{extra}]'"
-    if find_spec("pip") is None:  # an environment of uv
-        return " ".join(("uv pip install", "--python", shlex.quote(sys.prefix), f"'coverslip[{extra}]'"))
-    return f"pip install 'coverslip[{extra}]'"
+def install_command(extra: str) -> str | None:
+    """Return the command that installs an extra, of the program that installed coverslip; None if none can be added."""
+    environment = Path(sys.prefix)
+    if hasattr(sys, "frozen"):  # in the .deb and .run files
+        return None
+    if (environment / "pipx_metadata.json").exists():
+        return f'pipx runpip {environment.name} install "coverslip[{extra}]"'
+    if find_spec("pip") is not None:
+        return f'pip install "coverslip[{extra}]"'
+    described = environment / "pyvenv.cfg"
+    if described.exists() and "\nuv = " in described.read_text(encoding="utf-8"):
+        return f'uv pip install -p "{environment}" "coverslip[{extra}]"'
+    return None
 
 
 def require_extra(extra: str, what: str) -> None:

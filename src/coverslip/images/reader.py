@@ -310,7 +310,9 @@ class Reader:
             return export
         if sys.version_info < self.python:
             return text("format-needs-python", version=".".join(map(str, self.python)), export=export)
-        return text("format-needs-package", command=install_command("formats"), package=self.package, export=export)
+        if (command := install_command("formats")) is None:
+            return export
+        return text("format-needs-package", command=command, package=self.package, export=export)
 
 
 @cache

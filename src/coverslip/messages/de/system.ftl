@@ -6,7 +6,7 @@ bad-cluster-answer = Eine Antwort des Clusters wurde abgelehnt: { $why }
 extra-not-installed = { $what } braucht das Zusatzpaket '{ $extra }', das nicht installiert ist
     .do = Führen Sie aus: { $command }
 
-extra-not-in-package = { $what } braucht das Zusatzpaket '{ $extra }', das die Pakete ohne Python nicht enthalten
+extra-not-included = { $what } braucht das Zusatzpaket '{ $extra }', das zu dieser Installation nicht hinzugefügt werden kann
     .do = Installieren Sie coverslip mit pip, uv oder pipx; siehe "Installation" in der Dokumentation.
 
 extra-for-app = Die Web-App

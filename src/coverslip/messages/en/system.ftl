@@ -6,7 +6,7 @@ bad-cluster-answer = A response of the cluster was rejected: { $why }
 extra-not-installed = { $what } needs the extra '{ $extra }', which is not installed
     .do = Run: { $command }
 
-extra-not-in-package = { $what } needs the extra '{ $extra }', which the packages without Python do not contain
+extra-not-included = { $what } needs the extra '{ $extra }', which cannot be added to this installation
     .do = Install coverslip with pip, uv or pipx; see "Installation" in the documentation.
 
 extra-for-app = The web app
