@@ -84,6 +84,8 @@ def map_state(workspace: Workspace, dataset_id: str) -> MapState:
         groups = _groups(connection, dataset_id)
         rows = np.zeros(0, np.int64) if stored is None else _columns(stored)[0]
         present = list(connection.execute(select(images.c.row_id).where(images.c.dataset_id == dataset_id)).scalars())
+    if work.state is not None and workspace.works.state_of(MAPS, dataset_id).state is None:  # it ended meanwhile
+        return map_state(workspace, dataset_id)
     n = int(np.isin(rows, present).sum())
     return MapState(
         state=work.state or ("not-requested" if stored is None else "ready"),

@@ -454,14 +454,14 @@ class Works:
                 work.set_state("running")
             try:
                 reason = self._result(work, process)
+                with self._lock:  # at once: until then, its stored result seems to be that of an earlier work
+                    if work.process is process and not work.has_ended:
+                        work.error = reason
+                        work.set_state("done" if reason is None else "failed")
+                    self._drop_old()
             finally:
                 process.kill()
                 process.wait()
-        with self._lock:
-            if work.process is process and not work.has_ended:
-                work.error = reason
-                work.set_state("done" if reason is None else "failed")
-            self._drop_old()
 
     def _result(self, work: Work, process: Process) -> Failure | None:
         """Do a work and store its result; return why it failed."""
