@@ -408,6 +408,15 @@ def test_files_named_by_their_content_are_kept_for_ever(built: TestClient, path:
 
 
 @pytest.mark.slow
+def test_the_icon_is_kept_for_a_day(built: TestClient) -> None:
+    answer = built.get("icon.svg")
+    assert (answer.headers["cache-control"], answer.headers["content-type"]) == (
+        "public, max-age=86400",
+        "image/svg+xml",
+    )
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["assets/gone.js", "docs/gone.js", "api", "api/v1/nothing", "api/v2/system"])
 def test_what_is_not_there_is_a_problem_not_the_page(built: TestClient, path: str) -> None:
     answer = built.get(path)

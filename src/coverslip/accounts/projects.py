@@ -11,7 +11,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select
 
 from coverslip.accounts.server import AccountServer
 from coverslip.accounts.tables import members, projects, users
-from coverslip.accounts.users import User, find_user
+from coverslip.accounts.users import USER_OF_KEY, Kind, User, find_user, row_of_key, user_in
 from coverslip.errors import CoverslipError, NotFound
 from coverslip.messages import ChooseOther
 from coverslip.workspace.store.database import write_transaction
@@ -25,6 +25,11 @@ _MEMBER = (  # once: each request runs it
     select(projects.c.id, members.c.role)
     .outerjoin(members, (members.c.project_id == projects.c.id) & (members.c.user_id == bindparam("user_id")))
     .where(projects.c.id == bindparam("project_id"), projects.c.removed.is_(None))
+)
+_USER_AND_MEMBER = (
+    USER_OF_KEY.add_columns(projects.c.id.label("served"), members.c.role)
+    .outerjoin(projects, (projects.c.id == bindparam("project_id")) & projects.c.removed.is_(None))
+    .outerjoin(members, (members.c.project_id == projects.c.id) & (members.c.user_id == users.c.id))
 )
 
 
@@ -163,9 +168,20 @@ def role_in(server: AccountServer, project_id: str, user: User) -> Role | None:
     """Return the role of a user in a project that is served; None: the user may not know of it."""
     with server.engine.connect() as connection:
         row = connection.execute(_MEMBER, {"project_id": project_id, "user_id": user.id}).first()
+    return None if row is None else _role(user, row.role)
+
+
+def user_and_role(server: AccountServer, secret: str, kind: Kind, project_id: str) -> tuple[User | None, Role | None]:
+    """Return `user_of` a secret and the user's `role_in` a project, by one query: each request asks."""
+    row = row_of_key(server, _USER_AND_MEMBER, secret, kind, project_id=project_id)
     if row is None:
-        return None
-    return "editor" if user.is_admin else row.role
+        return None, None
+    user = user_in(row)
+    return user, None if row["served"] is None else _role(user, row["role"])
+
+
+def _role(user: User, role: Role | None) -> Role | None:
+    return "editor" if user.is_admin else role
 
 
 def workspace_of(server: AccountServer, project: Project) -> Workspace:

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
-from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, bindparam, delete, func, insert, select, update
 
 from coverslip.accounts.server import AccountServer
 from coverslip.accounts.tables import keys, members, users
@@ -29,7 +29,7 @@ SESSION_DAYS = 30
 MAX_PASSWORD = 1_000
 _DAYS: dict[Kind, int | None] = {"session": SESSION_DAYS, "invitation": 7, "script": None}
 _NAME = re.compile(r"[^\s/\\:,;\"'<>|`\x00-\x1f]{1,64}")
-_USER_OF_KEY = (  # once: each request runs it
+USER_OF_KEY = (  # once: each request runs it
     select(users)
     .join(keys, keys.c.user_id == users.c.id)
     .where(keys.c.sha256 == bindparam("sha256"), keys.c.kind == bindparam("kind"), users.c.is_active)
@@ -63,7 +63,7 @@ class ScriptKey:
 def list_users(server: AccountServer) -> list[User]:
     """Return all users by name, including removed ones."""
     with server.engine.connect() as connection:
-        return [_user(row) for row in connection.execute(select(users).order_by(users.c.name)).mappings()]
+        return [user_in(row) for row in connection.execute(select(users).order_by(users.c.name)).mappings()]
 
 
 def find_user(server: AccountServer, user_id: str) -> User:
@@ -73,7 +73,7 @@ def find_user(server: AccountServer, user_id: str) -> User:
         NotFound: there is none.
     """
     with server.engine.connect() as connection:
-        return _user(_row(connection, user_id))
+        return user_in(_row(connection, user_id))
 
 
 def find_user_by_name(server: AccountServer, name: str) -> User:
@@ -86,7 +86,7 @@ def find_user_by_name(server: AccountServer, name: str) -> User:
         row = connection.execute(select(users).where(users.c.name == name.lower())).mappings().first()
     if row is None or row["removed"]:
         raise NotFound("no-such-user")
-    return _user(row)
+    return user_in(row)
 
 
 def add_user(server: AccountServer, name: str, *, is_admin: bool = False, has_proxy: bool = False) -> User:
@@ -126,7 +126,7 @@ def change_user(
         if is_active is False:
             connection.execute(delete(keys).where(keys.c.user_id == user_id))
         _check_admins(connection)
-        return _user(_row(connection, user_id))
+        return user_in(_row(connection, user_id))
 
 
 def remove_user(server: AccountServer, user_id: str) -> None:
@@ -155,7 +155,7 @@ def restore_user(server: AccountServer, user_id: str) -> User:
     with write_transaction(server.engine) as connection:
         if not connection.execute(update(users).where(is_removed).values(removed=None, is_active=True)).rowcount:
             raise NotFound("no-such-user")
-        return _user(_row(connection, user_id))
+        return user_in(_row(connection, user_id))
 
 
 def invite(server: AccountServer, user_id: str) -> str:
@@ -198,7 +198,7 @@ def accept_invitation(server: AccountServer, invitation: str, password: str) -> 
         user = invited_user(server, invitation)
         connection.execute(delete(keys).where(keys.c.user_id == user.id))
         connection.execute(update(users).where(users.c.id == user.id).values(password_hash=hashed))
-        return _user(_row(connection, user.id)), _add_key(connection, user.id, "session")
+        return user_in(_row(connection, user.id)), _add_key(connection, user.id, "session")
 
 
 def change_password(server: AccountServer, user: User, current: str, new: str, *, client: str = "") -> str:
@@ -236,10 +236,21 @@ def sign_out(server: AccountServer, secret: str) -> None:
 
 def user_of(server: AccountServer, secret: str, kind: Kind) -> User | None:
     """Return the active user whom a secret of this kind belongs to; None if there is none or it has expired."""
-    values = {"sha256": _digest(secret), "kind": kind, "now": _time()}
+    row = row_of_key(server, USER_OF_KEY, secret, kind)
+    return None if row is None else user_in(row)
+
+
+def row_of_key(
+    server: AccountServer,
+    query: Select[Any],
+    secret: str,
+    kind: Kind,
+    **values: str,  # Any: its columns
+) -> RowMapping | None:
+    """Return the row of `USER_OF_KEY`, with further columns and their parameters, for a secret; None if invalid."""
+    values |= {"sha256": _digest(secret), "kind": kind, "now": _time()}
     with server.engine.connect() as connection:
-        row = connection.execute(_USER_OF_KEY, values).mappings().first()
-    return None if row is None else _user(row)
+        return connection.execute(query, values).mappings().first()
 
 
 def user_of_proxy(server: AccountServer, name: str) -> User | None:
@@ -317,7 +328,7 @@ def _check_password(server: AccountServer, name: str, password: str, client: str
             _hashing_slots.release()
         if row is None or not row["password_hash"] or not row["is_active"] or not is_right:
             raise NotSignedIn("wrong-name-or-password")
-    return _user(row)
+    return user_in(row)
 
 
 _hashing_slots = threading.Semaphore(2)  # a hash needs much memory and time on purpose
@@ -407,7 +418,8 @@ def _row(connection: Connection, user_id: str) -> RowMapping:
     return row
 
 
-def _user(row: RowMapping) -> User:
+def user_in(row: RowMapping) -> User:
+    """Return the user of a row."""
     return User(
         id=row["id"],
         name=row["name"],

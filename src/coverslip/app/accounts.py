@@ -26,7 +26,7 @@ from coverslip._version import __version__
 from coverslip.accounts import activity, users
 from coverslip.accounts.activity import Change
 from coverslip.accounts.backup_runs import BackupRuns
-from coverslip.accounts.projects import role_in
+from coverslip.accounts.projects import Role, role_in, user_and_role
 from coverslip.accounts.server import AccountServer
 from coverslip.accounts.users import User
 from coverslip.app.account_routes import router
@@ -190,31 +190,37 @@ class AccountsGate:
 
     def _answer(self, scope: Scope, project_id: str, *, is_inside: bool) -> ASGIApp:
         """Return what answers a request, and note its user in `scope`. One thread answers all questions at once."""
-        scope[USER] = self._user(scope)
+        scope[USER], role = self._user_and_role(scope, project_id)
         if not project_id:
             return self._app
         if not is_inside:
             return RedirectResponse(f"{self._base}/projects/{quote(project_id)}/")
-        return self._project(scope, project_id)
+        return self._project(scope, project_id, role)
 
-    def _user(self, scope: Scope) -> User | None:
+    def _user_and_role(self, scope: Scope, project_id: str) -> tuple[User | None, Role | None]:
+        """Return the user of a request, and the role in a project."""
         headers = Headers(scope=scope)
         header = self._proxies.user_header
         if header is not None and self._proxies.includes(scope.get(_PEER, "")) and (names := headers.getlist(header)):
-            return users.user_of_proxy(self._server, as_text(names[0])) if len(names) == 1 else None
+            user = users.user_of_proxy(self._server, as_text(names[0])) if len(names) == 1 else None
+            return user, None if user is None else role_in(self._server, project_id, user)
         scheme, _, secret = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             scope[IS_SCRIPT] = True
-            return users.user_of(self._server, secret.strip(), "script")
+            return user_and_role(self._server, secret.strip(), "script", project_id)
         _, secret_or_none = cookie_of(scope)
-        return None if secret_or_none is None else users.user_of(self._server, secret_or_none, "session")
+        return (
+            (None, None)
+            if secret_or_none is None
+            else user_and_role(self._server, secret_or_none, "session", project_id)
+        )
 
     def _may_still(self, scope: Scope, project_id: str) -> bool:
         """Return whether the user of a request may use the project of its address now."""
-        user = self._user(scope)
-        return user is not None and role_in(self._server, project_id, user) is not None
+        _, role = self._user_and_role(scope, project_id)
+        return role is not None
 
-    def _project(self, scope: Scope, project_id: str) -> ASGIApp:
+    def _project(self, scope: Scope, project_id: str, role: Role | None) -> ASGIApp:
         """Return the application of a project, or the response that refuses the request. `scope` is changed."""
         user: User | None = scope[USER]
         is_api = scope["path"].removeprefix(f"{self._base}/projects/{project_id}").startswith("/api/")
@@ -223,7 +229,6 @@ class AccountsGate:
                 return problem(401, failure("not-signed-in", kind="not-signed-in"))
             target = quote(f"projects/{project_id}/")
             return RedirectResponse(f"{self._base}/sign-in?to={target}", 303)
-        role = role_in(self._server, project_id, user)
         served = None if role is None else self._projects.served(project_id)
         if served is None:
             if is_api:

@@ -123,6 +123,7 @@ def report_response(workspace: Workspace, file: Path) -> StreamingResponse:
 
 STATIC = Path(__file__).resolve().parent / "static"
 _FOREVER = "public, max-age=31536000, immutable"
+_A_DAY = "public, max-age=86400"  # Chromium requests the icon again with each page
 # The table of types of the computer may be wrong (on Windows), and with nosniff a script would then not run.
 _TYPES = {
     ".css": "text/css",
@@ -208,7 +209,7 @@ def _page(static: Path, scope: Scope, mode: str) -> Response:
     if request.method not in ("GET", "HEAD"):
         raise HTTPException(405, headers={"Allow": "GET, HEAD"})
     if file := _file(static, path):
-        caching = _FOREVER if path.startswith("assets/") else "no-cache"
+        caching = _FOREVER if path.startswith("assets/") else _A_DAY if path == "icon.svg" else "no-cache"
         return FileResponse(file, media_type=_TYPES.get(file.suffix), headers={"Cache-Control": caching})
     if path.startswith(("assets/", "docs/")):  # a page of an earlier version requests its files
         raise HTTPException(404)

@@ -29,11 +29,10 @@ from coverslip.workspace.jobs.kinds import (
 )
 from coverslip.workspace.jobs.records import (
     Job,
+    JobFolders,
     add_job,
     all_jobs,
     find_job,
-    folders_of,
-    listed_folders,
     new_job_folder,
 )
 from coverslip.workspace.jobs.runs import Headline, evaluation_of, headline_of
@@ -164,12 +163,11 @@ def _n_used_in_training(evaluation: Run) -> int | None:
     return None
 
 
-def _list_unlisted(workspace: Workspace) -> None:
+def _list_unlisted(workspace: Workspace, folders: JobFolders) -> None:
     """List evaluations from the command line that are in the folder of a training and state their images."""
-    listed = listed_folders(workspace)
-    for run_id, folder in folders_of(workspace, "train").items():
+    for run_id, folder in folders.of_kind.get("train", {}).items():
         for evaluation in Run(folder).evaluations:
-            if str(evaluation.folder) in listed:
+            if str(evaluation.folder) in folders.listed:
                 continue
             with suppress(BadRun):  # a damaged evaluation is not listed
                 images = evaluation.evaluated_images

@@ -232,8 +232,10 @@ def _timm_weights(name: str) -> HubWeights | None:
 
 def _cached(repository: str) -> Path | None:
     """Return the recorded file of a repository in the hub's cache, or the cached file if none is recorded."""
-    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub import constants, try_to_load_from_cache
 
+    if not (Path(constants.HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}").is_dir():
+        return None  # lists of networks ask for dozens of repositories
     pin = pin_of(repository)
     names, revision = (_FILES, None) if pin is None else ((pin.file,), pin.revision)
     cached = (try_to_load_from_cache(repository, file, revision=revision) for file in names)

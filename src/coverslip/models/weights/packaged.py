@@ -8,7 +8,9 @@
 
 import importlib.metadata
 import importlib.util
+import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from coverslip.errors import WeightsUnavailable
@@ -70,11 +72,17 @@ _N_CLASSES = 1000
 def packaged_weights(name: str) -> Path | None:
     """Return the file with a model's weights in an installed package, or None."""
     package = _BY_MODEL.get(name)
-    spec = importlib.util.find_spec(package.name) if package else None
-    if package is None or spec is None or spec.origin is None:
+    folder = None if package is None else _folder_of(package.name, tuple(sys.path))
+    if package is None or folder is None:
         return None
-    file = Path(spec.origin).parent / package.file
+    file = folder / package.file
     return file if file.is_file() else None
+
+
+@cache  # each page asks for all networks; a package that is installed later needs a restart
+def _folder_of(package: str, _path: tuple[str, ...]) -> Path | None:
+    spec = importlib.util.find_spec(package)
+    return None if spec is None or spec.origin is None else Path(spec.origin).parent
 
 
 def packaged_source(name: str) -> WeightsSource | None:

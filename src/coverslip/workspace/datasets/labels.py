@@ -86,14 +86,15 @@ def label_rows(
     """
     label = None if label is None else clean_name(label)
     is_changed = images.c.row_id.in_(among_integers(row_ids)) & images.c.label.is_distinct_from(label)
-    if connection.execute(select(images.c.row_id).where(is_changed).limit(1)).first() is None:
-        return None, 0
     change = insert(label_changes).values(
         dataset_id=row.id, made=now(), is_undone=False, label=label, made_by=author or author_name(), job_id=job_id
     )
     change_id = connection.execute(change.returning(label_changes.c.id)).scalar_one()
     changed = select(literal(change_id), images.c.row_id, images.c.label).where(is_changed)
-    connection.execute(insert(changed_labels).from_select(list(changed_labels.c), changed))
+    insertion = insert(changed_labels).from_select(list(changed_labels.c), changed)
+    if not connection.execute(insertion, execution_options={"preserve_rowcount": True}).rowcount:
+        connection.execute(delete(label_changes).where(label_changes.c.id == change_id))
+        return None, 0
     if label is not None:
         add_classes(connection, row, [label])
     return change_id, change_images(connection, row.id, _rows_of(change_id), label=literal(label, String))

@@ -148,6 +148,7 @@ def _representatives(row: AnyRow, kinds: Iterable[tuple[str | None, str]]) -> Da
     return as_dataset(row, records)
 
 
+_MARKS = ("duplicate", "conflicting")  # problems of images with equal pixels
 _N_THUMBNAILS = 12
 _N_PER_CLASS = 8  # one row of a sheet of thumbnails
 NO_COUNTS: Json = {
@@ -227,7 +228,8 @@ def change_images(
     n_groups = 0 if is_excluded is None else _n_groups_of(connection, dataset_id, row_ids)
     before, after = _tallies(connection, is_affected, columns, columns | changes)
     n: int = connection.execute(update(images).where(is_affected).values(**changes)).rowcount
-    summary: Json = dict(dataset_row(connection, dataset_id).summary)
+    of_dataset = datasets.c.id == dataset_id
+    summary: Json = dict(connection.execute(select(datasets.c.summary).where(of_dataset)).scalar_one())
     for name, n_after, n_before in (
         ("classes", after.labels, before.labels),
         ("domains", after.domains, before.domains),
@@ -246,10 +248,9 @@ def change_images(
         n_shown = connection.execute(select(func.count()).where(is_shown)).scalar_one()
         if n_shown < _N_THUMBNAILS:
             summary["thumbnail_images"] = _thumbnail_rows(connection, dataset_id, summary["classes"])
-    connection.execute(
-        update(datasets).where(datasets.c.id == dataset_id).values(summary=summary, revision=datasets.c.revision + 1)
-    )
-    mark_equal_pixels(connection, dataset_id, row_ids, are_marked=is_excluded is None)
+    connection.execute(update(datasets).where(of_dataset).values(summary=summary, revision=datasets.c.revision + 1))
+    if is_excluded is not None or before.are_some_marked:
+        mark_equal_pixels(connection, dataset_id, row_ids, are_marked=is_excluded is None)
     return n
 
 
@@ -268,7 +269,7 @@ def mark_equal_pixels(
     is_equal = (equal.c.dataset_id == dataset_id) & (equal.c.pixel_hash == images.c.pixel_hash)
     is_repeated: ColumnElement[bool] = exists().where(is_equal, equal.c.row_id != images.c.row_id)
     if are_marked:
-        is_repeated = images.c.problem.in_(("duplicate", "conflicting"))
+        is_repeated = images.c.problem.in_(_MARKS)
     hashes = select(images.c.pixel_hash).where(is_repeated).distinct()
     hashes = hashes.where(images.c.dataset_id == dataset_id if row_ids is None else images.c.row_id.in_(row_ids))
     affected = list(connection.execute(hashes).scalars())
@@ -323,6 +324,7 @@ class _Tally:
     domains: Counter[str]
     n_unreadable: int
     n_changed: int
+    are_some_marked: bool  # whether some, included or not, have the pixels of another image
 
     @property
     def n_labeled(self) -> int:
@@ -333,7 +335,7 @@ def _tallies(
     connection: Connection, condition: ColumnElement[bool], *states: Mapping[str, ColumnElement[Any]]
 ) -> list[_Tally]:
     """Count the images that meet a condition in one pass, with the `label` and `is_excluded` of each state."""
-    columns = [images.c.domain.label("domain"), images.c.problem.is_not_distinct_from("unreadable").label("unreadable")]
+    columns: list[ColumnElement[Any]] = [images.c.domain.label("domain"), images.c.problem.label("problem")]
     for k, state in enumerate(states):
         is_changed = images.c.label_before.is_distinct_from(state["label"])
         columns += [state["label"].label(f"label_{k}"), is_changed.label(f"changed_{k}")]
@@ -343,14 +345,15 @@ def _tallies(
     tallies = []
     for k in range(len(states)):
         labels, domains, n_unreadable, n_changed = Counter[str | None](), Counter[str](), 0, 0
-        for domain, is_unreadable, *cells, n in rows:
+        for domain, problem, *cells, n in rows:
             label, is_changed, is_excluded = cells[3 * k : 3 * k + 3]
             if not is_excluded:
                 labels[label] += n
                 domains[domain] += n
-                n_unreadable += n * is_unreadable
+                n_unreadable += n * (problem == "unreadable")
                 n_changed += n * is_changed
-        tallies.append(_Tally(labels, domains, n_unreadable, n_changed))
+        are_some_marked = any(row.problem in _MARKS for row in rows)
+        tallies.append(_Tally(labels, domains, n_unreadable, n_changed, are_some_marked))
     return tallies
 
 

@@ -25,8 +25,8 @@ from coverslip.workspace.jobs.records import (
     change_if_unchanged,
     change_job,
     find_job,
+    job_folders,
     jobs_inside,
-    listed_folders,
     new_job_folder,
     remove_trainings_of,
     requested_recipe,
@@ -107,7 +107,7 @@ def rename_run(workspace: Workspace, run_id: str, name: str) -> None:
 
 def adopt_runs(workspace: Workspace) -> None:
     """Add run folders of the workspace that are not in its tables: trained in a terminal, or copied there."""
-    folders = listed_folders(workspace)
+    folders = job_folders(workspace).listed
     for folder in sorted(workspace.runs.glob("*")):
         if is_run(folder) and str(folder) not in folders:
             with suppress(CoverslipError):  # incomplete and damaged runs are not listed

@@ -12,7 +12,7 @@ from pydantic_core import to_jsonable_python
 from sqlalchemy import func, select
 
 from coverslip.errors import NotFound
-from coverslip.workspace.jobs.records import Job, find_job
+from coverslip.workspace.jobs.records import Job, JobFolders, find_job, job_folders
 from coverslip.workspace.jobs.state import State, folded_log, has_ended
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.workspace import Workspace
@@ -100,7 +100,7 @@ def _is_never_finished_early(_job: Job, _state: State) -> bool:
     return False
 
 
-def _list_nothing(_workspace: Workspace) -> None:
+def _list_nothing(_workspace: Workspace, _folders: JobFolders) -> None:
     pass
 
 
@@ -119,8 +119,8 @@ class JobKind:
         can_resume_finished: whether a finished job can be resumed, to retry what failed.
         resume_command: the command that resumes a job; the second argument is whether it is to finish early.
         can_finish: whether a job can be finished early in this state.
-        list_unlisted: adds jobs to the table whose folders exist without it; called every second and by one thread at a
-            time.
+        list_unlisted: adds jobs to the table whose folders exist without it, given the folders in the table; called
+            every second and by one thread at a time.
     """
 
     name: str
@@ -133,7 +133,7 @@ class JobKind:
     can_resume_finished: bool = False
     resume_command: Callable[[Job, bool], list[str]] = field(default=_same_command)
     can_finish: Callable[[Job, State], bool] = field(default=_is_never_finished_early)
-    list_unlisted: Callable[[Workspace], None] = field(default=_list_nothing)
+    list_unlisted: Callable[[Workspace, JobFolders], None] = field(default=_list_nothing)
 
 
 _kinds: dict[str, JobKind] = {}
@@ -171,20 +171,14 @@ def find_measured_job(workspace: Workspace, job_id: str) -> Job:
 
 
 def list_unlisted_jobs(workspace: Workspace) -> None:
-    """Add jobs to the table that were started outside the app: the trainings of studies, and evaluations."""
+    """Add jobs to the table that were started outside the app: the trainings of studies, and evaluations.
+
+    The evaluations of a training are added after the training, by the next call.
+    """
     with _listing:
+        folders = job_folders(workspace)
         for kind in job_kinds().values():
-            kind.list_unlisted(workspace)
-
-
-_QUEUED_KINDS = select(db.jobs.c.kind).where(db.jobs.c.state == "queued").distinct()  # once: it runs each second
-
-
-def waiting_queues(workspace: Workspace) -> list[str]:
-    """Return the names of the queues in which jobs wait."""
-    with workspace.engine.connect() as connection:
-        names = set(connection.execute(_QUEUED_KINDS).scalars())
-    return list(dict.fromkeys(kind.queue for name, kind in job_kinds().items() if name in names))
+            kind.list_unlisted(workspace, folders)
 
 
 def queued_ids(workspace: Workspace, queue: str) -> list[str]:

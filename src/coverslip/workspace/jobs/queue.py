@@ -9,9 +9,9 @@ from sqlalchemy import update
 
 from coverslip.machine import memory_of_processes
 from coverslip.workspace.jobs.control import adopt_runs
-from coverslip.workspace.jobs.kinds import kind_of, list_unlisted_jobs, queued_ids, waiting_queues
+from coverslip.workspace.jobs.kinds import kind_of, list_unlisted_jobs, queued_ids
 from coverslip.workspace.jobs.options import DEFAULT, TRAININGS_QUEUE, JobOptions
-from coverslip.workspace.jobs.records import Job, find_job, started_jobs
+from coverslip.workspace.jobs.records import Job, find_job, unended_jobs
 from coverslip.workspace.jobs.state import Launched, end_for_memory, has_process, launch, terminate
 from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.store import tables as db
@@ -76,12 +76,14 @@ class Queue:
     def update(self) -> None:
         """Handle stop requests and the limit of memory, then start the next job of each queue without a running job."""
         self._started = [launched for launched in self._started if launched.process.poll() is None]
-        running = [job for job in started_jobs(self._workspace) if self._check_process(job)]
+        with self._workspace.engine.connect() as connection:
+            unended = unended_jobs(connection)
+        running = [job for job in unended if job.state == "started" and self._check_process(job)]
         for job in running:
             _enforce_stop(job)
             if self._options.most_bytes is not None:
                 _limit_memory(job, self._options.most_bytes)
-        queues = waiting_queues(self._workspace)
+        queues = dict.fromkeys(kind_of(job).queue for job in unended if job.state == "queued")
         next_ids = {queue: ids[0] for queue in queues if (ids := queued_ids(self._workspace, queue))}
         folder = self._workspace.folder
         self._turns.report(folder, busy={kind_of(job).queue for job in running}, waiting=next_ids)

@@ -6,6 +6,7 @@ import re
 import secrets
 import time
 import unicodedata
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,24 +124,32 @@ def all_jobs(
     return [_job(row) for row in rows]
 
 
-def listed_folders(workspace: Workspace) -> set[str]:
-    """Return the folders of all jobs, including removed jobs."""
+@dataclass(frozen=True, slots=True)
+class JobFolders:
+    """The folders of all jobs."""
+
+    listed: frozenset[str]  # including those of removed jobs
+    of_kind: Mapping[str, Mapping[str, Path]]  # by the ID of the job, without removed jobs
+
+
+_FOLDERS = select(db.jobs.c.id, db.jobs.c.kind, db.jobs.c.folder, db.jobs.c.state)  # once: it runs each second
+_UNENDED = select(db.jobs).where(db.jobs.c.state.in_(("queued", "started")))  # as this
+
+
+def job_folders(workspace: Workspace) -> JobFolders:
+    """Return the folders of all jobs."""
+    of_kind: dict[str, dict[str, Path]] = {}
     with workspace.engine.connect() as connection:
-        return set(connection.execute(select(db.jobs.c.folder)).scalars())
+        rows = connection.execute(_FOLDERS).all()
+    for row in rows:
+        if row.state != "removed":
+            of_kind.setdefault(row.kind, {})[row.id] = Path(row.folder)
+    return JobFolders(frozenset(row.folder for row in rows), of_kind)
 
 
-def folders_of(workspace: Workspace, kind: str) -> dict[str, Path]:
-    """Return the folders of all jobs of a kind by ID, without removed jobs."""
-    query = select(db.jobs.c.id, db.jobs.c.folder).where(db.jobs.c.kind == kind, db.jobs.c.state != "removed")
-    with workspace.engine.connect() as connection:
-        return {row.id: Path(row.folder) for row in connection.execute(query)}
-
-
-def unended_jobs(connection: Connection, dataset_id: str) -> list[Job]:
-    """Return the jobs on a dataset that are waiting, or that are not recorded as ended."""
-    query = select(db.jobs).where(db.jobs.c.state.in_(("queued", "started")))
-    jobs = [_job(row) for row in connection.execute(query).mappings()]
-    return [job for job in jobs if dataset_id in job.dataset_ids]
+def unended_jobs(connection: Connection) -> list[Job]:
+    """Return the jobs that are waiting, or that are not recorded as ended."""
+    return [_job(row) for row in connection.execute(_UNENDED).mappings()]
 
 
 def listed_jobs(workspace: Workspace, kind: str | None = None) -> list[Job]:

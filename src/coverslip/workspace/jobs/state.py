@@ -257,5 +257,5 @@ def end_time(state: State, status: Status | None) -> str | None:
 
 def jobs_reading(connection: Connection, dataset_id: str) -> list[Job]:
     """Return the waiting and running jobs on a dataset."""
-    jobs = unended_jobs(connection, dataset_id)
+    jobs = [job for job in unended_jobs(connection) if dataset_id in job.dataset_ids]
     return [job for job in jobs if job.state == "queued" or has_process(job)]

@@ -37,7 +37,7 @@ from coverslip.workspace.jobs.kinds import (
     register,
 )
 from coverslip.workspace.jobs.options import TRAININGS_QUEUE
-from coverslip.workspace.jobs.records import Job, add_job, all_jobs, find_job, folders_of, listed_folders
+from coverslip.workspace.jobs.records import Job, JobFolders, add_job, all_jobs, find_job
 from coverslip.workspace.jobs.runs import Headline, headline_of
 from coverslip.workspace.jobs.state import (
     State,
@@ -52,12 +52,11 @@ from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.studies.planning import PlannedTraining, planned
 
 
-def _list_unlisted(workspace: Workspace) -> None:
+def _list_unlisted(workspace: Workspace, folders: JobFolders) -> None:
     """List the trainings of studies whose run folders exist. The process of the study does not know the workspace."""
-    listed = listed_folders(workspace)
-    for study_id, folder in folders_of(workspace, STUDY.name).items():
+    for study_id, folder in folders.of_kind.get(STUDY.name, {}).items():
         run_folders = (*folder.glob("cells/*"), *folder.glob("pretraining/*"))
-        unlisted = {each for each in run_folders if str(each) not in listed and is_run(each)}
+        unlisted = {each for each in run_folders if str(each) not in folders.listed and is_run(each)}
         if not unlisted:
             continue
         with suppress(BadRecipe, NotFound):  # the page of a study reports a damaged plan; the study may be removed now
