@@ -242,10 +242,10 @@ def user_of(server: AccountServer, secret: str, kind: Kind) -> User | None:
 
 def row_of_key(
     server: AccountServer,
-    query: Select[Any],
+    query: Select[Any],  # Any: its columns
     secret: str,
     kind: Kind,
-    **values: str,  # Any: its columns
+    **values: str,
 ) -> RowMapping | None:
     """Return the row of `USER_OF_KEY`, with further columns and their parameters, for a secret; None if invalid."""
     values |= {"sha256": _digest(secret), "kind": kind, "now": _time()}

@@ -203,7 +203,7 @@ class AccountsGate:
         header = self._proxies.user_header
         if header is not None and self._proxies.includes(scope.get(_PEER, "")) and (names := headers.getlist(header)):
             user = users.user_of_proxy(self._server, as_text(names[0])) if len(names) == 1 else None
-            return user, None if user is None else role_in(self._server, project_id, user)
+            return user, role_in(self._server, project_id, user) if user is not None and project_id else None
         scheme, _, secret = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             scope[IS_SCRIPT] = True
