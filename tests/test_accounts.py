@@ -555,6 +555,18 @@ def test_a_user_header_counts_only_from_the_proxy(tmp_path: Path) -> None:
         assert twice.json()["user"] is None
 
 
+def test_a_user_of_the_proxy_reaches_own_projects_only(tmp_path: Path) -> None:
+    with serving(tmp_path, PROXY) as served:
+        admin, guest = from_address(served, "10.1.2.3", "maria"), from_address(served, "10.1.2.3", "guest")
+        guest_id = guest.get(f"{API}/session").json()["user"]["id"]
+        ids = [admin.post(f"{API}/projects", json={"name": name}).json()["project"]["id"] for name in ("One", "Two")]
+        answer = admin.put(f"{API}/projects/{ids[0]}/members/{guest_id}", json={"role": "viewer"})
+        assert answer.status_code == 204, answer.text
+        statuses = [guest.get(f"/projects/{each}{API}/datasets").status_code for each in ids]
+        assert statuses == [200, 404]
+        assert guest.post(f"/projects/{ids[0]}{API}/samples").status_code == 403
+
+
 def test_nobody_signs_in_in_two_ways(tmp_path: Path) -> None:
     with serving(tmp_path, PROXY) as served:
         served.client("local")  # has a password

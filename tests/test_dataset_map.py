@@ -1,5 +1,6 @@
 """The map of a dataset: similar images are near each other, and the result does not depend on chance."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -80,8 +81,10 @@ def test_the_map_in_the_app_has_current_labels_and_all_readable_images(tmp_path:
     dataset = open_images(workspace, tmp_path / "cells", group_pattern=r"slide\d+")
     assert map_state(workspace, dataset).state == "not-requested"
     start_map(workspace, dataset)
+    end = time.monotonic() + 120
     while (state := map_state(workspace, dataset)).state != "ready":
         assert (state.error, state.created) == (None, None)  # the page would show it below its own progress
+        assert time.monotonic() < end
     assert (state.error, state.n, state.n_missing) == (None, 24, 1)
     points = numbers_of(map_points(workspace, dataset))
     assert len(points["row"]) == 24

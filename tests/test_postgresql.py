@@ -11,7 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 from postgresql import PostgreSQL
 from small_workspace import API, until, write_cells
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 from test_accounts import Served, serving
 
@@ -30,7 +30,7 @@ from coverslip.workspace.store.database import read_transaction, waiting_briefly
 from coverslip.workspace.store.postgres import Schema
 from coverslip.workspace.store.rows import AnyRow
 from coverslip.workspace.store.sql import change_rows, replace_rows
-from coverslip.workspace.store.tables import datasets, images, metadata, removed_image_labels
+from coverslip.workspace.store.tables import datasets, images, label_changes, metadata, removed_image_labels
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.filters import Filters, ImageSelection
 from coverslip.workspace.viewing.images import list_images, matching_rows
@@ -87,12 +87,22 @@ def test_labels_are_changed_searched_and_undone(served: Served) -> None:
     by_label = list_images(workspace, dataset_id, Filters(sort="label", search="SLIDE"), limit=100).items
     assert [image.label for image in by_label] == sorted(image.label for image in by_label if image.label is not None)
     assert admin.get(f"{of_dataset}/label-changes").json()["total"] == 1
+    again = admin.post(f"{of_dataset}/labels", json={"rows": rows[:5], "label": "large"}).json()
+    assert (again["change"], again["n"]) == (None, 0)
+    with workspace.engine.connect() as connection:
+        assert connection.execute(select(func.count()).select_from(label_changes)).scalar_one() == 1
     undone = admin.post(f"{of_dataset}/labels/undo", json={"change": answer.json()["change"]})
     assert undone.status_code == 200, undone.text
     assert dataset_state(workspace, dataset_id).n_label_changes == 0
     changed, n = exclude(workspace, dataset_id, ImageSelection(rows=rows[:3]), is_excluded=True)
     assert (changed is None, n) == (False, 3)
     assert matching_rows(workspace, dataset_id, Filters(only="excluded")).tolist() == rows[:3]
+
+
+def test_an_address_with_characters_that_no_project_has_is_refused(served: Served) -> None:
+    admin = served.client("maria")
+    for path in ("/projects/%00/", "/projects/A%00b/", f"/projects/%00{API}/datasets"):
+        assert admin.get(path, follow_redirects=False).status_code == (404 if API in path else 303)
 
 
 def test_the_history_lists_small_and_large_changes(served: Served) -> None:

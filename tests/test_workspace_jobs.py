@@ -97,6 +97,20 @@ def test_a_queued_training_waits_in_order_and_can_be_taken_out(workspace: Worksp
         find_job(workspace, second)
 
 
+def test_a_waiting_job_of_an_unknown_kind_delays_no_other(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path)
+    cells = open_images(workspace, write_cells(workspace.roots[0] / "cells", 30))
+    first, second = queued(workspace, cells), queued(workspace, cells)
+    change_job(workspace, first, kind="of a later version")
+    queue = Queue(workspace, Turns())
+    queue.update()
+    assert find_job(workspace, first).state == "queued"
+    begun = find_job(workspace, second)
+    assert begun.state == "started"
+    assert begun.pid is not None
+    os.kill(begun.pid, signal.SIGKILL)
+
+
 @pytest.mark.slow
 def test_a_job_that_takes_too_much_memory_is_ended_and_the_next_one_starts(tmp_path: Path) -> None:
     workspace = new_workspace(tmp_path)

@@ -89,7 +89,7 @@ def test_the_newest_request_is_next_and_a_canceled_one_is_dropped(works: Works, 
     begin(works, "older", request_of(tmp_path, 1), stored.append)  # somebody requests it again
     works.cancel(COUNTING, "dropped")
     assert state_of(works, "dropped").state is None
-    assert state_of(works, "newer").seconds is not None
+    assert state_of(works, "newer").requested is not None
     works.wait_all()
     assert [result["sum"] for result in stored] == [20, 1, 3]
     assert work_of(works, "dropped").state == "stopped"

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select
 
 from coverslip.accounts.server import AccountServer
 from coverslip.accounts.tables import members, projects, users
-from coverslip.accounts.users import USER_OF_KEY, Kind, User, find_user, row_of_key, user_in
+from coverslip.accounts.users import USER_OF_KEY, Kind, User, find_user, row_of_key, user_in, user_of
 from coverslip.errors import CoverslipError, NotFound
 from coverslip.messages import ChooseOther
 from coverslip.workspace.store.database import write_transaction
@@ -21,12 +21,12 @@ from coverslip.workspace.store.workspace import Workspace, open_workspace
 
 Role = Literal["viewer", "annotator", "editor"]
 ROLES: tuple[Role, ...] = get_args(Role)  # each may do what those before it may
-_MEMBER = (  # once: each request runs it
+_MEMBER = (
     select(projects.c.id, members.c.role)
     .outerjoin(members, (members.c.project_id == projects.c.id) & (members.c.user_id == bindparam("user_id")))
     .where(projects.c.id == bindparam("project_id"), projects.c.removed.is_(None))
 )
-_USER_AND_MEMBER = (
+_USER_AND_MEMBER = (  # once: each request runs it
     USER_OF_KEY.add_columns(projects.c.id.label("served"), members.c.role)
     .outerjoin(projects, (projects.c.id == bindparam("project_id")) & projects.c.removed.is_(None))
     .outerjoin(members, (members.c.project_id == projects.c.id) & (members.c.user_id == users.c.id))
@@ -172,7 +172,12 @@ def role_in(server: AccountServer, project_id: str, user: User) -> Role | None:
 
 
 def user_and_role(server: AccountServer, secret: str, kind: Kind, project_id: str) -> tuple[User | None, Role | None]:
-    """Return `user_of` a secret and the user's `role_in` a project, by one query: each request asks."""
+    """Return the active user of a secret, and the role of this user in a project, by one query.
+
+    Both are None without a valid secret. The role is also None if the user may not know of the project.
+    """
+    if not project_id:
+        return user_of(server, secret, kind), None
     row = row_of_key(server, _USER_AND_MEMBER, secret, kind, project_id=project_id)
     if row is None:
         return None, None

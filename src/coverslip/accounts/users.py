@@ -29,7 +29,7 @@ SESSION_DAYS = 30
 MAX_PASSWORD = 1_000
 _DAYS: dict[Kind, int | None] = {"session": SESSION_DAYS, "invitation": 7, "script": None}
 _NAME = re.compile(r"[^\s/\\:,;\"'<>|`\x00-\x1f]{1,64}")
-USER_OF_KEY = (  # once: each request runs it
+USER_OF_KEY = (
     select(users)
     .join(keys, keys.c.user_id == users.c.id)
     .where(keys.c.sha256 == bindparam("sha256"), keys.c.kind == bindparam("kind"), users.c.is_active)

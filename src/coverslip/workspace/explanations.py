@@ -4,6 +4,7 @@ An image that a cross-validation fold tested is explained with the classifier of
 """
 
 import base64
+import time
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -104,7 +105,8 @@ class _Request:
 def _state(workspace: Workspace, job_id: str, request: _Request) -> ExplanationState:
     work = workspace.works.state_of(EXPLANATION, request.key)
     if work.state is not None:
-        return ExplanationState(work.state, work.id, work.progress, None, request.fold, work.seconds)
+        seconds = None if work.requested is None else time.time() - work.requested
+        return ExplanationState(work.state, work.id, work.progress, None, request.fold, seconds)
     if _stored(job_id, request.key) is not None:
         return ExplanationState("ready", work.id, None, None, request.fold)
     return ExplanationState("not-requested", work.id, None, work.error, request.fold)

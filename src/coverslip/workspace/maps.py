@@ -1,6 +1,7 @@
 """Maps of datasets: a worker process computes them, pages show them with the current labels."""
 
 import base64
+import datetime
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ from coverslip.workspace.store.database import read_transaction, write_transacti
 from coverslip.workspace.store.rows import AnyRow, class_order, dataset_row, is_reserved, now, refuse_unread
 from coverslip.workspace.store.tables import dataset_maps, images, jobs
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.workers import JobOfWork, StepProgress, WorkKind
+from coverslip.workspace.workers import JobOfWork, StepProgress, WorkKind, WorkState
 
 MAPS = WorkKind("dataset-map", "coverslip.workspace.tasks:draw_map")
 _SIDE = 1_000_000  # of the map in its units; boxes are integers
@@ -84,9 +85,9 @@ def map_state(workspace: Workspace, dataset_id: str) -> MapState:
         groups = _groups(connection, dataset_id)
         rows = np.zeros(0, np.int64) if stored is None else _columns(stored)[0]
         present = list(connection.execute(select(images.c.row_id).where(images.c.dataset_id == dataset_id)).scalars())
-    if work.state is not None and workspace.works.state_of(MAPS, dataset_id).state is None:  # it ended meanwhile
-        return map_state(workspace, dataset_id)
     n = int(np.isin(rows, present).sum())
+    if stored is not None and work.requested is not None and _time_of(stored) >= work.requested:
+        work = WorkState(id=work.id)  # its process is ending
     return MapState(
         state=work.state or ("not-requested" if stored is None else "ready"),
         job_id=work.id,
@@ -194,6 +195,10 @@ def _groups(connection: Connection, dataset_id: str) -> list[str]:
 
 def _stored(connection: Connection, dataset_id: str) -> AnyRow | None:
     return connection.execute(select(dataset_maps).where(dataset_maps.c.dataset_id == dataset_id)).one_or_none()
+
+
+def _time_of(stored: AnyRow) -> float:
+    return datetime.datetime.fromisoformat(stored.created).timestamp()
 
 
 def _columns(stored: AnyRow) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32], npt.NDArray[np.int64]]:

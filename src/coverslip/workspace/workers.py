@@ -260,7 +260,7 @@ class WorkState:
     state: Literal["waiting", "running"] | None = None  # None: no work
     progress: StepProgress | None = None
     error: Failure | None = None  # why the last attempt failed
-    seconds: float | None = None  # since the request
+    requested: float | None = None  # when: seconds since 1970
     id: str | None = None  # None: no work was requested, or so long ago that it is forgotten
 
 
@@ -383,7 +383,7 @@ class Works:
         if work.has_ended:
             return WorkState(error=None if work.error is None else localized_failure(work.error), id=work.id)
         state: Literal["waiting", "running"] = "waiting" if work.state == "queued" else "running"
-        return WorkState(state, _localized(work.progress), None, time.time() - work.created, work.id)
+        return WorkState(state, _localized(work.progress), None, work.created, work.id)
 
     def cancel(self, kind: WorkKind, key: str) -> None:
         """Stop the work of a key, unless it has ended."""
@@ -454,7 +454,7 @@ class Works:
                 work.set_state("running")
             try:
                 reason = self._result(work, process)
-                with self._lock:  # at once: until then, its stored result seems to be that of an earlier work
+                with self._lock:  # before the process ends: pages would show the stored result as an earlier one
                     if work.process is process and not work.has_ended:
                         work.error = reason
                         work.set_state("done" if reason is None else "failed")

@@ -7,6 +7,7 @@ used is recorded (`Pin`), and no other file is used afterwards.
 """
 
 import json
+import os
 import re
 import socket
 from dataclasses import asdict, dataclass
@@ -234,8 +235,9 @@ def _cached(repository: str) -> Path | None:
     """Return the recorded file of a repository in the hub's cache, or the cached file if none is recorded."""
     from huggingface_hub import constants, try_to_load_from_cache
 
-    if not (Path(constants.HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}").is_dir():
-        return None  # lists of networks ask for dozens of repositories
+    folder = Path(constants.HF_HUB_CACHE, f"models--{repository.replace('/', '--')}")
+    if not os.path.isdir(folder):  # noqa: PTH112  `Path.is_dir` may raise
+        return None  # a list of networks searches dozens of repositories
     pin = pin_of(repository)
     names, revision = (_FILES, None) if pin is None else ((pin.file,), pin.revision)
     cached = (try_to_load_from_cache(repository, file, revision=revision) for file in names)

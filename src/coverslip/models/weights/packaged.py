@@ -79,7 +79,7 @@ def packaged_weights(name: str) -> Path | None:
     return file if file.is_file() else None
 
 
-@cache  # each page asks for all networks; a package that is installed later needs a restart
+@cache  # pages list all networks; a package that is installed later is found after a restart
 def _folder_of(package: str, _path: tuple[str, ...]) -> Path | None:
     spec = importlib.util.find_spec(package)
     return None if spec is None or spec.origin is None else Path(spec.origin).parent

@@ -173,7 +173,7 @@ def find_measured_job(workspace: Workspace, job_id: str) -> Job:
 def list_unlisted_jobs(workspace: Workspace) -> None:
     """Add jobs to the table that were started outside the app: the trainings of studies, and evaluations.
 
-    The evaluations of a training are added after the training, by the next call.
+    The next call adds the evaluations of trainings that this call adds.
     """
     with _listing:
         folders = job_folders(workspace)

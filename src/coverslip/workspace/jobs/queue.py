@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from coverslip.machine import memory_of_processes
 from coverslip.workspace.jobs.control import adopt_runs
-from coverslip.workspace.jobs.kinds import kind_of, list_unlisted_jobs, queued_ids
+from coverslip.workspace.jobs.kinds import job_kinds, kind_of, list_unlisted_jobs, queued_ids
 from coverslip.workspace.jobs.options import DEFAULT, TRAININGS_QUEUE, JobOptions
 from coverslip.workspace.jobs.records import Job, find_job, unended_jobs
 from coverslip.workspace.jobs.state import Launched, end_for_memory, has_process, launch, terminate
@@ -83,7 +83,9 @@ class Queue:
             _enforce_stop(job)
             if self._options.most_bytes is not None:
                 _limit_memory(job, self._options.most_bytes)
-        queues = dict.fromkeys(kind_of(job).queue for job in unended if job.state == "queued")
+        kinds = job_kinds()
+        waiting = [kinds[job.kind] for job in unended if job.state == "queued" and job.kind in kinds]
+        queues = dict.fromkeys(kind.queue for kind in waiting)
         next_ids = {queue: ids[0] for queue in queues if (ids := queued_ids(self._workspace, queue))}
         folder = self._workspace.folder
         self._turns.report(folder, busy={kind_of(job).queue for job in running}, waiting=next_ids)
