@@ -396,4 +396,7 @@ def test_a_disk_that_takes_no_folder_is_no_fault_of_the_app(tmp_path: Path) -> N
         assert (answer.status_code, answer.json()["code"]) == (422, "disk-refused")
         assert client.get(f"{API}/studies").json()["total"] == 0
         workspace.studies.unlink()
-        assert client.post(f"{API}/studies", json=body).status_code == 201
+        made = client.post(f"{API}/studies", json=body)
+        assert made.status_code == 201
+        client.post(f"{API}/jobs/{made.json()['id']}/stop")
+        until(lambda: client.get(f"{API}/studies/{made.json()['id']}").json()["state"] == "stopped")

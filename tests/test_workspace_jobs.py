@@ -97,18 +97,22 @@ def test_a_queued_training_waits_in_order_and_can_be_taken_out(workspace: Worksp
         find_job(workspace, second)
 
 
-def test_a_waiting_job_of_an_unknown_kind_delays_no_other(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_jobs_of_an_unknown_kind_delay_no_other(tmp_path: Path) -> None:
     workspace = new_workspace(tmp_path)
     cells = open_images(workspace, write_cells(workspace.roots[0] / "cells", 30))
-    first, second = queued(workspace, cells), queued(workspace, cells)
-    change_job(workspace, first, kind="of a later version")
+    waiting, running, known = (queued(workspace, cells) for _ in range(3))
+    change_job(workspace, waiting, kind="of a later version")
+    as_started(workspace, running, kind="of a later version", pid=os.getpid(), process_started=process_started())
     queue = Queue(workspace, Turns())
-    queue.update()
-    assert find_job(workspace, first).state == "queued"
-    begun = find_job(workspace, second)
-    assert begun.state == "started"
-    assert begun.pid is not None
-    os.kill(begun.pid, signal.SIGKILL)
+    try:
+        queue.update()
+        assert find_job(workspace, waiting).state == "queued"
+        assert find_job(workspace, known).state == "started"
+    finally:
+        for launched in queue._started:
+            launched.process.kill()
+            launched.process.wait()
 
 
 @pytest.mark.slow

@@ -174,7 +174,8 @@ def role_in(server: AccountServer, project_id: str, user: User) -> Role | None:
 def user_and_role(server: AccountServer, secret: str, kind: Kind, project_id: str) -> tuple[User | None, Role | None]:
     """Return the active user of a secret, and the role of this user in a project, by one query.
 
-    Both are None without a valid secret. The role is also None if the user may not know of the project.
+    Both are None without a valid secret. The role is also None if the user may not know of the project, and if
+    `project_id` is empty.
     """
     if not project_id:
         return user_of(server, secret, kind), None

@@ -2,6 +2,7 @@
 
 import base64
 import datetime
+import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -86,8 +87,8 @@ def map_state(workspace: Workspace, dataset_id: str) -> MapState:
         rows = np.zeros(0, np.int64) if stored is None else _columns(stored)[0]
         present = list(connection.execute(select(images.c.row_id).where(images.c.dataset_id == dataset_id)).scalars())
     n = int(np.isin(rows, present).sum())
-    if stored is not None and work.requested is not None and _time_of(stored) >= work.requested:
-        work = WorkState(id=work.id)  # its process is ending
+    if stored is not None and work.started is not None and work.started <= _time_of(stored) <= time.time():
+        work = WorkState(id=work.id)  # its result is stored
     return MapState(
         state=work.state or ("not-requested" if stored is None else "ready"),
         job_id=work.id,

@@ -261,6 +261,7 @@ class WorkState:
     progress: StepProgress | None = None
     error: Failure | None = None  # why the last attempt failed
     requested: float | None = None  # when: seconds since 1970
+    started: float | None = None  # None: it is waiting
     id: str | None = None  # None: no work was requested, or so long ago that it is forgotten
 
 
@@ -383,7 +384,7 @@ class Works:
         if work.has_ended:
             return WorkState(error=None if work.error is None else localized_failure(work.error), id=work.id)
         state: Literal["waiting", "running"] = "waiting" if work.state == "queued" else "running"
-        return WorkState(state, _localized(work.progress), None, work.created, work.id)
+        return WorkState(state, _localized(work.progress), None, work.created, work.started, work.id)
 
     def cancel(self, kind: WorkKind, key: str) -> None:
         """Stop the work of a key, unless it has ended."""
@@ -454,7 +455,7 @@ class Works:
                 work.set_state("running")
             try:
                 reason = self._result(work, process)
-                with self._lock:  # before the process ends: pages would show the stored result as an earlier one
+                with self._lock:  # before the process ends: pages would take the stored result for an earlier one
                     if work.process is process and not work.has_ended:
                         work.error = reason
                         work.set_state("done" if reason is None else "failed")

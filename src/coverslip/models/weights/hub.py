@@ -236,8 +236,8 @@ def _cached(repository: str) -> Path | None:
     from huggingface_hub import constants, try_to_load_from_cache
 
     folder = Path(constants.HF_HUB_CACHE, f"models--{repository.replace('/', '--')}")
-    if not os.path.isdir(folder):  # noqa: PTH112  `Path.is_dir` may raise
-        return None  # a list of networks searches dozens of repositories
+    if not os.path.isdir(folder):  # noqa: PTH112  `Path.is_dir` may raise PermissionError
+        return None  # lists of networks check dozens of repositories
     pin = pin_of(repository)
     names, revision = (_FILES, None) if pin is None else ((pin.file,), pin.revision)
     cached = (try_to_load_from_cache(repository, file, revision=revision) for file in names)

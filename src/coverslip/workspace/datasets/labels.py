@@ -93,7 +93,7 @@ def label_rows(
     changed = select(literal(change_id), images.c.row_id, images.c.label).where(is_changed)
     insertion = insert(changed_labels).from_select(list(changed_labels.c), changed)
     if not connection.execute(insertion, execution_options={"preserve_rowcount": True}).rowcount:
-        # Rare, so that all others do without a query.
+        # No label has changed. This is rare, and a check beforehand would cost each change a query.
         connection.execute(delete(label_changes).where(label_changes.c.id == change_id))
         return None, 0
     if label is not None:

@@ -249,7 +249,7 @@ def change_images(
         if n_shown < _N_THUMBNAILS:
             summary["thumbnail_images"] = _thumbnail_rows(connection, dataset_id, summary["classes"])
     connection.execute(update(datasets).where(of_dataset).values(summary=summary, revision=datasets.c.revision + 1))
-    if is_excluded is not None or before.has_marked:
+    if is_excluded is not None or before.has_marked_images:
         mark_equal_pixels(connection, dataset_id, row_ids, are_marked=is_excluded is None)
     return n
 
@@ -318,13 +318,13 @@ def conflicts_by_hash(row: AnyRow, duplicates: Collection[tuple[str, str | None,
 
 @dataclass(frozen=True, slots=True)
 class _Tally:
-    """What was counted of some images: without excluded ones, unless stated."""
+    """Counts of selected images. Excluded images do not count, unless stated."""
 
     labels: Counter[str | None]
     domains: Counter[str]
     n_unreadable: int
     n_changed: int
-    has_marked: bool  # whether an image, included or not, has the pixels of another one
+    has_marked_images: bool  # whether an image, included or not, has the pixels of another one
 
     @property
     def n_labeled(self) -> int:
@@ -352,8 +352,8 @@ def _tallies(
                 domains[domain] += n
                 n_unreadable += n * (problem == "unreadable")
                 n_changed += n * is_changed
-        has_marked = any(row.problem in _MARKS for row in rows)
-        tallies.append(_Tally(labels, domains, n_unreadable, n_changed, has_marked))
+        has_marked_images = any(row.problem in _MARKS for row in rows)
+        tallies.append(_Tally(labels, domains, n_unreadable, n_changed, has_marked_images))
     return tallies
 
 

@@ -83,12 +83,13 @@ class Queue:
             _enforce_stop(job)
             if self._options.most_bytes is not None:
                 _limit_memory(job, self._options.most_bytes)
-        kinds = job_kinds()
-        waiting = [kinds[job.kind] for job in unended if job.state == "queued" and job.kind in kinds]
-        queues = dict.fromkeys(kind.queue for kind in waiting)
+        queue_of = {name: kind.queue for name, kind in job_kinds().items()}  # without kinds of other versions
+        queues = {queue_of[job.kind]: None for job in unended if job.state == "queued" and job.kind in queue_of}
         next_ids = {queue: ids[0] for queue in queues if (ids := queued_ids(self._workspace, queue))}
         folder = self._workspace.folder
-        self._turns.report(folder, busy={kind_of(job).queue for job in running}, waiting=next_ids)
+        self._turns.report(
+            folder, busy={queue_of[job.kind] for job in running if job.kind in queue_of}, waiting=next_ids
+        )
         for queue, job_id in next_ids.items():
             if self._turns.take(folder, queue):
                 self._begin(find_job(self._workspace, job_id))

@@ -133,7 +133,7 @@ class JobFolders:
 
 
 _FOLDERS = select(db.jobs.c.id, db.jobs.c.kind, db.jobs.c.folder, db.jobs.c.state)  # once: it runs each second
-_UNENDED = select(db.jobs).where(db.jobs.c.state.in_(("queued", "started")))  # as often
+_UNENDED = select(db.jobs).where(db.jobs.c.state.in_(("queued", "started")))  # once: it runs each second
 
 
 def job_folders(workspace: Workspace) -> JobFolders:
