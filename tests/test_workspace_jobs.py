@@ -101,14 +101,14 @@ def test_a_queued_training_waits_in_order_and_can_be_taken_out(workspace: Worksp
 def test_jobs_of_an_unknown_kind_delay_no_other(tmp_path: Path) -> None:
     workspace = new_workspace(tmp_path)
     cells = open_images(workspace, write_cells(workspace.roots[0] / "cells", 30))
-    waiting, running, known = (queued(workspace, cells) for _ in range(3))
-    change_job(workspace, waiting, kind="of a later version")
-    as_started(workspace, running, kind="of a later version", pid=os.getpid(), process_started=process_started())
+    waiting_id, running_id, other_id = (queued(workspace, cells) for _ in range(3))
+    change_job(workspace, waiting_id, kind="of a later version")
+    as_started(workspace, running_id, kind="of a later version", pid=os.getpid(), process_started=process_started())
     queue = Queue(workspace, Turns())
     try:
         queue.update()
-        assert find_job(workspace, waiting).state == "queued"
-        assert find_job(workspace, known).state == "started"
+        assert find_job(workspace, waiting_id).state == "queued"
+        assert find_job(workspace, other_id).state == "started"
     finally:
         for launched in queue._started:
             launched.process.kill()

@@ -77,14 +77,14 @@ class Queue:
         """Handle stop requests and the limit of memory, then start the next job of each queue without a running job."""
         self._started = [launched for launched in self._started if launched.process.poll() is None]
         with self._workspace.engine.connect() as connection:
-            unended = unended_jobs(connection)
-        running = [job for job in unended if job.state == "started" and self._check_process(job)]
+            jobs = unended_jobs(connection)
+        running = [job for job in jobs if job.state == "started" and self._check_process(job)]
         for job in running:
             _enforce_stop(job)
             if self._options.most_bytes is not None:
                 _limit_memory(job, self._options.most_bytes)
         queue_of = {name: kind.queue for name, kind in job_kinds().items()}  # without kinds of other versions
-        queues = {queue_of[job.kind]: None for job in unended if job.state == "queued" and job.kind in queue_of}
+        queues = {queue_of[job.kind]: None for job in jobs if job.state == "queued" and job.kind in queue_of}
         next_ids = {queue: ids[0] for queue in queues if (ids := queued_ids(self._workspace, queue))}
         folder = self._workspace.folder
         self._turns.report(
