@@ -99,7 +99,7 @@ def test_labels_are_changed_searched_and_undone(served: Served) -> None:
     assert matching_rows(workspace, dataset_id, Filters(only="excluded")).tolist() == rows[:3]
 
 
-def test_an_address_with_characters_that_no_project_has_is_refused(served: Served) -> None:
+def test_an_address_with_nul_does_not_exist(served: Served) -> None:
     admin = served.client("maria")
     for path in ("/projects/%00/", "/projects/A%00b/", f"/projects/%00{API}/datasets", f"{API}/session%00"):
         assert admin.get(path).status_code == admin.post(path).status_code == 404

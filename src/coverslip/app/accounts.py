@@ -211,12 +211,8 @@ class AccountsGate:
         if scheme.lower() == "bearer":
             scope[IS_SCRIPT] = True
             return user_and_role(self._server, secret.strip(), "script", project_id)
-        _, secret_or_none = cookie_of(scope)
-        return (
-            (None, None)
-            if secret_or_none is None
-            else user_and_role(self._server, secret_or_none, "session", project_id)
-        )
+        _, session = cookie_of(scope)
+        return (None, None) if session is None else user_and_role(self._server, session, "session", project_id)
 
     def _may_still(self, scope: Scope, project_id: str) -> bool:
         """Return whether the user of a request may use the project of its address now."""

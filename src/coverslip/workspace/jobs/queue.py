@@ -87,9 +87,8 @@ class Queue:
         queues = {queue_of[job.kind]: None for job in jobs if job.state == "queued" and job.kind in queue_of}
         next_ids = {queue: ids[0] for queue in queues if (ids := queued_ids(self._workspace, queue))}
         folder = self._workspace.folder
-        self._turns.report(
-            folder, busy={queue_of[job.kind] for job in running if job.kind in queue_of}, waiting=next_ids
-        )
+        busy = {queue_of[job.kind] for job in running if job.kind in queue_of}
+        self._turns.report(folder, busy=busy, waiting=next_ids)
         for queue, job_id in next_ids.items():
             if self._turns.take(folder, queue):
                 self._begin(find_job(self._workspace, job_id))
