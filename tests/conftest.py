@@ -20,10 +20,11 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import programs
 import pytest
 from filelock import FileLock
 from hypothesis import settings
@@ -116,6 +117,23 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callab
         return folder
 
     return find
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fork_server(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Start coverslip's programs without importing its libraries again, except in tests with `new_interpreter`."""
+    is_needed = any(item.get_closest_marker("slow") for item in request.session.items)
+    with programs.use_fork_server(is_needed=is_needed):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _interpreters(request: pytest.FixtureRequest) -> Iterator[None]:
+    if request.node.get_closest_marker("new_interpreter") is None:
+        yield
+        return
+    with programs.new_interpreters():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -93,6 +93,7 @@ def test_a_second_server_on_the_workspace_is_refused(app_server: RunningApp) -> 
 @pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.exhaustive)])
+@pytest.mark.new_interpreter
 def test_it_ends_and_starts_again_on_the_same_workspace(
     other_app: Callable[..., RunningApp], how: signal.Signals
 ) -> None:

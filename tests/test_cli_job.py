@@ -152,6 +152,7 @@ def test_a_run_is_not_overwritten(samples: SampleSet, run: Path, capsys: pytest.
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to a single process on Windows")
+@pytest.mark.new_interpreter
 def test_ctrl_c_in_training_ends_with_130_and_says_how_to_resume(samples: SampleSet, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "coverslip", "train", str(samples.folder), "--out", str(tmp_path / "run")]
     training_options = (f"model={SMALL_NETWORK}", "image_size=32", "epochs=500", "patience=null", "split.folds=0")

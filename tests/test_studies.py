@@ -292,6 +292,7 @@ def test_a_training_whose_features_were_in_the_cache_has_no_time(tmp_path: Path)
 @pytest.mark.slow
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.new_interpreter
 def test_a_study_that_is_stopped_or_killed_resumes_with_nothing_redone(tmp_path: Path, how: signal.Signals) -> None:
     write_cells(tmp_path / "cells", 60)
     plan = write_plan(tmp_path, seeds=[0, 1, 2], folds=0, recipe=SMALL, threads=1)

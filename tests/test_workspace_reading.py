@@ -121,6 +121,7 @@ def test_a_killed_search_for_duplicates_starts_again_and_shows_duplicates_side_b
     assert positions[:2] == [0, dataset_state(home, dataset_id).n_images - 1]
 
 
+@pytest.mark.new_interpreter
 def test_a_process_computes_the_same_as_the_server(tmp_path: Path) -> None:
     home, pool = workspace_in(tmp_path), _StrictPool("coverslip.workspace.tasks:compute", (), most_seconds=60)
     dataset_id = sources.open_sources(home, [sources.Source(str(save_cells(tmp_path / "cells")))]).id
@@ -154,6 +155,7 @@ class _StrictPool(WorkerPool):
         return result
 
 
+@pytest.mark.new_interpreter
 def test_the_server_computes_itself_what_a_process_cannot(tmp_path: Path) -> None:
     home, pool = workspace_in(tmp_path), compute_pool()
     dataset_id = sources.open_sources(home, [sources.Source(str(save_cells(tmp_path / "cells")))]).id
@@ -183,6 +185,7 @@ def test_a_process_without_the_finders_of_the_server_computes_nothing() -> None:
         pool.close()
 
 
+@pytest.mark.new_interpreter
 def test_a_pool_that_is_closed_kills_a_busy_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "slow.py").write_text("import time\n\ndef wait(request, report):\n    time.sleep(600)\n")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")])))
@@ -211,6 +214,7 @@ def test_a_dataset_that_is_read_again_is_not_inspected(tmp_path: Path) -> None:
     update_inspection(home, dataset_id)  # nothing is stored, and no error is raised
 
 
+@pytest.mark.new_interpreter
 def test_while_all_processes_compute_the_server_computes_itself(tmp_path: Path) -> None:
     home = workspace_in(tmp_path)
     dataset_id = sources.open_sources(home, [sources.Source(str(save_cells(tmp_path / "cells")))]).id
