@@ -36,7 +36,7 @@ def pins(file: Path) -> dict[str, tuple[str, list[str]]]:
 
 def test_each_locked_package_has_hashes_and_the_version_of_the_constraints() -> None:
     versions = {name: version for name, (version, _) in pins(ROOT / "constraints.txt").items()}
-    assert [file.stem for file in LOCKED] == ["base", "cuda", "fuzz", "node", "package", "tools", "torch-cpu"]
+    assert [file.stem for file in LOCKED] == ["base", "cuda", "fuzz", "node", "package", "tools", "torch-cpu", "uv"]
     for file in LOCKED:
         for name, (version, hashes) in pins(file).items():
             assert hashes, (file.name, name)
