@@ -15,7 +15,19 @@ from parameters import only_first
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKED = sorted((ROOT / ".ci" / "locked").glob("*.txt"))
-EXTRAS_OF_SETUP = ("app", "formats", "onnx", "keras", "parquet", "postgresql", "dev", "weights")
+EXTRAS_OF_SETUP = (
+    "app",
+    "formats",
+    "onnx",
+    "keras",
+    "mlflow",
+    "parquet",
+    "postgresql",
+    "tensorboard",
+    "cluster",
+    "dev",
+    "weights",
+)
 EXTRAS_OF_PACKAGES = ("app", "formats", "onnx", "keras")
 
 
