@@ -1,4 +1,4 @@
-# Everything a checkout needs. The first call makes .venv, which takes a few minutes; later ones are quick. `make pages`
+# Everything a checkout needs. The first call makes .venv, which takes a minute or two; later ones are quick. `make pages`
 # needs Node alone, and gets one where there is none.
 
 VENV := .venv
@@ -13,7 +13,7 @@ PAGE_SOURCES := $(shell find web/src web/public -type f) $(wildcard docs/*.md we
 # If a worker crashes, the tests end: with a new worker, xdist can wait forever for tests that it has not assigned.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 2 --dist loadgroup --max-worker-restart 0
 
-.PHONY: app demo pages test test-all quick nightly lint api bench lock licenses sbom audit docs wheel packages
+.PHONY: app demo pages programs ready test test-all quick nightly lint api bench lock licenses sbom audit docs wheel packages
 
 app: $(READY) $(PAGES)  ## the web app, in the browser; make app ARGS="--port 9000"
 	$(BIN)/coverslip app $(ARGS)
@@ -23,13 +23,17 @@ demo: $(READY)  ## the main job on synthetic images, offline: demo/
 
 pages: $(PAGES)  ## the app's pages, built into the package
 
-test: $(READY) $(PAGES)  ## what every change must pass
+programs: $(READY)
 	.ci/programs
+
+ready:  ## all that the tests need: Python's packages and programs, and beside them the pages
+	$(MAKE) --no-print-directory --jobs=2 programs $(PAGES)
+
+test: ready  ## what every change must pass
 	.ci/npm run test
 	$(PYTEST) -m "not exhaustive"
 
-test-all: $(READY) $(PAGES)  ## also the slow variants of tests, numbers for every network, and more examples
-	.ci/programs
+test-all: ready  ## also the slow variants of tests, numbers for every network, and more examples
 	.ci/npm run test
 	$(PYTEST) --hypothesis-profile=exhaustive
 
@@ -87,7 +91,7 @@ wheel: $(READY) $(PAGES)  ## the wheel, built twice and byte for byte the same, 
 packages: $(PAGES)  ## .deb and .run for Linux, without Python or a terminal on the users' side: dist/
 	packaging/linux.sh
 
-$(READY): pyproject.toml .ci/locked/base.txt .ci/locked/cuda.txt .ci/locked/torch-cpu.txt .ci/setup .ci/python
+$(READY): pyproject.toml .ci/locked/base.txt .ci/locked/cuda.txt .ci/locked/torch-cpu.txt .ci/setup .ci/install .ci/python
 	.ci/setup $(VENV)
 	touch $@
 
@@ -96,4 +100,4 @@ $(MODULES): web/package-lock.json
 	touch $@
 
 $(PAGES): $(MODULES) $(PAGE_SOURCES)
-	.ci/npm run build
+	.ci/npm run build -- --logLevel warn

@@ -26,6 +26,9 @@ USERS = (  # extras; the others are for developers
     "postgresql",
     "weights",
     "cluster",
+    "mlflow",
+    "sklearn",
+    "tensorboard",
 )
 FREE = re.compile(
     r"\b(MIT|MIT-0|BSD|0BSD|Apache|BSL-1\.0|CC0|CNRI-Python|HPND|ISC|PSF|Python Software Foundation|Unlicense|Zlib)\b"

@@ -8,6 +8,7 @@ import gc
 import os
 import shutil
 import signal
+import sys
 
 # Programs that tests begin inherit what this one ignores: `nohup make test` would ignore the end of a terminal.
 if hasattr(signal, "SIGHUP"):
@@ -20,7 +21,7 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,31 @@ def pytest_testnodedown(node: Any) -> None:  # Any: xdist's, untyped
     node.config.stash[DESELECTED] = getattr(node, "workeroutput", {}).get("n_deselected", 0)
 
 
+# Why a test may be skipped under CI on Linux: the hardware, or a package that this Python cannot have.
+UNAVOIDABLE = ("no GPU", "this computer has such a device", "other processors", "needs the package")
+
+
+@pytest.hookimpl(tryfirst=True, wrapper=True)  # around what the marks make of a report
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail under CI where a test is skipped that could run: a skip would hide that something is not tested."""
+    report = yield
+    if report.skipped and os.environ.get("CI") and sys.platform == "linux" and isinstance(report.longrepr, tuple):
+        reason = _reason(report)
+        needs_other_data = reason.startswith("real images") and "COVERSLIP_DATA" not in os.environ
+        if not reason.startswith(UNAVOIDABLE) and not needs_other_data:
+            report.outcome, report.longrepr = "failed", f"skipped, which CI does not allow: {reason}"
+    return report
+
+
+def _reason(report: pytest.TestReport) -> str:
+    return report.longrepr[2].removeprefix("Skipped: ") if isinstance(report.longrepr, tuple) else ""
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if skipped := terminalreporter.getreports("skipped"):
+        terminalreporter.section(f"skipped tests: {len(skipped)}")
+        for report in skipped:
+            terminalreporter.write_line(f"{report.location[0]}::{report.location[2]}: {_reason(report)}")
     if n := config.stash.get(DESELECTED, 0):
         terminalreporter.write_line(f'{n} tests were left out: -m "{config.option.markexpr}"')
 

@@ -63,7 +63,7 @@ def test_an_export_reproduces_the_classifier_at_every_batch_size(to: str, traine
 @pytest.mark.parametrize("name", [record.name for record in list_models()])
 def test_every_trained_network_is_exported_exactly_at_every_batch_size(name: str) -> None:
     if not (Path(os.environ.get("COVERSLIP_DATA", ROOT.parent / "shared" / "data")) / "blood_pbc").is_dir():
-        pytest.skip("the images are missing")
+        pytest.skip("real images 'blood_pbc' are not here: set COVERSLIP_DATA to the folder that holds them")
     script = ROOT / "benchmarks" / "exported_networks.py"
     done = subprocess.run([sys.executable, str(script), name], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -469,7 +469,7 @@ def test_damaged_files_are_refused_or_read_and_never_crash_hang_or_fill_the_memo
     shared_data: Any, tmp_path: Path, name: str
 ) -> None:
     if not EXTRA[name].can_read:
-        pytest.skip("the reader is not installed")
+        pytest.skip(f"needs the package {EXTRA[name].package}")
     rng, decoders = random.Random(name), Decoders(Limits(processor_seconds=10, seconds=10, memory_bytes=10**9))
     samples = {
         "ND2": "nd2/example-pbmc.nd2",

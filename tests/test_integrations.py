@@ -16,7 +16,8 @@ import coverslip as cs
 
 pytestmark = pytest.mark.slow
 
-INTEGRATIONS = Path(__file__).resolve().parent.parent / "integrations"
+ROOT = Path(__file__).resolve().parent.parent
+INTEGRATIONS = ROOT / "integrations"
 MACRO = INTEGRATIONS / "classify_folder.ijm"
 
 
@@ -25,7 +26,7 @@ def imagej() -> list[str]:
     """The command of ImageJ; `COVERSLIP_IMAGEJ` names its file, by default that of Debian's package `imagej`."""
     file = Path(os.environ.get("COVERSLIP_IMAGEJ", "/usr/share/java/ij.jar"))
     if not file.is_file() or shutil.which("java") is None:
-        pytest.skip("ImageJ is not installed")
+        pytest.skip("ImageJ is not installed. Run: .ci/programs")
     return ["java", "-Djava.awt.headless=true", "-cp", str(file), "ij.ImageJ", "-batch", str(MACRO)]
 
 
@@ -52,19 +53,20 @@ def test_imagej_classifies_a_folder_as_coverslip_does(
     assert [row["predicted"] for row in rows] == cs.load_classifier(trained, "cpu").predict(files)["predicted"]
 
 
-def python_of(variable: str) -> str:
-    """The Python of another environment, which an environment variable names."""
-    python = os.environ.get(variable, "")
-    if not Path(python).is_file():
-        pytest.skip(f"{variable} names no Python")
-    return python
+@pytest.fixture
+def other_python() -> str:
+    """The Python of an environment with napari and bioimageio.core."""
+    if not (ROOT / ".programs" / "locked.txt").is_file():
+        pytest.skip("napari and bioimageio.core are not installed. Run: .ci/programs")
+    return str(ROOT / ".programs" / "bin" / "python")
 
 
-def test_bioimage_io_core_accepts_the_export_and_reproduces_its_test_arrays(trained: cs.Run, tmp_path: Path) -> None:
-    python = python_of("COVERSLIP_BIOIMAGEIO_PYTHON")
+def test_bioimage_io_core_accepts_the_export_and_reproduces_its_test_arrays(
+    other_python: str, trained: cs.Run, tmp_path: Path
+) -> None:
     folder = cs.export(trained, to="bioimageio", out=tmp_path / "cells")
     code = "import sys; from bioimageio.core import test_description as test; print(test(sys.argv[1]).status)"
-    command = [python, "-c", code, str(folder / "rdf.yaml")]
+    command = [other_python, "-c", code, str(folder / "rdf.yaml")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.stdout.splitlines()[-1:] == ["passed"], done.stdout + done.stderr
 
@@ -94,14 +96,13 @@ viewer.close()
 
 
 @pytest.fixture
-def napari() -> list[str]:
-    """The command of the Python of an environment with napari, which `COVERSLIP_NAPARI_PYTHON` names, on a display."""
-    python = python_of("COVERSLIP_NAPARI_PYTHON")
+def napari(other_python: str) -> list[str]:
+    """The command of a Python with napari, on a display."""
     if "DISPLAY" in os.environ:
-        return [python]
+        return [other_python]
     if (virtual := shutil.which("xvfb-run")) is None:
-        pytest.skip("napari needs a display: xvfb-run is not installed")
-    return [virtual, "-a", python]
+        pytest.skip("napari needs a display: xvfb-run is not installed. Run: .ci/programs")
+    return [virtual, "-a", other_python]
 
 
 def test_napari_classifies_objects_as_coverslip_does(

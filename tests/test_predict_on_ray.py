@@ -1,11 +1,11 @@
-"""Prediction on a Ray cluster: a part done on one of its computers, and whole folders where Ray is installed."""
+"""Prediction on a Ray cluster: a part done on one of its computers, and answers that are refused."""
 
 import json
 import pickle
 import platform
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +16,11 @@ from coverslip import pipeline
 from coverslip.cluster import ROOTS_VARIABLE
 from coverslip.datasets import Dataset
 from coverslip.errors import BadClusterAnswer, CoverslipError
-from coverslip.events import Event, Noted, Progressed
 from coverslip.inference import Classifier
 from coverslip.inference.ray_executor import _task_resources
 from coverslip.inference.ray_worker import ImageBatch, Packed, predict_batch, rows_of
 from coverslip.runs import Prediction, Run
 
-HAS_RAY = find_spec("ray") is not None
 CLASSES = ("large", "medium", "small")
 
 
@@ -128,31 +126,12 @@ def test_a_part_takes_a_computer_or_one_of_the_gpus(
 
 
 def test_a_cluster_without_cores_and_ray_that_is_not_installed_are_errors(
-    trained: Run, cells: Path, tmp_path: Path
+    trained: Run, cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(CoverslipError) as refused:
         _task_resources([{"CPU": 0}], "auto")
     assert refused.value.code == "cluster-without-cores"
-    if not HAS_RAY:
-        with pytest.raises(CoverslipError, match="extra 'cluster'"):
-            pipeline.predict(trained.folder, cells, out=tmp_path / "there.csv", on="ray")
-        assert not (tmp_path / "there.csv").exists()
-
-
-@pytest.mark.slow
-@pytest.mark.exhaustive
-@pytest.mark.skipif(not HAS_RAY, reason="the extra 'cluster' is not installed: pip install coverslip[cluster]")
-def test_a_folder_on_ray_has_the_table_and_the_notes_that_it_has_here(
-    trained: Run, cells: Path, tmp_path: Path
-) -> None:
-    shutil.copytree(cells, tmp_path / "new")
-    (tmp_path / "new" / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    here: list[Event] = []
-    there: list[Event] = []
-    pipeline.predict(trained.folder, tmp_path / "new", out=tmp_path / "here.csv", emit=here.append)
-    pipeline.predict(trained.folder, tmp_path / "new", out=tmp_path / "there.csv", on="ray", emit=there.append)
-    assert (tmp_path / "there.csv").read_bytes() == (tmp_path / "here.csv").read_bytes()
-    assert [event for event in there if isinstance(event, Noted)] == [e for e in here if isinstance(e, Noted)]
-    done = [event.done for event in there if isinstance(event, Progressed)]
-    assert done == sorted(done)
-    assert (done[0], done[-1]) == (0, 91)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(CoverslipError, match="extra 'cluster'"):
+        pipeline.predict(trained.folder, cells, out=tmp_path / "there.csv", on="ray")
+    assert not (tmp_path / "there.csv").exists()

@@ -1,20 +1,19 @@
-"""Studies on a Ray cluster: what is sent to a computer and comes back, and a whole study where Ray is installed."""
+"""Studies on a Ray cluster: what is sent to a computer and comes back, and answers that are refused."""
 
 import contextlib
 import io
 import os
 import shutil
+import sys
 import tarfile
 import tempfile
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from drawing import write_cells
 from trained import GROUPS, SMALL_NETWORK
 
-from coverslip import studies
 from coverslip.cluster import ROOTS_VARIABLE
 from coverslip.errors import BadClusterAnswer, BadRun, CoverslipError
 from coverslip.messages import text
@@ -30,7 +29,6 @@ from coverslip.studies.ray_executor import (
     unpack,
 )
 
-HAS_RAY = find_spec("ray") is not None
 SMALL = Recipe.model_validate(
     {"model": SMALL_NETWORK, "image_size": 32, "tta": 1, "stage": "instant", "split": {"folds": 0}}
 )
@@ -169,27 +167,7 @@ def test_other_images_or_none_are_an_error_that_names_them(sent: Sent, tmp_path:
     assert "gone" in (start_failure(tmp_path / "back" / "cell") or "")
 
 
-@pytest.mark.slow
-@pytest.mark.exhaustive
-@pytest.mark.skipif(not HAS_RAY, reason="the extra 'cluster' is not installed: pip install coverslip[cluster]")
-def test_a_study_on_ray_gives_what_it_gives_here(tmp_path: Path) -> None:
-    write_cells(tmp_path / "cells", 40)
-    plan = studies.StudyPlan.model_validate(
-        {
-            "datasets": [{"path": str(tmp_path / "cells"), "group_pattern": GROUPS}],
-            "models": [SMALL_NETWORK],
-            "regimes": ["imagenet"],
-            "folds": 0,
-            "threads": 1,
-            "recipe": {"image_size": 32, "tta": 1, "stage": "instant"},
-        }
-    )
-    here, there = (studies.run_study(plan, out=tmp_path / on, on=on) for on in ("local", "ray"))
-    assert [row.mean for row in here.datasets[0].scores] == [row.mean for row in there.datasets[0].scores]
-    assert [row.n_missing for row in there.datasets[0].scores] == [0]
-
-
-def test_that_ray_is_not_installed_is_said_with_what_to_do(tmp_path: Path) -> None:
-    if not HAS_RAY:
-        with pytest.raises(CoverslipError, match="extra 'cluster'"):
-            RayExecutor("ray", 1, tmp_path)
+def test_that_ray_is_not_installed_is_said_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(CoverslipError, match="extra 'cluster'"):
+        RayExecutor("ray", 1, tmp_path)

@@ -1,0 +1,93 @@
+"""A study and a prediction on a Ray cluster that runs already: both are what they are without one."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from drawing import write_cells
+from trained import GROUPS, SMALL_NETWORK, train_cells
+
+from coverslip import pipeline, studies
+from coverslip.events import Event, Noted, Progressed
+from coverslip.runs import Run
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        find_spec("ray") is None, reason="the extra 'cluster' is not installed: pip install coverslip[cluster]"
+    ),
+]
+
+CLUSTER = """
+import sys
+from ray.cluster_utils import Cluster
+
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+print(cluster.address, flush=True)
+sys.stdin.read()
+cluster.shutdown()
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster(own_cache: None) -> Iterator[str]:
+    """The address of a cluster of one computer with one core, without a token."""
+    command = [sys.executable, "-c", CLUSTER]
+    environment = os.environ | {"RAY_raylet_start_wait_time_s": "300"}  # on a busy machine too
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        assert address, "the cluster did not start"
+        yield address
+        process.stdin.close()
+
+
+def test_a_study_of_two_trainings_on_a_cluster_has_the_results_of_this_computer(cluster: str, tmp_path: Path) -> None:
+    plan = studies.StudyPlan.model_validate(
+        {
+            "datasets": [{"path": str(write_cells(tmp_path / "cells", 40)), "group_pattern": GROUPS}],
+            "models": [SMALL_NETWORK],
+            "regimes": ["imagenet"],
+            "seeds": [0, 1],
+            "folds": 0,
+            "threads": 1,
+            "recipe": {"image_size": 32, "tta": 1, "stage": "instant"},
+        }
+    )
+    events: list[Event] = []
+    comparison = studies.run_study(plan, out=tmp_path / "there", on=cluster, trust_cluster=True, emit=events.append)
+    assert "joining-cluster" in [event.code for event in events if isinstance(event, Noted)]
+    assert [row.n_missing for row in comparison.datasets[0].scores] == [0]
+    here, there = (studies.cells_of(plan, tmp_path / folder) for folder in ("here", "there"))
+    train_cells(here)
+    assert len(there) == 2
+    assert [cell.run.metrics for cell in there] == [cell.run.metrics for cell in here]
+
+
+def test_a_prediction_on_a_cluster_has_the_table_and_the_notes_of_this_computer(
+    cluster: str, trained: Run, cells: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "new").mkdir()
+    for k, file in enumerate(sorted(cells.rglob("*.png"))[:49]):
+        shutil.copy(file, tmp_path / "new" / f"{k:02}.png")
+    (tmp_path / "new" / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    here: list[Event] = []
+    there: list[Event] = []
+    pipeline.predict(trained.folder, tmp_path / "new", out=tmp_path / "here.csv", emit=here.append)
+    pipeline.predict(
+        trained.folder, tmp_path / "new", out=tmp_path / "there.csv", on=cluster, trust_cluster=True, emit=there.append
+    )
+    assert (tmp_path / "there.csv").read_bytes() == (tmp_path / "here.csv").read_bytes()
+    notes = [event for event in there if isinstance(event, Noted) and event.code != "joining-cluster"]
+    assert notes == [event for event in here if isinstance(event, Noted)]
+    done = [event.done for event in there if isinstance(event, Progressed)]
+    assert done == sorted(done)
+    assert (done[0], done[-1]) == (0, 50)
