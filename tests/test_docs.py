@@ -124,6 +124,7 @@ def options_of(command: Any) -> set[str]:
 # Complete
 
 
+@pytest.mark.slow
 def test_generated_parts_are_up_to_date(reference: ModuleType) -> None:
     stale = [path.name for path, text in reference.pages().items() if path.read_text(encoding="utf-8") != text]
     assert stale == [], "run: python docs/make_reference.py"
@@ -348,6 +349,7 @@ def test_toml_examples_are_valid() -> None:
         assert tomllib.loads(block.code), str(block)
 
 
+@pytest.mark.slow
 def test_examples_name_models_that_exist() -> None:
     from coverslip.errors import UnknownModel
     from coverslip.models import model_info

@@ -345,6 +345,7 @@ def test_mobilevit_mn_starts_from_what_fits_of_its_origin(tmp_path: Path, monkey
 # Without weights, with wrong words
 
 
+@pytest.mark.slow
 def test_the_list_has_all_networks_of_the_papers_and_needs_no_torch() -> None:
     code = (
         "import json, sys; from coverslip.models import list_models; names = [r.name for r in list_models()];"
