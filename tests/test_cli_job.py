@@ -242,7 +242,7 @@ def test_a_refused_split_leaves_no_folder_and_an_allowed_one_has_a_warning_besid
     run = read_run(tmp_path / "run")
     assert run.n_test_leaks == 60
     (sentence,) = overestimates(run)
-    assert "60 groups or clusters" in sentence
+    assert "60 groups or sets of duplicates" in sentence
     assert lead(run)[0] == sentence
     lines = capsys.readouterr().out.splitlines()
     assert lines[lines.index("Measured on 60 test images") + 1] == sentence

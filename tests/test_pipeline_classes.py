@@ -23,7 +23,7 @@ CHANGES = {"merge": {"big": ["large", "huge"]}, "drop": ["dirt"], "rename": {"ti
 
 def recipe(**more: object) -> Recipe:
     return check_recipe(
-        {"model": SMALL_NETWORK, "stage": "instant", "image_size": 48, "tta": 1, "augment": "none", "classes": CHANGES}
+        {"model": SMALL_NETWORK, "stage": "instant", "image_size": 48, "tta": 1, "classes": CHANGES}
         | more
         | {"split": {"folds": 0} | dict(more.get("split", {}))}  # type: ignore[call-overload]
     )
