@@ -78,7 +78,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if by_group and any(item.get_closest_marker("xdist_group") and "@" not in item.nodeid for item in session.items):
         raise pytest.UsageError("this pytest and this pytest-xdist do not deal out tests by group")
     # What is there by now stays: not to look through it again and again for garbage saves a tenth of the time.
-    gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)
     gc.enable()

@@ -111,6 +111,7 @@ def test_twelve_versions_of_one_image_are_one_cluster(tmp_path):
     assert sorted(data.records[i].path.stem for i in cluster) == sorted(f"version {k}" for k in range(12))
 
 
+@pytest.mark.slow
 def test_of_too_many_images_near_duplicates_stay_unknown_with_a_note(planted: Path, monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("COVERSLIP_CACHE", str(tmp_path))  # another test has searched these images
     monkeypatch.setattr("coverslip.audit.near_duplicates.MOST_SEARCHED", 50)

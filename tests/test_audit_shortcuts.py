@@ -55,6 +55,7 @@ def shortcuts(images: list[np.ndarray], label: np.ndarray, unit: np.ndarray | No
     return signal
 
 
+@pytest.mark.slow
 def test_a_mark_in_a_corner_of_one_class_is_a_shortcut() -> None:
     images, label = cells(120, marked=True)
     signals = shortcuts(images, label)
@@ -63,6 +64,7 @@ def test_a_mark_in_a_corner_of_one_class_is_a_shortcut() -> None:
     assert "size" not in signals.by_source  # the same for all images
 
 
+@pytest.mark.slow
 def test_less_light_in_one_class_is_a_shortcut_of_the_background() -> None:
     images, label = cells(120, dim=True)
     assert shortcuts(images, label).share("background") > WARNING_SHARE
@@ -86,6 +88,7 @@ def test_labels_at_random_have_no_signal() -> None:
     assert n_signals <= 1  # of a test at .05
 
 
+@pytest.mark.slow
 def test_labels_that_whole_groups_share_are_no_shortcut_of_what_groups_share() -> None:
     """Slides differ in their light, and each holds one class: by chance light and class go together."""
     n_groups, generator = 8, np.random.default_rng(0)
@@ -123,6 +126,7 @@ def test_a_single_class_or_classes_of_one_group_each_cannot_be_tested() -> None:
     assert signal_of(whole(images), sources, label, label) is None
 
 
+@pytest.mark.slow
 def test_names_of_files_reveal_sources_and_not_the_class_that_they_name() -> None:
     labels = ["basophil", "7"] * 40
     numbers = np.random.default_rng(0).permutation(80)

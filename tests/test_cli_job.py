@@ -19,7 +19,8 @@ from coverslip.reports.reported import read_run
 from coverslip.reports.words import lead, overestimates
 from coverslip.synthetic_cells import SampleSet, write_new_images, write_sample_images
 
-INSTANT = ("--set", f"model={SMALL_NETWORK}", "--set", "stage=instant", "--set", "image_size=64", "--set", "tta=1")
+SMALL = (f"model={SMALL_NETWORK}", "stage=instant", "image_size=64", "tta=1", "augment=none")
+INSTANT = tuple(part for setting in SMALL for part in ("--set", setting))
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +49,7 @@ def test_inspect_finds_the_planted_faults(samples: SampleSet, capsys: pytest.Cap
     assert len(clusters["conflicting-labels"]) == 1
 
 
+@pytest.mark.slow
 def test_inspect_says_the_same_in_words(samples: SampleSet, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", str(samples.folder), "--group-pattern", r"slide\d+"]) == 0
     out = capsys.readouterr().out
@@ -155,8 +157,8 @@ def test_a_run_is_not_overwritten(samples: SampleSet, run: Path, capsys: pytest.
 @pytest.mark.new_interpreter
 def test_ctrl_c_in_training_ends_with_130_and_says_how_to_resume(samples: SampleSet, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "coverslip", "train", str(samples.folder), "--out", str(tmp_path / "run")]
-    training_options = (f"model={SMALL_NETWORK}", "image_size=32", "epochs=500", "patience=null", "split.folds=0")
-    settings = [part for setting in training_options for part in ("--set", setting)]
+    long = ("image_size=32", "epochs=500", "patience=null", "split.folds=0", "tta=1", "augment=none")
+    settings = [part for setting in (f"model={SMALL_NETWORK}", *long) for part in ("--set", setting)]
     process = subprocess.Popen(
         [*command, *settings], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -213,8 +215,7 @@ def test_a_signal_while_modules_are_imported_interrupts(tmp_path: Path, name: st
 def test_the_demo_does_the_whole_job_and_can_be_run_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], times: int
 ) -> None:
-    small = [f"model={SMALL_NETWORK}", "stage=instant", "image_size=64", "tta=1", "split.folds=0"]
-    monkeypatch.setattr("coverslip.cli.demo.SETTINGS", small)
+    monkeypatch.setattr("coverslip.cli.demo.SETTINGS", [*SMALL, "split.folds=0"])
     for k in range(times):
         assert main(["demo", "--out", str(tmp_path / "demo")]) == 0
         out, err = capsys.readouterr()
@@ -242,7 +243,7 @@ def test_a_refused_split_leaves_no_folder_and_an_allowed_one_has_a_warning_besid
     run = read_run(tmp_path / "run")
     assert run.n_test_leaks == 60
     (sentence,) = overestimates(run)
-    assert "60 groups or clusters" in sentence
+    assert "60 groups or sets of duplicates" in sentence
     assert lead(run)[0] == sentence
     lines = capsys.readouterr().out.splitlines()
     assert lines[lines.index("Measured on 60 test images") + 1] == sentence

@@ -180,6 +180,7 @@ def test_channels_that_do_not_mix_are_reported_by_inspect_with_what_all_of_them_
     assert raised.value.remedies == finding.remedies
 
 
+@pytest.mark.slow
 def test_inspect_reads_what_a_training_with_these_choices_would(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

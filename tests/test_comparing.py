@@ -12,6 +12,7 @@ from trained import GROUPS, INSTANT, MadeOnce
 import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import BadRun, CoverslipError
+from coverslip.pipeline import train_without_report
 from coverslip.reports.differences import differences_between
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections.results import limits
@@ -28,7 +29,7 @@ def larger(made_once: MadeOnce, cells: Path, own_cache: None) -> Run:
 
     def train(folder: Path) -> None:
         recipe = INSTANT.model_copy(update={"image_size": 64})
-        cs.train(cs.open_dataset(cells, group_pattern=GROUPS), recipe, out=folder / "larger")
+        train_without_report(cs.open_dataset(cells, group_pattern=GROUPS), recipe, out=folder / "larger")
 
     return Run(made_once("trained larger", train) / "larger")
 
@@ -176,7 +177,7 @@ def test_copies_of_files_under_other_names_are_the_same_test_images(pair: tuple[
         copy = shutil.copy(file_of[row.image_id], tmp_path / f"{k}.png")
         lines.append(f"{copy},{row.label},{row.split}")
     (tmp_path / "copies.csv").write_text("\n".join(lines))
-    second = cs.train(cs.open_dataset(tmp_path / "copies.csv"), INSTANT, out=tmp_path / "second")
+    second = train_without_report(cs.open_dataset(tmp_path / "copies.csv"), INSTANT, out=tmp_path / "second")
     for runs in ((first, second), (second, first)):
         compared = cs.compare(runs).pairs[0]
         assert (compared.n, compared.n_by_content, compared.n_only_first) == (first.metrics.n, first.metrics.n, 0)

@@ -30,6 +30,7 @@ def in_clusters(sizes: tuple[int, ...]) -> np.ndarray:
     )
 
 
+@pytest.mark.slow
 def test_images_of_a_cluster_are_together_on_the_map_and_each_time_at_the_same_place() -> None:
     sizes = (40, 30, 20)
     cluster = np.repeat(range(3), sizes)

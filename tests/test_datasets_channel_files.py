@@ -185,6 +185,7 @@ def test_cells_and_wells_that_are_numbered_are_not_taken_for_channels(tmp_path):
     assert not cs.inspect(tmp_path).of("channel-files")
 
 
+@pytest.mark.slow
 def test_ten_thousand_files_pair_in_a_second(tmp_path):
     write_stains(tmp_path, n=1)
     rows = [f"dark/cell{k}{mark}.tif,dark" for k in range(5_000) for mark in MARKS]

@@ -492,6 +492,7 @@ def test_spreadsheets_single_images_and_other_files_are_refused_with_advice(tmp_
             open_dataset(tmp_path / name)
 
 
+@pytest.mark.slow
 def test_a_record_of_an_object_takes_little_memory_and_loses_nothing(tmp_path: Path) -> None:
     save_image(tmp_path / "a.png")
     rows = [f"a.png#{k},a.png,a.png,{k},{k % 90},{k // 90},{7 + k % 3},9,{k / 7:.6g}" for k in range(3_000)]
@@ -513,6 +514,7 @@ def test_a_record_of_an_object_takes_little_memory_and_loses_nothing(tmp_path: P
     assert odd.about == (("a", "x\x1fy"), ("b", ""))
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.text(max_size=5), st.text(max_size=5)), max_size=40), st.integers(1, 7))
 def test_packed_rows_are_the_rows(rows: list[tuple[str, str]], n_of_block: int) -> None:
     with pytest.MonkeyPatch.context() as patch:

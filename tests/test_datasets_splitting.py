@@ -335,6 +335,7 @@ def test_small_classes_are_explained_and_go_to_training_first():
         assert (notes[name]["n_images"], notes[name]["n_units"], notes[name]["n_parts"]) == (n_images, n_images, 3)
 
 
+@pytest.mark.slow
 def test_a_class_of_three_real_images_is_in_every_part(shared_data):
     dataset = open_dataset(shared_data("blood_bccd"))
     split = split_60_20_20(dataset, scan_images(dataset))

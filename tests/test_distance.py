@@ -242,6 +242,7 @@ def test_one_dataset_alone_has_no_distance(cells: Path, capsys: pytest.CaptureFi
     assert main(["distance", "here", "there", "--run", "first", "--model", "resnet50"]) == 2
 
 
+@pytest.mark.slow
 def test_images_that_are_in_both_datasets_are_reported(trained: Run, cells: Path) -> None:
     n = len(list((cells / "small").glob("*.png")))
     both = cs.distance([cells / "small", cells], run=trained.folder, n_resamples=10)

@@ -170,6 +170,7 @@ def test_for_calibrated_probabilities_operating_points_are_the_classes_shares():
     assert after["accuracy"] < before["accuracy"]
 
 
+@pytest.mark.slow
 @given(sample, st.integers(0, 999))
 def test_metrics_of_decisions_equal_scikit_learn_and_those_of_probabilities_do_not_follow_them(drawn, seed):
     probability, label = drawn

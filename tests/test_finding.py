@@ -67,6 +67,7 @@ def test_separate_objects_are_all_found_and_nothing_else(options: dict[str, floa
     assert result.labels.dtype == np.int32
 
 
+@pytest.mark.slow
 def test_few_objects_in_a_large_shaded_field_are_found() -> None:
     pixels, truth = drawn(3, side=512, shading=0.8)
     result = find_objects(pixels)
@@ -103,6 +104,7 @@ def test_every_threshold_finds_objects_of_equal_brightness(threshold: str) -> No
     assert result.n_objects == truth.max() == matches(result.labels, truth)
 
 
+@pytest.mark.slow
 def test_dim_objects_beside_bright_ones_need_the_logarithmic_threshold() -> None:
     pixels, truth = drawn(dimmest=0.1)
     by_log, by_otsu = (find_objects(pixels, FinderSettings(threshold=name)).labels for name in ("log", "otsu"))
@@ -110,6 +112,7 @@ def test_dim_objects_beside_bright_ones_need_the_logarithmic_threshold() -> None
     assert matches(by_otsu, truth) < 0.85 * truth.max()
 
 
+@pytest.mark.slow
 def test_the_diameter_selects_sizes_in_pixels_and_micrometers() -> None:
     y, x = np.mgrid[:200, :200]
     pixels = np.zeros((200, 200))
@@ -125,6 +128,7 @@ def test_the_diameter_selects_sizes_in_pixels_and_micrometers() -> None:
             find_objects(pixels, FinderSettings(diameter=3, unit="um"), pixel_size_um=size)
 
 
+@pytest.mark.slow
 def test_the_result_states_settings_that_give_the_same_objects() -> None:
     pixels, _ = drawn(touching=0.4)
     first = find_objects(pixels)
@@ -151,6 +155,7 @@ def test_bit_depth_offset_and_scale_change_nothing() -> None:
         assert np.array_equal(find_objects(other).labels, labels), other.dtype
 
 
+@pytest.mark.slow
 def test_dark_objects_are_bright_ones_inverted() -> None:
     pixels, _ = drawn(touching=0.3)
     eight = (pixels * 120).clip(0, 255).astype(np.uint8)
@@ -160,6 +165,7 @@ def test_dark_objects_are_bright_ones_inverted() -> None:
     assert np.array_equal(find_objects(255 - eight, FinderSettings(objects="dark")).labels, bright.labels)
 
 
+@pytest.mark.slow
 def test_a_margin_of_background_changes_no_object() -> None:
     pixels, truth = drawn(shading=0.0)
     padded = np.pad(pixels, 40, mode="reflect") * 0 + 0.2 + np.random.default_rng(1).normal(0, 0.02, (400, 400))
@@ -168,6 +174,7 @@ def test_a_margin_of_background_changes_no_object() -> None:
     assert matches(within, labels, 0.9) == labels.max() == within.max() == truth.max()
 
 
+@pytest.mark.slow
 def test_channel_and_luminance_are_searched_and_the_first_of_several_channels_is_stated() -> None:
     pixels, _ = drawn()
     eight = (pixels * 120).clip(0, 255).astype(np.uint8)
@@ -233,6 +240,7 @@ def test_tissue_is_warned_about_and_a_blood_smear_is_not(shared_data: Callable[[
     assert codes(find_objects(smear)) == set()
 
 
+@pytest.mark.slow
 def test_points_of_experts_lie_in_objects(shared_data: Callable[[str], Path]) -> None:
     folder = shared_data("fields_rbc_chula")
     labels = find_objects(read_pixels(folder / "fields" / "10.jpg").array).labels

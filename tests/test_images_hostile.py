@@ -180,6 +180,7 @@ def animated(n: int) -> bytes:
     return raw[:start] + raw[start:-1] * n + b";"
 
 
+@pytest.mark.slow
 def test_more_frames_than_a_film_has_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.gif").write_bytes(animated(100_001))
     reason = text("image-too-many-frames", n_frames=100_001, limit=100_000)

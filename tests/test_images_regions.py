@@ -183,6 +183,7 @@ def test_formats_that_are_decoded_whole_give_regions_too(tmp_path: Path) -> None
     np.testing.assert_array_equal(read, COLOR[6:16, 5:25, [2, 0]])
 
 
+@pytest.mark.slow
 def test_a_region_of_a_plane_beyond_the_limit_is_read_alone_or_among_others(tmp_path: Path) -> None:
     side = 20_000  # 400 million pixels; the file has empty tiles but for one
     tile = RNG.integers(1, 256, (256, 256), np.uint8)

@@ -23,6 +23,7 @@ from coverslip.errors import BadClassifier, BadDataset, BadRecipe, BadRun, Leaka
 from coverslip.events import EpochEnded, Event, Noted
 from coverslip.messages import Set, text
 from coverslip.models.networks import create_network
+from coverslip.pipeline import train_without_report
 from coverslip.runs import (
     FromRun,
     Pretraining,
@@ -52,7 +53,7 @@ def write_discs(folder: Path, names: tuple[str, str], *, seed: int, n: int = 40,
 def earlier(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("earlier")
     images = write_discs(folder / "images", ("01", "02"), seed=1)
-    return cs.train(cs.open_dataset(images), SMALL, out=folder / "run")
+    return train_without_report(cs.open_dataset(images), SMALL, out=folder / "run")
 
 
 @pytest.fixture(scope="module")
@@ -286,7 +287,7 @@ def test_two_steps_are_one_run_with_a_complete_run_in_it(earlier: Run, images: P
     assert [row.epoch for row in run.history] == [0, 1]
     assert "pretraining on “images”" in (run.folder / "report.html").read_text(encoding="utf-8")
     # The same as doing one after the other.
-    by_hand = cs.train(
+    by_hand = train_without_report(
         cs.open_dataset(images),
         SMALL.model_copy(update={"epochs": 1, **from_run(first, labels={"01": "1", "02": "2"})}),
         out=tmp_path / "by hand",

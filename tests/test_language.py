@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
 TESTS = sorted(file for name in ("tests", "benchmarks", "docs") for file in (ROOT / name).rglob("*.py"))
@@ -51,11 +53,13 @@ def _names_of(file: Path) -> Iterator[tuple[str, bool]]:
                 yield node.attr, False
 
 
-def words_in(name: str) -> set[str]:
+@cache
+def words_in(name: str) -> frozenset[str]:
     """The words of a name in snake_case or CamelCase."""
-    return {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)}
+    return frozenset(word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name))
 
 
+@pytest.mark.slow
 def test_names_are_terms_of_the_field() -> None:
     names = {(str(file.relative_to(ROOT)), name) for file in SOURCES for name, _ in names_of(file)}
     assert {(file, name) for file, name in names if words_in(name) & NOT_IN_NAMES} == set()
@@ -65,6 +69,7 @@ def test_modules_are_named_by_terms_of_the_field() -> None:
     assert [file for file in SOURCES if words_in(file.stem) & NOT_IN_NAMES] == []
 
 
+@pytest.mark.slow
 def test_variables_are_nouns() -> None:
     names = [
         (str(file.relative_to(ROOT)), name)
@@ -75,6 +80,7 @@ def test_variables_are_nouns() -> None:
     assert len(names) <= 10, names
 
 
+@pytest.mark.slow
 def test_texts_use_no_private_phrases() -> None:
     uses = [
         (str(file.relative_to(ROOT)), phrase[0])

@@ -175,6 +175,7 @@ def quoted_strings() -> set[str]:
     }
 
 
+@pytest.mark.slow
 def test_every_code_in_a_table_of_codes_has_an_entry() -> None:
     prefixes = re.compile(r"(column|figure-(label|title)|flow|metrics-reloaded|report-title|tripod)-[a-z0-9-]+")
     assert {code for code in quoted_strings() if prefixes.fullmatch(code)} - set(entries()) == set()
@@ -202,6 +203,7 @@ def unit_codes() -> set[str]:
     return {use.code for use in uses() if use.code.startswith("unit-")} | {"unit-images", "unit-steps"}
 
 
+@pytest.mark.slow
 def test_every_stage_of_work_and_what_it_counts_have_names() -> None:
     assert stage_codes() == {code for code in entries() if code.startswith("stage-")}
     assert unit_codes() == {code for code in entries() if code.startswith("unit-")}
@@ -226,6 +228,7 @@ def options() -> Iterator[tuple[str, Option]]:
         yield from ((f"{key}.{record.name}.{option.name}", option) for option in record.options)
 
 
+@pytest.mark.slow
 def test_every_key_and_choice_has_its_texts() -> None:
     messages = parsed()
     assert set(key_codes()) == {code for code in messages if code.startswith("key-")}

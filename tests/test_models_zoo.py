@@ -75,7 +75,7 @@ def n_parameters(name: str, *, n_classes: int, image_size: int | None = None) ->
         pytest.param("resnet101", 42_549_336, marks=pytest.mark.exhaustive),
         ("resnext50_32x4d", 23_029_080),
         ("resnext101_32x16d", 192_026_968),
-        ("inception_resnet_v2", 54_343_352),
+        pytest.param("inception_resnet_v2", 54_343_352, marks=SLOW),
         ("mobilenet_v1", 3_231_576),
         ("mobilenet_v3_large", 4_232_776),
         ("convnext_tiny", 27_838_584),
@@ -94,7 +94,7 @@ def test_with_24_classes_of_chromosomes_the_networks_have_exactly_so_many_parame
         pytest.param("resnet34", 21_288_776, marks=pytest.mark.exhaustive),
         pytest.param("resnet50", 23_524_424, marks=pytest.mark.exhaustive),
         ("googlenet", 5_608_104),
-        ("inception_v3", 21_801_960),
+        pytest.param("inception_v3", 21_801_960, marks=SLOW),
         pytest.param("resnext50_32x4d", 22_996_296, marks=pytest.mark.exhaustive),
         ("shufflenet_v2_x1_0", 1_261_804),
         ("mobilenet_v2", 2_234_120),
@@ -345,6 +345,7 @@ def test_mobilevit_mn_starts_from_what_fits_of_its_origin(tmp_path: Path, monkey
 # Without weights, with wrong words
 
 
+@pytest.mark.slow
 def test_the_list_has_all_networks_of_the_papers_and_needs_no_torch() -> None:
     code = (
         "import json, sys; from coverslip.models import list_models; names = [r.name for r in list_models()];"

@@ -21,6 +21,7 @@ from coverslip.datasets import with_plan
 from coverslip.errors import BadDataset, CoverslipError
 from coverslip.images import ReadPlan
 from coverslip.objects import export_predicted, predicted_objects, read_objects
+from coverslip.pipeline import train_without_report
 
 SIDE = 160
 CLASSES = ("disc", "ring")
@@ -50,9 +51,8 @@ def draw_fields(folder: Path) -> None:
         row[at_label] = CLASSES[(int(row[at_id]) - 1) % 2]
     with (folder / "objects.csv").open("w", newline="") as stream:
         csv.writer(stream).writerows(table)
-    cs.train(
-        cs.open_dataset(folder / "objects.csv"), INSTANT.model_copy(update={"crop_margin": 0.2}), out=folder / "run"
-    )
+    data = cs.open_dataset(folder / "objects.csv")
+    train_without_report(data, INSTANT.model_copy(update={"crop_margin": 0.2}), out=folder / "run")
     cs.predict(folder / "run", folder / "objects.csv", out=folder / "predictions.csv", device="cpu")
 
 

@@ -77,6 +77,7 @@ def test_text_of_outlines_reads_back_equal(image: Labels) -> None:
         assert np.array_equal(getattr(again, name), getattr(outlines, name))
 
 
+@pytest.mark.slow
 @given(LABELS)
 def test_rings_in_any_order_become_the_same_polygons(image: Labels) -> None:
     _, outlines = trace_labels(image)

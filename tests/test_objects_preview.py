@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from image_sets import App, workspace_in
 from PIL import Image
 from refusing import refusing
@@ -130,6 +131,7 @@ def test_a_dry_run_shows_columns_and_faults_and_writes_nothing(fields: Path, tmp
     assert "5" in faulty.stderr  # the line
 
 
+@pytest.mark.slow
 def test_the_app_previews_files_and_imports_them_by_the_same_choices(tmp_path: Path) -> None:
     app = App(workspace_in(tmp_path))
     folder = plates(tmp_path / "plates")

@@ -69,12 +69,9 @@ recipe: {{stage: instant, image_size: 32, tta: 1, augment: none}}
 Commands = list[str | list[str]]
 MAIN_JOB: Commands = [
     "weights import small.pth --model timm/test_efficientnet",
-    "inspect cells --estimate-leakage",
     ["train", "cells", "--group-pattern", GROUPS, "--out", "run", *SETTINGS],
-    "evaluate run cells",
     "predict run cells --out predictions.csv",
     "export run --to onnx --out exported",
-    "report run",
 ]
 JOB: Commands = [
     "weights import small.pth --model timm/test_efficientnet",

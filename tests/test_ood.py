@@ -70,6 +70,7 @@ def test_the_limit_lets_its_share_of_images_pass_and_strange_ones_do_not(n_featu
     assert np.mean(foreign) > 0.95
 
 
+@pytest.mark.slow
 def test_directions_are_found_though_no_fold_could_say_how_many() -> None:
     features, _ = drawn(30, np.random.default_rng(0), n_features=300)
     assert directions_for(features, 0, 1)(features).shape == (30, 257)

@@ -22,6 +22,7 @@ from coverslip.experiments import apply_recipe
 from coverslip.files import sha256_file
 from coverslip.images import ReadPlan
 from coverslip.messages import ChooseOther, Resume
+from coverslip.pipeline import train_without_report
 from coverslip.runs import Augment, ImageChoices, Recipe, Run, SplitPlan
 
 ONE_SPLIT = SplitPlan(folds=0)
@@ -139,7 +140,7 @@ def test_one_recipe_gives_the_same_bytes_with_cold_and_warm_caches(
 
 @pytest.mark.slow
 def test_the_groups_of_a_recipe_are_those_of_the_run(trained: Run, cells: Path, tmp_path: Path) -> None:
-    second_run = cs.train(
+    second_run = train_without_report(
         cs.open_dataset(cells), cs.load_recipe(trained.folder / "recipe.yaml"), out=tmp_path / "again"
     )
     assert (second_run.folder / "split.csv").read_bytes() == (trained.folder / "split.csv").read_bytes()
@@ -166,7 +167,9 @@ def test_one_broken_image_keeps_its_row_and_stops_nobody_else(trained: Run, cell
 @pytest.mark.exhaustive
 def test_training_reports_images_that_the_group_pattern_does_not_match(cells: Path, tmp_path: Path) -> None:
     events: list[Event] = []
-    cs.train(cs.open_dataset(cells, group_pattern=r"slide[012]"), INSTANT, out=tmp_path / "run", emit=events.append)
+    train_without_report(
+        cs.open_dataset(cells, group_pattern=r"slide[012]"), INSTANT, out=tmp_path / "run", emit=events.append
+    )
     n = sum(1 for path in cells.rglob("*.png") if path.name[:6] not in ("slide0", "slide1", "slide2"))
     counts = [event.parameters["n_images"] for event in events if isinstance(event, Noted) and "pattern" in event.code]
     assert counts == [n]
@@ -468,7 +471,7 @@ def test_evaluating_again_writes_the_report_and_refuses_relabeled_images(own_run
     lines = [f"{file},{file.parent.name}" for file in sorted((tmp_path / "cells").rglob("*.png"))]
     table = tmp_path / "t.csv"
     table.write_text("\n".join(["path,label", *lines]), encoding="utf-8")
-    run = cs.train(cs.open_dataset(table), INSTANT, out=tmp_path / "second")
+    run = train_without_report(cs.open_dataset(table), INSTANT, out=tmp_path / "second")
     table.write_text(table.read_text().replace(",small", ",medium"), encoding="utf-8")
     with pytest.raises(BadRun) as refused:
         cs.evaluate(run.folder)

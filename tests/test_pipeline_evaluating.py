@@ -11,6 +11,7 @@ from coverslip.cli import main
 from coverslip.errors import BadDataset
 from coverslip.events import Event, Noted
 from coverslip.experiments import evaluation_name
+from coverslip.pipeline import train_without_report
 from coverslip.runs import Run
 
 
@@ -103,7 +104,7 @@ def test_a_folder_is_said_to_have_no_such_column_and_which_table_in_it_was_not_u
     files = sorted(cells.rglob("*.png"))
     rows = [f"{file.relative_to(cells).as_posix()},{file.parent.name},{file.name[:6]}" for file in files]
     (cells / "images.csv").write_text("\n".join(["path,label,slide", *rows]))
-    run = cs.train(cs.open_dataset(cells / "images.csv", group="slide"), INSTANT, out=tmp_path / "run")
+    run = train_without_report(cs.open_dataset(cells / "images.csv", group="slide"), INSTANT, out=tmp_path / "run")
     evaluation, notes = notes_of(run, cells)
     assert evaluation.metrics.n_groups is None
     assert notes["table-beside"].parameters["table"] == "images.csv"
@@ -120,7 +121,7 @@ def test_only_the_groups_that_are_used_are_reported(tmp_path: Path) -> None:
     for column in ("patient", "group"):
         (cells / f"{column}.csv").write_text("\n".join([f"path,label,{column}", *rows]))
     (cells / "none.csv").write_text("\n".join(["path,label", *(row.rpartition(",")[0] for row in rows)]))
-    run = cs.train(cs.open_dataset(cells / "patient.csv", group="patient"), INSTANT, out=tmp_path / "run")
+    run = train_without_report(cs.open_dataset(cells / "patient.csv", group="patient"), INSTANT, out=tmp_path / "run")
     about_groups = {"grouped", "not-grouped", "groups-unknown"}
     texts = {}
     for table in ("patient", "group", "none"):
@@ -162,7 +163,8 @@ def test_the_model_card_says_how_many_images_of_an_evaluation_were_used_in_train
 def test_metrics_far_from_those_of_the_run_are_reported_beside_them(
     cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = cs.train(cells, INSTANT, out=tmp_path / "run")  # without groups, of which its test part would have two
+    # Without groups, of which its test part would have two.
+    run = train_without_report(cs.open_dataset(cells), INSTANT, out=tmp_path / "run")
     other = write_cells(tmp_path / "other", 90, seed=9)
     (other / "small").rename(other / "moved")
     (other / "large").rename(other / "small")

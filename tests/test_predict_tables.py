@@ -87,6 +87,7 @@ def test_a_parquet_file_has_the_same_values(trained: Run, plate: Path, tmp_path:
         predicted(trained, plate, other, format="parquet")
 
 
+@pytest.mark.slow
 def test_a_parquet_file_needs_its_extra(trained: Run, plate: Path, tmp_path: Path) -> None:
     script = """
 import sys
@@ -206,6 +207,7 @@ def test_rows_of_other_images_or_options_are_not_resumed(trained: Run, plate: Pa
     assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_one_table_is_written_by_one_process_at_a_time(tmp_path: Path) -> None:
     layout = Layout(("a", "b"))
     with prediction_table(tmp_path / "p.csv", layout, "csv", {}):

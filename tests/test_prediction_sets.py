@@ -82,6 +82,7 @@ def test_coverage_is_counted() -> None:
     assert (coverage.n, coverage.n_covered, coverage.n_single, coverage.mean_size) == (4, 2, 2, 1.0)
 
 
+@pytest.mark.slow
 def test_predictions_have_sets_that_tables_keep_and_that_stated_proportions_only_add_to(
     own_run: Run, cells: Path, tmp_path: Path
 ) -> None:

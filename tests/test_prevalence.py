@@ -134,6 +134,7 @@ def test_shares_that_make_no_whole_are_refused(trained: Run, shares: dict[str, f
         classifier.at_prevalence(shares)
 
 
+@pytest.mark.slow
 def test_the_command_estimates_proportions_and_takes_expected_ones(
     trained: Run, cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -433,6 +433,7 @@ def test_a_sample_has_one_condition(predictions: tuple[Path, Path]) -> None:
     assert refused.value.code == "sample-of-two-conditions"
 
 
+@pytest.mark.slow
 def test_predictions_with_earlier_thresholds_are_not_corrected(own_run: cs.Run, cells: Path, tmp_path: Path) -> None:
     file = tmp_path / "predictions.csv"
     cs.predict(own_run, cells, out=file)
@@ -480,6 +481,7 @@ def movie(predictions: tuple[Path, Path]) -> tuple[Path, Path]:
     return file, table
 
 
+@pytest.mark.slow
 def test_samples_and_conditions_have_proportions_at_each_time(
     movie: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

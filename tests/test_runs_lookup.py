@@ -63,6 +63,7 @@ def test_tiles_of_the_report_show_the_box_and_the_plane_of_a_row(data: Dataset, 
         assert base64.b64decode(shown) == thumbnail(file, 160, plan=plan), image_id
 
 
+@pytest.mark.slow
 def test_an_image_of_a_run_is_a_file_and_how_it_is_read(data: Dataset, run: Run) -> None:
     lookup = ImageLookup(run)
     for record in data.records:

@@ -19,6 +19,7 @@ from coverslip.cli import main
 from coverslip.events import Event, Noted
 from coverslip.experiments.preparation import scan_and_check
 from coverslip.experiments.run_state import begin_run
+from coverslip.pipeline import train_without_report
 from coverslip.runs import Run, RunContext
 from coverslip.stopping import Deadline
 from coverslip.synthetic_cells import write_sample_images
@@ -59,7 +60,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def train(images: Path, out: Path, events: list[Event] | None = None, **recipe: object) -> Run:
     emit = (lambda event: None) if events is None else events.append
-    return cs.train(images, cs.Recipe.model_validate({**TRAINING, **recipe}), out=out, emit=emit)
+    data = cs.open_dataset(images)
+    return train_without_report(data, cs.Recipe.model_validate({**TRAINING, **recipe}), out=out, emit=emit)
 
 
 def result(run: Run) -> dict[str, bytes]:

@@ -218,6 +218,7 @@ def test_a_wider_interval_needs_fewer_labels_and_a_half_width_is_a_share() -> No
         list(needed_labels(["a", "b"], rows, None, 5))
 
 
+@pytest.mark.slow
 def test_from_drawn_images_to_the_result(
     trained: cs.Run, cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

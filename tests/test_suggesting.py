@@ -16,6 +16,7 @@ import coverslip as cs
 from coverslip.audit.suggesting import SUGGESTION_COLUMNS, reserved, still_reserved, typical, undecided
 from coverslip.cli import main
 from coverslip.errors import BadDataset, CoverslipError
+from coverslip.pipeline import train_without_report
 from coverslip.runs import Run, SplitPlan
 
 
@@ -141,6 +142,7 @@ def test_labels_of_reserved_images_do_not_change_suggestions(tmp_path: Path) -> 
     assert cs.suggest(table, n=5, device="cpu") == suggested
 
 
+@pytest.mark.slow
 def test_the_command_with_a_run(trained: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save_cells(tmp_path / "new", n=10)
     assert main(["suggest", str(tmp_path / "new" / "*" / "*"), "--run", str(trained.folder), "-n", "3", "--json"]) == 0
@@ -167,7 +169,7 @@ def test_no_image_of_a_cross_validated_run_is_reserved(tmp_path: Path) -> None:
     recipe = cs.Recipe(
         model=SMALL_NETWORK, stage="instant", image_size=32, tta=1, augment="none", split=SplitPlan(folds=3)
     )
-    run = cs.train(cells, recipe, out=tmp_path / "run", emit=lambda event: None)
+    run = train_without_report(cs.open_dataset(cells), recipe, out=tmp_path / "run", emit=lambda event: None)
     assert run.is_cross_validated
     data = cs.open_dataset(cells)
     assert reserved(data).any()

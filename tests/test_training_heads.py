@@ -14,6 +14,7 @@ import coverslip as cs
 from coverslip.events import COMPUTING_FEATURES, Event, Progressed, ignore
 from coverslip.images import Preprocessing
 from coverslip.models.networks import create_network
+from coverslip.pipeline import train_without_report
 from coverslip.runs import FromRun, Recipe, RefittedHead, RunContext, augment_named
 from coverslip.training.batches import TrainingImages, TrainingTask, as_tensor
 from coverslip.training.heads import AugmentedCopies, HeadFitter, Variation, refit_head, refit_head_as_chosen
@@ -215,7 +216,7 @@ def test_an_instant_classifier_learns_from_copies_where_augmentation_allows_them
 @pytest.mark.parametrize("is_refitted", [True, False])
 def test_a_run_says_whether_its_last_layer_was_refitted(cells: Path, tmp_path: Path, is_refitted: bool) -> None:
     changes = {"stage": "finetune", "epochs": 1, "stage_selection": "finetune", "refit_head": is_refitted}
-    run = cs.train(cs.open_dataset(cells), INSTANT.model_copy(update=changes), out=tmp_path / "run")
+    run = train_without_report(cs.open_dataset(cells), INSTANT.model_copy(update=changes), out=tmp_path / "run")
     assert run.training is not None
     assert run.training.finetune is not None
     assert (run.training.finetune.refitted is not None) == is_refitted
@@ -240,9 +241,9 @@ def test_the_classifier_counts_what_its_last_layer_was_fitted_on(cells: Path, tm
 @pytest.mark.slow
 def test_an_earlier_run_that_knows_the_validation_images_offers_no_head(cells: Path, tmp_path: Path) -> None:
     data = cs.open_dataset(cells)
-    first = cs.train(data, INSTANT, out=tmp_path / "first")
+    first = train_without_report(data, INSTANT, out=tmp_path / "first")
     recipe = INSTANT.model_copy(update={"init": FromRun(run=str(first.folder))})
-    second_run = cs.train(data, recipe, out=tmp_path / "again")  # the same seed, and so the same split
+    second_run = train_without_report(data, recipe, out=tmp_path / "again")  # the same seed, and so the same split
     assert second_run.training is not None
     assert second_run.training.instant is not None
     assert second_run.training.instant.head == "fitted"

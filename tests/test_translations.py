@@ -69,6 +69,7 @@ def keys_of(pattern: fluent.Pattern) -> dict[str, list[str | int]]:
     return keys
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", TRANSLATIONS)
 def test_a_translation_has_the_files_codes_attributes_and_variables_of_english(language: str) -> None:
     def shape(name: str) -> dict[str, dict[str, set[str]]]:
@@ -77,6 +78,7 @@ def test_a_translation_has_the_files_codes_attributes_and_variables_of_english(l
     assert shape(language) == shape(ENGLISH)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", TRANSLATIONS)
 def test_every_message_of_a_translation_can_be_rendered(language: str) -> None:
     for code, pattern in ((code, each) for of in patterns(language).values() for code, each in of.items()):

@@ -95,6 +95,7 @@ export default defineConfig({
       },
     },
   },
-  // css: else Vitest hands out empty files, and tests/look.test.ts reads them.
-  test: { include: ['tests/**/*.test.ts'], setupFiles: ['tests/english.ts'], css: true },
+  // css: else Vitest hands out empty files, and tests/look.test.ts reads them. isolate: the files share their modules,
+  // which would take longer to load for each file than all tests take.
+  test: { include: ['tests/**/*.test.ts'], setupFiles: ['tests/english.ts'], css: true, isolate: false },
 });

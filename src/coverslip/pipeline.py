@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -79,7 +80,10 @@ from coverslip.stopping import NO_DEADLINE, Deadline, Stop
 from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from coverslip.objects import ObjectFormat
+    from coverslip.runs import Environment
 
 __all__ = [
     "Summary",
@@ -97,6 +101,7 @@ __all__ = [
     "preview",
     "resume",
     "train",
+    "train_without_report",
     "watch",
     "write_report",
 ]
@@ -230,16 +235,42 @@ def train(
         >>> run.report_file.name
         'report.html'
     """
+    with _new_run(
+        _as_dataset(data), recipe, Path(out), emit, allow_leakage=allow_leakage, budget=budget, began=began
+    ) as (data, recipe, environment, context):  # noqa: PLR1704 - frees the records before the recipe was applied
+        return run_training(data, recipe, environment, context)
+
+
+def train_without_report(data: Dataset, recipe: Recipe, *, out: Path, emit: Emit = show) -> Run:
+    """Train as `train` does, for callers that need the classifier and its predictions only.
+
+    The run has neither a report nor a learning curve, which take longer than the training of an instant classifier.
+    """
+    with _new_run(data, recipe, out, emit) as (data, recipe, environment, context):  # noqa: PLR1704 - as in `train`
+        return run_training(data, recipe, environment, context, with_report=False)
+
+
+@contextmanager
+def _new_run(
+    dataset: Dataset,
+    recipe: Recipe | None,
+    out: Path,
+    emit: Emit,
+    *,
+    allow_leakage: bool = False,
+    budget: float | str | None = None,
+    began: float | None = None,
+) -> Iterator[tuple[Dataset, Recipe, Environment, RunContext]]:
+    """Begin the run of a new training, and lock its folder; yield what its training needs."""
     seconds = None if budget is None else budget_seconds(budget)
     deadline = NO_DEADLINE if seconds is None else Deadline((began or time.monotonic()) + seconds)
-    dataset = _as_dataset(data)
     data, recipe = validated(dataset, recipe or Recipe())  # report invalid settings before any work
     refuse_leaking_recipe(recipe, allow_leakage=allow_leakage)
     if budget is not None:
         check_budget(recipe)
         recipe = recipe.model_copy(update={"schedule_changes": {}})  # set again by this budget
     device = select_device(recipe.device, automatic=FOR_TRAINING)
-    run = Run(Path(out))
+    run = Run(out)
     check_new_folder(run.folder)
     with work_lock(run.folder):
         if recipe.split.copies:
@@ -250,9 +281,7 @@ def train(
             data, recipe = apply_recipe(write_in_memory_images(assign_groups(dataset, recipe), run, emit=emit), recipe)
         del dataset  # the records before the recipe was applied
         environment = begin_run(run.folder, data, recipe, device, allow_leakage=allow_leakage, budget=seconds)
-        return run_training(
-            data, recipe, environment, RunContext(run.folder, device, emit, Stop(run.stop_file), deadline)
-        )
+        yield data, recipe, environment, RunContext(run.folder, device, emit, Stop(run.stop_file), deadline)
 
 
 def resume(run: Run | Path | str, *, budget: float | str | None = None, emit: Emit = show) -> Run:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import coverslip as cs
 from coverslip.errors import require_extra
 from coverslip.messages import text
+from coverslip.pipeline import train_without_report
 
 require_extra("sklearn", text("extra-for-sklearn"))
 
@@ -83,7 +84,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             self.recipe if isinstance(self.recipe, cs.Recipe) else cs.Recipe.model_validate(dict(self.recipe or {}))
         )
         with tempfile.TemporaryDirectory(prefix="coverslip-", ignore_cleanup_errors=True) as folder:
-            run = cs.train(data, recipe, out=Path(folder) / "run")
+            run = train_without_report(data, recipe, out=Path(folder) / "run")
             self.classifier_file_ = cs.export(run, out=Path(folder) / "classifier.coverslip").read_bytes()
         self._packaged = _Packaged(self.classifier_file_)
         return self

@@ -80,7 +80,14 @@ def folds_of_recipe(data: Dataset, scan: Scan, recipe: Recipe) -> tuple[Folds | 
 
 
 def cross_validate(
-    data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, environment: Environment, context: RunContext
+    data: Dataset,
+    scan: Scan,
+    folds: Folds,
+    recipe: Recipe,
+    environment: Environment,
+    context: RunContext,
+    *,
+    with_report: bool = True,
 ) -> Evaluation:
     """Write one training per fold, their pooled metrics, and a classifier trained on all images to a run folder.
 
@@ -91,6 +98,7 @@ def cross_validate(
         recipe: of the training.
         environment: of the run; each fold has a copy.
         context: of the run; completed folds in its folder are not trained again.
+        with_report: whether to compute the learning curve and write the report, which takes seconds.
 
     Returns:
         The pooled metrics.
@@ -108,8 +116,9 @@ def cross_validate(
     positions = [i for i, fold in enumerate(folds.fold_of) if fold is not None]
     fold_of = [folds.fold_of[i] or 0 for i in positions]
     evaluation = pool_folds(run, data.subset(positions), fold_of, recipe, context)
-    _fit_on_all(data, scan, folds, recipe, context)
-    write_report_of_images(context.run, ImageLookup(context.run, data), context.emit)
+    _fit_on_all(data, scan, folds, recipe, context, with_report=with_report)
+    if with_report:
+        write_report_of_images(context.run, ImageLookup(context.run, data), context.emit)
     return evaluation
 
 
@@ -228,7 +237,9 @@ def _over_all_classes(row: Prediction, logits: np.ndarray, card: ClassifierCard,
     )
 
 
-def _fit_on_all(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, context: RunContext) -> None:
+def _fit_on_all(
+    data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, context: RunContext, *, with_report: bool
+) -> None:
     """Train the run's classifier on all images, with the hyperparameters of the folds.
 
     Networks of folds are fitted on fewer images, and are less confident than a network fitted on all images. An instant
@@ -246,7 +257,7 @@ def _fit_on_all(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, context
     preprocessing = preprocess(split_data, recipe, context)
     cards = [open_classifier(fold.classifier_folder).card for fold in fold_runs]
     n_of_fold = round(statistics.mean(card.trained_on.n_images for card in cards))
-    on_features = learning_curve_hook(split_data, recipe, context, n_of_fold)
+    on_features = learning_curve_hook(split_data, recipe, context, n_of_fold) if with_report else None
     distances = _test_distances(fold_runs, choices)
     fitted, ood_detector = fit_network(split_data, preprocessing, recipe, context, choices, on_features, distances)
     if fitted.held_out is not None:

@@ -41,7 +41,9 @@ from coverslip.runs import (
 from coverslip.stopping import NO_DEADLINE, signals_stop
 
 
-def run_training(data: Dataset, recipe: Recipe, environment: Environment, context: RunContext) -> Run:
+def run_training(
+    data: Dataset, recipe: Recipe, environment: Environment, context: RunContext, *, with_report: bool = True
+) -> Run:
     """Train in a run folder until the training is done, fails or is stopped.
 
     Args:
@@ -49,6 +51,7 @@ def run_training(data: Dataset, recipe: Recipe, environment: Environment, contex
         recipe: of the training.
         environment: of the run.
         context: its folder was created by `begin_run`.
+        with_report: whether to compute the learning curve and write the report, which takes seconds.
 
     Returns:
         The run.
@@ -64,11 +67,13 @@ def run_training(data: Dataset, recipe: Recipe, environment: Environment, contex
         context.emit(event)
 
     with signals_stop(), record_work(context.with_emit(emit)) as inner:
-        _train(data, recipe, environment, inner)
+        _train(data, recipe, environment, inner, with_report=with_report)
     return Run(context.folder)
 
 
-def _train(data: Dataset, recipe: Recipe, environment: Environment, context: RunContext) -> None:
+def _train(
+    data: Dataset, recipe: Recipe, environment: Environment, context: RunContext, *, with_report: bool = True
+) -> None:
     """Scan the images, split them, pretrain if the recipe has it, and train: one network, or one per fold."""
     data = apply_earlier_split(data, recipe)
     scan, recipe = scan_and_check(data, recipe, context)
@@ -82,7 +87,7 @@ def _train(data: Dataset, recipe: Recipe, environment: Environment, context: Run
         recipe = _with_initial_run(recipe, _TestImages(data, scan, test_positions), environment, context)
         if context.run.budget is None:  # a time budget does so for each image size
             recipe = fit_to_memory(split_data, recipe, context)
-        train_one_split(data, recipe, context, scan=scan, split=split)
+        train_one_split(data, recipe, context, scan=scan, split=split, with_report=with_report)
         return
     first_fold = capped_split_data(data, scan, folds.splits[0], recipe)
     with_epochs = with_epochs_for_folds(data, scan, folds, recipe)
@@ -95,12 +100,13 @@ def _train(data: Dataset, recipe: Recipe, environment: Environment, context: Run
     initialized = initialized.model_copy(update=resolved)
     initialized = fit_to_memory(SplitData(data, scan, folds.splits[0]), initialized, context)
     try:
-        cross_validate(data, scan, folds, initialized, environment, context)
+        cross_validate(data, scan, folds, initialized, environment, context, with_report=with_report)
     except OutOfTime:
         if not can_fall_back_to_instant(context.run):
             raise
         initialized = without_finetuning(initialized, context)
-        cross_validate(data, scan, folds, initialized, environment, context.with_deadline(NO_DEADLINE))
+        context = context.with_deadline(NO_DEADLINE)
+        cross_validate(data, scan, folds, initialized, environment, context, with_report=with_report)
 
 
 def _emit_plan(split_data: SplitData, recipe: Recipe, context: RunContext, n_folds: int = 0) -> None:
