@@ -13,6 +13,7 @@ import numpy as np
 
 from coverslip.datasets import (
     Dataset,
+    PixelCache,
     Scan,
     Split,
     check_no_class_is_empty,
@@ -115,8 +116,12 @@ def train_one_split(
     # The packaged classifier is read back, so that the metrics are those of what users get.
     classifier = load_classifier(context.run.classifier_folder, context.device)
     _write_validation(split_data, fitted, classifier, context.run)
-    test_images = data.subset(split_data.test)
-    evaluation = measure(context.run, test_images, classifier, recipe, context, may_be_empty=may_be_empty)
+    with PixelCache(data, scan, (), preprocessing, emit=context.emit) as cache:
+        images = None if preprocessing.degradation else cache.images(split_data.test.tolist())
+        test_images = data.subset(split_data.test)
+        evaluation = measure(
+            context.run, test_images, classifier, recipe, context, images=images, may_be_empty=may_be_empty
+        )
     if with_report:
         write_report_of_images(context.run, ImageLookup(context.run, data), context.emit)
     return evaluation
