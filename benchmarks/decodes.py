@@ -1,10 +1,10 @@
 """Decodes per image of `coverslip train`, `predict` and `evaluate`, with a cold cache: how often and for what.
 
-Each command runs as a separate process with an empty cache of its own, unless the scenario says otherwise. The process
-counts the calls that decode an image, by image and by the function that needs its pixels; no part of
-the package knows of the counter. Columns: decodes per image (mean and largest), wall time, processor time, peak memory.
+Each command runs as a separate process with an empty cache. The process counts the calls that decode an image, by image
+and by the function that needs its pixels; no part of the package knows of the counter. Columns: decodes per image (mean
+and largest number), wall time, processor time, peak memory.
 
-    python benchmarks/decodes.py [--src ../before/src] [--images 2000] [--only instant predict ...] [--callers]
+    python benchmarks/decodes.py [--src ../before/src] [--images 2000] [--only "train, instant" predict] [--callers]
 
 Images: `blood_pbc` of COVERSLIP_DATA (default ../shared/data), the first of each class. With --src, another version of
 the package is measured. Use the ratio of two alternating calls; other work on the machine affects the times.
@@ -66,8 +66,7 @@ def main() -> None:
             before, command = SCENARIOS[name]
             if "RUN" in command and trained is None:
                 trained = work / "trained"
-                small = write_table(work / "few.csv", 80)
-                assert small
+                write_table(work / "few.csv", 80)
                 run(["train", str(work / "few.csv"), "--out", str(trained), *TRAININGS["instant"]], work, environment)
             measured(name, before, command, work, trained, n, environment, with_callers=options.callers)
 

@@ -30,7 +30,7 @@ from coverslip.images import (
     register_reader,
 )
 from coverslip.reports.sections.images import N_EXAMPLES, N_LEAST_CERTAIN, N_MISCLASSIFIED
-from coverslip.runs import Recipe, Run, SplitPlan
+from coverslip.runs import Pretraining, Recipe, Run, SplitPlan
 from coverslip.stopping import BY_SIGNAL
 
 MARK = b"COUNTED PNG "
@@ -50,7 +50,7 @@ class CountedSource:
         return (Series(axes, self._array.shape[: len(axes)], dtype="uint8"),)
 
     def read_region(self, selection: Selection, max_bytes: int) -> Decoded:
-        self._n_reads[f"{self._path.parent.name}/{self._path.name}"] += 1
+        self._n_reads[str(self._path)] += 1
         return Decoded(self._array[selection.window.of_array], 8)
 
 
@@ -81,8 +81,8 @@ def fresh_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COVERSLIP_CACHE", str(tmp_path / "cache"))
 
 
-def write_counted(folder: Path, n: int = 72) -> Path:
-    for file in write_cells(folder, n).rglob("*.png"):
+def write_counted(folder: Path, n: int = 72, *, seed: int = 0) -> Path:
+    for file in write_cells(folder, n, seed=seed).rglob("*.png"):
         file.with_suffix(".counted").write_bytes(MARK + file.read_bytes())
         file.unlink()
     return folder
@@ -113,6 +113,17 @@ def test_a_training_decodes_each_image_once_and_those_in_the_report_once_more(
     assert len(n_reads) == 72
     assert set(n_reads.values()) == {1, 2}
     assert sum(n == 2 for n in n_reads.values()) <= n_shown_at_most(n_classes=3)
+
+
+@pytest.mark.slow
+def test_pretraining_decodes_each_image_once_and_those_in_its_report_once_more(
+    tmp_path: Path, n_reads: Counter[str]
+) -> None:
+    init = Pretraining(train_on=str(write_counted(tmp_path / "first", seed=1)), recipe={"init": "scratch"})
+    in_two_steps = TRAININGS["from scratch"].model_copy(update={"init": init})
+    cs.train(write_counted(tmp_path / "second"), in_two_steps, out=tmp_path / "run")
+    assert len(n_reads) == 2 * 72
+    assert set(n_reads.values()) == {1, 2}
 
 
 def content_of(run: Run) -> list[bytes]:

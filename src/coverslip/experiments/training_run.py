@@ -5,11 +5,12 @@ searched for, by their pixels, among the images of an earlier run and of pretrai
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from coverslip.datasets import Dataset, Scan, one_line, scan_images
+from coverslip.datasets import Dataset, Scan, one_line
 from coverslip.errors import BadRun, LeakageFound, OutOfTime
 from coverslip.events import Event, Noted
 from coverslip.experiments.budgeting import can_fall_back_to_instant, fit_folds_to_budget, without_finetuning
@@ -68,10 +69,17 @@ def run_training(data: Dataset, recipe: Recipe, environment: Environment, contex
     return Run(context.folder)
 
 
-def _train(data: Dataset, recipe: Recipe, environment: Environment, context: RunContext) -> None:
-    """Scan the images, split them, pretrain if the recipe has it, and train: one network, or one per fold."""
+def _train(
+    data: Dataset,
+    recipe: Recipe,
+    environment: Environment,
+    context: RunContext,
+    check: Callable[[Scan], None] = lambda scan: None,
+) -> None:
+    """Scan and check the images, split them, pretrain if the recipe has it, and train: one network, or one per fold."""
     data = apply_earlier_split(data, recipe)
     scan, recipe = scan_and_check(data, recipe, context)
+    check(scan)
     folds = choose_folds(data, scan, recipe, context.emit)
     folds, recipe, context = fit_folds_to_budget(data, scan, folds, recipe, context)
     if folds is None:
@@ -197,9 +205,9 @@ def _pretrain(
                     pretraining_run.folder, data, inner_recipe, environment.device, allow_leakage=allow
                 )
             nested = context.nested(pretraining_run.folder, is_pretraining=True)
-            _check_pretraining(data, init, test_images, environment, nested)
+            check = partial(_check_pretraining, data, init, test_images, environment, nested)
             with record_work(nested, is_inner=True) as inner:
-                _train(data, inner_recipe, inner_environment, inner)
+                _train(data, inner_recipe, inner_environment, inner, check)
     record = Run(pretraining_run.folder).training
     if record is not None and record.chosen == "instant":
         context.emit(Noted.of(note("pretraining-no-better", level="warning")))
@@ -207,10 +215,14 @@ def _pretrain(
 
 
 def _check_pretraining(
-    data: Dataset, init: Pretraining, test_images: _TestImages, environment: Environment, context: RunContext
+    data: Dataset,
+    init: Pretraining,
+    test_images: _TestImages,
+    environment: Environment,
+    context: RunContext,
+    scan: Scan,
 ) -> None:
     """Search for test images among all images of pretraining, before it takes hours."""
-    scan = scan_images(data, emit=context.emit, stop=context.stop)
     hashes = frozenset(facts.pixel_hash for facts in scan.facts if isinstance(facts, ImageFacts))
     hashes_by_plan = TrainingHashes({data.opening.plan: hashes})
     test_images.count_shared(hashes_by_plan, Path(init.train_on), context, is_allowed=environment.allow_leakage)
