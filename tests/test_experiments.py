@@ -31,7 +31,7 @@ def measured(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     data, recipe = apply_recipe(cs.open_dataset(cells), QUICK)
     run = Run(tmp_path_factory.mktemp("one") / "run")
     begin_run(run.folder, data, recipe, "cpu", allow_leakage=False)
-    evaluation = train_one_split(data, recipe, RunContext(run.folder), with_report=False)
+    evaluation = train_one_split(data, recipe, RunContext(run.folder, with_report=False))
     assert evaluation == Run(run.folder).metrics
     return Run(run.folder)
 

@@ -20,12 +20,13 @@ from coverslip.images import (
     Pixels,
     Preprocessing,
     Scaling,
+    as_webp,
     image_facts,
     learn_scaling,
     pixel_hash,
     preprocess,
     read_pixels,
-    thumbnail,
+    small_pixels,
 )
 from coverslip.images import preprocessing as module
 
@@ -355,12 +356,12 @@ def test_thumbnails_are_small_and_deep_images_are_stretched(tmp_path):
 
     tifffile.imwrite(tmp_path / "dark.tif", np.linspace(100, 300, 300 * 200).reshape(200, 300).astype(np.uint16))
     Image.fromarray(RNG.integers(0, 256, (10, 12, 3), np.uint8)).save(tmp_path / "small.png")
-    dark = Image.open(io.BytesIO(thumbnail(tmp_path / "dark.tif", 96)))
+    dark = Image.open(io.BytesIO(as_webp(small_pixels(read_pixels(tmp_path / "dark.tif").array, 96))))
     assert dark.format == "WEBP"
     assert dark.size == (96, 64)
     assert np.asarray(dark).min() < 12
     assert np.asarray(dark).max() > 243
-    assert Image.open(io.BytesIO(thumbnail(tmp_path / "small.png"))).size == (12, 10)
+    assert small_pixels(read_pixels(tmp_path / "small.png").array, 128).shape == (10, 12, 3)
 
 
 def test_the_mixed_depths_of_real_nuclei_get_a_range_each(shared_data):
@@ -405,7 +406,7 @@ def test_numbers_as_large_as_floats_can_be_are_scaled_without_overflow(
             pixels = read_pixels(file)
             learnt = learn_scaling([image_facts(pixels)], "auto", n_channels)
             square = preprocess(pixels.array, Preprocessing(image_size=16, channels=n_channels, scaling=learnt))
-            shown = np.asarray(Image.open(io.BytesIO(thumbnail(file))))
+            shown = np.asarray(Image.open(io.BytesIO(as_webp(small_pixels(read_pixels(file).array, 128)))))
             results.append((square, shown, image_quality(pixels.array), small_picture(pixels.array)))
     (square, shown, quality, small), (square_of_huge, shown_of_huge, quality_of_huge, small_of_huge) = results
     np.testing.assert_allclose(square_of_huge, square, atol=1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -80,10 +79,7 @@ from coverslip.stopping import NO_DEADLINE, Deadline, Stop
 from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from coverslip.objects import ObjectFormat
-    from coverslip.runs import Environment
 
 __all__ = [
     "Summary",
@@ -235,10 +231,7 @@ def train(
         >>> run.report_file.name
         'report.html'
     """
-    with _new_run(
-        _as_dataset(data), recipe, Path(out), emit, allow_leakage=allow_leakage, budget=budget, began=began
-    ) as (data, recipe, environment, context):  # noqa: PLR1704 - frees the records before the recipe was applied
-        return run_training(data, recipe, environment, context)
+    return _train(_as_dataset(data), recipe, Path(out), emit, allow_leakage=allow_leakage, budget=budget, began=began)
 
 
 def train_without_report(data: Dataset, recipe: Recipe, *, out: Path, emit: Emit = show) -> Run:
@@ -246,12 +239,10 @@ def train_without_report(data: Dataset, recipe: Recipe, *, out: Path, emit: Emit
 
     The run has neither a report nor a learning curve, which take longer than the training of an instant classifier.
     """
-    with _new_run(data, recipe, out, emit) as (data, recipe, environment, context):  # noqa: PLR1704 - as in `train`
-        return run_training(data, recipe, environment, context, with_report=False)
+    return _train(data, recipe, out, emit, with_report=False)
 
 
-@contextmanager
-def _new_run(
+def _train(
     dataset: Dataset,
     recipe: Recipe | None,
     out: Path,
@@ -260,8 +251,8 @@ def _new_run(
     allow_leakage: bool = False,
     budget: float | str | None = None,
     began: float | None = None,
-) -> Iterator[tuple[Dataset, Recipe, Environment, RunContext]]:
-    """Begin the run of a new training, and lock its folder; yield what its training needs."""
+    with_report: bool = True,
+) -> Run:
     seconds = None if budget is None else budget_seconds(budget)
     deadline = NO_DEADLINE if seconds is None else Deadline((began or time.monotonic()) + seconds)
     data, recipe = validated(dataset, recipe or Recipe())  # report invalid settings before any work
@@ -281,7 +272,8 @@ def _new_run(
             data, recipe = apply_recipe(write_in_memory_images(assign_groups(dataset, recipe), run, emit=emit), recipe)
         del dataset  # the records before the recipe was applied
         environment = begin_run(run.folder, data, recipe, device, allow_leakage=allow_leakage, budget=seconds)
-        yield data, recipe, environment, RunContext(run.folder, device, emit, Stop(run.stop_file), deadline)
+        context = RunContext(run.folder, device, emit, Stop(run.stop_file), deadline, with_report=with_report)
+        return run_training(data, recipe, environment, context)
 
 
 def resume(run: Run | Path | str, *, budget: float | str | None = None, emit: Emit = show) -> Run:

@@ -187,7 +187,7 @@ class ScanCollector:
         self.quality: dict[int, ImageQuality] = {}
         self._with_pictures, self._with_quality = n_images <= MOST_SEARCHED, with_quality
 
-    def __call__(self, position: int, pixels: Pixels) -> None:
+    def __call__(self, position: int, pixels: Pixels, facts: ImageFacts | None = None) -> None:
         with memory_for_checks(pixels.array):
             if self._with_pictures:
                 self.pictures[position] = small_picture(pixels.array)

@@ -49,7 +49,7 @@ from coverslip.datasets.index import (
     with_mapping,
     with_plan,
 )
-from coverslip.datasets.pixels import DecodedPixels, PixelCache, read_preprocessed
+from coverslip.datasets.pixels import DecodedPixels, PixelCache, PixelWriter, fits_cache, read_preprocessed
 from coverslip.datasets.quality import (
     ColumnProbe,
     Finder,
@@ -59,6 +59,7 @@ from coverslip.datasets.quality import (
     ImageQuality,
     Inspection,
     NameGroups,
+    OnPixels,
     PixelHashes,
     ProbeScore,
     Scan,
@@ -125,11 +126,13 @@ __all__ = [
     "Inspection",
     "Name",
     "NameGroups",
+    "OnPixels",
     "Opening",
     "Origin",
     "Part",
     "PixelCache",
     "PixelHashes",
+    "PixelWriter",
     "ProbeScore",
     "Scan",
     "Severity",
@@ -154,6 +157,7 @@ __all__ = [
     "counted",
     "describe_table",
     "exclusion_reasons",
+    "fits_cache",
     "fold_images",
     "fold_units",
     "grouped_by_pattern",

@@ -1,34 +1,38 @@
 """Preprocessed pixels of a dataset: decoded for one pass, or cached on disk for many passes in any order."""
 
 import sqlite3
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import PIL
 
-from coverslip.cache import ARRAYS, ArrayStore, Kind, register, unusable_note
+from coverslip.cache import ARRAYS, ArrayStore, Kind, limit_bytes, list_stores, register, unusable_note
 from coverslip.datasets.index import Dataset, ImageRecord
 from coverslip.datasets.quality import Scan, Unreadable, by_field
-from coverslip.errors import UnreadableImage
+from coverslip.errors import CoverslipError, UnreadableImage
 from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.images import (
     Fields,
+    ImageFacts,
     PixelSize,
     PreprocessedImage,
     Preprocessing,
     Rescaling,
     box_center,
     pixel_hash,
+    preprocess,
     preprocess_image,
     read_preprocessed_image,
     rescaled,
 )
+from coverslip.images import Pixels as DecodedImage
 from coverslip.machine import n_cores
 from coverslip.messages import CleanCache
 from coverslip.stopping import BY_SIGNAL, Stop
@@ -185,7 +189,7 @@ class DecodedPixels:
 
 
 class PixelCache:
-    """Preprocessed pixels by position in a dataset, stored on disk by content: for many passes over the images."""
+    """Preprocessed pixels by position in a dataset, stored on disk by content: each image is decoded at most once."""
 
     def __init__(
         self,
@@ -197,11 +201,11 @@ class PixelCache:
         emit: Emit = ignore,
         stop: Stop = BY_SIGNAL,
     ) -> None:
-        """Decode the images that are not stored yet.
+        """Decode the images at these positions that are not stored yet.
 
         Args:
             dataset, scan: the images and their content.
-            positions: of the images that will be requested; all must be readable.
+            positions: of images that are decoded now; others are decoded at the first request. All must be readable.
             preprocessing: how they are preprocessed.
             emit: receives progress.
             stop: checked whenever progress is emitted.
@@ -211,22 +215,38 @@ class PixelCache:
             UnreadableImage: an image changed since it was scanned.
             CoverslipError: the disk is full.
         """
-        shape = (preprocessing.image_size, preprocessing.image_size, preprocessing.channels)
-        made_by = {"preprocessing": preprocessing.model_dump(mode="json"), "pillow": PIL.__version__}
-
-        def note_cache_failure(error: OSError | sqlite3.Error) -> None:
-            emit(Noted.of(unusable_note(error)))
-
-        self._store = ArrayStore(PREPROCESSED, made_by, shape, preprocessing.depth, note_cache_failure)
+        self._dataset, self._scan, self._preprocessing, self._stop = dataset, scan, preprocessing, stop
+        self._fields = Fields(max_bytes=_FIELD_BYTES)
+        self._store_positions: dict[int, int] = {}
+        self._lock = threading.Lock()
+        self._store = _open_store(preprocessing, lambda error: emit(Noted.of(unusable_note(error))))
         try:
-            self._store_positions = self._fill(dataset, scan, positions, preprocessing, emit, stop)
+            self._fill(positions, Fields(), emit)
         except BaseException:
             self._store.close()  # the caller has no cache to close yet
             raise
 
     def __call__(self, positions: Sequence[int]) -> Pixels:
-        """Return (n, S, S, C) uint8 or uint16 pixels of the images at these positions."""
+        """Return (n, S, S, C) uint8 or uint16 pixels of the images at these positions.
+
+        Raises:
+            Stopped, UnreadableImage, CoverslipError: as of the constructor.
+        """
+        with self._lock:
+            self._fill([int(i) for i in positions], self._fields, ignore)
         return self._store.read([self._store_positions[int(i)] for i in positions])
+
+    def images(self, positions: Sequence[int]) -> Iterator[PreprocessedImage | UnreadableImage]:
+        """Yield the image at each position, or the error. Images that are not stored are decoded, but not stored."""
+        for start in range(0, len(positions), _N_AT_ONCE):
+            block = positions[start : start + _N_AT_ONCE]
+            facts = self._scan.readable(block)
+            places = self._store.positions([fact.pixel_hash for fact in facts])
+            stored = iter(self._store.read(places[places >= 0]))
+            missing = [self._dataset.records[i] for i, place in zip(block, places, strict=True) if place < 0]
+            decoded = read_preprocessed(missing, self._preprocessing, fields=self._fields)
+            for fact, place in zip(facts, places, strict=True):
+                yield next(decoded) if place < 0 else _with_pixels(fact, next(stored))
 
     def __enter__(self) -> "PixelCache":
         return self
@@ -234,41 +254,25 @@ class PixelCache:
     def __exit__(self, *error: object) -> None:
         self._store.close()
 
-    def _fill(
-        self,
-        dataset: Dataset,
-        scan: Scan,
-        positions: Sequence[int],
-        preprocessing: Preprocessing,
-        emit: Emit,
-        stop: Stop,
-    ) -> dict[int, int]:
-        """Store the missing pixels, and return the position in the store for each position in the dataset."""
-        digests = [_digest(scan, i) for i in positions]
-        positions_in_store = self._store.positions(digests)
-        missing = list(
-            {
-                digest: i for digest, i, place in zip(digests, positions, positions_in_store, strict=True) if place < 0
-            }.values()
-        )
+    def _fill(self, positions: Sequence[int], fields: Fields, emit: Emit) -> None:
+        """Store the pixels of the images at these positions that are not stored yet."""
+        unknown = [i for i in positions if i not in self._store_positions]
+        if not unknown:
+            return
+        digests = [_digest(self._scan, i) for i in unknown]
+        places = self._store.positions(digests)
+        missing = {digest: i for digest, i, place in zip(digests, unknown, places, strict=True) if place < 0}
         if missing:
-            self._decode(dataset, scan, by_field(dataset.records, missing), preprocessing, emit, stop)
-            positions_in_store = self._store.positions(digests)
-        return dict(zip(positions, positions_in_store.tolist(), strict=True))
+            self._decode(by_field(self._dataset.records, list(missing.values())), fields, emit)
+            places = self._store.positions(digests)
+        self._store_positions.update(zip(unknown, places.tolist(), strict=True))
 
-    def _decode(
-        self,
-        dataset: Dataset,
-        scan: Scan,
-        missing: Sequence[int],
-        preprocessing: Preprocessing,
-        emit: Emit,
-        stop: Stop,
-    ) -> None:
+    def _decode(self, missing: Sequence[int], fields: Fields, emit: Emit) -> None:
         started = time.monotonic()
         batch: list[Pixels] = []
-        records, digests = [dataset.records[i] for i in missing], [_digest(scan, i) for i in missing]
-        for done, image in enumerate(read_preprocessed(records, preprocessing, hashes=digests), start=1):
+        records, digests = [self._dataset.records[i] for i in missing], [_digest(self._scan, i) for i in missing]
+        images = read_preprocessed(records, self._preprocessing, hashes=digests, fields=fields)
+        for done, image in enumerate(images, start=1):
             if isinstance(image, UnreadableImage):
                 raise image
             batch.append(image.pixels)
@@ -276,7 +280,7 @@ class PixelCache:
                 first = done - len(batch)
                 self._store.add(digests[first:done], np.stack(batch))
                 batch.clear()
-                stop.check()
+                self._stop.check()
                 per_second = done / max(time.monotonic() - started, 1e-9)
                 seconds_left = (len(missing) - done) / per_second
                 emit(
@@ -288,6 +292,97 @@ class PixelCache:
                         seconds_left=seconds_left,
                     )
                 )
+
+
+def _with_pixels(facts: ImageFacts, pixels: np.ndarray) -> PreprocessedImage:
+    size, kind = (facts.width_px, facts.height_px), (facts.n_channels, facts.dtype)
+    return PreprocessedImage(pixels, *size, *kind, facts.note, facts.pixel_hash, facts.pixel_size_um)
+
+
+def fits_cache(n_images: int, preprocessing: Preprocessing) -> bool:
+    """Return whether the pixels of this number of images take at most half of the cache, so that they stay in it."""
+    n_bytes = preprocessing.image_size**2 * preprocessing.channels * np.dtype(preprocessing.depth).itemsize
+    return 2 * n_images * n_bytes <= limit_bytes(held=sum(store.n_bytes for store in list_stores()))
+
+
+class PixelWriter:
+    """Stores preprocessed pixels of the images that a scan decodes (`on_pixels`), for a `PixelCache`.
+
+    Nothing is stored if the pixels of all these images do not fit into the cache, or cannot be written: images are then
+    decoded again when they are needed.
+
+    Args:
+        is_used: whether the image at each position will be needed.
+        preprocessing_of: returns the preprocessing of an image; None if it depends on facts of other images.
+    """
+
+    def __init__(self, is_used: Sequence[int], preprocessing_of: Callable[[ImageFacts], Preprocessing | None]) -> None:
+        self._is_used, self._preprocessing_of = is_used, preprocessing_of
+        self._lock = threading.Lock()
+        self._batches: dict[int, _Batch] = {}  # by number of channels, on which the preprocessing depends
+        self._is_closed = False
+
+    def __call__(self, position: int, image: DecodedImage, facts: ImageFacts) -> None:
+        """Preprocess the image, and store it together with the next ones."""
+        preprocessing = self._preprocessing_of(facts) if self._is_used[position] else None
+        if preprocessing is None or self._is_closed:
+            return
+        try:
+            pixels = preprocess(image.array, preprocessing)
+        except MemoryError:
+            return
+        with self._lock:
+            batch = self._batches.get(facts.n_channels)
+            if batch is None:
+                fits = fits_cache(sum(self._is_used), preprocessing)
+                batch = self._batches[facts.n_channels] = _Batch(preprocessing, fits)
+            if batch.fits and not self._is_closed:
+                batch.pixels[facts.pixel_hash] = pixels
+                if len(batch.pixels) == _N_AT_ONCE:
+                    self._write(batch)
+
+    def __enter__(self) -> "PixelWriter":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Store the last images. Images that threads of an interrupted scan still decode are ignored."""
+        with self._lock:
+            for batch in self._batches.values():
+                if not self._is_closed:
+                    self._write(batch)
+                if batch.store is not None:
+                    batch.store.close()
+            self._is_closed = True
+
+    def _write(self, batch: "_Batch") -> None:
+        try:
+            batch.store = batch.store or _open_store(batch.preprocessing, self._note_failure)
+            places = batch.store.positions(list(batch.pixels))
+            missing = [digest for digest, place in zip(batch.pixels, places, strict=True) if place < 0]
+            if missing:
+                batch.store.add(missing, np.stack([batch.pixels[digest] for digest in missing]))
+        except CoverslipError:  # a training that cannot do without the cache reports it
+            self._is_closed = True
+        batch.pixels.clear()
+
+    def _note_failure(self, error: OSError | sqlite3.Error) -> None:
+        self._is_closed = True  # a temporary folder replaces the cache, and is removed with the store
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Pixels that are not stored yet, by hash, and their store, which is opened to add the first ones."""
+
+    preprocessing: Preprocessing
+    fits: bool  # whether the pixels of all images fit into the cache
+    pixels: dict[str, Pixels] = field(default_factory=dict)
+    store: ArrayStore | None = None
+
+
+def _open_store(preprocessing: Preprocessing, on_failure: Callable[[OSError | sqlite3.Error], None]) -> ArrayStore:
+    shape = (preprocessing.image_size, preprocessing.image_size, preprocessing.channels)
+    made_by = {"preprocessing": preprocessing.model_dump(mode="json"), "pillow": PIL.__version__}
+    return ArrayStore(PREPROCESSED, made_by, shape, preprocessing.depth, on_failure)
 
 
 def _digest(scan: Scan, position: int) -> str:

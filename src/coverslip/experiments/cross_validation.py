@@ -80,14 +80,7 @@ def folds_of_recipe(data: Dataset, scan: Scan, recipe: Recipe) -> tuple[Folds | 
 
 
 def cross_validate(
-    data: Dataset,
-    scan: Scan,
-    folds: Folds,
-    recipe: Recipe,
-    environment: Environment,
-    context: RunContext,
-    *,
-    with_report: bool = True,
+    data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, environment: Environment, context: RunContext
 ) -> Evaluation:
     """Write one training per fold, their pooled metrics, and a classifier trained on all images to a run folder.
 
@@ -98,7 +91,6 @@ def cross_validate(
         recipe: of the training.
         environment: of the run; each fold has a copy.
         context: of the run; completed folds in its folder are not trained again.
-        with_report: whether to compute the learning curve and write the report, which takes seconds.
 
     Returns:
         The pooled metrics.
@@ -116,8 +108,8 @@ def cross_validate(
     positions = [i for i, fold in enumerate(folds.fold_of) if fold is not None]
     fold_of = [folds.fold_of[i] or 0 for i in positions]
     evaluation = pool_folds(run, data.subset(positions), fold_of, recipe, context)
-    _fit_on_all(data, scan, folds, recipe, context, with_report=with_report)
-    if with_report:
+    _fit_on_all(data, scan, folds, recipe, context)
+    if context.with_report:
         write_report_of_images(context.run, ImageLookup(context.run, data), context.emit)
     return evaluation
 
@@ -161,10 +153,9 @@ def _train_folds(
             evaluation = fold_run.metrics
         else:
             split = capped_split(data, split, recipe)
-            with record_work(context.nested(fold_run.folder, fold=k), is_inner=True) as inner:
-                evaluation = train_one_split(
-                    data, recipe, inner, scan=scan, split=split, with_report=False, may_be_empty=True
-                )
+            fold_context = replace(context.nested(fold_run.folder, fold=k), with_report=False)
+            with record_work(fold_context, is_inner=True) as inner:
+                evaluation = train_one_split(data, recipe, inner, scan=scan, split=split, may_be_empty=True)
             _check_not_out_of_time(fold_run)
         context.emit(
             FoldEnded(
@@ -237,9 +228,7 @@ def _over_all_classes(row: Prediction, logits: np.ndarray, card: ClassifierCard,
     )
 
 
-def _fit_on_all(
-    data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, context: RunContext, *, with_report: bool
-) -> None:
+def _fit_on_all(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, context: RunContext) -> None:
     """Train the run's classifier on all images, with the hyperparameters of the folds.
 
     Networks of folds are fitted on fewer images, and are less confident than a network fitted on all images. An instant
@@ -257,7 +246,7 @@ def _fit_on_all(
     preprocessing = preprocess(split_data, recipe, context)
     cards = [open_classifier(fold.classifier_folder).card for fold in fold_runs]
     n_of_fold = round(statistics.mean(card.trained_on.n_images for card in cards))
-    on_features = learning_curve_hook(split_data, recipe, context, n_of_fold) if with_report else None
+    on_features = learning_curve_hook(split_data, recipe, context, n_of_fold) if context.with_report else None
     distances = _test_distances(fold_runs, choices)
     fitted, ood_detector = fit_network(split_data, preprocessing, recipe, context, choices, on_features, distances)
     if fitted.held_out is not None:

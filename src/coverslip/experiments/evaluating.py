@@ -17,7 +17,7 @@ from coverslip.datasets import (
     with_classes,
     with_plan,
 )
-from coverslip.errors import BadDataset, BadRun, Stopped
+from coverslip.errors import BadDataset, BadRun, Stopped, UnreadableImage
 from coverslip.evaluation import (
     MOST_SUBGROUPS,
     Evaluation,
@@ -29,6 +29,7 @@ from coverslip.events import Emit, Noted, progress_reporter
 from coverslip.experiments.preparation import assign_groups
 from coverslip.experiments.run_state import record_work
 from coverslip.files import remove_file
+from coverslip.images import PreprocessedImage
 from coverslip.inference import Classifier
 from coverslip.messages import note
 from coverslip.reports.page import write_report_of_images
@@ -65,6 +66,7 @@ def measure(
     context: RunContext,
     *,
     split: str = "test",
+    images: Iterable[PreprocessedImage | UnreadableImage] | None = None,
     may_be_empty: bool = False,
 ) -> Evaluation:
     """Predict labeled images, and write predictions, logits and metrics to a run folder.
@@ -76,6 +78,7 @@ def measure(
         recipe: names the primary metric.
         context: its listener receives progress, and notes on images that cannot be evaluated.
         split: name of the set of images in the metrics.
+        images: the preprocessed images; default: they are decoded.
         may_be_empty: whether metrics are all None, instead of an error, if no image can be evaluated.
 
     Returns:
@@ -85,7 +88,7 @@ def measure(
         BadDataset: no readable image has a label that is a class of the classifier.
         Stopped: on request.
     """
-    predicted = classifier.predict_images(data, emit=context.emit, stop=context.stop)
+    predicted = classifier.predict_images(data, images=images, emit=context.emit, stop=context.stop)
     rows = Predictions(_below_root(data, predicted), classifier.classes)
     temperature = np.full(len(rows), classifier.card.temperature)
     evaluation = evaluate_rows(

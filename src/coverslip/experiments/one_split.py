@@ -13,6 +13,7 @@ import numpy as np
 
 from coverslip.datasets import (
     Dataset,
+    PixelCache,
     Scan,
     Split,
     check_no_class_is_empty,
@@ -75,7 +76,6 @@ def train_one_split(
     *,
     scan: Scan | None = None,
     split: Split | None = None,
-    with_report: bool = True,
     may_be_empty: bool = False,
 ) -> Evaluation:
     """Train one classifier and evaluate it on the test images of the split.
@@ -86,7 +86,6 @@ def train_one_split(
         context: its folder gets the split, the classifier, its metrics and the report.
         scan: of the images; default: they are scanned.
         split: the set of each image; default: by the recipe.
-        with_report: whether to compute the learning curve and write the report, which takes seconds.
         may_be_empty: whether metrics are all None, instead of an error, if no test image can be evaluated.
 
     Returns:
@@ -103,7 +102,7 @@ def train_one_split(
     split_data = SplitData(data, scan, split or make_split(data, scan, recipe))
     recipe = split_data.with_epochs(recipe)
     _begin_training(split_data, recipe, context)
-    trained = _train_network(split_data, recipe, context, with_report=with_report)
+    trained = _train_network(split_data, recipe, context)
     recipe, preprocessing, fitted = trained.recipe, trained.preprocessing, trained.fitted
     record_finish(fitted, recipe, context)
     calibration = calibrate(
@@ -115,19 +114,23 @@ def train_one_split(
     # The packaged classifier is read back, so that the metrics are those of what users get.
     classifier = load_classifier(context.run.classifier_folder, context.device)
     _write_validation(split_data, fitted, classifier, context.run)
-    test_images = data.subset(split_data.test)
-    evaluation = measure(context.run, test_images, classifier, recipe, context, may_be_empty=may_be_empty)
-    if with_report:
+    with PixelCache(data, scan, (), preprocessing, emit=context.emit) as cache:
+        images = None if preprocessing.degradation else cache.images(split_data.test.tolist())
+        test_images = data.subset(split_data.test)
+        evaluation = measure(
+            context.run, test_images, classifier, recipe, context, images=images, may_be_empty=may_be_empty
+        )
+    if context.with_report:
         write_report_of_images(context.run, ImageLookup(context.run, data), context.emit)
     return evaluation
 
 
-def _train_network(split_data: SplitData, recipe: Recipe, context: RunContext, *, with_report: bool) -> TrainedNetwork:
+def _train_network(split_data: SplitData, recipe: Recipe, context: RunContext) -> TrainedNetwork:
     """Train the network, within the time budget if the run has one."""
 
     def train(recipe: Recipe, context: RunContext) -> TrainedNetwork:
         preprocessing = preprocess(split_data, recipe, context)
-        on_features = learning_curve_hook(split_data, recipe, context) if with_report else None
+        on_features = learning_curve_hook(split_data, recipe, context) if context.with_report else None
         fitted, ood_detector = fit_network(split_data, preprocessing, recipe, context, on_features=on_features)
         return TrainedNetwork(recipe, preprocessing, fitted, ood_detector)
 

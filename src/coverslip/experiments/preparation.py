@@ -16,6 +16,8 @@ from coverslip.audit import (
 )
 from coverslip.datasets import (
     Dataset,
+    OnPixels,
+    PixelWriter,
     Scan,
     check_class_names,
     check_classes,
@@ -31,7 +33,7 @@ from coverslip.datasets import (
 )
 from coverslip.errors import BadDataset, LeakageFound, OutOfTime
 from coverslip.events import Noted
-from coverslip.images import PLAN_COLUMNS, ImageFacts, ReadPlan
+from coverslip.images import PLAN_COLUMNS, ImageFacts, Pixels, ReadPlan
 from coverslip.messages import AllowLeakage, Note, duration, note
 from coverslip.models import check_weights, model_info
 from coverslip.runs import (
@@ -49,7 +51,7 @@ from coverslip.runs import (
     write_inspection,
 )
 from coverslip.stopping import NO_DEADLINE
-from coverslip.training.preprocessing import check_channels
+from coverslip.training.preprocessing import check_channels, preprocessing_in_scan
 
 _N_CHECKED_FIRST = 32  # images whose channels are checked before all images are read
 _FEW_IMAGES = 10  # per class on average: metrics of fewer images are hardly informative
@@ -166,10 +168,17 @@ def scan_and_check(data: Dataset, recipe: Recipe, context: RunContext) -> tuple[
         The scan, and the recipe. If a time budget leaves no time for the search, its `split.near_duplicates` is
         `ignore`.
     """
-    _check_some_channels(data, context)
-    write_content_hashes(context.run, data, emit=context.emit, stop=context.stop)
     descriptions = ScanCollector(len(data), with_quality=False) if _is_searched(recipe, context) else None
-    scan = scan_images(data, emit=context.emit, stop=context.stop, on_pixels=descriptions)
+    with _pixel_writer(data, recipe, context) as writer:
+
+        def collect(position: int, pixels: Pixels, facts: ImageFacts) -> None:
+            writer(position, pixels, facts)
+            if descriptions is not None:
+                descriptions(position, pixels, facts)
+
+        _check_some_channels(data, context, collect)
+        write_content_hashes(context.run, data, emit=context.emit, stop=context.stop)
+        scan = scan_images(data, emit=context.emit, stop=context.stop, on_pixels=collect)
     scan, recipe = _with_near_duplicates(data, scan, descriptions, recipe, context)
     inspection = inspect_with_leakage_audit(data, with_cached_quality(scan), cached_leakage_audit(data, scan))
     write_inspection(context.run.inspection_file, inspection)
@@ -180,6 +189,16 @@ def scan_and_check(data: Dataset, recipe: Recipe, context: RunContext) -> tuple[
     for each in notes:
         context.emit(Noted.of(each))
     return scan, recipe
+
+
+def _pixel_writer(data: Dataset, recipe: Recipe, context: RunContext) -> PixelWriter:
+    """Return a writer of the pixels that the training needs, so that their images are not decoded again.
+
+    It writes none if the scan cannot know them: a time budget chooses the size of images, and a cap the images.
+    """
+    is_known = context.run.budget is None and recipe.split.train_per_class is None
+    is_used = bytes(is_known and data.has_class(record) for record in data.records)
+    return PixelWriter(is_used, preprocessing_in_scan(recipe))
 
 
 def _few_images_notes(data: Dataset) -> list[Note]:
@@ -225,8 +244,13 @@ def _without_search(recipe: Recipe, context: RunContext, seconds: float) -> Reci
     return recipe.model_copy(update={"split": split})
 
 
-def _check_some_channels(data: Dataset, context: RunContext) -> None:
+def _check_some_channels(data: Dataset, context: RunContext, on_pixels: OnPixels) -> None:
     """Check the channels of a sample of images, so that a mismatch is reported before all images are read.
+
+    Args:
+        data: the images.
+        context: of the training.
+        on_pixels: called for the decoded images, which later scans do not decode again.
 
     Raises:
         BadDataset: the numbers of channels differ, and more than one image has each.
@@ -235,6 +259,7 @@ def _check_some_channels(data: Dataset, context: RunContext) -> None:
     if len(used) < 2 * _N_CHECKED_FIRST:
         return
     sample = used[:: len(used) // _N_CHECKED_FIRST][:_N_CHECKED_FIRST]
-    facts = [fact for fact in scan_images(data.subset(sample), stop=context.stop).facts if isinstance(fact, ImageFacts)]
+    scan = scan_images(data.subset(sample), stop=context.stop, on_pixels=lambda k, *image: on_pixels(sample[k], *image))
+    facts = [fact for fact in scan.facts if isinstance(fact, ImageFacts)]
     times = Counter(fact.n_channels for fact in facts)
     check_channels([fact for fact in facts if times[fact.n_channels] > 1], n_checked=len(sample))

@@ -17,6 +17,7 @@ from coverslip.datasets import (
     Scan,
     Split,
     cap_training,
+    fits_cache,
     inner_folds,
     trained_classes,
 )
@@ -213,9 +214,11 @@ def fit_network(
 def _preprocessed_pixels(
     split_data: SplitData, preprocessing: Preprocessing, recipe: Recipe, context: RunContext
 ) -> PixelCache | DecodedPixels:
-    if recipe.stage == "instant" and recipe.init != "scratch":  # a single pass over the images needs no cache
-        return DecodedPixels(split_data.data, split_data.scan, preprocessing)
     needed = [*split_data.train.tolist(), *split_data.val.tolist()]
+    if recipe.stage == "instant" and recipe.init != "scratch":
+        if not fits_cache(len(needed), preprocessing):
+            return DecodedPixels(split_data.data, split_data.scan, preprocessing)
+        needed = []  # their features may be in the cache
     if recipe.checkpoint_selection_set == "test":
         needed += split_data.selecting(recipe).tolist()
     return PixelCache(split_data.data, split_data.scan, needed, preprocessing, emit=context.emit, stop=context.stop)

@@ -5,11 +5,12 @@ searched for, by their pixels, among the images of an earlier run and of pretrai
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from coverslip.datasets import Dataset, Scan, one_line, scan_images
+from coverslip.datasets import Dataset, Scan, one_line
 from coverslip.errors import BadRun, LeakageFound, OutOfTime
 from coverslip.events import Event, Noted
 from coverslip.experiments.budgeting import can_fall_back_to_instant, fit_folds_to_budget, without_finetuning
@@ -41,9 +42,7 @@ from coverslip.runs import (
 from coverslip.stopping import NO_DEADLINE, signals_stop
 
 
-def run_training(
-    data: Dataset, recipe: Recipe, environment: Environment, context: RunContext, *, with_report: bool = True
-) -> Run:
+def run_training(data: Dataset, recipe: Recipe, environment: Environment, context: RunContext) -> Run:
     """Train in a run folder until the training is done, fails or is stopped.
 
     Args:
@@ -51,7 +50,6 @@ def run_training(
         recipe: of the training.
         environment: of the run.
         context: its folder was created by `begin_run`.
-        with_report: whether to compute the learning curve and write the report, which takes seconds.
 
     Returns:
         The run.
@@ -67,16 +65,21 @@ def run_training(
         context.emit(event)
 
     with signals_stop(), record_work(context.with_emit(emit)) as inner:
-        _train(data, recipe, environment, inner, with_report=with_report)
+        _train(data, recipe, environment, inner)
     return Run(context.folder)
 
 
 def _train(
-    data: Dataset, recipe: Recipe, environment: Environment, context: RunContext, *, with_report: bool = True
+    data: Dataset,
+    recipe: Recipe,
+    environment: Environment,
+    context: RunContext,
+    check: Callable[[Scan], None] = lambda scan: None,
 ) -> None:
-    """Scan the images, split them, pretrain if the recipe has it, and train: one network, or one per fold."""
+    """Scan and check the images, split them, pretrain if the recipe has it, and train: one network, or one per fold."""
     data = apply_earlier_split(data, recipe)
     scan, recipe = scan_and_check(data, recipe, context)
+    check(scan)
     folds = choose_folds(data, scan, recipe, context.emit)
     folds, recipe, context = fit_folds_to_budget(data, scan, folds, recipe, context)
     if folds is None:
@@ -87,7 +90,7 @@ def _train(
         recipe = _with_initial_run(recipe, _TestImages(data, scan, test_positions), environment, context)
         if context.run.budget is None:  # a time budget does so for each image size
             recipe = fit_to_memory(split_data, recipe, context)
-        train_one_split(data, recipe, context, scan=scan, split=split, with_report=with_report)
+        train_one_split(data, recipe, context, scan=scan, split=split)
         return
     first_fold = capped_split_data(data, scan, folds.splits[0], recipe)
     with_epochs = with_epochs_for_folds(data, scan, folds, recipe)
@@ -100,13 +103,13 @@ def _train(
     initialized = initialized.model_copy(update=resolved)
     initialized = fit_to_memory(SplitData(data, scan, folds.splits[0]), initialized, context)
     try:
-        cross_validate(data, scan, folds, initialized, environment, context, with_report=with_report)
+        cross_validate(data, scan, folds, initialized, environment, context)
     except OutOfTime:
         if not can_fall_back_to_instant(context.run):
             raise
         initialized = without_finetuning(initialized, context)
         context = context.with_deadline(NO_DEADLINE)
-        cross_validate(data, scan, folds, initialized, environment, context, with_report=with_report)
+        cross_validate(data, scan, folds, initialized, environment, context)
 
 
 def _emit_plan(split_data: SplitData, recipe: Recipe, context: RunContext, n_folds: int = 0) -> None:
@@ -203,9 +206,9 @@ def _pretrain(
                     pretraining_run.folder, data, inner_recipe, environment.device, allow_leakage=allow
                 )
             nested = context.nested(pretraining_run.folder, is_pretraining=True)
-            _check_pretraining(data, init, test_images, environment, nested)
+            check = partial(_check_pretraining, data, init, test_images, environment, nested)
             with record_work(nested, is_inner=True) as inner:
-                _train(data, inner_recipe, inner_environment, inner)
+                _train(data, inner_recipe, inner_environment, inner, check)
     record = Run(pretraining_run.folder).training
     if record is not None and record.chosen == "instant":
         context.emit(Noted.of(note("pretraining-no-better", level="warning")))
@@ -213,10 +216,14 @@ def _pretrain(
 
 
 def _check_pretraining(
-    data: Dataset, init: Pretraining, test_images: _TestImages, environment: Environment, context: RunContext
+    data: Dataset,
+    init: Pretraining,
+    test_images: _TestImages,
+    environment: Environment,
+    context: RunContext,
+    scan: Scan,
 ) -> None:
     """Search for test images among all images of pretraining, before it takes hours."""
-    scan = scan_images(data, emit=context.emit, stop=context.stop)
     hashes = frozenset(facts.pixel_hash for facts in scan.facts if isinstance(facts, ImageFacts))
     hashes_by_plan = TrainingHashes({data.opening.plan: hashes})
     test_images.count_shared(hashes_by_plan, Path(init.train_on), context, is_allowed=environment.allow_leakage)

@@ -70,7 +70,7 @@ from coverslip.images.reader import (
 )
 from coverslip.images.reading import BEYOND_EDGE, NO_SUCH_FILE, Pixels, crop_of, pixels_in_memory
 from coverslip.images.rescaling import Rescaling, rescaled
-from coverslip.images.thumbnails import small_pixels, thumbnail
+from coverslip.images.thumbnails import as_webp, small_pixels
 from coverslip.images.writing import write_tiff
 
 __all__ = [
@@ -108,6 +108,7 @@ __all__ = [
     "Source",
     "UnreadFormat",
     "ZPlane",
+    "as_webp",
     "box_center",
     "caption_font",
     "check_size",
@@ -139,7 +140,6 @@ __all__ = [
     "rescaled",
     "small_pixels",
     "square_around",
-    "thumbnail",
     "unread_formats",
     "unread_suffixes",
     "write_tiff",

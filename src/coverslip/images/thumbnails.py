@@ -1,36 +1,28 @@
 """Thumbnails of images for reports and pages."""
 
 import io
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from coverslip.images.decoding import read_pixels
 from coverslip.images.facts import Scaling, rescale, scaling_limits
-from coverslip.images.plan import ReadPlan
 from coverslip.images.preprocessing import resized
 from coverslip.images.reader import Array
-from coverslip.images.reading import WHOLE_IMAGE
 
 
-def thumbnail(path: Path, side_px: int = 128, *, plan: ReadPlan = WHOLE_IMAGE) -> bytes:
-    """Return the image as WebP bytes with its longer side at most `side_px`; small images keep their size.
-
-    Images deeper than 8 bit are scaled by the range of each channel, for viewing, not for measurements. Three channels
-    are shown as red, green and blue; otherwise only the first channel is shown.
-
-    Raises:
-        UnreadableImage: the file cannot be read.
-    """
-    small = small_pixels(read_pixels(path, plan).array, side_px)
+def as_webp(small: Array) -> bytes:
+    """Return (height, width, 1 or 3) uint8 as the bytes of a WebP file."""
     buffer = io.BytesIO()
     Image.fromarray(small if small.shape[2] == 3 else small[..., 0]).save(buffer, "WEBP", quality=85)
     return buffer.getvalue()
 
 
 def small_pixels(array: Array, side_px: int) -> Array:
-    """Return (height, width, 1 or 3) uint8 of decoded pixels, as in `thumbnail`."""
+    """Return (height, width, 1 or 3) uint8 of decoded pixels, the longer side at most `side_px`.
+
+    Small images keep their size. Images deeper than 8 bit are scaled by the range of each channel, for viewing, not for
+    measurements. Three channels are shown as red, green and blue; otherwise only the first channel is shown.
+    """
     if array.shape[2] != 3:
         array = array[..., :1]
     scale = min(1.0, side_px / max(array.shape[:2]))

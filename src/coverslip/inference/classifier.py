@@ -256,6 +256,7 @@ class Classifier:
         *,
         batch_size: int = BATCH_SIZE,
         change: Callable[[np.ndarray], np.ndarray] | None = None,
+        images: Iterable[PreprocessedImage | UnreadableImage] | None = None,
         emit: Emit = ignore,
         stop: Stop = BY_SIGNAL,
     ) -> Generator[Prediction]:
@@ -267,6 +268,7 @@ class Classifier:
             dataset: the images.
             batch_size: images at a time.
             change: applied to (H, W, C) pixels before preprocessing.
+            images: the preprocessed images of the dataset; default: they are decoded.
             emit: receives progress and notes.
             stop: checked between images.
 
@@ -275,7 +277,9 @@ class Classifier:
             BadClassifier: a probability is not finite.
         """
         records = dataset.records
-        for row, _ in self.predict_with_pixels(records, batch_size=batch_size, change=change, emit=emit, stop=stop):
+        for row, _ in self.predict_with_pixels(
+            records, batch_size=batch_size, change=change, images=images, emit=emit, stop=stop
+        ):
             yield row
 
     def predict_with_pixels(
@@ -285,6 +289,7 @@ class Classifier:
         batch_size: int = BATCH_SIZE,
         is_hashed: bool = False,
         change: Callable[[np.ndarray], np.ndarray] | None = None,
+        images: Iterable[PreprocessedImage | UnreadableImage] | None = None,
         emit: Emit = ignore,
         stop: Stop = BY_SIGNAL,
     ) -> Generator[tuple[Prediction, PreprocessedImage | UnreadableImage]]:
@@ -296,7 +301,18 @@ class Classifier:
         n = len(records)
         emit(Progressed(stage="predicting", done=0, total=n))  # the preparation of the engine may take seconds
         last_emitted, first_row_at = monotonic(), None
-        rows = self._rows(records, batch_size, differences, emit, is_hashed=is_hashed, change=change)
+        preprocessing = self.card.preprocessing
+        bytes_each = preprocessing.image_size**2 * preprocessing.channels * np.dtype(preprocessing.depth).itemsize
+        batch_size = max(1, min(batch_size, _MAX_BYTES // bytes_each))
+        images = images or read_preprocessed(
+            records,
+            preprocessing,
+            is_hashed=is_hashed,
+            n_ahead=batch_size,
+            change=change,
+            rescaling=self._rescaling,
+        )
+        rows = self._rows(records, images, batch_size, differences, emit)
         for done, row in enumerate(rows, start=1):
             yield row
             now = monotonic()
@@ -313,25 +329,12 @@ class Classifier:
     def _rows(
         self,
         records: Sequence[ImageRecord],
+        images: Iterable[PreprocessedImage | UnreadableImage],
         batch_size: int,
         differences: Differences,
         emit: Emit,
-        *,
-        is_hashed: bool,
-        change: Callable[[np.ndarray], np.ndarray] | None,
     ) -> Iterator[tuple[Prediction, PreprocessedImage | UnreadableImage]]:
         """Yield the rows of a batch while a thread runs the network on the next, and others decode the one after it."""
-        preprocessing = self.card.preprocessing
-        bytes_each = preprocessing.image_size**2 * preprocessing.channels * np.dtype(preprocessing.depth).itemsize
-        batch_size = max(1, min(batch_size, _MAX_BYTES // bytes_each))
-        images = read_preprocessed(
-            records,
-            preprocessing,
-            is_hashed=is_hashed,
-            n_ahead=batch_size,
-            change=change,
-            rescaling=self._rescaling,
-        )
         network = ThreadPoolExecutor(1, thread_name_prefix="network")
         try:
             in_flight: _Batch | None = None

@@ -426,6 +426,7 @@ class RunContext:
     stop: Stop = BY_SIGNAL  # the stop request
     deadline: Deadline = NO_DEADLINE  # of all work; fine-tuning without `limit` raises OutOfTime after it
     limit: TimeLimit | None = None  # to which the number of steps of fine-tuning is adapted
+    with_report: bool = True  # whether a learning curve is computed and a report is written, which takes seconds
 
     @property
     def run(self) -> Run:

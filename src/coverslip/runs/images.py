@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from coverslip.datasets import (
     SIDES,
@@ -30,7 +31,17 @@ from coverslip.datasets import (
 from coverslip.errors import BadRun, CoverslipError, UnreadableImage
 from coverslip.events import Emit, Progressed, ignore, progress_reporter
 from coverslip.files import atomic_write
-from coverslip.images import PLAN_COLUMNS, Decoded, ImageFacts, ReadPlan, box_center, pixels_in_memory
+from coverslip.images import (
+    PLAN_COLUMNS,
+    Decoded,
+    ImageFacts,
+    PixelSize,
+    ReadPlan,
+    box_center,
+    pixels_in_memory,
+    read_pixels,
+    small_pixels,
+)
 from coverslip.messages import ChooseOther, Evaluate, note
 from coverslip.runs.documents import read_table, write_table
 from coverslip.runs.environment import Opened, images_opened
@@ -444,6 +455,19 @@ def image_files(run: Run) -> dict[str, str]:
     return {row.image_id: str(roots.get(row.domain, Path()) / name_from_text(row.path)) for row in run.split}
 
 
+PICTURE_PX = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An image for a report."""
+
+    width_px: int  # of the image
+    height_px: int
+    pixel_size_um: PixelSize | None  # of the image; None: unknown
+    pixels: npt.NDArray[np.uint8]  # (height, width, 1 or 3) uint8, at most `PICTURE_PX` wide and high
+
+
 class ImageLookup:
     """The images of a run or an evaluation by their ids.
 
@@ -456,11 +480,29 @@ class ImageLookup:
 
     def __init__(self, run: Run, opened: Dataset | None = None) -> None:
         self._run, self._opened = run, opened
+        self._pictures: dict[str, Picture | None] = {}
 
     def find(self, image_id: str) -> ImageSource | None:
         """Return the file of an image and how it is read; None if the image is no longer available."""
         record = self._records.get(image_id)
         return None if record is None else ImageSource(record.path, record.plan)
+
+    def picture(self, image_id: str) -> Picture | None:
+        """Return a small picture of an image, which is decoded once; None if the image cannot be read any more."""
+        if image_id not in self._pictures:
+            self._pictures[image_id] = self._read_picture(image_id)
+        return self._pictures[image_id]
+
+    def _read_picture(self, image_id: str) -> Picture | None:
+        source = self.find(image_id)
+        if source is None:
+            return None
+        try:
+            pixels = read_pixels(source.file, source.plan)
+        except CoverslipError:
+            return None
+        height, width = pixels.array.shape[:2]
+        return Picture(width, height, pixels.pixel_size_um, small_pixels(pixels.array, PICTURE_PX))
 
     def domains(self) -> dict[str, str]:
         """Return the domain of each image that is still available, by its id."""

@@ -1,14 +1,16 @@
 """Preprocessing, by the recipe and the training images."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Literal
 
 import numpy as np
 
 from coverslip.augmentation import AUGMENTATIONS
 from coverslip.datasets import channel_advice
 from coverslip.errors import BadDataset, BadRecipe
-from coverslip.images import ImageFacts, Preprocessing, learn_scaling
+from coverslip.images import ImageFacts, Preprocessing, Scaling, learn_scaling
 from coverslip.messages import Note, Set, note
 from coverslip.models import model_info
 from coverslip.runs import Recipe, plan_of
@@ -26,15 +28,40 @@ def learn_preprocessing(facts: Sequence[ImageFacts], recipe: Recipe) -> Preproce
     channels = _channels(facts)
     _check_color_changes(channels, recipe)
     scaling = learn_scaling(facts, recipe.scaling, channels)
+    canvas_px = _canvas_px(facts) if recipe.resize == "canvas" else None
     all_8_bit = all(fact.dtype == "uint8" for fact in facts)
+    return _preprocessing(recipe, channels, scaling, canvas_px, "uint8" if all_8_bit else "uint16")
+
+
+def preprocessing_in_scan(recipe: Recipe) -> Callable[[ImageFacts], Preprocessing | None]:
+    """Return a function that gives the preprocessing of an image before the facts of the training images are known.
+
+    It is the preprocessing that `learn_preprocessing` returns if all training images are 8-bit and have as many
+    channels as this image. It is None for deeper images, and if the preprocessing depends on sizes, intensities or all
+    bytes of the images.
+    """
+
+    @cache
+    def of_channels(channels: int) -> Preprocessing:
+        scaling = Scaling(mode="per-image" if recipe.scaling == "per-image" else "full")
+        return _preprocessing(recipe, channels, scaling, None, "uint8")
+
+    degradation = recipe.degrade.degradation
+    is_known = recipe.resize != "canvas" and recipe.scaling != "training-range" and degradation is None
+    return lambda facts: of_channels(facts.n_channels) if is_known and facts.dtype == "uint8" else None
+
+
+def _preprocessing(
+    recipe: Recipe, channels: int, scaling: Scaling, canvas_px: int | None, depth: Literal["uint8", "uint16"]
+) -> Preprocessing:
     return Preprocessing(
         image_size=recipe.image_size or model_info(recipe.model).input_px,
         channels=channels,
         resize=recipe.resize,
-        canvas_px=_canvas_px(facts) if recipe.resize == "canvas" else None,
+        canvas_px=canvas_px,
         pad_color=recipe.pad_color,
         scaling=scaling,
-        depth="uint8" if all_8_bit else "uint16",
+        depth=depth,
         # The pixel size is stated for the training images only.
         plan=plan_of(recipe).model_copy(update={"pixel_size_um": None}),
         degradation=recipe.degrade.degradation,

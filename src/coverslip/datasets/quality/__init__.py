@@ -17,6 +17,7 @@ from coverslip.datasets.quality.packed_facts import PackedFacts, Unreadable
 from coverslip.datasets.quality.scanning import (
     ColumnProbe,
     ImageQuality,
+    OnPixels,
     PixelHashes,
     ProbeScore,
     Scan,
@@ -52,6 +53,7 @@ __all__ = [
     "Leak",
     "LeakKind",
     "NameGroups",
+    "OnPixels",
     "PackedFacts",
     "PixelHashes",
     "ProbeScore",

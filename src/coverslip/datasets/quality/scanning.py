@@ -126,7 +126,7 @@ _PROGRESS_EVERY_S = 0.2
 _AHEAD_PER_THREAD = 4  # images in flight per thread
 _FOUND_AT_ONCE = 10_000  # facts that are read from the cache
 
-OnPixels = Callable[[int, Pixels], None]  # position of the image among the records, and its pixels
+OnPixels = Callable[[int, Pixels, ImageFacts], None]  # position of the image among the records, pixels, and facts
 
 
 def join_facts(channels: Sequence[ImageFacts | Unreadable]) -> ImageFacts | Unreadable:
@@ -414,9 +414,10 @@ def by_field(records: Sequence[ImageRecord], positions: Sequence[int]) -> list[i
 def _read(i: int, record: ImageRecord, fields: Fields, on_pixels: OnPixels | None) -> ImageFacts | Unreadable:
     try:
         pixels = record.read(fields)
+        facts = image_facts(pixels)
         if on_pixels is not None:
-            on_pixels(i, pixels)
-        return image_facts(pixels)
+            on_pixels(i, pixels, facts)
+        return facts
     except UnreadableImage as error:
         return Unreadable(error.what)
     except MemoryError:

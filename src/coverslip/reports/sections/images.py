@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coverslip.errors import CoverslipError
-from coverslip.images import PIXEL_SIZE_FACTOR, PixelSize, read_pixels, small_pixels, thumbnail
+from coverslip.images import PIXEL_SIZE_FACTOR, PixelSize, as_webp, small_pixels
 from coverslip.messages import text
 from coverslip.reports import figures
 from coverslip.reports.figures import INK, MUTED, WASH, FigureData, shortened
@@ -21,7 +20,7 @@ from coverslip.reports.sections.training import Drawing, Section, SectionText
 from coverslip.reports.tables import Cell, column_titles
 from coverslip.reports.words import MANY_CLASSES, count, number, set_title, signed, whole_percent
 from coverslip.runs.environment import DomainImages
-from coverslip.runs.images import ImageSource
+from coverslip.runs.images import Picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,23 +90,20 @@ def examples_of(run: ReportedRun) -> Examples:
 def _class_examples(run: ReportedRun, k: int, name: str) -> list[Example]:
     rows = sorted(row.image_id for row in run.used if row.label == name)
     order = np.random.default_rng([run.recipe.seed, k]).permutation(len(rows))
-    candidates = ((rows[i], run.images.find(rows[i])) for i in order)
-    available_images = ((image_id, source) for image_id, source in candidates if source is not None)
+    available_images = (rows[i] for i in order if run.images.find(rows[i]) is not None)
     examples = (
-        _example(name, *image) for image in islice(available_images, 4 * N_EXAMPLES)
+        _example(run, name, image_id) for image_id in islice(available_images, 4 * N_EXAMPLES)
     )  # limits the reads if no file is readable any more
     return list(islice((example for example in examples if example is not None), N_EXAMPLES))
 
 
-def _example(label: str, image_id: str, source: ImageSource) -> Example | None:
+def _example(run: ReportedRun, label: str, image_id: str) -> Example | None:
     """Return an example; None if the file can no longer be read."""
-    try:
-        pixels = read_pixels(source.file, source.plan)
-    except CoverslipError:
+    picture = run.images.picture(image_id)
+    if picture is None:
         return None
-    height, width = pixels.array.shape[:2]
-    um_per_px = _um_per_px(pixels.pixel_size_um)
-    return Example(label, image_id, width, height, um_per_px, small_pixels(pixels.array, _MOST_SIDE_PX))
+    size, um_per_px = (picture.width_px, picture.height_px), _um_per_px(picture.pixel_size_um)
+    return Example(label, image_id, *size, um_per_px, small_pixels(picture.pixels, _MOST_SIDE_PX))
 
 
 def _um_per_px(size: PixelSize | None) -> float | None:
@@ -312,7 +308,7 @@ IMAGES = Section(
 )
 
 
-N_MISCLASSIFIED, N_LEAST_CERTAIN, THUMBNAIL_PX = 12, 6, 160
+N_MISCLASSIFIED, N_LEAST_CERTAIN = 12, 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,7 +352,7 @@ def _tile(run: ReportedRun, i: int) -> _Tile:
     assert tested is not None
     image_id = tested.rows[i].image_id
     return _Tile(
-        image=_thumbnail_uri(run.images.find(image_id)),
+        image=_thumbnail_uri(run.images.picture(image_id)),
         true=run.classes[tested.label[i]],
         predicted=run.classes[tested.predicted[i]],
         probability=whole_percent(float(tested.probability_of_predicted[i])),
@@ -366,16 +362,11 @@ def _tile(run: ReportedRun, i: int) -> _Tile:
     )
 
 
-def _thumbnail_uri(source: ImageSource | None) -> str:
+def _thumbnail_uri(picture: Picture | None) -> str:
     """Return a thumbnail as data URI; empty if the image was moved or deleted, which the tile then states."""
-    if source is None:
+    if picture is None:
         return ""
-    try:
-        picture = thumbnail(source.file, THUMBNAIL_PX, plan=source.plan)
-    except CoverslipError:
-        return ""
-    kind = "png" if picture.startswith(b"\x89PNG") else "webp"
-    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
+    return f"data:image/webp;base64,{base64.b64encode(as_webp(picture.pixels)).decode()}"
 
 
 def _misclassified_subtitle(run: ReportedRun) -> str:
