@@ -16,7 +16,7 @@ from PIL import Image
 Values = dict[str, Any]  # Any: JSON values without objects
 
 # The first of these keys that all objects of a list have, each with another value, replaces the position in the path.
-KEYS = ("image_id", "id", "name", "key", "code", "path", "condition", "class", "row_id", "title", "value")
+KEYS = ("image_id", "name", "id", "key", "code", "path", "condition", "class", "row_id", "title", "value")
 
 _ID = re.compile(r"\b(?:[0-9a-f]{10}|[0-9a-f]{12})\b")
 _PART = re.compile(r"\.[0-9a-f]{8}\.part\b")
@@ -43,6 +43,12 @@ class Names:
         """Name an identifier, before it is returned."""
         self._names.setdefault(identifier, f"<{name}>")
 
+    def _name_of(self, identifier: str, name: str) -> str:
+        if identifier not in self._names:
+            n = sum(other.startswith(f"<{name}") for other in self._names.values())
+            self._names[identifier] = f"<{name}, {n + 1}>" if n else f"<{name}>"
+        return self._names[identifier]
+
     def without_folders(self, text: str) -> str:
         """Return a text with the names of folders."""
         for folder, name in self._folders.items():
@@ -52,7 +58,7 @@ class Names:
     def normalized(self, text: str, where: str) -> str:
         """Return a text that every run has; `where` names identifiers that are new."""
         text = _PART.sub(".<part>", _TIME.sub("<time>", self.without_folders(text)))
-        text = _ID.sub(lambda match: self._names.setdefault(match[0], f"<id of {where}>"), text)
+        text = _ID.sub(lambda match: self._name_of(match[0], f"id of {where}"), text)
         return _DURATION.sub("<duration>", text)
 
 

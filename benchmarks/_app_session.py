@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from _sessions import CLASSES, FINETUNED, GROUPS, QUICK, SAMPLES, App, Refused
+from _sessions import CLASSES, FINETUNED, GROUPS, QUICK, SAMPLES, App, Refused, is_idle
 
 EVE, ADA = "Eve", "Ada"
 
@@ -42,9 +42,14 @@ def opened(app: App, name: str, *sources: Path, **how: Any) -> str:
 
 def read(app: App, step: str, dataset: str) -> None:
     """Wait until the images of a dataset are read and its duplicates searched, and record it."""
-    app.until(f"datasets/{dataset}", lambda state: state["state"] != "reading")
-    app.until(f"datasets/{dataset}/inspection", lambda state: not state.get("is_searching_duplicates"))
+    wait_for_images(app, dataset)
     app.get(f"{step}: read", f"datasets/{dataset}")
+
+
+def wait_for_images(app: App, dataset: str) -> None:
+    """Wait until the images of a dataset are read and its duplicates searched."""
+    app.until(f"datasets/{dataset}", is_idle)
+    app.until(f"datasets/{dataset}/inspection", lambda inspection: inspection.get("are_copies_known", True))
 
 
 def open_datasets(app: App, images: Path) -> tuple[str, str]:
@@ -347,25 +352,24 @@ def ask_workspace(app: App) -> None:
         items: Sequence[dict[str, Any]] = app.get(f"workspace: {kind}", kind, limit=200)["items"]
         return items
 
-    for dataset in listed("datasets"):
-        at, title = f"datasets/{dataset['id']}", f"workspace: dataset {dataset['name']}"
-        app.until(at, lambda state: state["state"] != "reading")
-        app.until(f"{at}/inspection", lambda state: not state.get("is_searching_duplicates"))
+    for k, dataset in enumerate(listed("datasets")):
+        at, title = f"datasets/{dataset['id']}", f"workspace: dataset {k}, {dataset['name']}"
+        wait_for_images(app, dataset["id"])
         app.get(f"{title}: images", f"{at}/images", limit=2000)
         for what in ("label-changes", "download/labels", "inspection", "objects"):
             app.get(f"{title}: {what}", f"{at}/{what}")
         app.get(f"{title}: readings", f"{at}/download/readings")
         app.get(f"{title}: agreement", f"{at}/second-reading/agreement")
         app.get(f"{title}: suggestions", f"{at}/suggestions")
-    for run in listed("runs"):
+    for k, run in enumerate(listed("runs")):
         for what in ("results", "rows", "evaluations", "exports", "label-errors"):
-            app.get(f"workspace: training {run['name']}: {what}", f"runs/{run['id']}/{what}")
+            app.get(f"workspace: training {k}, {run['name']}: {what}", f"runs/{run['id']}/{what}")
         for evaluation in app.send_json("GET", f"runs/{run['id']}/evaluations")["items"]:
             title = f"workspace: evaluation {evaluation['name']}"
             app.get(f"{title}: results", f"evaluations/{evaluation['id']}/results")
             app.get(f"{title}: rows", f"evaluations/{evaluation['id']}/rows", limit=200)
-    for prediction in listed("predictions"):
-        at, title = f"predictions/{prediction['id']}", f"workspace: prediction {prediction['name']}"
+    for k, prediction in enumerate(listed("predictions")):
+        at, title = f"predictions/{prediction['id']}", f"workspace: prediction {k}, {prediction['name']}"
         app.get(f"{title}: rows", f"{at}/rows", limit=200)
         for what in ("samples", "spot-check", "spot-check/result", "download/predictions"):
             app.get(f"{title}: {what}", f"{at}/{what}")

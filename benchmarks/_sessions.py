@@ -371,7 +371,7 @@ class App:
 
 def is_idle(state: Json) -> bool:
     """Return whether a dataset, a job or a work has ended."""
-    return state.get("state") not in BUSY and not state.get("is_searching_duplicates")
+    return state.get("state") not in BUSY
 
 
 @contextmanager

@@ -21,6 +21,7 @@ run. Not compared: the work of the server's background threads, which depends on
 import argparse
 import json
 import os
+import resource
 import shutil
 import sys
 import tempfile
@@ -66,10 +67,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch).resolve()
         if options.command == "both":
-            before = answers_of(options.before.resolve(), folder / "before")
-            after = answers_of(options.after.resolve(), folder / "after", older=folder / "before")
+            before = answers_of(options.before.resolve(), folder / "1")
+            after = answers_of(options.after.resolve(), folder / "2", older=folder / "1")
             sys.exit(compared(before, after))
-        kept = folder / "run" if options.keep is None else options.keep.resolve()
+        kept = folder / "1" if options.keep is None else options.keep.resolve()
         answers = answers_of(options.src.resolve(), kept, older=options.older and options.older.resolve())
         options.out.write_text(json.dumps(answers, indent=1))
 
@@ -82,7 +83,7 @@ def answers_of(src: Path, folder: Path, older: Path | None = None) -> Json:
         folder: a new folder for images and workspaces.
         older: the same of the older version; it remains as it is.
     """
-    started = time.monotonic()
+    started, processor_s = time.monotonic(), processor_seconds()
     if not (src / "coverslip").is_dir():
         raise SystemExit(f"{src} has no folder coverslip.")
     images = folder / "images"
@@ -116,14 +117,23 @@ def answers_of(src: Path, folder: Path, older: Path | None = None) -> Json:
     for failure in failures:
         print(failure, file=sys.stderr)
     wall_s = round(time.monotonic() - started, 1)
-    print(f"{src}: {sum(len(record.answers) for record in records.values())} steps in {wall_s:.0f} s", flush=True)
+    processor_s = round(processor_seconds() - processor_s, 1)
+    n_steps = sum(len(record.answers) for record in records.values())
+    print(f"{src}: {n_steps} steps in {wall_s:.0f} s, processor time {processor_s:.0f} s", flush=True)
     return {
         "failures": failures,
         "wall_s": wall_s,
+        "processor_s": processor_s,
         "answers": {name: record.answers for name, record in records.items()},
         "counters": {name: record.counters for name, record in records.items()},
         "memory_mib": {name: record.memory_mib for name, record in records.items()},
     }
+
+
+def processor_seconds() -> float:
+    """Return the processor time of all programs of sessions that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def new_folder(folder: Path) -> Path:
