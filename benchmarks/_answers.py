@@ -184,7 +184,7 @@ def difference(before: Any, after: Any) -> str:
         return f"another order of the same {len(before)}, from {k} on: {shortened(before[k])} -> {shortened(after[k])}"
     if len(before) != len(after):
         texts = [set(map(str, values)) for values in (before, after)]
-        gone, new = (shortened(", ".join(sorted(one - other))) for one, other in (texts, texts[::-1]))
+        gone, new = (shortened(", ".join(sorted(first - second))) for first, second in (texts, texts[::-1]))
         return f"{len(before)} -> {len(after)} items; only before: {gone or '-'}; only after: {new or '-'}"
     pairs = [(k, was, now) for k, (was, now) in enumerate(zip(before, after, strict=True)) if was != now]
     k, was, now = pairs[0]

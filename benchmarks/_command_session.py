@@ -107,7 +107,7 @@ def train(commands: Commands, images: Path) -> None:
     }.items():
         files = [f"runs/{name}/{file}" for file in (*RUN_FILES, "history.csv", "validation.csv", "report.html")]
         commands.run(f"train {name}", "train", *cells, "--out", f"runs/{name}", *settings(recipe), files=files)
-    table = (images / "table.csv", "--group", "patient", "--set", "init=scratch", *settings(FINETUNED), "--json")
+    table = (images / "table.csv", "--group", "patient", *settings(QUICK), "--json")
     commands.run("train a table", "train", *table, "--out", "runs/table", files=["runs/table/split.csv"])
     external = ("evaluate", "runs/first", images / "external", "--group-pattern", GROUPS, "--json")
     commands.run("evaluate", *external, files=["runs/first/evaluations/external/*.csv"])

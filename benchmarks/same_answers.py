@@ -70,8 +70,8 @@ def main() -> None:
             before = answers_of(options.before.resolve(), folder / "1")
             after = answers_of(options.after.resolve(), folder / "2", older=folder / "1")
             sys.exit(compared(before, after))
-        kept = folder / "1" if options.keep is None else options.keep.resolve()
-        answers = answers_of(options.src.resolve(), kept, older=options.older and options.older.resolve())
+        target = folder / "1" if options.keep is None else options.keep.resolve()
+        answers = answers_of(options.src.resolve(), target, older=options.older and options.older.resolve())
         options.out.write_text(json.dumps(answers, indent=1))
 
 
