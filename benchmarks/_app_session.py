@@ -1,6 +1,7 @@
 """The session of the app: everything that a user does with images, by requests; and what a workspace holds."""
 
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from urllib.parse import quote
 
 from _sessions import CLASSES, FINETUNED, GROUPS, QUICK, SAMPLES, App, Refused, is_idle
 
+SEARCH_SECONDS = 5  # without a search for duplicates after which none is expected
 EVE, ADA = "Eve", "Ada"
 
 
@@ -49,7 +51,16 @@ def read(app: App, step: str, dataset: str) -> None:
 def wait_for_images(app: App, dataset: str) -> None:
     """Wait until the images of a dataset are read and its duplicates searched."""
     app.until(f"datasets/{dataset}", is_idle)
-    app.until(f"datasets/{dataset}/inspection", lambda inspection: inspection.get("are_copies_known", True))
+    last_search = time.monotonic()
+
+    def is_searched(inspection: Any) -> bool:
+        nonlocal last_search
+        if inspection.get("is_searching_duplicates"):
+            last_search = time.monotonic()
+        # A search that stored nothing would be waited for in vain; its result differs then.
+        return inspection.get("are_copies_known", True) or time.monotonic() > last_search + SEARCH_SECONDS
+
+    app.until(f"datasets/{dataset}/inspection", is_searched)
 
 
 def open_datasets(app: App, images: Path) -> tuple[str, str]:

@@ -21,6 +21,7 @@ run. Not compared: the work of the server's background threads, which depends on
 import argparse
 import json
 import os
+import re
 import resource
 import shutil
 import sys
@@ -40,6 +41,11 @@ HERE = Path(__file__).resolve().parent
 
 # Regular expressions for paths, programs or tables of the first version, and what replaces them in the second version.
 RENAMED: dict[str, str] = {}
+
+# Regular expressions for steps and paths that are random or depend on the computer, and why.
+EXCLUDED: dict[str, str] = {
+    r"draw a second reading \| content\.images\.order": "images of a second reading are drawn in random order",
+}
 
 # Peak memory varies with the addresses of libraries and with the time of garbage collection.
 MEMORY_SHARE, MEMORY_MIB = 0.2, 30
@@ -207,9 +213,19 @@ def differing(before: Json, after: Json, renames: Mapping[str, str]) -> Iterator
                     if kind == "answers":
                         yield f"{title} | {step} | only {'before' if step in first else 'after'}"
                     continue
-                was, now = renamed(first[step], renames), second[step]
+                was, now = (included(step, values) for values in (renamed(first[step], renames), second[step]))
                 lines = heavier(was, now) if kind == "memory_mib" else differences(was, now)
                 yield from (f"{title} | {step} | {line}" for line in lines)
+
+
+def included(step: str, values: Values) -> Values:
+    """Return the values that are compared."""
+    return {path: value for path, value in values.items() if not excluded(f"{step} | {path}")}
+
+
+def excluded(name: str) -> bool:
+    """Return whether a value is not compared."""
+    return any(re.match(pattern, name) for pattern in EXCLUDED)
 
 
 def heavier(before: Values, after: Values) -> Iterator[str]:
