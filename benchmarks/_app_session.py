@@ -51,6 +51,7 @@ def read(app: App, step: str, dataset: str) -> None:
 def wait_for_images(app: App, dataset: str) -> None:
     """Wait until the images of a dataset are read and its duplicates searched."""
     app.until(f"datasets/{dataset}", is_idle)
+    time.sleep(0.5)  # a request for the inspection during the search can replace its result by an earlier one
     last_search = time.monotonic()
 
     def is_searched(inspection: Any) -> bool:
