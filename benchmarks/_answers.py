@@ -155,24 +155,37 @@ def renamed(values: Values, renames: Mapping[str, str]) -> Values:
 
 
 def differences(before: Values, after: Values) -> Iterator[str]:
-    """Yield a line for each difference; more than three alike, in different items of a list, share one line."""
-    alike: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    """Yield a line for each difference; more than three alike, in different items of a list, share one line.
+
+    An item of a list that only one side has is one difference.
+    """
+    items_before, items_after = ({_item_of(path) for path in values} for values in (before, after))
+    alike: dict[tuple[str, str], dict[str, str]] = {}
     for path in [*before, *(path for path in after if path not in before)]:
         if path not in after:
             kind, text = "only before", shortened(before[path])
+            path = path if _item_of(path) in items_after else _item_of(path)
         elif path not in before:
             kind, text = "only after", shortened(after[path])
+            path = path if _item_of(path) in items_before else _item_of(path)
         elif before[path] != after[path]:
             kind, text = "different", difference(before[path], after[path])
         else:
             continue
-        alike.setdefault((kind, re.sub(r"\[.*?\]", "[…]", path)), []).append((path, text))
+        group = alike.setdefault((kind, re.sub(r"\[.*?\]", "[…]", path)), {})
+        group.setdefault(path, text)
     for (kind, pattern), each in alike.items():
         mark = "" if kind == "different" else f"{kind}: "
         if len(each) > 3:
-            yield f"{pattern}: {len(each)} values {kind}, such as {each[0][0]}: {each[0][1]}"
+            path, text = next(iter(each.items()))
+            yield f"{pattern}: {len(each)} values {kind}, such as {path}: {text}"
         else:
-            yield from (f"{path}: {mark}{text}" for path, text in each)
+            yield from (f"{path}: {mark}{text}" for path, text in each.items())
+
+
+def _item_of(path: str) -> str:
+    """Return the path of the innermost item of a list that contains a value; the path itself if there is none."""
+    return path[: path.rindex("]") + 1] if "]" in path else path
 
 
 def difference(before: Any, after: Any) -> str:

@@ -118,9 +118,11 @@ def test_the_order_of_rows_is_one_difference_and_a_row_more_does_not_shift_the_o
     (line,) = lines_of(after, capsys)
     assert "items.order: another order of the same 6, from 1 on: small/1.png -> small/2.png" in line
     after = changed()
-    after["items"].insert(0, {**after["items"][0], "image_id": "small/new.png"})
+    after["items"].insert(0, {**after["items"][0], "image_id": "small/new.png", "version": "abcdefabcdef"})
     lines = lines_of(after, capsys)
+    assert len(lines) == 3
     assert f"app | {STEP} | items.length: 6 -> 7" in lines
+    assert any(line.startswith(f"app | {STEP} | items[small/new.png]: only after: ") for line in lines)
     assert all("small/new.png" in line or "length" in line for line in lines)
 
 
