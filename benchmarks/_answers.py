@@ -18,7 +18,7 @@ Values = dict[str, Any]  # Any: JSON values without objects
 # The first of these keys that all objects of a list have, each with another value, replaces the position in the path.
 KEYS = ("image_id", "name", "id", "key", "code", "path", "condition", "class", "row_id", "title", "value")
 
-_ID = re.compile(r"\b(?:[0-9a-f]{10}|[0-9a-f]{12})\b")
+_ID = re.compile(r"\b(?:[0-9a-f]{10}|[0-9a-f]{12}|[0-9a-f]{16})\b")  # 16: of tables, a hash of paths
 _PART = re.compile(r"\.[0-9a-f]{8}\.part\b")
 _TIME = re.compile(r"\b20\d\d-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?)?")
 _DURATION = re.compile(r"(?<![\w.])\d+(?:[.,]\d+)?\s?(?:ms|s|min|h|seconds?|minutes?)\b(?:\s\d+\s?(?:s|min)\b)?")
@@ -206,5 +206,5 @@ def difference(before: Any, after: Any) -> str:
 
 def shortened(value: Any) -> str:
     """Return a value as text of at most 80 characters."""
-    text = value if isinstance(value, str) else json.dumps(value)
+    text = " ".join((value if isinstance(value, str) else json.dumps(value)).split())
     return text if len(text) <= 80 else f"{text[:79]}…"

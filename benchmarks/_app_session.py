@@ -150,6 +150,7 @@ def second_reading(app: App, cells: str) -> None:
 
 def inspect_dataset(app: App, cells: str) -> None:
     at = f"datasets/{cells}"
+    wait_for_images(app, cells)
     app.get("inspection", f"{at}/inspection")
     app.get("columns", f"{at}/columns")
     app.get("group suggestions", f"{at}/group-suggestions")
@@ -347,6 +348,7 @@ def ask_for_faults(app: App, cells: str, images: Path) -> None:
 
 def delete_and_restore(app: App, table: str, run: str, prediction: str) -> None:
     for kind, identifier in (("datasets", table), ("predictions", prediction), ("runs", run)):
+        time.sleep(1.1)  # the order in the trash depends on the second
         app.ask(f"{kind}: delete", "DELETE", f"{kind}/{identifier}")
         app.get(f"{kind}: deleted", f"{kind}/{identifier}")
     app.get("trash", "trash")
