@@ -195,7 +195,8 @@ def compared(before: Json, after: Json, renames: Mapping[str, str] = RENAMED) ->
     """Print a line for each difference; return 1 if there are any, else 0."""
     lines = [f"{side}: {failure}" for side, of in (("before", before), ("after", after)) for failure in of["failures"]]
     lines += differing(before, after, renames)
-    print("\n".join(lines))
+    for line in lines:
+        print(line)
     n_steps, n_values = (
         sum(len(steps) for steps in before["answers"].values()),
         sum(len(values) for steps in before["answers"].values() for values in steps.values()),
