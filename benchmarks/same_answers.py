@@ -49,6 +49,7 @@ EXCLUDED: dict[str, str] = {
     r".*\| content\.(last_event|log_tail)$": "progress is reported at intervals of time",
     r".*\| content\.(dataset\.)?progress(\.|$)": "it depends on the time of the request",
     r".*\| processes\..* coverslip\.workspace\.tasks:check$": "a check in the background restarts after a change",
+    r"backup \| output\.size_bytes$": "compressed times",
     r"cache \| output\.limit_bytes$": "it depends on the free space of the disk",
     r".*\| SQL\..*\.PRAGMA (foreign_keys|journal_mode|synchronous)": "of a new connection; threads reuse connections",
 }
