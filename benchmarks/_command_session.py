@@ -160,7 +160,7 @@ def audit(commands: Commands, images: Path) -> None:
     run("label errors", "label-errors", "runs/first", *options, files=["label_errors.csv"])
     run("distance", "distance", images / "cells", images / "external", "--run", "runs/first", "--json")
     suggested = ("--run", "runs/first", "-n", 5, "--out", "suggested.csv", "--json")
-    run("suggest", "suggest", images / "new", *suggested, files=["suggested.csv"])
+    run("suggest", "suggest", images / "pictures", *suggested, files=["suggested.csv"])
     readings = [
         {"image_id": f"image {k}", "patient": k // 4, "author": author, "label": CLASSES[(k + (k % every == 0)) % 3]}
         for k in range(40)

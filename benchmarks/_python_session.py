@@ -6,7 +6,7 @@ It runs as a program of its own with the version of coverslip that is compared, 
 import dataclasses
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,35 +56,47 @@ def main(images: Path) -> None:
     external = cs.open_dataset(images / "external", group_pattern=GROUPS)
     predictions = cs.predict(run, images / "new", out="python.csv", prevalence={"small": 0.5})
     evaluated = cs.evaluate(run, external, name="external")
-    calls = {
-        "open_dataset": data,
-        "open_dataset in memory": len(in_memory),
-        "inspect": cs.inspect(data, recipe),
-        "train": run,
-        "train in memory": cs.train(in_memory, recipe, out="runs/memory"),
-        "open_run": cs.open_run("runs/first"),
-        "load_recipe": cs.load_recipe("runs/first/recipe.yaml"),
-        "classes": classifier.classes,
-        "classifier.predict": list(classifier.predict(new[:5])),
-        "classifier.predict_proba": classifier.predict_proba(pixels[:4]),
-        "evaluate": evaluated,
-        "predict": predictions,
-        "predictions.csv": Path("python.csv").read_text(encoding="utf-8").splitlines(),
-        "summarise": cs.summarise("predictions.csv", by="folder", run="runs/first"),
-        "draw_spot_check": cs.draw_spot_check("predictions.csv", n=8, by="folder", run="runs/first", out="drawn.csv"),
-        "compare": cs.compare([run, "runs/other"]),
-        "label_errors": cs.label_errors(run, out="python_label_errors.csv"),
-        "distance": cs.distance([data, external], run=run),
-        "agreement": cs.agreement(["readings.csv"], group="patient"),
-        "suggest": cs.suggest(data, n=3, run=run),
-        "decide": cs.decide("runs/tuned", "threshold", threshold=0.4),
-        "methods_text": cs.methods_text(run),
-        "export": cs.export(run, to="zip", out="python.coverslip"),
-        "preview": cs.preview(data, recipe, out="python_preview.png", n=2),
-        "collect_objects": cs.collect_objects(images / "fields", masks=[images / "masks"], out="python_objects.csv"),
-        "write_report": cs.write_report(run),
+    calls: dict[str, Callable[[], Any]] = {
+        "open_dataset": lambda: data,
+        "open_dataset in memory": lambda: len(in_memory),
+        "inspect": lambda: cs.inspect(data, recipe),
+        "train": lambda: run,
+        "train in memory": lambda: cs.train(in_memory, recipe, out="runs/memory"),
+        "open_run": lambda: cs.open_run("runs/first"),
+        "load_recipe": lambda: cs.load_recipe("runs/first/recipe.yaml"),
+        "classes": lambda: classifier.classes,
+        "classifier.predict": lambda: list(classifier.predict(new[:5])),
+        "classifier.predict_proba": lambda: classifier.predict_proba(pixels[:4]),
+        "evaluate": lambda: evaluated,
+        "predict": lambda: predictions,
+        "predictions.csv": lambda: Path("python.csv").read_text(encoding="utf-8").splitlines(),
+        "summarise": lambda: cs.summarise("predictions.csv", by="folder", run="runs/first"),
+        "draw_spot_check": lambda: cs.draw_spot_check(
+            "predictions.csv", n=8, by="folder", run="runs/first", out="drawn.csv"
+        ),
+        "compare": lambda: cs.compare([run, "runs/other"]),
+        "label_errors": lambda: cs.label_errors(run, out="python_label_errors.csv"),
+        "distance": lambda: cs.distance([data, external], run=run),
+        "agreement": lambda: cs.agreement(["readings.csv"], group="patient"),
+        "suggest": lambda: cs.suggest(images / "pictures", n=3, run=run),
+        "decide": lambda: cs.decide("runs/tuned", "threshold", threshold=0.4),
+        "methods_text": lambda: cs.methods_text(run),
+        "export": lambda: cs.export(run, to="zip", out="python.coverslip"),
+        "preview": lambda: cs.preview(data, recipe, out="python_preview.png", n=2),
+        "collect_objects": lambda: cs.collect_objects(
+            images / "fields", masks=[images / "masks"], out="python_objects.csv"
+        ),
+        "write_report": lambda: cs.write_report(run),
     }
-    print(json.dumps({"calls": as_json(calls)}))
+    print(json.dumps({"calls": {name: result_of(call) for name, call in calls.items()}}))
+
+
+def result_of(call: Callable[[], Any]) -> Any:
+    """Return what a call returns as JSON, or its error, which is an answer too."""
+    try:
+        return as_json(call())
+    except Exception as error:  # noqa: BLE001  # every error is recorded
+        return {"error": f"{type(error).__name__}: {error}"}
 
 
 if __name__ == "__main__":
