@@ -32,7 +32,7 @@ def as_json(value: Any) -> Any:
         case Mapping():
             return {str(key): as_json(inner) for key, inner in value.items()}
         case cs.Run():
-            return {"folder": value.folder.name, "metrics": as_json(value.metrics), "recipe": as_json(value.recipe)}
+            return {"folder": value.folder.name, "metrics": as_json(value.metrics)}
     if dataclasses.is_dataclass(value):
         return {field.name: as_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if hasattr(value, "model_dump"):
