@@ -1,0 +1,394 @@
+"""The session of the app: everything that a user does with images, by requests; and what a workspace holds."""
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from _sessions import CLASSES, FINETUNED, GROUPS, QUICK, SAMPLES, App, Refused, is_idle
+
+SEARCH_SECONDS = 5  # without a search for duplicates after which none is expected
+EVE, ADA = "Eve", "Ada"
+
+
+def use_app(app: App, images: Path) -> None:
+    """Open, label, train, evaluate, predict, correct, check, compare, export, delete and restore."""
+    cells, table = open_datasets(app, images)
+    label_images(app, cells)
+    second_reading(app, cells)
+    inspect_dataset(app, cells)
+    view_images(app, cells)
+    fields_of_view(app, images)
+    run, tuned = train(app, cells)
+    evaluate(app, run, images)
+    prediction = predict(app, run, tuned, images)
+    correct(app, prediction, cells)
+    spot_check(app, prediction)
+    study(app, cells)
+    export(app, run)
+    ask_for_faults(app, cells, images)
+    delete_and_restore(app, table, run, prediction)
+
+
+def opened(app: App, name: str, *sources: Path, **how: Any) -> str:
+    """Open a dataset and wait until its images are read and its duplicates searched."""
+    body = {"sources": [{"path": str(source)} for source in sources], "name": name, **how}
+    position = app.counts.position()
+    dataset = app.made(f"open {name}", "datasets", body, f"dataset {name}")
+    read(app, f"open {name}", dataset)
+    app.record.count(f"open {name}: reading", app.counts.since(position), {}, app.pid)
+    return dataset
+
+
+def read(app: App, step: str, dataset: str) -> None:
+    """Wait until the images of a dataset are read and its duplicates searched, and record it."""
+    wait_for_images(app, dataset)
+    app.get(f"{step}: read", f"datasets/{dataset}")
+
+
+def wait_for_images(app: App, dataset: str) -> None:
+    """Wait until the images of a dataset are read and its duplicates searched."""
+    app.until(f"datasets/{dataset}", is_idle)
+    time.sleep(0.5)  # a request for the inspection during the search can replace its result by an earlier one
+    last_search = time.monotonic()
+
+    def is_searched(inspection: Any) -> bool:
+        nonlocal last_search
+        if inspection.get("is_searching_duplicates"):
+            last_search = time.monotonic()
+        # A search that stored nothing would be waited for in vain; its result differs then.
+        return inspection.get("are_copies_known", True) or time.monotonic() > last_search + SEARCH_SECONDS
+
+    app.until(f"datasets/{dataset}/inspection", is_searched)
+
+
+def open_datasets(app: App, images: Path) -> tuple[str, str]:
+    for name in ("system", "session", "models", "recipe", "finders", "study-presets", "datasets"):
+        app.get(f"first: {name}", name)
+    app.get("list folders", "folders", path=str(images))
+    cells = opened(app, "cells", images / "cells", group_pattern=GROUPS)
+    app.ask("preview table", "POST", "table-preview", {"path": str(images / "table.csv")})
+    table = opened(app, "table", images / "table.csv", group="patient")
+    flawed = opened(app, "flawed", images / "flawed")
+    app.get("flawed: inspection", f"datasets/{flawed}/inspection")
+    for problem in ("unreadable", "duplicate", "conflicting", "problem"):
+        app.get(f"flawed: {problem}", f"datasets/{flawed}/images", only=problem)
+    upload = app.made("begin upload", "uploads", {"name": "uploaded", "is_labeled": True}, "upload")
+    for file in sorted((images / "more").rglob("*.png")):
+        name = f"{file.parent.name}/{file.name}"
+        app.ask(f"upload {name}", "PUT", f"uploads/{upload}/files/{quote(name, safe='')}", file.read_bytes())
+    app.get("upload before its end", f"uploads/{upload}")
+    uploaded = app.made("finish upload", f"uploads/{upload}/finish", {}, "dataset uploaded")
+    read(app, "finish upload", uploaded)
+    app.get("uploaded images", f"datasets/{uploaded}/images")
+    app.ask("add a source", "PATCH", f"datasets/{uploaded}", {"name": "Uploaded cells"})
+    app.get("list datasets", "datasets")
+    return cells, table
+
+
+def label_images(app: App, cells: str) -> None:
+    at = f"datasets/{cells}"
+    app.get("all images", f"{at}/images", limit=2000)
+    rows = app.rows(cells)
+    three = [rows[f"slide0_cells{k:03}.png"] for k in (0, 1, 2)]
+    change = app.ask("label three images", "POST", f"{at}/labels", {"rows": three, "label": "large"}, author=ADA)
+    app.ask("undo labels", "POST", f"{at}/labels/undo", {"change": change["change"]})
+    app.ask("redo labels", "POST", f"{at}/labels/redo", {"change": change["change"]})
+    app.ask("remove a label", "POST", f"{at}/labels", {"rows": three[:1], "label": None}, author=EVE)
+    filters = {"filters": {"group": "slide1", "label": "medium"}, "label": "small"}
+    app.ask("label by filter", "POST", f"{at}/labels", filters)
+    app.ask("label by name", "POST", f"{at}/labels", {"images": [f"small/{name(0)}"], "label": "small"})
+    app.ask("confirm labels", "POST", f"{at}/confirmed-labels", {"rows": three[1:], "is_confirmed": True}, author=ADA)
+    excluded = app.ask("exclude an image", "POST", f"{at}/exclusions", {"rows": three[2:], "is_excluded": True})
+    app.ask("undo an exclusion", "POST", f"{at}/exclusions/undo", {"change": excluded["change"]})
+    app.ask("exclude by filter", "POST", f"{at}/exclusions", {"filters": {"group": "slide9"}, "is_excluded": True})
+    for step, query in FILTERS.items():
+        app.get(f"images, {step}", f"{at}/images", **query)
+        app.get(f"rows, {step}", f"{at}/rows", **query)
+    app.get("an image", f"{at}/images/{three[0]}")
+    app.get("label changes", f"{at}/label-changes")
+    app.get("download label changes", f"{at}/download/label-changes")
+    app.get("download labels", f"{at}/download/labels")
+
+
+def name(k: int) -> str:
+    """Return the file name of a cell."""
+    return f"slide{k // 3 % 10}_cells{k:03}.png"
+
+
+FILTERS: dict[str, dict[str, Any]] = {
+    "label": {"label": "large"},
+    "no label": {"label": ""},
+    "group": {"group": "slide3"},
+    "search": {"search": "cells01"},
+    "excluded": {"only": "excluded"},
+    "changed": {"only": "changed"},
+    "confirmed": {"only": "confirmed"},
+    "by label": {"sort": "label"},
+    "by group": {"sort": "group", "limit": 7},
+}
+
+
+def second_reading(app: App, cells: str) -> None:
+    at = f"datasets/{cells}"
+    app.ask("draw a second reading", "POST", f"{at}/second-reading", {"n": 1000}, author=EVE)
+    rows = app.rows(cells)
+    for k in range(10, 16):
+        label = CLASSES[(k + (k == 12)) % 3]
+        path = f"{at}/second-reading/images/{rows[name(k)]}"
+        app.ask(f"read image {k}", "PUT", path, {"label": label}, author=EVE)
+    app.get("agreement", f"{at}/second-reading/agreement")
+    app.get("disagreements", f"{at}/second-reading/disagreements")
+    decision = f"{at}/second-reading/decisions/{rows[name(12)]}"
+    app.ask("decide a disagreement", "PUT", decision, {"label": "small"}, author=ADA)
+    imported = f"image_id,label,author\nsmall/{name(15)},small,Grace\nmedium/{name(16)},large,Grace\n"
+    app.ask("import readings", "POST", f"{at}/second-reading/import", imported.encode())
+    app.get("download readings", f"{at}/download/readings")
+
+
+def inspect_dataset(app: App, cells: str) -> None:
+    at = f"datasets/{cells}"
+    wait_for_images(app, cells)
+    app.get("inspection", f"{at}/inspection")
+    app.get("columns", f"{at}/columns")
+    app.get("group suggestions", f"{at}/group-suggestions")
+    app.get("group preview", f"{at}/group-preview", pattern=r"slide\d")
+    app.ask("group by another pattern", "PATCH", at, {"group_pattern": r"slide\d(?=_)"})
+    read(app, "group by another pattern", cells)
+    app.ask("group by slide", "PATCH", at, {"group_pattern": GROUPS})
+    read(app, "group by slide", cells)
+    app.ask("merge classes", "PATCH", at, {"class_plan": {"rename": {"large": "huge"}}})
+    read(app, "merge classes", cells)
+    app.ask("restore classes", "PATCH", at, {"class_plan": {}})
+    read(app, "restore classes", cells)
+    app.ask("split preview", "POST", f"{at}/split-preview", {"recipe": QUICK})
+    app.get("pixel options", f"{at}/pixel-options")
+    app.job("suggest images", f"{at}/suggestions", {"n": 5})
+    app.job("map", f"{at}/map", None)
+    app.get("map points", f"{at}/map-points")
+    app.job("leakage estimate", f"{at}/leakage-estimate", None)
+    app.get("inspection with features", f"{at}/inspection")
+
+
+def view_images(app: App, cells: str) -> None:
+    at, rows = f"datasets/{cells}", app.rows(cells)
+    first = rows[name(0)]
+    app.get("class thumbnails", f"{at}/class-thumbnails")
+    app.get("colors", f"{at}/colors")
+    app.get("sheet", f"{at}/sheet", rows=f"{first},{rows[name(1)]}", side=64)
+    app.get("thumbnail", f"{at}/thumbnail", image_id=f"small/{name(0)}", side=64)
+    app.get("picture", f"{at}/images/{first}/picture")
+    app.get("tiles", f"{at}/images/{first}/tiles")
+    app.get("a tile", f"{at}/images/{first}/tiles/0/0/0")
+
+
+def fields_of_view(app: App, images: Path) -> None:
+    fields = opened(app, "fields", images / "fields", is_labeled=False)
+    at = f"datasets/{fields}"
+    masks = {"source": "masks", "paths": [str(images / "masks")]}
+    app.ask("preview masks", "POST", f"{at}/objects-preview", masks)
+    app.job("collect masks", f"{at}/objects", masks)
+    points = {"source": "points", "paths": [str(images / "points")], "size_px": 60}
+    app.job("collect points", f"{at}/objects", points)
+    state = json.loads(app.send("GET", f"{at}/objects")[2])
+    if not state.get("objects"):
+        raise Refused(f"no objects: {state}")
+    objects = state["objects"]["dataset_id"]
+    read(app, "objects", objects)
+    app.get("objects: images", f"datasets/{objects}/images")
+    app.get("objects: fields", f"datasets/{objects}/fields")
+    (row, *_) = app.rows(objects).values()
+    app.get("objects: a field", f"datasets/{objects}/images/{row}/field")
+    app.get("objects: labels of a field", f"datasets/{objects}/images/{row}/field/labels")
+    app.get("objects: outlines of a field", f"datasets/{objects}/images/{row}/field/outlines")
+    app.get("objects: tile of a field", f"datasets/{objects}/images/{row}/field/tiles/0/0/0")
+    row = next(iter(app.rows(fields).values()))
+    finder = {"finder": "classical", "finder_settings": {"diameter": 40}}
+    app.ask("finder preview", "POST", f"{at}/images/{row}/finder-preview", finder)
+
+
+def train(app: App, cells: str) -> tuple[str, str]:
+    app.ask("write recipe", "POST", "recipe/write", {"recipe": QUICK})
+    app.ask("read recipe", "POST", "recipe/read", {"text": "stage: instant\nimage_size: 32\n"})
+    body = {"dataset_id": cells, "recipe": QUICK, "name": "Instant"}
+    run = app.job("train", "runs", body, name="training", state="runs")
+    for what in ("results", "thresholds", "rows", "image-changes", "evaluations"):
+        app.get(f"training: {what}", f"runs/{run}/{what}", **({"limit": 200} if what == "rows" else {}))
+    downloads = ("predictions", "confusion-matrix", "recipe", "report", "model-card", "run", "classifier")
+    for what in downloads:
+        app.get(f"training: download {what}", f"runs/{run}/download/{what}")
+    app.get("training: job", f"jobs/{run}")
+    app.get("training: images of the test set", f"datasets/{cells}/images", run=run, part="test")
+    app.ask("rename the training", "PATCH", f"runs/{run}", {"name": "Instant, renamed"})
+    app.job("suspected label errors", f"runs/{run}/label-errors", None)
+    row = json.loads(app.send("GET", f"runs/{run}/rows", limit=1)[2])["items"][0]["row_id"]
+    app.ask("correct a label of a test image", "PUT", f"runs/{run}/rows/{row}/correction", {"label": "medium"})
+    app.get("training: image changes", f"runs/{run}/image-changes")
+    body = {"dataset_id": cells, "recipe": FINETUNED | {"classes.drop": ["medium"]}, "name": "Fine-tuned"}
+    tuned = app.job("fine-tune", "runs", body, name="fine-tuned", state="runs")
+    app.get("fine-tuned: thresholds", f"runs/{tuned}/thresholds")
+    app.get("fine-tuned: results", f"runs/{tuned}/results")
+    app.ask("decide by ROC", "PUT", f"runs/{tuned}/decision", {"decide_by": "roc"})
+    app.get("fine-tuned: results by ROC", f"runs/{tuned}/results")
+    app.get("list trainings", "runs")
+    app.get("list classifiers", "classifiers")
+    app.get("card", f"classifiers/{run}/card")
+    app.get("rows predicted as large", f"runs/{run}/rows", predicted="large")
+    app.get("comparison", f"comparison?run_id={run}&run_id={tuned}")
+    return run, tuned
+
+
+def evaluate(app: App, run: str, images: Path) -> None:
+    external = opened(app, "external", images / "external", group_pattern=GROUPS)
+    app.get("outlook of an evaluation", f"runs/{run}/evaluation-outlook", dataset_id=external)
+    body = {"dataset_id": external, "name": "External"}
+    evaluation = app.job("evaluate", f"runs/{run}/evaluations", body, name="evaluation", state="evaluations")
+    for what in ("results", "rows", "report", "download/predictions", "download/confusion-matrix"):
+        app.get(f"evaluation: {what}", f"evaluations/{evaluation}/{what}", **({"limit": 200} if what == "rows" else {}))
+    cells = json.loads(app.send("GET", f"runs/{run}")[2])["dataset_id"]
+    app.job("distance", f"datasets/{cells}/distances?other={external}", None)
+
+
+def predict(app: App, run: str, tuned: str, images: Path) -> str:
+    new = opened(app, "new", images / "new", is_labeled=False)
+    body = {"classifier_id": run, "dataset_id": new, "name": "New images"}
+    prediction = app.job("predict", "predictions", body, name="prediction", state="predictions")
+    app.get("prediction: rows", f"predictions/{prediction}/rows", limit=200)
+    app.get("prediction: uncertain rows", f"predictions/{prediction}/rows", only="review")
+    app.get("prediction: by probability", f"predictions/{prediction}/rows", sort="probability", limit=5)
+    app.get("prediction: predictions.csv", f"predictions/{prediction}/download/predictions")
+    of_table: dict[str, Any] = {
+        "classifier_id": tuned,
+        "sources": [str(images / "table.csv")],
+        "prevalence": {"small": 0.6},
+    }
+    app.job("predict a table", "predictions", of_table, name="prediction of a table", state="predictions")
+    row = json.loads(app.send("GET", f"predictions/{prediction}/rows", limit=1)[2])["items"][0]["row_id"]
+    app.get("prediction: picture", f"predictions/{prediction}/rows/{row}/picture")
+    return prediction
+
+
+def correct(app: App, prediction: str, cells: str) -> None:
+    at = f"predictions/{prediction}"
+    items = json.loads(app.send("GET", f"{at}/rows", limit=200)[2])["items"]
+    for k, label in enumerate(("small", "large", "medium")):
+        row = items[3 * k]["row_id"]
+        app.ask(f"correct prediction {k}", "PUT", f"{at}/rows/{row}/correction", {"label": label}, author=ADA)
+    unusable = {"label": None, "excluded": "unusable"}
+    app.ask("mark as unusable", "PUT", f"{at}/rows/{items[1]['row_id']}/correction", unusable, author=EVE)
+    app.get("corrected rows", f"{at}/rows", only="corrected")
+    app.get("corrected predictions.csv", f"{at}/download/predictions")
+    app.get("preview of joining", f"{at}/join-preview", dataset_id=cells)
+    joined = app.ask("join corrections", "POST", f"{at}/join", {"dataset_id": cells})
+    read(app, "join corrections", cells)
+    app.ask("undo joining", "POST", f"{at}/join/undo", {"dataset_id": cells, "step": joined["step"]})
+    read(app, "undo joining", cells)
+    made = app.made("dataset of corrections", f"{at}/dataset", {"only": "corrected"}, "dataset of corrections")
+    read(app, "dataset of corrections", made)
+
+
+def spot_check(app: App, prediction: str) -> None:
+    at = f"predictions/{prediction}"
+    app.get("proportions by folder", f"{at}/samples")
+    sampling = {"conditions": {sample: sample.partition("/")[0] for sample in SAMPLES}, "detect": 0.2}
+    app.ask("proportions by condition", "PUT", f"{at}/samples", sampling)
+    app.get("proportions of conditions", f"{at}/samples")
+    for what in ("samples", "samples-prism", "samples-report"):
+        app.get(f"proportions: {what}", f"{at}/download/{what}")
+    app.get("labels that a spot check needs", f"{at}/spot-check/needed", half_width=0.2)
+    drawn = app.ask("draw a spot check", "PUT", f"{at}/spot-check", {"n": 20})
+    items = json.loads(app.send("GET", f"{at}/rows", limit=200)[2])["items"]
+    predicted = {item["row_id"]: item["predicted"] for item in items}
+    for k, row in enumerate(sorted(image["row_id"] for image in drawn["images"])):
+        label = predicted[row] if k % 5 else CLASSES[(CLASSES.index(predicted[row]) + 1) % 3]
+        path = f"{at}/spot-check/images/{row}"
+        if k in (0, 1):
+            app.ask(f"label spot check {k}", "PUT", path, {"label": label}, author=ADA)
+        else:
+            app.send("PUT", path, {"label": label}, author=ADA)
+    app.get("spot check", f"{at}/spot-check")
+    app.get("result of the spot check", f"{at}/spot-check/result")
+    app.get("download spot check", f"{at}/download/spot-check")
+    app.ask("corrections of the spot check", "PUT", f"{at}/spot-check/corrections")
+    app.get("rows after the spot check", f"{at}/rows", limit=200)
+
+
+def study(app: App, cells: str) -> None:
+    request = {"dataset_ids": [cells], "networks": ["efficientnet_lite0"], "initial_weights": ["frozen", "imagenet"]}
+    preview = app.ask("study preview", "POST", "study-preview", request)
+    recipe = {key: value for key, value in QUICK.items() if not key.startswith("split.")}
+    datasets = preview["plan_text"].partition("models:")[0]
+    choices = {"models": ["efficientnet_lite0"], "train_per_class": [8, None], "folds": 0, "recipe": recipe}
+    plan = "\n".join([datasets.rstrip(), *(f"{key}: {json.dumps(value)}" for key, value in choices.items())])
+    body = {**request, "plan": plan, "name": "Study"}
+    study_id = app.job("study", "studies", body, name="study", state="studies")
+    for what in ("results", "analyses", "table", "report"):
+        app.get(f"study: {what}", f"studies/{study_id}/{what}")
+
+
+def export(app: App, run: str) -> None:
+    body = {"to": "onnx"}
+    exported = app.job("export", f"runs/{run}/exports", body, name="export", state="exports")
+    app.get("export: download", f"exports/{exported}/download/export")
+    _, _, archive = app.send("GET", f"runs/{run}/download/classifier")
+    app.ask("import a classifier", "POST", "classifiers", archive, name="imported", author=None)
+
+
+def ask_for_faults(app: App, cells: str, images: Path) -> None:
+    missing = {"sources": [{"path": str(images / "missing")}]}
+    app.ask("fault: missing folder", "POST", "datasets", missing)
+    app.ask("fault: outside", "POST", "datasets", {"sources": [{"path": "/etc"}]})
+    app.ask("fault: unknown dataset", "GET", "datasets/none")
+    app.ask("fault: unknown key", "POST", "runs", {"dataset_id": cells, "recipe": {"epoch": 3}})
+    app.ask("fault: unknown row", "GET", f"datasets/{cells}/images/999999")
+    app.ask("fault: empty body", "POST", f"datasets/{cells}/labels", {})
+
+
+def delete_and_restore(app: App, table: str, run: str, prediction: str) -> None:
+    for kind, identifier in (("datasets", table), ("predictions", prediction), ("runs", run)):
+        time.sleep(1.1)  # the order in the trash depends on the second
+        app.ask(f"{kind}: delete", "DELETE", f"{kind}/{identifier}")
+        app.get(f"{kind}: deleted", f"{kind}/{identifier}")
+    app.get("trash", "trash")
+    for kind, identifier in (("runs", run), ("predictions", prediction), ("datasets", table)):
+        app.ask(f"{kind}: restore", "POST", f"{kind}/{identifier}/restore")
+        app.get(f"{kind}: restored", f"{kind}/{identifier}")
+    app.get("trash after restoring", "trash")
+    app.get("list jobs", "jobs", limit=200)
+
+
+def ask_workspace(app: App) -> None:
+    """Ask for all that a workspace holds: labels, corrections, readings and results, with their counts."""
+
+    def listed(kind: str) -> Sequence[dict[str, Any]]:
+        items: Sequence[dict[str, Any]] = app.get(f"workspace: {kind}", kind, limit=200)["items"]
+        return items
+
+    for k, dataset in enumerate(listed("datasets")):
+        at, title = f"datasets/{dataset['id']}", f"workspace: dataset {k}, {dataset['name']}"
+        wait_for_images(app, dataset["id"])
+        app.get(f"{title}: images", f"{at}/images", limit=2000)
+        for what in ("label-changes", "download/labels", "inspection", "objects"):
+            app.get(f"{title}: {what}", f"{at}/{what}")
+        app.get(f"{title}: readings", f"{at}/download/readings")
+        app.get(f"{title}: agreement", f"{at}/second-reading/agreement")
+        app.get(f"{title}: suggestions", f"{at}/suggestions")
+    for k, run in enumerate(listed("runs")):
+        for what in ("results", "rows", "evaluations", "exports", "label-errors"):
+            app.get(f"workspace: training {k}, {run['name']}: {what}", f"runs/{run['id']}/{what}")
+        for evaluation in app.send_json("GET", f"runs/{run['id']}/evaluations")["items"]:
+            title = f"workspace: evaluation {evaluation['name']}"
+            app.get(f"{title}: results", f"evaluations/{evaluation['id']}/results")
+            app.get(f"{title}: rows", f"evaluations/{evaluation['id']}/rows", limit=200)
+    for k, prediction in enumerate(listed("predictions")):
+        at, title = f"predictions/{prediction['id']}", f"workspace: prediction {k}, {prediction['name']}"
+        app.get(f"{title}: rows", f"{at}/rows", limit=200)
+        for what in ("samples", "spot-check", "spot-check/result", "download/predictions"):
+            app.get(f"{title}: {what}", f"{at}/{what}")
+    for each in listed("studies"):
+        app.get(f"workspace: study {each['name']}", f"studies/{each['id']}")
+        app.get(f"workspace: study {each['name']}: results", f"studies/{each['id']}/results")
+    for kind in ("classifiers", "jobs", "trash"):
+        listed(kind)
