@@ -28,12 +28,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import psutil
 import tifffile
+from _records import Record
 from app import CHROMIUM, Server, serving, wait_for
 from PIL import Image
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+RECORD = Record(
+    "The viewer on an image of 50,000 × 50,000 pixels",
+    ["src/coverslip/images", "src/coverslip/app", "src/coverslip/workspace", "web/src/images"],
+)
 TILE = 512
 VARIANTS = 16
 
@@ -246,6 +251,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=50_000, help="width and height of the image in pixels")
     parser.add_argument("--steps", type=int, default=40, help="number of drags at each magnification")
     parser.add_argument("--file", type=Path, help="a pyramidal image, which is linked; otherwise one is written")
+    RECORD.add_option(parser)
     options = parser.parse_args()
     program = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if program is None:
@@ -270,6 +276,7 @@ def main() -> None:
         )
         measure(folder, browser, options.steps, 1000 * seconds)
         browser.close()
+    RECORD.write()
 
 
 def measure(folder: Path, browser: "Browser", steps: int, naive_ms: float) -> None:
@@ -285,6 +292,8 @@ def measure(folder: Path, browser: "Browser", steps: int, naive_ms: float) -> No
             if visit == "after a pause":  # in which the decoding processes end
                 time.sleep(PAUSE_S)
             with viewing(server, browser, answer["id"], side) as (_, first, sharp):
+                note = f"a level as one picture: {naive_ms / first:.1f} times as long"
+                RECORD.add("First view (target: 1,000 ms)", round(first), "ms", of=f"visit {visit}", note=note)
                 print(f"| {visit} | {first:.0f} | {sharp:.0f} | {naive_ms / first:.1f} |", flush=True)
         print(
             "\n| magnification | drags | longest blank (ms) | largest blank area | sharp after a drag: median (ms) "
@@ -301,6 +310,9 @@ def measure(folder: Path, browser: "Browser", steps: int, naive_ms: float) -> No
                 longest, largest = longest_blank(samples)
                 seconds = (samples[-1][0] - samples[0][0]) / 1000
                 p95 = sorted(times)[int(0.95 * len(times))]
+                claim = "Longest time with a blank area in drags (target: 300 ms)"
+                note = f"sharp after {p95:.0f} ms, 95th percentile"
+                RECORD.add(claim, round(longest), "ms", of=f"magnification {share:.0%}", n=f"{steps} drags", note=note)
                 print(
                     f"| {share:.0%} | {steps} | {longest:.0f} | {largest:.1%} | {statistics.median(times):.0f} "
                     f"| {p95:.0f} | {len(samples) / seconds:.0f} |",
@@ -309,6 +321,7 @@ def measure(folder: Path, browser: "Browser", steps: int, naive_ms: float) -> No
         print(
             "\n| server, idle (MiB) | server, peak (MiB) | server and decoding processes, peak (MiB) |\n|---|---|---|"
         )
+        RECORD.add("Peak memory of the server and its decoding processes", round(memory.peak_mib), "MiB")
         print(f"| {idle:.0f} | {memory.server_mib:.0f} | {memory.peak_mib:.0f} |")
 
 

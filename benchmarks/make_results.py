@@ -1,0 +1,111 @@
+"""Write benchmarks/RESULTS.md from the records in benchmarks/results (`make results`), and list those to repeat.
+
+The page marks records that are older than the code that they measure: a record contains the hashes of the measured
+files and folders, which are compared with those of the last commit. A mark is as of the last `make results`, so that a
+commit to the code does not make the page wrong for each contributor.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from _records import Json, hashes_of, read_records
+
+PAGE = Path(__file__).resolve().parent / "RESULTS.md"
+OLDER = ", **older than the code that it measures**"
+INTRODUCTION = """# Measurements
+
+Each section has the record of a benchmark: its command, its age, and its figures. `make results` writes this page from
+[benchmarks/results](results). [NOT_KEPT.md](NOT_KEPT.md) lists what was tried without success.
+
+- **Repeat**: `make bench SCRIPT=spot_checks`. Many benchmarks take hours; options make them shorter. Images are those
+  of `COVERSLIP_DATA`.
+- **Record**: only `--record` writes a record. Its arguments are part of the command: compare them before figures.
+- **Age**: date and commit. "Commit unknown" means that no commit was recorded. A record is marked if the code that it
+  measures has changed since; marks are as of the last `make results`.
+- **Computer**: two shared cores without a GPU, unless stated. Processor time and ratios depend less than seconds on
+  other work.
+
+Square brackets contain 95% confidence intervals (CI). SE is the standard error. The [glossary](../docs/glossary.md) has
+other terms.
+"""
+EARLIER = """
+## Earlier measurements
+
+Benchmarks whose question is settled were removed. The documentation still states some of their figures.
+`git show 1155fbb3:benchmarks/RESULTS.md` shows their tables and commands.
+"""
+
+
+def main() -> None:
+    records = read_records()
+    older = {name for name, record in records.items() if is_older(record)}
+    PAGE.write_text(page_of(records, older), encoding="utf-8")
+    n_words = len(PAGE.read_text(encoding="utf-8").split())
+    print(f"{PAGE.name}: {len(records)} records, {n_words:,} words")
+    for name in sorted(older):
+        print(f"{name}: older than the code that it measures; {records[name]['command']}")
+
+
+def is_older(record: Json) -> bool:
+    """Return whether the measured code has changed since; of records without a commit, this is unknown."""
+    return record["commit"] is not None and hashes_of(list(record["measures"])) != record["measures"]
+
+
+def page_of(records: Mapping[str, Json], older: set[str]) -> str:
+    """Return the page, with a mark at some records."""
+    sections: dict[str, list[str]] = {}
+    for name in sorted(records):
+        sections.setdefault(records[name]["title"], []).append(_block(records[name], is_marked=name in older))
+    by_title = sorted(sections.items(), key=lambda item: item[0].lower())
+    return INTRODUCTION + "".join(f"\n## {title}\n\n" + "\n".join(blocks) for title, blocks in by_title) + EARLIER
+
+
+def without_marks(page: str) -> str:
+    return page.replace(OLDER, "")
+
+
+def _block(record: Json, *, is_marked: bool) -> str:
+    """Return the command, the age and the figures of a record."""
+    commit = f"commit {record['commit']}" if record["commit"] else "commit unknown"
+    n_cores = record["machine"]["cores"]
+    age = f"{_date(record['date'])}, {commit}{'' if n_cores == 2 else f', {n_cores} cores'}{OLDER if is_marked else ''}"
+    part = f"**{record['part']}**: " if "part" in record else ""
+    return f"{part}`{record['command']}` ({age})\n\n" + "".join(_lines(record["figures"]))
+
+
+def _date(date: str) -> str:
+    """Return an ISO date; a month without a day in words."""
+    return "November 2026" if re.fullmatch("2026-11", date) else date
+
+
+def _lines(figures: Iterable[Json]) -> Iterator[str]:
+    """Yield a list entry for each claim: its figure, or its figures and what each of them is of."""
+    by_claim: dict[str, list[Json]] = {}
+    for figure in figures:
+        by_claim.setdefault(figure["claim"], []).append(figure)
+    for claim, shown in by_claim.items():
+        sizes = {_size(figure) for figure in shown}
+        in_common = sizes.pop() if len(sizes) == 1 and len(shown) > 1 else ""
+        cells = [_cell({**figure, "n": None} if in_common else figure) for figure in shown]
+        line = f"- {claim}{f' ({in_common})' if in_common else ''}:"
+        yield f"{line} {cells[0]}\n" if len(cells) == 1 else "\n  - ".join([line, *cells]) + "\n"
+
+
+def _cell(figure: Json) -> str:
+    """Return a figure such as: small fields: **0.98** ms [0.97, 0.99] (n = 30; note)."""
+    cell = f"{figure['of']}: " if "of" in figure else ""
+    cell += f"**{figure['value']:,}**" + (f" {figure['unit']}" if "unit" in figure else "")
+    if "interval" in figure:
+        cell += f" [{figure['interval'][0]:,}, {figure['interval'][1]:,}]"
+    remarks = "; ".join(filter(None, (_size(figure), figure.get("note"))))
+    return cell + (f" ({remarks})" if remarks else "")
+
+
+def _size(figure: Json) -> str:
+    n = figure.get("n")
+    return "" if n is None else f"n = {n:,}" if isinstance(n, int) else f"n = {n}"
+
+
+if __name__ == "__main__":
+    main()
