@@ -42,7 +42,7 @@ class Record:
         """
         self._title, self._measures = title, tuple(measures)
         self._script = Path(sys.argv[0])
-        self._source: Json | None = None  # commit and hashes at the start of a run that is recorded
+        self._source: Json | None = None  # commit, hashes and computer at the start of a run that is recorded
         self._figures: list[Json] = []
 
     def add_option(self, parser: argparse.ArgumentParser) -> None:
@@ -60,7 +60,11 @@ class Record:
                 hashes = hashes_of(record._measures)
                 if None in hashes.values():
                     parser.error(f"--record: not in the last commit: {', '.join(p for p in hashes if not hashes[p])}")
-                record._source = {"commit": git("rev-parse", "--short=8", "HEAD"), "measures": hashes}
+                record._source = {
+                    "commit": git("rev-parse", "--short=8", "HEAD"),
+                    "measures": hashes,
+                    "machine": _machine(),
+                }
 
         text = "write the figures to benchmarks/results, in place of the earlier record"
         parser.add_argument("--record", nargs=0, action=Recorded, help=text)
@@ -104,7 +108,6 @@ class Record:
             "command": _command(),
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
             **self._source,
-            "machine": _machine(),
             "figures": self._figures,
         }
         name = "-".join([self._script.stem, *re.findall(r"\w+", part.lower())])
@@ -154,4 +157,5 @@ def _machine() -> Json:
     machine = {"cores": n_cores, "processor": names[0] if names else platform.processor() or platform.machine()}
     with_memory = hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names
     n_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if with_memory else 0
-    return {**machine, "memory_gib": round(n_bytes / 2**30) or None, "system": platform.system()}
+    load = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
+    return {**machine, "memory_gib": round(n_bytes / 2**30) or None, "system": platform.system(), "load": load}

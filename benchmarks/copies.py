@@ -183,7 +183,7 @@ def drawn(n: int, rng: np.random.Generator) -> list[np.ndarray]:
 
 def laid_over(pictures: np.ndarray, first: np.ndarray, second: np.ndarray) -> alignment.Matches:
     """Return the similarity of pairs, all compared in detail."""
-    return alignment.match(pictures, alignment.place(pictures, first, second)[0])
+    return alignment.compare(pictures, alignment.align_coarsely(pictures, first, second)[0])
 
 
 def thresholds(n_images: int = 120) -> dict:

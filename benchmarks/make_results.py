@@ -23,8 +23,8 @@ Each section has the record of a benchmark: its command, its age, and its figure
 - **Record**: only `--record` writes a record. Its arguments are part of the command: compare them before figures.
 - **Age**: date and commit. "Commit unknown" means that no commit was recorded. A record is marked if the code that it
   measures has changed since; marks are as of the last `make results`.
-- **Computer**: two shared cores without a GPU, unless stated. Processor time and ratios depend less than seconds on
-  other work.
+- **Computer**: two shared cores without a GPU, unless stated. *Load* is stated if other programs kept all cores busy:
+  elapsed times are then too long, and processor time and ratios are more reliable.
 
 Square brackets contain 95% confidence intervals (CI). SE is the standard error. The [glossary](../docs/glossary.md) has
 other terms.
@@ -68,8 +68,9 @@ def without_marks(page: str) -> str:
 def _block(record: Json, *, is_marked: bool) -> str:
     """Return the command, the age and the figures of a record."""
     commit = f"commit {record['commit']}" if record["commit"] else "commit unknown"
-    n_cores = record["machine"]["cores"]
-    age = f"{_date(record['date'])}, {commit}{'' if n_cores == 2 else f', {n_cores} cores'}{OLDER if is_marked else ''}"
+    n_cores, load = record["machine"]["cores"], record["machine"].get("load") or 0
+    computer = ("" if n_cores == 2 else f", {n_cores} cores") + (f", load {load:g}" if load > n_cores else "")
+    age = f"{_date(record['date'])}, {commit}{computer}{OLDER if is_marked else ''}"
     part = f"**{record['part']}**: " if "part" in record else ""
     return f"{part}`{record['command']}` ({age})\n\n" + "".join(_lines(record["figures"]))
 
