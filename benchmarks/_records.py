@@ -36,9 +36,11 @@ class Record:
     """The headline figures of one run of a benchmark."""
 
     def __init__(self, title: str, measures: Sequence[str]) -> None:
-        """Args:
-        title: The heading of the record on the page.
-        measures: The files and folders of the repository whose code the figures are of.
+        """Begin the record of a script.
+
+        Args:
+            title: The heading of the record on the page.
+            measures: The files and folders of the repository whose code the figures are of.
         """
         self._title, self._measures = title, tuple(measures)
         self._script = Path(sys.argv[0])
