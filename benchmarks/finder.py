@@ -173,7 +173,7 @@ def print_scores(scores: list[Score], recorded_as: str = "") -> None:
         n_warned = sum(bool(each.warnings) for each in group)
         print(f"| {kind} | {len(group)} | {naive[0]:.3f}, {naive[1]:.3f} | {cells[0]} | {cells[1]} | {n_warned} |")
     if recorded_as:
-        claim, n = "Median F1 of objects, overlap above 0.5 (Otsu and components)", f"{len(scores)} fields"
+        claim, n = "Median F1 of objects, overlap above 0.5 (in parentheses: Otsu's threshold)", f"{len(scores)} fields"
         half, naive_half = (np.median(each) for each in zip(*((s.finder[0], s.naive[0]) for s in scores), strict=True))
         RECORD.add(claim, round(half, 3), of=recorded_as, n=n, note=f"{naive_half:.3f}")
     print(flush=True)
@@ -205,7 +205,10 @@ def print_hits(data: Path) -> None:
         inside_share = hits[f"{name}, in an object"] / hits["points"]
         print(f"{name}: {inside_share:.3f} of points in an object, {hits[name] / hits['points']:.3f} alone in it")
     share, naive = (round(hits[name] / hits["points"], 3) for name in ("finder", "naive"))
-    claim, n = "Points of experts alone in an object, blood smears (Otsu and components)", f"{hits['points']:,} points"
+    claim, n = (
+        "Points of experts that are alone in an object, blood smears (in parentheses: Otsu's threshold)",
+        f"{hits['points']:,} points",
+    )
     RECORD.add(claim, share, n=n, note=f"{naive}")
     print(
         f"finder, by field: median {np.median(shares):.3f}, from {min(shares):.2f} to {max(shares):.2f}\n", flush=True

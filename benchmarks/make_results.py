@@ -5,7 +5,6 @@ files and folders, which are compared with those of the last commit. A mark is a
 commit to the code does not make the page wrong for each contributor.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -70,14 +69,9 @@ def _block(record: Json, *, is_marked: bool) -> str:
     commit = f"commit {record['commit']}" if record["commit"] else "commit unknown"
     n_cores, load = record["machine"]["cores"], record["machine"].get("load") or 0
     computer = ("" if n_cores == 2 else f", {n_cores} cores") + (f", load {load:g}" if load > n_cores else "")
-    age = f"{_date(record['date'])}, {commit}{computer}{OLDER if is_marked else ''}"
+    age = f"{record['date']}, {commit}{computer}{OLDER if is_marked else ''}"
     part = f"**{record['part']}**: " if "part" in record else ""
     return f"{part}`{record['command']}` ({age})\n\n" + "".join(_lines(record["figures"]))
-
-
-def _date(date: str) -> str:
-    """Return an ISO date; a month without a day in words."""
-    return "November 2026" if re.fullmatch("2026-11", date) else date
 
 
 def _lines(figures: Iterable[Json]) -> Iterator[str]:
@@ -86,17 +80,20 @@ def _lines(figures: Iterable[Json]) -> Iterator[str]:
     for figure in figures:
         by_claim.setdefault(figure["claim"], []).append(figure)
     for claim, shown in by_claim.items():
+        if len(shown) == 1:
+            of = f", {shown[0]['of']}" if "of" in shown[0] else ""
+            yield f"- {claim}{of}: {_cell(shown[0])}\n"
+            continue
         sizes = {_size(figure) for figure in shown}
-        in_common = sizes.pop() if len(sizes) == 1 and len(shown) > 1 else ""
-        cells = [_cell({**figure, "n": None} if in_common else figure) for figure in shown]
-        line = f"- {claim}{f' ({in_common})' if in_common else ''}:"
-        yield f"{line} {cells[0]}\n" if len(cells) == 1 else "\n  - ".join([line, *cells]) + "\n"
+        size = sizes.pop() if len(sizes) == 1 else ""
+        yield f"- {claim[:-1]}; {size}):\n" if size and claim.endswith(")") else f"- {claim}{size and f' ({size})'}:\n"
+        for figure in shown:
+            yield f"  - {figure['of']}: {_cell(figure | {'n': None} if size else figure)}\n"
 
 
 def _cell(figure: Json) -> str:
-    """Return a figure such as: small fields: **0.98** ms [0.97, 0.99] (n = 30; note)."""
-    cell = f"{figure['of']}: " if "of" in figure else ""
-    cell += f"**{figure['value']:,}**" + (f" {figure['unit']}" if "unit" in figure else "")
+    """Return a figure such as **0.98** ms [0.97, 0.99] (n = 30; note)."""
+    cell = f"**{figure['value']:,}**" + (f" {figure['unit']}" if "unit" in figure else "")
     if "interval" in figure:
         cell += f" [{figure['interval'][0]:,}, {figure['interval'][1]:,}]"
     remarks = "; ".join(filter(None, (_size(figure), figure.get("note"))))

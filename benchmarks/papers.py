@@ -318,7 +318,7 @@ def show_differences(experiment: str, metrics_of: Mapping[str, Sequence[Mapping[
                 differences = [value - base for value, base in zip(values, of[first], strict=True)]
                 half = half_width(differences, metrics_of[name])
                 if metric == "macro_f1":
-                    variants, n = f"{experiment}: {name} against {first}", f"{len(values)} splits"
+                    variants, n = f"{experiment}: '{name}' against '{first}'", f"{len(values)} splits"
                     value = round(statistics.mean(differences), 4)
                     RECORD.add("Difference in macro-F1 (half of its CI)", value, of=variants, n=n, note=f"± {half:.3f}")
                 line += f"; against '{first}' {statistics.mean(differences):+.4f} +- {half:.4f}"

@@ -37,6 +37,7 @@ from PIL import Image
 RECORD = Record(
     "Prediction of folders of JPEG files", [f"src/coverslip/{name}" for name in ("inference", "engines", "images")]
 )
+SPEED = "Median speed of the command, of Pillow alone (decode), of the engine alone (network), and of a loop with timm"
 SIDE_PX, QUALITY = 360, 92
 N_TRAINED = 480
 N_DECODED, N_RUN, N_TIMM, BATCH = 2_000, 640, 256, 64
@@ -85,7 +86,7 @@ def main() -> None:
         speeds = sorted(1 / each.seconds for each in used)
         processor = 1e3 * statistics.median(each.processor for each in used)
         n, note = f"{options.images:,} files, {options.rounds} rounds", f"processor time {processor:.1f} ms per image"
-        RECORD.add("Median speed", round(statistics.median(speeds), 1), "images/s", of=name, n=n, note=note)
+        RECORD.add(SPEED, round(statistics.median(speeds), 1), "images/s", of=name, n=n, note=note)
         print(
             f"{name:<8} median {statistics.median(speeds):7.1f} images/s ({speeds[0]:.1f} to {speeds[-1]:.1f}), "
             f"processor {processor:.2f} ms an image"

@@ -85,7 +85,9 @@ def main() -> None:
     n = f"{len(coverages)} designs of {options.repeats:,} experiments"
     lowest = min(coverages, key=lambda name: coverages[name])
     n_low = sum(coverage < FEWEST_COVERED for coverage in coverages.values())
-    RECORD.add("Mean coverage of 95% intervals over all designs", round(np.mean(list(coverages.values())), 3), n=n)
+    RECORD.add(
+        "Mean coverage of 95% intervals over all simulated designs", round(np.mean(list(coverages.values())), 3), n=n
+    )
     RECORD.add("Lowest coverage of a design", round(coverages[lowest], 3), note=lowest)
     RECORD.add(f"Designs with a coverage below {FEWEST_COVERED}", n_low, n=len(coverages))
     RECORD.write()

@@ -45,7 +45,9 @@ def main() -> None:
     if ratios:
         print(f"median ratio of the {len(ratios)} trainings that reach it: {statistics.median(ratios):.2f}")
         n = f"{len(ratios)} of {len(options.sets) * options.seeds} trainings that reach it"
-        claim = "Median time to the best validation macro-F1 of the other version, relative to that version"
+        claim = (
+            "Median time of fine-tuning to the best validation macro-F1 of the version in `--before`, relative to it"
+        )
         RECORD.add(claim, round(statistics.median(ratios), 2), n=n, note="target: 0.75")
     RECORD.write()
 
