@@ -78,7 +78,7 @@ def main() -> int:
         gc.collect()
     value, name = max(largest, default=(float("nan"), ""))
     claim, note = "Largest difference of logits to PyTorch", f"{name}; limit: {LARGEST_DIFFERENCE:g}"
-    RECORD.add(claim, float(f"{value:.1e}"), "standard deviations", n=f"{len(names)} networks", note=note)
+    RECORD.add(claim, float(f"{value:.1e}"), "standard deviations", n=f"{len(largest)} exports", note=note)
     RECORD.add("Exports with another label", n_other_labels, n=f"{len(largest)} exports, {N_FILES} files each")
     RECORD.write()
     return int(n_bad > 0)
