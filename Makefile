@@ -13,7 +13,7 @@ PAGE_SOURCES := $(shell find web/src web/public -type f) $(wildcard docs/*.md we
 # If a worker crashes, the tests end: with a new worker, xdist can wait forever for tests that it has not assigned.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 2 --dist loadgroup --max-worker-restart 0
 
-.PHONY: app demo pages test test-all quick nightly lint api bench results lock licenses sbom audit docs wheel packages
+.PHONY: app demo pages test test-all quick nightly lint api bench lock licenses sbom audit docs wheel packages
 
 app: $(READY) $(PAGES)  ## the web app, in the browser; make app ARGS="--port 9000"
 	$(BIN)/coverslip app $(ARGS)
@@ -64,6 +64,7 @@ bench: $(READY)  ## list the benchmarks, or run one: make bench SCRIPT=spot_chec
 		for script in benchmarks/[!_]*.py; do echo "$$(basename $$script .py): $$(sed -n '1s/^"*//;1s/"*$$//p' $$script)"; done; \
 	else env -u PYTHONDONTWRITEBYTECODE $(BIN)/python benchmarks/$(SCRIPT).py $(ARGS); fi
 
+.PHONY: results
 results: $(READY)  ## benchmarks/RESULTS.md from the records in benchmarks/results; lists records that are older than their code
 	$(BIN)/python benchmarks/make_results.py
 
