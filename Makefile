@@ -63,10 +63,14 @@ api: $(READY) $(MODULES)  ## the API's document, and the types that the pages ta
 	$(BIN)/python -m coverslip.app.openapi accounts > web/openapi-accounts.json
 	.ci/npm run types
 
-bench: $(READY)  ## list the benchmarks, or run one: make bench SCRIPT=loop ARGS="--help"; prints ratios, asserts nothing
+bench: $(READY)  ## list the benchmarks, or run one: make bench SCRIPT=spot_checks ARGS="--help"; asserts nothing
 	@if [ -z "$(SCRIPT)" ]; then \
 		for script in benchmarks/[!_]*.py; do echo "$$(basename $$script .py): $$(sed -n '1s/^"*//;1s/"*$$//p' $$script)"; done; \
 	else env -u PYTHONDONTWRITEBYTECODE $(BIN)/python benchmarks/$(SCRIPT).py $(ARGS); fi
+
+.PHONY: results
+results: $(READY)  ## benchmarks/RESULTS.md from the records in benchmarks/results; lists records that are older than their code
+	$(BIN)/python benchmarks/make_results.py
 
 lock:  ## after a change of constraints.txt or of dependencies: the hashes in .ci/locked; make lock ARGS=--upgrade
 	.ci/lock $(ARGS)

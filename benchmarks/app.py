@@ -29,11 +29,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
+from _records import Record
 from many_images import draw
 from PIL import Image
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
+
+RECORD = Record("The web app", ["src/coverslip/app", "src/coverslip/workspace", "web/src"])
 
 Json = dict[str, Any]  # Any: JSON values
 
@@ -177,6 +180,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=100_000, help="number of images in the gallery")
     parser.add_argument("--watchers", type=int, default=10, help="number of observers of the training")
     parser.add_argument("--rounds", type=int, default=6, help="number of observed rounds; 0 skips them")
+    RECORD.add_option(parser)
     options = parser.parse_args()
     program = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if program is None:
@@ -194,6 +198,7 @@ def main() -> None:
             with serving(folder) as server:
                 measure_training(server, server.read(folder / "cells")[0], browser, options.watchers, options.rounds)
         browser.close()
+    RECORD.write()
 
 
 def link_images(folder: Path, count: int) -> None:
@@ -217,12 +222,15 @@ def measure_wall(folder: Path, browser: "Browser", count: int) -> None:
     with serving(folder) as server:
         dataset_id, listed, read = server.read(folder / "images")
     n_bytes = sum(file.stat().st_size for file in (folder / "cache" / "app-thumbnails").rglob("*.sqlite"))
+    RECORD.add("Reading of an image into the gallery", round(1000 * read / count, 2), "ms", n=f"{count:,} images")
     print("| images | listing (s) | reading (s) | reading per image (ms) | thumbnails (MB) |\n|---|---|---|---|---|")
     print(f"| {count:,} | {listed:.1f} | {read:.0f} | {1000 * read / count:.2f} | {n_bytes / 1e6:.0f} |\n", flush=True)
     with serving(folder) as server:  # a new server, so that its memory is that of galleries
         server.ask("datasets")
         before = server.memory_mib()
         visits = [first_shown(server, browser, dataset_id) for _ in range(VISITS)]
+        slowest = round(max(picture for _, picture in visits))
+        RECORD.add(f"First picture of the gallery, longest of {VISITS} visits", slowest, "ms", note="target: 1,000")
         print("| visit | first color (ms) | first picture (ms) |\n|---|---|---|")
         for k, (color, picture) in enumerate(visits):
             print(f"| {k + 1} | {color:.0f} | {picture:.0f} |", flush=True)
@@ -232,6 +240,7 @@ def measure_wall(folder: Path, browser: "Browser", count: int) -> None:
         )
         heaps = [scroll(server, browser, dataset_id, step) for step in SPEEDS]
         print("\n| server memory before (MiB) | after (MiB) | JavaScript heap of the pages (MiB) |\n|---|---|---|")
+        RECORD.add("Memory of the server after all visits", round(server.memory_mib()), "MiB")
         shown = ", ".join(f"{megabytes:.0f}" for megabytes in heaps)
         print(f"| {before:.0f} | {server.memory_mib():.0f} | {shown} |\n", flush=True)
 
@@ -263,6 +272,7 @@ def scroll(server: Server, browser: "Browser", dataset_id: str, step: int) -> fl
         p50, p95 = statistics.median(times), times[int(0.95 * len(times))]
         without = max(0.0, 1 - seen["pictures"] / seen["all"])
         blank = max(0.0, without - seen["colors"] / seen["all"])
+        RECORD.add("Median time of a frame while the gallery scrolls", round(p50, 1), "ms", of=f"{step} px per frame")
         print(f"| {step} | {len(times)} | {p50:.1f} | {p95:.1f} | {without:.1%} | {blank:.1%} |", flush=True)
         return float(page.evaluate("performance.memory.usedJSHeapSize")) / 2**20
 
@@ -301,6 +311,8 @@ def measure_training(server: Server, dataset_id: str, browser: "Browser", watche
         print(f"| {way} | {seconds:.2f} | {ratio:.3f} | {share:.1%} |")
     for way in ("streams", "pages"):
         low, middle, high = statistics.quantiles(ratios[way], n=4) if rounds > 1 else ratios[way] * 3
+        claim = "Duration of an observed epoch, relative to unobserved ones, median"
+        RECORD.add(claim, round(middle, 3), of=f"{watchers} {way}", note=f"quartiles {low:.3f} to {high:.3f}")
         print(f"| {watchers} {way}: median (quartiles) | | {middle:.3f} ({low:.3f}-{high:.3f}) | |", flush=True)
 
 

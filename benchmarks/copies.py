@@ -22,6 +22,7 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
+from _records import Record
 from PIL import Image, ImageEnhance, ImageFilter
 from scipy.ndimage import gaussian_filter
 
@@ -32,6 +33,11 @@ from coverslip.images import read_pixels
 from coverslip.stopping import BY_SIGNAL
 from coverslip.synthetic_cells import write_sample_images
 
+RECORD = Record(
+    "Near-duplicate search",
+    [f"src/coverslip/audit/{name}.py" for name in ("near_duplicates", "alignment", "small_pictures")],
+)
+THRESHOLD = "threshold"  # the part of the record by `--thresholds`
 SETS = (
     "blood_pbc",
     "blood_malaria",
@@ -120,6 +126,17 @@ def planted_among_real(n_images: int, n_planted: int, sets: Sequence[str]) -> di
     detected = Counter(kinds[j] or kinds[i] for i, j in together if family[i] == family[j])
     touching = [(i, j) for i, j in together if kinds[i] or kinds[j]]
     wrong = [(i, j) for i, j in touching if family[i] != family[j]]
+    n_planted_of = {kind: sum(k == kind for k in kinds) for kind in KINDS}
+    RECORD.add(
+        "Planted copies of eight kinds that are detected",
+        round(detected.total() / max(1, sum(n_planted_of.values())), 3),
+        n=sum(n_planted_of.values()),
+    )
+    precision = round(1 - len(wrong) / max(1, len(touching)), 3)
+    RECORD.add("Precision of pairs with a planted copy", precision, n=f"{len(touching)} pairs")
+    for kind, of in (("rotated 20", "rotated by 20°"), ("cropped 8%", "cropped by 8%")):
+        RECORD.add("Detected copies of one kind (target: 0.95)", detected[kind], of=of, n=n_planted_of[kind])
+    RECORD.add("Processor time of the search", round(seconds, 1), "s", note=f"decoding {reading:.1f} s")
     others = [(i, j) for i, j in together if family[i] != family[j] and not kinds[i] and not kinds[j]]
     named = [[files[family[i]].parent.name + "/" + files[family[i]].name for i in pair] for pair in others]
     return {
@@ -166,7 +183,7 @@ def drawn(n: int, rng: np.random.Generator) -> list[np.ndarray]:
 
 def laid_over(pictures: np.ndarray, first: np.ndarray, second: np.ndarray) -> alignment.Matches:
     """Return the similarity of pairs, all compared in detail."""
-    return alignment.match(pictures, alignment.place(pictures, first, second)[0])
+    return alignment.compare(pictures, alignment.align_coarsely(pictures, first, second)[0])
 
 
 def thresholds(n_images: int = 120) -> dict:
@@ -190,13 +207,16 @@ def thresholds(n_images: int = 120) -> dict:
     parts = [slice(start, start + alignment.AT_ONCE) for start in range(0, len(first), alignment.AT_ONCE)]
     others = np.concatenate([laid_over(pictures[:n], first[part], second[part]).likeness for part in parts])
     kinds, thresholds_tried = np.array(kind_of)[same.first], np.arange(3.4, 5.2, 0.2).round(1).tolist()
+    share = round(float(same.are_duplicates.sum() / n), 4)
+    RECORD.add("Modified copies of synthetic images that are detected", share, n=n)
+    RECORD.add("Largest similarity of two different images", round(float(others.max()), 2), note="threshold: 4.4")
     lowest = {kind: np.quantile(same.likeness[kinds == kind], (0, 0.01, 0.05)).round(2).tolist() for kind in KINDS}
     return {
         "copies": n,
         "compared in detail": len(same.fine),
         "similarity of copies (minimum, 1%, 5%)": lowest,
         "similarity of other pairs (99%, 99.9%, maximum)": np.quantile(others, (0.99, 0.999, 1)).round(2).tolist(),
-        "proportion of copies detected": round(float(same.are_duplicates.sum() / n), 4),
+        "proportion of copies detected": share,
         "proportion of copies at or above": {
             t: round(float((same.likeness >= t).sum() / n), 4) for t in thresholds_tried
         },
@@ -210,6 +230,8 @@ if __name__ == "__main__":
     parser.add_argument("--planted", type=int, default=25, help="number of copies of each kind")
     parser.add_argument("--sets", nargs="+", default=SETS)
     parser.add_argument("--thresholds", action="store_true")
+    RECORD.add_option(parser)
     options = parser.parse_args()
     figures = thresholds() if options.thresholds else planted_among_real(options.images, options.planted, options.sets)
     print(json.dumps(figures, indent=2))
+    RECORD.write(part=THRESHOLD if options.thresholds else "")

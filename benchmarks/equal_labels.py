@@ -24,6 +24,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from _records import Record
 from fastapi.testclient import TestClient
 
 import coverslip as cs
@@ -33,6 +34,10 @@ from coverslip.events import ignore
 from coverslip.inference.export import open_export
 from coverslip.workspace.store.workspace import open_workspace
 
+RECORD = Record(
+    "Equal labels by each way to predict",
+    [f"src/coverslip/{name}" for name in ("inference", "images/preprocessing.py", "app", "workspace/predictions")],
+)
 DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data")).resolve()
 API = "/api/v1"
 SETS = ("blood_pbc", "micronuclei", "cellcycle_jurkat_16bit")
@@ -75,6 +80,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=2000, help="images of all sets together")
     parser.add_argument("--python", help="Python of an environment without coverslip")
+    RECORD.add_option(parser)
     options = parser.parse_args()
     print("| set | images | classes | " + " | ".join(WAYS) + " |")
     print("|---|---:|---:|" + "---:|" * len(WAYS))
@@ -84,6 +90,9 @@ def main() -> int:
             n = options.count * (k + 1) // len(SETS) - options.count * k // len(SETS)
             n_different += compare(name, n, Path(folder).resolve(), options.python)
     print(f"\n{n_different} labels differ.")
+    n = f"{options.count:,} images, {len(WAYS) - 1 if options.python else len(WAYS) - 2} other ways"
+    RECORD.add("Labels that differ from those of the command", n_different, n=n)
+    RECORD.write()
     return int(n_different > 0)
 
 

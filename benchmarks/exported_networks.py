@@ -25,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from _records import Record
 from torch import nn
 
 from coverslip.datasets import open_dataset, read_preprocessed
@@ -39,6 +40,7 @@ from coverslip.models import list_models, model_info
 from coverslip.models.networks import create_network
 from coverslip.runs import ClassifierCard, PackedClassifier, TrainedOn, open_classifier, write_classifier
 
+RECORD = Record("Exports", ["src/coverslip/inference/export", "src/coverslip/models"])
 DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data")).resolve() / "blood_pbc"
 BATCHES = (1, 3, 17)
 N_TRAINED, N_COMPARED, N_FILES = 200, 51, 256
@@ -53,11 +55,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="networks; default: all registered ones")
     parser.add_argument("--formats", nargs="+", default=["onnx", "openvino"], choices=EXPORT_FORMATS)
+    RECORD.add_option(parser)
     options = parser.parse_args()
     names = options.names or [record.name for record in sorted(list_models(), key=lambda record: record.macs or 0)]
     print("| network | px | format | 1 at a time | 3 at a time | 17 at a time | equal labels |")
     print("|---|---:|---|---:|---:|---:|---:|")
-    n_bad = 0
+    n_bad, n_other_labels, largest = 0, 0, list[tuple[float, str]]()
     for name in names:
         px = smallest_side(name)
         with tempfile.TemporaryDirectory() as folder:
@@ -65,12 +68,19 @@ def main() -> int:
                 for to, differences, n_equal in measure(name, px, options.formats, Path(folder)):
                     shown = " | ".join(f"{each:.1e}" for each in differences)
                     print(f"| `{name}` | {px} | {to} | {shown} | {n_equal} of {N_FILES} |", flush=True)
+                    largest.append((max(differences), f"{name}, {to}"))
+                    n_other_labels += n_equal < N_FILES
                     n_bad += max(differences) > LARGEST_DIFFERENCE or n_equal < N_FILES
             except (CoverslipError, RuntimeError, ValueError, TypeError) as error:
                 reason = str(error).strip().splitlines()[0]
                 print(f"| `{name}` | {px} | failed: {reason} | | | | |", flush=True)
                 n_bad += 1
         gc.collect()
+    value, name = max(largest, default=(float("nan"), ""))
+    claim, note = "Largest difference of logits to PyTorch", f"{name}; limit: {LARGEST_DIFFERENCE:g}"
+    RECORD.add(claim, float(f"{value:.1e}"), "standard deviations", n=f"{len(largest)} exports", note=note)
+    RECORD.add("Exports with another label", n_other_labels, n=f"{len(largest)} exports, {N_FILES} files each")
+    RECORD.write()
     return int(n_bad > 0)
 
 

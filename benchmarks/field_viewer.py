@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import tifffile
+from _records import Record
 from app import CHROMIUM, Server, drag_and_zoom, serving, wait_for
 
 from coverslip.objects import FieldOfView, ObjectsBuilder, Outlines, trace_labels
@@ -32,6 +33,10 @@ from coverslip.objects import FieldOfView, ObjectsBuilder, Outlines, trace_label
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+RECORD = Record(
+    "The field viewer with 100,000 objects",
+    ["web/src/images/field", "src/coverslip/app", "src/coverslip/workspace"],
+)
 PITCH = 31.6  # pixels between two objects
 TILE_OBJECTS = 16  # objects in each direction that are drawn and traced; the field repeats them
 WEB = Path(__file__).resolve().parent.parent / "web"
@@ -192,6 +197,7 @@ def measure(server: Server, browser: "Browser", folder: Path, side: int, n_drags
         scale = page.locator(".field .scale").inner_text()
         intervals = sorted(moved_intervals(drag_and_zoom(page, ".tiles", n_drags)))
         slow = intervals[int(0.9 * len(intervals))]
+        RECORD.add("Median frames per second (target: 30)", round(1000 / statistics.median(intervals)), of=name)
         print(f"| {name} | {scale} | {1000 / statistics.median(intervals):.0f} | {1000 / slow:.0f} |", flush=True)
 
     box = page.locator(".tiles").bounding_box()
@@ -247,6 +253,11 @@ def measure(server: Server, browser: "Browser", folder: Path, side: int, n_drags
     print("\n| alone | median (ms) | 99th percentile or largest (ms) | naive (ms) |\n|---|---|---|---|")
     print(f"| hit test | {statistics.median(alone['hits']):.3f} | {p99:.3f} | {naive_hit:.2f} |")
     lassos, naive = alone["lassos"], statistics.median(alone["naiveLassos"])
+    RECORD.add(
+        "Hit test, 99th percentile", round(p99, 3), "ms", note=f"target: 10; test of each object {naive_hit:.2f}"
+    )
+    lasso = round(statistics.median(lassos), 1)
+    RECORD.add(f"Lasso of {n_inside:,.0f} objects, median", lasso, "ms", note="target: 200")
     print(f"| lasso of {n_inside:,.0f} | {statistics.median(lassos):.1f} | {max(lassos):.1f} | {naive:.0f} |")
 
 
@@ -254,6 +265,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=100_000, help="approximate number of objects")
     parser.add_argument("--drags", type=int, default=12, help="number of drags at each magnification")
+    RECORD.add_option(parser)
     options = parser.parse_args()
     program = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if program is None:
@@ -268,7 +280,9 @@ def main() -> None:
         with serving(folder) as server:
             measure(server, browser, folder, side, options.drags)
             print(f"\nmemory of the server: {server.memory_mib():.0f} MiB")
+            RECORD.add("Memory of the server", round(server.memory_mib()), "MiB")
         browser.close()
+    RECORD.write()
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import tifffile
+from _records import Record
 from PIL import Image
 from scipy import ndimage
 
@@ -35,6 +36,8 @@ from coverslip.objects.finding import find_objects
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from drawing import draw_field  # type: ignore[import-not-found]
+
+RECORD = Record("Finder of objects", ["src/coverslip/objects/finding.py"])
 
 Pixels = npt.NDArray[np.generic]
 Labels = npt.NDArray[np.integer]
@@ -153,7 +156,7 @@ def labels_of_mask(mask: Path, least_pixels: int = _LEAST_PIXELS) -> Labels:
     return labels
 
 
-def print_scores(scores: list[Score]) -> None:
+def print_scores(scores: list[Score], recorded_as: str = "") -> None:
     """Print a row for each kind, and for all: medians with the lowest and highest field."""
     print(
         "\n| fields | n | Otsu and components: F1@.5, F1@.7 | finder: F1@.5 | finder: F1@.7 | fields with a warning |"
@@ -169,6 +172,10 @@ def print_scores(scores: list[Score]) -> None:
         cells = [f"{middle[k]:.3f} ({low[k]:.2f} to {high[k]:.2f})" for k in (0, 1)]
         n_warned = sum(bool(each.warnings) for each in group)
         print(f"| {kind} | {len(group)} | {naive[0]:.3f}, {naive[1]:.3f} | {cells[0]} | {cells[1]} | {n_warned} |")
+    if recorded_as:
+        claim, n = "Median F1 of objects, overlap above 0.5 (in parentheses: Otsu's threshold)", f"{len(scores)} fields"
+        half, naive_half = (np.median(each) for each in zip(*((s.finder[0], s.naive[0]) for s in scores), strict=True))
+        RECORD.add(claim, round(half, 3), of=recorded_as, n=n, note=f"{naive_half:.3f}")
     print(flush=True)
 
 
@@ -197,6 +204,12 @@ def print_hits(data: Path) -> None:
     for name in ("naive", "finder"):
         inside_share = hits[f"{name}, in an object"] / hits["points"]
         print(f"{name}: {inside_share:.3f} of points in an object, {hits[name] / hits['points']:.3f} alone in it")
+    share, naive = (round(hits[name] / hits["points"], 3) for name in ("finder", "naive"))
+    claim, n = (
+        "Points of experts that are alone in an object, blood smears (in parentheses: Otsu's threshold)",
+        f"{hits['points']:,} points",
+    )
+    RECORD.add(claim, share, n=n, note=f"{naive}")
     print(
         f"finder, by field: median {np.median(shares):.3f}, from {min(shares):.2f} to {max(shares):.2f}\n", flush=True
     )
@@ -205,6 +218,9 @@ def print_hits(data: Path) -> None:
 def print_warnings(scores: list[Score]) -> None:
     """Print the table of warnings against the quality of the objects."""
     counts = Counter((bool(each.warnings), each.finder[0] >= _GOOD) for each in scores)
+    n_silent = counts[False, False] + counts[False, True]
+    claim = f"Fields with F1 below {_GOOD} and without a warning"
+    RECORD.add(claim, counts[False, False], n=f"{n_silent} fields without a warning")
     print(f"| | F1@.5 < {_GOOD} | F1@.5 ≥ {_GOOD} |\n|---|---|---|")
     for is_warned, name in ((True, "warning"), (False, "no warning")):
         print(f"| {name} | {counts[is_warned, False]} | {counts[is_warned, True]} |")
@@ -227,6 +243,8 @@ def print_large(side: int) -> None:
         process.join()
         foregrounds.append(digest)
         print(f"| {name} | {n:,} | {seconds:.0f} | {processor:.0f} | {memory:.0f} |", flush=True)
+        note = f"{processor:.0f} processor s"
+        RECORD.add("Peak memory above pixels and labels", round(memory), "MiB", of=name, n=f"{n:,} objects", note=note)
     print(
         f"{side} x {side} pixels, 16 bit, {n_drawn:,} objects drawn; equal object pixels: {len(set(foregrounds)) == 1}"
     )
@@ -255,14 +273,15 @@ def main() -> None:
     parser.add_argument("--tissue", type=Path, help="the folder with test-input.npy")
     parser.add_argument("--side", type=int, default=10_000, help="pixels of the large field")
     parser.add_argument("--sections", nargs="+", default=["generated", "mnfinder", "points", "warnings"])
+    RECORD.add_option(parser)
     arguments = parser.parse_args()
     scores: list[Score] = []
     if "generated" in arguments.sections:
         scores += [score(case) for case in generated(_GENERATED)]
-        print_scores(scores)
+        print_scores(scores, "generated fields")
     if "mnfinder" in arguments.sections and arguments.mnfinder:
         real = [score(case) for case in of_mnfinder(arguments.mnfinder)]
-        print_scores(real)
+        print_scores(real, "fluorescence fields of mnfinder")
         scores += real
     if "points" in arguments.sections:
         print_hits(arguments.data)
@@ -282,6 +301,7 @@ def main() -> None:
         print_warnings([*scores, *unsuitable])
     if "large" in arguments.sections:
         print_large(arguments.side)
+    RECORD.write(part="large" if arguments.sections == ["large"] else "")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from _records import Record
+
+RECORD = Record(
+    "Trainings killed at random times", [f"src/coverslip/{name}" for name in ("experiments", "runs", "training")]
+)
 SETTINGS = ("image_size=48", "tta=1", "epochs=3", "batch_size=16")
 SAME_BYTES = ("classifier/weights.safetensors", "classifier/classifier.json", "predictions.csv", "split.csv")
 KILLS_PER_RUN = 3  # after these, the run may end
@@ -34,6 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=10, help="kills (default: 10)")
     parser.add_argument("--seed", type=int, default=0)
+    RECORD.add_option(parser)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         lost, faults = kill_repeatedly(Path(scratch), options.count, random.Random(options.seed))
@@ -43,6 +49,11 @@ def main() -> None:
         print(f"| {stage} | {len(seconds)} | {statistics.median(seconds):.1f} | {max(seconds):.1f} |")
     for fault in faults:
         print(f"WRONG: {fault}")
+    n_kills, losses = sum(map(len, lost.values())), {stage: statistics.median(each) for stage, each in lost.items()}
+    RECORD.add("Differences between resumed runs and one without interruption", len(faults), n=f"{n_kills} kills")
+    worst = max(losses, key=lambda stage: losses[stage])
+    RECORD.add("Largest median of lost work in a stage", round(losses[worst], 1), "s", note=worst)
+    RECORD.write()
     sys.exit(1 if faults else 0)
 
 

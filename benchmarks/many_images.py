@@ -16,8 +16,10 @@ from pathlib import Path
 
 import numpy as np
 from _children import Done, succeeded
+from _records import Record
 from PIL import Image
 
+RECORD = Record("Many images", [f"src/coverslip/{name}" for name in ("datasets", "training", "inference")])
 SIDE = 64
 CLASSES = ("dots", "rings", "bars", "crosses")
 IN_A_FOLDER = 1000  # as in an export in several folders
@@ -28,6 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--counts", type=int, nargs="+", default=[500, 2000])
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="further settings of training")
+    RECORD.add_option(parser)
     options = parser.parse_args()
     first: dict[str, tuple[Done, int]] = {}
     print(
@@ -45,6 +48,10 @@ def main() -> None:
                     f"| {each / each_before:.2f} | {done.peak_mib:.0f} | {more:.2f} |",
                     flush=True,
                 )
+                if count == max(options.counts):
+                    note, n = f"peak memory {done.peak_mib:,.0f} MiB", f"{count:,} images"
+                    RECORD.add("Processor time per image", round(1000 * each, 2), "ms", of=name, n=n, note=note)
+    RECORD.write()
 
 
 def run_all(scratch: Path, count: int, settings: list[str]) -> dict[str, Done]:

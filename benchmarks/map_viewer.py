@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from _records import Record
 from app import CHROMIUM, Server, drag_and_zoom, serving
 from app_rows import DATASET, write_dataset
 from sqlalchemy import bindparam, insert, select, update
@@ -42,7 +43,9 @@ from coverslip.workspace.store.workspace import Workspace, open_workspace
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+RECORD = Record("Map of a dataset in the browser", ["web/src/features", "src/coverslip/workspace", "src/coverslip/app"])
 N_CLUSTERS = 40
+FRAMES = "Median frames per second while the map is dragged and zoomed"
 CLASSES = tuple(f"class {k}" for k in range(10))
 
 # The time of every frame in which the canvas of the map was drawn.
@@ -177,7 +180,9 @@ def measure(server: Server, browser: "Browser", count: int, n_drags: int) -> Non
         page.goto(f"/datasets/{DATASET}?tab=map")
         page.locator(".map .stage canvas").wait_for(timeout=120_000)
         page.wait_for_function("window.samples.some(([, isDrawn]) => isDrawn)", timeout=120_000)
-        print(f"map on the page, {visit} visit: {time.perf_counter() - started:.1f} s", flush=True)
+        seconds = time.perf_counter() - started
+        print(f"map on the page, {visit} visit: {seconds:.1f} s", flush=True)
+        RECORD.add("Opening of the map", round(seconds, 1), "s", of=f"{visit} visit", n=f"{count:,} points")
     page.wait_for_timeout(1_500)
     print("\n| view | frames per second, median | 10th percentile |\n|---|---|---|")
     for view, n_steps in (("whole map", 0), ("magnified 6 times", 8), ("magnified 36 times", 8)):
@@ -187,7 +192,10 @@ def measure(server: Server, browser: "Browser", count: int, n_drags: int) -> Non
         intervals = drawn_intervals(drag_and_zoom(page, ".map .stage", n_drags))
         slow = intervals[int(0.9 * len(intervals))]
         print(f"| {view} | {1000 / statistics.median(intervals):.0f} | {1000 / slow:.0f} |", flush=True)
-    print(f"| naive: circles for all points | {1000 / page.evaluate(NAIVE, [count, 700]):.0f} | |\n", flush=True)
+        RECORD.add(FRAMES, round(1000 / statistics.median(intervals)), of=view)
+    naive = 1000 / page.evaluate(NAIVE, [count, 700])
+    print(f"| naive: circles for all points | {naive:.0f} | |\n", flush=True)
+    RECORD.add(FRAMES, round(naive), of="naive: a filled circle for each point")
 
     page.get_by_role("button", name="Fit to window").click()
     page.get_by_role("button", name="Lasso").click()
@@ -206,6 +214,9 @@ def measure(server: Server, browser: "Browser", count: int, n_drags: int) -> Non
         milliseconds.append(page.evaluate("window.done"))
         selected = page.locator("aside .row .number").inner_text()
     print(f"lasso until its images are selected on the page ({selected}): {statistics.median(milliseconds):.0f} ms")
+    RECORD.add(
+        "Lasso until its images are selected on the page", round(statistics.median(milliseconds)), "ms", note=selected
+    )
     for name, option in (("cluster", "cluster"), ("prediction", "job all"), ("class", "class")):
         page.evaluate(f"(window.done = ({CHANGED})(['change', 'aside ul']), 0)")
         page.get_by_label("Color by").select_option(option)
@@ -217,6 +228,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=100_000, help="number of images")
     parser.add_argument("--drags", type=int, default=12, help="number of drags at each magnification")
+    RECORD.add_option(parser)
     options = parser.parse_args()
     program = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if program is None:
@@ -233,7 +245,9 @@ def main() -> None:
         with serving(folder) as server:
             measure(server, browser, options.count, options.drags)
             print(f"\nmemory of the server: {server.memory_mib():.0f} MiB")
+            RECORD.add("Memory of the server", round(server.memory_mib()), "MiB")
         browser.close()
+    RECORD.write()
 
 
 if __name__ == "__main__":

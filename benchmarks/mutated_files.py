@@ -24,10 +24,12 @@ from pathlib import Path
 import numpy as np
 import tifffile
 from _children import Done, coverslip
+from _records import Record
 from PIL import Image
 
 from coverslip.messages import entries, text
 
+RECORD = Record("Damaged files", ["src/coverslip/images", "src/coverslip/datasets", "src/coverslip/inference"])
 SIDE = 48
 MOST_GROWTH_MIB = 80  # more of the large files can be in progress at the same time
 STAGES = [code for code, entry in entries().items() if code.startswith("stage-") and "$" not in entry]
@@ -39,11 +41,16 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=1000, help="damaged files (default: 1000)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="folder that keeps the files")
+    RECORD.add_option(parser)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         faults = check(options.count, options.seed, options.keep or Path(scratch) / "files", Path(scratch))
     for fault in faults:
         print(f"WRONG: {fault}")
+    RECORD.add(
+        "Crashes, missing rows and other faults of inspect and predict", len(faults), n=f"{options.count:,} files"
+    )
+    RECORD.write()
     sys.exit(1 if faults else 0)
 
 
@@ -86,6 +93,10 @@ def check(count: int, seed: int, files: Path, scratch: Path) -> list[str]:
             faults.append(f"predict decided on {len(missed)} files that inspect cannot read: {sorted(missed)[:3]}")
     for command, small in peaks[0].items():
         large = peaks[1][command]
+        n, note = f"{len(many):,} files", f"without the copies {small:.0f}"
+        RECORD.add(
+            "Peak memory for ten copies of a tenth of the files", round(large), "MiB", of=command, n=n, note=note
+        )
         print(f"{command}: ten copies of the files take {large / small:.2f} of the peak memory")
         if large - small > MOST_GROWTH_MIB:
             faults.append(f"{command} took {large - small:.0f} MiB more for ten copies of the files")
@@ -93,6 +104,7 @@ def check(count: int, seed: int, files: Path, scratch: Path) -> list[str]:
     print(
         f"rows {len(rows):,}, readable {len(rows) - len(unreadable):,} ({n_unfit:,} not suitable for this classifier)"
     )
+    RECORD.add("Damaged files that are decoded", len(rows) - len(unreadable), n=len(rows), note="others have a reason")
     print(f"unreadable {len(unreadable):,}:")
     for reason, n in Counter(map(in_short, unreadable.values())).most_common():
         print(f"{n:>7,}  {reason}")

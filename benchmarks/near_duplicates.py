@@ -14,12 +14,20 @@ import tempfile
 import time
 from pathlib import Path
 
+from _records import Record
 from real_findings import SETS
 
 import coverslip as cs
 from coverslip.audit import ScanCollector, with_near_duplicates
 from coverslip.datasets import Dataset, open_dataset, scan_images, undivided_clusters
 
+RECORD = Record(
+    "Near-duplicates in trainings",
+    [
+        *(f"src/coverslip/audit/{name}.py" for name in ("near_duplicates", "small_pictures")),
+        "src/coverslip/datasets/splits",
+    ],
+)
 HEAD = "dataset|images|decoding|search|ms per image|clusters|images in clusters|largest|kept together"
 TRAINED = "instant training|images in another set|macro-F1 together|macro-F1 ignore"
 
@@ -29,9 +37,11 @@ def main() -> None:
     parser.add_argument("--sets", nargs="*", default=list(SETS), help=f"some of: {', '.join(SETS)}")
     parser.add_argument("--train", action="store_true")
     parser.add_argument("--size", type=int, default=224, help="image size of the trainings")
+    RECORD.add_option(parser)
     options = parser.parse_args()
     head = f"{HEAD}|{TRAINED}" if options.train else HEAD
     print(f"| {' | '.join(head.split('|'))} |\n|{'---|' * len(head.split('|'))}")
+    searches: list[tuple[float, str]] = []
     for name in options.sets:
         where, column, pattern = SETS[name]
         source = Path(os.environ.get("COVERSLIP_DATA", "../shared/data")) / where
@@ -42,8 +52,12 @@ def main() -> None:
         if options.train:
             with tempfile.TemporaryDirectory() as folder:
                 os.environ["COVERSLIP_CACHE"] = f"{folder}/cache"
-                cells += trained(data, Path(folder), options.size)
+                cells += trained(name, data, Path(folder), options.size)
         print(f"| {' | '.join(cells)} |", flush=True)
+        searches.append((float(cells[4]), name))
+    for which, (milliseconds, name) in (("slowest", max(searches)), ("fastest", min(searches))):
+        RECORD.add("Search per image, processor time", milliseconds, "ms", of=f"{which} dataset, {name}")
+    RECORD.write()
 
 
 def searched(data: Dataset) -> list[str]:
@@ -62,7 +76,7 @@ def searched(data: Dataset) -> list[str]:
     return [f"{decoding:.1f}", f"{search:.1f}", each, str(len(clusters)), str(sum(clusters)), sizes, str(n_clusters)]
 
 
-def trained(data: Dataset, folder: Path, size: int) -> list[str]:
+def trained(name: str, data: Dataset, folder: Path, size: int) -> list[str]:
     base = {"stage": "instant", "image_size": size, "split": {"folds": 0}}
     began = time.process_time()
     runs = []
@@ -74,6 +88,10 @@ def trained(data: Dataset, folder: Path, size: int) -> list[str]:
     together, ignore = runs
     moved = sum(a.split != b.split for a, b in zip(together.split, ignore.split, strict=True))
     values = [run.metrics["macro_f1"] for run in runs]
+    for choice, value in zip(("together", "ignored"), values, strict=True):
+        claim, interval = "Macro-F1 with near-duplicates together or ignored in the split", (value.low, value.high)
+        rounded = None if value.low is None else tuple(round(end, 3) for end in interval)
+        RECORD.add(claim, round(value.value, 3), of=f"{name}, {choice}", interval=rounded)
     return [f"{seconds:.0f}", str(moved), *(f"{v.value:.3f} ({v.low:.3f} to {v.high:.3f})" for v in values)]
 
 

@@ -14,6 +14,10 @@ import sys
 import time
 from collections.abc import Callable
 
+from _records import Record
+
+RECORD = Record("Speed and memory of all networks", ["src/coverslip/models"])
+DEFAULT = "efficientnet_lite0"
 N_CLASSES = 8
 
 
@@ -27,6 +31,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10, help="seconds of training, and of prediction, per network")
     parser.add_argument("--head", choices=["native", "multi_layer"], default="native")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    RECORD.add_option(parser)
     options = parser.parse_args()
     if options.one:
         print(json.dumps(measure(options.names[0], options.image_size, options.batch, options.seconds, options.head)))
@@ -35,6 +40,7 @@ def main() -> None:
     print(f"batch {options.batch}, {N_CLASSES} classes, {options.head} head, {options.seconds:g} s each\n")
     print("| network | px | parameters | GMACs | training (images/s) | prediction (images/s) | peak memory (MiB) |")
     print("|---|---:|---:|---:|---:|---:|---:|")
+    speeds: list[tuple[float, str]] = []  # of training
     for name in names:
         command = [sys.executable, __file__, name, "--one", "--batch", str(options.batch), "--head", options.head]
         command += ["--seconds", str(options.seconds)]
@@ -50,6 +56,16 @@ def main() -> None:
             f"| {row['training']:.1f} | {row['prediction']:.1f} | {row['peak_mib']:.0f} |",
             flush=True,
         )
+        speeds.append((row["training"], name))
+        if name == DEFAULT:
+            note = f"batches of {options.batch}, {row['px']} px"
+            RECORD.add(f"Training of the default network, {name}", round(row["training"], 1), "images/s", note=note)
+            RECORD.add("Prediction with the default network in PyTorch", round(row["prediction"], 1), "images/s")
+            RECORD.add("Peak memory with the default network", round(row["peak_mib"]), "MiB")
+    for extreme, which in (("Fastest", max), ("Slowest", min)):
+        speed, name = which(speeds)
+        RECORD.add(f"{extreme} training", round(speed, 1), "images/s", note=name)
+    RECORD.write()
 
 
 def measure(name: str, image_size: int | None, n_images: int, seconds: float, head: str) -> dict[str, float]:

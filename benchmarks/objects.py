@@ -27,9 +27,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _records import Record
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
+RECORD = Record("Memory of objects", ["src/coverslip/objects", "src/coverslip/datasets"])
 SIDE, PITCH = 2_000, 20  # pixels: a field of 10,000 objects
 LARGE = 10  # pixels: the width from which an object belongs to the class "large"
 
@@ -164,6 +166,7 @@ def print_records(n_objects: int) -> None:
         seconds, peak = time.process_time() - began, _status_mib("VmHWM")
         gc.collect()
         lasting, peak = ((each - before) * 2**20 / n_objects for each in (_status_mib("VmRSS"), peak))
+        RECORD.add("Memory that remains per object", round(lasting), "bytes", of=name, n=f"{n_objects:,} objects")
         print(f"| {name} | {seconds:.1f} | {lasting:.0f} | {peak:.0f} | {_status_mib('VmRSS'):.0f} |", flush=True)
         return result
 
@@ -245,9 +248,11 @@ def main() -> None:
     parser.add_argument("--steps", nargs="+", choices=STEPS, default=list(STEPS)[:-1])
     parser.add_argument("--naive", action="store_true", help="also measure the comparison")
     parser.add_argument("--records", action="store_true", help="measure records from the table to the split")
+    RECORD.add_option(parser)
     options = parser.parse_args()
     if options.records:
         print_records(max(options.objects))
+        RECORD.write(part="records")
         return
     context = multiprocessing.get_context("spawn")
     before: dict[str, tuple[int, float]] = {}
@@ -271,10 +276,14 @@ def main() -> None:
                 n_before, peak_before = before.get(step, (0, 0.0))
                 growth = f"{2**20 * (peak - peak_before) / (n_objects - n_before):.0f}" if n_before else ""
                 before[step] = n_objects, peak
+                if n_objects == max(options.objects):
+                    n, note = f"{n_objects:,} objects", f"idle {idle:.0f}"
+                    RECORD.add("Peak memory of a step (target: 1,024 MiB)", round(peak), "MiB", of=step, n=n, note=note)
                 print(
                     f"| {step} | {n_objects:,} | {seconds:.1f} | {peak:.0f} | {peak - idle:.0f} | {growth} |",
                     flush=True,
                 )
+    RECORD.write()
 
 
 if __name__ == "__main__":

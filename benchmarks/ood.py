@@ -17,11 +17,13 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+from _records import Record
 from finetuning import rows_of, write_rows
 
 import coverslip as cs
 from coverslip.runs import Recipe, Run
 
+RECORD = Record("Out-of-distribution images", ["src/coverslip/evaluation/ood.py", "src/coverslip/training/ood.py"])
 DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data"))
 HOME = "blood_pbc"
 OTHER_INSTRUMENTS = {
@@ -42,6 +44,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=600)
     parser.add_argument("--finetune", action="store_true", help="four epochs of fine-tuning after the linear probe")
     parser.add_argument("--without-classes", action="store_true", help="other stains and instruments only")
+    RECORD.add_option(parser)
     options = parser.parse_args()
     recipe = Recipe.model_validate(
         {
@@ -55,6 +58,7 @@ def main() -> None:
         from_other_instruments(recipe, options.seeds, options.images, Path(folder))
         if not options.without_classes:
             held_out_classes(recipe, options.seeds, options.images, Path(folder))
+    RECORD.write()
 
 
 def from_other_instruments(recipe: Recipe, n_seeds: int, n: int, folder: Path) -> None:
@@ -74,6 +78,11 @@ def from_other_instruments(recipe: Recipe, n_seeds: int, n: int, folder: Path) -
         ranks, flagged = np.array(of_seeds).T
         first = "-" if np.isnan(ranks).any() else f"{ranks.mean():.3f} ({ranks.min():.3f})"
         print(f"| {name} | {first} | {flagged.mean():.3f} ({flagged.min():.3f} - {flagged.max():.3f}) |", flush=True)
+    flagged = {name: np.mean([share for _, share in of_seeds]) for name, of_seeds in scores.items()}
+    claim, n = "Proportion of images that are flagged as unfamiliar, mean over seeds", f"{n_seeds} seeds"
+    for name in ("test images of the same dataset", min(OTHER_INSTRUMENTS, key=lambda name: flagged[name])):
+        of = f"{name}, the lowest of {len(OTHER_INSTRUMENTS)} other datasets" if name in OTHER_INSTRUMENTS else name
+        RECORD.add(claim, round(flagged[name], 3), of=of, n=n)
 
 
 def held_out_classes(recipe: Recipe, n_seeds: int, n: int, folder: Path) -> None:
@@ -93,6 +102,8 @@ def held_out_classes(recipe: Recipe, n_seeds: int, n: int, folder: Path) -> None
         means.append((np.mean(ranks), np.mean(flagged)))
         print(f"| {label} | {np.mean(ranks):.3f} ({min(ranks):.3f}) | {np.mean(flagged):.3f} |", flush=True)
     rank, share = np.mean(means, axis=0)
+    note = f"worst {min(rank for rank, _ in means):.3f}; flagged {share:.3f}"
+    RECORD.add("Mean AUROC of classes excluded from training", round(rank, 3), n=f"{len(means)} classes", note=note)
     print(f"| **mean** | {rank:.3f} ({min(rank for rank, _ in means):.3f}) | {share:.3f} |")
 
 

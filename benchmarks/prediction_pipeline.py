@@ -31,8 +31,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from _records import Record
 from PIL import Image
 
+RECORD = Record(
+    "Prediction of folders of JPEG files", [f"src/coverslip/{name}" for name in ("inference", "engines", "images")]
+)
+SPEED = "Median speed of the command, of Pillow alone (decode), of the engine alone (network), and of a loop with timm"
 SIDE_PX, QUALITY = 360, 92
 N_TRAINED = 480
 N_DECODED, N_RUN, N_TIMM, BATCH = 2_000, 640, 256, 64
@@ -48,6 +53,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--memory", action="store_true")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
+    RECORD.add_option(parser)
     options = parser.parse_args()
     folder: Path = options.folder.resolve()
     run = folder / f"{options.model}-{options.tta}-{options.px}"
@@ -60,6 +66,7 @@ def main() -> None:
     train(run, options)
     if options.memory:
         measure_memory(folder, run, images)
+        RECORD.write(part="memory")
         return
     names = ("predict", *MEASURES)
     rates: dict[str, list[Used]] = {name: [] for name in names}
@@ -78,6 +85,8 @@ def main() -> None:
     for name, used in rates.items():
         speeds = sorted(1 / each.seconds for each in used)
         processor = 1e3 * statistics.median(each.processor for each in used)
+        n, note = f"{options.images:,} files, {options.rounds} rounds", f"processor time {processor:.1f} ms per image"
+        RECORD.add(SPEED, round(statistics.median(speeds), 1), "images/s", of=name, n=n, note=note)
         print(
             f"{name:<8} median {statistics.median(speeds):7.1f} images/s ({speeds[0]:.1f} to {speeds[-1]:.1f}), "
             f"processor {processor:.2f} ms an image"
@@ -87,9 +96,12 @@ def main() -> None:
     show("1 / (1 / decode + 1 / network)", [(d.seconds + n.seconds) / p.seconds for p, d, n, _ in rounds])
     show("the same in processor time", [(d.processor + n.processor) / p.processor for p, d, n, _ in rounds])
     show("timm", [t.seconds / p.seconds for p, _, _, t in rounds])
+    RECORD.write()
 
 
 def show(name: str, ratios: list[float]) -> None:
+    claim = "Speed of predict relative to another, median (target: 0.9 of the slower of decode and network)"
+    RECORD.add(claim, round(statistics.median(ratios), 2), of=name)
     print(f"predict / {name:<34} minimum {min(ratios):.3f}, median {statistics.median(ratios):.3f}")
 
 
@@ -176,6 +188,8 @@ def measure_memory(folder: Path, run: Path, images: Path) -> None:
         rows = (f"{file.name}/{i},{file}" for i in range(n_each) for file in files)
         table.write_text("\n".join(["image_id,path", *rows]) + "\n", encoding="utf-8")
         used = predict(run, table, folder)
+        note = f"{used.seconds:.0f} s"
+        RECORD.add("Peak memory", round(used.peak_mib), "MiB", of=f"{len(files) * n_each:,} rows", note=note)
         print(f"{len(files) * n_each:,} rows: peak {used.peak_mib:.0f} MiB, {used.seconds:.0f} s", flush=True)
 
 

@@ -18,8 +18,11 @@ import itertools
 
 import numpy as np
 import numpy.typing as npt
+from _records import Record
 
 from coverslip.evaluation.proportions import ErrorRates, Votes
+
+RECORD = Record("Corrected class proportions", ["src/coverslip/evaluation/proportions.py"])
 
 Floats = npt.NDArray[np.float64]
 
@@ -27,6 +30,7 @@ N_IMAGES, N_GROUPS = 200, 20
 Z = 1.96
 SIZES = ("equal", "unequal", "related")
 LARGEST_ERROR = 0.9
+FEWEST_COVERED = 0.93  # the target
 COLUMNS = (
     *("classes", "sizes", "accuracy", "proportion", "samples", "correlation", "labeled", "bias of counts", "bias"),
     *("SE", "without limits", "coverage", "width", "oracle", "refused", "by group: bias", "coverage", "width"),
@@ -39,12 +43,14 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=1000)
     parser.add_argument("--classes", type=int, nargs="+", default=[2, 4])
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=SIZES)
+    RECORD.add_option(parser)
     options = parser.parse_args()
     print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
     grid = itertools.product(
         *(options.classes, options.sizes, (0.8, 0.95, 0.99), (0.005, 0.05, 0.5), (3, 12), (0.0, 0.1), (100, 2000))
     )
     rng = np.random.default_rng(0)
+    coverages: dict[str, float] = {}  # by design
     for n_classes, sizes, accuracy, proportion, n_samples, correlation, n_labeled in grid:
         truth = np.full(n_classes, (1 - proportion) / (n_classes - 1))
         truth[-1] = proportion
@@ -67,11 +73,24 @@ def main() -> None:
         (bias, free, coverage, width), error = accepted.mean(axis=0), accepted[:, 0].std() / len(accepted) ** 0.5
         row = (n_classes, sizes, accuracy, proportion, n_samples, correlation, f"{n_labeled:,}")
         numbers = (f"{np.mean(counts):+.4f}", f"{bias:+.4f}", f"{error:.4f}", f"{free:+.4f}")
+        design = (
+            f"{n_classes} classes, {sizes} groups, accuracy {accuracy}, proportion {proportion}, {n_samples} samples"
+        )
+        coverages[f"{design}, correlation {correlation}, {n_labeled:,} labeled"] = float(coverage)
         width_of_oracle = oracle(truth, matrix, n_samples, correlation)
         shown = (f"{coverage:.3f}", f"{width:.3f}", f"{width_of_oracle:.3f}", options.repeats - len(accepted))
         old_bias, _, old_coverage, old_width = before.mean(axis=0) if len(before) else (np.nan,) * 4
         old = (f"{old_bias:+.4f}", f"{old_coverage:.3f}", f"{old_width:.3f}", len(by_group) - len(before))
         print(f"| {' | '.join(map(str, (*row, *numbers, *shown, *old)))} |", flush=True)
+    n = f"{len(coverages)} designs of {options.repeats:,} experiments"
+    lowest = min(coverages, key=lambda name: coverages[name])
+    n_low = sum(coverage < FEWEST_COVERED for coverage in coverages.values())
+    RECORD.add(
+        "Mean coverage of 95% intervals over all simulated designs", round(np.mean(list(coverages.values())), 3), n=n
+    )
+    RECORD.add("Lowest coverage of a design", round(coverages[lowest], 3), note=lowest)
+    RECORD.add(f"Designs with a coverage below {FEWEST_COVERED}", n_low, n=len(coverages))
+    RECORD.write()
 
 
 def drawn_samples(rng: np.random.Generator, truth: Floats, matrix: Floats, n_samples: int, correlation: float) -> Votes:

@@ -17,10 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from _records import Record
+
 from coverslip import studies
 from coverslip.studies import StudyPlan
 from coverslip.studies.plan import merged_changes
 
+RECORD = Record("Studies: what the published protocols add", ["src/coverslip/studies"])
 DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data")).absolute()
 GROUPS = {
     "nuclei_mitocheck": "movie",
@@ -83,6 +86,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("preset", choices=SETTINGS)
     parser.add_argument("study", type=Path, help="folder of the study")
+    RECORD.add_option(parser)
     options = parser.parse_args()
     if (options.study / "study.yaml").is_file():
         comparison = studies.resume_study(options.study)
@@ -95,6 +99,10 @@ def main() -> None:
         ends = "" if added.low is None else f" ({added.low:+.3f} to {added.high:+.3f})"
         values = f"{gap.as_published:.3f} | {gap.own:.3f} | {added.value:+.3f}{ends}"
         print(f"| {gap.dataset} | {gap.name} | {comparison.metric_title} | {values} |")
+        claim = f"{comparison.metric_title} by the published protocol minus that of coverslip"
+        ends = None if added.low is None else (round(added.low, 3), round(added.high, 3))
+        RECORD.add(claim, round(added.value, 3), of=f"{gap.dataset}, {gap.name}", interval=ends)
+    RECORD.write(part=options.preset)
 
 
 def _plan(preset: str, study: Path) -> StudyPlan:

@@ -16,7 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from _children import number_cells, succeeded
+from _records import Record
 
+RECORD = Record(
+    "Training and prediction on real datasets",
+    [f"src/coverslip/{name}" for name in ("training", "experiments", "evaluation")],
+)
+CLAIM = "Macro-F1 on test images (instant classifiers, except `defaults`)"
 DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data"))
 INSTANT = ("--set", "stage=instant")
 
@@ -54,22 +60,28 @@ def main() -> None:
     parser.add_argument("--rows", nargs="*", default=list(ROWS), help=f"some of: {'; '.join(ROWS)}")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="further settings of training")
+    RECORD.add_option(parser)
     options = parser.parse_args()
     print(
         "| dataset | seed | test images (groups) | accuracy | macro-F1 (95% CI) | s | processor s | peak memory (MiB) |"
     )
     print("|---|---|---|---|---|---|---|---|")
+    peaks: list[tuple[float, str]] = []
     for name in options.rows:
-        accuracies = [one_row(name, ROWS[name], seed, options.set) for seed in range(options.seeds)]
+        rows = [one_row(name, ROWS[name], seed, options.set) for seed in range(options.seeds)]
+        accuracies = [accuracy for accuracy, _ in rows]
+        peaks += ((peak, name) for _, peak in rows)
         if options.seeds > 1:
             print(
                 f"| **{name}** | mean of {options.seeds} | | **{statistics.mean(accuracies):.4f}** | | | | |",
                 flush=True,
             )
+    RECORD.add("Largest peak memory of a training", round(max(peaks)[0]), "MiB", note=max(peaks)[1])
+    RECORD.write()
 
 
-def one_row(name: str, row: Row, seed: int, settings: list[str]) -> float:
-    """Train, evaluate and predict; print the row and return the test accuracy."""
+def one_row(name: str, row: Row, seed: int, settings: list[str]) -> tuple[float, float]:
+    """Train, evaluate and predict; print the row, and return the test accuracy and the peak memory of training."""
     source = str(DATA / row.source)
     more = [part for setting in [f"seed={seed}", *settings] for part in ("--set", setting)]
     with tempfile.TemporaryDirectory() as folder:
@@ -83,9 +95,13 @@ def one_row(name: str, row: Row, seed: int, settings: list[str]) -> float:
         with predictions.open(newline="", encoding="utf-8") as file, (run / "split.csv").open(newline="") as split:
             n_rows, n_images = len(list(csv.DictReader(file))), len(list(csv.DictReader(split)))
         assert n_rows == n_images, f"{n_rows} predictions for {n_images} images"
+    f1, n_groups = metrics["metrics"]["macro_f1"], metrics["n_groups"]
+    ends = None if f1["low"] is None else (round(f1["low"], 3), round(f1["high"], 3))
+    n = f"{metrics['n']:,} images" + (f" of {n_groups} groups" if n_groups else "")
+    RECORD.add(CLAIM, round(f1["value"], 4), of=f"{name}{f', seed {seed}' if seed else ''}", n=n, interval=ends)
     cost = f"{done.wall_s:.0f} | {done.processor_s:.0f} | {done.peak_mib:.0f}"
     print(f"| {name} | {seed} | {number_cells(metrics)} | {cost} |", flush=True)
-    return float(metrics["metrics"]["accuracy"]["value"])
+    return float(metrics["metrics"]["accuracy"]["value"]), done.peak_mib
 
 
 if __name__ == "__main__":

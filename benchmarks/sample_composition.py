@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from _records import Record
 
 import coverslip as cs
 from coverslip.evaluation import estimated_shares
@@ -33,6 +34,10 @@ from coverslip.inference.proportions import SampledPrediction, summary_of, votes
 from coverslip.runs import Prediction, Recipe, SplitPlan
 from coverslip.runs.predictions import read_predictions
 
+RECORD = Record(
+    "Samples of known composition",
+    [f"src/coverslip/{name}/proportions.py" for name in ("inference", "evaluation")],
+)
 DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data"))
 SHARES = (0.02, 0.1, 0.25, 0.5)
 MOST_TRAINING, MOST_NEW = 2000, 2000  # images
@@ -45,6 +50,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--draws", type=int, default=40)
+    RECORD.add_option(parser)
     options = parser.parse_args()
     print(
         "| dataset | samples | n | counted: error | coverage | corrected: error | coverage | better | refused |", end=""
@@ -65,6 +71,7 @@ def main() -> None:
             show(name, case, np.array(case_rows), shifts[case])
     print("\n| dataset | seed | class | images | groups | recall over images | mean over groups |")
     print("\n".join(["|---|---|---|---|---|---|---|", *recalls]))
+    RECORD.write()
 
 
 def recalls_of(run: cs.Run) -> Iterator[str]:
@@ -88,6 +95,9 @@ def show(name: str, case: str, rows: np.ndarray, shifts: Sequence[bool]) -> None
     if is_corrected.any():
         cells += [f"{100 * corrected[is_corrected].mean():.1f}", f"{of_corrected[is_corrected].mean():.2f}"]
         cells += [f"{(corrected < counted)[is_corrected].mean():.2f}"]
+        note = f"counted {100 * counted.mean():.1f}; coverage {of_corrected[is_corrected].mean():.2f}"
+        value, n = round(100 * corrected[is_corrected].mean(), 1), f"{is_corrected.sum()} samples"
+        RECORD.add("Mean error of corrected proportions", value, "points", of=f"{name}, {case}", n=n, note=note)
     else:
         cells += ["–"] * 3
     cells += [f"{(~is_corrected).sum()}", f"{100 * np.nanmean(estimate):.1f}", f"{sum(shifts)} of {len(shifts)}"]

@@ -38,6 +38,7 @@ from typing import Any
 import httpx
 import numpy as np
 import psutil
+from _records import Record
 from many_images import draw
 from sqlalchemy import select
 
@@ -45,6 +46,9 @@ from coverslip.accounts import projects, users
 from coverslip.accounts.server import AccountServer, open_account_server
 from coverslip.workspace.store.tables import changed_labels, images, label_changes
 
+RECORD = Record(
+    "Many clients of a server with accounts", [f"src/coverslip/{name}" for name in ("accounts", "app", "workspace")]
+)
 API = "/api/v1"
 N_PROJECTS = 5
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -102,6 +106,7 @@ def main() -> None:
     parser.add_argument("--trainings", type=int, default=0, help="trainings at the same time, at nice 10")
     parser.add_argument("--images", type=int, default=1_000, help="images of each project")
     parser.add_argument("--database", default=os.environ.get("COVERSLIP_DATABASE"), help="address of PostgreSQL")
+    RECORD.add_option(parser)
     options = parser.parse_args()
     program = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if options.browsers and program is None:
@@ -144,6 +149,7 @@ def main() -> None:
         report(server, people, measured)
         log = "".join(file.read_text(encoding="utf-8") for file in (folder / "server" / "log").iterdir())
         print(f"errors in the log of the server: {log.count('while answering')}")
+        RECORD.write(part=f"{kind}, beside {options.trainings} trainings" if options.trainings else kind)
 
 
 def add_people(server: AccountServer, cells: Path, n_labeling: int, n_browsing: int = 0) -> list[Person]:
@@ -326,10 +332,20 @@ def report(server: AccountServer, people: list[Person], measured: Measured) -> N
         print(f"{kind:<24}{len(seconds):>8}{p50:>9.0f}{p95:>9.0f}{p99:>9.0f}")
     http = [s for kind, seconds in measured.durations.items() if "Chromium" not in kind for s in seconds]
     p50, p95, p99 = np.percentile(http, (50, 95, 99)) * 1e3
+    note = f"median {p50:.0f}; target without trainings: 300"
+    RECORD.add(
+        f"95th percentile of the requests of {len(people)} people on the computer of the server",
+        round(p95),
+        "ms",
+        n=len(http),
+        note=note,
+    )
     print(f"{'all HTTP requests':<24}{len(http):>8}{p50:>9.0f}{p95:>9.0f}{p99:>9.0f}")
     by_minute = [f"{np.percentile(seconds, 95) * 1e3:.0f}" for _, seconds in sorted(measured.by_minute.items())]
     print(f"p95 of each minute: {', '.join(by_minute)} ms")
-    print(f"\n5xx: {sum(n for status, n in measured.statuses.items() if status >= 500)}; statuses: ", end="")
+    n_failed = sum(n for status, n in measured.statuses.items() if status >= 500)
+    RECORD.add("Responses with an error of the server (5xx)", n_failed, n=measured.statuses.total())
+    print(f"\n5xx: {n_failed}; statuses: ", end="")
     print(", ".join(f"{status}: {n}" for status, n in sorted(measured.statuses.items())))
     for failure in measured.failures[:10]:
         print(f"  {failure}")
@@ -351,6 +367,7 @@ def report(server: AccountServer, people: list[Person], measured: Measured) -> N
         n_foreign += sum(
             author_of[row_id] - {sent[row_id][1] if row_id in sent else ""} != set() for row_id in author_of
         )
+    RECORD.add("Labels lost or of another user", n_lost + n_foreign, n=measured.changes.total())
     print(
         f"labels: {len(measured.labels)} images by {len(people)} people, {measured.changes.total()} accepted changes, ",
         end="",
@@ -358,6 +375,8 @@ def report(server: AccountServer, people: list[Person], measured: Measured) -> N
     print(f"{n_stored} stored; lost: {n_lost}, of others: {n_foreign}")
     if measured.memory_mb:
         shown = measured.memory_mb[:: max(1, len(measured.memory_mb) // 10)]
+        last = round(measured.memory_mb[-1][1])
+        RECORD.add("Memory of the server and its processes at the end", last, "MB")
         print("memory, MB: " + ", ".join(f"{mb:.0f} at {minute:.1f} min" for minute, mb in shown))
 
 

@@ -13,8 +13,11 @@ import itertools
 
 import numpy as np
 import numpy.typing as npt
+from _records import Record
 
 from coverslip.evaluation.spot_check import CheckedSample, labeled_share, powered_share
+
+RECORD = Record("Spot checks", ["src/coverslip/evaluation/spot_check.py"])
 
 Floats = npt.NDArray[np.float64]
 
@@ -22,22 +25,36 @@ Floats = npt.NDArray[np.float64]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=1000)
+    RECORD.add_option(parser)
     options = parser.parse_args()
     print("| samples | correlation | labels | proportion | accuracy | power | bias | coverage | width |", end="")
     print(" labels alone: coverage | width | asymptotic: coverage |\n|---|---|---|---|---|---|---|---|---|---|---|---|")
     grid = itertools.product(((1, 0.0), (6, 0.0), (6, 0.05)), (50, 100), (0.01, 0.05, 0.3), (0.8, 0.95, 0.99))
     rng = np.random.default_rng(0)
+    coverages, of_labels = [], []
+    relative_widths: dict[float, float] = {}
     for (n_samples, correlation), n_labels, proportion, accuracy in grid:
         rows = np.array(
             [experiment(rng, proportion, accuracy, n_samples, correlation, n_labels) for _ in range(options.repeats)]
         )
         power, bias, coverage, width, alone, alone_width, asymptotic = rows.mean(axis=0)
+        coverages.append(coverage)
+        of_labels.append(alone)
+        if (n_samples, n_labels, accuracy) == (1, 100, 0.95):
+            relative_widths[proportion] = width / alone_width
         print(
             f"| {n_samples} | {correlation} | {n_labels} | {proportion} | {accuracy} | {power:.2f} | {bias:+.4f} "
             f"| {coverage:.3f} | {width:.3f} | {alone:.3f} | {alone_width:.3f} "
             f"| {'–' if n_samples > 1 else f'{asymptotic:.3f}'} |",
             flush=True,
         )
+    n = f"{len(coverages)} designs of {options.repeats:,} experiments"
+    note = f"lowest {min(coverages):.3f}; labels alone {np.mean(of_labels):.3f}"
+    RECORD.add("Mean coverage of 95% intervals over all designs", round(np.mean(coverages), 3), n=n, note=note)
+    for proportion, ratio in sorted(relative_widths.items(), reverse=True):
+        claim = "Width relative to labels alone, accuracy 0.95, one sample, 100 labels"
+        RECORD.add(claim, round(ratio, 2), of=f"proportion {proportion}")
+    RECORD.write()
 
 
 def experiment(

@@ -12,8 +12,11 @@ the same fold. With a cap, training uses a limited number of images per class, a
 import argparse
 
 import numpy as np
+from _records import Record
 
 from coverslip.evaluation import ProcedureDifference, as_if_independent, procedure_difference
+
+RECORD = Record("Studies: false positive rate and power", ["src/coverslip/evaluation/comparison.py"])
 
 _FEATURES = 8  # of each training method
 _EFFECT = 0.35  # distance of the class means, in every feature
@@ -41,8 +44,10 @@ HEAD = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", type=int, default=5000)
+    RECORD.add_option(parser)
     n_studies = parser.parse_args().studies
     print(f"| {' | '.join(HEAD.split('|'))} |\n|{'---|' * len(HEAD.split('|'))}")
+    rates: dict[str, list[float]] = {}  # of each design
     for n, n_groups, n_folds, n_repeats, cap in DESIGNS:
         draws = np.random.default_rng([n, n_groups, n_folds, n_repeats, *([] if cap is None else [cap])])
         trained = n * (n_folds - 1) / n_folds
@@ -65,6 +70,18 @@ def main() -> None:
         ]
         of_design = f"{n} | {n_groups} | {n_folds} x {n_repeats} | {cap or ''}"
         print(f"| {of_design} | {' | '.join(f'{cell:.3f}' for cell in cells)} |", flush=True)
+        name = f"{n} images, {n_groups} groups, {n_folds} x {n_repeats} folds{f', cap {cap}' if cap else ''}"
+        rates[name] = [float(cell) for cell in cells]
+    tests = {"corrected t test": 0, "paired t test": 2, "percentile bootstrap of publications": 3}
+    for test, column in tests.items():
+        worst = max(rates, key=lambda name: rates[name][column])
+        claim, target = f"Largest false positive rate in {len(rates)} designs", "" if column else "target: 0.065; "
+        RECORD.add(
+            claim, round(rates[worst][column], 3), of=test, n=f"{n_studies:,} studies each", note=f"{target}{worst}"
+        )
+    for name in ("300 images, 30 groups, 10 x 1 folds",):
+        RECORD.add(f"Power of the corrected t test, {name}", round(rates[name][6], 3))
+    RECORD.write()
 
 
 def tested(differences: np.ndarray, ratio: float, n_groups: int) -> ProcedureDifference:

@@ -29,6 +29,7 @@ OTHERS = {  # pages outside this folder, and their places on the site
     ROOT / "CODE_OF_CONDUCT.md": "code_of_conduct.md",
     ROOT / "SECURITY.md": "security_policy.md",
     ROOT / "benchmarks" / "RESULTS.md": "results.md",
+    ROOT / "benchmarks" / "NOT_KEPT.md": "not_kept.md",
 }
 _LINK = re.compile(r"(?<=\]\()([^)\s]+)(?=\))")
 _CODE = re.compile(r"(^ *```.*?^ *```$|`[^`\n]+`)", re.MULTILINE | re.DOTALL)
@@ -130,7 +131,7 @@ def configuration(place_of: dict[Path, str]) -> str:
         targets = [(DOCS / link.partition("#")[0]).resolve() for link in _LINK.findall(content)]
         pages = [each for each in dict.fromkeys(targets) if each.suffix == ".md" and each in place_of]
         sections.append(f'{{ "{title}" = [{_entries(pages, place_of)}] }}')
-    others = [page for page in OTHERS if page not in (ROOT / "README.md", ROOT / "benchmarks" / "RESULTS.md")]
+    others = [page for page in OTHERS if page.parent != ROOT / "benchmarks" and page != ROOT / "README.md"]
     sections.append(f'{{ "Project" = [{_entries(others, place_of)}] }}')
     return f"""[project]
 site_name = "coverslip"

@@ -26,6 +26,7 @@ FURTHER_PAGES = [
     *(ROOT / f"{name}.md" for name in ("CHANGELOG", "CODE_OF_CONDUCT", "SECURITY")),
     *(
         ROOT / "benchmarks" / "RESULTS.md",
+        ROOT / "benchmarks" / "NOT_KEPT.md",
         ROOT / "packaging" / "README.md",
         *sorted(ROOT.glob("integrations/*/README.md")),
     ),

@@ -13,7 +13,7 @@ SOURCES = sorted((ROOT / "src").rglob("*.py"))
 TESTS = sorted(file for name in ("tests", "benchmarks", "docs") for file in (ROOT / name).rglob("*.py"))
 TEXTS = [
     *sorted((ROOT / "docs").rglob("*.md")),
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "benchmarks/RESULTS.md")),
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "benchmarks/RESULTS.md", "benchmarks/NOT_KEPT.md")),
     *sorted((ROOT / "src").rglob("*.ftl")),
     *SOURCES,
     *sorted(file for suffix in ("ts", "svelte") for file in (ROOT / "web" / "src").rglob(f"*.{suffix}")),

@@ -107,7 +107,7 @@ def limit_thread_spinning() -> None:
     By default threads of GNU OpenMP spin for some milliseconds while they wait for others. If other programs use the
     cores too, spinning threads block the threads for which they wait, thousands of times per training step, which
     becomes about thirty times slower. Spinning a hundredth of that time makes an idle computer 10% slower and a busy
-    computer several times faster (`benchmarks/busy_machine.py`). Settings of the user take precedence.
+    computer several times faster. Settings of the user take precedence.
     """
     if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & set(os.environ):
         os.environ["GOMP_SPINCOUNT"] = "3000"  # 1,000 make an idle computer slower by a third
@@ -117,7 +117,7 @@ def limit_memory_arenas() -> None:
     """Let all threads of this process share two memory arenas, where the C library is GNU's.
 
     By default there are eight for each core, and each keeps what its threads once used: a server with many threads
-    grows for as long as it runs (`benchmarks/app_clients.py`). A setting of the user takes precedence.
+    grows for as long as it runs. A setting of the user takes precedence.
     """
     if sys.platform != "linux" or "MALLOC_ARENA_MAX" in os.environ:
         return

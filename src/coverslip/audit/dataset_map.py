@@ -1,7 +1,7 @@
 """A map of a dataset: a point for each image, near those of similar images, and clusters of similar images.
 
 The map is t-SNE (van der Maaten and Hinton 2008) of principal components of pretrained features. The time of openTSNE
-is proportional to the number of images (Linderman et al. 2019). `benchmarks/RESULTS.md` compares it with others.
+is proportional to the number of images (Linderman et al. 2019).
 """
 
 import warnings

@@ -117,7 +117,7 @@ _N_FOLDS = 5  # probes of each size, which hold out each image once
 _N_PASSES = 2
 _MOST_FOR_TWO_PASSES = 2000  # images; with more, one pass is as stable
 MOST_IMAGES = 4000  # random sample of more images, to limit the size of the Gram matrix
-# With fewer, predicted gains from twice as many images had errors of half the gain (benchmarks/RESULTS.md).
+# With fewer, predicted gains from twice as many images had errors of half the gain (benchmarks/NOT_KEPT.md).
 FEWEST_GROUPS = 20  # with a name
 FEWEST_IMAGES_OF_A_CLASS = 10  # on average
 

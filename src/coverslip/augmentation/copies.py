@@ -2,7 +2,7 @@
 
 Fine-tuning samples new augmentation parameters in every epoch. A linear probe is trained on a few copies of each image,
 the same ones in every training: lossless rotations and reflections, and some copies with changed light, focus and size.
-Copies rotated by any angle, as in fine-tuning, made probes worse (benchmarks/RESULTS.md).
+Copies rotated by any angle, as in fine-tuning, made probes worse (benchmarks/NOT_KEPT.md).
 """
 
 from collections.abc import Mapping

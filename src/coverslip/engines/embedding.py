@@ -38,7 +38,7 @@ def run_tta(engine: Engine, pixels: Pixels, tta: int) -> FloatArray:
     """Return the (N, D) outputs of an engine for (N, S, S, C) pixels, averaged over test-time augmentation (TTA).
 
     Engines run one copy of an image at a time, so that an engine serves every number of copies. All copies in a batch
-    would not be faster (benchmarks/exports.py).
+    would not be faster (benchmarks/NOT_KEPT.md).
 
     Args:
         engine: runs a `FeatureNetwork` without TTA.

@@ -169,7 +169,7 @@ def onnxruntime_engine(exported: bytes) -> Run:
 
 
 BUILDERS: dict[EngineName, Callable[[bytes], Run]] = {"openvino": openvino_engine, "onnxruntime": onnxruntime_engine}
-"""Fastest first (see benchmarks/RESULTS.md)."""
+"""Fastest first: 11.4, 11.7 and (PyTorch) 29.3 ms per image of 224 px for the default network on one core."""
 
 
 ENGINES = register(Kind("engines", FILES, bound_bytes=2 * 10**9))
@@ -300,9 +300,9 @@ _N_IN_MEMORY = 2  # engines: in a training, those of the frozen and the fine-tun
 def fastest_engine(network: "nn.Module", example: Pixels, *, device: str = "cpu", emit: Emit = ignore) -> Engine:
     """Return the fastest engine whose outputs for `example` agree with PyTorch on the processor.
 
-    A requested GPU runs PyTorch. On the processor the order is OpenVINO, ONNX Runtime, PyTorch, by speed (see
-    benchmarks/RESULTS.md); without the extra `onnx` it is PyTorch only. If a GPU lacks an operation or memory, or its
-    outputs differ, the processor is used, with a warning.
+    A requested GPU runs PyTorch. On the processor the order is OpenVINO, ONNX Runtime, PyTorch, by speed; without
+    the extra `onnx` it is PyTorch only. If a GPU lacks an operation or memory, or its outputs differ, the processor is
+    used, with a warning.
 
     The latest engines on the processor are stored in this process and in the cache; for a network of equal weights only
     the comparison is repeated.

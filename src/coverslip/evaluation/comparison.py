@@ -111,7 +111,7 @@ def paired_differences(
     Bonett and Price (2012, Adjusted Wald confidence interval for a difference of binomial proportions based on paired
     data). It adds two images with different predictions, and is valid with few of them. For other metrics of predicted
     classes, the variance is increased by the same factor. Without it, differences between equally good classifiers are
-    significant too often if few predictions differ (benchmarks/paired_differences.py).
+    significant too often if few predictions differ.
 
     Args:
         first, second: predictions for the same images.

@@ -13,7 +13,7 @@ from coverslip.messages import text
 
 METHOD = "corrected resampled t over folds"
 # Degrees of freedom of the prior for the variance between folds, which is the variance from images alone. With two,
-# intervals are as wide and cover the true value less often (`benchmarks/RESULTS.md`, coverage of intervals). With
+# intervals are as wide and cover the true value less often (`benchmarks/interval_coverage.py`). With
 # eight, results hardly change.
 _FREEDOM_OF_IMAGES = 4
 _LEAST_VARIANCE = 1e-24  # of a metric, below which its interval is not widened

@@ -2,8 +2,7 @@
 
 The error is approximately a power of the number of training images (Hestness et al. 2017, Deep Learning Scaling is
 Predictable, Empirically). On logarithmic scales, the curve is a line, which is extrapolated to twice the number of
-images. Power laws with a positive limit, and curves in 1 / sqrt(n), were less accurate (`benchmarks/RESULTS.md`, which
-compares predictions with measured gains).
+images. Power laws with a positive limit, and curves in 1 / sqrt(n), were less accurate (`benchmarks/NOT_KEPT.md`).
 """
 
 from collections.abc import Sequence

@@ -51,9 +51,8 @@ def estimated_shares(probability: Floats, prior: Sequence[float]) -> tuple[Metri
 
     The estimate is by expectation maximization (Saerens, Latinne and Decaestecker 2002, Adjusting the Outputs of a
     Classifier to New a Priori Probabilities). The interval is by a likelihood ratio test, or by the curvature of the
-    likelihood if that is wider. It includes the sampling error of independent images (benchmarks/prevalence.py), but
-    neither differences between groups, such as patients, nor errors of the probabilities. For images of new groups it
-    is too narrow (benchmarks/prevalence_groups.py).
+    likelihood if that is wider. It includes the sampling error of independent images, but neither differences between
+    groups, such as patients, nor errors of the probabilities. For images of new groups it is too narrow.
 
     Args:
         probability: (n, K), calibrated for the class proportions `prior`.

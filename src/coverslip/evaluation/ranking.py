@@ -77,7 +77,7 @@ def average_precision(score: np.ndarray, is_class: np.ndarray) -> Ranked:
     of_image = np.empty(len(score))
     of_image[order] = (lower + is_class[order] * (lower_one + precision - value)) / n_positive
     # An unseen image of another class ranks above half of the images that rank above all others. If it ranked above all
-    # of them, intervals would be twice as wide (benchmarks/RESULTS.md, coverage of intervals).
+    # of them, intervals would be twice as wide (benchmarks/interval_coverage.py).
     n_above = int((score[is_class] > score[~is_class].max(initial=-np.inf)).sum())
     n_still_above = 0 if n_above == n_positive else int(_STILL_ABOVE * n_above)
     below = (is_class[order] * by_other)[is_class[order]][n_still_above:]

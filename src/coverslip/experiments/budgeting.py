@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from coverslip.training.ood import OodDetector
     from coverslip.training.pacing import StepPace
 
-# Shares of the recommended epochs of fine-tuning (benchmarks/RESULTS.md)
+# Shares of the recommended epochs of fine-tuning
 _NEARLY_ALL = 0.9  # with fewer, smaller images are used instead
 _FEWEST = 0.6  # with fewer, fine-tuned networks are worse than instant classifiers
 _FEWEST_FROM_SCRATCH = 2  # epochs: a single epoch is too short for the learning rate to rise and fall

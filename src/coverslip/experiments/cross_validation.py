@@ -232,7 +232,7 @@ def _fit_on_all(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, context
     """Train the run's classifier on all images, with the hyperparameters of the folds.
 
     Networks of folds are fitted on fewer images, and are less confident than a network fitted on all images. An instant
-    classifier is therefore calibrated with heads fitted on nine tenths of all images (benchmarks/RESULTS.md). Pooled
+    classifier is therefore calibrated with heads fitted on nine tenths of all images (benchmarks/NOT_KEPT.md). Pooled
     test predictions of the folds cannot calibrate it, since the shrinkage differs between folds. A fine-tuned network
     is calibrated on the folds: other calibration images would require another training.
     """

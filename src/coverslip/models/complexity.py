@@ -94,7 +94,7 @@ def _of_shapes(
 
 
 _BATCH = 2  # images per pass, so that the memory of one image can be separated from the constant part
-_WORKSPACE = 1.15  # factor for convolutions and the allocator, measured: see benchmarks/RESULTS.md
+_WORKSPACE = 1.15  # factor for convolutions and the allocator, measured with batches of 8 and 16
 _COPIES = 4  # of each weight: the weight, its gradient, and two running means of the optimizer
 
 # Bytes of weights and bytes per image, by the key of the network: a training needs the same counts several times, and

@@ -62,7 +62,7 @@ from coverslip.training.step import begin_batch_statistics
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-_ENOUGH = 0.75  # share of the recommended images of fine-tuning; with fewer it is worse more often (RESULTS.md)
+_ENOUGH = 0.75  # share of the recommended images of fine-tuning; with fewer it is worse more often
 
 
 @dataclass(frozen=True, slots=True)

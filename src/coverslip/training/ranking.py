@@ -58,7 +58,7 @@ def is_significantly_worse(challenger: Floats, incumbent: Floats, label: Ints, r
     It is if the primary metric is lower by more than two standard errors of the difference. If the metric is not
     defined, the calibrated log loss decides. With about fifty validation images, the error is about as large as the
     usual gain by fine-tuning, and favors the instant classifier, whose shrinkage was selected on these images
-    (benchmarks/RESULTS.md).
+    (benchmarks/NOT_KEPT.md).
 
     Args:
         challenger, incumbent, label, recipe: as for `is_preferred`.

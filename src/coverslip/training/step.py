@@ -218,7 +218,7 @@ def fastest_dtype(device: str, batch_size: int) -> torch.dtype:
     """Return the fastest format for steps on a device, by the generation of a CUDA GPU.
 
     From Ampere on, convolutions in float32 use TF32, and bfloat16 is faster only if a step has many images: with few,
-    its additional conversions take longer than they save (benchmarks/RESULTS.md, "On a GPU"). Before, from Volta on,
+    its additional conversions take longer than they save (benchmarks/NOT_KEPT.md). Before, from Volta on,
     only float16 uses the fast units.
     """
     if device != "cuda":

@@ -106,7 +106,7 @@ IMAGES_COPIED = 200  # training images of which augmented copies are made for th
 # thousand features.
 IMAGES_REFITTED = 10_000
 N_OOD_IMAGES = 2000  # training images to which the OOD detector of a fine-tuned network is fitted
-IMAGES_SHOWN = 6400  # images over all epochs: fewer steps improved results less, or not at all (benchmarks/RESULTS.md)
+IMAGES_SHOWN = 6400  # images over all epochs: fewer steps improved results less, or not at all (benchmarks/NOT_KEPT.md)
 _FEWEST_EPOCHS, _MOST_EPOCHS = 8, 60
 
 
