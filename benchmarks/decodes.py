@@ -7,7 +7,8 @@ and largest number), wall time, processor time, peak memory.
     python benchmarks/decodes.py [--src ../before/src] [--images 2000] [--only "train, instant" predict] [--callers]
 
 Images: `blood_pbc` of COVERSLIP_DATA (default ../shared/data), the first of each class. With --src, another version of
-the package is measured. Use the ratio of two alternating calls; other work on the machine affects the times.
+the package is measured, without a record. Use the ratio of two alternating calls; other work on the machine affects the
+times.
 """
 
 import argparse
@@ -25,6 +26,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from _records import Record
+
+RECORD = Record("Decodes of images", ["src/coverslip/datasets", "src/coverslip/experiments", "src/coverslip/images"])
 HERE = Path(__file__).resolve().parent
 DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data")).resolve()
 SMALL = ["--set", "image_size=96", "--set", "epochs=2", "--set", "split.folds=0"]
@@ -51,10 +55,13 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=2000)
     parser.add_argument("--only", nargs="*", default=list(SCENARIOS), help=f"some of: {'; '.join(SCENARIOS)}")
     parser.add_argument("--callers", action="store_true", help="also list the decodes by caller")
+    RECORD.add_option(parser)
     parser.add_argument("--counted", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.counted:
         sys.exit(count_decodes(options.counted))
+    if "--record" in sys.argv and options.src != HERE.parent / "src":
+        parser.error("--record measures this version, not that of --src")
     environment = os.environ | {"PYTHONPATH": str(options.src.resolve()), "CUDA_VISIBLE_DEVICES": ""}
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
@@ -69,6 +76,7 @@ def main() -> None:
                 write_table(work / "few.csv", 80)
                 run(["train", str(work / "few.csv"), "--out", str(trained), *TRAININGS["instant"]], work, environment)
             measured(name, before, command, work, trained, n, environment, with_callers=options.callers)
+    RECORD.write()
 
 
 def write_table(file: Path, n: int) -> int:
@@ -115,6 +123,13 @@ def measured(
     by_caller = result["by_caller"]
     total = sum(by_caller.values())
     cells = f"{result['wall_s']:.1f} | {result['processor_s']:.1f} | {result['peak_mib']:.0f}"
+    RECORD.add(
+        "Times that a command decodes an image, on average",
+        round(total / n, 2),
+        of=name,
+        n=f"{n:,} images",
+        note=f"at most {result['largest']}",
+    )
     print(f"| {name} | {total / n:.2f} | {result['largest']} | {cells} |", flush=True)
     if with_callers:
         for caller, n_decodes in sorted(by_caller.items(), key=lambda item: -item[1]):
