@@ -58,10 +58,11 @@ def open_images(workspace: Workspace, *folders: Path, **how: Any) -> str:  # Any
 
 def until(is_so: Callable[[], Any], seconds: float = 90) -> Any:  # Any: what is waited for
     """What `is_so` gives as soon as it is true."""
-    end = time.monotonic() + seconds
+    end, pause = time.monotonic() + seconds, 0.01
     while not (value := is_so()):
         assert time.monotonic() < end, "waited too long"
-        time.sleep(0.1)
+        time.sleep(pause)
+        pause = min(2 * pause, 0.1)
     return value
 
 
