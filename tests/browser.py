@@ -11,14 +11,13 @@ import os
 import shutil
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +28,6 @@ from trained import SMALL_NETWORK
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
-    from trained import MadeOnce
 
     from coverslip.workspace.store.workspace import Workspace
 
@@ -111,10 +109,11 @@ class RunningApp:
 
     def until(self, path: str, is_so: Callable[[Any], Any], seconds: float = _SECONDS) -> Any:
         """The JSON at an address of the API as soon as it is as wanted."""
-        end = time.monotonic() + seconds
+        end, pause = time.monotonic() + seconds, 0.01
         while not is_so(body := self.get(path)):
             assert time.monotonic() < end, f"waited too long for {path}: {body}"
-            time.sleep(0.1)
+            time.sleep(pause)
+            pause = min(2 * pause, 0.1)
         return body
 
     def opened(self, *sources: Path, **how: Any) -> Any:
@@ -220,44 +219,29 @@ class Stock:
 
 
 @pytest.fixture(scope="session")
-def stock(app_server: RunningApp, made_once: "MadeOnce") -> Stock:
+def stock(app_server: RunningApp) -> Stock:
     """Two small trainings on images of three classes that no page may take for HTML, a study and a prediction.
 
-    They are made once, without an app; each worker's app goes on from a copy of that workspace, and forgets what it
-    had.
+    They are made without an app, which would begin the jobs itself; it forgets what it had.
     """
-    made, workspace_folder = made_once("stock", _fill_a_workspace), app_server.workspace.parent
     app_server.end()
     shutil.rmtree(app_server.workspace)
-    shutil.copytree(made, workspace_folder, dirs_exist_ok=True)
-    for file in app_server.workspace.rglob("*.sqlite"):
-        with closing(sqlite3.connect(file)) as database, database:
-            _replace_everywhere(database, str(made), str(workspace_folder))
-    for file in app_server.workspace.rglob("*.*"):
-        if file.suffix in (".json", ".jsonl", ".csv", ".html"):
-            file.write_text(file.read_text().replace(str(made), str(workspace_folder)))
-    return Stock(app_server.start(), **json.loads((workspace_folder / "ids.json").read_text()))
+    ids = _fill_workspace(app_server)
+    return Stock(app_server.start(), **ids)
 
 
-def _replace_everywhere(database: sqlite3.Connection, old: str, new: str) -> None:
-    for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-        for column in [row[1] for row in database.execute(f"PRAGMA table_info({table})")]:
-            change = f'UPDATE {table} SET "{column}" = replace("{column}", ?, ?) WHERE typeof("{column}") = ?'
-            database.execute(change, (old, new, "text"))
-
-
-def _fill_a_workspace(folder: Path) -> None:
+def _fill_workspace(app: RunningApp) -> dict[str, str]:
     from small_workspace import open_images, predicted_here, studied_here, trained_here
 
     from coverslip.workspace.store.workspace import open_workspace
     from coverslip.workspace.studies.planning import StudyChoices, outlook
 
-    classes, root = (SCRIPT_CLASS, IMAGE_CLASS, LONG_CLASS), folder / "images"
+    classes, root = (SCRIPT_CLASS, IMAGE_CLASS, LONG_CLASS), app.root
     here = write_cells(root / "first clinic", 60, classes=classes)
     there = write_cells(root / "second clinic", 30, classes=classes, seed=1)
     new = write_cells(root / "new", 12, is_sorted=False, seed=2)
     (new / "cut off.png").write_bytes((new / "slide0_000.png").read_bytes()[:120])
-    workspace = open_workspace(folder / "workspace", (root,))
+    workspace = open_workspace(app.workspace, (root,))
     images = open_images(workspace, here, there, group_pattern=r"slide\d+", name="Cells of two clinics")
     plain = open_images(workspace, new, is_labeled=False)
     run = trained_here(workspace, images, FINETUNE, "Fine-tuned")
@@ -267,8 +251,7 @@ def _fill_a_workspace(folder: Path) -> None:
     study = studied_here(workspace, choices, "Two networks")
     prediction = predicted_here(workspace, run, plain)
     workspace.engine.dispose()
-    ids = {"images": images, "unlabeled": plain, "run": run, "folds": folds, "prediction": prediction, "study": study}
-    (folder / "ids.json").write_text(json.dumps(ids))
+    return {"images": images, "unlabeled": plain, "run": run, "folds": folds, "prediction": prediction, "study": study}
 
 
 def tiny_plan(text: str) -> str:

@@ -1,5 +1,6 @@
 """A small workspace with images that train in seconds, and a server on it."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +20,13 @@ from coverslip import studies
 from coverslip.cli import main
 from coverslip.errors import Conflict
 from coverslip.machine import process_started
+from coverslip.runs import Run
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.exports import exporting
 from coverslip.workspace.exports.state import ExportTo, queue_export
 from coverslip.workspace.jobs.control import queue_training
-from coverslip.workspace.jobs.records import change_if_unchanged, change_job, find_job
+from coverslip.workspace.jobs.records import Job, change_if_unchanged, change_job, find_job
 from coverslip.workspace.jobs.state import has_ended, state_of, status_of
 from coverslip.workspace.predictions import predicting
 from coverslip.workspace.predictions.state import queue_prediction
@@ -55,10 +58,11 @@ def open_images(workspace: Workspace, *folders: Path, **how: Any) -> str:  # Any
 
 def until(is_so: Callable[[], Any], seconds: float = 90) -> Any:  # Any: what is waited for
     """What `is_so` gives as soon as it is true."""
-    end = time.monotonic() + seconds
+    end, pause = time.monotonic() + seconds, 0.01
     while not (value := is_so()):
         assert time.monotonic() < end, "waited too long"
-        time.sleep(0.1)
+        time.sleep(pause)
+        pause = min(2 * pause, 0.1)
     return value
 
 
@@ -81,7 +85,9 @@ def queue_run(client: httpx.Client, dataset_id: str, recipe: Json, **more: Any) 
 def trained_here(workspace: Workspace, dataset_id: str, recipe: Json, name: str | None = None, **more: Any) -> str:
     """A training that is done, as the app asks for it, but by this process; its id.
 
-    For tests about what a training left. A job of the app is a new program, which imports for five seconds.
+    For tests about what a training left. A job of the app is a new program, which imports for five seconds. A training
+    of the same images with the same recipe as an earlier one is a copy of its files: most of a small training is the
+    drawing of its report.
     """
     return _done_here(workspace, queue_training(workspace, dataset_id=dataset_id, recipe=recipe, name=name, **more))
 
@@ -114,7 +120,9 @@ def _done_here(workspace: Workspace, job_id: str) -> str:
         until(lambda: has_ended(state_of(now := find_job(workspace, job_id), status_of(now))))
         return job_id
     _, module, *arguments = job.command
-    if module == "coverslip":
+    if module == "coverslip" and arguments[0] == "train":
+        code = _train_or_copy(workspace, job, arguments)
+    elif module == "coverslip":
         code = main(arguments)
     elif module.endswith(".exporting"):
         code = exporting.main(arguments)
@@ -123,6 +131,60 @@ def _done_here(workspace: Workspace, job_id: str) -> str:
     assert code == 0, job.command
     change_job(workspace, job_id, state="ended", pid=None, process_started=None)
     return job_id
+
+
+# The roots of the images, the folders and the files of earlier trainings, by all that their results depend on.
+_TRAININGS: dict[str, tuple[Path, Path, dict[str, bytes]]] = {}
+_WITH_PATHS = (".csv", ".html", ".json", ".jsonl", ".md", ".yaml")
+
+
+def _train_or_copy(workspace: Workspace, job: Job, arguments: list[str]) -> int:
+    root, key = workspace.roots[0], _key_of_training(workspace.roots[0], job.folder, arguments)
+    if key not in _TRAININGS:
+        code = main(arguments)
+        if key and code == 0:
+            files = [file for file in job.folder.rglob("*") if file.is_file()]
+            contents = {file.relative_to(job.folder).as_posix(): file.read_bytes() for file in files}
+            _TRAININGS[key] = root, job.folder, contents
+        return code
+    earlier_root, earlier, files_of_earlier = _TRAININGS[key]
+    for name, content in files_of_earlier.items():
+        if name.endswith(_WITH_PATHS):
+            for old, new in ((earlier, job.folder), (earlier_root, root), (earlier.name, job.folder.name)):
+                content = content.replace(str(old).encode(), str(new).encode())
+        file = job.folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    _end_now(job.run)
+    return 0
+
+
+def _end_now(run: Run) -> None:
+    """Move the times of the status, so that the work on the folder ends now."""
+    assert run.status is not None
+    now = datetime.now(UTC)
+    began = now - timedelta(seconds=run.status.seconds_worked)
+    times = {"began": began.isoformat(timespec="seconds"), "heartbeat": now.isoformat(timespec="seconds")}
+    run.status.model_copy(update=times).write(run.status_file)
+
+
+def _key_of_training(root: Path, folder: Path, arguments: list[str]) -> str:
+    """A digest of the images, the recipe and the options; empty for images that are not all in folders below `root`."""
+    at = arguments.index("--")
+    options, sources = arguments[:at], [Path(source) for source in arguments[at + 1 :]]
+    if not all(source.is_dir() and source.is_relative_to(root) for source in sources):
+        return ""
+    digest = hashlib.sha256()
+    for option in options:
+        if option.startswith("--recipe="):
+            digest.update(Path(option.removeprefix("--recipe=")).read_bytes())
+        elif option != f"--out={folder}":
+            digest.update(option.encode() + b"\0")
+    for file in (file for source in sources for file in (source, *sorted(source.rglob("*")))):
+        digest.update(file.relative_to(root).as_posix().encode() + b"\0")
+        if file.is_file():
+            digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 _SERVE = """

@@ -17,6 +17,7 @@ from coverslip.accounts.projects import Role, add_project, set_member
 from coverslip.accounts.server import open_account_server
 from coverslip.app.accounts import open_accounts_server
 from coverslip.app.users import cookie_of
+from coverslip.synthetic_cells import write_sample_images
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page, Request, Response
@@ -49,7 +50,7 @@ def accepted(page: "Page", address: str) -> None:
 def test_an_administrator_invites_a_viewer_to_a_project(browser: "Browser", tmp_path: Path) -> None:
     with serving(tmp_path / "server", "--base-path", "/lab") as invitation:
         start = invitation.split("invitation")[0]
-        page = browser.new_context().new_page()
+        page = browser.new_context(reduced_motion="reduce").new_page()
         accepted(page, invitation)
         page.get_by_role("link", name="Accounts").click()
         page.get_by_role("button", name="New account").click()
@@ -68,6 +69,8 @@ def test_an_administrator_invites_a_viewer_to_a_project(browser: "Browser", tmp_
         page.get_by_role("button", name="Done").click()
         page.get_by_role("link", name="Malaria").click()
         page.wait_for_url(f"{start}projects/*/")
+        workspace = tmp_path / "server" / "projects" / page.url.split("/")[-2]
+        write_sample_images(workspace / "samples" / "images", n_images=60)  # an eighth of what the server draws
         page.get_by_role("button", name="Use the sample images").wait_for()
         assert not page.get_by_text("stays on this computer").count()  # but on the server
         page.get_by_role("button", name="Use the sample images").click()
@@ -81,7 +84,7 @@ def test_an_administrator_invites_a_viewer_to_a_project(browser: "Browser", tmp_
         page.get_by_role("heading", name="Sample images", level=1).wait_for()
         page.get_by_text("does not answer").wait_for(state="hidden")  # the stream of changes works below the path
 
-        ben = browser.new_context().new_page()
+        ben = browser.new_context(reduced_motion="reduce").new_page()
         accepted(ben, of_ben)
         ben.get_by_role("button", name="Sign out").click()
         ben.get_by_role("heading", name="Sign in").wait_for()
@@ -101,9 +104,9 @@ def test_an_administrator_invites_a_viewer_to_a_project(browser: "Browser", tmp_
 
 
 @contextmanager
-def serving_used_project(folder: Path, role: Role) -> Iterator[tuple[str, dict[str, str], str]]:
+def serving_used_project(folder: Path, study_report: Path, role: Role) -> Iterator[tuple[str, dict[str, str], str]]:
     """Serve a project with datasets, trainings, a prediction and a study; yield its address, their IDs, a cookie."""
-    ids = write_workspace(folder / "data")
+    ids = write_workspace(folder / "data", study_report)
     server = open_account_server(folder / "server", (folder / "data",))
     users.add_user(server, "maria", is_admin=True)
     project = add_project(server, "Malaria", roots=[str(folder / "data" / "images")])
@@ -139,10 +142,10 @@ BUTTONS = "button:enabled:visible"
     ],
 )
 def test_no_button_and_no_key_is_refused_to_a_role(
-    browser: "Browser", tmp_path: Path, role: Role, pages: tuple[str, ...]
+    browser: "Browser", tmp_path: Path, study_report: Path, role: Role, pages: tuple[str, ...]
 ) -> None:
-    with serving_used_project(tmp_path, role) as (address, ids, secret):
-        context = browser.new_context()
+    with serving_used_project(tmp_path, study_report, role) as (address, ids, secret):
+        context = browser.new_context(reduced_motion="reduce")
         cookie, _ = cookie_of({"type": "http", "headers": [], "server": ("", int(address.split(":")[2].split("/")[0]))})
         context.add_cookies([{"name": cookie, "value": secret, "url": address}])
         page = context.new_page()

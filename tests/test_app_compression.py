@@ -5,11 +5,11 @@ import re
 import socket
 import urllib.request
 from collections.abc import Callable
-from pathlib import Path
 
 import psutil
 import pytest
 from browser import RunningApp
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from starlette.responses import Response
 
@@ -20,12 +20,17 @@ from coverslip.workspace.store.workspace import open_workspace
 OTHER_COMPUTER = "192.0.2.7"
 
 
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
+    folder = tmp_path_factory.mktemp("app")
+    return create_app(open_workspace(folder, (folder,)))
+
+
 @pytest.mark.parametrize(
     "peer, encoding",
     [(OTHER_COMPUTER, "gzip"), ("2001:db8::7", "gzip"), ("127.0.0.1", None), ("127.0.1.1", None), ("::1", None)],
 )
-def test_responses_to_other_computers_are_compressed(tmp_path: Path, peer: str, encoding: str | None) -> None:
-    app = create_app(open_workspace(tmp_path, (tmp_path,)))
+def test_responses_to_other_computers_are_compressed(app: FastAPI, peer: str, encoding: str | None) -> None:
     response = TestClient(app, client=(peer, 50_000)).get("/api/v1/openapi.json")
     assert response.headers.get("content-encoding") == encoding
     assert response.json()["info"]["title"] == "coverslip"

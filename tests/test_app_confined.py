@@ -17,15 +17,14 @@ import tifffile
 from fastapi.testclient import TestClient
 from image_sets import API, App, workspace_in
 from PIL import Image
-from small_workspace import new_workspace, write_cells
-from trained import SMALL_NETWORK
+from small_workspace import QUICK, new_workspace, open_images, trained_here, write_cells
 
 import coverslip as cs
 from coverslip.app.server import create_app
 from coverslip.cli import main
 from coverslip.errors import UnreadableImage
 from coverslip.images import ReadPlan, open_below, read_pixels
-from coverslip.runs import Recipe, SplitPlan
+from coverslip.workspace.jobs.records import find_job
 
 GOOD, SECRET = 40, 200  # gray levels
 N_REQUESTS = 200  # by each of two threads; a fifth showed the outside before files were opened folder by folder
@@ -165,9 +164,8 @@ def test_a_stack_goes_on_in_files_beside_it_but_not_behind_a_link_that_leads_out
 @pytest.mark.slow
 def test_downloads_of_a_run_do_not_follow_links_that_lead_out(tmp_path: Path, outside: Path) -> None:
     home = new_workspace(tmp_path)
-    data = cs.open_dataset(write_cells(tmp_path / "cells"), group_pattern=r"slide\d+")
-    recipe = Recipe(model=SMALL_NETWORK, stage="instant", image_size=32, tta=1, split=SplitPlan(folds=0))
-    run = cs.train(data, recipe, out=home.runs / "first")
+    cells = open_images(home, write_cells(tmp_path / "cells"), group_pattern=r"slide\d+")
+    run = find_job(home, trained_here(home, cells, QUICK)).run
     (outside / "secret").write_text("secret")
     with TestClient(create_app(home)) as client:
         job = client.get(f"{API}/runs").json()["items"][0]["id"]
@@ -197,8 +195,7 @@ def test_one_image_is_classified_and_no_file_that_it_or_the_classifier_names(
 ) -> None:
     home = new_workspace(tmp_path)
     cells = write_cells(tmp_path / "cells")
-    recipe = Recipe(model=SMALL_NETWORK, stage="instant", image_size=32, tta=1, split=SplitPlan(folds=0))
-    run = cs.train(cs.open_dataset(cells, group_pattern=r"slide\d+"), recipe, out=home.runs / "first")
+    run = find_job(home, trained_here(home, open_images(home, cells, group_pattern=r"slide\d+"), QUICK)).run
     image, secret = next(cells.rglob("*.png")), saved(outside / "secret.png", SECRET)
     file = cs.export(run.folder, out=tmp_path / "crafted.coverslip")
     _change_card(file, lambda card: card["preprocessing"]["plan"].update(other_files=[str(secret)]))

@@ -128,20 +128,20 @@ def has_ended(connection: socket.socket, seconds: float) -> bool:
     return True
 
 
-@pytest.mark.parametrize(
-    "sent",
-    [
-        b"",
-        HALF,
-        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nfive ",
-        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" + HALF,
-    ],
-    ids=["nothing", "half a header", "half a body", "a second header"],
-)
-def test_what_does_not_continue_is_ended(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    with served(0.5, monkeypatch) as place, socket.create_connection(place) as connection:
-        connection.sendall(sent)
-        assert has_ended(connection, 5)
+BEGUN = {
+    "nothing": b"",
+    "half a header": HALF,
+    "half a body": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nfive ",
+    "a second header": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" + HALF,
+}
+
+
+def test_what_does_not_continue_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    with served(0.5, monkeypatch) as place, ExitStack() as opened:
+        connections = {name: opened.enter_context(socket.create_connection(place)) for name in BEGUN}
+        for name, connection in connections.items():
+            connection.sendall(BEGUN[name])
+        assert [name for name, connection in connections.items() if not has_ended(connection, 5)] == []
 
 
 def test_a_kept_connection_answers_after_a_pause_and_half_a_header_there_is_ended(
@@ -157,18 +157,21 @@ def test_a_kept_connection_answers_after_a_pause_and_half_a_header_there_is_ende
         assert has_ended(connection, 3)
 
 
-@pytest.mark.parametrize("header", ["", "Connection: close\r\n"], ids=["kept", "closed"])
-def test_who_does_not_read_a_response_is_ended(header: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_does_not_read_a_response_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "IDLE_SECONDS", 1)
-    with served(0.5, monkeypatch) as place, socket.create_connection(place) as client:
-        client.sendall(f"GET /large HTTP/1.1\r\nHost: x\r\n{header}\r\n".encode())
+    headers = {"kept": b"", "closed": b"Connection: close\r\n"}
+    with served(0.5, monkeypatch) as place, ExitStack() as opened:
+        clients = {name: opened.enter_context(socket.create_connection(place)) for name in headers}
+        for name, client in clients.items():
+            client.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n" + headers[name] + b"\r\n")
         time.sleep(3)
-        n_bytes = 0
-        client.settimeout(5)
-        with suppress(ConnectionError):
-            while data := client.recv(2**20):
-                n_bytes += len(data)
-        assert n_bytes < LARGE
+        for name, client in clients.items():
+            n_bytes = 0
+            client.settimeout(5)
+            with suppress(ConnectionError):
+                while data := client.recv(2**20):
+                    n_bytes += len(data)
+            assert n_bytes < LARGE, name
 
 
 def test_the_rest_of_a_refused_body_does_not_end_a_kept_connection(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,15 +29,14 @@ from small_workspace import (
     new_workspace,
     open_images,
     queue_run,
+    trained_here,
     until,
     write_cells,
 )
-from trained import SMALL_NETWORK
 
 import coverslip as cs
 from coverslip.app.server import create_app
 from coverslip.errors import Conflict
-from coverslip.runs import Recipe, SplitPlan
 from coverslip.workspace.correcting import downloads
 from coverslip.workspace.datasets.labels import set_labels
 from coverslip.workspace.datasets.state import dataset_state
@@ -45,7 +44,7 @@ from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.jobs.state import status_of
 from coverslip.workspace.predictions.classifiers import LoadedClassifiers
 from coverslip.workspace.predictions.predicting import predict_into
-from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.store.workspace import Workspace, open_workspace
 from coverslip.workspace.viewing.filters import ImageSelection
 
 pytestmark = pytest.mark.slow
@@ -65,9 +64,9 @@ class Lab:
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     workspace = new_workspace(tmp_path_factory.mktemp("lab"))
     root = workspace.roots[0]
-    data = cs.open_dataset(write_cells(root / "cells"), group_pattern=r"slide\d+")
-    recipe = Recipe(model=SMALL_NETWORK, stage="instant", image_size=32, tta=1, split=SplitPlan(folds=0))
-    cs.train(data, recipe, out=workspace.runs / "first")
+    other = open_workspace(root / "other", (root,))
+    trained = trained_here(other, open_images(other, write_cells(root / "cells"), group_pattern=r"slide\d+"), QUICK)
+    shutil.copytree(find_job(other, trained).folder, workspace.runs / "first")  # no dataset of the app
     new = write_cells(root / "new", 40, seed=1, is_sorted=False)
     (new / "broken.png").write_bytes(b"no image")
     with TestClient(create_app(workspace)) as client:

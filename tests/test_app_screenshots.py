@@ -56,9 +56,9 @@ class Written:
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory, own_cache: None) -> Iterator[Written]:
+def written(tmp_path_factory: pytest.TempPathFactory, study_report: Path) -> Iterator[Written]:
     folder = tmp_path_factory.mktemp("written")
-    ids = write_workspace(folder)
+    ids = write_workspace(folder, study_report)
     app = RunningApp(folder / "workspace", folder).start()
     yield Written(app, ids)
     app.end()

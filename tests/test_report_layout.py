@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from drawing import write_cells
-from synthetic_runs import write_run, written_study
+from synthetic_runs import write_run
 from trained import GROUPS, INSTANT
 
 import coverslip as cs
@@ -16,7 +16,6 @@ from coverslip.inference.proportions import SampledPrediction, summary_of
 from coverslip.reports.page import write_report
 from coverslip.reports.proportions import write_proportions_report
 from coverslip.runs import Prediction, Recipe, Run
-from coverslip.studies.report import write_study_report
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -52,11 +51,6 @@ def write_folds(folder: Path) -> None:
     cs.train(cs.open_dataset(write_cells(folder / "cells"), group_pattern=GROUPS), recipe, out=folder / "run")
 
 
-def write_study(folder: Path) -> None:
-    (folder / "run").mkdir()
-    write_study_report(written_study(), folder / "run" / "report.html")
-
-
 def write_proportions(folder: Path) -> None:
     """Of wells with times and controls, and a class with a long name."""
     rng, classes = np.random.default_rng(0), ("healthy", LONG[2], "other")
@@ -79,7 +73,7 @@ def write_proportions(folder: Path) -> None:
 WRITERS = {
     writer.__name__.removeprefix("write_"): writer
     for writer in (
-        *(write_multi_class, write_two_classes, write_few_groups, write_many_classes, write_folds, write_study),
+        *(write_multi_class, write_two_classes, write_few_groups, write_many_classes, write_folds),
         write_proportions,
     )
 }
@@ -90,10 +84,16 @@ ALIKE = ("multi_class", "few_groups", "folds")  # the others have nearly all tha
 
 @pytest.fixture(
     scope="module",
-    params=[pytest.param(name, marks=[pytest.mark.exhaustive] * (name in ALIKE)) for name in (*WRITERS, "evaluation")],
+    params=[
+        pytest.param(name, marks=[pytest.mark.exhaustive] * (name in ALIKE))
+        for name in (*WRITERS, "study", "evaluation")
+    ],
 )
 def report(request: pytest.FixtureRequest, made_once: MadeOnce) -> Path:
     """Each kind of report in turn."""
+    if request.param == "study":
+        report_of_study: Path = request.getfixturevalue("study_report")
+        return report_of_study
     if request.param != "evaluation":
         return made_once(f"report of {request.param}", WRITERS[request.param]) / "run" / "report.html"
     trained: Run = request.getfixturevalue("trained")

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 from screenshots import check_screenshot, differences, use_own_font
-from synthetic_runs import write_run, written_study
+from synthetic_runs import write_run
 
 from coverslip.reports.page import write_report
-from coverslip.studies.report import write_study_report
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -19,15 +18,11 @@ MadeOnce = Callable[[str, Callable[[Path], object]], Path]
 
 
 @pytest.fixture(scope="module")
-def reports(made_once: MadeOnce) -> Path:
-    """`run.html` and `study.html`."""
-
+def reports(made_once: MadeOnce, study_report: Path) -> dict[str, Path]:
     def make(folder: Path) -> None:
         write_report(write_run(folder, ("basophil", "lymphocyte", "monocyte"), n_test=60, n_groups=20, skill=2.2))
-        (folder / "five networks").mkdir()
-        write_study_report(written_study(), folder / "five networks" / "report.html")
 
-    return made_once("reports for screenshots", make)
+    return {"run": made_once("report for screenshots", make) / "run" / "report.html", "five networks": study_report}
 
 
 @pytest.mark.slow
@@ -36,11 +31,11 @@ def reports(made_once: MadeOnce) -> Path:
     [("run", 1280, "light"), ("run", 800, "dark"), ("five networks", 1280, "light")],
 )
 def test_a_report_looks_as_it_did(
-    browser: "Browser", reports: Path, tmp_path: Path, report: str, width: int, scheme: str
+    browser: "Browser", reports: dict[str, Path], tmp_path: Path, report: str, width: int, scheme: str
 ) -> None:
     page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)  # type: ignore[arg-type]
     try:
-        page.goto((reports / report / "report.html").as_uri())
+        page.goto(reports[report].as_uri())
         use_own_font(page)
         check_screenshot(page, f"{report.replace(' ', '-')}-{width}-{scheme}", tmp_path, hidden=[".place"])
     finally:

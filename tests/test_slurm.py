@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
-from small_workspace import FINETUNE, QUICK, new_workspace, open_images, until, write_cells
+from small_workspace import FINETUNE, QUICK, new_workspace, open_images, trained_here, until, write_cells
 
 from coverslip.cli import main
 from coverslip.errors import CoverslipError
@@ -92,11 +93,18 @@ SlurmdParameters=config_overrides
             until(lambda: "idle" in output("sinfo", "--noheader", "--format=%T"), seconds=60)
             yield
         finally:
+            psutil.wait_procs(waiting_processes(), timeout=60)  # without Slurm, they would wait for ever
             for process in reversed(processes):
                 process.terminate()
             for process in processes:
                 process.wait(timeout=60)
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def waiting_processes() -> list[psutil.Process]:
+    """Return the processes that wait for the end of jobs in Slurm."""
+    commands = {each: each.as_dict(["cmdline"], ad_value=[])["cmdline"] for each in psutil.Process().children()}
+    return [process for process, command in commands.items() if "coverslip.workspace.jobs.slurm" in command]
 
 
 def output(*command: str) -> str:
@@ -110,7 +118,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 @pytest.fixture(scope="module")
 def cells(workspace: Workspace) -> str:
-    return open_images(workspace, write_cells(workspace.roots[0] / "cells", 30), group_pattern=r"slide\d+")
+    return open_images(workspace, write_cells(workspace.roots[0] / "cells"), group_pattern=r"slide\d+")
 
 
 @contextmanager
@@ -138,14 +146,27 @@ def jobs_of_slurm() -> list[str]:
 
 
 def test_trainings_are_submitted_at_once_and_end_as_on_this_computer(workspace: Workspace, cells: str) -> None:
-    ids = [queued(workspace, cells) for _ in range(2)]
+    first, second = (queued(workspace, cells) for _ in range(2))
     with queue(workspace, "--exclusive"):  # so that the second waits in Slurm
-        until(lambda: len(jobs_of_slurm()) == 2, seconds=60)
+        until(lambda: sorted(jobs_of_slurm()) == ["PENDING", "RUNNING"], seconds=60)
+        control.stop_job(workspace, second)
+        until(lambda: [state(workspace, run_id) for run_id in (first, second)] == ["done", "stopped"], seconds=240)
+    on_this_computer = trained_here(workspace, cells, QUICK)
+    results, expected = (find_job(workspace, run_id).run.metrics for run_id in (first, on_this_computer))
+    assert results.confusion_matrix == expected.confusion_matrix
+    for name, metric in results.metrics.items():  # other numbers of threads have other rounding errors
+        assert metric.value == pytest.approx(expected.metrics[name].value, rel=1e-3, abs=1e-3), name
+    until(lambda: jobs_of_slurm() == [], seconds=60)
+
+
+@pytest.mark.exhaustive
+def test_a_training_that_waits_in_slurm_begins_when_another_one_has_ended(workspace: Workspace, cells: str) -> None:
+    ids = [queued(workspace, cells) for _ in range(2)]
+    with queue(workspace, "--exclusive"):
         until(lambda: [state(workspace, run_id) for run_id in ids] == ["done", "done"], seconds=240)
     first, second = (find_job(workspace, run_id).run for run_id in ids)
     assert first.metrics == second.metrics
     assert first.status.began <= first.status.heartbeat <= second.status.began
-    until(lambda: jobs_of_slurm() == [], seconds=60)
 
 
 def test_a_training_that_waits_in_slurm_is_cancelled(workspace: Workspace, cells: str) -> None:

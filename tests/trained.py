@@ -76,6 +76,21 @@ def trained(made_once: MadeOnce, own_cache: None) -> Run:
     return Run(made_once("trained", train) / "first")
 
 
+@pytest.fixture(scope="session")
+def study_report(made_once: MadeOnce) -> Path:
+    """The report of the written study `five networks`, with its figures beside it. Nobody may change it."""
+
+    def write(folder: Path) -> None:
+        from synthetic_runs import written_study
+
+        from coverslip.studies.report import write_study_report
+
+        (folder / "five networks").mkdir()
+        write_study_report(written_study(), folder / "five networks" / "report.html")
+
+    return made_once("study report", write) / "five networks" / "report.html"
+
+
 @pytest.fixture
 def own_run(trained: Run, tmp_path: Path) -> Run:
     """A copy of `trained` that the test may change."""

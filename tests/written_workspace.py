@@ -24,7 +24,6 @@ from coverslip.runs import Prediction, Recipe, Run, save_recipe
 from coverslip.runs.predictions import PredictionsFile
 from coverslip.runs.status import Status
 from coverslip.studies import StudyPlan, save_plan
-from coverslip.studies.report import write_study_report
 from coverslip.workspace.jobs.records import add_job
 from coverslip.workspace.predictions.rows import FILE, RowsWriter
 from coverslip.workspace.store.workspace import Workspace, open_workspace
@@ -34,10 +33,10 @@ RUNNING = "0f1e2d3c4b5a"  # the ID of the training that is followed: the event s
 WHEN = "2026-11-20T09:12:44+00:00"
 
 
-def write_workspace(folder: Path) -> dict[str, str]:
+def write_workspace(folder: Path, study_report: Path) -> dict[str, str]:
     """A labeled dataset, three trainings (one of them running), a prediction and a study; their ids.
 
-    The running training is alive as long as this process is.
+    The running training is alive as long as this process is. `study_report` is the report of the written study.
     """
     images = folder / "images"
     cells = write_cells(images / "blood cells", 90, classes=CLASSES, n_slides=9, seed=1)
@@ -57,7 +56,7 @@ def write_workspace(folder: Path) -> dict[str, str]:
     _write_running(Run(running))
     _add_training(workspace, running, "Running", dataset, minute=2)
     _write_prediction(workspace, sorted(new.iterdir()), unlabeled)
-    _write_study(workspace, cells, dataset)
+    _write_study(workspace, cells, dataset, study_report)
     workspace.engine.dispose()
     ids = {"dataset": dataset, "unlabeled": unlabeled}
     return {**ids, "running": RUNNING, **{name: name for name in ("instant", "fine-tuned", "prediction", "study")}}
@@ -147,16 +146,15 @@ def _write_prediction(workspace: Workspace, files: list[Path], dataset: str) -> 
     )
 
 
-def _write_study(workspace: Workspace, images: Path, dataset: str) -> None:
+def _write_study(workspace: Workspace, images: Path, dataset: str, report: Path) -> None:
     folder = workspace.studies / "study"
-    folder.mkdir(parents=True)
+    shutil.copytree(report.parent, folder)
     networks, variant = NETWORKS[:4], {"name": NETWORKS[4], "recipe": {"model": "mobilenet_v2"}}
     datasets = [{"path": str(images), "name": "blood cells"}]
     plan = StudyPlan.model_validate({"datasets": datasets, "models": [*networks, variant], "folds": 5})
     save_plan(plan, folder / "study.yaml")
     comparison = written_study()
     write_json(folder / "comparison.json", {"format_version": 1, **asdict(comparison)})
-    write_study_report(comparison, folder / "report.html")
     _write_status(folder)
     add_job(
         workspace,

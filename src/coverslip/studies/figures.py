@@ -296,7 +296,8 @@ def _name_points(axes: "Axes", points: Sequence[tuple[str, float, float]]) -> No
         free = heights[-1] + half
     edge = axes.get_yaxis_transform()
     for (name, x, y), height in zip(named, heights, strict=True):
-        style: Any = {"arrowstyle": "-", "color": HAIR, "linewidth": 0.8, "shrinkA": 2, "shrinkB": 3}
+        # A distance in place of the box of the text: clipping lines at boxes takes a fifth of the time of a report.
+        style: Any = {"arrowstyle": "-", "color": HAIR, "linewidth": 0.8, "shrinkA": 4, "shrinkB": 3, "patchA": None}
         axes.annotate(
             name,
             (x, y),
