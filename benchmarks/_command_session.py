@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from _answers import content_of
-from _sessions import CLASSES, FINETUNED, GROUPS, HERE, QUICK, SAMPLES, Counts, Record, Refused, Version
+from _sessions import CLASSES, FINETUNED, GROUPS, HERE, QUICK, SAMPLES, Counts, Recording, Refused, Version
 
 TYPES = {".csv": "text/csv", ".json": "application/json", ".html": "text/html", ".yaml": "text/yaml"}
 TYPES |= {".png": "image/png", ".tif": "image/tiff", ".jsonl": "text/plain", ".geojson": "application/json"}
@@ -19,7 +19,7 @@ NETWORK = "efficientnet_lite1"  # whose weights are installed, and imported as i
 class Commands:
     """The commands of a version. Every command is a step: its exit code, output, files and counters are recorded."""
 
-    def __init__(self, version: Version, record: Record) -> None:
+    def __init__(self, version: Version, record: Recording) -> None:
         self.version, self.record, self.counts = version, record, Counts(version.counts)
 
     def run(self, step: str, *arguments: object, files: Sequence[str | Path] = ()) -> Any:

@@ -87,7 +87,7 @@ class Version:
 
 
 @dataclass
-class Record:
+class Recording:
     """The answers of a session, the exact counters, and peak memory, each by step and path."""
 
     names: Names
@@ -264,7 +264,7 @@ class App:
     """The app of a version on a workspace. Every request is a step: its answer and its SQL statements are recorded."""
 
     version: Version
-    record: Record
+    record: Recording
     address: str
     pid: int
 
@@ -375,7 +375,7 @@ def is_idle(state: Json) -> bool:
 
 
 @contextmanager
-def app_of(version: Version, workspace: Path, root: Path, record: Record, step: str) -> Iterator[App]:
+def app_of(version: Version, workspace: Path, root: Path, record: Recording, step: str) -> Iterator[App]:
     """Run the app of a version; record what it counts from start to end under `step`."""
     log = version.work / "app.txt"
     position = Counts(version.counts).position()

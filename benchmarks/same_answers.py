@@ -35,7 +35,7 @@ from typing import Any
 from _answers import Names, Values, differences, renamed
 from _app_session import ask_workspace, use_app
 from _command_session import Commands, use_commands, use_python
-from _sessions import Counts, Record, Refused, Version, app_of, write_images
+from _sessions import Counts, Recording, Refused, Version, app_of, write_images
 
 HERE = Path(__file__).resolve().parent
 
@@ -102,7 +102,7 @@ def answers_of(src: Path, folder: Path, older: Path | None = None) -> Json:
     images = folder / "images"
     write_images(images)
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [None]
-    records: dict[str, Record] = {}
+    records: dict[str, Recording] = {}
 
     def session_of_app() -> None:
         version = Version(src, new_folder(folder / "app"), cores[0])
@@ -154,13 +154,13 @@ def new_folder(folder: Path) -> Path:
     return folder
 
 
-def recorded(records: dict[str, Record], name: str, folders: Path | Mapping[str, str]) -> Record:
+def recorded(records: dict[str, Recording], name: str, folders: Path | Mapping[str, str]) -> Recording:
     """Return a new record, with names of folders."""
     names = {str(folders): "folder"} if isinstance(folders, Path) else folders
-    return records.setdefault(name, Record(Names(names)))
+    return records.setdefault(name, Recording(Names(names)))
 
 
-def open_older(version: Version, older: Path, records: dict[str, Record]) -> None:
+def open_older(version: Version, older: Path, records: dict[str, Recording]) -> None:
     """Ask for what the workspace of an older version holds. The workspace is copied before, and put back."""
     workspace = older / "app" / "workspace"
     copy = workspace.with_name("workspace before")

@@ -29,8 +29,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-# These are measured by their children, their memory or their command line.
-_NEW_INTERPRETERS = ("coverslip.images.decoding_worker",)
+# Tests find this one by its command line; the others limit the memory and the number of open files of their process.
+_NEW_INTERPRETERS = (
+    "coverslip.images.decoding_worker",
+    "coverslip.models.weights.files",
+    "coverslip.models.weights.hdf5",
+)
 # Libraries and interpreters read these once.
 _READ_AT_START = ("LD_LIBRARY_PATH", "LD_PRELOAD", "PYTHONPATH", "PYTHONHASHSEED", "PYTHONWARNINGS")
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -321,18 +325,24 @@ def _fork(listener: socket.socket, ready: selectors.BaseSelector) -> dict[str, A
     body = b""
     while len(body) < int.from_bytes(length, "big"):
         body += connection.recv(1 << 20)
+    request = json.loads(body)
     pid = os.fork()
     if pid:
-        connection.sendall(pid.to_bytes(4, "big"))
         end = os.pidfd_open(pid)
         ready.register(end, selectors.EVENT_READ, (pid, connection))
         for fd in fds:
             os.close(fd)
         return None
+    if request["session"] is None:
+        os.setsid()
+    else:
+        with suppress(OSError):  # a group of another session
+            os.setpgid(0, request["session"])
+    connection.sendall(os.getpid().to_bytes(4, "big"))
     for target, fd in enumerate(fds):
         os.dup2(fd, target)
     os.closerange(3, max(*fds, connection.fileno(), listener.fileno(), 64) + 256)
-    return dict(json.loads(body))
+    return dict(request)
 
 
 def _report_end(key: selectors.SelectorKey, ready: selectors.BaseSelector) -> None:
@@ -350,11 +360,6 @@ def _become(request: dict[str, Any]) -> None:
     module, *arguments = request["arguments"]
     for number in (signal.SIGINT, signal.SIGCHLD):
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-    if request["session"] is None:
-        os.setsid()
-    else:
-        with suppress(OSError):  # a group of another session
-            os.setpgid(0, request["session"])
     os.chdir(request["cwd"])
     _Server.address, _Server.environment = sys.orig_argv[-1], dict(os.environ)
     os.environ.clear()
