@@ -4,6 +4,7 @@ import os
 import shutil
 import sqlite3
 import threading
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,8 @@ from drawing import save_cell, save_cells
 from image_sets import images_at, positions_of, workspace_in
 from sqlalchemy import delete, event, select, update
 
+from coverslip.cache import clean, list_stores
+from coverslip.datasets import Dataset, Finder, FindingCase, Scan, register_finder, unregister_finder
 from coverslip.errors import BadRecipe, Conflict, NotFound
 from coverslip.messages import Failure, in_language
 from coverslip.processes import Json
@@ -119,6 +122,32 @@ def test_a_killed_search_for_duplicates_starts_again_and_shows_duplicates_side_b
     assert (inspection.are_copies_known, inspection.is_searching_duplicates) == (True, False)
     positions = positions_of(home, dataset_id, Filters(only="near-duplicates", sort="near-duplicates"))
     assert positions[:2] == [0, dataset_state(home, dataset_id).n_images - 1]
+
+
+@pytest.mark.slow
+def test_an_inspection_that_began_before_the_search_for_duplicates_ended_does_not_replace_its_result(
+    tmp_path: Path,
+) -> None:
+    home = workspace_in(tmp_path)
+    dataset_id = sources.open_sources(home, [sources.Source(str(save_cells(tmp_path / "cells")))]).id
+    _wait(home)
+    clean(list_stores())  # as before the search
+    searched: list[bool] = []
+
+    def search_meanwhile(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
+        if not searched:
+            searched.append(True)
+            check_images(home, dataset_id)
+        return iter(())
+
+    with home.engine.begin() as connection:
+        connection.execute(delete(db.inspections))
+    register_finder(Finder("searching", "advice", "Searching", search_meanwhile))
+    try:
+        assert not inspect_now(home, dataset_id).are_copies_known
+        assert reading_images.inspection(home, dataset_id).are_copies_known
+    finally:
+        unregister_finder("searching")
 
 
 @pytest.mark.new_interpreter

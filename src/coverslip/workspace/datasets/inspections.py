@@ -65,25 +65,40 @@ def inspect_now(workspace: Workspace, dataset_id: str) -> Inspection:
         NotFound: there is no such dataset.
         Conflict: its images are being read again, or could not be read.
     """
-    inspection, revision, finders = _inspection_and_version(workspace, dataset_id)
+    computed = _compute(workspace, dataset_id)
     with suppress(Busy, DiskFull):  # the stored inspection is a cache, and this request only reads
-        _store_if_current(workspace, dataset_id, inspection, revision, finders)
-    return inspection
+        _store_if_current(workspace, dataset_id, computed)
+    return computed.inspection
 
 
-def _inspection_and_version(workspace: Workspace, dataset_id: str) -> tuple[Inspection, int, list[str]]:
-    """Inspect the images; return also the revision of the dataset, and the finders."""
+@dataclass(frozen=True, slots=True)
+class _Computed:
+    """An inspection, and what it was computed from."""
+
+    inspection: Inspection
+    revision: int  # of the dataset
+    finders: list[str]
+    stored: Json | None  # the stored inspection before
+
+
+def _compute(workspace: Workspace, dataset_id: str) -> _Computed:
     with read_transaction(workspace.engine) as connection:
-        row, finders = refuse_unread(connection, dataset_id), current_finders()
-        return inspect_stored(connection, dataset_id), row.revision, finders
+        row, finders, stored = refuse_unread(connection, dataset_id), current_finders(), _row(connection, dataset_id)
+        return _Computed(inspect_stored(connection, dataset_id), row.revision, finders, stored)
 
 
-def _store_if_current(
-    workspace: Workspace, dataset_id: str, inspection: Inspection, revision: int, finders: list[str]
-) -> None:
+def _store_if_current(workspace: Workspace, dataset_id: str, computed: _Computed) -> bool:
+    """Store an inspection, unless labels or groups changed meanwhile, or another inspection was stored.
+
+    The other one may contain a search or an audit that ended after this one had begun. Return whether it was stored.
+    """
     with write_transaction(workspace.engine) as connection:
-        if dataset_row(connection, dataset_id).revision == revision:
-            store_inspection(connection, dataset_id, inspection, revision, finders)
+        if dataset_row(connection, dataset_id).revision != computed.revision:
+            return False
+        if _row(connection, dataset_id) != computed.stored:
+            return False
+        store_inspection(connection, dataset_id, computed.inspection, computed.revision, computed.finders)
+        return True
 
 
 def stored_inspection(connection: Connection, dataset_id: str, revision: int) -> Inspection | None:
@@ -258,9 +273,10 @@ def fill_check_cache(workspace: Workspace, dataset_id: str, emit: Emit = ignore)
 
 
 def update_inspection(workspace: Workspace, dataset_id: str) -> None:
-    """Inspect a dataset with its current facts and store the result, unless it changes or is read meanwhile."""
+    """Inspect a dataset with its current facts and store the result, unless its images are being read again."""
     with suppress(Conflict):
-        _store_if_current(workspace, dataset_id, *_inspection_and_version(workspace, dataset_id))
+        while not _store_if_current(workspace, dataset_id, _compute(workspace, dataset_id)):
+            pass  # a request that began before the facts were known may store its inspection, so this one is repeated
 
 
 def current_finders() -> list[str]:
