@@ -49,7 +49,12 @@ EXCLUDED: dict[str, str] = {
     r".*\| content\.(last_event|log_tail)$": "progress is reported at intervals of time",
     r".*\| content\.(dataset\.)?progress(\.|$)": "it depends on the time of the request",
     r".*\| processes\..* coverslip\.workspace\.tasks:check$": "a check in the background restarts after a change",
-    r"backup \| output\.size_bytes$": "compressed times",
+    r"(backup|restore) \| output\.(n|size)_bytes$": "compressed times",
+    r"(begin )?upload.* \| content\.max_bytes$": "it depends on the free space of the disk",
+    r"doctor \| output\.(computer\.free_memory|folders\..*|installation\.folder)$": "of the computer and the version",
+    r".*\| file .*history\.csv\.sha256": "it contains times",
+    r".*\| processes\..* coverslip\.images\.decoding_worker$": "they end if they are idle",
+    r"suspected label errors \| content\.state$": "it depends on the time of the request",
     r"cache \| output\.limit_bytes$": "it depends on the free space of the disk",
     r".*\| SQL\..*\.PRAGMA (foreign_keys|journal_mode|synchronous)": "of a new connection; threads reuse connections",
 }

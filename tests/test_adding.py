@@ -199,6 +199,7 @@ def files_that_name(name: str) -> int:
     )
 
 
+@pytest.mark.slow
 def test_additions_take_as_many_files_as_the_guide_says() -> None:
     guide = (_ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     examples = re.findall(r"\| `(\w+)` (\d+) \|$", guide, re.MULTILINE)

@@ -766,6 +766,7 @@ def test_a_serial_number_of_each_class_folder_or_file_is_no_suggestion_but_a_pat
     assert not {"number", "name"} & set(columns)
 
 
+@pytest.mark.slow
 def test_a_pattern_that_is_the_class_is_said_to_be_and_not_kept(app: App, tmp_path: Path) -> None:
     where = f"datasets/{app.open(save_cells(tmp_path / 'cells'))['id']}"
     preview = app.get(f"{where}/group-preview", pattern="^[^/]+")

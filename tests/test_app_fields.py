@@ -94,6 +94,7 @@ def outlines(app: App, field: str) -> tuple[list[int], Array, list[list[Array]]]
     return rows.tolist(), boxes.reshape(-1, 4), rings
 
 
+@pytest.mark.slow
 def test_masks_become_a_dataset_whose_fields_have_the_same_outlines(app: App, fields: str, tmp_path: Path) -> None:
     state = collected(app, fields, source="masks", paths=[str(tmp_path / "data" / "masks")])
     assert (state["state"], state["error"]) == ("ready", None)
@@ -139,6 +140,7 @@ def test_points_state_classes_and_labels_of_a_field_follow_changes(app: App, tmp
     assert rings[1][0].tolist() == [[150, 50]]
 
 
+@pytest.mark.slow
 def test_tiles_of_a_field_are_those_of_the_whole_image(app: App, fields: str, tmp_path: Path) -> None:
     at = opened(app, tmp_path / "data", masks=tmp_path / "data" / "masks")
     field = f"{at}/images/{app.rows(at)[20]}/field"
@@ -155,6 +157,7 @@ def test_tiles_of_a_field_are_those_of_the_whole_image(app: App, fields: str, tm
     assert app.refused("GET", f"{at}/images/9999/field")["code"] == "no-image-with-row-id"
 
 
+@pytest.mark.slow
 def test_a_table_of_boxes_without_outlines_has_fields(app: App, fields: str, tmp_path: Path) -> None:
     with (tmp_path / "data" / "fields" / "boxes.csv").open("w", newline="") as stream:
         writer = csv.writer(stream)
@@ -168,6 +171,7 @@ def test_a_table_of_boxes_without_outlines_has_fields(app: App, fields: str, tmp
     assert not any(rings)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_collected_is_refused_or_reported(app: App, fields: str, tmp_path: Path) -> None:
     at = f"datasets/{fields}/objects"
     for wrong in (
@@ -185,6 +189,7 @@ def test_what_cannot_be_collected_is_refused_or_reported(app: App, fields: str, 
     assert not [file for file in (app.home.objects / fields).iterdir() if file.suffix == ".csv"]
 
 
+@pytest.mark.slow
 def test_the_finder_finds_the_discs_and_a_removed_dataset_leaves_no_table(app: App, fields: str) -> None:
     names = [each["name"] for each in app.get("finders")["items"]]
     assert names[:2] == ["classical", "instanseg"]
@@ -276,6 +281,7 @@ def objects_of_stacks(app: App, folder: Path) -> str:
     return objects
 
 
+@pytest.mark.slow
 def test_objects_are_read_in_the_plane_that_was_chosen_for_their_fields(app: App, tmp_path: Path) -> None:
     write_stacks(tmp_path / "data")
     at = f"datasets/{objects_of_stacks(app, tmp_path / 'data')}"
@@ -306,6 +312,7 @@ def test_crops_of_stacks_and_films_are_of_the_plane_that_was_chosen_before_the_t
             assert np.array_equal(crop, stack[1, 2, y - 30 : y + 30, x - 30 : x + 30])
 
 
+@pytest.mark.slow
 def test_a_preview_of_the_finder_has_its_objects_estimates_and_warnings(app: App, fields: str) -> None:
     at = f"datasets/{fields}/images/{app.rows(f'datasets/{fields}')[0]}/finder-preview"
     previews = app.client.app.state.previews  # type: ignore[attr-defined]  # of FastAPI

@@ -82,6 +82,7 @@ def labels(app: App, dataset_id: str) -> list[str | None]:
     return [image["label"] for image in app.get(f"datasets/{dataset_id}/images", limit=100)["items"]]
 
 
+@pytest.mark.slow
 def test_a_dataset_made_of_corrections_keeps_its_images_when_later_corrections_join_it(
     app: App, new: list[Path]
 ) -> None:
@@ -99,6 +100,7 @@ def test_a_dataset_made_of_corrections_keeps_its_images_when_later_corrections_j
     assert set(labels(app, made["id"])) == {"flat"}
 
 
+@pytest.mark.slow
 def test_images_stay_joined_after_the_name_of_their_domain_is_removed(
     app: App, new: list[Path], tmp_path: Path
 ) -> None:
@@ -113,6 +115,7 @@ def test_images_stay_joined_after_the_name_of_their_domain_is_removed(
     assert join(app, prediction, cells["id"])["n_images"] == 6 + 2
 
 
+@pytest.mark.slow
 def test_undoing_an_addition_keeps_what_others_added_meanwhile(app: App, new: list[Path], tmp_path: Path) -> None:
     cells = app.open(save_cells(tmp_path / "cells", n=3))
     at = f"datasets/{cells['id']}"
@@ -142,6 +145,7 @@ def test_undoing_an_addition_keeps_what_others_added_meanwhile(app: App, new: li
     assert undo(steps[0]) == (["cells", "more"], 6 + 4)
 
 
+@pytest.mark.slow
 def test_images_without_the_pattern_of_the_groups_join_without_a_named_group(
     app: App, new: list[Path], tmp_path: Path
 ) -> None:
@@ -162,6 +166,7 @@ def test_images_without_the_pattern_of_the_groups_join_without_a_named_group(
     assert sum(side["n_groups"] for side in sides) == 3
 
 
+@pytest.mark.slow
 def test_adding_shows_which_groups_a_pattern_finds_in_the_paths_of_the_images(app: App, tmp_path: Path) -> None:
     cells = app.open(save_cells(tmp_path / "cells"), group_pattern=r"slide(\d+)_")
     names = ("slide10_a", "slide9_b", "slide9_c", "other")
@@ -173,6 +178,7 @@ def test_adding_shows_which_groups_a_pattern_finds_in_the_paths_of_the_images(ap
     assert (preview["counts"]["n_new"], preview["n_ungrouped"], preview["groups"]) == (4, 1, ["9", "10"])
 
 
+@pytest.mark.slow
 def test_adding_counts_images_that_are_new_relabeled_duplicates_or_unreadable(
     app: App, new: list[Path], tmp_path: Path
 ) -> None:
@@ -219,6 +225,7 @@ def test_adding_counts_relabeled_images_whose_duplicates_keep_another_label(app:
     assert join_counts(app, prediction, dataset["id"]) == {**NONE, "n_relabeled": 1, "n_same_label": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("column", "selected"), [("patient", "patient"), ("group", None)])
 def test_adding_to_groups_of_a_column_shows_that_the_images_have_none(
     app: App, new: list[Path], tmp_path: Path, column: str, selected: str | None
@@ -236,6 +243,7 @@ def test_adding_to_groups_of_a_column_shows_that_the_images_have_none(
     assert (joined["state"], joined["groups"]["n_groups"]) == ("ready", 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("header", "cells", "columns"),
     [

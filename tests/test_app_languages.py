@@ -57,6 +57,7 @@ def test_a_stored_inspection_is_shown_in_each_language(
         assert of_german["title"] != of_english["title"]
 
 
+@pytest.mark.slow
 def test_settings_are_in_the_language_of_each_request(client: TestClient) -> None:
     def titles(headers: dict[str, str]) -> dict[str, str]:
         return {each["key"]: each["title"] for each in client.get(f"{API}/recipe", headers=headers).json()["keys"]}

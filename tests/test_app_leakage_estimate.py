@@ -42,6 +42,7 @@ def image_level() -> LeakageEstimate:
     return estimate_leakage(look.astype(np.float32), label, group)
 
 
+@pytest.mark.slow
 def test_what_was_seen_stays_until_labels_change_and_is_there_again_when_they_are_changed_back(tmp_path: Path) -> None:
     workspace = new_workspace(tmp_path)
     cells = open_images(workspace, write_cells(tmp_path / "cells", 12, side=32), group_pattern=GROUPS)
@@ -76,6 +77,7 @@ def test_what_was_seen_stays_until_labels_change_and_is_there_again_when_they_ar
     assert reading_images.inspection(workspace, cells).of("shortcut")
 
 
+@pytest.mark.slow
 def test_a_training_on_images_of_a_leakage_estimate_has_it_in_its_report(own_run: Run, cells: Path) -> None:
     data = cs.open_dataset(cells, group_pattern=GROUPS)
     scan = with_cached_near_duplicates(scan_images(data))

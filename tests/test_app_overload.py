@@ -136,6 +136,7 @@ BEGUN = {
 }
 
 
+@pytest.mark.slow
 def test_what_does_not_continue_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     with served(0.5, monkeypatch) as place, ExitStack() as opened:
         connections = {name: opened.enter_context(socket.create_connection(place)) for name in BEGUN}
@@ -144,6 +145,7 @@ def test_what_does_not_continue_is_ended(monkeypatch: pytest.MonkeyPatch) -> Non
         assert [name for name, connection in connections.items() if not has_ended(connection, 5)] == []
 
 
+@pytest.mark.slow
 def test_a_kept_connection_answers_after_a_pause_and_half_a_header_there_is_ended(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -157,6 +159,7 @@ def test_a_kept_connection_answers_after_a_pause_and_half_a_header_there_is_ende
         assert has_ended(connection, 3)
 
 
+@pytest.mark.slow
 def test_who_does_not_read_a_response_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "IDLE_SECONDS", 1)
     headers = {"kept": b"", "closed": b"Connection: close\r\n"}
@@ -174,6 +177,7 @@ def test_who_does_not_read_a_response_is_ended(monkeypatch: pytest.MonkeyPatch) 
             assert n_bytes < LARGE, name
 
 
+@pytest.mark.slow
 def test_the_rest_of_a_refused_body_does_not_end_a_kept_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     with served(0.5, monkeypatch) as place, socket.create_connection(place) as connection:
         connection.sendall(b"POST /refused HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n")
@@ -211,6 +215,7 @@ def test_a_header_in_drops_is_ended_and_a_body_in_drops_is_taken(monkeypatch: py
             assert b"\r\n30\r\n" in answer
 
 
+@pytest.mark.slow
 def test_streams_stay_open_beside_other_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     """As of a browser with six tabs: streams of which nothing comes for longer than a request may take."""
     with served(0.5, monkeypatch) as place, ExitStack() as opened:
@@ -225,6 +230,7 @@ def test_streams_stay_open_beside_other_requests(monkeypatch: pytest.MonkeyPatch
         assert not any(has_ended(stream, 0.2) for stream in streams)
 
 
+@pytest.mark.slow
 def test_if_all_connections_are_busy_one_more_is_told_to_retry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "MAX_CONNECTIONS", 3)
     with served(30, monkeypatch) as place, ExitStack() as opened:

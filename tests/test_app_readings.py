@@ -72,6 +72,7 @@ def read_all(lab: Lab, n_different: int) -> list[int]:
     return rows
 
 
+@pytest.mark.slow
 def test_readers_do_not_see_first_labels_and_readings_do_not_change_them(lab: Lab) -> None:
     assert lab.send("GET", by=ADA)["n_drawn"] == 0
     drawn = lab.send("POST", body={"n": 12}, by=ADA)
@@ -151,6 +152,7 @@ def test_exported_readings_are_imported_again_and_unknown_rows_counted(lab: Lab)
     assert lab.send_table("path,text\na,b\n")["code"] == "readings-without-columns"
 
 
+@pytest.mark.slow
 def test_readings_stay_with_their_images_if_a_source_is_added(lab: Lab, tmp_path: Path) -> None:
     lab.send("POST", body={"n": 10}, by=ADA)
     read_all(lab, 2)

@@ -385,6 +385,7 @@ def test_a_removed_study_comes_back_with_its_trainings(lab: Lab, done: Json) -> 
     assert lab.get(f"runs/{restored[0]['run_id']}")["state"] == "done"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="a file system that takes no folder")
 def test_a_disk_that_takes_no_folder_is_no_fault_of_the_app(tmp_path: Path) -> None:
     workspace = new_workspace(tmp_path)

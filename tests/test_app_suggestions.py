@@ -37,6 +37,7 @@ def splits(workspace: Workspace, dataset_id: str) -> dict[str, str]:
         return {row["image_id"]: row.get("split", "") for row in csv.DictReader(opened)}
 
 
+@pytest.mark.slow
 def test_suggestions_leave_a_test_set_for_trainings(tmp_path: Path) -> None:
     write_cells(tmp_path / "cells", 40)
     workspace = new_workspace(tmp_path)

@@ -95,6 +95,7 @@ def test_what_was_chosen_holds_when_images_are_regrouped_read_again_and_trained_
     assert len({record.group for record in open_dataset(images.sources, group="group", crop_size=24).records}) == 6
 
 
+@pytest.mark.slow
 def test_a_crop_size_in_um_reaches_crops_viewer_and_recipe(app: App, tmp_path: Path) -> None:
     table = write_points(tmp_path / "data")
     fields = tmp_path / "data" / "fields"
@@ -202,6 +203,7 @@ def test_an_upload_that_makes_no_dataset_stays_and_is_opened_otherwise(
     assert app_server.get(f"datasets/{page.url.rpartition('/')[2].partition('?')[0]}")["n_images"] == 1
 
 
+@pytest.mark.slow
 def test_a_training_takes_groups_from_the_users_own_column_where_images_were_excluded(app: App, tmp_path: Path) -> None:
     save_cells(tmp_path / "cells")
     files = sorted((tmp_path / "cells").rglob("*.png"))

@@ -53,6 +53,7 @@ def gradient(width: int, height: int) -> Array:
     return np.stack([255 * x // width, 255 * y // height, 255 - 255 * x // width], axis=-1).astype(np.uint8)
 
 
+@pytest.mark.slow
 def test_a_small_color_image_is_one_level_with_exact_pixels(app: App, tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (600, 700, 3), dtype=np.uint8)
     (tmp_path / "a").mkdir()
@@ -104,6 +105,7 @@ def test_channels_are_added_in_their_colors_within_their_limits(app: App, tmp_pa
     assert app.client.get(f"/api/v1/{image}/tiles?z=middle").status_code == 422
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "levels",
     ["computed", pytest.param("of the file", marks=pytest.mark.exhaustive), "of the file, each a quarter"],
@@ -131,6 +133,7 @@ def test_every_level_shows_the_whole_image(app: App, tmp_path: Path, levels: str
     assert Image.open(io.BytesIO(small.content)).size == (200, 142)
 
 
+@pytest.mark.slow
 def test_an_image_too_large_to_decode_is_prepared_once_and_then_shown(
     app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -62,6 +62,7 @@ def coverslip(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedP
     )
 
 
+@pytest.mark.slow
 def test_every_command_has_a_help_text_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     for command in COMMANDS:
         assert main([command, "--help"]) == 0, command
@@ -122,6 +123,7 @@ def test_reading_the_commands_imports_no_room_of_the_house() -> None:
     assert done.stdout.strip() == "set()"
 
 
+@pytest.mark.slow
 def test_version_is_that_of_the_installed_package() -> None:
     from importlib.metadata import version
 

@@ -200,6 +200,7 @@ sys.exit(main())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send Ctrl-C to itself on Windows")
 @pytest.mark.parametrize(
     ("name", "late"), only_first(1, [("SIGINT", ""), ("SIGINT", "late = Late()"), ("SIGTERM", ""), ("SIGHUP", "")])

@@ -168,6 +168,7 @@ def mixed(folder: Path, *channels: int) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_channels_that_do_not_mix_are_reported_by_inspect_with_what_all_of_them_have(tmp_path: Path) -> None:
     data = cs.open_dataset(mixed(tmp_path, 3, 4))
     (finding,) = inspect_dataset(data, scan_images(data)).of("unlike-channels")

@@ -198,6 +198,7 @@ def test_ten_thousand_files_pair_in_a_second(tmp_path):
     assert paired < 2
 
 
+@pytest.mark.slow
 def test_the_app_proposes_pairs_splits_them_and_keeps_to_its_folders(tmp_path):
     from image_sets import App, workspace_in
 

@@ -190,6 +190,7 @@ def test_a_network_that_comes_out_different_is_run_by_pytorch(pixels: np.ndarray
     np.testing.assert_allclose(engine.run(as_input(pixels)), as_input(pixels).max(axis=(2, 3)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", ["uint8", "uint16"])
 def test_features_are_the_mean_over_the_turned_images(depth: Literal["uint8", "uint16"]) -> None:
     class Corner(nn.Module):

@@ -251,6 +251,7 @@ def test_points_of_experts_lie_in_objects(shared_data: Callable[[str], Path]) ->
 # Rubbish
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     arrays.arrays(

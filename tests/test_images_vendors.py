@@ -530,6 +530,7 @@ def test_a_folder_scan_lists_ome_zarr_as_images_and_does_not_walk_into_chunks(tm
     assert alone.read().array.shape == (20, 30, 1)
 
 
+@pytest.mark.slow
 def test_every_file_is_described_equally_when_reading_is_confined_to_folders(shared_data: Any) -> None:
     """As in the app, which opens files by descriptors instead of names."""
     folder = shared_data("microscope_formats").resolve()

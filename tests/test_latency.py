@@ -13,6 +13,7 @@ from coverslip.runs import Run
 from coverslip.studies.figures import pareto_front
 
 
+@pytest.mark.slow
 def test_what_nothing_cheaper_equals_is_the_front() -> None:
     assert pareto_front([(3, 0.9), (1, 0.7), (2, 0.7), (4, 0.95), (5, 0.8)]) == [(1, 0.7), (3, 0.9), (4, 0.95)]
 

@@ -250,6 +250,7 @@ def metric_codes() -> dict[str, str]:
     return {f"metric-{name}".replace("_", "-"): name for name in METRICS}
 
 
+@pytest.mark.slow
 def test_every_metric_has_its_texts() -> None:
     messages = parsed()
     assert set(metric_codes()) == {code for code in messages if code.startswith("metric-")}
@@ -280,6 +281,7 @@ def test_help_is_shown_without_parsing() -> None:
     assert {code for code, source in sources.items() if "\n" in source or "{" in source} == set()
 
 
+@pytest.mark.slow
 def test_an_entry_without_variables_has_the_text_that_fluent_renders() -> None:
     for code, message in parsed().items():
         if message.value is not None and not message.attributes and not variables(message.value):
@@ -288,6 +290,7 @@ def test_an_entry_without_variables_has_the_text_that_fluent_renders() -> None:
             assert text(code) == bundle.format_pattern(bundle.get_message(code).value)[0], code
 
 
+@pytest.mark.slow
 def test_every_error_has_a_section_in_the_documentation() -> None:
     page = (Path(__file__).parent.parent / "docs" / "problems.md").read_text(encoding="utf-8")
     raised = {use.code for use in uses() if use.is_error and not use.where.startswith("cli/")}

@@ -400,6 +400,7 @@ def test_invalid_rows_of_a_table_are_listed_by_line(fields: Path, tmp_path: Path
         collected(fields, outlines=table)
 
 
+@pytest.mark.slow
 def test_long_cells_are_read_and_other_tables_have_the_same_limit_meanwhile(fields: Path, tmp_path: Path) -> None:
     long = written(tmp_path / "a.csv", f"x,y,width,height,note\n1,2,3,4,{'z' * 200_000}\n")
     images = written(tmp_path / "images.csv", b'path,label\n"' + b"a\n" * 5_000_000)

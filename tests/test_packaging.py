@@ -19,6 +19,7 @@ def launched(*arguments: str, data: str = "") -> subprocess.CompletedProcess[str
     return subprocess.run(command, input=data, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_the_launcher_is_the_command_and_the_interpreter_of_its_processes() -> None:
     version = f"coverslip {__version__}"
     assert launched("--version").stdout.strip() == version

@@ -192,6 +192,7 @@ def test_a_quasi_binomial_model_has_the_published_fit() -> None:
     assert fit.coefficients[:2] == pytest.approx([-8.0546, 1.6391], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_dose_trend_is_that_of_generalized_estimating_equations() -> None:
     import statsmodels.api as sm  # here, since it takes two seconds
 

@@ -241,6 +241,7 @@ def test_a_time_budget_too_short_for_the_search_is_written_into_the_recipe(image
     assert "near-duplicates-not-searched" in [event.code for event in events if isinstance(event, Noted)]
 
 
+@pytest.mark.slow
 def test_few_images_are_warned_of(tmp_path: Path) -> None:
     data, events = cs.open_dataset(write_cells(tmp_path / "cells", 9)), list[Event]()
     begin_run(tmp_path / "run", data, cs.Recipe(), "cpu", allow_leakage=False)

@@ -92,6 +92,7 @@ def test_presets_hold_what_the_publications_compare(two_folders: list[Path]) -> 
     assert len(made["imbalance"].models) == 3 * 3
 
 
+@pytest.mark.slow
 def test_published_protocols_are_whole(two_folders: list[Path], tmp_path: Path) -> None:
     recipes = {}
     for name in OF_PUBLICATIONS:

@@ -67,6 +67,7 @@ def test_where_the_metric_is_not_defined_the_loss_shows_it() -> None:
     assert not is_significantly_worse(right, wrong, one_class, choices)
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 60),
     st.integers(0, 60),

@@ -141,6 +141,7 @@ def test_what_cannot_be_divided_further_is_said(
     assert caught.value.remedies == remedies
 
 
+@pytest.mark.slow
 def test_after_memory_ran_out_a_stopped_training_resumes_exactly(images: TrainingImages, tmp_path: Path) -> None:
     choices, events = recipe(init="imagenet", head_init="random"), list[Event]()
 

@@ -89,6 +89,7 @@ def test_every_message_of_a_translation_can_be_rendered(language: str) -> None:
                 assert text(code, **case), code
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", TRANSLATIONS)
 def test_no_text_of_a_translation_is_english(language: str) -> None:
     def written(pattern: fluent.Pattern) -> str:

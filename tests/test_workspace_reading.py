@@ -150,6 +150,7 @@ def test_an_inspection_that_began_before_the_search_for_duplicates_ended_does_no
         unregister_finder("searching")
 
 
+@pytest.mark.slow
 @pytest.mark.new_interpreter
 def test_a_process_computes_the_same_as_the_server(tmp_path: Path) -> None:
     home, pool = workspace_in(tmp_path), _StrictPool("coverslip.workspace.tasks:compute", (), most_seconds=60)
@@ -184,6 +185,7 @@ class _StrictPool(WorkerPool):
         return result
 
 
+@pytest.mark.slow
 @pytest.mark.new_interpreter
 def test_the_server_computes_itself_what_a_process_cannot(tmp_path: Path) -> None:
     home, pool = workspace_in(tmp_path), compute_pool()
@@ -243,6 +245,7 @@ def test_a_dataset_that_is_read_again_is_not_inspected(tmp_path: Path) -> None:
     update_inspection(home, dataset_id)  # nothing is stored, and no error is raised
 
 
+@pytest.mark.slow
 @pytest.mark.new_interpreter
 def test_while_all_processes_compute_the_server_computes_itself(tmp_path: Path) -> None:
     home = workspace_in(tmp_path)

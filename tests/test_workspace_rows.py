@@ -22,6 +22,7 @@ def row_by_path(app: App, where: str) -> dict[str, int]:
     return {Path(image["path"]).name: image["row_id"] for image in listed}
 
 
+@pytest.mark.slow
 def test_an_image_keeps_its_number_and_no_other_image_gets_it(app: App, cells: Path, tmp_path: Path) -> None:
     where = f"datasets/{app.open(cells / 'a', is_labeled=False)['id']}"
     before = row_by_path(app, where)

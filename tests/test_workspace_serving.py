@@ -9,6 +9,7 @@ from image_sets import workspace_in
 from coverslip.workspace.store import serving
 
 
+@pytest.mark.slow
 def test_a_page_that_cannot_be_removed_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     raised: list[object] = []
     monkeypatch.setattr(serving, "_REDIRECT_SECONDS", 0.5)

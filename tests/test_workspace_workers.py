@@ -65,6 +65,7 @@ def is_gone(process: psutil.Process) -> bool:
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
+@pytest.mark.slow
 def test_progress_is_reported_until_the_result_is_stored(works: Works, tmp_path: Path) -> None:
     stored: list[Json] = []
     begin(works, "first", request_of(tmp_path, steps=20), stored.append)
@@ -80,6 +81,7 @@ def test_progress_is_reported_until_the_result_is_stored(works: Works, tmp_path:
     assert [line.event for line in work_of(works, "first").log] == ["StageStarted"]
 
 
+@pytest.mark.slow
 def test_the_newest_request_is_next_and_a_canceled_one_is_dropped(works: Works, tmp_path: Path) -> None:
     stored: list[Json] = []
     begin(works, "first", request_of(tmp_path, steps=20), stored.append)
@@ -95,6 +97,7 @@ def test_the_newest_request_is_next_and_a_canceled_one_is_dropped(works: Works, 
     assert work_of(works, "dropped").state == "stopped"
 
 
+@pytest.mark.slow
 def test_an_error_is_reported_until_the_next_request(works: Works, tmp_path: Path) -> None:
     stored: list[Json] = []
     begin(works, "one", request_of(tmp_path, error="all-rows-excluded"), stored.append)
@@ -108,6 +111,7 @@ def test_an_error_is_reported_until_the_next_request(works: Works, tmp_path: Pat
     assert state_of(works, "one").error is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["cancel", "close"])
 def test_canceled_work_ends_at_once(works: Works, tmp_path: Path, way: str) -> None:
     stored: list[Json] = []
@@ -125,6 +129,7 @@ def test_canceled_work_ends_at_once(works: Works, tmp_path: Path, way: str) -> N
     assert work_of(works, "later").state == ("done" if way == "cancel" else "stopped")
 
 
+@pytest.mark.slow
 def test_stopped_work_is_done_again_on_request_and_done_work_is_not(works: Works, tmp_path: Path) -> None:
     stored: list[Json] = []
     begin(works, "long", request_of(tmp_path, steps=20), stored.append)
