@@ -1,9 +1,11 @@
 """A training decodes each image once; results do not depend on what the cache holds."""
 
 import io
+import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 from drawing import write_cells
 from parameters import only_first
 from PIL import Image
+from tables import rows_of
 from trained import INSTANT
 
 import coverslip as cs
@@ -156,9 +159,36 @@ def test_a_training_has_the_same_results_whatever_the_cache_holds(
         assert content_of(run) == content_of(cold)
 
 
+def test_test_images_are_those_in_the_files_now(tmp_path: Path) -> None:
+    """Also if the facts of an earlier training are taken for theirs, because names, sizes and times are equal."""
+    cells, random = tmp_path / "cells", np.random.default_rng(1)
+    for name, brightness in (("dark", 60), ("light", 200)):
+        (cells / name).mkdir(parents=True)
+        for k in range(20):
+            file = cells / name / f"{k}.bmp"
+            Image.fromarray(random.integers(0, 50, (32, 32), dtype=np.uint8) + np.uint8(brightness)).save(file)
+    set_times(cells)
+    train_without_report(open_dataset(cells), recipe(), out=tmp_path / "first")
+    for k in range(20):
+        (cells / "dark" / f"{k}.bmp").rename(cells / "dark" / "exchanged")
+        (cells / "light" / f"{k}.bmp").rename(cells / "dark" / f"{k}.bmp")
+        (cells / "dark" / "exchanged").rename(cells / "light" / f"{k}.bmp")
+    set_times(cells)
+    run = train_without_report(open_dataset(cells), recipe(), out=tmp_path / "second")
+    rows = rows_of(run.predictions_file)
+    now = cs.load_classifier(run, "cpu").predict([cells / row["image_id"] for row in rows])
+    assert [row["predicted"] for row in rows] == now["predicted"]
+
+
+def set_times(folder: Path) -> None:
+    for file in folder.rglob("*.bmp"):
+        os.utime(file, (1.7e9, 1.7e9))
+
+
 def scan_into_cache(data: Dataset, is_used: bytes, preprocessing_of: object) -> Scan:
     with PixelWriter(is_used, preprocessing_of) as writer:  # type: ignore[arg-type]
-        return scan_images(data, on_pixels=writer)
+        scan = scan_images(data, on_pixels=writer)
+    return replace(scan, is_decoded=bytes(writer.is_decoded))
 
 
 def same_for_all(facts: ImageFacts) -> Preprocessing:

@@ -237,11 +237,16 @@ class PixelCache:
         return self._store.read([self._store_positions[int(i)] for i in positions])
 
     def images(self, positions: Sequence[int]) -> Iterator[PreprocessedImage | UnreadableImage]:
-        """Yield the image at each position, or the error. Images that are not stored are decoded, but not stored."""
+        """Yield the image at each position, or the error. Images that are not stored are decoded, but not stored.
+
+        Images that the training did not decode itself are decoded, too: test images are those in the files now.
+        """
+        is_decoded = self._scan.is_decoded
         for start in range(0, len(positions), _N_AT_ONCE):
             block = positions[start : start + _N_AT_ONCE]
             facts = self._scan.readable(block)
             places = self._store.positions([fact.pixel_hash for fact in facts])
+            places[[not (is_decoded and is_decoded[i]) for i in block]] = -1
             stored = iter(self._store.read(places[places >= 0]))
             missing = [self._dataset.records[i] for i, place in zip(block, places, strict=True) if place < 0]
             decoded = read_preprocessed(missing, self._preprocessing, fields=self._fields)
@@ -319,6 +324,7 @@ class PixelWriter:
     def __init__(self, is_used: Sequence[int], preprocessing_of: Callable[[ImageFacts], Preprocessing | None]) -> None:
         self._is_used, self._preprocessing_of = is_used, preprocessing_of
         self._lock = threading.Lock()
+        self.is_decoded = bytearray(len(is_used))  # of each image
         self._batches: dict[int, _Batch] = {}  # by number of channels, on which the preprocessing depends
         self._is_closed = False
 
@@ -331,6 +337,7 @@ class PixelWriter:
             pixels = preprocess(image.array, preprocessing)
         except MemoryError:
             return
+        self.is_decoded[position] = True
         with self._lock:
             batch = self._batches.get(facts.n_channels)
             if batch is None:

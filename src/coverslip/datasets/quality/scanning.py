@@ -270,6 +270,8 @@ class Scan:
     near_duplicates: tuple[tuple[int, ...], ...] | None = None
     quality: tuple[ImageQuality | None, ...] | None = None  # of each image; None: not measured
     signal: Signal | None = None  # None: not measured, or not measurable
+    # Whether the training decoded each image itself; facts of others are those of an earlier scan. Empty: none.
+    is_decoded: bytes = b""
 
     @property
     def n_readable(self) -> int:
