@@ -63,7 +63,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _made_for_a_module(item: pytest.Item) -> str | None:
     """A name for all that the fixtures of a test's module have made for it; None where there is no such fixture."""
     fixture_defs: dict[str, Sequence[pytest.FixtureDef[object]]] = getattr(item, "_fixtureinfo").name2fixturedefs  # noqa: B009
-    if "stock" in fixture_defs:  # the used app, which takes long to make and to copy
+    if "stock" in fixture_defs:  # the used app, which takes long to make
         return "stock"
     made = [definitions[-1] for definitions in fixture_defs.values() if definitions[-1].scope == "module"]
     if not made:
