@@ -16,6 +16,7 @@ seeds: AUROC .717; .771 with main directions alone; .767 with both, which flagge
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -85,14 +86,22 @@ def n_directions(n: int, n_features: int) -> int:
 
 def directions_for(features: npt.NDArray[np.floating], seed: int, n_total: int) -> Directions:
     """Return up to `n_total` main and random directions of (n, D) features."""
-    rng, n_random = np.random.default_rng(seed), min(_N_RANDOM, features.shape[1])
-    sample = features[rng.permutation(len(features))[:_MOST_FOR_DIRECTIONS]].astype(np.float64)
+    (n, n_features), n_random = features.shape, min(_N_RANDOM, features.shape[1])
+    order, random = _random_order_and_axes(seed, n, n_features, n_random)
+    sample = features[order[:_MOST_FOR_DIRECTIONS]].astype(np.float64)
     mean, sd = sample.mean(axis=0), sample.std(axis=0)
     sd = np.maximum(sd, max(_SD_FLOOR * float(np.median(sd)), 1e-12))
     main = _main_axes((sample - mean) / sd, max(1, n_total - n_random))
-    random = np.linalg.qr(rng.standard_normal((features.shape[1], n_random)))[0].T
     projection = np.concatenate([main, random]) / sd
     return Directions(projection, -projection @ mean)
+
+
+@lru_cache(maxsize=4)  # the folds of a training have few sizes, and each basis takes about 0.1 s
+def _random_order_and_axes(seed: int, n: int, n_features: int, n_axes: int) -> tuple[Ints, Floats]:
+    """Return (n,), a random order of n images, and (n_axes, n_features), random orthonormal axes."""
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(n)
+    return order, np.linalg.qr(rng.standard_normal((n_features, n_axes)))[0].T
 
 
 def _main_axes(rows: Floats, n_axes: int) -> Floats:
