@@ -65,6 +65,8 @@ def _made_for_a_module(item: pytest.Item) -> str | None:
     fixture_defs: dict[str, Sequence[pytest.FixtureDef[object]]] = getattr(item, "_fixtureinfo").name2fixturedefs  # noqa: B009
     if "stock" in fixture_defs:  # the used app, which takes long to make
         return "stock"
+    if isinstance(item, pytest.Function) and hasattr(item.module, "nodes_of"):  # the syntax trees of all modules
+        return "sources"
     made = [definitions[-1] for definitions in fixture_defs.values() if definitions[-1].scope == "module"]
     if not made:
         return None

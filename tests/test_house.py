@@ -9,6 +9,7 @@ from pathlib import Path
 import grimp
 import pytest
 import typer
+from sources import nodes_of
 
 from coverslip.cli import app
 
@@ -37,7 +38,7 @@ def place(path: Path) -> str:
 @cache
 def strings(path: Path) -> frozenset[str]:
     """All strings that a module computes with: no docstrings, no comments, and of f-strings their plain parts."""
-    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    nodes = nodes_of(path)
     of_no_use = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
     constants = (node for node in nodes if isinstance(node, ast.Constant) and id(node) not in of_no_use)
     return frozenset(node.value for node in constants if isinstance(node.value, str))

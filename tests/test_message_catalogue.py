@@ -11,6 +11,7 @@ import pytest
 from fluent.runtime import FluentBundle, FluentResource
 from fluent.syntax import FluentParser
 from fluent.syntax import ast as fluent
+from sources import calls_in, nodes_of
 
 import coverslip
 from coverslip import errors
@@ -83,16 +84,14 @@ def uses() -> tuple[Use, ...]:
 def uses_in_modules() -> Iterator[Use]:
     own_errors = {"MissingSource", "ImagesChanged", "ChangedSince"}
     for file in sorted(SOURCES.rglob("*.py")):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if not isinstance(node, ast.Call):
-                continue
-            name = ast.unparse(node.func).rpartition(".")[2]
+        for node, function in calls_in(file):
+            name = function.rpartition(".")[2]
             if name in FUNCTIONS_OF_CODES:
                 for code in (code for argument in node.args for code in codes_in(argument)):
                     yield Use(f"{file.relative_to(SOURCES)}:{node.lineno}", code, frozenset(), False, True, False)
             if name in FUNCTIONS_OF_STAGES:
                 yield from uses_of_stage(node, f"{file.relative_to(SOURCES)}:{node.lineno}")
-            is_error = is_error_class(name) or name in own_errors or ast.unparse(node.func) == "super().__init__"
+            is_error = is_error_class(name) or name in own_errors or function == "super().__init__"
             keywords = {keyword.arg for keyword in node.keywords}
             if (
                 not (is_error or (name in FUNCTIONS and isinstance(node.func, ast.Name)))
@@ -170,7 +169,7 @@ def quoted_strings() -> set[str]:
     return {
         node.value.partition(".")[0]
         for file in SOURCES.rglob("*.py")
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        for node in nodes_of(file)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
 
@@ -265,11 +264,11 @@ def test_the_help_of_every_option_is_an_entry() -> None:
     literals = [
         f"{file.name}:{node.lineno}"
         for file in sorted((SOURCES / "cli").glob("*.py"))
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith(("typer.", "setting"))
+        for node, name in calls_in(file)
+        if name.startswith(("typer.", "setting"))
         for help_text in [
             *(keyword.value for keyword in node.keywords if keyword.arg in ("help", "epilog")),
-            *(node.args if ast.unparse(node.func) == "setting" else []),
+            *(node.args if name == "setting" else []),
         ]
         if isinstance(help_text, ast.Constant)
     ]

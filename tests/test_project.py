@@ -6,13 +6,14 @@ import os
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib.machinery import ModuleSpec
 from itertools import chain
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from sources import calls_in, nodes_of, parse
 
 from coverslip.errors import EXTRA_MODULES, ExtraNotInstalled, install_command
 
@@ -45,10 +46,10 @@ DISTRIBUTIONS = {
 }
 
 
-def imported(tree: ast.AST) -> set[str]:
-    """Top-level names of everything that is imported anywhere below `tree`."""
+def imported(nodes: Iterable[ast.AST]) -> set[str]:
+    """Top-level names of everything that is imported in `nodes`."""
     names = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             names |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
@@ -56,23 +57,17 @@ def imported(tree: ast.AST) -> set[str]:
     return names
 
 
-def at_load_time(tree: ast.Module) -> ast.Module:
-    """The module without the bodies of its functions."""
-
-    class WithoutFunctions(ast.NodeTransformer):
-        def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-            return None
-
-    return WithoutFunctions().visit(tree)
-
-
-def parse(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+def at_load_time(tree: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of a module without those in its functions."""
+    for node in ast.iter_child_nodes(tree):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+            yield from at_load_time(node)
 
 
 @pytest.mark.slow
 def test_no_module_imports_anything_that_pickles() -> None:
-    imports = {str(path.relative_to(ROOT)): imported(parse(path)) & PICKLING for path in MODULES}
+    imports = {str(path.relative_to(ROOT)): imported(nodes_of(path)) & PICKLING for path in MODULES}
     assert {path: names for path, names in imports.items() if names} == {}
 
 
@@ -80,8 +75,8 @@ def test_no_module_imports_anything_that_pickles() -> None:
 def test_torch_files_are_only_loaded_as_weights() -> None:
     loose = []
     for path in MODULES:
-        for node in ast.walk(parse(path)):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.load":
+        for node, name in calls_in(path):
+            if name == "torch.load":
                 keywords = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
                 if keywords.get("weights_only") != "True":
                     loose.append(f"{path.relative_to(ROOT)}:{node.lineno}")
@@ -91,8 +86,8 @@ def test_torch_files_are_only_loaded_as_weights() -> None:
 @pytest.mark.slow
 def test_defaults_of_fields_are_named() -> None:
     """Type checkers take a field for required if its default stands without its name, `Field(3)`."""
-    calls = [node for path in MODULES for node in ast.walk(parse(path)) if isinstance(node, ast.Call)]
-    assert [ast.unparse(call) for call in calls if ast.unparse(call.func) == "Field" and call.args] == []
+    calls = [call for path in MODULES for call, name in calls_in(path) if name == "Field" and call.args]
+    assert [ast.unparse(call) for call in calls] == []
 
 
 # Needed though nothing of ours imports it: weights are read as a file, Starlette imports the parser of forms, PyTorch
@@ -111,7 +106,7 @@ def test_declared_packages_are_those_that_are_imported() -> None:
     assert set(EXTRA_MODULES) == set(extras) - {"dev"}
     of_users = [extras[name] for name in EXTRA_MODULES]
     used = (
-        set().union(*(imported(parse(path)) for path in MODULES))
+        set().union(*(imported(nodes_of(path)) for path in MODULES))
         - set(sys.stdlib_module_names)
         - {"coverslip"}
         - NOT_OURS
@@ -127,7 +122,7 @@ def test_packages_of_an_extra_are_imported_where_the_extra_is_requested() -> Non
     of_server = set(EXTRA_MODULES["app"]) - {"openTSNE"}  # which computes maps of datasets in `audit`
     for path in MODULES:
         if path.relative_to(PACKAGE).parts[0] not in ("accounts", "app", "workspace"):
-            assert not imported(parse(path)) & of_server, path
+            assert not imported(nodes_of(path)) & of_server, path
 
 
 def declared() -> tuple[set[str], dict[str, set[str]]]:
@@ -266,7 +261,7 @@ def test_constraints_meet_every_lower_bound() -> None:
 def test_what_scripts_outside_the_suite_import_is_there() -> None:
     missing = []
     for script in SCRIPTS:
-        for node in ast.walk(parse(script)):
+        for node in nodes_of(script):
             if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "coverslip":
                 missing += [f"{script}: {name}" for name in missing_names(node)]
     assert missing == []
