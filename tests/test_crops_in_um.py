@@ -17,6 +17,7 @@ from coverslip.datasets import open_dataset
 from coverslip.errors import BadDataset, BadRecipe, UnreadableImage
 from coverslip.events import Event
 from coverslip.images import Fields, ReadPlan, describe_image, read_pixels
+from coverslip.pipeline import train_without_report
 from coverslip.runs import ImageChoices, Recipe, with_settings
 
 BOXES = ["path", "label", "x", "y", "width", "height"]
@@ -143,7 +144,9 @@ def test_a_classifier_of_squares_in_um_predicts_images_of_another_pixel_size(own
 def test_a_stated_pixel_size_sets_the_area_and_stays_with_the_training_images(own_cache: None, tmp_path: Path) -> None:
     png = write_cells(tmp_path / "png")
     recipe = INSTANT.model_copy(update={"crop_size": "16 um", "images": ImageChoices(pixel_size_um=0.4)})
-    run = cs.train(open_dataset(png, group_pattern=GROUPS), recipe, out=tmp_path / "run", emit=lambda _: None)
+    run = train_without_report(
+        open_dataset(png, group_pattern=GROUPS), recipe, out=tmp_path / "run", emit=lambda _: None
+    )
     assert run.card is not None
     assert run.card.trained_on.width_px == (40, 40)
     assert run.card.preprocessing.plan == ReadPlan(crop_size="16 um")

@@ -110,7 +110,7 @@ def n_shown_at_most(n_classes: int) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("recipe", only_first(3, TRAININGS.values()), ids=TRAININGS)
+@pytest.mark.parametrize("recipe", only_first(2, TRAININGS.values()), ids=TRAININGS)
 def test_a_training_decodes_each_image_once_and_those_in_the_report_once_more(
     tmp_path: Path, n_reads: Counter[str], recipe: Recipe
 ) -> None:
@@ -121,6 +121,7 @@ def test_a_training_decodes_each_image_once_and_those_in_the_report_once_more(
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_pretraining_decodes_each_image_once_and_those_in_its_report_once_more(
     tmp_path: Path, n_reads: Counter[str]
 ) -> None:

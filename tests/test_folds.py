@@ -44,6 +44,7 @@ from coverslip.evaluation.calibration import temperature_loss
 from coverslip.events import Event, FoldEnded, FoldStarted, InstantClassifierFitted, Noted
 from coverslip.experiments.split_data import with_epochs_for_folds
 from coverslip.messages import Resume, Set, text
+from coverslip.pipeline import train_without_report
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections.results import uncertain_words
 from coverslip.reports.words import interval_words, percent
@@ -154,7 +155,7 @@ def test_the_share_that_the_final_classifier_leaves_uncertain_is_reported_beside
     for file in sorted((images / "small").glob("slide?_*.png"))[::3]:  # classifiers must make mistakes
         file.rename(images / "large" / f"{file.stem}_small.png")
     data = cs.open_dataset(images, group_pattern=r"slide\d+")
-    run = cs.train(data, INSTANT.model_copy(update={"split": SplitPlan(folds=3)}), out=tmp_path / "run")
+    run = train_without_report(data, INSTANT.model_copy(update={"split": SplitPlan(folds=3)}), out=tmp_path / "run")
     for error_rate in (None, 0.05):
         run = cs.decide(run.folder, error_rate=error_rate)
         assert run.card is not None
@@ -211,7 +212,9 @@ def test_fine_tuned_folds_and_the_medians_epoch(cells: Path, tmp_path: Path) -> 
     recipe = SHORT.model_copy(update={"epochs": 3})
     data = cs.open_dataset(cells, group_pattern=r"slide\d+")
     # So many validation images that each fold can detect unfamiliar images.
-    run = cs.train(data, recipe.model_copy(update={"split": SplitPlan(folds=3, val=0.4)}), out=tmp_path / "run")
+    run = train_without_report(
+        data, recipe.model_copy(update={"split": SplitPlan(folds=3, val=0.4)}), out=tmp_path / "run"
+    )
     best = []
     for k in (1, 2, 3):
         fold_folder = run.folder / "folds" / str(k)
@@ -255,7 +258,9 @@ def test_a_class_of_one_group_is_predicted_but_not_measured(cells: Path, tmp_pat
     for i in range(4):  # only on slide 3
         save_pixels(folder / "flat" / f"slide3_x{i}.png", np.full((48, 48, 3), 40 * i + 60, np.uint8))
     events: list[Event] = []
-    run = cs.train(cs.open_dataset(folder, group_pattern=r"slide\d+"), SHORT, out=tmp_path / "run", emit=events.append)
+    run = train_without_report(
+        cs.open_dataset(folder, group_pattern=r"slide\d+"), SHORT, out=tmp_path / "run", emit=events.append
+    )
     note = note_of((event for event in events if isinstance(event, Noted)), "not-measured")
     assert note.parameters == {"n_images": 4, "has_groups": True, "classes": "'flat (4)'"}
     metrics = json_of(run.folder / "metrics.json")
@@ -596,7 +601,9 @@ def test_leaving_a_domain_out_needs_several_that_share_classes(tmp_path: Path) -
 @pytest.mark.slow
 def test_a_run_leaves_each_domain_out_and_its_numbers_are_by_domain(tmp_path: Path) -> None:
     data = cs.open_dataset(write_two_labs(tmp_path))
-    run = cs.train(data, INSTANT.model_copy(update={"split": SplitPlan(by_domain=True)}), out=tmp_path / "run")
+    run = train_without_report(
+        data, INSTANT.model_copy(update={"split": SplitPlan(by_domain=True)}), out=tmp_path / "run"
+    )
     assert [fold.metrics.n for fold in run.folds] == [30, 25]
     assert {name: scores.n for name, scores in run.metrics.by_domain.items()} == {"lab_a": 30, "lab_b": 25}
     rows = rows_of(run.folder / "split.csv")

@@ -36,6 +36,7 @@ from coverslip.images import (
     unread_formats,
 )
 from coverslip.messages import text
+from coverslip.pipeline import train_without_report
 from coverslip.runs import Recipe, SplitPlan
 
 STACK = np.arange(2 * 30 * 40, dtype=np.uint16).reshape(2, 30, 40) * 20
@@ -114,7 +115,7 @@ def test_a_format_that_is_added_is_listed_inspected_trained_on_and_predicted(tmp
     assert len(data.records) == 40
     assert inspect_dataset(data, scan_images(data)).formats == {"RAW16": 40}
     recipe = Recipe(model=SMALL_NETWORK, stage="instant", image_size=32, tta=1, split=SplitPlan(folds=0))
-    run = cs.train(data, recipe, out=tmp_path / "run")
+    run = train_without_report(data, recipe, out=tmp_path / "run")
     new = write_raw(tmp_path / "new.pgm16raw", np.full((1, 40, 40), 40_000))
     table = cs.load_classifier(run.folder).predict([new])
     assert list(table["predicted"]) == ["bright"]

@@ -65,7 +65,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def on_top(earlier: Run, images: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The instant classifier on the features of `earlier`."""
     recipe = ON_TOP.model_copy(update=from_run(earlier))
-    return cs.train(cs.open_dataset(images), recipe, out=tmp_path_factory.mktemp("on top") / "run")
+    return train_without_report(cs.open_dataset(images), recipe, out=tmp_path_factory.mktemp("on top") / "run")
 
 
 def weights_of(run: Run) -> dict[str, np.ndarray]:
@@ -161,7 +161,7 @@ def test_the_head_is_kept_where_validation_images_prefer_it(trained: Run, tmp_pa
         rows.append(f"{file.relative_to(images).as_posix()},{label},{split}")
     (images / "table.csv").write_text("\n".join(rows), encoding="utf-8")
     recipe = INSTANT.model_copy(update=from_run(trained))
-    run = cs.train(cs.open_dataset(images / "table.csv"), recipe, out=tmp_path / "run")
+    run = train_without_report(cs.open_dataset(images / "table.csv"), recipe, out=tmp_path / "run")
     stage = json.loads((run.folder / "training.json").read_text())["stages"][0]
     assert stage["head"] == "kept"
     temperature = json.loads((trained.classifier_folder / "classifier.json").read_text())["temperature"]
@@ -179,7 +179,7 @@ def test_gray_images_look_the_same_to_a_network_for_color_and_the_other_way_roun
     images = write_discs(tmp_path / "images", ("a", "b"), seed=4, n=20, channels=before)
     model = "timm/tf_mobilenetv3_small_minimal_100"  # whose normalization is the same for all channels
     recipe = SMALL.model_copy(update={"model": model, "epochs": 1})
-    run = cs.train(cs.open_dataset(images), recipe, out=tmp_path / "run")
+    run = train_without_report(cs.open_dataset(images), recipe, out=tmp_path / "run")
     old, new = (create_network(model, n_classes=2, pretrained=False, channels=n).eval() for n in (before, after))
     for network in (old, new):
         initial_classifier(FromRun(run=str(run.folder)), ["a", "b"]).load_into(network)
@@ -208,20 +208,22 @@ def test_images_that_the_earlier_run_was_trained_on_cannot_measure_the_new_one(e
 @pytest.mark.exhaustive
 @pytest.mark.slow
 def test_images_are_recognized_when_other_channels_of_them_are_read(earlier: Run, images: Path, tmp_path: Path) -> None:
-    red, green = ({**ON_TOP.model_dump(), "channels": [k], "init": "scratch"} for k in (0, 1))
-    first = cs.train(cs.open_dataset(images), Recipe.model_validate(red), out=tmp_path / "red")
+    red, green = ({**ON_TOP.model_dump(), "images": {"channels": [k]}, "init": "scratch"} for k in (0, 1))
+    first = train_without_report(cs.open_dataset(images), Recipe.model_validate(red), out=tmp_path / "red")
     second = Recipe.model_validate({**green, "seed": 1, "init": FromRun(run=str(first.folder))})
     with pytest.raises(LeakageFound) as refused:
         cs.train(cs.open_dataset(images), second, out=tmp_path / "refused")
     assert refused.value.code == "images-of-pretraining-tested"
-    same_split = cs.train(cs.open_dataset(images), second.model_copy(update={"seed": 0}), out=tmp_path / "green")
+    same_split = train_without_report(
+        cs.open_dataset(images), second.model_copy(update={"seed": 0}), out=tmp_path / "green"
+    )
     in_color = ON_TOP.model_copy(update={**from_run(same_split), "seed": 1})
     with pytest.raises(LeakageFound):  # what the first of three read counts too
         cs.train(cs.open_dataset(images), in_color, out=tmp_path / "refused too")
     events: list[Event] = []
     cs.evaluate(same_split.folder, cs.open_dataset(images), emit=events.append)
     assert "seen-in-training" in [event.code for event in events if isinstance(event, Noted)]
-    two = Pretraining(train_on=str(images), recipe={"init": "scratch", "channels": [0]})
+    two = Pretraining(train_on=str(images), recipe={"init": "scratch", "images": {"channels": [0]}})
     with pytest.raises(LeakageFound):
         cs.train(cs.open_dataset(images), Recipe.model_validate({**green, "init": two}), out=tmp_path / "two")
 
@@ -260,7 +262,7 @@ def test_a_packed_classifier_can_be_the_initialization_but_does_not_list_its_ima
 @pytest.mark.slow
 def test_folds_start_from_the_earlier_run_each(earlier: Run, images: Path, tmp_path: Path) -> None:
     recipe = ON_TOP.model_copy(update={**from_run(earlier), "split": SplitPlan(folds=2)})
-    run = cs.train(cs.open_dataset(images), recipe, out=tmp_path / "run")
+    run = train_without_report(cs.open_dataset(images), recipe, out=tmp_path / "run")
     stem = "backbone.body.conv_stem.weight"
     for trained in (run, *(Run(run.folder / "folds" / k) for k in "12")):
         np.testing.assert_array_equal(weights_of(trained)[stem], weights_of(earlier)[stem])
@@ -287,7 +289,7 @@ def test_two_steps_are_one_run_with_a_complete_run_in_it(earlier: Run, images: P
     assert [row.epoch for row in run.history] == [0, 1]
     assert "pretraining on “images”" in (run.folder / "report.html").read_text(encoding="utf-8")
     # The same as doing one after the other.
-    by_hand = train_without_report(
+    by_hand = cs.train(
         cs.open_dataset(images),
         SMALL.model_copy(update={"epochs": 1, **from_run(first, labels={"01": "1", "02": "2"})}),
         out=tmp_path / "by hand",
@@ -324,7 +326,7 @@ def test_a_second_training_that_cannot_be_is_refused_before_the_first(earlier: R
 @pytest.mark.exhaustive
 def test_two_steps_killed_in_the_first_resume_to_the_same_end(earlier: Run, images: Path, tmp_path: Path) -> None:
     recipe = two_steps(earlier.folder.parent / "images", epochs=2)
-    whole = cs.train(cs.open_dataset(images), recipe, out=tmp_path / "whole")
+    whole = train_without_report(cs.open_dataset(images), recipe, out=tmp_path / "whole")
     file = tmp_path / "recipe.yaml"
     file.write_text((whole.folder / "recipe.yaml").read_text(encoding="utf-8"), encoding="utf-8")
     killed = tmp_path / "killed"

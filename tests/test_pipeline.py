@@ -90,7 +90,7 @@ def test_events_of_a_training_come_in_order(cells: Path, tmp_path: Path) -> None
         batch_size=16,
         augment=Augment(rotate_degrees=20),
     )
-    run = cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run", emit=events.append)
+    run = train_without_report(cs.open_dataset(cells), recipe, out=tmp_path / "run", emit=events.append)
     kinds = [type(event) for event in events]
     assert kinds.index(RunStarted) < kinds.index(InstantClassifierFitted) < kinds.index(EpochEnded)
     assert kinds[-1] is RunEnded
@@ -273,7 +273,7 @@ def test_evaluating_images_with_some_of_the_classes_works_and_with_none_is_one_e
 @pytest.mark.slow
 def test_deep_gray_images_are_scaled_by_the_range_of_training(tmp_path: Path) -> None:
     data = cs.open_dataset(write_cells(tmp_path / "deep", depth=np.uint16, channels=1))
-    run = cs.train(data, INSTANT.model_copy(update={"model": Recipe().model}), out=tmp_path / "run")
+    run = train_without_report(data, INSTANT.model_copy(update={"model": Recipe().model}), out=tmp_path / "run")
     card = json_of(run.folder / "classifier" / "classifier.json")
     assert card["preprocessing"]["channels"] == 1  # type: ignore[index]
     assert card["preprocessing"]["scaling"]["mode"] == "training-range"  # type: ignore[index]
@@ -285,7 +285,7 @@ def test_deep_gray_images_are_scaled_by_the_range_of_training(tmp_path: Path) ->
 @pytest.mark.slow
 def test_a_native_head_from_scratch_trains_through_the_same_door(cells: Path, tmp_path: Path) -> None:
     recipe = Recipe(model=SMALL_NETWORK, split=ONE_SPLIT, head="native", init="scratch", epochs=1, image_size=48, tta=2)
-    run = cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run")
+    run = train_without_report(cs.open_dataset(cells), recipe, out=tmp_path / "run")
     stages = json_of(run.folder / "training.json")["stages"]
     assert [stage["stage"] for stage in stages] == ["finetune"]  # type: ignore[attr-defined]
     assert len(cs.load_classifier(run.folder).predict(sorted(cells.rglob("*.png"))[:2])) == 2
@@ -370,7 +370,9 @@ def test_damaged_classifiers_are_one_clear_error(trained: Run, tmp_path: Path) -
 @pytest.mark.exhaustive
 def test_real_16_bit_cells_train_on_all_their_channels(shared_data: object, tmp_path: Path) -> None:
     data = cs.open_dataset(shared_data("cellcycle_jurkat_16bit"))  # type: ignore[operator]
-    run = cs.train(data, Recipe(split=ONE_SPLIT, stage="instant", image_size=96, tta=1), out=tmp_path / "run")
+    run = train_without_report(
+        data, Recipe(split=ONE_SPLIT, stage="instant", image_size=96, tta=1), out=tmp_path / "run"
+    )
     card = json_of(run.folder / "classifier" / "classifier.json")
     assert card["preprocessing"]["channels"] == 3  # type: ignore[index]
     assert run.metrics["accuracy"].value is not None
@@ -416,7 +418,7 @@ def test_every_random_change_at_once_still_trains(cells: Path, tmp_path: Path) -
 @pytest.mark.slow
 def test_the_plan_of_the_opening_is_kept_in_recipe_and_card_and_the_recipes_own_goes_first(tmp_path: Path) -> None:
     opened = cs.open_dataset(write_cells(tmp_path / "cells", 45), plan=ReadPlan(channels=(2,)))
-    run = cs.train(opened, INSTANT, out=tmp_path / "run")
+    run = train_without_report(opened, INSTANT, out=tmp_path / "run")
     card = json_of(run.folder / "classifier" / "classifier.json")
     assert run.recipe.images.channels == (2,)
     assert card["preprocessing"]["plan"]["channels"] == [2]  # type: ignore[index]
@@ -482,7 +484,7 @@ def test_evaluating_again_writes_the_report_and_refuses_relabeled_images(own_run
 @pytest.mark.slow
 def test_several_sources_are_named_with_their_own_roots(tmp_path: Path) -> None:
     sources = [write_cells(tmp_path / "north", 45), write_cells(tmp_path / "deep" / "south", 45, seed=3)]
-    run = cs.train(cs.open_dataset(sources), INSTANT, out=tmp_path / "run")
+    run = train_without_report(cs.open_dataset(sources), INSTANT, out=tmp_path / "run")
     described = json_of(run.folder / "environment.json")["data"]
     assert [(source["domain"], source["root"], source["n_images"]) for source in described] == [  # type: ignore[attr-defined]
         ("north", str(sources[0]), 45),
@@ -520,7 +522,9 @@ def test_a_device_that_is_not_there_is_refused_before_anything_is_made(
 @pytest.mark.skipif(sys.platform != "linux", reason="names of files are text here")
 def test_a_folder_whose_name_is_no_text_can_be_trained_on_and_found_again(tmp_path: Path) -> None:
     folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/B\xe4ume"))
-    run = cs.train(cs.open_dataset(write_cells(folder, 45)), INSTANT, out=folder.with_name(folder.name + "-run"))
+    run = train_without_report(
+        cs.open_dataset(write_cells(folder, 45)), INSTANT, out=folder.with_name(folder.name + "-run")
+    )
     before = json_of(run.folder / "metrics.json")
     cs.evaluate(run.folder)
     assert json_of(run.folder / "metrics.json") == before

@@ -34,6 +34,7 @@ from coverslip.images import (
 )
 from coverslip.images.decoding_pool import Decoders
 from coverslip.messages import Note, text
+from coverslip.pipeline import train_without_report
 from coverslip.runs import ImageChoices, Run, TrainedOn
 from coverslip.workspace.jobs.control import adopt_runs
 from coverslip.workspace.jobs.records import find_job
@@ -438,13 +439,13 @@ def test_a_classifier_without_a_pixel_size_warns_of_nothing_and_cannot_rescale(
 def test_a_statement_of_the_recipe_reaches_the_classifier_but_not_new_images(cells: Path, tmp_path: Path) -> None:
     recipe = INSTANT.model_copy(update={"images": ImageChoices(pixel_size_um=0.25)})
     data = cs.open_dataset(cells, group_pattern=GROUPS)
-    run = cs.train(data, recipe, out=tmp_path / "run", emit=lambda _: None)
+    run = train_without_report(data, recipe, out=tmp_path / "run", emit=lambda _: None)
     card = run.card
     assert card is not None
     assert card.trained_on.pixel_size_um == (0.25, 0.25)
     assert card.preprocessing.plan == ReadPlan()
     assert run.recipe.images.pixel_size_um == 0.25
-    plain = cs.train(data, INSTANT, out=tmp_path / "plain", emit=lambda _: None)
+    plain = train_without_report(data, INSTANT, out=tmp_path / "plain", emit=lambda _: None)
     assert (plain.folder / "predictions.csv").read_bytes() == (run.folder / "predictions.csv").read_bytes()
     events: list[Event] = []
     cs.predict(run, cells, out=tmp_path / "p.csv", device="cpu", emit=events.append)
