@@ -15,6 +15,7 @@ from refusing import refusing
 from coverslip.datasets import Scan, inspect_dataset, open_dataset, scan_images
 from coverslip.errors import UnreadableImage
 from coverslip.images import ImageFacts, ReadPlan, pixel_hash, read_pixels
+from coverslip.images.reading import describe
 from coverslip.messages import Set, text
 
 # pytest undoes the filter that coverslip sets for these (and a fresh process is tested below).
@@ -95,6 +96,55 @@ def test_a_palette_is_applied(tmp_path, compression):
     grays = np.tile(np.arange(256, dtype=np.uint16)[::-1] * 257, (3, 1))
     tifffile.imwrite(tmp_path / "g.tif", GREY, photometric="palette", colormap=grays, compression=compression)
     assert np.array_equal(read_pixels(tmp_path / "g.tif").array[..., 0], 255 - GREY)
+
+
+@pytest.mark.parametrize("kind", ["imagej", "ome"])
+def test_a_color_table_for_display_changes_no_value(tmp_path: Path, kind: str) -> None:
+    """ImageJ and OME store how they display gray values; each of these tables would change them."""
+    gray = np.linspace(0, 65280, 256, dtype=np.uint16)
+    for table in (np.stack([gray] * 3), np.stack([gray * 0, gray, gray * 0]), np.stack([gray[::-1]] * 3)):
+        stack = RNG.integers(0, 256, (2, 20, 30), np.uint8)
+        tifffile.imwrite(
+            tmp_path / "a.tif", stack, photometric="palette", colormap=table, metadata={"axes": "ZYX"}, **{kind: True}
+        )
+        assert describe(tmp_path / "a.tif")[0].n_channels == 1
+        for z, plane in enumerate(stack):
+            assert np.array_equal(read_pixels(tmp_path / "a.tif", ReadPlan(z=z)).array[..., 0], plane)
+
+
+def test_signed_values_of_imagej_are_those_of_a_signed_file(tmp_path: Path) -> None:
+    signed = RNG.integers(-1000, 2000, (20, 30), np.int16)
+    about = "ImageJ=1.54f\nc0=-32768.0\nc1=1.0\nvunit=Gray Value\n"
+    stored = (signed.astype(int) + 32768).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "signed.tif", stored, description=about, metadata=None)
+    assert describe(tmp_path / "signed.tif")[0].dtype == "int16"
+    assert np.array_equal(read_pixels(tmp_path / "signed.tif").array[..., 0], signed.astype(np.float32))
+    # Another calibration, of a density, changes no value.
+    tifffile.imwrite(tmp_path / "density.tif", stored, description=about.replace("-32768.0", "0.5"), metadata=None)
+    assert np.array_equal(read_pixels(tmp_path / "density.tif").array[..., 0], stored)
+
+
+def test_the_selected_page_is_read_in_color_spaces_that_only_pillow_converts(tmp_path: Path) -> None:
+    colors = [Image.fromarray(COLOUR), Image.fromarray(255 - COLOUR)]
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        for color in colors:
+            page = np.asarray(color.convert("YCbCr"))
+            writer.write(page, photometric="ycbcr", metadata=None, contiguous=False)
+    pages = [read_pixels(tmp_path / "a.tif", ReadPlan(z=z)).array for z in (0, 1)]
+    for page, color in zip(pages, colors, strict=True):
+        assert np.abs(page.astype(int) - np.asarray(color)).max() <= 4
+    one = read_pixels(tmp_path / "a.tif", ReadPlan(z=1, channels=(2,))).array
+    assert np.array_equal(one[..., 0], pages[1][..., 2])
+    tifffile.imwrite(tmp_path / "deep.tif", COLOUR.astype(np.uint16), photometric=8)
+    with refusing(UnreadableImage, "tiff-color-space", color_space="CIELab", bits=16):
+        read_pixels(tmp_path / "deep.tif")
+
+
+def test_a_reduced_copy_is_never_taken_for_the_image(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        writer.write(COLOUR[::2, ::2], photometric="rgb", subfiletype=1, metadata=None)
+        writer.write(COLOUR, photometric="rgb", metadata=None)
+    assert np.array_equal(read_pixels(tmp_path / "a.tif").array, COLOUR)
 
 
 @pytest.mark.parametrize("planarconfig", ["contig", "separate"])
