@@ -1,5 +1,6 @@
 """TIFF as microscopes write them: depths, axes, planes, odd tags and really cut files."""
 
+import io
 import logging
 import struct
 import subprocess
@@ -133,11 +134,60 @@ def test_the_selected_page_is_read_in_color_spaces_that_only_pillow_converts(tmp
     pages = [read_pixels(tmp_path / "a.tif", ReadPlan(z=z)).array for z in (0, 1)]
     for page, color in zip(pages, colors, strict=True):
         assert np.abs(page.astype(int) - np.asarray(color)).max() <= 4
-    one = read_pixels(tmp_path / "a.tif", ReadPlan(z=1, channels=(2,))).array
-    assert np.array_equal(one[..., 0], pages[1][..., 2])
+    channel = read_pixels(tmp_path / "a.tif", ReadPlan(z=1, channels=(2,))).array
+    assert np.array_equal(channel[..., 0], pages[1][..., 2])
     tifffile.imwrite(tmp_path / "deep.tif", COLOUR.astype(np.uint16), photometric=8)
     with refusing(UnreadableImage, "tiff-color-space", color_space="CIELab", bits=16):
         read_pixels(tmp_path / "deep.tif")
+
+
+def write_old_jpeg(path: Path, color: np.ndarray) -> None:
+    """Write a TIFF with old-style JPEG compression: the page has the scan, and tags have the tables."""
+    buffer = io.BytesIO()
+    Image.fromarray(color).save(buffer, "JPEG", quality=95, subsampling=0)
+    jpeg, at = buffer.getvalue(), 2
+    quantization: dict[int, bytes] = {}
+    huffman: dict[int, bytes] = {}
+    while (marker := jpeg[at + 1]) != 0xDA:
+        segment = jpeg[at + 4 : at + 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")]
+        if marker == 0xDB:
+            quantization[segment[0] & 15] = segment[1:65]
+        elif marker == 0xC4:
+            huffman[segment[0]] = segment[1:]
+        at += 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
+    scan = jpeg[at + 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big") : -2]
+    n_tags = 15
+    data = bytearray(8 + 2 + 12 * n_tags + 4)
+
+    def stored(content: bytes) -> int:
+        data.extend(content + b"\0" * (len(content) % 2))
+        return len(data) - len(content) - len(content) % 2
+
+    def tables(*contents: bytes) -> int:
+        return stored(struct.pack("<3I", *map(stored, contents)))
+
+    luma, chroma = quantization[0], quantization[1]
+    tags = [
+        *((256, 4, 1, color.shape[1]), (257, 4, 1, color.shape[0]), (258, 3, 3, stored(struct.pack("<3H", 8, 8, 8)))),
+        *((259, 3, 1, 6), (262, 3, 1, 6), (273, 4, 1, stored(scan)), (277, 3, 1, 3), (278, 4, 1, color.shape[0])),
+        *((279, 4, 1, len(scan)), (284, 3, 1, 1), (512, 3, 1, 1), (519, 4, 3, tables(luma, chroma, chroma))),
+        (520, 4, 3, tables(huffman[0x00], huffman[0x01], huffman[0x01])),
+        (521, 4, 3, tables(huffman[0x10], huffman[0x11], huffman[0x11])),
+        (530, 3, 2, 1 | 1 << 16),
+    ]
+    data[: 8 + 2 + 12 * n_tags] = (
+        b"II*\0\x08\0\0\0" + struct.pack("<H", n_tags) + b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    )
+    path.write_bytes(data)
+
+
+def test_old_style_jpeg_is_read(tmp_path: Path) -> None:
+    y, x = np.mgrid[:48, :64]
+    color = np.stack([x * 3, y * 4, x + y], axis=-1).astype(np.uint8)
+    write_old_jpeg(tmp_path / "a.tif", color)
+    assert np.abs(read_pixels(tmp_path / "a.tif").array.astype(int) - color).max() <= 4
+    region = read_pixels(tmp_path / "a.tif", ReadPlan(region=(5, 6, 20, 10), channels=(1,))).array
+    assert np.abs(region[..., 0].astype(int) - color[6:16, 5:25, 1]).max() <= 4
 
 
 def test_a_reduced_copy_is_never_taken_for_the_image(tmp_path: Path) -> None:

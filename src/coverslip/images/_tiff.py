@@ -125,6 +125,7 @@ _BITS, _COMPRESSION, _DESCRIPTION, _STRIPS, _ORIENTATION, _PLANAR = 258, 259, 27
 _STRIP_BYTES, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 279, 338, 339
 _RESOLUTIONS, _RESOLUTION_UNIT = (282, 283), 296
 _DECLARES_AXES = re.compile(r"^ImageJ=|^\{.*\"shape\"|<OME|^shape=", re.S)
+_OLD_JPEG, _JPEG_FILE = 6, 513  # a compression, and the offset of a complete JPEG
 _MIN_IS_WHITE, _PALETTE, _CMYK, _YCBCR, _LAB = 0, 3, 5, 6, 8
 _COLOR_SPACES = {_YCBCR: "YCbCr", _LAB: "CIELab"}
 _ALPHA = {1, 2}  # ExtraSamples: associated and unassociated alpha; 0 is an unspecified channel
@@ -282,6 +283,8 @@ class _TiffSource:
         orientation = _orientation(page)
         photometric, compression = int(page.photometric), int(page.compression)
         is_for_pillow = photometric == _LAB or (photometric == _YCBCR and compression not in JPEG)
+        # The tables of an old-style JPEG can be in tags, which tifffile does not read.
+        is_for_pillow |= compression == _OLD_JPEG and _JPEG_FILE not in page.tags
         window: Window | None = selection.window
         if is_for_pillow or orientation != 1 or (selection.window.width, selection.window.height) == _size(level):
             window = None
@@ -314,7 +317,7 @@ class _TiffSource:
             UnreadableImage: Pillow does not convert it either, or does not reach the page.
         """
         keyframe, axes = level.keyframe, _distinct_axes(level)
-        color_space, bits = _COLOR_SPACES[int(keyframe.photometric)], int(keyframe.bitspersample)
+        color_space, bits = _COLOR_SPACES.get(int(keyframe.photometric), "old-style JPEG"), int(keyframe.bitspersample)
         n_lead = len(level.shape) - len(keyframe.shape)
         lead = level.shape[:n_lead]
         page = level.pages[int(np.ravel_multi_index([selection.at.get(axis, 0) for axis in axes[:n_lead]], lead))]
