@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from pathlib import Path
 
 import imagecodecs
 import numpy as np
@@ -129,6 +130,74 @@ def test_sixteen_bit_pgm_keeps_its_numbers(tmp_path):
     pixels = read_pixels(tmp_path / "a.pgm")
     assert pixels.array.dtype == np.uint16
     assert np.array_equal(pixels.array[..., 0], DEEP)
+
+
+@pytest.mark.parametrize("is_plain", [False, True])
+@pytest.mark.parametrize("limit", [1, 3, 15, 100, 255, 256, 4095, 65534, 65535])
+def test_portable_maps_keep_their_numbers_whatever_the_largest_is(tmp_path: Path, limit: int, is_plain: bool) -> None:
+    values = np.random.default_rng(limit).integers(0, limit + 1, (7, 9, 3), np.uint16)
+    scale = 255 // limit if limit in (1, 3, 15) else 1  # as 1-, 2- and 4-bit gray of other formats
+    for magic, array in (("P2" if is_plain else "P5", values[..., 0]), ("P3" if is_plain else "P6", values)):
+        head = f"{magic} # a comment\n9 7\n{limit}\n".encode()
+        data = " ".join(map(str, array.ravel())).encode() if is_plain else array.astype(">u2" if limit > 255 else "u1")
+        (tmp_path / "a.pnm").write_bytes(head + (data if isinstance(data, bytes) else data.tobytes()))
+        pixels = read_pixels(tmp_path / "a.pnm")
+        assert pixels.bit_depth == limit.bit_length()
+        assert pixels.array.dtype == (np.uint16 if limit > 255 else np.uint8)
+        assert np.array_equal(pixels.array.squeeze(), array * scale)
+        assert np.array_equal(
+            read_pixels(tmp_path / "a.pnm", ReadPlan(region=(2, 1, 3, 4))).array.squeeze(), array[1:5, 2:5] * scale
+        )
+
+
+def test_a_portable_map_that_is_cut_or_exceeds_its_limit_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.pgm").write_bytes(b"P5\n4 4\n4095\n" + bytes(31))
+    with refusing(UnreadableImage, "image-incomplete"):
+        read_pixels(tmp_path / "a.pgm")
+    (tmp_path / "a.pgm").write_bytes(b"P5\n4 4\n4095\n" + b"\x10\x00" * 16)
+    with refusing(UnreadableImage, "image-damaged"):
+        read_pixels(tmp_path / "a.pgm")
+
+
+def test_jpeg_of_12_bit_and_lossless_jpeg_keep_their_numbers(tmp_path: Path) -> None:
+    y, x = np.mgrid[:48, :64]
+    gray = (x * 37 + y * 11).astype(np.uint16)
+    color = np.dstack([gray, gray[::-1], gray // 2])
+    lossless = imagecodecs.ljpeg_encode(gray * 16, bitspersample=16)
+    for encoded, expected, depth, error in (
+        (imagecodecs.jpeg_encode(gray, bitspersample=12, level=100), gray, 12, 8),
+        (imagecodecs.jpeg_encode(color, bitspersample=12, level=100, subsampling="444"), color, 12, 8),
+        (lossless, gray * 16, 16, 0),
+        (imagecodecs.ljpeg_encode((gray // 16).astype(np.uint8), bitspersample=8), gray // 16, 8, 0),
+    ):
+        (tmp_path / "a.jpg").write_bytes(encoded)
+        pixels = read_pixels(tmp_path / "a.jpg")
+        assert (pixels.bit_depth, pixels.file_format) == (depth, "JPEG")
+        assert np.abs(pixels.array.squeeze().astype(int) - expected).max() <= error
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    segment = exif.tobytes()
+    segment = segment if segment.startswith(b"Exif") else b"Exif\0\0" + segment
+    app1 = b"\xff\xe1" + (len(segment) + 2).to_bytes(2, "big") + segment
+    (tmp_path / "turned.jpg").write_bytes(lossless[:2] + app1 + lossless[2:])
+    assert np.array_equal(read_pixels(tmp_path / "turned.jpg").array.squeeze(), (gray * 16).T[:, ::-1])
+    for n in (3, 20, len(lossless) // 2):
+        (tmp_path / "cut.jpg").write_bytes(lossless[:n])
+        with pytest.raises(UnreadableImage):
+            read_pixels(tmp_path / "cut.jpg")
+
+
+@pytest.mark.parametrize("depth", [8, 10, 12])
+def test_avif_keeps_its_bits_and_heic_is_refused_by_its_name(tmp_path: Path, depth: int) -> None:
+    color = np.random.default_rng(0).integers(0, 2**depth, (32, 40, 3)).astype(np.uint8 if depth == 8 else np.uint16)
+    file = tmp_path / "a.avif"
+    file.write_bytes(imagecodecs.avif_encode(color, level=100, bitspersample=depth))
+    pixels = read_pixels(file)
+    assert (pixels.bit_depth, pixels.file_format) == (depth, "AVIF")
+    assert np.array_equal(pixels.array, imagecodecs.avif_decode(file.read_bytes()))
+    file.write_bytes(b"\0\0\0\x18ftypheic" + bytes(200))
+    with refusing(UnreadableImage, "format-not-read"):
+        read_pixels(file)
 
 
 def test_the_first_frame_of_a_gif_is_read_and_others_can_be_chosen(tmp_path):

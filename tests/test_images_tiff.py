@@ -1,5 +1,6 @@
 """TIFF as microscopes write them: depths, axes, planes, odd tags and really cut files."""
 
+import io
 import logging
 import struct
 import subprocess
@@ -15,6 +16,7 @@ from refusing import refusing
 from coverslip.datasets import Scan, inspect_dataset, open_dataset, scan_images
 from coverslip.errors import UnreadableImage
 from coverslip.images import ImageFacts, ReadPlan, pixel_hash, read_pixels
+from coverslip.images.reading import describe
 from coverslip.messages import Set, text
 
 # pytest undoes the filter that coverslip sets for these (and a fresh process is tested below).
@@ -95,6 +97,104 @@ def test_a_palette_is_applied(tmp_path, compression):
     grays = np.tile(np.arange(256, dtype=np.uint16)[::-1] * 257, (3, 1))
     tifffile.imwrite(tmp_path / "g.tif", GREY, photometric="palette", colormap=grays, compression=compression)
     assert np.array_equal(read_pixels(tmp_path / "g.tif").array[..., 0], 255 - GREY)
+
+
+@pytest.mark.parametrize("kind", ["imagej", "ome"])
+def test_a_color_table_for_display_changes_no_value(tmp_path: Path, kind: str) -> None:
+    """ImageJ and OME store how they display gray values; each of these tables would change them."""
+    gray = np.linspace(0, 65280, 256, dtype=np.uint16)
+    for table in (np.stack([gray] * 3), np.stack([gray * 0, gray, gray * 0]), np.stack([gray[::-1]] * 3)):
+        stack = RNG.integers(0, 256, (2, 20, 30), np.uint8)
+        tifffile.imwrite(
+            tmp_path / "a.tif", stack, photometric="palette", colormap=table, metadata={"axes": "ZYX"}, **{kind: True}
+        )
+        assert describe(tmp_path / "a.tif")[0].n_channels == 1
+        for z, plane in enumerate(stack):
+            assert np.array_equal(read_pixels(tmp_path / "a.tif", ReadPlan(z=z)).array[..., 0], plane)
+
+
+def test_signed_values_of_imagej_are_those_of_a_signed_file(tmp_path: Path) -> None:
+    signed = RNG.integers(-1000, 2000, (20, 30), np.int16)
+    about = "ImageJ=1.54f\nc0=-32768.0\nc1=1.0\nvunit=Gray Value\n"
+    stored = (signed.astype(int) + 32768).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "signed.tif", stored, description=about, metadata=None)
+    assert describe(tmp_path / "signed.tif")[0].dtype == "int16"
+    assert np.array_equal(read_pixels(tmp_path / "signed.tif").array[..., 0], signed.astype(np.float32))
+    # Another calibration, of a density, changes no value.
+    tifffile.imwrite(tmp_path / "density.tif", stored, description=about.replace("-32768.0", "0.5"), metadata=None)
+    assert np.array_equal(read_pixels(tmp_path / "density.tif").array[..., 0], stored)
+
+
+def test_the_selected_page_is_read_in_color_spaces_that_only_pillow_converts(tmp_path: Path) -> None:
+    colors = [Image.fromarray(COLOUR), Image.fromarray(255 - COLOUR)]
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        for color in colors:
+            page = np.asarray(color.convert("YCbCr"))
+            writer.write(page, photometric="ycbcr", metadata=None, contiguous=False)
+    pages = [read_pixels(tmp_path / "a.tif", ReadPlan(z=z)).array for z in (0, 1)]
+    for page, color in zip(pages, colors, strict=True):
+        assert np.abs(page.astype(int) - np.asarray(color)).max() <= 4
+    channel = read_pixels(tmp_path / "a.tif", ReadPlan(z=1, channels=(2,))).array
+    assert np.array_equal(channel[..., 0], pages[1][..., 2])
+    tifffile.imwrite(tmp_path / "deep.tif", COLOUR.astype(np.uint16), photometric=8)
+    with refusing(UnreadableImage, "tiff-color-space", color_space="CIELab", bits=16):
+        read_pixels(tmp_path / "deep.tif")
+
+
+def write_old_jpeg(path: Path, color: np.ndarray) -> None:
+    """Write a TIFF with old-style JPEG compression: the page has the scan, and tags have the tables."""
+    buffer = io.BytesIO()
+    Image.fromarray(color).save(buffer, "JPEG", quality=95, subsampling=0)
+    jpeg, at = buffer.getvalue(), 2
+    quantization: dict[int, bytes] = {}
+    huffman: dict[int, bytes] = {}
+    while (marker := jpeg[at + 1]) != 0xDA:
+        segment = jpeg[at + 4 : at + 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")]
+        if marker == 0xDB:
+            quantization[segment[0] & 15] = segment[1:65]
+        elif marker == 0xC4:
+            huffman[segment[0]] = segment[1:]
+        at += 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
+    scan = jpeg[at + 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big") : -2]
+    n_tags = 15
+    data = bytearray(8 + 2 + 12 * n_tags + 4)
+
+    def stored(content: bytes) -> int:
+        data.extend(content + b"\0" * (len(content) % 2))
+        return len(data) - len(content) - len(content) % 2
+
+    def tables(*contents: bytes) -> int:
+        return stored(struct.pack("<3I", *map(stored, contents)))
+
+    luma, chroma = quantization[0], quantization[1]
+    tags = [
+        *((256, 4, 1, color.shape[1]), (257, 4, 1, color.shape[0]), (258, 3, 3, stored(struct.pack("<3H", 8, 8, 8)))),
+        *((259, 3, 1, 6), (262, 3, 1, 6), (273, 4, 1, stored(scan)), (277, 3, 1, 3), (278, 4, 1, color.shape[0])),
+        *((279, 4, 1, len(scan)), (284, 3, 1, 1), (512, 3, 1, 1), (519, 4, 3, tables(luma, chroma, chroma))),
+        (520, 4, 3, tables(huffman[0x00], huffman[0x01], huffman[0x01])),
+        (521, 4, 3, tables(huffman[0x10], huffman[0x11], huffman[0x11])),
+        (530, 3, 2, 1 | 1 << 16),
+    ]
+    data[: 8 + 2 + 12 * n_tags] = (
+        b"II*\0\x08\0\0\0" + struct.pack("<H", n_tags) + b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    )
+    path.write_bytes(data)
+
+
+def test_old_style_jpeg_is_read(tmp_path: Path) -> None:
+    y, x = np.mgrid[:48, :64]
+    color = np.stack([x * 3, y * 4, x + y], axis=-1).astype(np.uint8)
+    write_old_jpeg(tmp_path / "a.tif", color)
+    assert np.abs(read_pixels(tmp_path / "a.tif").array.astype(int) - color).max() <= 4
+    region = read_pixels(tmp_path / "a.tif", ReadPlan(region=(5, 6, 20, 10), channels=(1,))).array
+    assert np.abs(region[..., 0].astype(int) - color[6:16, 5:25, 1]).max() <= 4
+
+
+def test_a_reduced_copy_is_never_taken_for_the_image(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        writer.write(COLOUR[::2, ::2], photometric="rgb", subfiletype=1, metadata=None)
+        writer.write(COLOUR, photometric="rgb", metadata=None)
+    assert np.array_equal(read_pixels(tmp_path / "a.tif").array, COLOUR)
 
 
 @pytest.mark.parametrize("planarconfig", ["contig", "separate"])

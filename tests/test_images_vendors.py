@@ -167,6 +167,57 @@ def test_pixels_of_dicom_are_those_of_pillow_or_of_the_bytes_in_the_file(shared_
 
 
 @needs("DICOM")
+@pytest.mark.slow
+def test_pixels_of_the_files_in_pydicom_are_those_of_its_own_handlers() -> None:
+    """With white as 0, gray is inverted here; palettes are applied."""
+    import pydicom
+    from pydicom.pixels import apply_color_lut
+
+    n_equal = 0
+    for path in sorted((Path(pydicom.__file__).parent / "data" / "test_files").glob("*.dcm")):
+        try:
+            data = pydicom.dcmread(path)
+            expected = data.pixel_array
+        except Exception:  # noqa: BLE001, S112  pydicom cannot read it
+            continue
+        expected = expected[0] if int(data.get("NumberOfFrames") or 1) > 1 else expected
+        if data.PhotometricInterpretation == "MONOCHROME1":
+            expected = (-1 if data.PixelRepresentation else (1 << data.BitsStored) - 1) - expected.astype(int)
+        if data.PhotometricInterpretation == "PALETTE COLOR":
+            expected = apply_color_lut(expected, data)
+        np.testing.assert_array_equal(read_pixels(path).array, np.atleast_3d(expected).astype(np.float32), path.name)
+        n_equal += 1
+    assert n_equal >= 50
+
+
+@needs("DICOM")
+@pytest.mark.parametrize("is_signed", [False, True])
+def test_gray_with_white_as_0_is_inverted_and_no_preamble_is_needed(tmp_path: Path, is_signed: bool) -> None:
+    from pydicom.dataset import FileDataset, FileMetaDataset
+
+    stored = RNG.integers(0, 4096, (12, 16), np.uint16)
+    values = stored.astype(np.int16) - np.int16(1000) if is_signed else stored
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = "1.2.840.10008.5.1.4.1.1.7", "1.2.3"
+    meta.TransferSyntaxUID = "1.2.840.10008.1.2.1"
+    data = FileDataset("a.dcm", {}, file_meta=meta, preamble=b"\0" * 128)
+    data.SOPClassUID, data.SOPInstanceUID = meta.MediaStorageSOPClassUID, "1.2.3"
+    data.PhotometricInterpretation, data.SamplesPerPixel, data.Rows, data.Columns = "MONOCHROME1", 1, 12, 16
+    data.BitsAllocated, data.BitsStored, data.PixelRepresentation = 16, 16 if is_signed else 12, int(is_signed)
+    data.HighBit, data.PixelData = data.BitsStored - 1, values.tobytes()
+    data["PixelData"].VR = "OW"
+    data.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+    expected = (-1 if is_signed else 4095) - values.astype(np.float32)
+    assert np.array_equal(read_pixels(tmp_path / "a.dcm").array[..., 0], expected)
+    written = (tmp_path / "a.dcm").read_bytes()
+    (tmp_path / "short.dcm").write_bytes(written[132:])
+    assert np.array_equal(read_pixels(tmp_path / "short.dcm").array[..., 0], expected)
+    (tmp_path / "bare.dcm").write_bytes(written[written.index(b"\x08\0\x16\0UI") :])
+    with refusing(UnreadableImage, "dicom-without-header"):
+        read_pixels(tmp_path / "bare.dcm")
+
+
+@needs("DICOM")
 def test_tiles_of_a_slide_in_dicom_are_one_plane(shared_data: Any, tmp_path: Path) -> None:
     from pydicom import dcmread
 

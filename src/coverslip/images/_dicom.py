@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from coverslip.errors import UnreadableImage
 from coverslip.images.confining import open_image
 from coverslip.images.reader import Array, Decoded, Reader, Selection, Series, Source, at_channels, check_size, damaged
 from coverslip.messages import text
@@ -41,17 +42,36 @@ def _open(path: Path) -> Iterator[Source]:
     from pydicom import dcmread
 
     with open_image(path) as file:
-        data = dcmread(file, stop_before_pixels=True)
-        keyword = _read_pixel_tag(file, data)
+        if file.read(len(_META)) != _META:  # else the preamble is missing, which some programs omit
+            file.seek(_PREAMBLE_BYTES)
+            if not file.read(len(_SIGNATURE) + len(_META)).startswith(_SIGNATURE):
+                raise UnreadableImage("dicom-without-header", file=path)
+        file.seek(0)
+        data = dcmread(file, stop_before_pixels=True, force=True)
+        if "TransferSyntaxUID" not in data.file_meta:
+            raise UnreadableImage("dicom-without-header", file=path)
+        keyword, representation = _read_pixel_tag(file, data)
         source: BinaryIO = file
         if data.file_meta.TransferSyntaxUID == _DEFLATED:  # as a whole, so that there is no position in the file
             file.seek(0)
             data = dcmread(file)
             keyword = next((keyword for keyword in _PIXEL_KEYWORDS.values() if keyword in data), None)
             source = io.BytesIO(data[keyword].value if keyword else b"")
+            representation = data[keyword].VR if keyword else ""
         if keyword is None:
             raise damaged(path, text("dicom-without-pixels"))
-        yield _DicomSource(path, data, keyword, source)
+        yield _DicomSource(path, data, keyword, representation, source)
+
+
+_PREAMBLE_BYTES, _SIGNATURE = 128, b"DICM"
+_META = b"\x02\0\0\0UL\x04\0"  # the length of the file meta information, its first element
+# The first element of data without file meta information: its length, a character set, an image type, a date, ...
+_DATA = tuple(b"\x08\0" + element + b"\0" for element in (b"\0", b"\x01", b"\x05", b"\x08", b"\x12", b"\x16"))
+
+
+def _is_dicom(head: bytes) -> bool:
+    is_data = head.startswith(_DATA) and (head[4:6].isalpha() or int.from_bytes(head[4:8], "little") < len(head))
+    return head[_PREAMBLE_BYTES:].startswith(_SIGNATURE) or head.startswith(_META) or is_data
 
 
 _DEFLATED = "1.2.840.10008.1.2.1.99"
@@ -59,21 +79,27 @@ _TYPES = (b"OB", b"OW", b"OF", b"OD", b"UN")
 _PIXEL_KEYWORDS = {0x0008: "FloatPixelData", 0x0009: "DoubleFloatPixelData", 0x0010: "PixelData"}
 
 
-def _read_pixel_tag(file: BinaryIO, data: "Dataset") -> str | None:
-    """Return the keyword of the element of pixels at which reading stopped, and move to its value; None: none."""
+def _read_pixel_tag(file: BinaryIO, data: "Dataset") -> tuple[str | None, str]:
+    """Return the keyword and the value representation of the element of pixels, and move to its value.
+
+    Reading stopped at this element. The keyword is None if there is none.
+    """
     tag = file.read(8)
     if len(tag) < 8:
-        return None
+        return None, ""
     group, element = struct.unpack_from("<HH" if data.file_meta.TransferSyntaxUID.is_little_endian else ">HH", tag)
     # The length has 4 bytes, which follow the tag, or a type with 2 letters and 2 unused bytes.
     file.seek(4 if tag[4:6] in _TYPES else 0, io.SEEK_CUR)
-    return _PIXEL_KEYWORDS.get(element) if group == 0x7FE0 else None
+    # Without a type it is OW, whose bytes are swapped in files of the other byte order.
+    representation = tag[4:6].decode("ascii") if tag[4:6] in _TYPES else "OW"
+    return _PIXEL_KEYWORDS.get(element) if group == 0x7FE0 else None, representation
 
 
 class _DicomSource:
-    def __init__(self, path: Path, data: "Dataset", keyword: str, file: BinaryIO) -> None:
+    def __init__(self, path: Path, data: "Dataset", keyword: str, representation: str, file: BinaryIO) -> None:
         """Take the data before the pixels, the element of the pixels, and a file that is at the start of its value."""
         self._path, self._data, self._keyword, self._file = path, data, keyword, file
+        self._representation = representation
         self._rows, self._columns = int(data.Rows), int(data.Columns)
         self._n_frames = int(data.get("NumberOfFrames") or 1)
         if self._n_frames > _MAX_FRAMES:
@@ -167,7 +193,7 @@ class _DicomSource:
         from pydicom.pixels.utils import as_pixel_options
 
         options: dict[str, Any] = as_pixel_options(self._data, pixel_keyword=self._keyword)
-        return options
+        return options | {"pixel_vr": self._representation}
 
     def _decoded_by_imagecodecs(self, index: int) -> Array:
         import imagecodecs
@@ -177,7 +203,9 @@ class _DicomSource:
         encoded = get_frame(self._file, index, number_of_frames=self._n_frames, extended_offsets=offsets)
         is_ls = str(self._data.file_meta.TransferSyntaxUID).endswith(("80", "81"))
         decode = imagecodecs.jpegls_decode if is_ls else imagecodecs.jpeg_decode
-        return np.asarray(decode(encoded)).astype(self._dtype, copy=False)
+        array = np.asarray(decode(encoded)).astype(self._dtype, copy=False)
+        unused = 8 * self._dtype.itemsize - int(self._data.BitsStored)
+        return (array << unused) >> unused if self._dtype.kind == "i" else array  # the codec knows no sign
 
     def _frame(self, index: int) -> Array:
         """Return (H, W, C) of one frame."""
@@ -190,8 +218,9 @@ class _DicomSource:
             array = np.asarray(decoder.as_array(self._file, index=index, **self._options)[0])
         if self._is_palette:
             array = apply_color_lut(array, self._data)
-        elif str(self._data.PhotometricInterpretation) == "MONOCHROME1" and array.dtype.kind == "u":
-            array = ((1 << int(self._data.BitsStored)) - 1 - array).astype(array.dtype)
+        elif str(self._data.PhotometricInterpretation) == "MONOCHROME1" and array.dtype.kind in "ui":
+            sum_of_limits = (1 << int(self._data.BitsStored)) - 1 if array.dtype.kind == "u" else -1
+            array = (sum_of_limits - array).astype(array.dtype)
         if array.shape[:2] != (self._rows, self._columns):
             raise damaged(self._path, text("frame-missing", frame=str(index)))
         return np.atleast_3d(array)
@@ -205,7 +234,7 @@ DICOM = Reader(
     name="DICOM",
     title="DICOM",
     suffixes=(".dcm",),
-    is_this=lambda head: head[128:132] == b"DICM",
+    is_this=_is_dicom,
     open=_open,
     package="pydicom",
     export=lambda: text("export-from-fiji"),

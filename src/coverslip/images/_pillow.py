@@ -1,6 +1,12 @@
-"""Readers of the common formats that Pillow decodes."""
+"""Readers of the common formats that Pillow decodes.
+
+Where Pillow would change values, other decoders read the file: color of 16 bit, JPEG 2000 of 9 to 15 bit, and portable
+maps whose largest value is not the largest of their type.
+"""
 
 import logging
+import math
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,21 +36,22 @@ from coverslip.images.reader import (
 from coverslip.messages import text
 
 # An explicit list, because Pillow also reads formats that start other programs (EPS) or that are not images.
-FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "WEBP", "JPEG2000", "PPM", "TIFF")
+FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "WEBP", "AVIF", "JPEG2000", "PPM", "TIFF")
 
 # Pillow's warnings (unusual metadata, large sizes below its limit) do not concern users, and with thousands of files
 # they would hide other messages. A filter is thread-safe, `catch_warnings` is not.
 warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # without a handler, records are printed
 
-_ORIENTATION_TAG = 0x0112
-_TRANSPOSED = range(5, 9)  # orientations that swap width and height
+ORIENTATION_TAG = 0x0112
+TRANSPOSED = range(5, 9)  # orientations that swap width and height
 _WIDE_RAW_MODES = {"RGB;16B", "RGBA;16B", "LA;16B"}  # of 16-bit PNG files that Pillow converts to 8 bit
+_SCALED_LIMITS = {1, 3, 15}  # of values of 1, 2 and 4 bit
 _JPEG_2000_BYTES = 4  # per sample: the decoder uses 32-bit integers
 _BLOCK_PIXELS = 2**20
 _MAX_FRAMES = 100_000
 _UNCOMPRESSED = {"BMP", "DIB", "PPM"}  # formats that are not read as a whole
-_FRAMED = {"GIF", "WEBP", "PNG"}  # formats whose frames are planes
+_FRAMED = {"GIF", "WEBP", "AVIF", "PNG"}  # formats whose frames are planes
 
 
 class PillowSource:
@@ -59,7 +66,7 @@ class PillowSource:
         """Return one series; several frames are axis T. These formats declare no pixel size."""
         image, depth = self.image, self._depth
         width, height = image.size
-        if self._fits(MAX_BYTES) and self._orientation() in _TRANSPOSED:
+        if self._fits(MAX_BYTES) and self._orientation() in TRANSPOSED:
             width, height = height, width
         n_frames = _n_frames(image)
         frames = [("T", n_frames)] if n_frames > 1 else []
@@ -82,8 +89,10 @@ class PillowSource:
         if image.format == "JPEG":
             check_scanned(path, n_scanned(_read_all(path), image.width * image.height * len(image.getbands())))
         orientation = self._orientation()
-        if _is_narrowed_by_pillow(image, self._depth):
-            array = _decode_wide(path, image.format or "")
+        if (limit := _netpbm_limit(image)) is not None:
+            array = _decode_netpbm(path, image, limit)
+        elif _is_narrowed_by_pillow(image, self._depth):
+            array = _decode_wide(path, image.format or "", selection.at.get("T", 0))
         else:
             array = _decode_frame(path, image, selection.at.get("T", 0))
         array = np.atleast_3d(oriented(array, orientation))[selection.window.of_array]
@@ -95,7 +104,7 @@ class PillowSource:
 
     def _orientation(self) -> int:
         """Return the EXIF orientation, for which Pillow may decode a PNG."""
-        return int(self.image.getexif().get(_ORIENTATION_TAG, 1))
+        return int(self.image.getexif().get(ORIENTATION_TAG, 1))
 
 
 @contextmanager
@@ -174,7 +183,7 @@ def decode_pillow(image: Image.Image) -> Decoded:
         OSError, ValueError, SyntaxError: the image is loaded lazily, and its file is damaged.
     """
     depth = {"1": 1, "I": 32, "F": 32}.get(image.mode, 16 if image.mode.startswith("I;16") else 8)
-    orientation = int(image.getexif().get(_ORIENTATION_TAG, 1))
+    orientation = int(image.getexif().get(ORIENTATION_TAG, 1))
     image.load()
     return Decoded(oriented(image_to_array(image), orientation), depth)
 
@@ -191,6 +200,40 @@ def _decode_frame(path: Path, image: Image.Image, index: int) -> Array:
         array = array.astype(np.uint16)  # the format has at most 16 bit
     # Frames of one file may have different modes: all get three channels.
     return np.repeat(array[..., np.newaxis], 3, axis=2) if n_frames > 1 and array.ndim == 2 else array
+
+
+def _netpbm_limit(image: Image.Image) -> int | None:
+    """Return the largest value of a portable map whose values Pillow would change; None for other files."""
+    tiles = getattr(image, "tile", None)
+    if image.format != "PPM" or not tiles or tiles[0].codec_name not in ("ppm", "ppm_plain"):
+        return None
+    arguments = tiles[0].args
+    return arguments[1] if isinstance(arguments, tuple) and arguments[0] != "1" else None
+
+
+def _decode_netpbm(path: Path, image: Image.Image, limit: int) -> Array:
+    """Return the values of a portable map of gray or color. Pillow stretches them, color of 16 bit to 8 bit.
+
+    1-, 2- and 4-bit gray is scaled to 0-255, as in other formats.
+    """
+    (tile,) = image.tile  # type: ignore[attr-defined]  # of ImageFile
+    shape = (image.height, image.width, len(image.getbands()))
+    n = math.prod(shape)
+    with open_image(path) as file:
+        file.seek(tile.offset)
+        if tile.codec_name == "ppm_plain":
+            words = re.sub(rb"#[^\r\n]*", b" ", file.read()).split(maxsplit=n)[:n]
+            array = np.array(words, np.uint32)
+        else:
+            item = np.dtype(">u2" if limit > 255 else np.uint8)
+            data = file.read(n * item.itemsize)
+            array = np.frombuffer(data, item, len(data) // item.itemsize)
+    if array.size < n:
+        raise UnreadableImage("image-incomplete", file=path)
+    if array.max(initial=0) > limit:
+        raise damaged(path, text("netpbm-value-too-large", value=int(array.max()), limit=limit))
+    array = array.reshape(shape).astype(np.uint16 if limit > 255 else np.uint8)
+    return array * np.uint8(255 // limit) if limit in _SCALED_LIMITS else array
 
 
 def _n_frames(image: Image.Image) -> int:
@@ -220,6 +263,10 @@ def _declared_depth(image: Image.Image, path: Path) -> int:
         return 1
     if image.format == "JPEG2000":
         return _jpeg2000_depth(path)
+    if image.format == "AVIF":
+        return _avif_depth(path)
+    if (limit := _netpbm_limit(image)) is not None:
+        return limit.bit_length()
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
         return 16
     if image.mode in ("I", "F"):
@@ -230,12 +277,13 @@ def _declared_depth(image: Image.Image, path: Path) -> int:
 
 def _bytes_per_pixel(image: Image.Image, depth: int) -> int:
     n_samples = 3 if image.mode in ("P", "PA") or _n_frames(image) > 1 else len(image.getbands())
-    return n_samples * (_JPEG_2000_BYTES if image.format == "JPEG2000" else max(1, depth // 8))
+    return n_samples * (_JPEG_2000_BYTES if image.format == "JPEG2000" else max(1, (depth + 7) // 8))
 
 
 def _is_narrowed_by_pillow(image: Image.Image, depth: int) -> bool:
     """Return whether Pillow drops bits (color) or rescales values (gray JPEG 2000 of 9 to 15 bit)."""
-    return depth > 8 and (image.format == "JPEG2000" or (image.format == "PNG" and not image.mode.startswith("I")))
+    is_color_png = image.format == "PNG" and not image.mode.startswith("I")
+    return depth > 8 and (image.format in ("JPEG2000", "AVIF") or is_color_png)
 
 
 def _jpeg2000_depth(path: Path) -> int:
@@ -247,11 +295,23 @@ def _jpeg2000_depth(path: Path) -> int:
     return (head[depth_at] & 0x7F) + 1 if start >= 0 and depth_at < len(head) else 8
 
 
-def _decode_wide(path: Path, file_format: str) -> Array:
+def _avif_depth(path: Path) -> int:
+    """Return the bits per sample that the configuration of the codec declares."""
+    with open_image(path) as file:
+        head = file.read(65536)
+    at = head.find(b"av1C") + 6  # after the name: version, profile
+    flags = head[at] if 6 <= at < len(head) else 0
+    return 8 if not flags & 0x40 else 12 if flags & 0x20 else 10
+
+
+def _decode_wide(path: Path, file_format: str, index: int) -> Array:
     import imagecodecs
 
-    decode = imagecodecs.png_decode if file_format == "PNG" else imagecodecs.jpeg2k_decode
-    array: Array = decode(_read_all(path))
+    encoded = _read_all(path)
+    if file_format == "AVIF":
+        array: Array = imagecodecs.avif_decode(encoded, index=index)
+    else:
+        array = (imagecodecs.png_decode if file_format == "PNG" else imagecodecs.jpeg2k_decode)(encoded)
     if array.ndim == 3 and array.shape[2] in (2, 4):
         array = array[..., :-1]  # alpha
     return array
@@ -280,6 +340,11 @@ def _reader(name: str, title: str, suffixes: str, is_this: Callable[[bytes], boo
     )
 
 
+def _is_avif(head: bytes) -> bool:
+    brands = head[8 : int.from_bytes(head[:4], "big")]
+    return head[4:8] == b"ftyp" and (b"avif" in brands or b"avis" in brands)
+
+
 def _is_dib(head: bytes) -> bool:
     return int.from_bytes(head[:4], "little") in (12, 40, 52, 56, 64, 108, 124)  # header sizes of BMP versions
 
@@ -287,7 +352,6 @@ def _is_dib(head: bytes) -> bool:
 # Signatures are those that Pillow uses.
 READERS = (
     _reader("PNG", "PNG", ".png .apng", starts(b"\x89PNG\r\n\x1a\n")),
-    _reader("JPEG", "JPEG", ".jpg .jpeg .jpe .jfif", starts(b"\xff\xd8\xff")),
     _reader(
         "JPEG2000",
         "JPEG 2000",
@@ -296,6 +360,7 @@ READERS = (
     ),
     _reader("GIF", "GIF", ".gif", starts(b"GIF87a", b"GIF89a")),
     _reader("WEBP", "WebP", ".webp", lambda head: head.startswith(b"RIFF") and head[8:12] == b"WEBP"),
+    _reader("AVIF", "AVIF", ".avif", _is_avif),
     _reader("BMP", "BMP", ".bmp", starts(b"BM")),
     _reader("DIB", "BMP without its file header", ".dib", _is_dib),
     _reader("PPM", "portable maps", ".pgm .ppm .pbm .pnm", starts(*(b"P%c" % kind for kind in b"0123456fy"))),

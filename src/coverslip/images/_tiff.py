@@ -7,6 +7,10 @@ decode. Compressed files are not tried with Pillow first, because its C library 
 Axes: a page is a channel if the file declares axis C (ImageJ, OME and shaped TIFFs); samples of a pixel (axis S) are
 channels too. Axis T counts time points, any other axis (Z, unknown) z-planes, first axis slowest. Of a region, only the
 strips or tiles are decoded that it touches.
+
+Values are those of the file. The color table of an ImageJ or OME file is a display setting, and is not applied. ImageJ
+stores signed 16-bit values as unsigned ones with an offset in its metadata, which is subtracted. A reduced copy of an
+image is never the first series, even if it is the first page.
 """
 
 import re
@@ -14,6 +18,7 @@ import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from html import unescape
 from itertools import product
 from math import ceil, prod
@@ -46,6 +51,7 @@ from coverslip.images.reader import (
     Size,
     Source,
     Window,
+    at_channels,
     by_rows,
     check_size,
     cmyk_to_rgb,
@@ -119,7 +125,9 @@ _BITS, _COMPRESSION, _DESCRIPTION, _STRIPS, _ORIENTATION, _PLANAR = 258, 259, 27
 _STRIP_BYTES, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 279, 338, 339
 _RESOLUTIONS, _RESOLUTION_UNIT = (282, 283), 296
 _DECLARES_AXES = re.compile(r"^ImageJ=|^\{.*\"shape\"|<OME|^shape=", re.S)
+_OLD_JPEG, _JPEG_FILE = 6, 513  # a compression, and the offset of a complete JPEG
 _MIN_IS_WHITE, _PALETTE, _CMYK, _YCBCR, _LAB = 0, 3, 5, 6, 8
+_COLOR_SPACES = {_YCBCR: "YCbCr", _LAB: "CIELab"}
 _ALPHA = {1, 2}  # ExtraSamples: associated and unassociated alpha; 0 is an unspecified channel
 _BAD_TAGS = (OSError, ValueError, SyntaxError, TypeError, LookupError, OverflowError, AttributeError, struct.error)
 _SWAPPED = (b"MM*\0", b"II\0*")
@@ -218,11 +226,26 @@ class _TiffSource:
         if not self._tiff.series:
             raise damaged(self._path, text("tiff-without-pages"))
         check_series(self._path, self._tiff)
-        return tuple(self._series(number, series) for number, series in enumerate(self._tiff.series))
+        return tuple(self._series(number, series) for number, series in enumerate(self._all_series))
+
+    @cached_property
+    def _all_series(self) -> "list[TiffPageSeries]":
+        """The series of the file; reduced copies of an image follow the others."""
+        return sorted(self._tiff.series, key=lambda series: bool(series.keyframe.is_reduced))
+
+    @cached_property
+    def _has_display_table(self) -> bool:
+        """Whether a color table only describes how a program displays the values."""
+        return bool(self._tiff.is_imagej or self._tiff.is_ome)
+
+    @cached_property
+    def _is_signed_by_imagej(self) -> bool:
+        about = self._tiff.imagej_metadata or {}
+        return (about.get("cf", 0), about.get("c0"), about.get("c1")) == (0, -32768, 1)
 
     def _series(self, number: int, series: "TiffPageSeries") -> Series:
         axes, shape = _distinct_axes(series), tuple(map(int, series.shape))
-        if _has_color_palette(series.keyframe) and "S" not in axes:
+        if not self._has_display_table and _has_color_palette(series.keyframe) and "S" not in axes:
             axes, shape = f"{axes}S", (*shape, 3)
         size = _pixel_size(self._tiff, number, series)
         if _orientation(series.keyframe) in _TRANSPOSED and {"Y", "X"} <= set(axes):
@@ -237,7 +260,7 @@ class _TiffSource:
             shape,
             size,
             series.name,
-            dtype="uint8" if dtype == "bool" else dtype,
+            dtype="uint8" if dtype == "bool" else "int16" if self._is_signed(series) else dtype,
             channels=about.channels if about else _lsm_channels(self._tiff),
             levels=_level_sizes(series),
             position_um=about.position_um if about else None,
@@ -252,7 +275,7 @@ class _TiffSource:
             Exception: any exception of tifffile for damaged bytes.
         """
         path, warnings = self._path, self._warnings
-        level = self._tiff.series[selection.series].levels[selection.level]
+        level = self._all_series[selection.series].levels[selection.level]
         if any(map(_LOST_PAGES.search, warnings)):
             raise damaged(path, text("tiff-pages-missing", complaint=_summary(warnings[0])))
         page = level.keyframe
@@ -260,6 +283,8 @@ class _TiffSource:
         orientation = _orientation(page)
         photometric, compression = int(page.photometric), int(page.compression)
         is_for_pillow = photometric == _LAB or (photometric == _YCBCR and compression not in JPEG)
+        # The tables of an old-style JPEG can be in tags, which tifffile does not read.
+        is_for_pillow |= compression == _OLD_JPEG and _JPEG_FILE not in page.tags
         window: Window | None = selection.window
         if is_for_pillow or orientation != 1 or (selection.window.width, selection.window.height) == _size(level):
             window = None
@@ -269,15 +294,39 @@ class _TiffSource:
             item = page.dtype.itemsize if page.dtype else 1
             check_size(path, width, length, max_bytes, bytes_per_pixel=depth * samples * item)
         if is_for_pillow:  # color spaces that tifffile does not convert
-            decoded = _read_page_with_pillow(path)
+            decoded = self._read_with_pillow(level, selection)
         else:
             array = _Plane(path, level, selection, window, max_bytes).read()
-            decoded = Decoded(oriented(_to_intensities(path, array, page), orientation), int(page.bitspersample))
+            array = _to_intensities(path, array, page, has_display_table=self._has_display_table)
+            if self._is_signed(level):
+                array = (array ^ np.uint16(0x8000)).view(np.int16)
+            decoded = Decoded(oriented(array, orientation), int(page.bitspersample))
         array = decoded.array if window is not None else decoded.array[selection.window.of_array]
         note = text("tifffile-complains", complaint=_summary(warnings[0])) if warnings else None
         if "<BinaryOnly" in (self._tiff.ome_metadata or ""):
             note = text("ome-in-companion")
         return Decoded(array, decoded.bit_depth, note)
+
+    def _is_signed(self, series: "TiffPageSeries") -> bool:
+        return self._is_signed_by_imagej and series.dtype == np.uint16
+
+    def _read_with_pillow(self, level: "TiffPageSeries", selection: Selection) -> Decoded:
+        """Decode the selected page in a color space that tifffile does not convert.
+
+        Raises:
+            UnreadableImage: Pillow does not convert it either, or does not reach the page.
+        """
+        keyframe, axes = level.keyframe, _distinct_axes(level)
+        color_space, bits = _COLOR_SPACES.get(int(keyframe.photometric), "old-style JPEG"), int(keyframe.bitspersample)
+        n_lead = len(level.shape) - len(keyframe.shape)
+        lead = level.shape[:n_lead]
+        page = level.pages[int(np.ravel_multi_index([selection.at.get(axis, 0) for axis in axes[:n_lead]], lead))]
+        if bits != 8 or page is None or len(page.treeindex) > 1:
+            raise UnreadableImage("tiff-color-space", file=self._path, color_space=color_space, bits=bits)
+        with open_image(self._path) as file, Image.open(file, formats=("TIFF",)) as image:
+            image.seek(page.index)
+            image.load()
+            return Decoded(at_channels(np.atleast_3d(image_to_array(image)), selection.channels), 8)
 
 
 _MORE_AXES = "QIJKUVWDG"  # of axes that repeat a letter, which only count pages
@@ -372,12 +421,6 @@ def _segment_shape(page: "TiffPage") -> tuple[int, int, int, int]:
     if page.is_tiled:
         return page.tilewidth, page.tilelength, page.tiledepth, samples
     return page.imagewidth, page.rowsperstrip or page.imagelength, 1, samples
-
-
-def _read_page_with_pillow(path: Path) -> Decoded:
-    with open_image(path) as file, Image.open(file, formats=("TIFF",)) as image:
-        image.load()
-        return Decoded(image_to_array(image), 8)
 
 
 class _Plane:
@@ -646,10 +689,18 @@ def _check_encoded(path: Path, keyframe: "TiffPage", encoded: bytes, max_pixels:
         raise damaged(path, text("tiff-part-size"))
 
 
-def _to_intensities(path: Path, array: Array, page: "TiffPage") -> Array:
-    """Convert palette, CMYK, inverted gray and 1- to 4-bit gray to intensities; drop declared alpha."""
+def _to_intensities(path: Path, array: Array, page: "TiffPage", *, has_display_table: bool) -> Array:
+    """Convert palette, CMYK, inverted gray and 1- to 4-bit gray to intensities; drop declared alpha.
+
+    Args:
+        path: the file, for errors.
+        array: (H, W, C).
+        page: declares what the values mean.
+        has_display_table: the palette only describes how a program displays the values.
+    """
     bits, photometric = int(page.bitspersample), int(page.photometric)
-    if photometric == _PALETTE and page.colormap is not None and array.shape[-1] == 1:
+    is_palette = photometric == _PALETTE and page.colormap is not None and array.shape[-1] == 1
+    if is_palette and not has_display_table:
         palette = np.ascontiguousarray(np.asarray(page.colormap).T)  # (n, 3) uint16
         narrow = (palette >> 8).astype(np.uint8) if palette.max(initial=0) > 255 else palette.astype(np.uint8)
         return palette_to_color(array[..., 0], narrow)

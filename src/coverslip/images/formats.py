@@ -8,10 +8,11 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from coverslip.errors import CoverslipError
-from coverslip.images import _czi, _dicom, _lif, _nd2, _oif, _pillow, _tiff, _zarr
+from coverslip.images import _czi, _dicom, _jpeg, _lif, _nd2, _oif, _pillow, _tiff, _zarr
 from coverslip.images.reader import Reader, starts
 from coverslip.messages import text
 
+_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _NOT_READ = (
     Reader(
         name="HDF5",
@@ -19,6 +20,13 @@ _NOT_READ = (
         suffixes=(".ims",),
         is_this=starts(b"\x89HDF\r\n\x1a\n"),
         export=lambda: text("export-ims"),
+    ),
+    Reader(
+        name="HEIC",
+        title="HEIC (photos of phones)",
+        suffixes=(".heic", ".heif", ".hif"),
+        is_this=lambda head: head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS,
+        export=lambda: text("export-heic"),
     ),
     # These files are indexes of other files beside them, without a signature.
     Reader(
@@ -33,7 +41,7 @@ _NOT_READ = (
 ENTRY_POINTS = "coverslip.readers"
 # DICOM is tried before TIFF, because the arbitrary first 128 bytes of a DICOM file can look like TIFF.
 _EXTRA = (_dicom.DICOM, _czi.CZI, _lif.LIF, _nd2.ND2, _oif.OIF, _zarr.OME_ZARR)
-_BUILT_IN = (*_EXTRA, _tiff.TIFF, *_NOT_READ, *_pillow.READERS)
+_BUILT_IN = (*_EXTRA, _tiff.TIFF, _jpeg.JPEG, *_pillow.READERS, *_NOT_READ)
 _ADDED: list[Reader] = []
 
 

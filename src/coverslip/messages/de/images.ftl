@@ -37,6 +37,9 @@ not-an-image = Die Datei ist kein Bild: Sie enthält { $is_text ->
 
 # Formats
 
+dicom-without-header = Die Datei ist DICOM ohne Header, also ohne die Angaben dazu, wie die Pixel gespeichert sind
+    .do = Exportieren Sie sie als DICOM-Datei (Part 10) oder TIFF aus der Software, die sie geschrieben hat.
+
 format-not-read = Dateien im Format { $title } können noch nicht gelesen werden
     .do = { $advice }
 
@@ -79,6 +82,8 @@ export-lif = Exportieren Sie TIFF aus LAS X (Rechtsklick auf das Bild > Export I
 export-oib = Exportieren Sie TIFF aus der Mikroskopsoftware oder Fiji (File > Import > Bio-Formats, dann File > Save As > Tiff).
 
 export-ims = Exportieren Sie eine TIFF-Serie aus Imaris (File > Export) oder TIFF aus Fiji (File > Import > Bio-Formats, dann File > Save As > Tiff).
+
+export-heic = Exportieren Sie die Fotos als JPEG, auf dem Telefon (iPhone: Einstellungen > Kamera > Formate > Maximale Kompatibilität) oder mit einem Fotoprogramm.
 
 export-slide = Exportieren Sie Regionen als TIFF aus QuPath (File > Export images) oder der Scannersoftware.
 
@@ -230,6 +235,11 @@ tiff-part-size = ein Streifen oder eine Kachel gibt eine andere Größe an als d
 
 tiff-pixel-type = Die Pixel haben den Typ { $dtype }, der nicht unterstützt wird
     .do = Exportieren Sie das Bild als TIFF mit 8 bit, 16 bit oder Gleitkomma.
+
+tiff-color-space = Die Pixel sind { $color_space } mit { $bits } bit, was nicht unterstützt wird
+    .do = Konvertieren Sie das Bild in RGB mit 8 oder 16 bit, und exportieren Sie es erneut.
+
+netpbm-value-too-large = ein Wert ist { $value }, und als größter Wert ist { $limit } angegeben
 
 tiff-file-outside-folder = die Metadaten nennen eine Datei in einem anderen Ordner
 

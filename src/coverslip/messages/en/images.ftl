@@ -37,6 +37,9 @@ not-an-image = The file is not an image: it contains { $is_text ->
 
 # Formats
 
+dicom-without-header = The file is DICOM without its header, the file meta information that declares how pixels are stored
+    .do = Export it as a DICOM file (Part 10) or TIFF from the software that wrote it.
+
 format-not-read = Files of the format { $title } cannot be read yet
     .do = { $advice }
 
@@ -79,6 +82,8 @@ export-lif = Export TIFF from LAS X (right-click the image > Export Image) or Fi
 export-oib = Export TIFF from the microscope software or Fiji (File > Import > Bio-Formats, then File > Save As > Tiff).
 
 export-ims = Export a TIFF series from Imaris (File > Export) or TIFF from Fiji (File > Import > Bio-Formats, then File > Save As > Tiff).
+
+export-heic = Export the photos as JPEG from the phone (on an iPhone: Settings > Camera > Formats > Most Compatible) or from a photo program.
 
 export-slide = Export regions as TIFF from QuPath (File > Export images) or the scanner software.
 
@@ -230,6 +235,11 @@ tiff-part-size = a strip or tile declares another size than its page
 
 tiff-pixel-type = The pixels are of the type { $dtype }, which is not supported
     .do = Export the image as 8-bit, 16-bit or float TIFF.
+
+tiff-color-space = The pixels are { $color_space } of { $bits } bit, which is not supported
+    .do = Convert the image to RGB of 8 or 16 bit, and export it again.
+
+netpbm-value-too-large = a value is { $value }, and the largest value is declared as { $limit }
 
 tiff-file-outside-folder = its metadata name a file in another folder
 

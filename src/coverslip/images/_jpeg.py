@@ -1,0 +1,133 @@
+"""Reader of JPEG files: Pillow decodes those of 8 bit, imagecodecs those of 12 bit and lossless ones."""
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from coverslip.errors import UnreadableImage
+from coverslip.images._pillow import ORIENTATION_TAG, TRANSPOSED, open_with_pillow, oriented
+from coverslip.images._tiff_guard import check_scanned, n_scanned
+from coverslip.images.confining import open_image
+from coverslip.images.reader import (
+    Array,
+    Decoded,
+    Reader,
+    Selection,
+    Series,
+    Source,
+    at_channels,
+    check_length,
+    check_size,
+    cmyk_to_rgb,
+    starts,
+)
+
+_FRAME_MARKERS = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
+_LOSSLESS_MARKERS = {0xC3, 0xC7, 0xCB, 0xCF}
+_WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
+_START_OF_SCAN, _APP1 = 0xDA, 0xE1
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """What the segments before the pixels declare."""
+
+    depth: int
+    height: int
+    width: int
+    n_samples: int
+    is_lossless: bool
+    orientation: int
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[Source]:
+    check_length(path)
+    header = _header_of(path)
+    if header is not None and (header.depth > 8 or header.is_lossless):
+        yield _WideJpeg(path, header)
+    else:
+        with open_with_pillow(path) as source:
+            yield source
+
+
+def _header_of(path: Path) -> _Header | None:
+    """Return the header; None if the file ends before its frame."""
+    orientation = 1
+    with open_image(path) as file:
+        file.seek(2)
+        while len(start := file.read(2)) == 2:
+            marker = start[1]
+            if start[0] != 0xFF or marker == 0xFF:
+                file.seek(-1, 1)
+                continue
+            if marker in _WITHOUT_LENGTH:
+                continue
+            if marker == _START_OF_SCAN or len(length := file.read(2)) < 2:
+                return None
+            n_bytes = int.from_bytes(length, "big") - 2
+            if marker in _FRAME_MARKERS:
+                if len(frame := file.read(6)) < 6:
+                    return None
+                depth, height, width, n_samples = struct.unpack(">BHHB", frame)
+                return _Header(depth, height, width, n_samples, marker in _LOSSLESS_MARKERS, orientation)
+            if marker == _APP1:
+                orientation = _orientation_in(file.read(max(0, n_bytes)), orientation)
+            else:
+                file.seek(max(0, n_bytes), 1)
+    return None
+
+
+def _orientation_in(segment: bytes, default: int) -> int:
+    if not segment.startswith(b"Exif\0\0"):
+        return default
+    exif = Image.Exif()
+    try:
+        exif.load(segment)
+        return int(exif.get(ORIENTATION_TAG, default))
+    except (SyntaxError, struct.error, ValueError, TypeError, OSError):  # damaged metadata
+        return default
+
+
+class _WideJpeg:
+    """A JPEG that Pillow does not decode."""
+
+    def __init__(self, path: Path, header: _Header) -> None:
+        self._path, self._header = path, header
+
+    def describe(self) -> tuple[Series, ...]:
+        header = self._header
+        size = (header.height, header.width)
+        sizes = (*(size[::-1] if header.orientation in TRANSPOSED else size), *([3] if header.n_samples > 1 else []))
+        return (Series("YXS"[: len(sizes)], sizes, dtype="uint8" if header.depth <= 8 else "uint16"),)
+
+    def read_region(self, selection: Selection, max_bytes: int) -> Decoded:
+        import imagecodecs
+
+        header = self._header
+        n_bytes = header.n_samples * (1 if header.depth <= 8 else 2)
+        check_size(self._path, header.width, header.height, max_bytes, bytes_per_pixel=n_bytes)
+        with open_image(self._path) as file:
+            encoded = file.read()
+        if encoded.rfind(b"\xff\xd9") < encoded.rfind(b"\xff\xda"):  # the decoder would fill the rest with gray
+            raise UnreadableImage("image-incomplete", file=self._path)
+        check_scanned(self._path, n_scanned(encoded, header.width * header.height * header.n_samples))
+        array: Array = np.asarray(imagecodecs.jpeg_decode(encoded))
+        if array.ndim == 3 and array.shape[2] == 4:
+            array = cmyk_to_rgb(array)
+        array = np.atleast_3d(oriented(array, header.orientation))[selection.window.of_array]
+        return Decoded(at_channels(array, selection.channels), header.depth)
+
+
+JPEG = Reader(
+    name="JPEG",
+    title="JPEG",
+    suffixes=(".jpg", ".jpeg", ".jpe", ".jfif"),
+    is_this=starts(b"\xff\xd8\xff"),
+    open=_open,
+)
