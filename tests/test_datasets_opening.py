@@ -120,6 +120,17 @@ def test_suffixes_count_in_any_case_and_ignored_files_are_reported(tmp_path):
     }
 
 
+SYSTEM_FOLDERS = ("@eaDir", "#recycle", "$RECYCLE.BIN", "lost+found", "System Volume Information", "__pycache__")
+
+
+def test_folders_of_systems_are_neither_classes_nor_images(tmp_path: Path) -> None:
+    make_folder(tmp_path, "a/1.png", "b/2.png", *(f"{name}/x/3.png" for name in SYSTEM_FOLDERS))
+    make_folder(tmp_path, "a/@eaDir/1.png/SYNOPHOTO_THUMB_M.jpg", "b/.ipynb_checkpoints/2-checkpoint.png")
+    data = open_dataset(tmp_path)
+    assert (data.classes, len(data)) == (("a", "b"), 2)
+    assert [note.parameters for note in data.notes if note.code == "hidden-files"] == [{"n_files": 8}]
+
+
 def test_images_beside_class_folders_have_a_row_without_label(tmp_path):
     dataset = open_dataset(make_folder(tmp_path, "a/1.png", "b/2.png", "stray.png"))
     assert {r.image_id: r.label for r in dataset.records}["stray.png"] is None

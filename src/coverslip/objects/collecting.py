@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from coverslip.datasets import Dataset, ImageSource, natural_key, one_line, some
+from coverslip.datasets import Dataset, ImageSource, is_hidden, natural_key, one_line, some
 from coverslip.errors import BadDataset, CoverslipError, UnreadableImage
 from coverslip.events import Emit, Noted, progress_reporter
 from coverslip.images import ReadPlan, pixel_side, read_pixels
@@ -372,7 +372,8 @@ def files_in(sources: Sequence[Path], suffixes: Collection[str]) -> list[Path]:
                 Path(folder, name)
                 for folder, _, file_names in os.walk(source)
                 for name in file_names
-                if Path(name).suffix.lower() in suffixes and not name.startswith(".")
+                if Path(name).suffix.lower() in suffixes
+                and not any(map(is_hidden, (*Path(folder).relative_to(source).parts, name)))
             ]
             if not below:
                 raise BadDataset("no-object-files", file=source, suffixes=", ".join(sorted(suffixes)))

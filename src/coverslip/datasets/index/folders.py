@@ -9,6 +9,7 @@ from pathlib import Path
 from coverslip.datasets.index.names import (
     clean_label,
     has_image_suffix,
+    is_hidden,
     name_as_text,
     natural_key,
     one_line,
@@ -20,8 +21,6 @@ from coverslip.datasets.index.records import ImageRecord, Side, Source, side_nam
 from coverslip.errors import BadDataset
 from coverslip.images import ReadPlan, is_image_folder, unread_formats
 from coverslip.messages import Note, note
-
-_ARCHIVE_LITTER = "__MACOSX"  # resource forks that macOS puts into zip files
 
 
 @dataclass(slots=True)
@@ -82,7 +81,7 @@ def list_images(root: Path) -> Listing:
             listing.closed.append(printable("/".join(below)))
             continue
         for entry in entries:
-            if entry.name.startswith(".") or entry.name == _ARCHIVE_LITTER:
+            if is_hidden(entry.name):
                 listing.n_hidden += 1
             elif is_folder(entry):
                 inner = (*below, entry.name)

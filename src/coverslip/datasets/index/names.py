@@ -90,6 +90,19 @@ def counted(n: int, singular: str, plural: str | None = None) -> str:
     return f"{n:,} {singular if n == 1 else plural or singular + 's'}"
 
 
+# Folders that operating systems, network drives and programs put among images, in lower case: of thumbnails, deleted
+# files, snapshots, resource forks of macOS in archives, and compiled Python.
+_SYSTEM_FOLDERS = {
+    *("@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "$recycle.bin", "recycler"),
+    *("system volume information", "lost+found", "__macosx", "__pycache__"),
+}
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether a file or folder of this name is hidden, or a folder that belongs to a system."""
+    return name.startswith(".") or name.casefold() in _SYSTEM_FOLDERS
+
+
 def has_image_suffix(name: str) -> bool:
     """Return whether a file name has the suffix of an image, in upper or lower case."""
     return suffix_of(name) in image_suffixes()

@@ -36,8 +36,8 @@ unread-format = { $n_files ->
 not-images = Dateien, die keine Bilder sind, werden ignoriert: { $suffixes }.
 
 hidden-files = { $n_files ->
-        [one] { $n_files } versteckte Datei oder versteckter Ordner wird ignoriert.
-       *[other] { $n_files } versteckte Dateien oder Ordner werden ignoriert.
+        [one] { $n_files } versteckte Datei oder ein Ordner des Systems wird ignoriert.
+       *[other] { $n_files } versteckte Dateien oder Ordner des Systems werden ignoriert.
     }
 
 circular-links = { $n_links ->

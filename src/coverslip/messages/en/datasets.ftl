@@ -36,8 +36,8 @@ unread-format = { $n_files ->
 not-images = Files that are not images are ignored: { $suffixes }.
 
 hidden-files = { $n_files ->
-        [one] { $n_files } hidden file or folder is ignored.
-       *[other] { $n_files } hidden files or folders are ignored.
+        [one] { $n_files } hidden file or system folder is ignored.
+       *[other] { $n_files } hidden files or system folders are ignored.
     }
 
 circular-links = { $n_links ->

@@ -17,6 +17,7 @@ from coverslip.datasets import (
     describe_table,
     has_image_suffix,
     is_folder,
+    is_hidden,
     is_table,
     natural_key,
     open_dataset,
@@ -87,7 +88,7 @@ def list_folder(workspace: Workspace, path: str | None) -> FolderContent:
     except OSError as error:
         raise CoverslipError("image-folder-not-opened", file=folder, reason=error.strerror) from error
     for entry in entries:
-        if entry.name.startswith(".") or (entry.is_symlink() and not workspace.may_read(Path(entry.path))):
+        if is_hidden(entry.name) or (entry.is_symlink() and not workspace.may_read(Path(entry.path))):
             continue
         if not _is_text(entry.name):
             content.n_excluded += 1  # JSON can contain text only
@@ -138,7 +139,7 @@ class _ImageCounter:
                 entries = list(os.scandir(pending.pop()))
             except OSError:  # it may not be opened; the error is shown when a user opens it
                 continue
-            visible = [entry for entry in entries if not entry.name.startswith(".")]
+            visible = [entry for entry in entries if not is_hidden(entry.name)]
             pending += [entry.path for entry in visible if entry.is_dir(follow_symlinks=False)]
             self.count(visible)
         return self.n_images - n_before

@@ -18,7 +18,7 @@ from pydantic import Field
 from sqlalchemy import Connection, delete, insert, select, update
 
 from coverslip.archives import Entry, Limits, open_archive, safe_name
-from coverslip.datasets import PLAIN_TABLE_SUFFIXES, describe_table, has_box_columns, one_line, read_table
+from coverslip.datasets import PLAIN_TABLE_SUFFIXES, describe_table, has_box_columns, is_hidden, one_line, read_table
 from coverslip.errors import BadDataset, Conflict, CoverslipError, NotFound, TooLarge
 from coverslip.files import write_error
 from coverslip.workspace.datasets import sources
@@ -31,7 +31,6 @@ from coverslip.workspace.store.workspace import Workspace
 MAX_FILES = 200_000
 MAX_BYTES = 50 * 10**9
 _SHARE_OF_DISK = 0.8  # of the free space that one upload may use
-_MACOS_FOLDER = "__MACOSX"  # a folder that macOS adds to archives
 
 _FINISHING = threading.Lock()  # an upload must not become two datasets by simultaneous requests
 
@@ -203,7 +202,7 @@ def _table_in(files: Path, is_fitting: Callable[[Path], bool]) -> Path | None:
 
 
 def _shown_entries(folder: Path) -> list[Path]:
-    return [entry for entry in folder.iterdir() if not entry.name.startswith(".") and entry.name != _MACOS_FOLDER]
+    return [entry for entry in folder.iterdir() if not is_hidden(entry.name)]
 
 
 def _gives_labels(file: Path) -> bool:
@@ -421,8 +420,8 @@ class _ArchiveSink(Sink):
 
 
 def _is_metadata(name: PurePosixPath) -> bool:
-    """Return whether an entry is hidden metadata, such as of macOS."""
-    return name.parts[0] == _MACOS_FOLDER or any(part.startswith(".") for part in name.parts)
+    """Return whether an entry is hidden, or in a folder of a system, such as of macOS."""
+    return any(map(is_hidden, name.parts))
 
 
 def _make_folders(start: Path, name: PurePosixPath) -> None:
