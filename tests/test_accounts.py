@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from sqlalchemy import insert
 from coverslip.accounts import tables, users
 from coverslip.accounts.activity import list_requests
 from coverslip.accounts.backups import ServerManifest
+from coverslip.accounts.clients import client_of
 from coverslip.accounts.projects import ROLES, list_projects
 from coverslip.accounts.server import AccountServer, open_account_server
 from coverslip.app.accounts import AccountsGate, Proxies, RunningServer, create_accounts_app, open_accounts_server
@@ -331,6 +332,7 @@ def test_names_of_accounts_are_unique_and_plain(served: Served, admin: TestClien
         assert admin.post(f"{API}/users", json={"name": name}).status_code == 422
 
 
+@pytest.mark.usefixtures("admin")
 def test_many_wrong_passwords_must_wait(served: Served) -> None:
     served.client("guessed")
     for _ in range(5):
@@ -345,6 +347,69 @@ def test_many_wrong_passwords_must_wait(served: Served) -> None:
     answers = [served.anonymous.post(f"{API}/session", json=body) for _ in range(6)]
     assert [answer.status_code for answer in answers] == [401] * 5 + [429]
     assert int(answers[-1].headers["Retry-After"]) > 0
+
+
+def wrong_attempts(attempts: users._Attempts, names: Iterable[str], client: str) -> list[type[Exception] | None]:
+    """Try a wrong password for each name; return what was raised."""
+    errors: list[type[Exception] | None] = []
+    for name in names:
+        try:
+            with attempts.of(name, client):
+                raise NotSignedIn("wrong-name-or-password")
+        except CoverslipError as error:
+            errors.append(type(error))
+    return errors
+
+
+def test_many_wrong_names_clear_no_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(users._Attempts, "MOST_KEYS", 600)
+    attempts = users._Attempts()
+    assert wrong_attempts(attempts, ["guessed"] * 6, "10.0.0.1") == [NotSignedIn] * 5 + [TooManyAttempts]
+    for k in range(4):  # more keys than fit, but for the latest
+        wrong_attempts(attempts, (f"{k}-{n}" for n in range(65)), f"10.0.1.{k}")
+    assert wrong_attempts(attempts, ["guessed"], "10.0.0.1") == [TooManyAttempts]
+    for k in range(4):
+        wrong_attempts(attempts, (f"{k}-{n}" for n in range(65, 100)), f"10.0.1.{k}")
+    assert wrong_attempts(attempts, ["guessed"], "10.0.0.1") == [NotSignedIn]  # the oldest are forgotten
+    assert len(attempts._wrong) <= 600
+
+
+def test_a_client_that_tries_many_names_must_wait_and_others_need_not() -> None:
+    attempts = users._Attempts()
+    errors = wrong_attempts(attempts, map(str, range(110)), "10.0.0.1")
+    assert errors == [NotSignedIn] * 100 + [TooManyAttempts] * 10
+    with attempts.of("maria", "10.0.0.2"):
+        pass
+    with pytest.raises(TooManyAttempts) as refused, attempts.of("maria", "10.0.0.1"):
+        pass
+    assert refused.value.parameters["seconds"] <= 15  # many people may share the address
+
+
+def test_who_signs_in_does_not_clear_the_wrong_attempts_of_the_client_with_other_names() -> None:
+    attempts = users._Attempts()
+    errors: list[type[Exception] | None] = []
+    for k in range(51):
+        errors += wrong_attempts(attempts, (f"{k}a", f"{k}b"), "10.0.0.1")
+        if len(errors) < 100:
+            with attempts.of("maria", "10.0.0.1"):
+                pass
+    assert errors == [NotSignedIn] * 100 + [TooManyAttempts] * 2
+
+
+@pytest.mark.parametrize(
+    ("address", "client"),
+    [
+        ("10.0.0.1", "10.0.0.1"),
+        ("2001:db8:0:1::5", "2001:db8:0:1::/64"),
+        ("2001:db8:0:1:ffff::1", "2001:db8:0:1::/64"),
+        ("::ffff:10.0.0.1", "10.0.0.1"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+        ("testclient", "testclient"),
+    ],
+)
+def test_addresses_of_one_network_of_ipv6_are_one_client(address: str, client: str) -> None:
+    assert client_of(address) == client
 
 
 def test_a_removed_project_can_be_restored_with_its_content(served: Served, admin: TestClient) -> None:

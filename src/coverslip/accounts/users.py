@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 from sqlalchemy import Connection, RowMapping, Select, bindparam, delete, func, insert, select, update
 
+from coverslip.accounts.clients import client_of
 from coverslip.accounts.server import AccountServer
 from coverslip.accounts.tables import keys, members, users
 from coverslip.errors import Busy, Conflict, CoverslipError, NotFound, NotSignedIn, TooManyAttempts
@@ -315,7 +316,7 @@ def _add_key(connection: Connection, user_id: str, kind: Kind, name: str = "") -
 
 def _check_password(server: AccountServer, name: str, password: str, client: str) -> User:
     """Return the user of this name and password."""
-    with _attempts.of(name, client):
+    with _attempts.of(name, client_of(client)):
         with server.engine.connect() as connection:
             row = connection.execute(select(users).where(users.c.name == name)).mappings().first()
         # Without a user, the same time passes, so that it does not reveal which names exist.
@@ -335,45 +336,59 @@ _hashing_slots = threading.Semaphore(2)  # a hash needs much memory and time on 
 _HASHING_SECONDS = 2.0
 
 
-class _Attempts:
-    """Wrong attempts to sign in. After several of them, the next of this name from this client must wait.
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """How many wrong attempts are free, and how long the next must wait then."""
 
-    With all clients together, a name has more attempts: otherwise anybody could keep its user from signing in.
+    n_free: int
+    longest_s: float
+
+
+class _Attempts:
+    """Wrong attempts to sign in. After several of them, the next must wait.
+
+    Attempts are counted for a name from a client; for a name from all clients together, with more of them free, because
+    anybody could keep its user from signing in otherwise; and for a client with all names together. Many people can
+    share the address of a client, so it never waits for long. The counts are bounded: the oldest are forgotten first.
     """
 
-    FREE = 5
-    FREE_OF_ALL_CLIENTS = 100
-    WAIT_SECONDS = 15.0
-    LONGEST_SECONDS = 900.0
+    WAIT_SECONDS = 15.0  # doubled with each further attempt
+    LONGEST_SECONDS = 900.0  # after which a count begins again
+    NAME_AND_CLIENT = _Limit(5, LONGEST_SECONDS)
+    NAME = _Limit(100, LONGEST_SECONDS)
+    CLIENT = _Limit(100, WAIT_SECONDS)
     MOST_KEYS = 20_000
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._wrong: dict[
-            tuple[str, str | None], tuple[int, float]
-        ] = {}  # how often, and until when the next must wait
+        # How often, and until when the next must wait, by name and client (None: all of them); the latest at the end.
+        self._wrong: dict[tuple[str | None, str | None], tuple[int, float]] = {}
 
     @contextmanager
     def of(self, name: str, client: str) -> Iterator[None]:
         """Count an attempt, which is wrong if the block raises an error."""
         now = time.monotonic()
-        limits: dict[tuple[str, str | None], int] = {(name, client): self.FREE, (name, None): self.FREE_OF_ALL_CLIENTS}
+        limits = {(name, client): self.NAME_AND_CLIENT, (name, None): self.NAME, (None, client): self.CLIENT}
         with self._lock:
-            until = max(self._wrong.get(key, (0, 0.0))[1] for key in limits)
+            before = {key: self._wrong.get(key) for key in limits}
+            until = max(0.0 if count is None else count[1] for count in before.values())
             if now < until:
                 raise TooManyAttempts("too-many-attempts", seconds=round(until - now) or 1)
-            if len(self._wrong) >= self.MOST_KEYS:
-                self._wrong.clear()
-            for key, n_free in limits.items():
-                n, last_until = self._wrong.get(key, (0, 0.0))
-                n = 1 if last_until and now > last_until + self.LONGEST_SECONDS else n + 1
+            for key, limit in limits.items():
+                n, last_until = self._wrong.pop(key, (0, now))
+                n = 1 if now > last_until + self.LONGEST_SECONDS else n + 1
                 # Recorded before the password is checked: attempts at the same time count too.
-                wait = min(self.WAIT_SECONDS * 2 ** max(0, n - n_free), self.LONGEST_SECONDS)
-                self._wrong[key] = n, now + (wait if n >= n_free else 0.0)
+                wait = min(self.WAIT_SECONDS * 2 ** min(max(0, n - limit.n_free), 10), limit.longest_s)
+                self._wrong[key] = n, now + (wait if n >= limit.n_free else 0.0)
+            while len(self._wrong) > self.MOST_KEYS:
+                del self._wrong[next(iter(self._wrong))]
         yield
         with self._lock:
-            for key in limits:
-                self._wrong.pop(key, None)
+            for key, limit in limits.items():
+                count = self._wrong.pop(key, None)
+                # Somebody who can sign in must not clear what the same client tried with other names.
+                if limit is self.CLIENT and count is not None and count[0] > 1:
+                    self._wrong[key] = count[0] - 1, now
 
 
 _attempts = _Attempts()

@@ -667,7 +667,7 @@ invitation-not-valid = Die Einladung ist ungültig oder wurde bereits verwendet 
 wrong-name-or-password = Name oder Passwort ist falsch
     .do = Prüfen Sie beides. Wenn Sie das Passwort vergessen haben, bitten Sie einen Administrator um eine Einladung.
 
-too-many-attempts = Für diesen Namen gab es zu viele falsche Passwörter
+too-many-attempts = Für diesen Namen oder von dieser Adresse gab es zu viele falsche Passwörter
     .do = Warten Sie { $seconds } s, und versuchen Sie es dann noch einmal.
 
 password-length = Ein Passwort hat { $n } bis 1000 Zeichen

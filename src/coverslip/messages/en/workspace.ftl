@@ -667,7 +667,7 @@ invitation-not-valid = The invitation is not valid, or has been used or replaced
 wrong-name-or-password = Name or password is wrong
     .do = Check both. If you forgot the password, ask an administrator for an invitation.
 
-too-many-attempts = There were too many wrong passwords for this name
+too-many-attempts = There were too many wrong passwords for this name, or from this address
     .do = Wait { $seconds } s, then try again.
 
 password-length = A password has { $n } to 1000 characters
