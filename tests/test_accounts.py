@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -705,6 +705,43 @@ def test_a_stream_ends_when_the_user_leaves_the_project(tmp_path: Path, monkeypa
                 for _ in chunks:  # it ends
                     pass
             assert ben.get(f"/projects/{project}{API}/events").status_code == 404
+
+
+def test_a_user_with_many_streams_is_refused_another_and_others_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coverslip.app.streams.MOST_STREAMS_OF_USER", 2)
+    server = open_account_server(tmp_path / "server")
+    with (
+        open_accounts_server(server, port=0, admin="maria") as running,
+        running_in_thread(running),
+        ExitStack() as stack,
+    ):
+        assert running.invitation is not None
+        base, secret = running.address.rstrip("/"), running.invitation.rsplit("/", 1)[1]
+        admin = stack.enter_context(httpx.Client(base_url=base, timeout=60))
+        ben = stack.enter_context(httpx.Client(base_url=base, timeout=60))
+        admin.post(f"{API}/invitations/{secret}", json={"password": PASSWORD})
+        user = users.add_user(server, "ben")
+        ben.post(f"{API}/invitations/{users.invite(server, user.id)}", json={"password": PASSWORD})
+        events = []
+        for name in ("first", "second"):  # the streams of all projects count
+            project = admin.post(f"{API}/projects", json={"name": name}).json()["project"]["id"]
+            admin.put(f"{API}/projects/{project}/members/{user.id}", json={"role": "viewer"})
+            events.append(f"/projects/{project}{API}/events")
+
+        opened = [stack.enter_context(ben.stream("GET", address)) for address in events]
+        assert [stream.status_code for stream in opened] == [200, 200]
+        refused = ben.get(events[0])
+        assert (refused.status_code, code_of(refused), refused.headers["Retry-After"]) == (
+            429,
+            "too-many-streams",
+            "10",
+        )
+        assert ben.get(f"/projects/{project}{API}/datasets").status_code == 200
+        assert stack.enter_context(admin.stream("GET", events[0])).status_code == 200
+        opened[0].close()
+        until(lambda: stack.enter_context(ben.stream("GET", events[0])).status_code == 200)
 
 
 def test_roots_outside_those_of_the_server_are_not_served_after_a_restart(tmp_path: Path) -> None:

@@ -11,20 +11,21 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 import uvicorn
 from browser import QUICK, RunningApp
 from drawing import write_cells
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
 from image_sets import API, workspace_in
 
-from coverslip.app import guard
+from coverslip.app import guard, streams
 from coverslip.app.guard import Connection
 from coverslip.app.server import create_app, runner_of
+from coverslip.errors import TooManyStreams
 
 HALF = b"GET / HTTP/1.1\r\nHost: x"
 
@@ -245,6 +246,51 @@ def test_if_all_connections_are_busy_one_more_is_told_to_retry(monkeypatch: pyte
         more = opened.enter_context(socket.create_connection(place))
         assert more.recv(4096).startswith(b"HTTP/1.1 503")
         assert not any(has_ended(stream, 0.2) for stream in streams)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="only there, each 127.x.y.z is an address of this computer")
+def test_an_address_that_uses_all_connections_keeps_no_other_from_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "MAX_CONNECTIONS", 3)
+    with served(30, monkeypatch) as place, ExitStack() as opened:
+
+        def stream_from(address: str) -> socket.socket:
+            stream = opened.enter_context(socket.create_connection(place, source_address=(address, 0)))
+            stream.sendall(b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")
+            return stream
+
+        greedy = [stream_from("127.0.0.2") for _ in range(3)]
+        assert all(b"200" in stream.recv(4096) for stream in greedy)
+        other = stream_from("127.0.0.3")
+        assert b"200" in other.recv(4096)
+        assert [has_ended(stream, 0.2) for stream in greedy] == [False, False, True]  # the latest
+        assert b"503" in stream_from("127.0.0.2").recv(4096)
+        assert not has_ended(other, 0.2)
+
+
+@pytest.mark.slow
+def test_the_streams_of_an_address_are_limited_until_they_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "MOST_STREAMS_OF_ADDRESS", 2)
+    first, second = "10.0.0.1", "10.0.0.2"
+
+    async def counted(address: str) -> AsyncExitStack:
+        stack = AsyncExitStack()
+        request = Request({"type": "http", "client": (address, 50_000), "headers": []})
+        await stack.enter_async_context(asynccontextmanager(streams.count_stream)(request))
+        return stack
+
+    async def scenario() -> None:
+        earlier = [await counted(first) for _ in range(2)]
+        with pytest.raises(TooManyStreams) as refused:
+            await counted(first)
+        assert refused.value.parameters == {"of": "address", "n": 2, "seconds": 10}
+        others = [await counted(second)]
+        await earlier[0].aclose()
+        for each in (earlier[1], *others, await counted(first)):
+            await each.aclose()
+        assert not streams._open_streams
+
+    asyncio.run(scenario())
 
 
 # The log

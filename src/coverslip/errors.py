@@ -190,6 +190,10 @@ class TooManyAttempts(CoverslipError):
     """There were many wrong attempts to sign in. The parameter `seconds` says how long to wait."""
 
 
+class TooManyStreams(CoverslipError):
+    """A client already has as many event streams as it may. The parameter `seconds` says when to try again."""
+
+
 class NotSignedIn(CoverslipError):
     """The request needs a user who is signed in."""
 

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { Refusal } from '../src/api/events';
 import { Hub, type FromTab, type Source, type ToTab } from '../src/state/hub';
 
 beforeEach(() => void vi.useFakeTimers());
@@ -45,13 +46,16 @@ class Tab {
   }
 }
 
-function started() {
+function started(refusal: Refusal | null = null) {
   const sources: Spoken[] = [];
-  const hub = new Hub((url) => {
-    const source = new Spoken(url);
-    sources.push(source);
-    return source;
-  });
+  const hub = new Hub(
+    (url) => {
+      const source = new Spoken(url);
+      sources.push(source);
+      return source;
+    },
+    () => Promise.resolve(refusal),
+  );
   const current = () => sources.at(-1)!;
   const query = () => new URL(current().url, 'http://host').searchParams;
   return { hub, sources, current, query, tab: () => new Tab(hub) };
@@ -130,9 +134,28 @@ test('a stream that cannot be opened again is lost until it can', async () => {
   expect(heard.map(({ kind }) => kind)).toEqual(['live']);
   await vi.advanceTimersByTimeAsync(250);
   current().say('error');
-  expect(heard.at(-1)).toEqual({ kind: 'lost' });
+  await vi.advanceTimersByTimeAsync(0);
+  expect(heard.at(-1)).toEqual({ kind: 'lost', refusal: null });
   await vi.advanceTimersByTimeAsync(1000);
   expect(sources.length).toBe(3);
   current().say('open');
   expect(heard.at(-1)).toEqual({ kind: 'live', isNew: false });
+});
+
+test('a refused stream is opened again when the server allows it', async () => {
+  const refusal = { title: 'Too many.', advice: 'Close some.', seconds: 10 };
+  const { sources, current, tab } = started(refusal);
+  const { heard } = tab().follow();
+  await soon();
+  current().say('error');
+  await vi.advanceTimersByTimeAsync(250);
+  current().say('error');
+  await vi.advanceTimersByTimeAsync(0);
+  expect(heard).toEqual([{ kind: 'lost', refusal }]);
+  await vi.advanceTimersByTimeAsync(9_900);
+  expect(sources.length).toBe(2);
+  await vi.advanceTimersByTimeAsync(200);
+  expect(sources.length).toBe(3);
+  current().say('open');
+  expect(heard.at(-1)).toEqual({ kind: 'live', isNew: true });
 });

@@ -69,7 +69,7 @@ def get_session(server: Accounts, request: Request) -> SignedInUser:
     return _session(server, request.scope.get(USER))
 
 
-@router.post("/session", responses=problems(401, 422))
+@router.post("/session", responses=problems(401, 422, 429))
 def sign_in(server: Accounts, body: SignIn, request: Request, response: Response) -> SignedInUser:
     """Sign in: the response sets a cookie. Scripts use a key instead."""
     user, secret = users.sign_in(server, body.name, body.password, client=_address(request))
@@ -104,7 +104,7 @@ def accept_invitation(
     return _session(server, user)
 
 
-@router.put("/password", status_code=204, responses=problems(401, 422))
+@router.put("/password", status_code=204, responses=problems(401, 422, 429))
 def change_password(
     server: Accounts, user: SignedIn, body: PasswordChange, request: Request, response: Response
 ) -> None:

@@ -19,6 +19,7 @@ import hmac
 import html
 import ipaddress
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from coverslip.accounts.clients import client_of
 from coverslip.app.problems import problem
 from coverslip.app.schemas.system import Json, complete_document
 from coverslip.messages import Failure, failure, language, text
@@ -113,7 +115,10 @@ class Connection(H11Protocol):
             self.transport.abort()
 
     def _make_room(self) -> None:
-        """If there are too many connections, end the one that has been idle longest, else this one."""
+        """If there are too many connections, end the one that has been idle longest.
+
+        If none is idle, end one of the address with the most connections, so that it keeps nobody else from the server.
+        """
         open_connections = [
             each for each in self.connections if isinstance(each, Connection) and not each.transport.is_closing()
         ]
@@ -123,9 +128,19 @@ class Connection(H11Protocol):
         idle = [each for each in open_connections if each is not self and each._is_idle]  # of the same class
         if idle:
             min(idle, key=lambda each: (each.cycle is not None, each._since)).transport.abort()
+            return
+        counts = Counter(each._address for each in open_connections)
+        address, n = counts.most_common(1)[0]
+        if counts[self._address] < n:
+            latest = max((each for each in open_connections if each._address == address), key=lambda each: each._since)
+            latest.transport.abort()
         else:
             self.transport.write(_REFUSAL_RESPONSE)
             self.transport.close()
+
+    @property
+    def _address(self) -> str:
+        return client_of(self.client[0]) if self.client else ""
 
 
 MAX_BODY = 2**20  # bytes

@@ -32,6 +32,7 @@ from coverslip.errors import (
     PreconditionFailed,
     TooLarge,
     TooManyAttempts,
+    TooManyStreams,
 )
 from coverslip.files import DISK_FULL
 from coverslip.messages import Failure, failure, text
@@ -45,6 +46,7 @@ _STATUS: dict[type[CoverslipError], int] = {
     PreconditionFailed: 412,
     TooLarge: 413,
     TooManyAttempts: 429,
+    TooManyStreams: 429,
     Busy: 503,
     DiskFull: 507,
 }
@@ -98,7 +100,7 @@ def add_problem_handlers(app: FastAPI) -> None:
         status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 422)
         errors = _faults_of(error) if isinstance(error, BadRecipe) else []
         headers = {"Retry-After": _RETRY_SECONDS} if isinstance(error, Busy) else None
-        if isinstance(error, TooManyAttempts):
+        if isinstance(error, (TooManyAttempts, TooManyStreams)):
             headers = {"Retry-After": str(error.parameters["seconds"])}
         return problem(status, error.failure, detail=str(error), errors=errors, headers=headers)
 

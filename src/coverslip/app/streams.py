@@ -9,6 +9,7 @@ import logging
 import re
 import signal
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
@@ -16,13 +17,15 @@ from functools import partial
 from types import FrameType
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, Header, Query
+from fastapi import Depends, FastAPI, Header, Query, Request
 from fastapi.sse import ServerSentEvent
 from pydantic import Field, JsonValue
 
+from coverslip.accounts.clients import client_of
 from coverslip.app.requests import API, from_app
 from coverslip.app.schemas.system import Json, add_schemas, complete_document
-from coverslip.errors import NotFound
+from coverslip.app.users import USER
+from coverslip.errors import NotFound, TooManyStreams
 from coverslip.stopping import ending_signals
 from coverslip.workspace.jobs.changes import Changes
 from coverslip.workspace.jobs.kinds import as_text, job_kinds
@@ -45,6 +48,35 @@ async def _last_event(
 
 
 LastEvent = Annotated[int, Depends(_last_event)]
+
+MOST_STREAMS_OF_USER = 20  # all tabs of a browser share one
+MOST_STREAMS_OF_ADDRESS = 200  # which many users can share; fewer than the connections of the server (`guard`)
+_RETRY_SECONDS = 10
+_open_streams = Counter[tuple[str, str]]()  # of this process, by user and by address
+
+
+async def count_stream(request: Request) -> AsyncIterator[None]:
+    """Count a stream until its response ends. Streams use connections, which all clients share.
+
+    Raises:
+        TooManyStreams: the user or the address of the request has as many as it may.
+    """
+    user = request.scope.get(USER)
+    address = "" if request.client is None else client_of(request.client.host)
+    limits = {("address", address): MOST_STREAMS_OF_ADDRESS}
+    if user is not None:
+        limits = {("user", user.id): MOST_STREAMS_OF_USER, **limits}
+    for key, most in limits.items():
+        if _open_streams[key] >= most:
+            raise TooManyStreams("too-many-streams", of=key[0], n=most, seconds=_RETRY_SECONDS)
+    _open_streams.update(limits.keys())
+    try:
+        yield
+    finally:
+        for key in limits:
+            _open_streams[key] -= 1
+            if not _open_streams[key]:
+                del _open_streams[key]
 
 
 async def events_of(watching: Watching, job_id: str, after: int) -> AsyncIterator[ServerSentEvent]:

@@ -18,3 +18,25 @@ export function streamAddress(jobs: ReadonlyMap<string, number>, after: string):
   if (after) query.set('after', after);
   return `api/v1/events?${query}`;
 }
+
+/** Why the server sends no events. */
+export interface Refusal {
+  title: string;
+  advice: string;
+  seconds: number; // until the next attempt
+}
+
+/** Ask why a stream cannot be opened, which browsers do not tell. null: it can, or there is no response. */
+export async function refusalOf(url: string | URL): Promise<Refusal | null> {
+  const canceled = new AbortController();
+  try {
+    const response = await fetch(url, { signal: canceled.signal });
+    if (response.status !== 429) return null;
+    const { title, do: advice } = (await response.json()) as components['schemas']['Problem'];
+    return { title, advice: advice ?? '', seconds: Number(response.headers.get('Retry-After')) };
+  } catch {
+    return null;
+  } finally {
+    canceled.abort(); // the server would send events
+  }
+}

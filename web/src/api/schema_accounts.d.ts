@@ -1323,6 +1323,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The client sends too much. Repeat the request after the seconds in `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -1464,6 +1473,15 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The client sends too much. Repeat the request after the seconds in `Retry-After`. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };

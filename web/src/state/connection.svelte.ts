@@ -1,5 +1,5 @@
 // This tab's part of the event stream: what has changed, and the events of the jobs that it shows.
-import { ACTIVITY, ANYTHING, type JobMessage } from '../api/events';
+import { ACTIVITY, ANYTHING, type JobMessage, type Refusal } from '../api/events';
 import { noResponse, outdated } from '../api/signals';
 import { Hub, type FromTab, type Port, type ToTab } from './hub';
 
@@ -18,7 +18,8 @@ export interface TabPort {
 }
 
 export class Connection {
-  isLost = $state(false); // the server does not respond
+  isLost = $state(false); // the server does not respond, or sends no events
+  refusal = $state<Refusal | null>(null); // why it sends none
   #port: TabPort | null = null;
   #jobs = new Map<string, Followed>();
   #topics = new Set<Listener<ReadonlySet<string>>>();
@@ -97,10 +98,13 @@ export class Connection {
   #received(message: ToTab): void {
     if (message.kind === 'job') this.#receivedJob(message.message);
     else if (message.kind === 'changed') this.#changed(message.topics);
-    else if (message.kind === 'lost') this.isLost = true;
-    else {
+    else if (message.kind === 'lost') {
+      this.isLost = true;
+      this.refusal = message.refusal;
+    } else {
       const wasLost = this.isLost;
       this.isLost = false;
+      this.refusal = null;
       if (wasLost) outdated.emit();
       else if (message.isNew) this.#emit([ANYTHING]);
     }

@@ -1,7 +1,7 @@
 // The only event stream of a browser, shared by its tabs: browsers limit the connections to a server. It runs in a
 // SharedWorker, or in each tab where there are none. Hidden tabs receive nothing; without a visible tab, the stream is
 // closed.
-import { streamAddress, type JobMessage } from '../api/events';
+import { refusalOf, streamAddress, type JobMessage, type Refusal } from '../api/events';
 
 const GATHER_MS = 50; // changes of the tabs within this time open the stream once
 const RETRY_MS = [250, 1000, 2000];
@@ -15,7 +15,7 @@ export type FromTab =
 /** What the hub tells a tab. */
 export type ToTab =
   | { kind: 'live'; isNew: boolean } // isNew: what changed before is unknown
-  | { kind: 'lost' }
+  | { kind: 'lost'; refusal: Refusal | null } // refusal: the server responds, but sends no events
   | { kind: 'changed'; topics: string[] }
   | { kind: 'job'; message: JobMessage };
 
@@ -49,7 +49,10 @@ export class Hub {
   #nFailures = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(private readonly open: (url: string) => Source = (url) => new EventSource(url)) {}
+  constructor(
+    private readonly open: (url: string) => Source = (url) => new EventSource(url),
+    private readonly refused: (url: string) => Promise<Refusal | null> = refusalOf,
+  ) {}
 
   connect(port: Port): void {
     port.addEventListener('message', ({ data }) => this.#received(port, data));
@@ -112,7 +115,8 @@ export class Hub {
     this.#close();
     const jobs = this.#wanted();
     const isNew = this.#lastId === '';
-    const source = this.open(streamAddress(jobs, this.#lastId));
+    const url = streamAddress(jobs, this.#lastId);
+    const source = this.open(url);
     this.#source = source;
     this.#jobs = keyOf(jobs);
     this.#isBehind = false;
@@ -131,15 +135,19 @@ export class Hub {
       if (topics.length) this.#changed(topics);
     });
     on('job', (event) => this.#job(JSON.parse(event.data) as JobMessage));
-    on('error', () => this.#lost());
+    on('error', () => void this.#lost(url));
   }
 
   /** The address contains what the tabs have, so the browser must not repeat the request by itself. */
-  #lost(): void {
+  async #lost(url: string): Promise<void> {
     this.#nFailures += 1;
-    // A stream may end because this browser was too slow for it. It is lost if it cannot be opened again.
-    if (this.#nFailures > 1) this.#send({ kind: 'lost' });
     this.#reopen(RETRY_MS[Math.min(this.#nFailures, RETRY_MS.length) - 1]!);
+    // A stream may end because this browser was too slow for it. It is lost if it cannot be opened again.
+    if (this.#nFailures === 1) return;
+    const refusal = await this.refused(url);
+    if (this.#isLive) return; // it could be opened meanwhile
+    this.#send({ kind: 'lost', refusal });
+    if (refusal && !this.#source) this.#later(refusal.seconds * 1000);
   }
 
   #changed(topics: string[]): void {

@@ -17,6 +17,7 @@ from coverslip.app.streams import (
     LastEvent,
     ServedChanges,
     Watched,
+    count_stream,
     events_of,
     events_of_workspace,
 )
@@ -33,7 +34,12 @@ from coverslip.workspace.store.rows import Page
 router = api_router("jobs")
 
 
-@router.get("/events", response_class=EventSourceResponse, responses=EVENTS | problems(422))
+@router.get(
+    "/events",
+    response_class=EventSourceResponse,
+    responses=EVENTS | problems(422, 429),
+    dependencies=[Depends(count_stream)],
+)
 async def watch_workspace(
     changes: ServedChanges,
     watching: Watched,
@@ -68,7 +74,8 @@ def _existing_id(workspace: ServedWorkspace, job_id: str) -> str:
 @router.get(
     "/jobs/{job_id}/events",
     response_class=EventSourceResponse,
-    responses=EVENTS | problems(404),
+    responses=EVENTS | problems(404, 429),
+    dependencies=[Depends(count_stream)],
 )
 async def watch_job(
     job_id: Annotated[str, Depends(_existing_id)], watching: Watched, after: LastEvent

@@ -69,6 +69,7 @@ _WHAT = {
     412: "The object has changed since the client read it: its ETag is not in If-Match.",
     413: "The request is larger than the server accepts.",
     422: "The request is not valid; `title` and `do` say why.",
+    429: "The client sends too much. Repeat the request after the seconds in `Retry-After`.",
 }
 
 

@@ -670,6 +670,12 @@ wrong-name-or-password = Name oder Passwort ist falsch
 too-many-attempts = Für diesen Namen oder von dieser Adresse gab es zu viele falsche Passwörter
     .do = Warten Sie { $seconds } s, und versuchen Sie es dann noch einmal.
 
+too-many-streams = { $of ->
+        [user] Ihr Konto
+       *[address] Ihre Adresse
+    } empfängt schon { $n } Ereignisströme
+    .do = Schließen Sie Browser oder beenden Sie Skripte, die Ereignisse empfangen. Warten Sie dann { $seconds } s, und versuchen Sie es noch einmal.
+
 password-length = Ein Passwort hat { $n } bis 1000 Zeichen
     .do = Wählen Sie ein anderes Passwort, zum Beispiel aus mehreren Wörtern.
 

@@ -670,6 +670,12 @@ wrong-name-or-password = Name or password is wrong
 too-many-attempts = There were too many wrong passwords for this name, or from this address
     .do = Wait { $seconds } s, then try again.
 
+too-many-streams = { $of ->
+        [user] Your account
+       *[address] Your address
+    } already receives { $n } event streams
+    .do = Close browsers, or end scripts, that receive events. Then wait { $seconds } s, and try again.
+
 password-length = A password has { $n } to 1000 characters
     .do = Choose another password, for example of several words.
 

@@ -80,6 +80,7 @@ export const general: Texts['general'] = {
   silent: {
     title: 'coverslip antwortet nicht.',
     advice: 'Das Programm wurde vielleicht beendet. Starten Sie es wieder auf demselben Weg wie zuvor.',
+    notUpdated: 'Bis dahin zeigt diese Seite nicht von selbst, was sich ändert.',
     reconnects: 'Diese Seite verbindet sich dann von selbst neu. Laufende Trainings gehen inzwischen weiter.',
   },
   gallery: {

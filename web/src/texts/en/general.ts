@@ -79,6 +79,7 @@ export const general = {
   silent: {
     title: 'coverslip does not answer.',
     advice: 'The program may have been closed. Start it again the same way as before.',
+    notUpdated: 'Until then, this page does not show what changes on its own.',
     reconnects: 'This page then reconnects on its own. Running trainings continue in the meantime.',
   },
   gallery: {
