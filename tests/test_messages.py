@@ -23,6 +23,7 @@ from coverslip.messages import (
     Note,
     Remedy,
     Rescale,
+    RestoreBackup,
     Resume,
     Set,
     ShowModels,
@@ -51,6 +52,8 @@ EACH: list[tuple[Remedy, str]] = [
     (CleanCache("facts"), "`coverslip cache --clean --kind facts`"),
     (ChooseOther("output"), "--out"),
     (Rescale(), "--rescale"),
+    (RestoreBackup("b.zip"), "`coverslip restore b.zip --workspace NEW_FOLDER`"),
+    (RestoreBackup("b", of="server"), "`coverslip restore b --server NEW_FOLDER`"),
     (TrustCluster(), "--trust-cluster"),
 ]
 

@@ -1,20 +1,35 @@
 """The workspace's tables: of other versions, damaged, on full and read-only disks."""
 
+import asyncio
+import os
 import re
 import sqlite3
-from contextlib import closing
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, select
+from fastapi import FastAPI
+from sqlalchemy import MetaData, insert, select
 from sqlalchemy.exc import OperationalError
 
+from coverslip.accounts.backups import write_server_backup
+from coverslip.accounts.projects import add_project, workspace_of
+from coverslip.accounts.server import open_account_server
+from coverslip.accounts.users import add_user
+from coverslip.app.project_apps import ProjectApps
+from coverslip.app.server import bound_socket, run_until_ended, runner_of
+from coverslip.cli import main
 from coverslip.errors import CoverslipError, DiskFull
-from coverslip.messages import ChooseOther
+from coverslip.messages import ChooseOther, Remedy, RestoreBackup
+from coverslip.workspace.backups.writing import write_backup
 from coverslip.workspace.store import database, tables
-from coverslip.workspace.store.database import open_database, write_transaction
+from coverslip.workspace.store.database import check_pages, open_database, write_transaction
 from coverslip.workspace.store.tables import images
-from coverslip.workspace.store.workspace import open_workspace
+from coverslip.workspace.store.workspace import Workspace, open_workspace
+
+UPLOAD = {"id": "u", "name": "first", "is_labeled": True, "n_files": 0, "n_bytes": 0, "has_folders": False}
+UPLOAD |= {"max_files": 1, "max_bytes": 1, "created": ""}
 
 
 def labels_in(file: Path) -> list[str]:
@@ -53,7 +68,7 @@ def test_a_workspace_of_this_version_keeps_its_labels(written: Path) -> None:
     assert labels_in(written) == ["given here"]
 
 
-def test_tables_that_cannot_be_created_leave_an_empty_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tables_that_cannot_be_created_leave_no_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def create(connection: sqlite3.Connection, _: object) -> None:
         connection.execute("CREATE TABLE images (label VARCHAR)")
         raise sqlite3.DatabaseError("no such thing")
@@ -63,7 +78,8 @@ def test_tables_that_cannot_be_created_leave_an_empty_database(tmp_path: Path, m
         patched.setattr(database, "_create_tables", create)
         with pytest.raises(CoverslipError) as refused:
             open_database(file)
-    assert refused.value.parameters == {"reason": "no such thing"}
+    assert refused.value.parameters["reason"] == "no such thing"
+    assert list(tmp_path.iterdir()) == []
     assert labels_in(file) == []
 
 
@@ -114,17 +130,138 @@ def test_a_missing_table_or_column_is_reported_when_the_workspace_is_opened(
     assert re.search(expected, refused.value.parameters["reason"])
 
 
-def test_an_empty_database_beside_results_is_not_taken_for_a_new_one(tmp_path: Path) -> None:
-    home = open_workspace(tmp_path / "home")
-    (home.runs / "first").mkdir(parents=True)
-    (home.folder / "workspace.sqlite").touch()
+def refusal_of(file: Path) -> str:
     with pytest.raises(CoverslipError) as refused:
-        home.engine  # noqa: B018
-    assert refused.value.code == "workspace-database-empty"
-    assert (home.folder / "workspace.sqlite").stat().st_size == 0
-    (home.folder / "workspace.sqlite").unlink()
-    assert labels_in(home.folder / "workspace.sqlite") == []
-    home.engine.dispose()
+        open_database(file)
+    assert refused.value.file == file
+    return refused.value.code
+
+
+def test_a_database_without_tables_is_never_opened_as_a_new_one(written: Path, tmp_path: Path) -> None:
+    content, log = written.read_bytes(), written.with_name(f"{written.name}-wal").read_bytes()
+    assert log
+    written.write_bytes(b"")
+    assert refusal_of(written) == "workspace-database-empty"
+    assert (written.read_bytes(), written.with_name(f"{written.name}-wal").read_bytes()) == (b"", log)
+    written.unlink()
+    assert refusal_of(written) == "workspace-database-damaged"  # the log has labels
+    written.write_bytes(content)
+    assert labels_in(written) == ["given here"]
+    emptied = tmp_path / "emptied.sqlite"
+    with closing(sqlite3.connect(emptied)) as connection:
+        connection.executescript("CREATE TABLE images (label VARCHAR); DROP TABLE images; VACUUM")
+    assert emptied.stat().st_size
+    assert refusal_of(emptied) == "workspace-database-empty"
+    emptied.unlink()  # to begin again
+    assert labels_in(emptied) == []
+
+
+def test_a_database_that_another_process_creates_meanwhile_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, create = tmp_path / "workspace.sqlite", database._create_tables
+
+    def create_late(connection: sqlite3.Connection, created: MetaData) -> None:
+        monkeypatch.setattr(database, "_create_tables", create)
+        create(connection, created)
+        with write_transaction(open_database(file)) as other:
+            other.execute(insert(tables.uploads).values(**UPLOAD))
+
+    monkeypatch.setattr(database, "_create_tables", create_late)
+    with open_database(file).connect() as connection:
+        assert connection.execute(select(tables.uploads.c.name)).scalars().all() == ["first"]
+    assert [path.name for path in tmp_path.glob(".*")] == []
+
+
+def test_every_zeroed_page_is_found_when_a_server_starts(whole: Path) -> None:
+    data = whole.read_bytes()
+    check_pages(whole)
+    for at in range(0, len(data), 4096):
+        whole.write_bytes(data[:at] + bytes(4096) + data[at + 4096 :])
+        with pytest.raises(CoverslipError) as refused:
+            check_pages(whole)
+        assert refused.value.code == "workspace-database-damaged"
+
+
+def test_the_newest_backup_that_exists_is_the_remedy_of_damage(tmp_path: Path) -> None:
+    workspace = open_workspace(tmp_path / "home")
+    workspace.engine.dispose()
+    for name in ("first", "second"):
+        write_backup(Workspace(workspace.folder, ()), tmp_path / f"{name}.zip")
+    damage(workspace.folder / "workspace.sqlite")
+
+    def remedy() -> Remedy:
+        with pytest.raises(CoverslipError) as refused:
+            Workspace(workspace.folder, ()).check_database()
+        return refused.value.remedies[0]
+
+    assert remedy() == RestoreBackup(str(tmp_path / "second.zip"))
+    (tmp_path / "second.zip").unlink()
+    assert remedy() == RestoreBackup(str(tmp_path / "first.zip"))
+    (tmp_path / "first.zip").unlink()
+    assert remedy() == ChooseOther("workspace")
+
+
+def damage(file: Path) -> None:
+    """Zero the last page, which opening a database does not read."""
+    with file.open("r+b") as stream:
+        stream.seek(-4096, os.SEEK_END)
+        stream.write(bytes(4096))
+
+
+@pytest.mark.slow
+def test_damage_and_the_newest_backup_reach_the_terminal_of_the_app(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workspace, backup = open_workspace(tmp_path / "home"), tmp_path / "backup.zip"
+    workspace.engine.dispose()
+    write_backup(workspace, backup)
+    damage(workspace.folder / "workspace.sqlite")
+    command = ["app", "--no-browser", "--port", "0", "--workspace", str(workspace.folder)]
+    assert main(command) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert f"coverslip restore {backup} --workspace" in err.replace("\n", " ")
+
+
+@pytest.mark.slow
+def test_damage_of_accounts_and_projects_reaches_the_terminal_of_the_server(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server, backup = open_account_server(tmp_path / "server"), tmp_path / "backup"
+    add_user(server, "maria", is_admin=True)
+    project = add_project(server, "Blood")
+    workspace_of(server, project).engine.dispose()
+    write_server_backup(server, backup)
+    server.engine.dispose()
+    damage(server.projects / project.id / "workspace.sqlite")
+    reports: list[tuple[str, tuple[Remedy, ...]]] = []
+
+    async def serve() -> None:
+        apps = ProjectApps(server, report=lambda each, error: reports.append((each.name, error.remedies)))  # type: ignore[union-attr]
+        async with apps.serving():
+            assert apps.served(project.id) is None
+
+    asyncio.run(serve())
+    zipped = backup / "projects" / f"{project.id}.zip"
+    assert reports == [("Blood", (RestoreBackup(str(zipped)), ChooseOther("workspace")))]
+    server.engine.dispose()
+    damage(server.folder / "accounts.sqlite")
+    assert main(["server", str(server.folder), "--port", "0"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert f"coverslip restore {backup} --server" in err.replace("\n", " ")
+
+
+def test_an_error_of_the_start_of_a_server_is_raised() -> None:
+    @asynccontextmanager
+    async def failing(_: FastAPI) -> AsyncIterator[None]:
+        raise CoverslipError("workspace-busy")
+        yield
+
+    with bound_socket("127.0.0.1", 0) as bound, pytest.raises(CoverslipError) as raised:
+        run_until_ended(runner_of(FastAPI(lifespan=failing)), bound)
+    assert raised.value.code == "workspace-busy"
 
 
 def test_a_new_workspace_is_for_its_owner_alone(tmp_path: Path) -> None:
@@ -136,12 +273,11 @@ def test_a_new_workspace_is_for_its_owner_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("pragma", "reason"), [("query_only = ON", "read-only"), ("max_page_count = 1", "full")])
 def test_a_full_disk_is_reported_as_such(tmp_path: Path, pragma: str, reason: str) -> None:
     engine = open_database(tmp_path / "workspace.sqlite")
-    row = {"id": "u", "name": "n" * 10**6, "is_labeled": True, "n_files": 0, "n_bytes": 0, "has_folders": False}
-    limits = {"max_files": 1, "max_bytes": 1, "created": ""}
+    row = {**UPLOAD, "name": "n" * 10**6}
     with engine.connect() as connection:  # the pool gives the same one again
         connection.exec_driver_sql(f"PRAGMA {pragma}")
     with pytest.raises(CoverslipError) as refused, write_transaction(engine) as connection:
-        connection.execute(insert(tables.uploads).values(**row, **limits))
+        connection.execute(insert(tables.uploads).values(**row))
     assert (refused.value.code, refused.value.parameters) == ("workspace-database-unusable", {"reason": reason})
     assert isinstance(refused.value, DiskFull) == (reason == "full")  # the app answers 507
     with pytest.raises(OperationalError), engine.connect() as connection:  # a fault of ours stays one

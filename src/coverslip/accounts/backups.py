@@ -25,6 +25,7 @@ from coverslip.runs.documents import Document
 from coverslip.workspace.backups.archive import Manifest
 from coverslip.workspace.backups.restoring import Restored, restore_backup
 from coverslip.workspace.backups.writing import write_backup
+from coverslip.workspace.store.backup_records import record_backup
 from coverslip.workspace.store.copying import count_rows, read_tables, write_tables
 from coverslip.workspace.store.database import open_database
 from coverslip.workspace.store.postgres import drop_schema, new_schema
@@ -78,6 +79,9 @@ def write_server_backup(server: AccountServer, folder: Path, emit: Emit = ignore
         manifest = ServerManifest(coverslip=__version__, created=created, accounts=n_rows, projects=written)
         manifest.write(part / _MANIFEST)
         part.rename(folder)
+        record_backup(server.folder, folder)
+        for project_id in written:
+            record_backup(server.projects / project_id, folder / _PROJECTS / f"{project_id}.zip")
     except OSError as error:
         raise write_error(folder, error) from error
     finally:

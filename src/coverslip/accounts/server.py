@@ -47,6 +47,18 @@ class AccountServer:
     def log(self) -> Path:
         return self.folder / "log" / "server.log"
 
+    def check_database(self) -> None:
+        """Read the whole database of the accounts, as `Workspace.check_database` does that of a workspace.
+
+        Raises:
+            CoverslipError: it is damaged, empty or of another version, or cannot be used.
+        """
+        from coverslip.workspace.store.database import check_pages
+
+        _ = self.engine
+        if self.schema is None:
+            check_pages(self.folder / "accounts.sqlite")
+
     @cached_property
     def engine(self) -> "Engine":
         """The database, opened on first use."""
@@ -55,7 +67,7 @@ class AccountServer:
 
         if self.schema is not None:
             return open_schema(self.schema, (self.projects,), tables=metadata, version=VERSION)
-        return open_database(self.folder / "accounts.sqlite", (self.projects,), tables=metadata, version=VERSION)
+        return open_database(self.folder / "accounts.sqlite", tables=metadata, version=VERSION)
 
 
 def open_account_server(folder: Path, roots: tuple[Path, ...] = (), database: str | None = None) -> AccountServer:

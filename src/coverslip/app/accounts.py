@@ -34,7 +34,7 @@ from coverslip.app.compression import LEVEL, Compression
 from coverslip.app.files import add_pages
 from coverslip.app.guard import PORT, SAFE_METHODS, BodyLimit, BriefWaits, Door, Guard
 from coverslip.app.problems import add_problem_handlers, logged_to, problem
-from coverslip.app.project_apps import ProjectApps
+from coverslip.app.project_apps import ProjectApps, Report
 from coverslip.app.requests import API, add_routes, as_text
 from coverslip.app.schemas.descriptions import describe_fields
 from coverslip.app.server import address_of, bound_socket, names_of, outer_name, run_until_ended, runner_of
@@ -81,6 +81,7 @@ def create_accounts_app(
     options: JobOptions = DEFAULT,
     activity_days: int | None = None,
     backups: Path | None = None,
+    report: Report = lambda _, __: None,
 ) -> FastAPI:
     """Create the application for accounts and projects, without the projects themselves.
 
@@ -90,9 +91,10 @@ def create_accounts_app(
         options: how the jobs of projects run.
         activity_days: for how long activity is kept; None: forever.
         backups: the folder for backups that administrators start; None: they cannot start any.
+        report: as of `ProjectApps`.
     """
     backup_runs = BackupRuns(server, backups)
-    projects = ProjectApps(server, options)
+    projects = ProjectApps(server, options, report)
 
     @asynccontextmanager
     async def at_work(_: FastAPI) -> AsyncIterator[None]:
@@ -295,6 +297,7 @@ def open_accounts_server(
     options: JobOptions = DEFAULT,
     activity_days: int | None = None,
     backups: Path | None = None,
+    report: Report = lambda _, __: None,
 ) -> Iterator[RunningServer]:
     """Open a server with accounts.
 
@@ -311,6 +314,7 @@ def open_accounts_server(
         options: how the jobs of projects run.
         activity_days: for how long activity is kept; None: forever.
         backups: the folder for backups that administrators start; None: they cannot start any.
+        report: as of `ProjectApps`.
 
     Raises:
         CoverslipError: another server uses the folder, it cannot be used, or this computer has no such address.
@@ -320,6 +324,7 @@ def open_accounts_server(
     with ExitStack() as stack:
         stack.enter_context(only_server(server.folder))
         stack.callback(server.engine.dispose)
+        server.check_database()
         if server.schema is not None:
             stack.enter_context(only_server_of(server.schema))
         invitation = None if admin is None else _invite_admin(server, admin, proxies, resets_password)
@@ -332,6 +337,7 @@ def open_accounts_server(
             options=options,
             activity_days=activity_days,
             backups=backups,
+            report=report,
         )
         gate: ASGIApp = Guard(AccountsGate(app, proxies, base), door)
         if proxies.addresses:

@@ -5,7 +5,7 @@ import logging
 import os
 import threading
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +25,7 @@ from coverslip.workspace.store.workspace import compute_pool
 
 _log = logging.getLogger("coverslip")
 _SIZE_SECONDS = 60.0  # between measurements of the sizes of projects
+Report = Callable[[Project, CoverslipError | OSError], None]
 
 
 class ProjectApps:
@@ -33,9 +34,13 @@ class ProjectApps:
     Args:
         server: the server with the projects.
         options: how their jobs run.
+        report: receives a project that cannot be served when the server starts, and the reason.
     """
 
-    def __init__(self, server: AccountServer, options: JobOptions = DEFAULT) -> None:
+    def __init__(
+        self, server: AccountServer, options: JobOptions = DEFAULT, report: Report = lambda _, __: None
+    ) -> None:
+        self._report = report
         self._server, self._options, self._turns = server, options, options.turns(is_open=False)
         self._apps: dict[str, tuple[Project, FastAPI, AsyncExitStack]] = {}
         self._changing = defaultdict[str, asyncio.Lock](asyncio.Lock)  # a project is opened or closed
@@ -55,8 +60,9 @@ class ProjectApps:
                 for project in await run_in_threadpool(list_projects, self._server):
                     try:
                         await self.update(project.id)
-                    except (CoverslipError, OSError):  # its folder is missing, for example; the others are served
+                    except (CoverslipError, OSError) as error:  # its folder is missing, for example
                         _log.exception("the project %s cannot be served", project.id)
+                        self._report(project, error)  # the others are served
                 self._turns.open()
                 measuring.start()
                 yield
@@ -94,6 +100,7 @@ class ProjectApps:
         workspace = replace(workspace_of(self._server, project), pool=self._pool)
         stack.enter_context(only_server(workspace.folder))
         stack.callback(workspace.engine.dispose)
+        workspace.check_database()
         app = create_app(workspace, self._turns, self._options)
         stack.callback(app.state.queue.close)  # also if its background work cannot start
         return app

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from coverslip._version import __version__
 from coverslip.app.compression import LEVEL, Compression
@@ -196,6 +196,7 @@ def open_server(
     with ExitStack() as stack:
         stack.enter_context(only_server(workspace.folder))
         stack.callback(workspace.engine.dispose)  # opened here, so that its errors reach the terminal
+        workspace.check_database()
         bound = stack.enter_context(bound_socket(host, port))
         needs_one = new_token or (not is_loopback(host) and not token_hash(workspace))
         token = make_token(workspace) if needs_one else None
@@ -215,7 +216,7 @@ def runner_of(app: ASGIApp) -> "uvicorn.Server":
     from coverslip.app.guard import BACKLOG, IDLE_SECONDS, Connection
 
     config = uvicorn.Config(
-        Languages(app),
+        _Startup(Languages(app)),
         http=Connection,
         backlog=BACKLOG,
         ws="none",
@@ -230,12 +231,38 @@ def runner_of(app: ASGIApp) -> "uvicorn.Server":
     return uvicorn.Server(config)
 
 
+class _Startup:
+    """Keep the error with which the background work could not start: uvicorn would log it and exit without a word."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self.error: Exception | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except Exception as error:
+            if scope["type"] == "lifespan":
+                self.error = error
+            raise
+
+
 def run_until_ended(runner: "uvicorn.Server", bound: socket.socket) -> None:
-    """Answer requests at this socket until the server is told to end."""
+    """Answer requests at this socket until the server is told to end.
+
+    Raises:
+        CoverslipError: the background work could not start.
+    """
     # Otherwise, each full garbage collection visits all imported modules, while every request waits.
     gc.collect()
     gc.freeze()
-    runner.run(sockets=[bound])
+    try:
+        runner.run(sockets=[bound])
+    except SystemExit as ended:
+        startup = runner.config.app
+        if isinstance(startup, _Startup) and startup.error is not None:
+            raise startup.error from ended
+        raise
 
 
 def bound_socket(host: str, port: int, *, n_ports: int = _TRIES) -> socket.socket:

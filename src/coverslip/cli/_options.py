@@ -28,6 +28,7 @@ from coverslip.messages import (
     MapColumn,
     Remedy,
     Rescale,
+    RestoreBackup,
     Resume,
     Set,
     ShowModels,
@@ -204,6 +205,8 @@ def _as_argument(remedy: Remedy) -> str:
             return _OPTIONS[of]
         case Rescale():
             return "--rescale"
+        case RestoreBackup(backup=backup, of=of):
+            return f"`coverslip restore {for_shell(backup)} --{of} NEW_FOLDER`"
         case TrustCluster():
             return "--trust-cluster"
 

@@ -2,13 +2,18 @@
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from coverslip.cli._database import database_address
+from coverslip.cli._options import error_line
 from coverslip.cli.app import DEFAULT_PORT, exit_at_once, job_options
+from coverslip.errors import CoverslipError
 from coverslip.messages import text
+
+if TYPE_CHECKING:
+    from coverslip.accounts.projects import Project
 
 
 def server(
@@ -117,6 +122,7 @@ def server(
             options=options,
             activity_days=keep_activity,
             backups=None if backups is None else backups.absolute(),
+            report=_report_project,
         ) as running,
     ):
         rows = {"command-app-address": running.address, "command-server-folder": str(opened.folder)}
@@ -128,3 +134,10 @@ def server(
     with suppress(OSError):  # the terminal may be closed
         typer.echo(f"\n{text('command-server-ended')}")
     exit_at_once()
+
+
+def _report_project(project: "Project", error: CoverslipError | OSError) -> None:
+    """Show that a project is not served, although the server runs."""
+    reason = error_line(error) if isinstance(error, CoverslipError) else str(error)
+    with suppress(OSError):  # the terminal may be closed
+        typer.echo(text("command-server-project", name=project.name, reason=reason), err=True)

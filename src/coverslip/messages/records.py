@@ -110,6 +110,15 @@ class Rescale:
 
 
 @dataclass(frozen=True, slots=True)
+class RestoreBackup:
+    """Restore a backup into a new folder."""
+
+    backup: str  # a file, or the folder of a backup of a server
+    of: Literal["workspace", "server"] = "workspace"
+    kind: Literal["restore-backup"] = "restore-backup"
+
+
+@dataclass(frozen=True, slots=True)
 class TrustCluster:
     """Join a Ray cluster that requires no token."""
 
@@ -129,6 +138,7 @@ Remedy = (
     | CleanCache
     | ChooseOther
     | Rescale
+    | RestoreBackup
     | TrustCluster
 )
 Remedies = tuple[Remedy, ...]
@@ -148,6 +158,7 @@ _REMEDIES: dict[str, type[Remedy]] = {
     "clean-cache": CleanCache,
     "choose-other": ChooseOther,
     "rescale": Rescale,
+    "restore-backup": RestoreBackup,
     "trust-cluster": TrustCluster,
 }
 

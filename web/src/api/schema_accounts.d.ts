@@ -545,7 +545,7 @@ export interface components {
              * @description What to do about it, as data.
              * @default []
              */
-            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["Rescale"] | components["schemas"]["TrustCluster"])[];
+            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["Rescale"] | components["schemas"]["RestoreBackup"] | components["schemas"]["TrustCluster"])[];
         };
         /**
          * FieldProblem
@@ -899,7 +899,7 @@ export interface components {
              * Remedies
              * @description What to do as data, such as a recipe key and its value.
              */
-            remedies?: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["Rescale"] | components["schemas"]["TrustCluster"])[] | null;
+            remedies?: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["Rescale"] | components["schemas"]["RestoreBackup"] | components["schemas"]["TrustCluster"])[] | null;
             /**
              * Errors
              * @description The parts of the request that are wrong.
@@ -1007,6 +1007,31 @@ export interface components {
              * @constant
              */
             kind: "rescale";
+        };
+        /**
+         * RestoreBackup
+         * @description Restore a backup into a new folder.
+         */
+        RestoreBackup: {
+            /**
+             * Backup
+             * @description The file of the backup, or the folder of the backup of a server.
+             */
+            backup: string;
+            /**
+             * Of
+             * @description Whether the backup is that of a workspace or a server.
+             * @default workspace
+             * @enum {string}
+             */
+            of: "workspace" | "server";
+            /**
+             * Kind
+             * @description The kind of the object.
+             * @default restore-backup
+             * @constant
+             */
+            kind: "restore-backup";
         };
         /**
          * Resume

@@ -649,6 +649,10 @@ FIELDS_OF: Mapping[str, Mapping[str, str]] = {
     },
     "ReportSection": {"subtitle": "Its subtitle.", "drawings": "Its figures.", "rows": "The rows of its table."},
     "Results": {"folds": "The metrics of each fold; null without folds.", "limits": "Limitations of the results."},
+    "RestoreBackup": {
+        "backup": "The file of the backup, or the folder of the backup of a server.",
+        "of": "Whether the backup is that of a workspace or a server.",
+    },
     "Resume": {"of": "Whether the folder is that of a run or a study."},
     "Robustness": {
         **_VARIANT_OF,

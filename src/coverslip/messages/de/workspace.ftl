@@ -98,7 +98,12 @@ workspace-database-unusable = Die Datenbank des Arbeitsbereichs kann nicht verwe
     .do = Schaffen Sie freien Speicherplatz, oder prüfen Sie, ob Sie in ihren Ordner schreiben dürfen. Der vorhandene Inhalt ist unversehrt.
 
 workspace-database-damaged = Die Datenbank des Arbeitsbereichs ist beschädigt: { $reason }
-    .do = Ersetzen Sie sie durch eine Kopie, oder wählen Sie einen anderen Ordner für den Arbeitsbereich. Der Ordner runs/ ist nicht betroffen.
+    .do = { $has_backup ->
+        [true] Stellen Sie die neueste Sicherung in einem neuen Ordner wieder her, oder wählen Sie einen anderen Ordner für den Arbeitsbereich.
+       *[false] Hier ist keine Sicherung verzeichnet. Ersetzen Sie die Datei durch eine Kopie, oder wählen Sie einen anderen Ordner für den Arbeitsbereich.
+    } Der Ordner runs/ ist nicht betroffen.
+
+database-log-without-file = die Datei fehlt, aber ihr Protokoll '{ $name }' ist vorhanden
 
 missing-table = die Tabelle '{ $table }' fehlt
 
@@ -107,8 +112,11 @@ missing-table-columns = in der Tabelle '{ $table }' fehlen Spalten: { $columns }
 workspace-version = Dieser Arbeitsbereich hat das Format { $version }, und diese Version von coverslip liest nur das Format { $expected }
     .do = Verwenden Sie die Version von coverslip, die ihn angelegt hat, oder wählen Sie einen anderen Ordner für den Arbeitsbereich.
 
-workspace-database-empty = Die Datenbank des Arbeitsbereichs ist leer, obwohl der Arbeitsbereich Ergebnisse enthält
-    .do = Ersetzen Sie sie durch eine Kopie. Ohne Kopie sind Labels und Namen verloren: Entfernen Sie die leere Datei, um neu zu beginnen, oder wählen Sie einen anderen Ordner für den Arbeitsbereich.
+workspace-database-empty = Die Datenbank des Arbeitsbereichs ist leer
+    .do = { $has_backup ->
+        [true] Stellen Sie die neueste Sicherung in einem neuen Ordner wieder her.
+       *[false] Hier ist keine Sicherung verzeichnet. Ersetzen Sie die Datei durch eine Kopie.
+    } Ohne Kopie sind Labels und Namen verloren: Entfernen Sie die leere Datei, um neu zu beginnen, oder wählen Sie einen anderen Ordner für den Arbeitsbereich.
 
 database-address-not-valid = Das ist keine Adresse einer PostgreSQL-Datenbank
     .do = Schreiben Sie sie als `postgresql://USER:PASSWORD@HOST/DATABASE` oder, für einen Socket auf diesem Rechner, als `postgresql://USER@/DATABASE?host=FOLDER`. `?sslmode=` kann `disable`, `prefer`, `require` oder `verify-full` sein.

@@ -397,6 +397,8 @@ command-server-invitation = Administrator
 
 command-server-end = To end the server, press Ctrl-C.
 
+command-server-project = The project '{ $name }' is not served: { $reason }
+
 command-server-ended = The server has ended. Running trainings continue.
 
 command-app-ended = The app has ended. Running trainings continue; coverslip app shows them again.

@@ -98,7 +98,12 @@ workspace-database-unusable = The database of the workspace cannot be used: { $r
     .do = Free some space, or check that you can write to its folder. Existing content is intact.
 
 workspace-database-damaged = The database of the workspace is damaged: { $reason }
-    .do = Replace it with a copy, or choose another folder for the workspace. The folder runs/ is not affected.
+    .do = { $has_backup ->
+        [true] Restore the newest backup into a new folder, or choose another folder for the workspace.
+       *[false] No backup is recorded here. Replace the file with a copy, or choose another folder for the workspace.
+    } The folder runs/ is not affected.
+
+database-log-without-file = the file is missing, but its log '{ $name }' exists
 
 missing-table = the table '{ $table }' is missing
 
@@ -107,8 +112,11 @@ missing-table-columns = the table '{ $table }' has no column { $columns }
 workspace-version = This workspace has the format { $version }, and this version of coverslip reads the format { $expected } only
     .do = Use the version of coverslip that created it, or choose another folder for the workspace.
 
-workspace-database-empty = The database of the workspace is empty, although the workspace contains results
-    .do = Replace it with a copy. Without a copy, labels and names are lost: remove the empty file to start again, or choose another folder for the workspace.
+workspace-database-empty = The database of the workspace is empty
+    .do = { $has_backup ->
+        [true] Restore the newest backup into a new folder.
+       *[false] No backup is recorded here. Replace the file with a copy.
+    } Without a copy, labels and names are lost: remove the empty file to start again, or choose another folder for the workspace.
 
 database-address-not-valid = This is no address of a PostgreSQL database
     .do = Write it as `postgresql://USER:PASSWORD@HOST/DATABASE`, or `postgresql://USER@/DATABASE?host=FOLDER` for a socket on this computer. `?sslmode=` may be `disable`, `prefer`, `require` or `verify-full`.

@@ -27,6 +27,7 @@ from coverslip.workspace.backups.archive import DATABASE, FOLDERS, LIMITS, MANIF
 from coverslip.workspace.backups.relocating import SQLITE
 from coverslip.workspace.cleanup import PARTIAL
 from coverslip.workspace.store import tables
+from coverslip.workspace.store.backup_records import record_backup
 from coverslip.workspace.store.copying import write_tables
 from coverslip.workspace.store.database import VERSION
 from coverslip.workspace.store.workspace import Workspace
@@ -95,6 +96,7 @@ def write_backup(workspace: Workspace, file: Path, emit: Emit = ignore) -> Manif
         os.fsync(stream.fileno())
         if _removed(workspace) != jobs:
             raise Conflict("backup-overtaken", file=workspace.folder)
+    record_backup(workspace.folder, file)
     return manifest
 
 

@@ -3,8 +3,10 @@
 Change `VERSION` with the tables: a workspace of another version is refused.
 """
 
+import os
+import secrets
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
@@ -15,7 +17,8 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from coverslip.errors import Busy, CoverslipError, DiskFull
-from coverslip.messages import ChooseOther, text
+from coverslip.messages import ChooseOther, Remedies, RestoreBackup, text
+from coverslip.workspace.store.backup_records import newest_backup
 from coverslip.workspace.store.postgres import lock_for_writing
 from coverslip.workspace.store.tables import metadata
 
@@ -25,24 +28,24 @@ _BRIEF_WAIT_SECONDS = 5  # that a request waits, so that the threads of the serv
 _wait_seconds: ContextVar[int] = ContextVar("wait_seconds", default=_WAIT_SECONDS)  # new threads start with the default
 
 
-def open_database(
-    file: Path, described_folders: Sequence[Path] = (), *, tables: MetaData = metadata, version: int = VERSION
-) -> Engine:
+def open_database(file: Path, *, tables: MetaData = metadata, version: int = VERSION) -> Engine:
     """Open the database at `file`. It is created if it does not exist. Readers never wait for a writer.
+
+    It appears with its tables or not at all. So a file without tables was emptied, and is refused: it is not new.
 
     Args:
         file: the file of the database.
         tables: its tables.
         version: of the tables.
-        described_folders: the folders whose content the database describes. If they have content and the file is empty,
-            the database was lost.
 
     Raises:
         CoverslipError: the database has another version, is damaged or empty, or cannot be written to.
     """
-    existed = file.exists()
     try:
-        _prepare(file, tables, version, may_be_new=not existed or not any(map(_has_content, described_folders)))
+        if file.exists():
+            _check(file, tables, version)
+        else:
+            _create(file, tables, version)
     except sqlite3.Error as error:
         raise _user_error(error, file) or _damaged(str(error), file) from error
     engine = create_engine(f"sqlite:///{file}", max_overflow=-1)  # one connection for each thread
@@ -76,10 +79,6 @@ _UNWRITABLE = {
 }
 
 
-def _has_content(folder: Path) -> bool:
-    return folder.is_dir() and any(folder.iterdir())
-
-
 def _user_error(error: BaseException, file: Path) -> CoverslipError | None:
     """Return the error for the user if the disk or the file is the reason; None for other errors."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the other bits give further detail
@@ -94,35 +93,79 @@ def _user_error(error: BaseException, file: Path) -> CoverslipError | None:
 
 
 def _damaged(reason: str, file: Path) -> CoverslipError:
-    return CoverslipError("workspace-database-damaged", file=file, remedies=(ChooseOther("workspace"),), reason=reason)
+    return _lost("workspace-database-damaged", file, reason=reason)
 
 
-def _prepare(file: Path, tables: MetaData, expected: int, *, may_be_new: bool) -> None:
-    """Create the tables, or check that they are complete and of this version."""
-    with closing(sqlite3.connect(file, timeout=_WAIT_SECONDS, isolation_level=None)) as connection:
+def _lost(code: str, file: Path, reason: str = "") -> CoverslipError:
+    """Return the error for content that only a backup has."""
+    backup = newest_backup(file.parent)
+    remedies: Remedies = (ChooseOther("workspace"),)
+    if backup is not None:
+        remedies = (RestoreBackup(str(backup), "server" if backup.is_dir() else "workspace"), *remedies)
+    return CoverslipError(code, file=file, remedies=remedies, has_backup=backup is not None, reason=reason)
+
+
+def check_pages(file: Path) -> None:
+    """Read all pages of a database. Damage would otherwise be found when somebody needs the content of a page.
+
+    Raises:
+        CoverslipError: it is damaged, or cannot be read.
+    """
+    try:
+        with closing(sqlite3.connect(file, timeout=_WAIT_SECONDS)) as connection:
+            (result,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.Error as error:
+        raise _user_error(error, file) or _damaged(str(error), file) from error
+    if result != "ok":
+        raise _damaged(result.splitlines()[-1], file)
+
+
+def _check(file: Path, tables: MetaData, expected: int) -> None:
+    """Check that the tables are complete and of this version."""
+    if not file.stat().st_size:  # before it is opened, since SQLite then deletes its log
+        raise _lost("workspace-database-empty", file)
+    with closing(sqlite3.connect(file, timeout=_WAIT_SECONDS)) as connection:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
-            if version != expected:
-                raise CoverslipError(
-                    "workspace-version",
-                    file=file,
-                    remedies=(ChooseOther("workspace"),),
-                    version=version,
-                    expected=expected,
-                )
-            _check_tables(connection, tables, file)
-            return
-        if not may_be_new:
-            raise CoverslipError("workspace-database-empty", file=file, remedies=(ChooseOther("workspace"),))
-        connection.execute("BEGIN IMMEDIATE")
-        try:
+        if not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+            raise _lost("workspace-database-empty", file)
+        if version != expected:
+            raise CoverslipError(
+                "workspace-version",
+                file=file,
+                remedies=(ChooseOther("workspace"),),
+                version=version,
+                expected=expected,
+            )
+        _check_tables(connection, tables, file)
+
+
+def _create(file: Path, tables: MetaData, version: int) -> None:
+    """Create the database, unless another process does meanwhile."""
+    for log in (file.with_name(f"{file.name}{suffix}") for suffix in ("-wal", "-journal")):
+        if log.exists() and log.stat().st_size:  # SQLite would write its content to the new database
+            raise _damaged(text("database-log-without-file", name=log.name), file)
+    part = file.with_name(f".{file.name}.{secrets.token_hex(4)}.part")
+    try:
+        with closing(sqlite3.connect(part, isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
             _create_tables(connection, tables)
-            connection.execute(f"PRAGMA user_version = {expected}")
+            connection.execute(f"PRAGMA user_version = {version}")
             connection.execute("COMMIT")
-        except BaseException:
-            with suppress(sqlite3.Error):  # if the disk is full, SQLite has already rolled back
-                connection.execute("ROLLBACK")
-            raise
+        with suppress(FileExistsError):
+            _publish(part, file)
+    finally:
+        for suffix in ("", "-journal"):
+            part.with_name(f"{part.name}{suffix}").unlink(missing_ok=True)
+
+
+def _publish(part: Path, file: Path) -> None:
+    """Give a file its name, without replacing another one."""
+    try:
+        os.link(part, file)
+    except FileExistsError:
+        raise
+    except OSError:  # FAT and some network drives do not support links
+        part.rename(file)
 
 
 def _check_tables(connection: sqlite3.Connection, tables: MetaData, file: Path) -> None:

@@ -71,7 +71,8 @@ def open_schema(schema: Schema, described_folders: Sequence[Path], *, tables: Me
         schema: the schema.
         tables: its tables.
         version: of the tables.
-        described_folders: as of `coverslip.workspace.store.database.open_database`.
+        described_folders: the folders whose content the schema describes. If they have content and there is no schema,
+            it was lost.
 
     Raises:
         CoverslipError: the database cannot be reached or refuses access, or the schema has another version or lacks

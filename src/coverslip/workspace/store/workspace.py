@@ -204,7 +204,19 @@ class Workspace:
         described = (self.runs, self.studies, self.predictions, self.uploads, self.snapshots, self.objects)
         if self.schema is not None:
             return open_schema(self.schema, described, tables=metadata, version=VERSION)
-        return open_database(self.folder / "workspace.sqlite", described)
+        return open_database(self.folder / "workspace.sqlite")
+
+    def check_database(self) -> None:
+        """Read the whole database. A server does so before it starts; PostgreSQL checks its pages itself.
+
+        Raises:
+            CoverslipError: it is damaged, empty or of another version, or cannot be used.
+        """
+        from coverslip.workspace.store.database import check_pages
+
+        _ = self.engine
+        if self.schema is None:
+            check_pages(self.folder / "workspace.sqlite")
 
     @cached_property
     def works(self) -> Works:
