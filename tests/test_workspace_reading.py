@@ -4,17 +4,20 @@ import os
 import shutil
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 from drawing import save_cell, save_cells
 from image_sets import images_at, positions_of, workspace_in
+from small_workspace import until
 from sqlalchemy import delete, event, select, update
 
+from coverslip.app.server import open_server
 from coverslip.cache import clean, list_stores
 from coverslip.datasets import Dataset, Finder, FindingCase, Scan, register_finder, unregister_finder
 from coverslip.errors import BadRecipe, Conflict, NotFound
@@ -26,6 +29,7 @@ from coverslip.workspace.datasets.inspections import check_images, inspect_now, 
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.jobs import previews
 from coverslip.workspace.store import tables as db
+from coverslip.workspace.store import workspace as workspace_module
 from coverslip.workspace.store.workspace import Background, Workspace, compute_pool
 from coverslip.workspace.viewing.filters import Filters
 from coverslip.workspace.workers import WorkerPool
@@ -152,7 +156,8 @@ def test_an_inspection_that_began_before_the_search_for_duplicates_ended_does_no
 
 @pytest.mark.slow
 @pytest.mark.new_interpreter
-def test_a_process_computes_the_same_as_the_server(tmp_path: Path) -> None:
+def test_a_process_computes_the_same_as_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workspace_module, "_FEW_IMAGES", 0)
     home, pool = workspace_in(tmp_path), _StrictPool("coverslip.workspace.tasks:compute", (), most_seconds=60)
     dataset_id = sources.open_sources(home, [sources.Source(str(save_cells(tmp_path / "cells")))]).id
     _wait(home)
@@ -179,7 +184,7 @@ def test_a_process_computes_the_same_as_the_server(tmp_path: Path) -> None:
 class _StrictPool(WorkerPool):
     """A pool whose processes must compute everything."""
 
-    def result_of(self, request: Json, within_s: float | None = None) -> Json | Failure | None:
+    def result_of(self, request: Json) -> Json | Failure | None:
         result = super().result_of(request)
         assert isinstance(result, dict)
         return result
@@ -187,8 +192,9 @@ class _StrictPool(WorkerPool):
 
 @pytest.mark.slow
 @pytest.mark.new_interpreter
-def test_the_server_computes_itself_what_a_process_cannot(tmp_path: Path) -> None:
-    home, pool = workspace_in(tmp_path), compute_pool()
+def test_the_server_computes_itself_what_a_process_cannot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workspace_module, "_FEW_IMAGES", 0)
+    home, pool = workspace_in(tmp_path), compute_pool(2.0)
     dataset_id = sources.open_sources(home, [sources.Source(str(save_cells(tmp_path / "cells")))]).id
     _wait(home)
     server, expected = replace(home, pool=pool), previews.preview_split(home, dataset_id, {})
@@ -208,8 +214,61 @@ def test_the_server_computes_itself_what_a_process_cannot(tmp_path: Path) -> Non
     assert not _worker_processes()
 
 
+@pytest.mark.slow
+@pytest.mark.new_interpreter
+def test_the_app_of_one_user_computes_in_a_process_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = workspace_in(tmp_path)
+    dataset_id = sources.open_sources(home, [sources.Source(str(save_cells(tmp_path / "cells")))]).id
+    _wait(home)
+    address = f"api/v1/datasets/{dataset_id}/group-suggestions"
+    with open_server(home, port=0) as server:
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        try:
+            until(lambda: server.runner.started)
+            assert httpx.get(server.address + address, timeout=60).status_code == 200
+            assert not _worker_processes()  # for a few images, a thread does
+            monkeypatch.setattr(workspace_module, "_FEW_IMAGES", 0)
+            group_suggestions._suggestions.cache_clear()
+            assert httpx.get(server.address + address, timeout=60).status_code == 200
+            assert _worker_processes()
+        finally:
+            server.runner.should_exit = True
+            thread.join()
+    assert not _worker_processes()
+
+
+def test_suggested_groups_are_computed_again_with_other_names_or_classes_but_not_with_each_label(
+    tmp_path: Path,
+) -> None:
+    home, folder = workspace_in(tmp_path), tmp_path / "cells"
+    dataset_id = sources.open_sources(home, [sources.Source(str(save_cells(folder, n=20)))]).id
+    _wait(home)
+    rows = iter(range(3))
+
+    def is_computed_after(change: Callable[[], object]) -> bool:
+        change()
+        n = group_suggestions._suggestions.cache_info().misses
+        group_suggestions.list_suggestions(home, dataset_id)
+        return group_suggestions._suggestions.cache_info().misses > n
+
+    def label_next() -> None:
+        labels.set_labels(home, dataset_id, images_at(home, dataset_id, [next(rows)]), "new")
+
+    def rename() -> None:
+        file = next(folder.rglob("*.png"))
+        file.rename(file.with_name("renamed.png"))
+        sources.refresh_dataset(home, dataset_id)
+        _wait(home)
+
+    assert is_computed_after(lambda: None)
+    assert [is_computed_after(label_next) for _ in range(3)] == [True, True, False]  # a new class of 1, 2 and 3 images
+    assert is_computed_after(rename)
+    assert not is_computed_after(lambda: None)
+
+
 def test_a_process_without_the_finders_of_the_server_computes_nothing() -> None:
-    pool = compute_pool()
+    pool = compute_pool(2.0)
     try:
         assert pool.result_of({"function": "os:getpid", "finders": ["of a program"]}) == {}
     finally:

@@ -24,6 +24,7 @@ from coverslip.workspace.store.serving import only_server
 from coverslip.workspace.store.workspace import compute_pool
 
 _log = logging.getLogger("coverslip")
+_BUSY_SECONDS = 2.0  # after which a thread computes, so that no project waits for another
 _SIZE_SECONDS = 60.0  # between measurements of the sizes of projects
 Report = Callable[[Project, CoverslipError | OSError], None]
 
@@ -45,7 +46,7 @@ class ProjectApps:
         self._apps: dict[str, tuple[Project, FastAPI, AsyncExitStack]] = {}
         self._changing = defaultdict[str, asyncio.Lock](asyncio.Lock)  # a project is opened or closed
         self._sizes: dict[str, int] = {}
-        self._pool = compute_pool()  # what one user looks at must not delay the others
+        self._pool = compute_pool(_BUSY_SECONDS)  # what one user looks at must not delay the others
         self._must_end = threading.Event()
 
     @asynccontextmanager

@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
@@ -41,12 +41,13 @@ from coverslip.workspace.jobs.watching import Watching
 from coverslip.workspace.objects import ObjectPreviews
 from coverslip.workspace.predictions.classifiers import LoadedClassifiers
 from coverslip.workspace.store.serving import make_token, only_server, record_address, token_hash
-from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.store.workspace import Workspace, compute_pool
 
 if TYPE_CHECKING:
     import uvicorn
 
 _TRIES = 20
+_PATIENCE_SECONDS = 60.0  # to wait for what a page shows of all images: labels must not wait for it
 _THREAD_SECONDS = 1.0  # to end background threads, which may also be killed
 _SECONDS_TO_END = 1  # event streams would keep the server alive while a page is open
 _log = logging.getLogger("coverslip")
@@ -202,7 +203,9 @@ def open_server(
         token = make_token(workspace) if needs_one else None
         port = int(bound.getsockname()[1])
         door = Door(names_of(host, port), port, token_hash(workspace))
-        app = create_app(workspace, options=options)
+        pool = compute_pool(_PATIENCE_SECONDS)
+        stack.callback(pool.close)
+        app = create_app(replace(workspace, pool=pool), options=options)
         server = Server(workspace, door, bound, host, token, runner_of(Guard(app, door)))
         record_address(workspace.folder, server.address)
         stack.enter_context(logged_to(workspace.log))

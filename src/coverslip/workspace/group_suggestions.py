@@ -5,6 +5,7 @@ numbers of the images of each class, folder or file are never suggested.
 """
 
 import re
+import threading
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import suppress
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, TypeAdapter
+from sqlalchemy import Connection, func, select
 
 from coverslip.datasets import (
     Dataset,
@@ -28,7 +30,9 @@ from coverslip.errors import CoverslipError
 from coverslip.workspace.datasets import grouping
 from coverslip.workspace.datasets.sources import Grouping, groups_of_images
 from coverslip.workspace.jobs.previews import preview_of_split, recipe_for
-from coverslip.workspace.store.rows import AnyRow, load_dataset, load_scan, refuse_unread, source_paths
+from coverslip.workspace.store.database import read_transaction
+from coverslip.workspace.store.rows import AnyRow, load_dataset, load_scan, refuse_unread, source_paths, table_choices
+from coverslip.workspace.store.tables import images
 from coverslip.workspace.store.workspace import Workspace
 
 _MOST = 6
@@ -65,10 +69,25 @@ def list_suggestions(workspace: Workspace, dataset_id: str) -> list[GroupSuggest
         NotFound: there is no such dataset.
         Conflict: it is still being read.
     """
-    with workspace.engine.connect() as connection:
+    with read_transaction(workspace.engine) as connection:
         row = refuse_unread(connection, dataset_id)
-    version = (row.created, row.revision, *map(_time_of_change, source_paths(row)))
-    return list(_suggestions(workspace, dataset_id, version))
+        version = (*_version_of_images(connection, dataset_id), *map(_time_of_change, source_paths(row)))
+    choices = repr((row.created, row.sources, row.class_plan, table_choices(row)))
+    with _lock_of(workspace, dataset_id):  # requests at the same time compute once
+        return list(_suggestions(workspace, dataset_id, (choices, *version)))
+
+
+def _version_of_images(connection: Connection, dataset_id: str) -> tuple[Hashable, ...]:
+    """Return what changes with the names and files of the images, and with the labels, but not with each label.
+
+    Of the labels, it is the number of images of each class, rounded down to a power of two.
+    """
+    included = (images.c.dataset_id == dataset_id) & ~images.c.is_excluded
+    ordered = select(images.c.image_id, images.c.version).where(included).order_by(images.c.position).subquery()
+    names = [func.aggregate_strings(column, "\n") for column in ordered.c]
+    by_label = select(images.c.label, func.count()).where(included).group_by(images.c.label)
+    n_bits = sorted((label or "", label is None, n.bit_length()) for label, n in connection.execute(by_label))
+    return *map(hash, connection.execute(select(*names)).one()), *n_bits
 
 
 def _time_of_change(source: str) -> int | None:
@@ -78,9 +97,14 @@ def _time_of_change(source: str) -> int | None:
         return None
 
 
+@lru_cache(maxsize=256)
+def _lock_of(_workspace: Workspace, _dataset_id: str) -> threading.Lock:
+    return threading.Lock()
+
+
 @lru_cache(maxsize=32)  # each suggestion is tried, and pages ask often
 def _suggestions(workspace: Workspace, dataset_id: str, _version: Hashable) -> tuple[GroupSuggestion, ...]:
-    """Return the suggestions for a dataset; `_version` changes with its labels, groups, images and tables."""
+    """Return the suggestions for a dataset; `_version` changes with its images, their names, classes and tables."""
     return workspace.compute(compute_suggestions, _SUGGESTIONS.validate_python, dataset_id=dataset_id)
 
 

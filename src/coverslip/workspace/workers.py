@@ -169,24 +169,28 @@ class WorkerPool:
         readable: as for `child_environment`.
         most_seconds: for one request; a process that takes longer is killed.
         most_processes: their number.
+        patience_s: how long a request waits for a free process; None: without limit.
     """
 
-    def __init__(self, task: str, readable: Sequence[Path], *, most_seconds: float, most_processes: int = 1) -> None:
-        self._task, self._readable, self._most_seconds = task, readable, most_seconds
+    def __init__(
+        self,
+        task: str,
+        readable: Sequence[Path],
+        *,
+        most_seconds: float,
+        most_processes: int = 1,
+        patience_s: float | None = None,
+    ) -> None:
+        self._task, self._readable, self._most_seconds, self._patience_s = task, readable, most_seconds, patience_s
         self._free, self._lock = threading.Semaphore(most_processes), threading.Lock()
         self._idle: list[ReusableWorker] = []
         self._busy: list[ReusableWorker] = []
         self._timer: threading.Timer | None = None
         self._is_closed = False
 
-    def result_of(self, request: Json, within_s: float | None = None) -> Json | Failure | None:
-        """Return the result of a request, or its failure; None if no process did it.
-
-        Args:
-            request: JSON values.
-            within_s: how long to wait for a free process; None: without limit.
-        """
-        if not self._free.acquire(timeout=within_s):
+    def result_of(self, request: Json) -> Json | Failure | None:
+        """Return the result of a request, whose values are JSON, or its failure; None if no process did it."""
+        if not self._free.acquire(timeout=self._patience_s):
             return None
         worker: ReusableWorker | None = None
         result: Json | Failure | None = None

@@ -26,13 +26,17 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _COMPUTE_SECONDS = 600.0
-_BUSY_SECONDS = 2.0
+_FEW_IMAGES = 500  # of which a thread computes everything as fast as a process would be asked
 
 
-def compute_pool() -> WorkerPool:
-    """Return a pool for what pages show of all images of a dataset. Threads would delay all other requests."""
+def compute_pool(patience_s: float) -> WorkerPool:
+    """Return a pool for what pages show of all images of a dataset. Threads would delay all other requests.
+
+    Args:
+        patience_s: how long a request waits for a free process before its thread computes.
+    """
     task, most_processes = "coverslip.workspace.tasks:compute", max(1, n_cores() // 2)
-    return WorkerPool(task, (), most_seconds=_COMPUTE_SECONDS, most_processes=most_processes)
+    return WorkerPool(task, (), most_seconds=_COMPUTE_SECONDS, most_processes=most_processes, patience_s=patience_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,28 +133,39 @@ class Workspace:
         schema = None if self.schema is None else {"address": self.schema.address, "name": self.schema.name}
         return {"folder": str(self.folder), "roots": [str(root) for root in self.roots], "schema": schema}
 
-    def compute(self, function: Callable[..., T], read: Callable[[Any], T], **arguments: Any) -> T:
-        """Return `function(self, **arguments)`, in a process of the pool, if there is one with a free process.
+    def compute(self, function: Callable[..., T], read: Callable[[Any], T], dataset_id: str, **arguments: Any) -> T:
+        """Return `function(self, dataset_id=dataset_id, **arguments)`, in a process of the pool, if there is one.
 
-        If all processes stay busy, as with large datasets, the caller computes, so that no project waits for another.
+        The caller computes if the dataset is small, or if all processes stay busy for longer than the pool is patient.
 
         Args:
             function: a function of a module.
             read: returns the result from its JSON.
+            dataset_id: the dataset.
             arguments: JSON values (Any: of any type).
         """
-        if self.pool is not None:
+        if self.pool is not None and self._n_images(dataset_id) > _FEW_IMAGES:
             request = {
                 "function": f"{function.__module__}:{function.__name__}",
                 "workspace": self.as_json(),
-                "arguments": arguments,
+                "arguments": {"dataset_id": dataset_id, **arguments},
                 "language": language(),
                 "finders": [finder.code for finder in list_finders()],
             }
-            result = self.pool.result_of(request, within_s=_BUSY_SECONDS)
+            result = self.pool.result_of(request)
             if isinstance(result, dict) and result:  # after a failure, the thread raises the same error
                 return read(result["of"])
-        return function(self, **arguments)
+        return function(self, dataset_id=dataset_id, **arguments)
+
+    def _n_images(self, dataset_id: str) -> int:
+        from sqlalchemy import func, select
+
+        from coverslip.workspace.store.tables import images
+
+        with self.engine.connect() as connection:
+            query = select(func.count()).select_from(images).where(images.c.dataset_id == dataset_id)
+            n: int = connection.execute(query).scalar_one()
+            return n
 
     @property
     def runs(self) -> Path:

@@ -1,0 +1,157 @@
+"""Labels of single images in the app of one user, while a page shows what the app computes of all images.
+
+The script opens small images as one dataset in `coverslip app`, and labels single images one after the other. In every
+other round, a second client requests the suggested groups, the inspection and a preview of the split after each label,
+as open pages do. The rounds alternate, because other work on the machine varies. The script
+prints the durations of labels in each kind of round, and the processor time of the server itself per label: this is the
+time for which it delays other requests.
+
+    python benchmarks/labeling.py [--count 15000] [--labels 40] [--rounds 4]
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+import httpx
+import numpy as np
+import psutil
+from _records import Record
+from PIL import Image
+
+RECORD = Record(
+    "Labels beside what pages show of all images", [f"src/coverslip/{name}" for name in ("app", "workspace")]
+)
+CLASSES = ("first", "second", "third")
+COMPUTED = ("group-suggestions", "inspection", "split-preview")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=15_000, metavar="N")
+    parser.add_argument("--labels", type=int, default=40, metavar="N", help="of each round")
+    parser.add_argument("--rounds", type=int, default=4, metavar="N", help="of each kind")
+    RECORD.add_option(parser)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        measure(Path(folder), arguments.count, arguments.labels, arguments.rounds)
+    RECORD.write()
+
+
+def measure(folder: Path, count: int, n_labels: int, n_rounds: int) -> None:
+    write_images(folder / "cells", count)
+    command = [sys.executable, "-m", "coverslip", "app", "--no-browser", "--port", "0", "--root", str(folder)]
+    environment = {**os.environ, "COVERSLIP_CACHE": str(folder / "cache")}
+    server = subprocess.Popen(
+        [*command, "--workspace", str(folder / "workspace")], stdout=subprocess.PIPE, text=True, env=environment
+    )
+    assert server.stdout is not None
+    base = server.stdout.readline().split()[-1]
+    try:
+        with httpx.Client(base_url=f"{base}api/v1", timeout=600) as client:
+            dataset = open_dataset(client, folder / "cells")
+            compare(client, psutil.Process(server.pid), dataset, n_labels, n_rounds)
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def write_images(folder: Path, count: int) -> None:
+    """Write images of 60 slides in class folders."""
+    generator = np.random.default_rng(0)
+    for name in CLASSES:
+        (folder / name).mkdir(parents=True)
+    for k in range(count):
+        name = f"patient{k % 20:02}_slide{k % 60:02}_{k:06}.png"
+        pixels = generator.integers(0, 255, (16, 16), np.uint8)
+        Image.fromarray(pixels).save(folder / CLASSES[k % len(CLASSES)] / name, compress_level=1)
+
+
+def open_dataset(client: httpx.Client, folder: Path) -> str:
+    dataset_id = str(
+        client.post("/datasets", json={"sources": [{"path": str(folder)}]}).raise_for_status().json()["id"]
+    )
+    while client.get(f"/datasets/{dataset_id}").json()["state"] == "reading":
+        time.sleep(1)
+    while client.get(f"/datasets/{dataset_id}/inspection").raise_for_status().json()["is_searching_duplicates"]:
+        time.sleep(2)
+    return dataset_id
+
+
+def compare(client: httpx.Client, process: psutil.Process, dataset_id: str, n_labels: int, n_rounds: int) -> None:
+    at = f"/datasets/{dataset_id}"
+    images = client.get(f"{at}/images", params={"limit": 500}).raise_for_status().json()["items"]
+    rounds = [name for _ in range(n_rounds) for name in ("alone", "beside")]
+    durations: dict[str, list[float]] = {"alone": [], "beside": []}
+    seconds: dict[str, list[float]] = {"alone": [], "beside": []}
+    page(client, at)  # the first request loads modules
+    position = 0
+    for name in rounds:
+        labeled = threading.Event()
+        ended = threading.Event()
+        thread = threading.Thread(target=ask, args=(client, at, labeled, ended))
+        if name == "beside":
+            thread.start()
+        before = processor_seconds(process)
+        for _ in range(n_labels):
+            image = images[position % len(images)]
+            label = CLASSES[(position + position // len(images)) % len(CLASSES)]
+            position += 1
+            start = time.monotonic()
+            client.post(f"{at}/labels", json={"images": [image["image_id"]], "label": label}).raise_for_status()
+            durations[name].append(time.monotonic() - start)
+            labeled.set()
+            time.sleep(0.3)
+        ended.set()
+        labeled.set()
+        if name == "beside":
+            thread.join()
+        seconds[name].append((processor_seconds(process) - before) / n_labels)
+    for name, title in (("alone", "no page is open"), ("beside", "pages show what is computed of all images")):
+        each = durations[name]
+        p95 = quantiles(each, n=20)[-1]
+        print(f"{name}: p50 {median(each):.3f} s, p95 {p95:.3f} s, server {median(seconds[name]):.3f} s per label")
+        RECORD.add(f"Label, median; {title}", median(each), "s", n=len(each))
+        RECORD.add(f"Label, 95th percentile; {title}", p95, "s", n=len(each))
+        RECORD.add(f"Processor time of the server per label; {title}", median(seconds[name]), "s", n=len(seconds[name]))
+    for what in COMPUTED:  # after one more label
+        client.post(f"{at}/labels", json={"images": [images[0]["image_id"]], "label": "first"}).raise_for_status()
+        before, start = processor_seconds(process), time.monotonic()
+        request(client, at, what)
+        used, waited = processor_seconds(process) - before, time.monotonic() - start
+        print(f"{what}: server {used:.2f} s of processor time, response after {waited:.2f} s")
+        RECORD.add(f"Processor time of the server for `{what}` after a label", used, "s")
+
+
+def ask(client: httpx.Client, at: str, labeled: threading.Event, ended: threading.Event) -> None:
+    """Request what pages show after each label, one request at a time."""
+    while labeled.wait() and not ended.is_set():
+        labeled.clear()
+        page(client, at)
+
+
+def page(client: httpx.Client, at: str) -> None:
+    for what in COMPUTED:
+        request(client, at, what)
+
+
+def request(client: httpx.Client, at: str, what: str) -> Any:
+    if what == "split-preview":
+        return client.post(f"{at}/{what}", json={"recipe": {}}).raise_for_status().json()
+    return client.get(f"{at}/{what}").raise_for_status().json()
+
+
+def processor_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+if __name__ == "__main__":
+    main()
