@@ -56,6 +56,7 @@ def test_a_folder_is_opened_and_read(app: App, tmp_path: Path) -> None:
         "by": "pattern",
         "value": r"slide\d",
         "n_groups": 3,
+        "merge": {},
     }  # none is named for the broken one
     assert dataset["classes"] == [
         {"name": "flat", "n": 7, "color_index": 0},
@@ -217,7 +218,12 @@ def test_groups_are_previewed_before_they_are_taken(app: App, tmp_path: Path) ->
     assert changed["groups"]["n_groups"] == 3  # the image that the pattern does not match is none
     assert app.refused("PATCH", where, {"group_pattern": "nothing_like_this"})["status"] == 422
     assert app.get(where)["groups"]["value"] == r"slide\d"
-    assert app.send("PATCH", where, {"group_pattern": None})["groups"] == {"by": None, "value": None, "n_groups": 0}
+    assert app.send("PATCH", where, {"group_pattern": None})["groups"] == {
+        "by": None,
+        "value": None,
+        "n_groups": 0,
+        "merge": {},
+    }
 
 
 @pytest.mark.slow
@@ -236,7 +242,10 @@ def test_a_table_gives_columns_groups_and_boxes(app: App, tmp_path: Path) -> Non
     (tmp_path / "cells.csv").write_text("\n".join(["path,label,patient,x,y,width,height", *rows]))
     dataset = app.open(tmp_path / "cells.csv", group="patient")
     where = f"datasets/{dataset['id']}"
-    assert (dataset["kind"], dataset["groups"]) == ("table", {"by": "column", "value": "patient", "n_groups": 3})
+    assert (dataset["kind"], dataset["groups"]) == (
+        "table",
+        {"by": "column", "value": "patient", "n_groups": 3, "merge": {}},
+    )
     assert app.get(f"{where}/columns")["items"] == ["patient"]  # no other use is known of it
     image = app.get(f"{where}/images")["items"][3]
     assert (image["width"], image["height"], image["group"]) == (20, 20, "p0")
@@ -582,7 +591,7 @@ def test_no_groups_means_none_however_they_came(
     dataset = app.open(tmp_path / "cells" / "table.csv", **grouped)
     assert dataset["groups"]["n_groups"] > 0
     changed = app.send("PATCH", f"datasets/{dataset['id']}", {requested: None})
-    assert changed["groups"] == {"by": None, "value": None, "n_groups": 0}
+    assert changed["groups"] == {"by": None, "value": None, "n_groups": 0, "merge": {}}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")

@@ -19,6 +19,7 @@ from coverslip.messages import (
     Finish,
     GroupBy,
     ImportWeights,
+    JoinGroups,
     MapColumn,
     Note,
     Remedy,
@@ -41,6 +42,7 @@ EACH: list[tuple[Remedy, str]] = [
     (GroupBy("Patient ID"), '--group "Patient ID"'),
     (GroupBy(), "--group-pattern PATTERN"),
     (GroupBy(pattern=r"(?:^|/)([^_]+)_"), '--group-pattern "(?:^|/)([^_]+)_"'),
+    (JoinGroups({"P1": ["P1", "p1"]}), ""),  # the command line lists the names to correct
     (MapColumn("label"), "--columns label=COLUMN"),
     (Set("crop_size", 72), "--crop-size 72"),
     (Resume("runs/a"), "`coverslip train --resume runs/a`"),
@@ -64,7 +66,7 @@ def test_every_kind_of_remedy_is_tried_here() -> None:
 
 @pytest.mark.parametrize(("remedy", "typed"), EACH)
 def test_the_command_line_says_what_to_type(remedy: Remedy, typed: str) -> None:
-    assert with_remedies("Do that.", [remedy]) == f"Do that ({typed})."
+    assert with_remedies("Do that.", [remedy]) == (f"Do that ({typed})." if typed else "Do that.")
 
 
 def test_several_settings_go_together_and_other_ways_are_alternatives() -> None:

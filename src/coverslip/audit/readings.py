@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from coverslip.datasets import clean_label, natural_key, one_line, plain_name, read_table
+from coverslip.datasets import clean_label, natural_key, one_line, plain_name, read_table, similar_names
 from coverslip.errors import BadDataset, CoverslipError
 from coverslip.evaluation.agreement import Agreement, agreement_of
 from coverslip.messages import text
@@ -49,6 +49,7 @@ class ReadersAgreement:
 
     readers: dict[str, int]  # number of images by reader
     pairs: tuple[ReaderAgreement, ...]
+    similar_labels: tuple[tuple[str, ...], ...] = ()  # sets of labels that may be one class with several spellings
 
 
 def agreement(tables: Path | str | Sequence[Path | str], *, group: str | None = None) -> ReadersAgreement:
@@ -97,7 +98,12 @@ def agreement(tables: Path | str | Sequence[Path | str], *, group: str | None = 
     ]
     if not pairs:
         raise CoverslipError("readings-not-shared", n_readers=len(labels))
-    return ReadersAgreement({reader: len(of_reader) for reader, of_reader in labels.items()}, tuple(pairs))
+    names = {label for of_reader in labels.values() for label in of_reader.values()}
+    return ReadersAgreement(
+        {reader: len(of_reader) for reader, of_reader in labels.items()},
+        tuple(pairs),
+        tuple(similar_names(sorted(names, key=natural_key))),
+    )
 
 
 def _agreement(first: dict[str, str], second: dict[str, str], groups: dict[str, str] | None) -> Agreement:

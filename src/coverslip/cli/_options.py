@@ -25,6 +25,7 @@ from coverslip.messages import (
     Finish,
     GroupBy,
     ImportWeights,
+    JoinGroups,
     MapColumn,
     Remedy,
     Rescale,
@@ -158,7 +159,9 @@ def with_remedies(sentence: str, remedies: Sequence[Remedy]) -> str:
         return sentence
     settings = [_as_argument(remedy) for remedy in remedies if isinstance(remedy, Set)]
     other_remedies = [_as_argument(remedy) for remedy in remedies if not isinstance(remedy, Set)]
-    suggestions = filter(None, [" ".join(settings), *other_remedies])
+    suggestions = [each for each in [" ".join(settings), *other_remedies] if each]
+    if not suggestions:
+        return sentence
     suggestion = reduce(lambda first, second: text("report-or", first=first, second=second), suggestions)
     return f"{sentence.removesuffix('.')} ({suggestion})."
 
@@ -177,6 +180,8 @@ def _as_argument(remedy: Remedy) -> str:
     match remedy:
         case Set(key="crop_size", value=value):
             return f"--crop-size {for_shell(str(value))}"
+        case JoinGroups():
+            return ""  # the names in the table or of the folders, which the command line lists
         case MapColumn(meaning=meaning):
             return f"--columns {meaning}=COLUMN"
         case Set(key=key, value=value):

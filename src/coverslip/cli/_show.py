@@ -400,7 +400,10 @@ def _remedy_line(finding: Finding) -> str:
 
 
 def _clusters(finding: Finding) -> Iterator[str]:
-    """Yield a line per cluster of images, each image with its note."""
+    """Yield a line per cluster of images, each image with its note, or per place of a name to correct."""
+    if places := finding.parameters.get("places"):
+        yield from _places(places)
+        return
     if not finding.notes:
         yield from (" = ".join(cluster) for cluster in finding.images)
         return
@@ -410,6 +413,43 @@ def _clusters(finding: Finding) -> Iterator[str]:
         else:
             beside = zip(cluster, notes, strict=True)
             yield " = ".join(f"{image} ({note})" if note else image for image, note in beside)
+
+
+_MOST_PLACES = 8  # ranges of lines, or folders
+
+
+def _places(clusters: Any) -> Iterator[str]:  # Any: JSON of `NamePlace`
+    for cluster in clusters:
+        for place in cluster:
+            name, n_images = one_line(place["name"], 60), place["n_images"]
+            if place["table"] is not None:
+                ranges = _ranges(place["lines"])
+                yield text(
+                    "command-name-in-table",
+                    name=name,
+                    n_images=n_images,
+                    table=place["table"],
+                    column=place["column"],
+                    lines=_some(ranges),
+                )
+            else:
+                yield text("command-name-in-folders", name=name, n_images=n_images, folders=_some(place["folders"]))
+
+
+def _some(items: Sequence[str]) -> str:
+    listed = ", ".join(items[:_MOST_PLACES])
+    return listed if len(items) <= _MOST_PLACES else text("names-and-more", names=listed, n=len(items) - _MOST_PLACES)
+
+
+def _ranges(lines: Sequence[int]) -> list[str]:
+    """Return ascending numbers as ranges: 2, 5–9."""
+    ranges: list[list[int]] = []
+    for line in lines:
+        if ranges and line == ranges[-1][1] + 1:
+            ranges[-1][1] = line
+        else:
+            ranges.append([line, line])
+    return [str(first) if first == last else f"{first}–{last}" for first, last in ranges]
 
 
 def show_decisions(stdout: Console, stderr: Console, decisions: Mapping[str, int]) -> None:

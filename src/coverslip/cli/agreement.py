@@ -46,7 +46,7 @@ def agreement(
 
 def _show(result: "ReadersAgreement") -> None:
     from coverslip.cli._show import filled_table, results_console
-    from coverslip.datasets import one_line
+    from coverslip.datasets import one_line, some
     from coverslip.reports.tables import Estimate, estimate
     from coverslip.reports.words import with_interval
 
@@ -64,6 +64,8 @@ def _show(result: "ReadersAgreement") -> None:
         for pair in result.pairs
     ]
     console.print(filled_table(heads, rows))
+    for spellings in result.similar_labels:
+        console.print(text("agreement-similar-names", names=some(spellings)), soft_wrap=True)
     for pair in result.pairs:
         names = [one_line(name) for name in pair.agreement.classes]
         console.print(

@@ -79,8 +79,10 @@ from coverslip.datasets.quality import (
     predefined_split_leaks,
     register_finder,
     scan_images,
+    similar_names,
     undivided_clusters,
     unregister_finder,
+    with_places,
 )
 from coverslip.datasets.splits import (
     Folds,
@@ -191,6 +193,7 @@ __all__ = [
     "reopen_dataset",
     "scan_images",
     "shared_class_notes",
+    "similar_names",
     "some",
     "split_images",
     "split_units",
@@ -201,5 +204,6 @@ __all__ = [
     "with_classes",
     "with_groups",
     "with_mapping",
+    "with_places",
     "with_plan",
 ]

@@ -37,6 +37,14 @@ class GroupBy:
 
 
 @dataclass(frozen=True, slots=True)
+class JoinGroups:
+    """Join groups that are one group with several spellings. On the command line, the user corrects the names."""
+
+    merge: dict[str, list[str]]  # from the name of a group to its spellings, of which it is one
+    kind: Literal["join-groups"] = "join-groups"
+
+
+@dataclass(frozen=True, slots=True)
 class MapColumn:
     """Select a column of the table by its meaning."""
 
@@ -129,6 +137,7 @@ Remedy = (
     Set
     | AllowLeakage
     | GroupBy
+    | JoinGroups
     | MapColumn
     | Resume
     | Evaluate
@@ -149,6 +158,7 @@ _REMEDIES: dict[str, type[Remedy]] = {
     "set": Set,
     "allow-leakage": AllowLeakage,
     "group-by": GroupBy,
+    "join-groups": JoinGroups,
     "map-column": MapColumn,
     "resume": Resume,
     "evaluate": Evaluate,

@@ -4908,6 +4908,13 @@ export interface components {
              * @description A regular expression for paths; null removes the groups.
              */
             group_pattern?: string | null;
+            /**
+             * Group Merge
+             * @description Groups to join, because they are one group with several spellings: by the name of the joined group, the names of all. It replaces earlier joins; other groups, by a column or a pattern, end them.
+             */
+            group_merge?: {
+                [key: string]: string[];
+            } | null;
             /** @description How classes are merged, excluded or renamed in trainings. */
             class_plan?: components["schemas"]["Classes"] | null;
             /**
@@ -6159,7 +6166,7 @@ export interface components {
              * @description What to do about it, as data.
              * @default []
              */
-            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["Rescale"] | components["schemas"]["RestoreBackup"] | components["schemas"]["TrustCluster"])[];
+            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["JoinGroups"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["Rescale"] | components["schemas"]["RestoreBackup"] | components["schemas"]["TrustCluster"])[];
         };
         /**
          * FieldLabels
@@ -6470,7 +6477,7 @@ export interface components {
         Finding: {
             /**
              * Code
-             * @description Kind of the finding. `leakage` (error): In several sets of the predefined split; `no-labels` (error): No labels; `one-class` (error): A single class; `unlike-channels` (error): Different numbers of channels; `confounded-groups` (error): Each class in a single group; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `class-not-in-training` (warning): No training images of a class; `small-class` (warning): Small classes; `near-duplicates` (warning): Near-duplicates; `hidden-groups` (warning): Groups in names; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `channel-files` (warning): Files that are channels; `groups-divide-copies` (warning): Duplicates in different groups; `group-is-class` (warning): One class in each group; `no-signal` (warning): Images do not predict the labels; `shortcut` (warning): Labels predicted without the object; `mixed-bit-depths` (warning): Mixed bit depths; `mixed-pixel-sizes` (warning): Mixed pixel sizes; `slight-shortcut` (advice): Labels partly predicted without the object; `unlabeled` (advice): Images without a label; `cut-off` (advice): Objects cut off by the edge; `blurred` (advice): Blurred images; `saturated` (advice): Too bright to show detail; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `boxes-beyond-edge` (advice): Crops beyond the edge; `several-planes` (advice): Several planes.
+             * @description Kind of the finding. `leakage` (error): In several sets of the predefined split; `no-labels` (error): No labels; `one-class` (error): A single class; `unlike-channels` (error): Different numbers of channels; `confounded-groups` (error): Each class in a single group; `missing-files` (warning): Not found; `unreadable` (warning): Cannot be read; `conflicting-labels` (warning): Same pixels, different classes; `duplicates` (warning): Same pixels, same class; `class-not-in-training` (warning): No training images of a class; `small-class` (warning): Small classes; `near-duplicates` (warning): Near-duplicates; `hidden-groups` (warning): Groups in names; `no-groups` (warning): No groups; `class-in-few-groups` (warning): Classes of few groups; `few-groups` (warning): Few groups; `similar-group-names` (warning): Similar group names; `channel-files` (warning): Files that are channels; `groups-divide-copies` (warning): Duplicates in different groups; `group-is-class` (warning): One class in each group; `no-signal` (warning): Images do not predict the labels; `shortcut` (warning): Labels predicted without the object; `mixed-bit-depths` (warning): Mixed bit depths; `mixed-pixel-sizes` (warning): Mixed pixel sizes; `slight-shortcut` (advice): Labels partly predicted without the object; `unlabeled` (advice): Images without a label; `cut-off` (advice): Objects cut off by the edge; `blurred` (advice): Blurred images; `saturated` (advice): Too bright to show detail; `imbalance` (advice): Unequal classes; `similar-class-names` (advice): Similar class names; `mixed-channels` (advice): Mixed channels; `boxes-beyond-edge` (advice): Crops beyond the edge; `several-planes` (advice): Several planes.
              */
             code: string;
             /**
@@ -6505,7 +6512,7 @@ export interface components {
              * @description Recommended action as data, if it is a supported one.
              * @default []
              */
-            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["Rescale"] | components["schemas"]["RestoreBackup"] | components["schemas"]["TrustCluster"])[];
+            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["JoinGroups"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["Rescale"] | components["schemas"]["RestoreBackup"] | components["schemas"]["TrustCluster"])[];
             /**
              * Images
              * @description The image_ids of the affected images, a list per cluster.
@@ -6951,6 +6958,13 @@ export interface components {
              * @description Number of groups; null: no groups are known.
              */
             n_groups: number;
+            /**
+             * Merge
+             * @description Groups that were joined, because they are one group with several spellings: all by name.
+             */
+            merge: {
+                [key: string]: string[];
+            };
         };
         /**
          * Headline
@@ -7550,6 +7564,26 @@ export interface components {
              * @description Images that are not in the dataset and cannot be read.
              */
             n_unreadable: number;
+        };
+        /**
+         * JoinGroups
+         * @description Join groups that are one group with several spellings. On the command line, the user corrects the names.
+         */
+        JoinGroups: {
+            /**
+             * Merge
+             * @description From the name of the joined group to the names of all that are joined.
+             */
+            merge: {
+                [key: string]: string[];
+            };
+            /**
+             * Kind
+             * @description The kind of the object.
+             * @default join-groups
+             * @constant
+             */
+            kind: "join-groups";
         };
         /**
          * JoinPreview
@@ -9073,7 +9107,7 @@ export interface components {
              * @description What to do about it, as data.
              * @default []
              */
-            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["Rescale"] | components["schemas"]["RestoreBackup"] | components["schemas"]["TrustCluster"])[];
+            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["JoinGroups"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["Rescale"] | components["schemas"]["RestoreBackup"] | components["schemas"]["TrustCluster"])[];
         };
         /**
          * NumbersByLabels
@@ -10342,7 +10376,7 @@ export interface components {
              * Remedies
              * @description What to do as data, such as a recipe key and its value.
              */
-            remedies?: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["Rescale"] | components["schemas"]["RestoreBackup"] | components["schemas"]["TrustCluster"])[] | null;
+            remedies?: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["JoinGroups"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["Rescale"] | components["schemas"]["RestoreBackup"] | components["schemas"]["TrustCluster"])[] | null;
             /**
              * Errors
              * @description The parts of the request that are wrong.
@@ -13841,7 +13875,7 @@ export interface components {
              * @description What to do about it, as data.
              * @default []
              */
-            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["Rescale"] | components["schemas"]["RestoreBackup"] | components["schemas"]["TrustCluster"])[];
+            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["JoinGroups"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["Rescale"] | components["schemas"]["RestoreBackup"] | components["schemas"]["TrustCluster"])[];
             /**
              * Time
              * @description Time in seconds since 1970.

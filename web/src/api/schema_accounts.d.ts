@@ -545,7 +545,7 @@ export interface components {
              * @description What to do about it, as data.
              * @default []
              */
-            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["Rescale"] | components["schemas"]["RestoreBackup"] | components["schemas"]["TrustCluster"])[];
+            remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["JoinGroups"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["Rescale"] | components["schemas"]["RestoreBackup"] | components["schemas"]["TrustCluster"])[];
         };
         /**
          * FieldProblem
@@ -650,6 +650,26 @@ export interface components {
              * @description Its name.
              */
             name: string;
+        };
+        /**
+         * JoinGroups
+         * @description Join groups that are one group with several spellings. On the command line, the user corrects the names.
+         */
+        JoinGroups: {
+            /**
+             * Merge
+             * @description From the name of the joined group to the names of all that are joined.
+             */
+            merge: {
+                [key: string]: string[];
+            };
+            /**
+             * Kind
+             * @description The kind of the object.
+             * @default join-groups
+             * @constant
+             */
+            kind: "join-groups";
         };
         JsonValue: unknown;
         /**
@@ -899,7 +919,7 @@ export interface components {
              * Remedies
              * @description What to do as data, such as a recipe key and its value.
              */
-            remedies?: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["Rescale"] | components["schemas"]["RestoreBackup"] | components["schemas"]["TrustCluster"])[] | null;
+            remedies?: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["JoinGroups"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["Rescale"] | components["schemas"]["RestoreBackup"] | components["schemas"]["TrustCluster"])[] | null;
             /**
              * Errors
              * @description The parts of the request that are wrong.

@@ -4,6 +4,10 @@ import { getContext, hasContext, setContext } from 'svelte';
 export interface Acts {
   /** Set a recipe key. */
   set?: (key: string, value: unknown) => void;
+  /** Join classes that are one class with several spellings, by the name of the joined class. */
+  joinClasses?: (merge: Record<string, string[]>) => void;
+  /** Join groups that are one group with several spellings, by the name of the joined group. */
+  joinGroups?: (merge: Record<string, string[]>) => void;
   /** Train although the split separates groups or duplicates. */
   allowLeakage?: () => void;
 }

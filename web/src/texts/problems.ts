@@ -34,6 +34,8 @@ export function remedyText(remedy: Remedy, nameOf: NameOf): string {
       const { title, value } = nameOf(remedy.key, remedy.value);
       return words.set(title, value);
     }
+    case 'join-groups':
+      return words.joinInApp;
     case 'allow-leakage':
       return words.allowLeakage;
     case 'group-by':

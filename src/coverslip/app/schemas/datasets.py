@@ -87,6 +87,13 @@ class DatasetChanges(BaseModel):
     group_pattern: Text | None = Field(
         default=None, description="A regular expression for paths; null removes the groups."
     )
+    group_merge: (
+        Annotated[dict[Text, Annotated[list[Text], Field(max_length=1_000)]], Field(max_length=10_000)] | None
+    ) = Field(
+        default=None,
+        description="Groups to join, because they are one group with several spellings: by the name of the joined "
+        "group, the names of all. It replaces earlier joins; other groups, by a column or a pattern, end them.",
+    )
     class_plan: Classes | None = None
     classes: Annotated[list[Name], Field(max_length=1_000)] | None = Field(
         default=None, description="Names in the order of their keys and colors, including classes without images."

@@ -534,6 +534,7 @@ FIELDS_OF: Mapping[str, Mapping[str, str]] = {
         "method": "The method of the proportions and their intervals.",
         "assumption": "What corrected proportions assume, or why there are none.",
     },
+    "JoinGroups": {"merge": "From the name of the joined group to the names of all that are joined."},
     "MapColumn": {"meaning": "The meaning of the column."},
     "McNemar": {
         "n_first": "Images that only the first run predicts correctly.",

@@ -13,6 +13,7 @@ from coverslip.datasets.quality.finding import (
 from coverslip.datasets.quality.image_findings import channel_advice
 from coverslip.datasets.quality.inspecting import Inspection, inspect_dataset
 from coverslip.datasets.quality.name_groups import NameGroups, groups_in_names, patterns_in_names
+from coverslip.datasets.quality.name_places import with_places
 from coverslip.datasets.quality.packed_facts import PackedFacts, Unreadable
 from coverslip.datasets.quality.scanning import (
     ColumnProbe,
@@ -26,6 +27,7 @@ from coverslip.datasets.quality.scanning import (
     by_field,
     scan_images,
 )
+from coverslip.datasets.quality.similar_names import similar_names
 from coverslip.datasets.quality.units import (
     ON_REQUEST,
     Leak,
@@ -77,7 +79,9 @@ __all__ = [
     "predefined_split_leaks",
     "register_finder",
     "scan_images",
+    "similar_names",
     "single_groups",
     "undivided_clusters",
     "unregister_finder",
+    "with_places",
 ]

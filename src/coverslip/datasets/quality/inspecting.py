@@ -123,6 +123,7 @@ BUILT_IN = (
         unless="confounded-groups",
     ),
     Finder("few-groups", "warning", "finding-few-groups.title", of_labels.few_groups, unless="confounded-groups"),
+    Finder("similar-group-names", "warning", "finding-similar-group-names.title", of_labels.similar_group_names),
     Finder("channel-files", "warning", "finding-channel-files.title", of_labels.channel_files),
     Finder(
         "groups-divide-copies",

@@ -1,12 +1,11 @@
 """Findings about labels: classes, groups, names, duplicates and leakage."""
 
-import re
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from coverslip.datasets.index import Dataset, ImageRecord, channel_names, one_line, some
+from coverslip.datasets.index import Dataset, ImageRecord, channel_names, natural_key, one_line, some
 from coverslip.datasets.quality.facts import (
     FEW_GROUPS_FOR_ONE_SPLIT,
     SOME_GROUPS,
@@ -17,9 +16,10 @@ from coverslip.datasets.quality.facts import (
 from coverslip.datasets.quality.finding import Cluster, FindingCase, finding_case
 from coverslip.datasets.quality.name_groups import NameGroups, groups_in_names
 from coverslip.datasets.quality.scanning import Scan
+from coverslip.datasets.quality.similar_names import merge_of, similar_names
 from coverslip.datasets.quality.units import Leak, labels_of, predefined_split_leaks, undivided_clusters
 from coverslip.images import ImageFacts
-from coverslip.messages import GroupBy, Set
+from coverslip.messages import GroupBy, JoinGroups, Set
 
 _FEWEST_IMAGES = 3  # of a class: one for each set
 _FEW_IMAGES = 20  # of a class: below, its metrics are imprecise
@@ -82,18 +82,42 @@ def imbalance(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
 
 
 def similar_class_names(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
-    """Find class names that differ only in capitals, spaces or punctuation."""
+    """Find class names that may be one class with several spellings."""
     sizes = class_sizes(dataset, scan)
-    spellings_of: dict[str, list[str]] = defaultdict(list)
-    for label in dataset.classes:
-        spellings_of[re.sub(r"[\W_]+", "", label.casefold()) or label].append(label)
-    for spellings in spellings_of.values():
-        if len(spellings) > 1:
-            name = max(spellings, key=sizes.__getitem__)
-            remedies = (Set("classes.merge", {name: spellings}),)
-            yield finding_case(
-                "finding-similar-class-names", remedies=remedies, names=some(spellings), classes=list(spellings)
-            )
+    for spellings in similar_names(dataset.classes):
+        yield finding_case(
+            "finding-similar-class-names",
+            remedies=(Set("classes.merge", merge_of(spellings, sizes)),),
+            images=_first_images(dataset, [spellings], lambda record: record.label),
+            notes=(spellings,),
+            names=some(spellings),
+            classes=list(spellings),
+        )
+
+
+def similar_group_names(dataset: Dataset, _: Scan) -> Iterator[FindingCase]:
+    """Find groups that may be one group with several spellings. A split would put its images into several sets."""
+    sizes = Counter(record.named_group for record in dataset.records if record.named_group is not None)
+    clusters = similar_names(sorted(sizes, key=natural_key))
+    if clusters:
+        merges = [merge_of(spellings, sizes) for spellings in clusters]
+        yield finding_case(
+            "finding-similar-group-names",
+            remedies=(JoinGroups({name: names for merge in merges for name, names in merge.items()}),),
+            images=_first_images(dataset, clusters, lambda record: record.named_group),
+            notes=tuple(clusters),
+            n=len(clusters),
+            names=some(clusters[0]),
+            groups=[list(spellings) for spellings in clusters],
+        )
+
+
+def _first_images(
+    dataset: Dataset, clusters: Sequence[Sequence[str]], name_of: Callable[[ImageRecord], str | None]
+) -> tuple[Cluster, ...]:
+    """Return the first image of each name."""
+    first = {name: record.image_id for record in reversed(dataset.records) if (name := name_of(record)) is not None}
+    return tuple(tuple(first[name] for name in names) for names in clusters)
 
 
 _FEWEST_GROUPS = 3  # of a class: one for each set

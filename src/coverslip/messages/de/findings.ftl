@@ -272,6 +272,14 @@ finding-imbalance = Die größte Klasse hat { NUMBER($ratio, maximumFractionDigi
     .title = Ungleiche Klassen
     .do = Beurteilen Sie den Klassifikator nach ausgewogener Genauigkeit oder Makro-F1, und erwägen Sie Klassengewichte im Training.
 
+finding-similar-group-names = { $n ->
+        [one] Die Gruppen { $names } könnten eine Gruppe in mehreren Schreibweisen sein. Deren Bilder
+       *[other] Bei { $n } Mengen von Gruppen könnte jede eine Gruppe in mehreren Schreibweisen sein, zum Beispiel { $names }. Bilder einer Gruppe
+    } können dann im Trainingsset und im Testset sein.
+    .title = Ähnliche Gruppennamen
+    .do = Wenn sie eine Gruppe sind, führen Sie sie zusammen, oder verwenden Sie eine Schreibweise in der Tabelle oder in den Namen von Dateien und Ordnern.
+    .limit = Gruppen mit ähnlichen Namen könnten eine Gruppe sein (zum Beispiel { $names }). Dann enthält das Trainingsset Bilder von Gruppen des Testsets, und die Metriken sind zu hoch.
+
 finding-similar-class-names = Die Labels { $names } könnten eine Klasse in mehreren Schreibweisen sein.
     .title = Ähnliche Klassennamen
     .do = Wenn es eine Klasse ist, führen Sie sie zusammen, oder verwenden Sie in den Namen der Ordner oder in der Label-Spalte der Tabelle eine einheitliche Schreibweise.

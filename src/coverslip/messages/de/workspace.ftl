@@ -273,6 +273,9 @@ names-and-more = { $names } und { $n } weitere
 not-a-table-file = Dies ist keine Tabelle
     .do = Wählen Sie eine Datei, deren Name auf .csv oder .tsv endet.
 
+groups-not-joined = Die Gruppe '{ $name }' gehört zu zwei Gruppen, die zusammengeführt werden sollen, oder nicht zu denen, die ihren Namen bekommen
+    .do = Führen Sie jede Gruppe einmal zusammen, unter einem der Namen.
+
 both-column-and-pattern = Eine Gruppenspalte und ein Gruppenmuster sind angegeben
     .do = Geben Sie nur eines von beiden an.
 

@@ -272,6 +272,14 @@ finding-imbalance = The largest class has { NUMBER($ratio, maximumFractionDigits
     .title = Unequal classes
     .do = Judge the classifier by balanced accuracy or macro-F1, and consider class weights in training.
 
+finding-similar-group-names = { $n ->
+        [one] The groups { $names } may be one group with several spellings. Its images
+       *[other] Each of { $n } sets of groups may be one group with several spellings, such as { $names }. Images of one group
+    } can then be in the training set and in the test set.
+    .title = Similar group names
+    .do = If they are one group, join them, or use one spelling in the table or in the names of files and folders.
+    .limit = Groups with similar names may be one group (such as { $names }). If so, the training set contains images of groups of the test set, and metrics are too high.
+
 finding-similar-class-names = The labels { $names } may be one class with several spellings.
     .title = Similar class names
     .do = If they are one class, merge them, or use one spelling in the names of the folders or in the label column of the table.

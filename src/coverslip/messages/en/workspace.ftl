@@ -273,6 +273,9 @@ names-and-more = { $names } and { $n } more
 not-a-table-file = This is not a table
     .do = Choose a file whose name ends in .csv or .tsv.
 
+groups-not-joined = The group '{ $name }' is in two groups to join, or is not among those that get its name
+    .do = Join each group once, under one of the names.
+
 both-column-and-pattern = A group column and a group pattern are given
     .do = Give only one of them.
 

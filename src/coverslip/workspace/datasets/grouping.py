@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -128,6 +128,31 @@ def group_columns(workspace: Workspace, dataset_id: str) -> list[str]:
         for name in common_columns(workspace, dataset_id)
         if name == row.group_column or (plain_name(name) not in TABLE_NAMES - {"group"} and name not in mapped)
     ]
+
+
+def validated_merge(merge: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Return groups to join, by the name of each joined group.
+
+    Raises:
+        BadDataset: a group is in two of them, or is not among those that get its name.
+    """
+    names = [name for spellings in merge.values() for name in spellings]
+    repeated = next((name for name, n in Counter(names).items() if n > 1), None)
+    foreign = next((name for name, spellings in merge.items() if name not in spellings), None)
+    if repeated is not None or foreign is not None:
+        raise BadDataset("groups-not-joined", name=one_line(repeated or foreign or "", 60))
+    return {name: list(spellings) for name, spellings in merge.items() if len(spellings) > 1}
+
+
+def with_merged_groups(dataset: Dataset, merge: Mapping[str, Sequence[str]]) -> Dataset:
+    """Return the dataset with groups that are joined."""
+    if not merge:
+        return dataset
+    name_of = {spelling: name for name, spellings in merge.items() for spelling in spellings}
+    records = tuple(
+        record.with_group(name_of[record.group]) if record.group in name_of else record for record in dataset.records
+    )
+    return replace(dataset, records=records)
 
 
 def preview_groups(workspace: Workspace, dataset_id: str, *, pattern: str | None, column: str | None) -> GroupPreview:

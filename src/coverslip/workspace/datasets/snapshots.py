@@ -128,7 +128,13 @@ def file_name(workspace: Workspace, dataset_id: str, what: str) -> str:
 def _is_complete(connection: Connection, row: AnyRow) -> bool:
     has_named_domains = any(source["domain"] for source in row.sources) or bool(table_choices(row).columns)
     is_narrowed = row.summary["n_changed"] or row.summary["n_excluded"]
-    if is_narrowed or not row.is_labeled or has_named_domains or _has(connection, row, is_reserved_for_test):
+    if (
+        is_narrowed
+        or row.group_merge
+        or not row.is_labeled
+        or has_named_domains
+        or _has(connection, row, is_reserved_for_test)
+    ):
         return False
     return not _outside(connection, row)
 

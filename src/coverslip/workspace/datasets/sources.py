@@ -251,7 +251,7 @@ def grouping_for(workspace: Workspace, row: AnyRow, group: str | None) -> Groupi
 
 
 def groups_of_images(workspace: Workspace, row: AnyRow, grouped: Grouping) -> dict[str, str | None]:
-    """Return the group of every image by its ID, with another grouping of the dataset.
+    """Return the group of every image by its ID, with another grouping of the dataset, without joined groups.
 
     Raises:
         BadDataset: there is no such column, or the pattern finds nothing or takes too long.
@@ -279,7 +279,7 @@ def change_dataset(workspace: Workspace, dataset_id: str, changes: Json) -> Data
     Args:
         workspace: the workspace.
         dataset_id: the dataset.
-        changes: some of name, sources, group, group_pattern, class_plan, classes, pixels, display.
+        changes: some of name, sources, group, group_pattern, group_merge, class_plan, classes, pixels, display.
 
     Raises:
         NotFound: there is no such dataset.
@@ -296,17 +296,24 @@ def change_dataset(workspace: Workspace, dataset_id: str, changes: Json) -> Data
             values["class_names"] = validated_names(changes["classes"])
     column, pattern = _groups_after(row, changes)
     has_other_groups = (column, pattern) != (row.group_column, row.group_pattern)
+    merge = row.group_merge
+    if changes.get("group_merge") is not None:
+        merge = grouping.validated_merge(changes["group_merge"])
+    elif has_other_groups:
+        merge = {}  # its names were those of the former groups
+    has_other_groups = has_other_groups or merge != row.group_merge
     has_other_pixels = changes.get("pixels") is not None and changes["pixels"] != row.pixel_choice
     if (has_other_groups or has_other_pixels or changes.get("sources")) and row.opened is None:
         raise Conflict("images-not-there")
     if has_other_pixels:
         row = _replace_pixels(workspace, row, changes["pixels"])
     if changes.get("sources"):
-        _replace_sources(workspace, row, [Source(**source) for source in changes["sources"]], column, pattern)
+        _replace_sources(workspace, row, [Source(**source) for source in changes["sources"]], column, pattern, merge)
     elif has_other_groups:
-        with_groups = reopen_sources(workspace, row, column, pattern)
+        with_groups = grouping.with_merged_groups(reopen_sources(workspace, row, column, pattern), merge)
         _check_grouping(workspace, row, with_groups)
-        _regroup(workspace, row, with_groups, column, pattern)
+        values_of_groups = {"group_column": column, "group_pattern": pattern, "group_merge": merge}
+        _regroup(workspace, row, with_groups, values_of_groups)
     if values:
         with write_transaction(workspace.engine) as connection:
             connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(**values))
@@ -366,17 +373,15 @@ def _check_grouping(workspace: Workspace, row: AnyRow, with_groups: Dataset) -> 
     check_grouping(current, [by_id.get(record.image_id) for record in current.records])
 
 
-def _regroup(workspace: Workspace, row: AnyRow, with_groups: Dataset, column: str | None, pattern: str | None) -> None:
-    """Replace the groups. If the images are the same, facts about them are kept."""
+def _regroup(workspace: Workspace, row: AnyRow, with_groups: Dataset, values: Json) -> None:
+    """Replace the groups, and the values of the dataset. If the images are the same, facts about them are kept."""
     with write_transaction(workspace.engine) as connection:
         rows = connection.execute(
             select(images.c.row_id, images.c.image_id, images.c.path, images.c.label_before)
             .where(images.c.dataset_id == row.id)
             .order_by(images.c.position)
         ).all()
-        connection.execute(
-            update(datasets).where(datasets.c.id == row.id).values(group_column=column, group_pattern=pattern)
-        )
+        connection.execute(update(datasets).where(datasets.c.id == row.id).values(**values))
         if [tuple(image[1:]) for image in rows] == [(r.image_id, str(r.path), r.label) for r in with_groups.records]:
             pairs = zip(rows, with_groups.records, strict=True)
             regrouped = [{"row_id": image.row_id, "group": record.group} for image, record in pairs]
@@ -390,7 +395,12 @@ def _regroup(workspace: Workspace, row: AnyRow, with_groups: Dataset, column: st
 
 
 def _replace_sources(
-    workspace: Workspace, row: AnyRow, sources: Sequence[Source], column: str | None, pattern: str | None
+    workspace: Workspace,
+    row: AnyRow,
+    sources: Sequence[Source],
+    column: str | None,
+    pattern: str | None,
+    merge: dict[str, list[str]],
 ) -> None:
     """Replace the sources, or the names of their domains.
 
@@ -403,6 +413,7 @@ def _replace_sources(
         "kind": row.kind if row.kind == "upload" else kind_of(opened),
         "group_column": column,
         "group_pattern": pattern,
+        "group_merge": merge,
     }
     _replace(workspace, row.id, opened, values)
 
@@ -428,4 +439,5 @@ def _replace(workspace: Workspace, dataset_id: str, dataset: Dataset, values: Js
     ):
         if values:
             connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(**values))
-        replace_images(connection, workspace, dataset_id, dataset)
+        merge = dataset_row(connection, dataset_id).group_merge
+        replace_images(connection, workspace, dataset_id, grouping.with_merged_groups(dataset, merge))

@@ -449,6 +449,10 @@ class Groups:
     ]
     value: Annotated[str | None, Field(description="The column, or the regular expression.")]
     n_groups: int
+    merge: Annotated[
+        dict[str, list[str]],
+        Field(description="Groups that were joined, because they are one group with several spellings: all by name."),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -569,8 +573,9 @@ def _source_state(workspace: Workspace, row: AnyRow, path: str, domain: str | No
 
 def _groups(row: AnyRow) -> Groups:
     if row.group_column is not None:
-        return Groups("column", row.group_column, row.summary["n_groups"])
+        return Groups("column", row.group_column, row.summary["n_groups"], row.group_merge)
     if row.group_pattern is not None:
-        return Groups("pattern", row.group_pattern, row.summary["n_groups"])
+        return Groups("pattern", row.group_pattern, row.summary["n_groups"], row.group_merge)
     codes = {note["code"] for note in row.opened["notes"]} if row.opened is not None else set()
-    return Groups("file" if "grouped-by-field" in codes else None, None, row.summary["n_groups"])
+    by: Literal["file"] | None = "file" if "grouped-by-field" in codes else None
+    return Groups(by, None, row.summary["n_groups"], row.group_merge)

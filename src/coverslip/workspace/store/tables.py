@@ -62,6 +62,7 @@ datasets = Table(
     Column("is_labeled", Boolean, nullable=False),
     Column("group_column", String),
     Column("group_pattern", String),
+    Column("group_merge", JSON, nullable=False, default=dict),  # from a group to the spellings that are joined in it
     # In the order of their keys and colors, including classes without images.
     Column("class_names", JSON, nullable=False),
     Column("class_plan", JSON, nullable=False),  # merge, drop, rename, as in a recipe

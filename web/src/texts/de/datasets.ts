@@ -378,6 +378,10 @@ export const datasets: Texts['datasets'] = {
   },
   groupsTab: {
     title: 'Gruppen',
+    joined: 'Zusammengeführte Gruppen',
+    joinedOf: (names) => `mit ${names.join(', ')}`,
+    separate: 'Trennen',
+    separateNamed: (name) => `Die in ${name} zusammengeführten Gruppen trennen`,
     text: 'Bilder von einem Patienten, einem Objektträger oder einem Well ähneln einander. Alle Bilder einer Gruppe bleiben im selben Set (Training, Validierung oder Test). Das verhindert ein Datenleck.',
     how: 'Festlegung der Gruppen',
     none: 'Keine Gruppen',
@@ -413,6 +417,9 @@ export const datasets: Texts['datasets'] = {
     single: 'Alle Bilder sind in einer Gruppe, deshalb gibt es kein Testset.',
   },
   checks: {
+    joinedClasses: 'Die Klassen sind im Training eine Klasse. Die Labels bleiben, wie sie sind.',
+    joinedGroups: 'Die Gruppen sind zusammengeführt. Tabelle und Dateien bleiben, wie sie sind.',
+    separated: 'Wieder getrennt.',
     reading: 'Die Prüfungen beginnen, sobald alle Bilder gelesen sind.',
     searching:
       'coverslip sucht Beinahe-Duplikate und unscharfe oder abgeschnittene Bilder. Diese Seite zeigt sie, sobald die Suche fertig ist. Wenn Sie coverslip vorher schließen, beginnt die Suche von vorn.',

@@ -1,8 +1,16 @@
 import type { Texts } from '../en';
+import { count, plural } from '../language';
 import { train } from './train';
 
 export const remedies: Texts['remedies'] = {
   apply: (title, value) => `„${title}“ auf „${value}“ setzen`,
+  joinClasses: 'Diese Klassen im Training zusammenführen',
+  joinGroups: (n) =>
+    plural(n, {
+      one: 'Diese Gruppen zusammenführen',
+      other: `Die Gruppen aller ${count(n)} Mengen zusammenführen`,
+    }),
+  joinInApp: 'Auf der Seite des Datensatzes können Sie sie zusammenführen.',
   trainAnyway: 'Trotzdem trainieren',
   set: (title, value) => `Setzen Sie auf der Trainingsseite „${title}“ auf „${value}“.`,
   allowLeakage: `Auf der Trainingsseite können Sie „${train.leakage}“ auswählen.`,

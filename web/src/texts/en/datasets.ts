@@ -366,6 +366,10 @@ export const datasets = {
   },
   groupsTab: {
     title: 'Groups',
+    joined: 'Joined groups',
+    joinedOf: (names: string[]) => `with ${names.join(', ')}`,
+    separate: 'Separate',
+    separateNamed: (name: string) => `Separate the groups that are joined in ${name}`,
     text: 'Images of one patient, slide or well resemble each other. All images of a group stay in the same set (training, validation or test), which prevents data leakage.',
     how: 'Definition of groups',
     none: 'No groups',
@@ -401,6 +405,9 @@ export const datasets = {
     single: 'All images are in one group, so there is no test set.',
   },
   checks: {
+    joinedClasses: 'The classes are one class in training. The labels stay as they are.',
+    joinedGroups: 'The groups are joined. The table and the files stay as they are.',
+    separated: 'Separated again.',
     reading: 'Checks start when all images are read.',
     searching:
       'coverslip is searching for near-duplicates and for blurred or truncated images. This page shows them when the search is complete. If you close coverslip before, the search restarts.',

@@ -1,8 +1,13 @@
 // Remedies of problems: the text of a button, or a sentence if the page has no button for the remedy.
+import { count, plural } from '../language';
 import { train } from './train';
 
 export const remedies = {
   apply: (title: string, value: string) => `Set “${title}” to “${value}”`,
+  joinClasses: 'Join these classes in training',
+  joinGroups: (n: number) =>
+    plural(n, { one: 'Join these groups', other: `Join the groups of all ${count(n)} sets` }),
+  joinInApp: 'On the page of the dataset, you can join them.',
   trainAnyway: 'Train anyway',
   set: (title: string, value: string) => `On the training page, set “${title}” to “${value}”.`,
   allowLeakage: `On the training page, you can select “${train.leakage}”.`,
