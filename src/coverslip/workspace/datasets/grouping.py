@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 from sqlalchemy import select
 
 from coverslip.datasets import (
@@ -99,6 +99,9 @@ class GroupPreview:
     ] = None
 
 
+_PREVIEW = TypeAdapter(GroupPreview)
+
+
 def common_columns(workspace: Workspace, dataset_id: str) -> list[str]:
     """Return the columns that all tables of a dataset have.
 
@@ -164,6 +167,15 @@ def preview_groups(workspace: Workspace, dataset_id: str, *, pattern: str | None
     """
     if pattern is not None and column is not None:
         raise BadDataset("both-column-and-pattern")
+    return workspace.compute(
+        compute_group_preview, _PREVIEW.validate_python, dataset_id=dataset_id, pattern=pattern, column=column
+    )
+
+
+def compute_group_preview(
+    workspace: Workspace, dataset_id: str, *, pattern: str | None, column: str | None
+) -> GroupPreview:
+    """Return groups as `preview_groups` does, in this thread."""
     with workspace.engine.connect() as connection:
         row = dataset_row(connection, dataset_id)
         data = load_dataset(connection, dataset_id)
