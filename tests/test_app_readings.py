@@ -150,6 +150,10 @@ def test_exported_readings_are_imported_again_and_unknown_rows_counted(lab: Lab)
     assert lab.send("GET", "/agreement")["pairs"] == agreement["pairs"]
     assert lab.send("GET", by=EVE)["n_drawn"] == 0  # imported, not drawn
     assert lab.send_table("path,text\na,b\n")["code"] == "readings-without-columns"
+    assert lab.send("GET", "/agreement")["similar_labels"] == []
+    read = next(row for row in lab.table() if row["kind"] == "reading" and row["label"] == "large")
+    lab.send_table(f"image_id,label,author\n{read['image_id']},Large ,Ada\n")
+    assert lab.send("GET", "/agreement")["similar_labels"] == [["large", "Large"]]
 
 
 @pytest.mark.slow

@@ -10772,6 +10772,11 @@ export interface components {
              * @description Number of these with a decision.
              */
             n_decided: number;
+            /**
+             * Similar Labels
+             * @description Labels that may be one class with several spellings. They count as different classes.
+             */
+            similar_labels: string[][];
         };
         /**
          * ReadingOf

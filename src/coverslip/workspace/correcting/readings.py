@@ -15,7 +15,7 @@ from pydantic import Field
 from sqlalchemy import ColumnElement, Connection, Select, Table, delete, func, insert, select
 
 from coverslip.audit.readings import DECISION, LABEL, READING, READING_COLUMNS, read_readings
-from coverslip.datasets import name_as_text
+from coverslip.datasets import name_as_text, similar_names
 from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.evaluation.agreement import Agreement, agreement_of
 from coverslip.workspace.datasets.labels import label_rows, undo_change
@@ -82,6 +82,10 @@ class ReadingAgreement:
     pairs: Annotated[list[PairAgreement], Field(description="Pairs of readers with common images.")]
     n_disagreements: Annotated[int, Field(description="Images with different labels.")]
     n_decided: Annotated[int, Field(description="Number of these with a decision.")]
+    similar_labels: Annotated[
+        list[list[str]],
+        Field(description="Labels that may be one class with several spellings. They count as different classes."),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +270,7 @@ def reading_agreement(workspace: Workspace, dataset_id: str) -> ReadingAgreement
         pairs=pairs,
         n_disagreements=len(differing),
         n_decided=len(differing & decided),
+        similar_labels=[list(spellings) for spellings in similar_names(classes)],
     )
 
 

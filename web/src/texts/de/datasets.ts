@@ -570,6 +570,8 @@ export const datasets: Texts['datasets'] = {
   readings: {
     link: 'Zweitbefundung',
     title: 'Zweitbefundung',
+    similar: (labels) =>
+      `Die Labels ${labels.map((each) => `„${each}“`).join(', ')} könnten eine Klasse in mehreren Schreibweisen sein. Sie zählen als verschiedene Klassen.`,
     card: 'Übereinstimmung der Befunder',
     cardText:
       'Lassen Sie eine andere Person einigen Bildern noch einmal Labels geben, ohne dass sie das erste Label sieht. Die prozentuale Übereinstimmung und Cohens Kappa zeigen, wie zuverlässig die Labels sind.',

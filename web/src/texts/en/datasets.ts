@@ -542,6 +542,8 @@ export const datasets = {
     link: 'Second reading',
     title: 'Second reading',
     card: 'Agreement of readers',
+    similar: (labels: readonly string[]) =>
+      `The labels ${labels.map((each) => `“${each}”`).join(', ')} may be one class with several spellings. They count as different classes.`,
     cardText:
       'Let another person label some images again without seeing the first label. Percent agreement and Cohen’s kappa show how reliable the labels are.',
     intro:
