@@ -30,6 +30,7 @@ from coverslip.errors import (
     NotFound,
     NotSignedIn,
     PreconditionFailed,
+    PreconditionRequired,
     TooLarge,
     TooManyAttempts,
 )
@@ -44,6 +45,7 @@ _STATUS: dict[type[CoverslipError], int] = {
     Conflict: 409,
     PreconditionFailed: 412,
     TooLarge: 413,
+    PreconditionRequired: 428,
     TooManyAttempts: 429,
     Busy: 503,
     DiskFull: 507,

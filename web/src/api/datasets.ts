@@ -24,9 +24,14 @@ export type DatasetDistances = Schemas['DatasetDistances'];
 
 /** Filters and order of the images of a dataset. */
 export type Filters = Partial<Schemas['Filters']>;
-/** Images that a request changes: all that match filters but some, or a list of row ids or image ids. */
+/**
+ * Images that a request changes: a list of row ids or image ids, or all that match filters but some. With filters, the
+ * server changes nothing if others match than those of the list with this number of images and this digest.
+ */
 export type ImageSelection =
-  { rows: number[] } | { images: string[] } | { filters: Filters; except_rows?: number[] };
+  | { rows: number[] }
+  | { images: string[] }
+  | { filters: Filters; n_listed: number; digest: string; except_rows?: number[] };
 
 const at = (dataset_id: string) => ({ params: { path: { dataset_id } } });
 
@@ -117,10 +122,10 @@ export const previewGroups = (
 
 /** The images of a dataset, as a gallery reads them. */
 export const imagesOfDataset = (id: string) => ({
-  list: (filters: Filters, limit: number | null, signal?: AbortSignal) =>
+  list: (filters: Filters, signal?: AbortSignal) =>
     rowIds(
       api.GET('/api/v1/datasets/{dataset_id}/rows', {
-        params: { path: { dataset_id: id }, query: limit === null ? filters : { ...filters, limit } },
+        params: { path: { dataset_id: id }, query: filters },
         parseAs: 'arrayBuffer',
         signal,
       }),

@@ -1942,8 +1942,6 @@ export interface paths {
         /**
          * Correct Run Row
          * @description Change the label of a measured image in its dataset. The label is saved at once.
-         *
-         *     `If-Match` takes the ETag of the dataset.
          */
         put: operations["correct_run_row"];
         post?: never;
@@ -2332,8 +2330,6 @@ export interface paths {
         /**
          * Correct Evaluation Row
          * @description Change the label of a measured image in its dataset. The label is saved at once.
-         *
-         *     `If-Match` takes the ETag of the dataset.
          */
         put: operations["correct_evaluation_row"];
         post?: never;
@@ -4785,8 +4781,18 @@ export interface components {
              * @description Their row_ids.
              */
             rows?: number[] | null;
-            /** @description All images that match now; without filters, all images. */
+            /** @description All images that match; without filters, all images. Give also `n_listed` and `digest`. */
             filters?: components["schemas"]["Filters"] | null;
+            /**
+             * N Listed
+             * @description With `filters`: how many images the client listed with these filters. If others match now, the response is 412, and nothing is changed.
+             */
+            n_listed?: number | null;
+            /**
+             * Digest
+             * @description With `filters`: the header `Rows-Digest` of that list (`GET /datasets/ID/rows`).
+             */
+            digest?: string | null;
             /**
              * Except Rows
              * @description With `filters`: the row_ids of matching images that are not selected.
@@ -5234,7 +5240,7 @@ export interface components {
             display: components["schemas"]["ChannelDisplay"][];
             /**
              * Revision
-             * @description Increases when labels, groups or images change. It is the ETag.
+             * @description Increases when labels, groups or images change.
              */
             revision: number;
             /**
@@ -5955,8 +5961,18 @@ export interface components {
              * @description Their row_ids.
              */
             rows?: number[] | null;
-            /** @description All images that match now; without filters, all images. */
+            /** @description All images that match; without filters, all images. Give also `n_listed` and `digest`. */
             filters?: components["schemas"]["Filters"] | null;
+            /**
+             * N Listed
+             * @description With `filters`: how many images the client listed with these filters. If others match now, the response is 412, and nothing is changed.
+             */
+            n_listed?: number | null;
+            /**
+             * Digest
+             * @description With `filters`: the header `Rows-Digest` of that list (`GET /datasets/ID/rows`).
+             */
+            digest?: string | null;
             /**
              * Except Rows
              * @description With `filters`: the row_ids of matching images that are not selected.
@@ -8821,8 +8837,18 @@ export interface components {
              * @description Their row_ids.
              */
             rows?: number[] | null;
-            /** @description All images that match now; without filters, all images. */
+            /** @description All images that match; without filters, all images. Give also `n_listed` and `digest`. */
             filters?: components["schemas"]["Filters"] | null;
+            /**
+             * N Listed
+             * @description With `filters`: how many images the client listed with these filters. If others match now, the response is 412, and nothing is changed.
+             */
+            n_listed?: number | null;
+            /**
+             * Digest
+             * @description With `filters`: the header `Rows-Digest` of that list (`GET /datasets/ID/rows`).
+             */
+            digest?: string | null;
             /**
              * Except Rows
              * @description With `filters`: the row_ids of matching images that are not selected.
@@ -15019,11 +15045,9 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The current state. */
+            /** @description Successful Response */
             200: {
                 headers: {
-                    /** @description The revision, for the header If-Match of a change. */
-                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -16676,6 +16700,8 @@ export interface operations {
             /** @description The row_id of each image, as a little-endian unsigned integer of 32 bit. */
             200: {
                 headers: {
+                    /** @description For requests that change all these images by the same filters. */
+                    "Rows-Digest"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -17007,8 +17033,6 @@ export interface operations {
                 run?: string | null;
                 /** @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first. */
                 sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "suggested" | "probability" | "-probability";
-                /** @description Default: all. */
-                limit?: number | null;
             };
             header?: never;
             path: {
@@ -18795,8 +18819,6 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the object as the client read it. If the object has changed since then, the response is 412 and nothing is changed. Without this header, no revision is compared. */
-                "if-match"?: string | null;
                 /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
                 "x-author"?: string | null;
             };
@@ -18820,11 +18842,9 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The current state. */
+            /** @description Successful Response */
             200: {
                 headers: {
-                    /** @description The revision, for the header If-Match of a change. */
-                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -18850,7 +18870,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The object has changed since the client read it: its ETag is not in If-Match. */
+            /** @description Other images match the filters now than those that the client listed. */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -18868,6 +18888,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The request selects images by filters, and does not state which images the client listed. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -18876,10 +18905,7 @@ export interface operations {
     undo_labels: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The ETag of the object as the client read it. If the object has changed since then, the response is 412 and nothing is changed. Without this header, no revision is compared. */
-                "if-match"?: string | null;
-            };
+            header?: never;
             path: {
                 /** @description The ID of a dataset. */
                 dataset_id: string;
@@ -18897,11 +18923,9 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The current state. */
+            /** @description Successful Response */
             200: {
                 headers: {
-                    /** @description The revision, for the header If-Match of a change. */
-                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -18920,15 +18944,6 @@ export interface operations {
             };
             /** @description This is not possible in the current state. */
             409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The object has changed since the client read it: its ETag is not in If-Match. */
-            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -18953,10 +18968,7 @@ export interface operations {
     redo_labels: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The ETag of the object as the client read it. If the object has changed since then, the response is 412 and nothing is changed. Without this header, no revision is compared. */
-                "if-match"?: string | null;
-            };
+            header?: never;
             path: {
                 /** @description The ID of a dataset. */
                 dataset_id: string;
@@ -18974,11 +18986,9 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The current state. */
+            /** @description Successful Response */
             200: {
                 headers: {
-                    /** @description The revision, for the header If-Match of a change. */
-                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -19004,15 +19014,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The object has changed since the client read it: its ETag is not in If-Match. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -19030,10 +19031,7 @@ export interface operations {
     exclude_images: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The ETag of the object as the client read it. If the object has changed since then, the response is 412 and nothing is changed. Without this header, no revision is compared. */
-                "if-match"?: string | null;
-            };
+            header?: never;
             path: {
                 /** @description The ID of a dataset. */
                 dataset_id: string;
@@ -19054,11 +19052,9 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The current state. */
+            /** @description Successful Response */
             200: {
                 headers: {
-                    /** @description The revision, for the header If-Match of a change. */
-                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -19084,7 +19080,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The object has changed since the client read it: its ETag is not in If-Match. */
+            /** @description Other images match the filters now than those that the client listed. */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -19102,6 +19098,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The request selects images by filters, and does not state which images the client listed. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -19110,10 +19115,7 @@ export interface operations {
     undo_exclusions: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The ETag of the object as the client read it. If the object has changed since then, the response is 412 and nothing is changed. Without this header, no revision is compared. */
-                "if-match"?: string | null;
-            };
+            header?: never;
             path: {
                 /** @description The ID of a dataset. */
                 dataset_id: string;
@@ -19131,11 +19133,9 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The current state. */
+            /** @description Successful Response */
             200: {
                 headers: {
-                    /** @description The revision, for the header If-Match of a change. */
-                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -19161,15 +19161,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The object has changed since the client read it: its ETag is not in If-Match. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -19188,8 +19179,6 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the object as the client read it. If the object has changed since then, the response is 412 and nothing is changed. Without this header, no revision is compared. */
-                "if-match"?: string | null;
                 /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
                 "x-author"?: string | null;
             };
@@ -19241,7 +19230,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The object has changed since the client read it: its ETag is not in If-Match. */
+            /** @description Other images match the filters now than those that the client listed. */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -19252,6 +19241,15 @@ export interface operations {
             };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request selects images by filters, and does not state which images the client listed. */
+            428: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -20459,11 +20457,9 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The current state. */
+            /** @description Successful Response */
             200: {
                 headers: {
-                    /** @description The revision, for the header If-Match of a change. */
-                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -20505,10 +20501,7 @@ export interface operations {
     set_decision: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The ETag of the object as the client read it. If the object has changed since then, the response is 412 and nothing is changed. Without this header, no revision is compared. */
-                "if-match"?: string | null;
-            };
+            header?: never;
             path: {
                 /** @description The ID of a training. */
                 run_id: string;
@@ -20528,11 +20521,9 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The current state. */
+            /** @description Successful Response */
             200: {
                 headers: {
-                    /** @description The revision, for the header If-Match of a change. */
-                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -20551,15 +20542,6 @@ export interface operations {
             };
             /** @description This is not possible in the current state. */
             409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The object has changed since the client read it: its ETag is not in If-Match. */
-            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -20852,8 +20834,6 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the object as the client read it. If the object has changed since then, the response is 412 and nothing is changed. Without this header, no revision is compared. */
-                "if-match"?: string | null;
                 /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
                 "x-author"?: string | null;
             };
@@ -20897,15 +20877,6 @@ export interface operations {
             };
             /** @description This is not possible in the current state. */
             409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The object has changed since the client read it: its ETag is not in If-Match. */
-            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -22194,8 +22165,6 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the object as the client read it. If the object has changed since then, the response is 412 and nothing is changed. Without this header, no revision is compared. */
-                "if-match"?: string | null;
                 /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
                 "x-author"?: string | null;
             };
@@ -22239,15 +22208,6 @@ export interface operations {
             };
             /** @description This is not possible in the current state. */
             409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The object has changed since the client read it: its ETag is not in If-Match. */
-            412: {
                 headers: {
                     [name: string]: unknown;
                 };
