@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import random
+import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.slow
 CLASSES = ("large", "medium", "small")  # in the order of their keys
 VIEWS = ({}, {"class": "medium"}, {"class": "small", "sort": "label"}, {"only": "changed"}, {"search": "slide1"})
 N_IMAGES, N_STEPS = 24, 40
+SECONDS = 30  # that responses may take on a busy machine
 # Records what a person sees when a class key is pressed: before the page handles the key, the names of the selected
 # images, and how many the page says are selected.
 RECORD_KEYS = """
@@ -116,7 +118,9 @@ class Annotator:
 
     def settle(self) -> None:
         """Answer all lists, until every change of labels has its response."""
+        end = time.monotonic() + SECONDS
         while self.waiting or len(self.statuses) < self.n_requests:
+            assert time.monotonic() < end
             if self.waiting:
                 self.answer_a_list()
             self.page.wait_for_timeout(20)  # the handlers above run meanwhile

@@ -4,6 +4,9 @@ import type { components } from './schema';
 
 type Schemas = components['schemas'];
 export type Dataset = Schemas['DatasetState'];
+/** The names of the classes, in the order of their keys and colors. */
+export const namesOf = ({ classes }: Dataset): string[] =>
+  [...classes].sort((a, b) => a.color_index - b.color_index).map(({ name }) => name);
 export type DatasetChanges = Schemas['DatasetChanges'];
 export type Image = Schemas['Image'];
 export type ImageFacts = Schemas['ImageFacts'];

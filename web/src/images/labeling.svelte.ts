@@ -75,9 +75,9 @@ export class Labeling {
 
   /**
    * Label the selected images, or remove their labels. Labels are shown immediately and restored if they
-   * cannot be saved.
+   * cannot be saved. The result is whether they were saved.
    */
-  async assign(selection: Selection, label: string | null): Promise<void> {
+  async assign(selection: Selection, label: string | null): Promise<boolean> {
     this.closeUndoNotice();
     const n = nSelected(selection, this.listed.n);
     const images = selectedOf(this.listed, selection);
@@ -85,17 +85,19 @@ export class Labeling {
     const before = this.listed.change(rows, (image) => (image.label === label ? image : { ...image, label }));
     if (n > 1) this.#offerUndo(n, label);
     this.nWaiting += 1;
-    await this.listed.sequential(async () => {
+    return this.listed.sequential(async () => {
       try {
         const answer = setLabels(this.id, images, label);
         const { change, dataset } = await answer.finally(() => this.listed.settle(rows));
         if (change !== null) this.#store({ done: [...this.#history.done, change], undone: [] });
         this.onchange(dataset);
         if (n > before.length) this.listed.refresh(); // details of some images were not loaded
+        return true;
       } catch (problem) {
         this.listed.put(before.filter(({ row_id }) => this.listed.items.get(row_id)?.label === label));
         this.closeUndoNotice(); // it would undo an earlier change
         this.#fail(problem);
+        return false;
       } finally {
         this.nWaiting -= 1;
       }

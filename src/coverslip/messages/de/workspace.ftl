@@ -209,7 +209,7 @@ no-such-dataset = Diesen Datensatz gibt es nicht
     .do = Vielleicht wurde er entfernt. Sehen Sie in der Liste der Datensätze nach.
 
 other-images-match = Es passen andere Bilder als die aufgelisteten (damals { $n_listed }, jetzt { $n_matching }), daher wurde nichts geändert
-    .do = Lesen Sie die Liste noch einmal, prüfen Sie die Auswahl, und wiederholen Sie die Änderung.
+    .do = Prüfen Sie die Bilder, die jetzt passen, und wiederholen Sie die Änderung.
 
 filters-without-list = Die Anfrage wählt Bilder durch Filter ohne die Liste dieser Bilder aus, daher wurde nichts geändert
     .do = Listen Sie die Bilder mit denselben Filtern auf, und geben Sie ihre Zahl (`n_listed`) und die Prüfsumme der Liste (`digest`) an.

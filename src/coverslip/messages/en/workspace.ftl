@@ -209,7 +209,7 @@ no-such-dataset = This dataset does not exist
     .do = It may have been removed. Check the list of datasets.
 
 other-images-match = Other images match than those that were listed ({ $n_listed } then, { $n_matching } now), so nothing was changed
-    .do = Read the list again, check the selection, and repeat the change.
+    .do = Check the images that match now, and repeat the change.
 
 filters-without-list = The request selects images by filters without the list of these images, so nothing was changed
     .do = List the images with the same filters, and give their number (`n_listed`) and the digest of the list (`digest`).
