@@ -37,8 +37,8 @@ addEventListener('keydown', (event) => {
   const status = document.querySelector('.bar .status strong');
   window.presses.push({
     key: Number(event.key),
-    seen: cells.map((cell) => cell.title),
-    said: status ? Number(status.textContent.match(/[0-9]+/)[0]) : 0,
+    selected: cells.map((cell) => cell.title),
+    count: status ? Number(status.textContent.match(/[0-9]+/)[0]) : 0,
   });
 }, true);
 """
@@ -143,8 +143,8 @@ def presses_of(annotator: Annotator) -> list[Press]:
     """The keys of a person, in order. The page names each selected image, and says how many there are."""
     presses = annotator.page.evaluate("window.presses")
     for press in presses:
-        assert press["said"] == len(press["seen"]), press
-    return [Press(CLASSES[press["key"] - 1], frozenset(press["seen"])) for press in presses]
+        assert press["count"] == len(press["selected"]), press
+    return [Press(CLASSES[press["key"] - 1], frozenset(press["selected"])) for press in presses]
 
 
 def changes_of(app: RunningApp, where: str) -> dict[str, list[Press]]:
@@ -192,8 +192,8 @@ def test_every_label_was_given_by_a_key_while_its_image_was_selected(
             presses = iter(presses_of(annotator))
             for change in changes[annotator.name]:
                 # Each change is that of a later key. It may contain fewer images: others had the label already.
-                given = (p for p in presses if p.label == change.label and change.images <= p.images)
-                assert next(given, None) is not None, (annotator.name, change)
+                matches = (p for p in presses if p.label == change.label and change.images <= p.images)
+                assert next(matches, None) is not None, (annotator.name, change)
             n_changes += len(changes[annotator.name])
             n_refused += annotator.statuses.count(412)
             assert set(annotator.statuses) <= {200, 412}

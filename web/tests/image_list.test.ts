@@ -16,11 +16,11 @@ function delayed() {
     read: async () => [],
     sheetUrl: () => '',
   });
-  const asked = async () => {
+  const nextRequest = async () => {
     while (!requests.length) await Promise.resolve();
     return requests.shift()!;
   };
-  return { list, asked };
+  return { list, nextRequest };
 }
 
 test('rows that arrive before the first image move the focus only if an image is selected', async () => {
@@ -43,10 +43,10 @@ test('rows that arrive before the first image move the focus only if an image is
 });
 
 test('a selection of all contains the images that were shown, and names the list of which they are', async () => {
-  const { list, asked } = delayed();
+  const { list, nextRequest } = delayed();
   const shown = list.show({ label: 'a' });
   expect(list.isComplete).toBe(false);
-  (await asked()).answer(3, 1);
+  (await nextRequest()).answer(3, 1);
   await shown;
   expect(list.isComplete).toBe(true);
   list.selection = all(list.selection);
@@ -58,7 +58,7 @@ test('a selection of all contains the images that were shown, and names the list
     except_rows: [],
   });
   const reloaded = list.reload();
-  (await asked()).answer(3, 1, 5, 7); // another browser added two
+  (await nextRequest()).answer(3, 1, 5, 7); // another browser added two
   await reloaded;
   expect(list.nSelected).toBe(2);
   const expected = { filters, n_listed: 4, digest: 'of 3,1,5,7', except_rows: [5, 7] };
@@ -66,12 +66,12 @@ test('a selection of all contains the images that were shown, and names the list
 });
 
 test('a list that is older than a change does not select images by filters', async () => {
-  const { list, asked } = delayed();
+  const { list, nextRequest } = delayed();
   const shown = list.show({ label: 'a' });
-  (await asked()).answer(3, 1);
+  (await nextRequest()).answer(3, 1);
   await shown;
   const reloaded = list.reload();
-  const request = await asked();
+  const request = await nextRequest();
   list.invalidate([1]);
   request.answer(3, 1);
   await reloaded;
@@ -79,13 +79,13 @@ test('a list that is older than a change does not select images by filters', asy
 });
 
 test('images of other filters are not shown under new filters whose list fails', async () => {
-  const { list, asked } = delayed();
+  const { list, nextRequest } = delayed();
   const shown = list.show({ label: 'a' });
-  (await asked()).answer(3, 1);
+  (await nextRequest()).answer(3, 1);
   await shown;
   list.selection = all(list.selection);
   const other = list.show({ label: 'b' });
-  const request = await asked();
+  const request = await nextRequest();
   expect([list.isComplete, list.n]).toEqual([false, 2]); // still those of the former filters
   request.fail();
   await other;

@@ -54,19 +54,19 @@ export function resultOf(
 }
 
 /** Newer choices of the server, with what the user has typed since the former ones were loaded. */
-export function withTyped(
+export function withUnsaved(
   newer: readonly ClassChoice[],
   choices: readonly ClassChoice[],
   former: readonly ClassChoice[],
 ): ClassChoice[] {
   const text = ({ trainingName, isExcluded }: ClassChoice) => JSON.stringify([trainingName, isExcluded]);
   const before = new Map(former.map((choice) => [choice.name, text(choice)]));
-  const typed = new Map(
+  const unsaved = new Map(
     choices
       .filter((choice) => before.get(choice.name) !== text(choice))
       .map((choice) => [choice.name, choice]),
   );
-  return newer.map((choice) => ({ ...(typed.get(choice.name) ?? choice) }));
+  return newer.map((choice) => ({ ...(unsaved.get(choice.name) ?? choice) }));
 }
 
 /** The names with one of them directly after its neighbor (1) or before it (-1). */
