@@ -97,13 +97,17 @@ def label_images(app: App, cells: str) -> None:
     app.ask("undo labels", "POST", f"{at}/labels/undo", {"change": change["change"]})
     app.ask("redo labels", "POST", f"{at}/labels/redo", {"change": change["change"]})
     app.ask("remove a label", "POST", f"{at}/labels", {"rows": three[:1], "label": None}, author=EVE)
-    filters = {"filters": {"group": "slide1", "label": "medium"}, "label": "small"}
-    app.ask("label by filter", "POST", f"{at}/labels", filters)
+    some = app.all_of(cells, group="slide1", label="medium")
+    app.ask("label by filter", "POST", f"{at}/labels", {**some, "label": "small"})
     app.ask("label by name", "POST", f"{at}/labels", {"images": [f"small/{name(0)}"], "label": "small"})
     app.ask("confirm labels", "POST", f"{at}/confirmed-labels", {"rows": three[1:], "is_confirmed": True}, author=ADA)
     excluded = app.ask("exclude an image", "POST", f"{at}/exclusions", {"rows": three[2:], "is_excluded": True})
     app.ask("undo an exclusion", "POST", f"{at}/exclusions/undo", {"change": excluded["change"]})
-    app.ask("exclude by filter", "POST", f"{at}/exclusions", {"filters": {"group": "slide9"}, "is_excluded": True})
+    some = app.all_of(cells, group="slide9")
+    app.ask("exclude by filter", "POST", f"{at}/exclusions", {**some, "is_excluded": True})
+    app.ask(
+        "exclude by filter of an earlier list", "POST", f"{at}/exclusions", {**some, "n_listed": 1, "is_excluded": True}
+    )
     for step, query in FILTERS.items():
         app.get(f"images, {step}", f"{at}/images", **query)
         app.get(f"rows, {step}", f"{at}/rows", **query)

@@ -3,6 +3,7 @@
 The version runs in programs of its own; nothing of it is imported here.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -362,6 +363,12 @@ class App:
     def send_json(self, method: str, path: str, body: Json = None, /, **more: Any) -> Json:
         """Send a request that is not recorded."""
         return json.loads(self.send(method, path, body, **more)[2])
+
+    def all_of(self, dataset: str, **filters: str) -> dict[str, Any]:
+        """Return the images of a dataset that match, for a change of them by filters; it is not recorded."""
+        _, _, data = self.send("GET", f"datasets/{dataset}/rows", **filters)
+        row_ids = np.sort(np.frombuffer(data, "<u4"))
+        return {"filters": filters, "n_listed": len(row_ids), "digest": hashlib.sha256(row_ids.tobytes()).hexdigest()}
 
     def rows(self, dataset: str) -> dict[str, int]:
         """Return the row_ids of a dataset by file name."""

@@ -86,6 +86,13 @@ class App:
         rows: list[int] = np.frombuffer(answer.content, "<u4").tolist()
         return rows
 
+    def all_of(self, where: str, **filters: Any) -> dict[str, Any]:
+        """The images that match now, for a change of them by filters; `where` is such as datasets/ID."""
+        answer = self.client.get(f"{API}/{where}/rows", params=filters)
+        assert answer.status_code == 200, answer.text
+        n_listed = len(answer.content) // 4
+        return {"filters": filters, "n_listed": n_listed, "digest": answer.headers["rows-digest"]}
+
     def positions(self, where: str, **query: Any) -> list[int]:
         """The positions of the matching images in the set, in the order of the query."""
         place_of = {row: k for k, row in enumerate(self.rows(where))}

@@ -490,7 +490,9 @@ def test_activity_records_roles_rights_and_labels_before_and_after(served: Serve
     cells = write_cells(served.server.roots[0] / "changes")
     dataset = changing.post(f"{project}{API}/datasets", json={"sources": [{"path": str(cells)}]}).headers["Location"]
     until(lambda: changing.get(dataset).json()["state"] == "ready")
-    labels = {"filters": {}, "label": "lymphocyte"}
+    digest = changing.get(f"{dataset}/rows").headers["Rows-Digest"]
+    n_listed = changing.get(dataset).json()["n_images"]
+    labels = {"filters": {}, "n_listed": n_listed, "digest": digest, "label": "lymphocyte"}
     assert changing.post(f"{dataset}/labels", json=labels).status_code == 200
     assert admin.patch(f"{API}/users/{user_id}", json={"is_active": False}).status_code == 200
     assert admin.delete(member).status_code == 204

@@ -80,7 +80,11 @@ def missing_problems(document: Json) -> Iterator[str]:
         responses = operation["responses"]
         required = {"401", "503", "default"} | ({"507"} if method != "get" else set())
         required |= {"404"} if "{" in address else set()
-        required |= {"412"} if any(each["name"] == "if-match" for each in operation.get("parameters", [])) else set()
+        body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+        properties = (
+            document["components"]["schemas"].get(body.get("$ref", "").rpartition("/")[2], {}).get("properties", {})
+        )
+        required |= {"412", "428"} if "digest" in properties else set()
         yield from (f"{address}: {status}" for status in required - set(responses))
         for status, response in responses.items():
             name = response.get("$ref", "").rpartition("/")[2]

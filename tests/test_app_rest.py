@@ -142,62 +142,6 @@ def zip_of(folder: Path) -> bytes:
     return data.getvalue()
 
 
-def test_a_change_for_an_earlier_revision_is_refused_and_changes_nothing(lab: Lab) -> None:
-    dataset = open_images(lab.workspace, write_cells(lab.workspace.roots[0] / "revised", 12, seed=4))
-    path = f"{API}/datasets/{dataset}"
-    first = lab.client.get(path)
-    ids = [each["image_id"] for each in lab.client.get(f"{path}/images").json()["items"]]
-    assert first.headers["etag"] == f'"{first.json()["revision"]}"'
-    with_first = {"If-Match": first.headers["etag"]}
-    labeled = lab.client.post(f"{path}/labels", json={"images": ids[:1], "label": "a"}, headers=with_first)
-    assert labeled.status_code == 200
-    assert labeled.headers["etag"] == lab.client.get(path).headers["etag"] != first.headers["etag"]
-    change = labeled.json()["change"]
-    before = lab.client.get(f"{path}/images").json()
-    late = [
-        ("labels", {"images": ids[1:2], "label": "b"}),
-        ("labels/undo", {"change": change}),
-        ("labels/redo", {"change": change}),
-        ("exclusions", {"images": ids[1:2], "is_excluded": True}),
-        ("exclusions/undo", {"change": "none"}),
-        ("confirmed-labels", {"images": ids[:1], "is_confirmed": True}),
-    ]
-    for address, body in late:
-        for tag in (first.headers["etag"], f"W/{labeled.headers['etag']}", "nonsense"):
-            refused = lab.client.post(f"{path}/{address}", json=body, headers={"If-Match": tag})
-            assert (refused.status_code, refused.json()["code"]) == (412, "dataset-changed-since"), (address, tag)
-    assert lab.client.get(f"{path}/images").json() == before
-    now = f"{first.headers['etag']}, {labeled.headers['etag']}"
-    undone = lab.client.post(f"{path}/labels/undo", json={"change": change}, headers={"If-Match": now})
-    assert undone.json()["rows"] == [before["items"][0]["row_id"]]
-    anyone = {"If-Match": "*"}
-    assert lab.client.post(f"{path}/labels/redo", json={"change": change}, headers=anyone).status_code == 200
-
-
-def test_of_two_people_with_the_same_revision_one_is_refused(lab: Lab) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
-    dataset = open_images(lab.workspace, write_cells(lab.workspace.roots[0] / "raced", 12, seed=5))
-    path = f"{API}/datasets/{dataset}"
-    image = lab.client.get(f"{path}/images").json()["items"][0]["image_id"]
-    tag = {"If-Match": lab.client.get(path).headers["etag"]}
-
-    def label(name: str) -> int:
-        return lab.client.post(f"{path}/labels", json={"images": [image], "label": name}, headers=tag).status_code
-
-    with ThreadPoolExecutor(8) as threads:
-        statuses = list(threads.map(label, "abcdefgh"))
-    assert sorted(statuses) == [200] + [412] * 7
-    assert lab.client.get(f"{path}/images").json()["items"][0]["label"] == "abcdefgh"[statuses.index(200)]
-
-
-def test_a_label_of_a_measured_image_takes_the_revision_of_its_dataset(lab: Lab) -> None:
-    tag = lab.client.get(f"{API}/datasets/{lab.cells}").headers["etag"]
-    path, body = f"{API}/runs/{lab.run}/rows/1/correction", {"label": "large"}
-    assert lab.client.put(path, json=body, headers={"If-Match": '"0"'}).status_code == 412
-    assert lab.client.put(path, json=body, headers={"If-Match": tag}).status_code == 200
-
-
 @pytest.mark.parametrize(
     "header, made_by",
     [

@@ -179,7 +179,11 @@ class Conflict(CoverslipError):
 
 
 class PreconditionFailed(CoverslipError):
-    """The object of a request has changed since the client read it."""
+    """What a request is about has changed since the client read it."""
+
+
+class PreconditionRequired(CoverslipError):
+    """A request does not state what the client read before."""
 
 
 class Busy(CoverslipError):

@@ -1,11 +1,32 @@
 import { expect, test } from 'vitest';
+import type { Filters, Image } from '../src/api/datasets';
 import { ImageList } from '../src/images/gallery/image_list.svelte';
-import { clicked, emptySelection } from '../src/images/gallery/selection';
+import { all, clicked, emptySelection } from '../src/images/gallery/selection';
+import { selectedOf } from '../src/images/labeling.svelte';
+
+/** A list whose requests the test answers. */
+function delayed() {
+  const requests: { answer: (...rows: number[]) => void; fail: () => void }[] = [];
+  const list = new ImageList<Image, Filters>({
+    list: () =>
+      new Promise((resolve, reject) => {
+        const answer = (...rows: number[]) => resolve({ rows: Uint32Array.from(rows), digest: `of ${rows}` });
+        requests.push({ answer, fail: () => reject(new Error('no')) });
+      }),
+    read: async () => [],
+    sheetUrl: () => '',
+  });
+  const nextRequest = async () => {
+    while (!requests.length) await Promise.resolve();
+    return requests.shift()!;
+  };
+  return { list, nextRequest };
+}
 
 test('rows that arrive before the first image move the focus only if an image is selected', async () => {
   let rows = [3, 1];
   const list = new ImageList<{ row_id: number }>({
-    list: async () => Uint32Array.from(rows),
+    list: async () => ({ rows: Uint32Array.from(rows), digest: null }),
     read: async () => [],
     sheetUrl: () => '',
   });
@@ -19,4 +40,54 @@ test('rows that arrive before the first image move the focus only if an image is
   await list.reload();
   expect([...list.selection.indices]).toEqual([1]);
   expect(list.selection.focus).toBe(1);
+});
+
+test('a selection of all contains the images that were shown, and names the list of which they are', async () => {
+  const { list, nextRequest } = delayed();
+  const shown = list.show({ label: 'a' });
+  expect(list.isComplete).toBe(false);
+  (await nextRequest()).answer(3, 1);
+  await shown;
+  expect(list.isComplete).toBe(true);
+  list.selection = all(list.selection);
+  const filters = { label: 'a' };
+  expect(selectedOf(list, list.selection)).toEqual({
+    filters,
+    n_listed: 2,
+    digest: 'of 3,1',
+    except_rows: [],
+  });
+  const reloaded = list.reload();
+  (await nextRequest()).answer(3, 1, 5, 7); // another browser added two
+  await reloaded;
+  expect(list.nSelected).toBe(2);
+  const expected = { filters, n_listed: 4, digest: 'of 3,1,5,7', except_rows: [5, 7] };
+  expect(selectedOf(list, list.selection)).toEqual(expected);
+});
+
+test('a list that is older than a change does not select images by filters', async () => {
+  const { list, nextRequest } = delayed();
+  const shown = list.show({ label: 'a' });
+  (await nextRequest()).answer(3, 1);
+  await shown;
+  const reloaded = list.reload();
+  const request = await nextRequest();
+  list.invalidate([1]);
+  request.answer(3, 1);
+  await reloaded;
+  expect(selectedOf(list, all(list.selection))).toEqual({ rows: [3, 1] });
+});
+
+test('images of other filters are not shown under new filters whose list fails', async () => {
+  const { list, nextRequest } = delayed();
+  const shown = list.show({ label: 'a' });
+  (await nextRequest()).answer(3, 1);
+  await shown;
+  list.selection = all(list.selection);
+  const other = list.show({ label: 'b' });
+  const request = await nextRequest();
+  expect([list.isComplete, list.n]).toEqual([false, 2]); // still those of the former filters
+  request.fail();
+  await other;
+  expect([list.rows, list.nSelected, list.isComplete]).toEqual([null, 0, false]);
 });

@@ -97,21 +97,6 @@ async def _locate(request: Request, response: Response) -> Callable[..., None]:
 Locate = Annotated[Callable[..., None], Depends(_locate)]
 
 
-async def _if_match(
-    if_match: Annotated[
-        str | None,
-        Header(
-            max_length=1_000,
-            description="The ETag of the object as the client read it. If the object has changed since then, the "
-            "response is 412 and nothing is changed. Without this header, no revision is compared.",
-        ),
-    ] = None,
-) -> frozenset[str] | None:
-    if if_match is None or if_match.strip() == "*":
-        return None
-    return frozenset(_STRONG_TAG.findall(if_match))
-
-
 async def _author(
     request: Request,
     x_author: Annotated[
@@ -136,16 +121,6 @@ def as_text(header: str) -> str:
         return header
 
 
-async def _tag(response: Response) -> Callable[[object], None]:
-    def tag(revision: object) -> None:
-        response.headers["ETag"] = f'"{revision}"'
-
-    return tag
-
-
-_STRONG_TAG = re.compile(r'(?<!W/)"([^"]*)"')
-IfMatch = Annotated[frozenset[str] | None, Depends(_if_match)]  # revisions; None: any
-Tag = Annotated[Callable[[object], None], Depends(_tag)]  # called with the revision of the object in the response
 Author = Annotated[str | None, Depends(_author)]
 RAW_BODY: dict[str, Any] = {  # Any: FastAPI's own type
     "requestBody": {

@@ -168,10 +168,19 @@ function parseJson(text: string): unknown {
   }
 }
 
+/** All images that match, by their row ids. */
+export interface RowList {
+  readonly rows: Uint32Array;
+  readonly digest: string | null; // for a change of all of them by filters; null if there is no such change
+}
+
 /** Return the row ids of a response, or throw its problem. */
-export const rowIds = async (
+export async function rowIds(
   call: Promise<{ data?: unknown; error?: unknown; response: Response }>,
-): Promise<Uint32Array> => new Uint32Array((await answer(call)) as ArrayBuffer);
+): Promise<RowList> {
+  const rows = new Uint32Array((await answer(call)) as ArrayBuffer);
+  return { rows, digest: (await call).response.headers.get('Rows-Digest') };
+}
 
 /** An address below the API, for pictures, downloads and event streams. */
 export function at(...parts: (string | number)[]): string {

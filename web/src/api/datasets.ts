@@ -4,6 +4,9 @@ import type { components } from './schema';
 
 type Schemas = components['schemas'];
 export type Dataset = Schemas['DatasetState'];
+/** The names of the classes, in the order of their keys and colors. */
+export const namesOf = ({ classes }: Dataset): string[] =>
+  [...classes].sort((a, b) => a.color_index - b.color_index).map(({ name }) => name);
 export type DatasetChanges = Schemas['DatasetChanges'];
 export type Image = Schemas['Image'];
 export type ImageFacts = Schemas['ImageFacts'];
@@ -24,9 +27,14 @@ export type DatasetDistances = Schemas['DatasetDistances'];
 
 /** Filters and order of the images of a dataset. */
 export type Filters = Partial<Schemas['Filters']>;
-/** Images that a request changes: all that match filters but some, or a list of row ids or image ids. */
+/**
+ * Images that a request changes: a list of row ids or image ids, or all that match filters but some. With filters, the
+ * server changes nothing if others match than those of the list with this number of images and this digest.
+ */
 export type ImageSelection =
-  { rows: number[] } | { images: string[] } | { filters: Filters; except_rows?: number[] };
+  | { rows: number[] }
+  | { images: string[] }
+  | { filters: Filters; n_listed: number; digest: string; except_rows?: number[] };
 
 const at = (dataset_id: string) => ({ params: { path: { dataset_id } } });
 
@@ -117,10 +125,10 @@ export const previewGroups = (
 
 /** The images of a dataset, as a gallery reads them. */
 export const imagesOfDataset = (id: string) => ({
-  list: (filters: Filters, limit: number | null, signal?: AbortSignal) =>
+  list: (filters: Filters, signal?: AbortSignal) =>
     rowIds(
       api.GET('/api/v1/datasets/{dataset_id}/rows', {
-        params: { path: { dataset_id: id }, query: limit === null ? filters : { ...filters, limit } },
+        params: { path: { dataset_id: id }, query: filters },
         parseAs: 'arrayBuffer',
         signal,
       }),

@@ -53,10 +53,10 @@ export interface PictureRow {
 
 /** The images of a training, an evaluation or a prediction, as a gallery reads them. */
 export const imagesOfJob = (job_id: string) => ({
-  list: (query: RowQuery, limit: number | null, signal?: AbortSignal) =>
+  list: (query: RowQuery, signal?: AbortSignal) =>
     rowIds(
       api.GET('/api/v1/jobs/{job_id}/row-ids', {
-        params: { path: { job_id }, query: limit === null ? query : { ...query, limit } },
+        params: { path: { job_id }, query },
         parseAs: 'arrayBuffer',
         signal,
       }),

@@ -13,6 +13,8 @@ export type JoinPreview = Schemas['JoinPreview'];
 export type Metric = Schemas['Metric'];
 export type SampleProportions = Schemas['SampleProportions'];
 export type Sampling = Schemas['Sampling'];
+/** The condition of each sample that has one. */
+export type Conditions = Record<string, string>;
 export type PredictionRow = Schemas['Row'];
 export type Exclusion = Schemas['Exclusion'];
 /** The correction of a person: a class, or a reason for exclusion. Both are null if there is none. */

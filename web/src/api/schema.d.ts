@@ -1942,8 +1942,6 @@ export interface paths {
         /**
          * Correct Run Row
          * @description Change the label of a measured image in its dataset. The label is saved at once.
-         *
-         *     `If-Match` takes the ETag of the dataset.
          */
         put: operations["correct_run_row"];
         post?: never;
@@ -2332,8 +2330,6 @@ export interface paths {
         /**
          * Correct Evaluation Row
          * @description Change the label of a measured image in its dataset. The label is saved at once.
-         *
-         *     `If-Match` takes the ETag of the dataset.
          */
         put: operations["correct_evaluation_row"];
         post?: never;
@@ -4785,8 +4781,18 @@ export interface components {
              * @description Their row_ids.
              */
             rows?: number[] | null;
-            /** @description All images that match now; without filters, all images. */
+            /** @description All images that match; without filters, all images. Give also `n_listed` and `digest`. */
             filters?: components["schemas"]["Filters"] | null;
+            /**
+             * N Listed
+             * @description With `filters`: how many images the client listed with these filters. If others match now, the response is 412, and nothing is changed.
+             */
+            n_listed?: number | null;
+            /**
+             * Digest
+             * @description With `filters`: the header `Rows-Digest` of that list (`GET /datasets/ID/rows`).
+             */
+            digest?: string | null;
             /**
              * Except Rows
              * @description With `filters`: the row_ids of matching images that are not selected.
@@ -5241,7 +5247,7 @@ export interface components {
             display: components["schemas"]["ChannelDisplay"][];
             /**
              * Revision
-             * @description Increases when labels, groups or images change. It is the ETag.
+             * @description Increases when labels, groups or images change.
              */
             revision: number;
             /**
@@ -5962,8 +5968,18 @@ export interface components {
              * @description Their row_ids.
              */
             rows?: number[] | null;
-            /** @description All images that match now; without filters, all images. */
+            /** @description All images that match; without filters, all images. Give also `n_listed` and `digest`. */
             filters?: components["schemas"]["Filters"] | null;
+            /**
+             * N Listed
+             * @description With `filters`: how many images the client listed with these filters. If others match now, the response is 412, and nothing is changed.
+             */
+            n_listed?: number | null;
+            /**
+             * Digest
+             * @description With `filters`: the header `Rows-Digest` of that list (`GET /datasets/ID/rows`).
+             */
+            digest?: string | null;
             /**
              * Except Rows
              * @description With `filters`: the row_ids of matching images that are not selected.
@@ -8855,8 +8871,18 @@ export interface components {
              * @description Their row_ids.
              */
             rows?: number[] | null;
-            /** @description All images that match now; without filters, all images. */
+            /** @description All images that match; without filters, all images. Give also `n_listed` and `digest`. */
             filters?: components["schemas"]["Filters"] | null;
+            /**
+             * N Listed
+             * @description With `filters`: how many images the client listed with these filters. If others match now, the response is 412, and nothing is changed.
+             */
+            n_listed?: number | null;
+            /**
+             * Digest
+             * @description With `filters`: the header `Rows-Digest` of that list (`GET /datasets/ID/rows`).
+             */
+            digest?: string | null;
             /**
              * Except Rows
              * @description With `filters`: the row_ids of matching images that are not selected.
@@ -15083,11 +15109,9 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The current state. */
+            /** @description Successful Response */
             200: {
                 headers: {
-                    /** @description The revision, for the header If-Match of a change. */
-                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -16740,6 +16764,8 @@ export interface operations {
             /** @description The row_id of each image, as a little-endian unsigned integer of 32 bit. */
             200: {
                 headers: {
+                    /** @description For requests that change all these images by the same filters. */
+                    "Rows-Digest"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -17071,8 +17097,6 @@ export interface operations {
                 run?: string | null;
                 /** @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first. */
                 sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "suggested" | "probability" | "-probability";
-                /** @description Default: all. */
-                limit?: number | null;
             };
             header?: never;
             path: {
@@ -18859,8 +18883,6 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the object as the client read it. If the object has changed since then, the response is 412 and nothing is changed. Without this header, no revision is compared. */
-                "if-match"?: string | null;
                 /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
                 "x-author"?: string | null;
             };
@@ -18884,11 +18906,9 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The current state. */
+            /** @description Successful Response */
             200: {
                 headers: {
-                    /** @description The revision, for the header If-Match of a change. */
-                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -18914,7 +18934,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The object has changed since the client read it: its ETag is not in If-Match. */
+            /** @description Other images match the filters now than those that the client listed. */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -18932,6 +18952,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The request selects images by filters, and does not state which images the client listed. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -18940,10 +18969,7 @@ export interface operations {
     undo_labels: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The ETag of the object as the client read it. If the object has changed since then, the response is 412 and nothing is changed. Without this header, no revision is compared. */
-                "if-match"?: string | null;
-            };
+            header?: never;
             path: {
                 /** @description The ID of a dataset. */
                 dataset_id: string;
@@ -18961,11 +18987,9 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The current state. */
+            /** @description Successful Response */
             200: {
                 headers: {
-                    /** @description The revision, for the header If-Match of a change. */
-                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -18984,15 +19008,6 @@ export interface operations {
             };
             /** @description This is not possible in the current state. */
             409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The object has changed since the client read it: its ETag is not in If-Match. */
-            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -19017,10 +19032,7 @@ export interface operations {
     redo_labels: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The ETag of the object as the client read it. If the object has changed since then, the response is 412 and nothing is changed. Without this header, no revision is compared. */
-                "if-match"?: string | null;
-            };
+            header?: never;
             path: {
                 /** @description The ID of a dataset. */
                 dataset_id: string;
@@ -19038,11 +19050,9 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The current state. */
+            /** @description Successful Response */
             200: {
                 headers: {
-                    /** @description The revision, for the header If-Match of a change. */
-                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -19068,15 +19078,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The object has changed since the client read it: its ETag is not in If-Match. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -19094,10 +19095,7 @@ export interface operations {
     exclude_images: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The ETag of the object as the client read it. If the object has changed since then, the response is 412 and nothing is changed. Without this header, no revision is compared. */
-                "if-match"?: string | null;
-            };
+            header?: never;
             path: {
                 /** @description The ID of a dataset. */
                 dataset_id: string;
@@ -19118,11 +19116,9 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The current state. */
+            /** @description Successful Response */
             200: {
                 headers: {
-                    /** @description The revision, for the header If-Match of a change. */
-                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -19148,7 +19144,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The object has changed since the client read it: its ETag is not in If-Match. */
+            /** @description Other images match the filters now than those that the client listed. */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -19166,6 +19162,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The request selects images by filters, and does not state which images the client listed. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -19174,10 +19179,7 @@ export interface operations {
     undo_exclusions: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The ETag of the object as the client read it. If the object has changed since then, the response is 412 and nothing is changed. Without this header, no revision is compared. */
-                "if-match"?: string | null;
-            };
+            header?: never;
             path: {
                 /** @description The ID of a dataset. */
                 dataset_id: string;
@@ -19195,11 +19197,9 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The current state. */
+            /** @description Successful Response */
             200: {
                 headers: {
-                    /** @description The revision, for the header If-Match of a change. */
-                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -19225,15 +19225,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The object has changed since the client read it: its ETag is not in If-Match. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -19252,8 +19243,6 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the object as the client read it. If the object has changed since then, the response is 412 and nothing is changed. Without this header, no revision is compared. */
-                "if-match"?: string | null;
                 /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
                 "x-author"?: string | null;
             };
@@ -19305,7 +19294,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The object has changed since the client read it: its ETag is not in If-Match. */
+            /** @description Other images match the filters now than those that the client listed. */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -19316,6 +19305,15 @@ export interface operations {
             };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request selects images by filters, and does not state which images the client listed. */
+            428: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -20523,11 +20521,9 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The current state. */
+            /** @description Successful Response */
             200: {
                 headers: {
-                    /** @description The revision, for the header If-Match of a change. */
-                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -20569,10 +20565,7 @@ export interface operations {
     set_decision: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The ETag of the object as the client read it. If the object has changed since then, the response is 412 and nothing is changed. Without this header, no revision is compared. */
-                "if-match"?: string | null;
-            };
+            header?: never;
             path: {
                 /** @description The ID of a training. */
                 run_id: string;
@@ -20592,11 +20585,9 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The current state. */
+            /** @description Successful Response */
             200: {
                 headers: {
-                    /** @description The revision, for the header If-Match of a change. */
-                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -20615,15 +20606,6 @@ export interface operations {
             };
             /** @description This is not possible in the current state. */
             409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The object has changed since the client read it: its ETag is not in If-Match. */
-            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -20916,8 +20898,6 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the object as the client read it. If the object has changed since then, the response is 412 and nothing is changed. Without this header, no revision is compared. */
-                "if-match"?: string | null;
                 /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
                 "x-author"?: string | null;
             };
@@ -20961,15 +20941,6 @@ export interface operations {
             };
             /** @description This is not possible in the current state. */
             409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The object has changed since the client read it: its ETag is not in If-Match. */
-            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -22258,8 +22229,6 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the object as the client read it. If the object has changed since then, the response is 412 and nothing is changed. Without this header, no revision is compared. */
-                "if-match"?: string | null;
                 /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
                 "x-author"?: string | null;
             };
@@ -22303,15 +22272,6 @@ export interface operations {
             };
             /** @description This is not possible in the current state. */
             409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The object has changed since the client read it: its ETag is not in If-Match. */
-            412: {
                 headers: {
                     [name: string]: unknown;
                 };

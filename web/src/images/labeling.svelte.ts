@@ -36,12 +36,18 @@ function parseHistory(text: string): LabelHistory {
   return { done: [], undone: [] };
 }
 
-/** The selected images for a request: all that match the filters but some, or a list. */
+/** The selected images for a request: all of the list that the page shows but some, or each. */
 export function selectedOf(listed: ImageList<Image, Filters>, selection: Selection): ImageSelection {
   const rowsAt = (indices: Iterable<number>) => [...indices].map((index) => listed.rows![index]!);
+  const { digest } = listed;
   // After a change of labels, the images in the gallery may differ from those that match.
-  if (selection.isInverted && !listed.isChanged)
-    return { filters: listed.matched ?? {}, except_rows: rowsAt(selection.indices) };
+  if (selection.isInverted && !listed.isChanged && digest !== null)
+    return {
+      filters: listed.matched ?? {},
+      n_listed: listed.n,
+      digest,
+      except_rows: rowsAt(selection.indices),
+    };
   return { rows: rowsAt(selectedIndices(selection, listed.n)) };
 }
 
@@ -69,9 +75,9 @@ export class Labeling {
 
   /**
    * Label the selected images, or remove their labels. Labels are shown immediately and restored if they
-   * cannot be saved.
+   * cannot be saved. The result is whether they were saved.
    */
-  async assign(selection: Selection, label: string | null): Promise<void> {
+  async assign(selection: Selection, label: string | null): Promise<boolean> {
     this.closeUndoNotice();
     const n = nSelected(selection, this.listed.n);
     const images = selectedOf(this.listed, selection);
@@ -79,16 +85,19 @@ export class Labeling {
     const before = this.listed.change(rows, (image) => (image.label === label ? image : { ...image, label }));
     if (n > 1) this.#offerUndo(n, label);
     this.nWaiting += 1;
-    await this.listed.sequential(async () => {
+    return this.listed.sequential(async () => {
       try {
         const answer = setLabels(this.id, images, label);
         const { change, dataset } = await answer.finally(() => this.listed.settle(rows));
         if (change !== null) this.#store({ done: [...this.#history.done, change], undone: [] });
         this.onchange(dataset);
         if (n > before.length) this.listed.refresh(); // details of some images were not loaded
+        return true;
       } catch (problem) {
         this.listed.put(before.filter(({ row_id }) => this.listed.items.get(row_id)?.label === label));
+        this.closeUndoNotice(); // it would undo an earlier change
         this.#fail(problem);
+        return false;
       } finally {
         this.nWaiting -= 1;
       }
@@ -128,10 +137,10 @@ export class Labeling {
     }
   }
 
-  /** After a conflict, the displayed labels are outdated. */
+  /** After a conflict, the displayed images or labels are outdated. */
   #fail(problem: unknown): void {
     notices.showProblem(problem);
-    if (problem instanceof Problem && problem.status === 409) void this.listed.reload();
+    if (problem instanceof Problem && [409, 412].includes(problem.status)) void this.listed.reload();
   }
 
   get #key(): string {

@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from coverslip.app.files import PICTURE
 from coverslip.app.guard import allow_body, announced
-from coverslip.app.requests import RAW_BODY, Locate, Paged, ServedWorkspace, Tag, api_router
+from coverslip.app.requests import RAW_BODY, Locate, Paged, ServedWorkspace, api_router
 from coverslip.app.schemas.datasets import (
     DatasetChanges,
     FinishUpload,
@@ -21,7 +21,7 @@ from coverslip.app.schemas.datasets import (
     TableToOpen,
     TimeOf,
 )
-from coverslip.app.schemas.system import TAGGED, located, problems
+from coverslip.app.schemas.system import located, problems
 from coverslip.experiments.estimating import Counts
 from coverslip.workspace import cleanup, group_suggestions, leakage_audit, maps, recipes, suggestions
 from coverslip.workspace.datasets import folders, grouping, pixel_options, reading_images, sources, state, uploads
@@ -87,12 +87,10 @@ def create_samples(workspace: ServedWorkspace, locate: Locate) -> DatasetState:
     return dataset
 
 
-@router.get("/datasets/{dataset_id}", responses=TAGGED | problems(404))
-def get_dataset(workspace: ServedWorkspace, dataset_id: str, tag: Tag) -> DatasetState:
+@router.get("/datasets/{dataset_id}", responses=problems(404))
+def get_dataset(workspace: ServedWorkspace, dataset_id: str) -> DatasetState:
     """One dataset."""
-    dataset = state.dataset_state(workspace, dataset_id)
-    tag(dataset.revision)
-    return dataset
+    return state.dataset_state(workspace, dataset_id)
 
 
 @router.patch(

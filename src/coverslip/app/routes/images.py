@@ -9,13 +9,13 @@ from fastapi import Depends, Header, Path, Query, Request, Response
 
 from coverslip.app.files import IMAGE, PICTURE, Viewed, image_response, media_type_of
 from coverslip.app.requests import ServedWorkspace, api_router, until_disconnected
-from coverslip.app.schemas.datasets import ImageQuery, JobRowsQuery, RowsQuery
+from coverslip.app.schemas.datasets import ImageQuery, RowsQuery
 from coverslip.app.schemas.system import problems
 from coverslip.errors import Stopped
 from coverslip.workspace.predictions.measured import display_of_job, picture_sources_of_job, row_ids_of_job
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing import images, pictures, tiles
-from coverslip.workspace.viewing.filters import Text
+from coverslip.workspace.viewing.filters import Filters, Text
 from coverslip.workspace.viewing.pyramids import Plane, ViewedZ
 
 router = api_router("images", responses=problems(422))
@@ -46,6 +46,11 @@ TILE: Answers = {
 _ROWS: Answers = {
     200: {"content": BINARY, "description": "The row_id of each image, as a little-endian unsigned integer of 32 bit."}
 }
+_DIGEST = {
+    "description": "For requests that change all these images by the same filters.",
+    "schema": {"type": "string"},
+}
+_LISTED_ROWS: Answers = {200: {**_ROWS[200], "headers": {"Rows-Digest": _DIGEST}}}
 _COLORS: Answers = {
     200: {
         "content": BINARY,
@@ -70,7 +75,7 @@ def list_images(workspace: ServedWorkspace, dataset_id: str, query: Annotated[Im
 @router.get(
     "/datasets/{dataset_id}/rows",
     response_class=Response,
-    responses=_ROWS | NOT_MODIFIED | problems(404, 422),
+    responses=_LISTED_ROWS | NOT_MODIFIED | problems(404, 422),
 )
 def list_rows(
     workspace: ServedWorkspace, dataset_id: str, query: Annotated[RowsQuery, Query()], etag: Etag = None
@@ -80,10 +85,15 @@ def list_rows(
     tag = _tag("rows", dataset_id, version)
     if version is not None and etag == tag:
         return _unchanged(tag, None)
-    data = images.matching_rows(workspace, dataset_id, query, offset=query.offset, limit=query.limit).tobytes()
+    rows = images.matching_rows(workspace, dataset_id, query, offset=query.offset, limit=query.limit)
+    data = rows.tobytes()
     if version is None:
         tag = _tag("rows", hashlib.sha256(data).digest())
-    return _unchanged(tag, None) if etag == tag else _picture(data, "application/octet-stream", tag, None)
+    if etag == tag:
+        return _unchanged(tag, None)
+    response = _picture(data, "application/octet-stream", tag, None)
+    response.headers["Rows-Digest"] = images.digest_of(rows)
+    return response
 
 
 @router.get(
@@ -165,9 +175,9 @@ async def get_job_sheet(
     response_class=Response,
     responses=_ROWS | problems(404, 409, 422),
 )
-def list_job_row_ids(workspace: ServedWorkspace, job_id: str, query: Annotated[JobRowsQuery, Query()]) -> Response:
+def list_job_row_ids(workspace: ServedWorkspace, job_id: str, query: Annotated[Filters, Query()]) -> Response:
     """The row_ids of all matching images of a training, an evaluation or a prediction, in order."""
-    data = row_ids_of_job(workspace, job_id, query, query.limit).tobytes()
+    data = row_ids_of_job(workspace, job_id, query).tobytes()
     return Response(data, media_type="application/octet-stream")
 
 

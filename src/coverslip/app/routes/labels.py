@@ -6,7 +6,7 @@ from fastapi import Request
 from fastapi.responses import StreamingResponse
 
 from coverslip.app.guard import accepting
-from coverslip.app.requests import Author, IfMatch, Paged, ServedWorkspace, Tag, api_router
+from coverslip.app.requests import Author, Paged, ServedWorkspace, api_router
 from coverslip.app.schemas.datasets import (
     ConfirmedLabels,
     ExclusionChange,
@@ -19,13 +19,13 @@ from coverslip.app.schemas.datasets import (
     LabelsTakenBack,
     NewLabels,
 )
-from coverslip.app.schemas.system import TAGGED, problems
+from coverslip.app.schemas.system import problems
 from coverslip.app.users import record_change, role_of
 from coverslip.errors import Forbidden
 from coverslip.workspace.correcting import history
 from coverslip.workspace.correcting.history import LabelChange, exclude, undo_exclusion
 from coverslip.workspace.datasets import labels, snapshots
-from coverslip.workspace.datasets.state import DatasetState, dataset_state
+from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.store.authors import author_name
 from coverslip.workspace.store.rows import Page
 from coverslip.workspace.store.workspace import Workspace
@@ -39,74 +39,62 @@ _MAX_BODY = 32 * 2**20  # bytes: 300,000 images whose IDs have 100 characters
 router = api_router("labels", responses=problems(422), route_class=accepting(_MAX_BODY))
 
 
-@router.post("/datasets/{dataset_id}/labels", responses=TAGGED | problems(404, 409, 412, 422))
+@router.post("/datasets/{dataset_id}/labels", responses=problems(404, 409, 412, 422, 428))
 def set_labels(
     workspace: ServedWorkspace,
     dataset_id: str,
     new: NewLabels,
-    if_match: IfMatch,
     author: Author,
-    tag: Tag,
     request: Request,
 ) -> LabelsGiven:
     """Label some images, or remove their labels. The change is saved at once. A new name becomes a class."""
-    change, n = labels.set_labels(workspace, dataset_id, new, new.label, revisions=if_match, author=author)
+    change, n = labels.set_labels(workspace, dataset_id, new, new.label, author=author)
     record_change(request, "", after=new.label or "")
-    return LabelsGiven(change=change, n=n, dataset=_tagged(workspace, dataset_id, tag))
+    return LabelsGiven(change=change, n=n, dataset=dataset_state(workspace, dataset_id))
 
 
-@router.post("/datasets/{dataset_id}/labels/undo", responses=TAGGED | problems(404, 409, 412))
-def undo_labels(
-    request: Request, workspace: ServedWorkspace, dataset_id: str, step: LabelsStep, if_match: IfMatch, tag: Tag
-) -> LabelsTakenBack:
+@router.post("/datasets/{dataset_id}/labels/undo", responses=problems(404, 409))
+def undo_labels(request: Request, workspace: ServedWorkspace, dataset_id: str, step: LabelsStep) -> LabelsTakenBack:
     """Undo one change of labels. This is refused if one of its images was labeled again since then.
 
     On a server with accounts, annotators undo and redo their own changes only.
     """
     _check_author(request, workspace, dataset_id, step.change)
-    changed = labels.undo(workspace, dataset_id, step.change, revisions=if_match)
-    return LabelsTakenBack(n=changed.n, rows=changed.rows, dataset=_tagged(workspace, dataset_id, tag))
+    changed = labels.undo(workspace, dataset_id, step.change)
+    return LabelsTakenBack(n=changed.n, rows=changed.rows, dataset=dataset_state(workspace, dataset_id))
 
 
-@router.post("/datasets/{dataset_id}/labels/redo", responses=TAGGED | problems(404, 409, 412))
-def redo_labels(
-    request: Request, workspace: ServedWorkspace, dataset_id: str, step: LabelsStep, if_match: IfMatch, tag: Tag
-) -> LabelsTakenBack:
+@router.post("/datasets/{dataset_id}/labels/redo", responses=problems(404, 409))
+def redo_labels(request: Request, workspace: ServedWorkspace, dataset_id: str, step: LabelsStep) -> LabelsTakenBack:
     """Redo a change of labels. This is refused if one of its images was labeled again since then.
 
     On a server with accounts, annotators undo and redo their own changes only.
     """
     _check_author(request, workspace, dataset_id, step.change)
-    changed = labels.redo(workspace, dataset_id, step.change, revisions=if_match)
-    return LabelsTakenBack(n=changed.n, rows=changed.rows, dataset=_tagged(workspace, dataset_id, tag))
+    changed = labels.redo(workspace, dataset_id, step.change)
+    return LabelsTakenBack(n=changed.n, rows=changed.rows, dataset=dataset_state(workspace, dataset_id))
 
 
-@router.post("/datasets/{dataset_id}/exclusions", responses=TAGGED | problems(404, 409, 412))
-def exclude_images(
-    workspace: ServedWorkspace, dataset_id: str, body: ExclusionChange, if_match: IfMatch, tag: Tag
-) -> ImagesExcluded:
+@router.post("/datasets/{dataset_id}/exclusions", responses=problems(404, 409, 412, 428))
+def exclude_images(workspace: ServedWorkspace, dataset_id: str, body: ExclusionChange) -> ImagesExcluded:
     """Exclude images, or include them. Excluded images are shown, but neither counted nor used in training."""
-    change, n = exclude(workspace, dataset_id, body, is_excluded=body.is_excluded, revisions=if_match)
-    return ImagesExcluded(change=change, n=n, dataset=_tagged(workspace, dataset_id, tag))
+    change, n = exclude(workspace, dataset_id, body, is_excluded=body.is_excluded)
+    return ImagesExcluded(change=change, n=n, dataset=dataset_state(workspace, dataset_id))
 
 
-@router.post("/datasets/{dataset_id}/exclusions/undo", responses=TAGGED | problems(404, 409, 412))
-def undo_exclusions(
-    workspace: ServedWorkspace, dataset_id: str, body: ExclusionUndo, if_match: IfMatch, tag: Tag
-) -> ExclusionUndone:
+@router.post("/datasets/{dataset_id}/exclusions/undo", responses=problems(404, 409))
+def undo_exclusions(workspace: ServedWorkspace, dataset_id: str, body: ExclusionUndo) -> ExclusionUndone:
     """Undo one exclusion or inclusion, for those of its images that were not excluded or included since then."""
-    n = undo_exclusion(workspace, dataset_id, body.change, revisions=if_match)
-    return ExclusionUndone(n=n, dataset=_tagged(workspace, dataset_id, tag))
+    n = undo_exclusion(workspace, dataset_id, body.change)
+    return ExclusionUndone(n=n, dataset=dataset_state(workspace, dataset_id))
 
 
-@router.post("/datasets/{dataset_id}/confirmed-labels", responses=problems(404, 409, 412))
+@router.post("/datasets/{dataset_id}/confirmed-labels", responses=problems(404, 409, 412, 428))
 def confirm_labels(
-    workspace: ServedWorkspace, dataset_id: str, body: ConfirmedLabels, if_match: IfMatch, author: Author
+    workspace: ServedWorkspace, dataset_id: str, body: ConfirmedLabels, author: Author
 ) -> LabelsConfirmed:
     """Confirm labels as right, or remove confirmations: a confirmed label is not listed as a suspected label error."""
-    confirmed = labels.confirm_labels(
-        workspace, dataset_id, body, is_confirmed=body.is_confirmed, revisions=if_match, author=author
-    )
+    confirmed = labels.confirm_labels(workspace, dataset_id, body, is_confirmed=body.is_confirmed, author=author)
     return LabelsConfirmed(confirmed)
 
 
@@ -140,13 +128,6 @@ def download_labels(workspace: ServedWorkspace, dataset_id: str) -> StreamingRes
     name = snapshots.file_name(workspace, dataset_id, "labels")
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=headers)
-
-
-def _tagged(workspace: Workspace, dataset_id: str, tag: Tag) -> DatasetState:
-    """Return the state of a dataset after a change, and set its revision as the ETag of the response."""
-    dataset = dataset_state(workspace, dataset_id)
-    tag(dataset.revision)
-    return dataset
 
 
 def _check_author(request: Request, workspace: Workspace, dataset_id: str, change: int) -> None:

@@ -21,18 +21,16 @@ from coverslip.app.files import (
 from coverslip.app.requests import (
     RAW_BODY,
     Author,
-    IfMatch,
     JobQueue,
     Locate,
     Paged,
     ServedWorkspace,
-    Tag,
     api_router,
     received,
 )
 from coverslip.app.schemas.datasets import FilteredPage
 from coverslip.app.schemas.jobs import CorrectedRow, Decision, LabelCorrection, NewEvaluation
-from coverslip.app.schemas.system import TAGGED, located, problems
+from coverslip.app.schemas.system import located, problems
 from coverslip.experiments.rethreshold import Thresholds
 from coverslip.reports.comparison import Comparison
 from coverslip.workspace import evaluations
@@ -90,22 +88,16 @@ def get_results(workspace: ServedWorkspace, run_id: str) -> Results:
     return results.results_of(workspace, run_id)
 
 
-@router.get("/runs/{run_id}/thresholds", responses=TAGGED | problems(404, 409, 422))
-def get_thresholds(workspace: ServedWorkspace, run_id: str, tag: Tag) -> Thresholds:
+@router.get("/runs/{run_id}/thresholds", responses=problems(404, 409, 422))
+def get_thresholds(workspace: ServedWorkspace, run_id: str) -> Thresholds:
     """The decision threshold of a classifier of two classes, and the effect of others on validation images."""
-    thresholds = classifiers.thresholds(workspace, run_id)
-    tag(classifiers.revision_of(thresholds))
-    return thresholds
+    return classifiers.thresholds(workspace, run_id)
 
 
-@router.put("/runs/{run_id}/decision", responses=TAGGED | problems(404, 409, 412, 422))
-def set_decision(
-    workspace: ServedWorkspace, run_id: str, decision: Decision, if_match: IfMatch, tag: Tag
-) -> Thresholds:
+@router.put("/runs/{run_id}/decision", responses=problems(404, 409, 422))
+def set_decision(workspace: ServedWorkspace, run_id: str, decision: Decision) -> Thresholds:
     """Change the decision threshold, chosen on validation images. Results and report are updated."""
-    thresholds = classifiers.set_decision(workspace, run_id, decision.model_dump(), revisions=if_match)
-    tag(classifiers.revision_of(thresholds))
-    return thresholds
+    return classifiers.set_decision(workspace, run_id, decision.model_dump())
 
 
 @router.get("/runs/{run_id}/rows", responses=problems(404, 409))
@@ -141,20 +133,16 @@ def remove_label_errors(workspace: ServedWorkspace, run_id: str) -> None:
     cancel_label_check(workspace, run_id)
 
 
-@router.put("/runs/{run_id}/rows/{row_id}/correction", responses=problems(404, 409, 412, 422))
+@router.put("/runs/{run_id}/rows/{row_id}/correction", responses=problems(404, 409, 422))
 def correct_run_row(
     workspace: ServedWorkspace,
     run_id: str,
     row_id: int,
     correction: LabelCorrection,
-    if_match: IfMatch,
     author: Author,
 ) -> CorrectedRow:
-    """Change the label of a measured image in its dataset. The label is saved at once.
-
-    `If-Match` takes the ETag of the dataset.
-    """
-    row, change = correct_measured(workspace, run_id, row_id, correction.label, revisions=if_match, author=author)
+    """Change the label of a measured image in its dataset. The label is saved at once."""
+    row, change = correct_measured(workspace, run_id, row_id, correction.label, author=author)
     return CorrectedRow(row, change)
 
 
@@ -332,22 +320,16 @@ def list_evaluation_rows(
     )
 
 
-@evaluations_router.put("/evaluations/{evaluation_id}/rows/{row_id}/correction", responses=problems(404, 409, 412, 422))
+@evaluations_router.put("/evaluations/{evaluation_id}/rows/{row_id}/correction", responses=problems(404, 409, 422))
 def correct_evaluation_row(
     workspace: ServedWorkspace,
     evaluation_id: str,
     row_id: int,
     correction: LabelCorrection,
-    if_match: IfMatch,
     author: Author,
 ) -> CorrectedRow:
-    """Change the label of a measured image in its dataset. The label is saved at once.
-
-    `If-Match` takes the ETag of the dataset.
-    """
-    row, change = correct_measured(
-        workspace, evaluation_id, row_id, correction.label, revisions=if_match, author=author
-    )
+    """Change the label of a measured image in its dataset. The label is saved at once."""
+    row, change = correct_measured(workspace, evaluation_id, row_id, correction.label, author=author)
     return CorrectedRow(row, change)
 
 

@@ -157,12 +157,6 @@ class FilteredPage(_RowsOrFilters, Paging):
     """A page of the images that match, or the row_ids of images."""
 
 
-class JobRowsQuery(Filters):
-    """Filters, and the number of matching images."""
-
-    limit: int | None = Field(default=None, ge=1, lt=2**53, description="Default: all.")
-
-
 class RowsQuery(Filters):
     """Filters, and the part of the matching images."""
 

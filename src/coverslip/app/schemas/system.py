@@ -66,9 +66,10 @@ _WHAT = {
     403: "The role of the user does not allow this.",
     404: "Nothing has this ID.",
     409: "This is not possible in the current state.",
-    412: "The object has changed since the client read it: its ETag is not in If-Match.",
+    412: "Other images match the filters now than those that the client listed.",
     413: "The request is larger than the server accepts.",
     422: "The request is not valid; `title` and `do` say why.",
+    428: "The request selects images by filters, and does not state which images the client listed.",
     429: "The client sends too much. Repeat the request after the seconds in `Retry-After`.",
 }
 
@@ -117,11 +118,6 @@ def located(status: Literal[201, 202]) -> dict[int | str, dict[str, Any]]:  # An
     location = {"description": "The address of the result, relative to the server.", "schema": schema}
     return {status: {"description": _SUCCESS[status], "headers": {"Location": location}}}
 
-
-_ETAG = {"description": "The revision, for the header If-Match of a change.", "schema": {"type": "string"}}
-TAGGED: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
-    200: {"description": "The current state.", "headers": {"ETag": _ETAG}}
-}
 
 Json = dict[str, Any]  # Any: JSON values
 

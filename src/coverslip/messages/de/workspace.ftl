@@ -216,11 +216,11 @@ original-location-taken = Am ursprünglichen Ort liegt eine andere Datei oder ei
 no-such-dataset = Diesen Datensatz gibt es nicht
     .do = Vielleicht wurde er entfernt. Sehen Sie in der Liste der Datensätze nach.
 
-dataset-changed-since = Labels, Gruppen oder Bilder dieses Datensatzes haben sich inzwischen geändert, daher wurde nichts geändert
-    .do = Lesen Sie den Datensatz noch einmal, und wiederholen Sie die Anfrage mit seinem neuen ETag.
+other-images-match = Es passen andere Bilder als die aufgelisteten (damals { $n_listed }, jetzt { $n_matching }), daher wurde nichts geändert
+    .do = Prüfen Sie die Bilder, die jetzt passen, und wiederholen Sie die Änderung.
 
-decision-changed-since = Die Entscheidungsschwelle dieses Trainings hat sich inzwischen geändert, daher wurde nichts geändert
-    .do = Lesen Sie die Schwellen noch einmal, und wiederholen Sie die Anfrage mit ihrem neuen ETag.
+filters-without-list = Die Anfrage wählt Bilder durch Filter ohne die Liste dieser Bilder aus, daher wurde nichts geändert
+    .do = Listen Sie die Bilder mit denselben Filtern auf, und geben Sie ihre Zahl (`n_listed`) und die Prüfsumme der Liste (`digest`) an.
 
 images-changed = { $n_missing ->
         [one] { $n_missing } dieser Bilder ist

@@ -216,11 +216,11 @@ original-location-taken = Another file or folder of the same name is at the orig
 no-such-dataset = This dataset does not exist
     .do = It may have been removed. Check the list of datasets.
 
-dataset-changed-since = Labels, groups or images of this dataset changed in the meantime, so nothing was changed
-    .do = Read the dataset again, and repeat the request with its new ETag.
+other-images-match = Other images match than those that were listed ({ $n_listed } then, { $n_matching } now), so nothing was changed
+    .do = Check the images that match now, and repeat the change.
 
-decision-changed-since = The decision threshold of this run changed in the meantime, so nothing was changed
-    .do = Read the thresholds again, and repeat the request with their new ETag.
+filters-without-list = The request selects images by filters without the list of these images, so nothing was changed
+    .do = List the images with the same filters, and give their number (`n_listed`) and the digest of the list (`digest`).
 
 images-changed = { $n_missing ->
         [one] { $n_missing } of these images is

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +48,6 @@ def correct_measured(
     row_id: int,
     label: str | None,
     *,
-    revisions: Collection[str] | None = None,
     author: str | None = None,
 ) -> tuple[Row, int | None]:
     """Change the label of an image of a training or an evaluation, in its dataset.
@@ -59,7 +58,6 @@ def correct_measured(
         row_id: the row.
         label: a class of the dataset, or a new one; None undoes the correction of this job, unless another change of
             the label followed.
-        revisions: the expected revisions of the dataset; None: any.
         author: who changes the label; None: the user account of this process.
 
     Returns:
@@ -68,7 +66,6 @@ def correct_measured(
     Raises:
         NotFound: there is no such job or row, or its dataset was removed.
         Conflict: nothing was measured yet, or the image is not in a dataset of the app.
-        PreconditionFailed: the dataset has another revision.
         CoverslipError: this cannot be the name of a class.
     """
     job = find_measured_job(workspace, job_id)
@@ -77,7 +74,7 @@ def correct_measured(
         raise Conflict("labels-without-dataset")
     change = None
     with write_transaction(workspace.engine) as connection:
-        dataset = dataset_row(connection, job.dataset_id, revisions)
+        dataset = dataset_row(connection, job.dataset_id)
         image_row = row_id_of(connection, job.dataset_id, picture)
         if image_row is None:
             raise NotFound("image-left-dataset")

@@ -32,7 +32,6 @@ def exclude(
     selection: ImageSelection,
     *,
     is_excluded: bool,
-    revisions: Collection[str] | None = None,
 ) -> tuple[str | None, int]:
     """Exclude images, or include them.
 
@@ -41,20 +40,19 @@ def exclude(
         dataset_id: the dataset.
         selection: the images. An undo of an earlier change does not affect them any more.
         is_excluded: exclude them; otherwise include them.
-        revisions: the expected revisions of the dataset; None: any.
 
     Returns:
         The ID for undoing the change (None if nothing changed), and the number of images that changed.
 
     Raises:
         NotFound: there is no such dataset.
-        PreconditionFailed: it has another revision.
+        PreconditionRequired, PreconditionFailed: as `selected_rows`.
         ImagesChanged: one of the images is not in it; nothing is changed.
         CoverslipError: the dataset does not support a filter.
     """
     change = new_id()
     with write_transaction(workspace.engine) as connection:
-        row_ids = selected_rows(connection, dataset_row(connection, dataset_id, revisions), selection)
+        row_ids = selected_rows(connection, dataset_row(connection, dataset_id), selection)
         is_changed = images.c.is_excluded != is_excluded
         is_selected = images.c.row_id.in_(among_integers(row_ids))
         n = connection.execute(select(func.count()).where(is_selected, is_changed)).scalar_one()
@@ -64,9 +62,7 @@ def exclude(
     return (change if n else None), n
 
 
-def undo_exclusion(
-    workspace: Workspace, dataset_id: str, change: str, *, revisions: Collection[str] | None = None
-) -> int:
+def undo_exclusion(workspace: Workspace, dataset_id: str, change: str) -> int:
     """Undo one change of `exclude`, for those of its images that were neither excluded nor included since then.
 
     Returns:
@@ -74,11 +70,10 @@ def undo_exclusion(
 
     Raises:
         NotFound: there is no such dataset.
-        PreconditionFailed: its revision is not one of `revisions`.
         ChangedSince: there are none.
     """
     with write_transaction(workspace.engine) as connection:
-        dataset_row(connection, dataset_id, revisions)
+        dataset_row(connection, dataset_id)
         is_selected = (images.c.dataset_id == dataset_id) & (images.c.excluded_by == _CHANGE + change)
         row_ids = list(connection.execute(select(images.c.row_id).where(is_selected)).scalars())
         if not row_ids:

@@ -32,7 +32,6 @@ def set_labels(
     selection: ImageSelection,
     label: str | None,
     *,
-    revisions: Collection[str] | None = None,
     author: str | None = None,
 ) -> tuple[int | None, int]:
     """Label images, or remove their labels. A new name becomes a class.
@@ -42,7 +41,6 @@ def set_labels(
         dataset_id: the dataset.
         selection: the images.
         label: the label; None removes the labels.
-        revisions: the expected revisions of the dataset; None: any.
         author: who changes the labels; None: the user account of this process.
 
     Returns:
@@ -50,12 +48,12 @@ def set_labels(
 
     Raises:
         NotFound: there is no such dataset.
-        PreconditionFailed: it has another revision.
+        PreconditionRequired, PreconditionFailed: as `selected_rows`.
         ImagesChanged: one of the images is not in it; no label is changed.
         CoverslipError: this cannot be the name of a class, or the dataset does not support a filter.
     """
     with write_transaction(workspace.engine) as connection:
-        row = dataset_row(connection, dataset_id, revisions)
+        row = dataset_row(connection, dataset_id)
         return label_rows(connection, row, selected_rows(connection, row, selection), label, author=author)
 
 
@@ -142,41 +140,33 @@ def author_of(workspace: Workspace, dataset_id: str, change_id: int) -> str | No
         return connection.execute(select(label_changes.c.made_by).where(of_dataset)).scalar_one_or_none()
 
 
-def undo(
-    workspace: Workspace, dataset_id: str, change_id: int, *, revisions: Collection[str] | None = None
-) -> ChangedLabels:
+def undo(workspace: Workspace, dataset_id: str, change_id: int) -> ChangedLabels:
     """Undo one change.
 
     Args:
         workspace: the workspace.
         dataset_id: the dataset.
         change_id: the number of the change, as `set_labels` returned it.
-        revisions: the expected revisions of the dataset; None: any.
 
     Returns:
         Its images that are still in the dataset.
 
     Raises:
         NotFound: there is no such dataset.
-        PreconditionFailed: the dataset has another revision.
         ChangedSince: it is already undone, its images were removed, or one of them was labeled again; no label is
             changed.
     """
-    return _apply_change(workspace, dataset_id, change_id, revisions, is_undone=True)
+    return _apply_change(workspace, dataset_id, change_id, is_undone=True)
 
 
-def redo(
-    workspace: Workspace, dataset_id: str, change_id: int, *, revisions: Collection[str] | None = None
-) -> ChangedLabels:
+def redo(workspace: Workspace, dataset_id: str, change_id: int) -> ChangedLabels:
     """Redo one change; arguments, result and errors are those of `undo`."""
-    return _apply_change(workspace, dataset_id, change_id, revisions, is_undone=False)
+    return _apply_change(workspace, dataset_id, change_id, is_undone=False)
 
 
-def _apply_change(
-    workspace: Workspace, dataset_id: str, change_id: int, revisions: Collection[str] | None, *, is_undone: bool
-) -> ChangedLabels:
+def _apply_change(workspace: Workspace, dataset_id: str, change_id: int, *, is_undone: bool) -> ChangedLabels:
     with write_transaction(workspace.engine) as connection:
-        dataset_row(connection, dataset_id, revisions)
+        dataset_row(connection, dataset_id)
         return _change_within(connection, dataset_id, change_id, is_undone=is_undone)
 
 
@@ -234,7 +224,6 @@ def confirm_labels(
     selection: ImageSelection,
     *,
     is_confirmed: bool,
-    revisions: Collection[str] | None = None,
     author: str | None = None,
 ) -> list[int]:
     """Confirm the current labels of images, or remove confirmations.
@@ -244,7 +233,6 @@ def confirm_labels(
         dataset_id: the dataset.
         selection: the images.
         is_confirmed: confirm their labels; otherwise remove the confirmations.
-        revisions: the expected revisions of the dataset; None: any.
         author: who confirms them; None: the user account of this process.
 
     Returns:
@@ -252,13 +240,13 @@ def confirm_labels(
 
     Raises:
         NotFound: there is no such dataset.
-        PreconditionFailed: it has another revision.
+        PreconditionRequired, PreconditionFailed: as `selected_rows`.
         ImagesChanged: one of the images is not in it; nothing is changed.
         Conflict: one of the images has no label.
         CoverslipError: the dataset does not support a filter.
     """
     with write_transaction(workspace.engine) as connection:
-        row = dataset_row(connection, dataset_id, revisions)
+        row = dataset_row(connection, dataset_id)
         row_ids = selected_rows(connection, row, selection)
         is_confirmed_now = images.c.image_id.in_(confirmed_images(dataset_id))
         is_selected = images.c.row_id.in_(among_integers(row_ids))

@@ -508,7 +508,7 @@ class DatasetState:
     display: Annotated[
         list[ChannelDisplay], Field(description="How the viewer shows each channel of all images; empty: automatic.")
     ]
-    revision: Annotated[int, Field(description="Increases when labels, groups or images change. It is the ETag.")]
+    revision: Annotated[int, Field(description="Increases when labels, groups or images change.")]
     created: str
     thumbnail_images: Annotated[list[int], Field(description="row_ids of up to 12 readable images, from all classes.")]
 

@@ -4,9 +4,9 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,11 +14,11 @@ from pydantic import Field
 from sqlalchemy import insert, select, update
 
 from coverslip import pipeline
-from coverslip.errors import BadClassifier, Busy, Conflict, CoverslipError, NotFound, PreconditionFailed
+from coverslip.errors import BadClassifier, Busy, Conflict, CoverslipError, NotFound
 from coverslip.evaluation import METRICS
 from coverslip.events import ignore
 from coverslip.experiments.rethreshold import Thresholds, thresholds_of
-from coverslip.files import sha256_json, write_error
+from coverslip.files import write_error
 from coverslip.images import pixel_side
 from coverslip.messages import Failure
 from coverslip.processes import Json
@@ -318,20 +318,13 @@ def thresholds(workspace: Workspace, run_id: str) -> Thresholds:
     return thresholds_of_run
 
 
-_deciding = threading.Lock()  # otherwise another change could follow the comparison of the revision
-
-
-def revision_of(thresholds_of_run: Thresholds) -> str:
-    """Return a hash of the decision rule in use and the metrics of its choices."""
-    return sha256_json(asdict(thresholds_of_run))[:24]
+_deciding = threading.Lock()  # a change writes several files
 
 
 def set_decision(
     workspace: Workspace,
     run_id: str,
     choices: Mapping[str, Any],  # Any: several types
-    *,
-    revisions: Collection[str] | None = None,
 ) -> Thresholds:
     """Change the decision threshold of a run, and update its results and report.
 
@@ -339,18 +332,13 @@ def set_decision(
         workspace: the workspace.
         run_id: the run.
         choices: recipe keys of the decision rule.
-        revisions: the expected revisions of the thresholds; None: any.
 
     Raises:
         NotFound, Conflict: as `thresholds`.
-        PreconditionFailed: the thresholds have another revision.
         BadRecipe: a choice is not valid.
         BadRun: its images are missing.
     """
     with _deciding:
-        revision = revision_of(thresholds(workspace, run_id))
-        if revisions is not None and revision not in revisions:
-            raise PreconditionFailed("decision-changed-since", revision=revision)
         pipeline.decide(_finished(workspace, run_id).folder, **choices, emit=ignore)
         return thresholds(workspace, run_id)
 

@@ -249,7 +249,7 @@ def page_of_measured(
     return Page(_with_groups(job, page.items), page.total)
 
 
-def row_ids_of_job(workspace: Workspace, job_id: str, filters: Filters, limit: int | None) -> Any:  # Any: a NumPy array
+def row_ids_of_job(workspace: Workspace, job_id: str, filters: Filters) -> Any:  # Any: a NumPy array
     """Return the numbers of the matching rows of a run, an evaluation or a prediction, in order, as `row_ids_in`.
 
     Raises:
@@ -260,11 +260,11 @@ def row_ids_of_job(workspace: Workspace, job_id: str, filters: Filters, limit: i
     job = find_job(workspace, job_id)
     if kind_of(job).has_measurements:
         with _rows_of(workspace, job) as (file, classes):
-            return row_ids_in(file, classes, relabeled_since(workspace, job, classes, file), filters, limit)
+            return row_ids_in(file, classes, relabeled_since(workspace, job, classes, file), filters)
     file = _rows_of_prediction(job)
     if not file.is_file():  # no image was predicted yet
         return np.empty(0, "<u4")
-    return row_ids_in(file, job.choices["classes"], corrections_of(workspace, job_id), filters, limit)
+    return row_ids_in(file, job.choices["classes"], corrections_of(workspace, job_id), filters)
 
 
 def picture_sources_of_job(workspace: Workspace, job_id: str, row_ids: Sequence[int]) -> list[PictureSource]:

@@ -193,10 +193,10 @@ def rows_at(file: Path, classes: Sequence[str], corrected: Mapping[int, str], ro
 
 
 def row_ids_in(
-    file: Path, classes: Sequence[str], corrected: Collection[int], filters: Filters, limit: int | None
+    file: Path, classes: Sequence[str], corrected: Collection[int], filters: Filters
 ) -> Any:  # Any: a NumPy array
     """Return the numbers of the matching rows, in order, as unsigned integers of 32 bit; raises as `page_in`."""
-    query = matching_query(_gallery(classes, corrected), filters).limit(limit)
+    query = matching_query(_gallery(classes, corrected), filters)
     with reading(file) as connection:
         return read_integers_of_file(connection, query)[0].astype("<u4")
 

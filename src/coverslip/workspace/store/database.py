@@ -6,6 +6,8 @@ Change `VERSION` with the tables: a workspace of another version is refused.
 import os
 import secrets
 import sqlite3
+import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from contextvars import ContextVar
@@ -28,6 +30,37 @@ _BRIEF_WAIT_SECONDS = 5  # that a request waits, so that the threads of the serv
 _wait_seconds: ContextVar[int] = ContextVar("wait_seconds", default=_WAIT_SECONDS)  # new threads start with the default
 
 
+_WRITERS = "writers"  # the execution option of an engine
+
+
+class _Writers:
+    """The threads of this process that write to a file of SQLite, one after another in the order of their requests.
+
+    SQLite lets each thread try again after longer and longer pauses. If many write at once, those that have waited for
+    long rarely succeed.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file, self._lock, self._waiting = file, threading.Lock(), deque[threading.Event]()
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait until all earlier ones have ended; raise `Busy` if this takes too long."""
+        is_next = threading.Event()
+        with self._lock:
+            self._waiting.append(is_next)
+            self._waiting[0].set()
+        try:
+            if not is_next.wait(_wait_seconds.get()):
+                raise Busy("workspace-busy", file=self._file)
+            yield
+        finally:
+            with self._lock:
+                self._waiting.remove(is_next)
+                if self._waiting:
+                    self._waiting[0].set()
+
+
 def open_database(file: Path, *, tables: MetaData = metadata, version: int = VERSION) -> Engine:
     """Open the database at `file`. It is created if it does not exist. Readers never wait for a writer.
 
@@ -48,7 +81,11 @@ def open_database(file: Path, *, tables: MetaData = metadata, version: int = VER
             _create(file, tables, version)
     except sqlite3.Error as error:
         raise _user_error(error, file) or _damaged(str(error), file) from error
-    engine = create_engine(f"sqlite:///{file}", max_overflow=-1)  # one connection for each thread
+    engine = create_engine(
+        f"sqlite:///{file}",
+        max_overflow=-1,  # one connection for each thread
+        execution_options={_WRITERS: _Writers(file)},
+    )
 
     @event.listens_for(engine, "connect")
     def _configure(connection: object, _: object) -> None:
@@ -212,9 +249,12 @@ def write_transaction(engine: Engine) -> Iterator[Connection]:
 
     Everything that writes uses it: with PostgreSQL, it waits only for other transactions that it opened.
     """
-    with engine.begin() as connection:
-        if engine.dialect.name == "sqlite":
+    if engine.dialect.name == "sqlite":
+        writers: _Writers = engine.get_execution_options()[_WRITERS]
+        with writers.turn(), engine.begin() as connection:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
-        else:
+            yield connection
+    else:
+        with engine.begin() as connection:
             lock_for_writing(connection, _wait_seconds.get())
-        yield connection
+            yield connection

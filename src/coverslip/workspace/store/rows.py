@@ -24,7 +24,7 @@ from coverslip.datasets import (
     natural_key,
     with_classes,
 )
-from coverslip.errors import Conflict, NotFound, PreconditionFailed
+from coverslip.errors import Conflict, NotFound
 from coverslip.images import ImageFacts, ReadPlan
 from coverslip.messages import localized_reason, note_of, text
 from coverslip.runs import Run, SplitRow
@@ -85,23 +85,15 @@ class Paging(BaseModel):
 _DATASET = select(datasets).where(datasets.c.id == bindparam("dataset_id"))  # once: most requests run it
 
 
-def dataset_row(connection: Connection, dataset_id: str, revisions: Collection[str] | None = None) -> AnyRow:
+def dataset_row(connection: Connection, dataset_id: str) -> AnyRow:
     """Return the row of a dataset.
-
-    Args:
-        connection: a connection; in a writing transaction if `revisions` are given.
-        dataset_id: the dataset.
-        revisions: the revisions that the caller expects; None: any.
 
     Raises:
         NotFound: there is no such dataset, or it was removed from the list.
-        PreconditionFailed: it has another revision.
     """
     row = connection.execute(_DATASET, {"dataset_id": dataset_id}).one_or_none()
     if row is None or row.removed is not None:
         raise NotFound("no-such-dataset")
-    if revisions is not None and str(row.revision) not in revisions:
-        raise PreconditionFailed("dataset-changed-since", revision=row.revision)
     return row
 
 

@@ -85,7 +85,20 @@ class ImageSelection(BaseModel):
     rows: Annotated[list[RowId], Field(min_length=1, max_length=1_000_000)] | None = Field(
         default=None, description="Their row_ids."
     )
-    filters: Filters | None = Field(default=None, description="All images that match now; without filters, all images.")
+    filters: Filters | None = Field(
+        default=None,
+        description="All images that match; without filters, all images. Give also `n_listed` and `digest`.",
+    )
+    n_listed: int | None = Field(
+        default=None,
+        ge=0,
+        lt=2**53,
+        description="With `filters`: how many images the client listed with these filters. If others match now, the "
+        "response is 412, and nothing is changed.",
+    )
+    digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = Field(
+        default=None, description="With `filters`: the header `Rows-Digest` of that list (`GET /datasets/ID/rows`)."
+    )
     except_rows: Annotated[list[RowId], Field(max_length=1_000_000)] = Field(
         default=[], description="With `filters`: the row_ids of matching images that are not selected."
     )
@@ -94,8 +107,8 @@ class ImageSelection(BaseModel):
     def _check_kind(self) -> Self:
         if sum(each is not None for each in (self.images, self.rows, self.filters)) != 1:
             raise ValueError("give exactly one of images, rows and filters")
-        if self.except_rows and self.filters is None:
-            raise ValueError("except_rows needs filters")
+        if self.filters is None and self.model_fields_set & {"except_rows", "n_listed", "digest"}:
+            raise ValueError("except_rows, n_listed and digest need filters")
         return self
 
 

@@ -1,5 +1,6 @@
 """Images of a dataset: filters, facts about each image, and label errors of trainings."""
 
+import hashlib
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from coverslip.datasets import (
     natural_key,
     with_classes,
 )
-from coverslip.errors import BadRun, CoverslipError, NotFound
+from coverslip.errors import BadRun, CoverslipError, NotFound, PreconditionFailed, PreconditionRequired
 from coverslip.images import ReadPlan, prepare_decoding
 from coverslip.runs import LabelErrors, Run
 from coverslip.workspace.store.database import read_transaction
@@ -165,14 +166,24 @@ def matching_rows(
 def selected_rows(connection: Connection, row: AnyRow, selection: ImageSelection) -> list[int]:
     """Return the row_ids of selected images of a dataset.
 
+    Everything that acts on images by filters calls it, in the transaction that changes the images: it accepts only the
+    images that the client listed.
+
     Raises:
+        PreconditionRequired: the selection has filters, but does not state which images the client listed.
+        PreconditionFailed: other images match the filters now.
         ImagesChanged: one of the images is not in the dataset.
         NotFound, CoverslipError: as `matching_rows`.
     """
     if selection.filters is not None:
+        if selection.n_listed is None or selection.digest is None:
+            raise PreconditionRequired("filters-without-list")
         query = matching_query(_gallery(connection, row, selection.filters), selection.filters).order_by(None)
+        rows = _rows_of(connection, query)
+        if (len(rows), digest_of(rows)) != (selection.n_listed, selection.digest):
+            raise PreconditionFailed("other-images-match", n_listed=selection.n_listed, n_matching=len(rows))
         excepted = set(selection.except_rows)
-        return [row_id for row_id in _rows_of(connection, query).tolist() if row_id not in excepted]
+        return [row_id for row_id in rows.tolist() if row_id not in excepted]
     n_requested = len(set(selection.rows or ()) | set(selection.images or ()))
     of_images = (images.c.dataset_id == row.id) & images.c.image_id.in_(among(selection.images or ()))
     is_requested = of_images if selection.rows is None else are_rows(row.id, selection.rows)
@@ -181,6 +192,13 @@ def selected_rows(connection: Connection, row: AnyRow, selection: ImageSelection
     if len(row_ids) != n_requested:
         raise ImagesChanged("images-changed", n_missing=n_requested - len(row_ids))
     return row_ids
+
+
+def digest_of(rows: Any) -> str:  # Any: a NumPy array
+    """Return the SHA-256 of row_ids in ascending order, so that a list with the same images has the same digest."""
+    ascending = rows.copy()
+    ascending.sort()
+    return hashlib.sha256(ascending).hexdigest()
 
 
 def _rows_of(connection: Connection, query: Select[Any]) -> Any:  # Any: a NumPy array

@@ -52,3 +52,28 @@ export function resultOf(
   }
   return [...result.values()];
 }
+
+/** Newer choices of the server, with what the user has typed since the former ones were loaded. */
+export function withUnsaved(
+  newer: readonly ClassChoice[],
+  choices: readonly ClassChoice[],
+  former: readonly ClassChoice[],
+): ClassChoice[] {
+  const text = ({ trainingName, isExcluded }: ClassChoice) => JSON.stringify([trainingName, isExcluded]);
+  const before = new Map(former.map((choice) => [choice.name, text(choice)]));
+  const unsaved = new Map(
+    choices
+      .filter((choice) => before.get(choice.name) !== text(choice))
+      .map((choice) => [choice.name, choice]),
+  );
+  return newer.map((choice) => ({ ...(unsaved.get(choice.name) ?? choice) }));
+}
+
+/** The names with one of them directly after its neighbor (1) or before it (-1). */
+export function placed(names: readonly string[], name: string, neighbor: string, by: 1 | -1): string[] {
+  const others = names.filter((each) => each !== name);
+  const k = others.indexOf(neighbor);
+  if (k < 0) return [...names];
+  others.splice(by === 1 ? k + 1 : k, 0, name);
+  return others;
+}

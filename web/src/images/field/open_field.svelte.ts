@@ -26,7 +26,7 @@ export class OpenField<Item extends { row_id: number }, Query extends object> {
     this.view = new TiledView(() => tiled);
     this.list = new ImageList({
       ...images,
-      list: async (_, limit) => (await loading).rows.slice(0, limit ?? undefined),
+      list: async () => ({ rows: (await loading).rows, digest: null }),
     });
     void this.#show(object === row ? null : object);
     onDestroy(() => this.list.end());

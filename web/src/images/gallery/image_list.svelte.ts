@@ -1,7 +1,8 @@
 // The images of a gallery: their order as row ids, details of visible images, selection, and the image in the
-// viewer. The first images of a long list are loaded before the others.
+// viewer.
 import { tick } from 'svelte';
 import { SvelteMap } from 'svelte/reactivity';
+import type { RowList } from '../../api/client';
 import { sequential } from '../../state/queue';
 import type { SheetUrl } from './sheets';
 import {
@@ -16,21 +17,23 @@ import {
   type Selection,
 } from './selection';
 
-const FIRST = 2048; // images that are loaded before the others
 const CHUNK = 256;
 const RELOAD_MS = 800; // a prediction can write hundreds of rows per second
 
 /** Where a gallery gets its images; `Query` are its filters and order. */
 export interface Source<Item extends { row_id: number }, Query> {
-  /** The row ids of the matching images, in order: the first `limit`, or all. */
-  list: (query: Query, limit: number | null, signal?: AbortSignal) => Promise<Uint32Array>;
+  /** All matching images. */
+  list: (query: Query, signal?: AbortSignal) => Promise<RowList>;
   /** Details of up to 256 images. */
   read: (rows: ArrayLike<number>) => Promise<readonly Item[]>;
   sheetUrl: SheetUrl;
 }
 
 export class ImageList<Item extends { row_id: number }, Query = unknown> {
-  rows = $state.raw<Uint32Array | null>(null); // row ids in the order of the gallery
+  #list = $state.raw<RowList | null>(null);
+  readonly rows = $derived(this.#list?.rows ?? null); // row ids in the order of the gallery
+  /** Whether the rows are those of the requested query. While others are loading, pages show no count. */
+  isComplete = $state(false);
   order = $state(0); // increases when other images are requested; then the gallery starts at the top
   nShown = $state(0); // number of requests for other images so far that were answered
   problem = $state.raw<unknown>(null);
@@ -65,9 +68,15 @@ export class ImageList<Item extends { row_id: number }, Query = unknown> {
 
   constructor(readonly source: Source<Item, Query>) {}
 
+  /** The digest of `rows`, by which the server recognizes the list; null if it has none. */
+  get digest(): string | null {
+    return this.#list?.digest ?? null;
+  }
+
   /** Show the images of a query from the start. */
   async show(query: Query): Promise<void> {
     this.#requested = query;
+    this.isComplete = false;
     await this.#read(query, true);
     this.nShown += 1;
   }
@@ -201,33 +210,37 @@ export class ImageList<Item extends { row_id: number }, Query = unknown> {
     const { signal } = this.#load;
     try {
       await this.sequential(async () => {});
-      const isShown = !isNew && this.n > FIRST; // whether the first images are shown already
-      const first = isShown ? null : await this.source.list(query, FIRST, signal);
       if (signal.aborted) return;
-      const isWhole = first !== null && first.length < FIRST;
-      if (first && (isNew || isWhole)) await this.#arrange(first, query, isNew); // with details, before the long list
-      if (isWhole || signal.aborted) return;
-      const rows = await this.source.list(query, null, signal);
-      if (!signal.aborted) void this.#arrange(rows, query, false);
+      const requestedAt = this.#clock;
+      const list = await this.source.list(query, signal);
+      if (signal.aborted) return;
+      this.isChanged = this.#clock !== requestedAt; // the list may be older than a change
+      await this.#arrange(list, query, isNew);
     } catch (problem) {
-      if (!signal.aborted) this.problem = problem;
+      if (signal.aborted) return;
+      this.problem = problem;
+      if (!isNew) return;
+      this.#list = null; // the images of another query must not be selected under these filters
+      this.selection = emptySelection;
     }
   }
 
-  #arrange(rows: Uint32Array, query: Query, isNew: boolean): Promise<unknown> {
+  #arrange(list: RowList, query: Query, isNew: boolean): Promise<unknown> {
     const before = this.rows;
+    const { rows } = list;
     const isContinued = before !== null && before.length && before.every((row, k) => row === rows[k]);
+    // If nothing is selected and the focus is on the first image, both stay at the start of the list.
+    const isAtStart = !this.nSelected && this.selection.focus === 0;
     this.matched = query;
-    this.isChanged = false;
+    this.isComplete = true;
     this.problem = null;
     this.#requestedChunks.clear();
-    if (!isContinued || before.length !== rows.length) this.rows = rows; // else nothing changed
-    if (!isContinued) {
+    if (!isContinued || before.length !== rows.length) this.#list = list; // else nothing changed
+    if (!isContinued || (this.selection.isInverted && before.length !== rows.length)) {
       const viewed = this.viewed === null ? undefined : before?.[this.viewed];
-      // If nothing is selected and the focus is on the first image, both stay at the start of the list.
-      const isAtStart = !this.nSelected && this.selection.focus === 0;
-      this.selection = isNew || !before || isAtStart ? emptySelection : moved(this.selection, before, rows);
-      if (isNew) {
+      const isOther = isNew && !isContinued;
+      this.selection = isOther || !before || isAtStart ? emptySelection : moved(this.selection, before, rows);
+      if (isOther) {
         this.order += 1;
         this.#sight = [0, Math.min(rows.length, CHUNK) - 1];
       }

@@ -74,15 +74,17 @@ export function selectedIndices(selection: Selection, n: number): number[] {
 }
 
 /**
- * The selection of the same images after the list of row ids changed. If the image with the focus is no longer in
- * the list, the next one that is gets the focus.
+ * The selection of the same images after the list of row ids changed: an image that was not in the list is not
+ * selected, also if all others are. If the image with the focus is no longer in the list, the next one that is gets
+ * the focus.
  */
 export function moved(selection: Selection, before: Uint32Array, after: Uint32Array): Selection {
   const rows = new Set<number | undefined>([...selection.indices].map((index) => before[index]));
+  const earlier = selection.isInverted ? new Set(before) : null;
   const indices = new Set<number>();
-  if (rows.size)
+  if (rows.size || earlier)
     after.forEach((row, index) => {
-      if (rows.has(row)) indices.add(index);
+      if (rows.has(row) || (earlier && !earlier.has(row))) indices.add(index);
     });
   const listed = new Set(after);
   const next = before.slice(selection.focus).find((row) => listed.has(row));

@@ -1,0 +1,96 @@
+"""Forms that save each edit: edits during a save are neither lost nor reverted, however fast a person types."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from browser import Stock, open_page
+from drawing import write_cells
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page, Route
+
+pytestmark = pytest.mark.slow
+
+SECONDS = 30  # that saves may take on a busy machine
+
+
+@contextmanager
+def slow_saves(page: "Page", address: str, method: str) -> Iterator[Callable[[Callable[[], bool]], None]]:
+    """Let all saves wait until the yielded function is called, which answers them until its argument is true."""
+    waiting: list[Route] = []
+
+    def wait(route: "Route") -> None:
+        if route.request.method == method:
+            waiting.append(route)
+        else:
+            route.continue_()
+
+    def answer_until(is_so: Callable[[], bool]) -> None:
+        end = time.monotonic() + SECONDS
+        while waiting or not is_so():
+            assert time.monotonic() < end
+            if waiting:
+                waiting.pop(0).continue_()
+            page.wait_for_timeout(20)  # the page sends the next save meanwhile
+
+    page.route(address, wait)
+    yield answer_until
+    page.unroute(address)
+
+
+def test_edits_during_a_save_are_not_lost(page: "Page", stock: Stock, request: pytest.FixtureRequest) -> None:
+    samples = f"predictions/{stock.prediction}/samples"
+    by_slide = {"by": "pattern", "pattern": r"slide\d+"}
+    stock.app.send(samples, by_slide, "PUT")
+    open_page(page, f"/{samples}")
+    fields = page.get_by_role("textbox", name=re.compile("^Condition of slide"))
+    fields.nth(1).wait_for()
+    n = fields.count()
+    typed = {f"slide{k}": f"day {k % 2}" for k in range(n)}
+    with slow_saves(page, f"**/{samples}", "PUT") as answer_until:
+        fields.first.focus()
+        for condition in typed.values():
+            page.keyboard.type(condition)
+            page.keyboard.press("Tab")
+        page.get_by_label("Difference to detect, in percentage points").fill("7")
+        page.keyboard.press("Tab")
+        answer_until(lambda: stock.app.get(samples)["sampling"]["detect"] == 0.07)
+    assert stock.app.get(samples)["sampling"]["conditions"] == typed
+    assert [fields.nth(k).input_value() for k in range(n)] == list(typed.values())
+    stock.app.send(samples, by_slide, "PUT")
+
+    folder = write_cells(stock.app.root / request.node.name, 8, classes=("a", "b", "c", "d"))
+    dataset = f"datasets/{stock.app.opened(folder)['id']}"
+
+    def classes() -> list[str]:
+        return [
+            each["name"] for each in sorted(stock.app.get(dataset)["classes"], key=lambda each: each["color_index"])
+        ]
+
+    def plan() -> Any:
+        return stock.app.get(dataset)["class_plan"]["rename"]
+
+    open_page(page, f"/{dataset}?tab=classes")
+    with slow_saves(page, f"**/{dataset}", "PATCH") as answer_until:
+        for _ in range(3):
+            page.get_by_role("button", name="Move d up").click()
+        page.get_by_label("Name of a in training").fill("first")
+        page.get_by_role("button", name="Save these classes").click()
+        page.get_by_label("Name of b in training").fill("second")
+        answer_until(lambda: classes() == ["d", "a", "b", "c"] and plan() == {"a": "first"})
+    page.get_by_role("status").get_by_text("saved", exact=False).first.wait_for()
+    assert page.get_by_label("Name of b in training").input_value() == "second"
+
+    open_page(page, f"/{dataset}?tab=images")
+    page.get_by_role("button", name="New class").click()
+    name = page.get_by_label("Name of the new class")
+    with slow_saves(page, f"**/{dataset}", "PATCH") as answer_until:
+        for each in ("e", "f"):
+            name.fill(each)
+            name.press("Enter")
+        answer_until(lambda: classes() == ["d", "a", "b", "c", "e", "f"])
+    name.wait_for(state="hidden")

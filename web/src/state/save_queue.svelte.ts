@@ -1,0 +1,59 @@
+// Edits of an object that is saved as a whole. If each save started from the last response, it would revert the edits
+// that are on their way.
+import { notices } from './notices.svelte';
+import { saving } from './queue';
+
+/** Must give the same result if it is applied to its result. */
+type Edit<T> = (value: T) => T;
+
+export class SaveQueue<T> {
+  #edits = $state.raw<readonly Edit<T>[]>([]); // not saved yet, oldest first
+  #enqueue = saving();
+  /** The object with all edits, to show them at once. */
+  readonly value = $derived.by(() => this.#edited(this.#edits));
+
+  /**
+   * `read` returns the object of the last response, and `save` sends an object and stores the response where `read`
+   * finds it.
+   */
+  constructor(
+    private readonly read: () => T,
+    private readonly save: (value: T) => Promise<unknown>,
+  ) {}
+
+  /** Save an edit, together with those that wait for an earlier save. If it is refused, show why and remove it. */
+  edit(change: Edit<T>): Promise<void> {
+    this.#edits = [...this.#edits, change];
+    return this.#enqueue(() => this.#saveAll());
+  }
+
+  async #saveAll(): Promise<void> {
+    const n = this.#edits.length;
+    if (n > 1 && (await this.#isSaved(n))) return;
+    // A refusal may be due to one edit, so the others are saved without it.
+    for (let k = 0; k < n; k += 1) await this.#saveFirst();
+  }
+
+  async #isSaved(n: number): Promise<boolean> {
+    try {
+      await this.save(this.#edited(this.#edits.slice(0, n)));
+    } catch {
+      return false;
+    }
+    this.#edits = this.#edits.slice(n);
+    return true;
+  }
+
+  async #saveFirst(): Promise<void> {
+    try {
+      await this.save(this.#edited(this.#edits.slice(0, 1)));
+    } catch (problem) {
+      notices.showProblem(problem);
+    }
+    this.#edits = this.#edits.slice(1);
+  }
+
+  #edited(edits: readonly Edit<T>[]): T {
+    return edits.reduce((value, edit) => edit(value), this.read());
+  }
+}
