@@ -152,6 +152,34 @@ def test_a_download_has_the_chosen_format_classes_and_columns_of_the_user_s_tabl
     assert lab.client.delete(f"{API}/predictions/{state['id']}").status_code == 204
 
 
+def test_all_rows_of_an_image_have_its_cells_and_its_correction(lab: Lab) -> None:
+    first, second = sorted(map(str, lab.new.glob("slide*.png")))[:2]
+    wells = lab.workspace.roots[0] / "wells.csv"
+    wells.write_text(
+        "path,well,label\n" + "".join(f"{path},{k},large\n" for k, path in enumerate((first, second, first)))
+    )
+    answer = lab.client.post(f"{API}/predictions", json={"classifier_id": lab.run, "sources": [str(wells)]})
+    path = f"{API}/predictions/{ended(lab.client, answer.json()['id'], what='predictions')['id']}"
+
+    def corrections() -> list[str]:
+        text = lab.client.get(f"{path}/download/predictions", params={"keep": "well"}).text
+        table = list(csv.DictReader(io.StringIO(text)))
+        assert [(row["path"], row["well"]) for row in table] == [(first, "0"), (second, "1"), (first, "2")]
+        assert len({row["image_id"] for row in table}) == 3
+        return [row.get("corrected", "") for row in table]
+
+    lab.client.put(f"{path}/rows/2/correction", json={"label": "medium"})
+    assert corrections() == ["medium", "", "medium"]
+    assert lab.client.post(f"{path}/dataset", json={"only": "corrected"}).json()["n_images"] == 1
+    assert lab.client.post(f"{path}/dataset", json={"only": "all"}).json()["n_images"] == 2
+    cells = open_images(lab.workspace, write_cells(lab.workspace.roots[0] / "joined", 6, seed=3))
+    assert lab.client.post(f"{path}/join", json={"dataset_id": cells}).json()["counts"]["n_new"] == 1
+    lab.client.put(f"{path}/rows/0/correction", json={"label": None})
+    assert corrections() == ["", "", ""]
+    assert dataset_state(lab.workspace, open_images(lab.workspace, wells, is_labeled=False)).n_images == 2
+    assert lab.client.delete(path).status_code == 204
+
+
 def test_sent_images_get_the_most_probable_classes_in_order(lab: Lab) -> None:
     path, image = f"{API}/classifiers/{lab.run}/predict", next(lab.new.glob("slide*.png"))
     (whole,), (best,) = (
@@ -418,6 +446,8 @@ def test_images_that_are_sent_get_the_predictions_of_the_table_and_a_broken_one_
     rows = [row for row in rows if row["decision"] != "unreadable"][:20]
     files = [("files", (Path(row["path"]).name, Path(row["path"]).read_bytes())) for row in rows]
     files.insert(3, ("files", ("../../<b>.PNG", b"no image")))
+    files += [files[0], ("files", (files[0][1][0], files[1][1][1]))]  # again, and other content of the same name
+    rows += rows[:2]
     path = f"{API}/classifiers/{lab.run}/predict"
     answer = lab.client.post(path, files=files)
     assert answer.status_code == 200, answer.text

@@ -25,6 +25,7 @@ from coverslip.datasets.index import (
     clean_label,
     counted,
     describe_table,
+    first_positions,
     grouped_by_pattern,
     has_box_columns,
     has_image_suffix,
@@ -46,9 +47,11 @@ from coverslip.datasets.index import (
     shared_class_notes,
     some,
     with_classes,
+    with_folder_labels,
     with_groups,
     with_mapping,
     with_plan,
+    with_unique_ids,
 )
 from coverslip.datasets.pixels import DecodedPixels, PixelCache, PixelWriter, fits_cache, read_preprocessed
 from coverslip.datasets.quality import (
@@ -160,6 +163,7 @@ __all__ = [
     "counted",
     "describe_table",
     "exclusion_reasons",
+    "first_positions",
     "fits_cache",
     "fold_images",
     "fold_units",
@@ -202,8 +206,10 @@ __all__ = [
     "undivided_clusters",
     "unregister_finder",
     "with_classes",
+    "with_folder_labels",
     "with_groups",
     "with_mapping",
     "with_places",
     "with_plan",
+    "with_unique_ids",
 ]

@@ -25,7 +25,9 @@ from coverslip.datasets.index.opening import (
     open_dataset,
     open_image_file,
     reopen_dataset,
+    with_folder_labels,
     with_groups,
+    with_unique_ids,
 )
 from coverslip.datasets.index.records import (
     DECISIONS,
@@ -39,6 +41,7 @@ from coverslip.datasets.index.records import (
     Origin,
     Part,
     Side,
+    first_positions,
 )
 from coverslip.datasets.index.table import ALIASES, PLAIN_TABLE_SUFFIXES, TABLE_NAMES, is_table, plain_name, read_table
 from coverslip.datasets.index.table_columns import TableContent, describe_table, with_mapping
@@ -71,6 +74,7 @@ __all__ = [
     "clean_label",
     "counted",
     "describe_table",
+    "first_positions",
     "grouped_by_pattern",
     "has_box_columns",
     "has_image_suffix",
@@ -92,7 +96,9 @@ __all__ = [
     "shared_class_notes",
     "some",
     "with_classes",
+    "with_folder_labels",
     "with_groups",
     "with_mapping",
     "with_plan",
+    "with_unique_ids",
 ]

@@ -219,6 +219,7 @@ def _open(
         open_dataset,
         [source.path for source in sources],
         labeled=is_labeled,
+        distinct=True,
         domains=[source.domain for source in sources],
         columns=choices.columns,
         crop_size=choices.crop_size,
