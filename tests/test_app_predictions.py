@@ -346,6 +346,25 @@ def test_an_image_is_excluded_with_its_reason_and_included_again(lab: Lab) -> No
     assert lab.client.delete(f"{API}/predictions/{answer.json()['id']}").status_code == 204
 
 
+def test_a_folder_of_class_folders_stays_labeled_when_it_is_predicted(lab: Lab) -> None:
+    folder = write_cells(lab.new.parent / "class folders", 3, seed=4)
+    labels = {str(path): path.parent.name for path in folder.rglob("*.png")}
+    body = {"is_labeled": False, "classifier_id": lab.run}
+    plates = [{"path": str(lab.new)}]  # of no classes
+    assert lab.client.post(f"{API}/datasets", json={**body, "sources": plates}).json()["is_labeled"] is False
+    dataset = lab.client.post(f"{API}/datasets", json={**body, "sources": [{"path": str(folder)}]}).json()
+    assert (dataset["is_labeled"], dataset["n_labeled"]) == (True, 3)
+    unknown = {**body, "classifier_id": "none", "sources": plates}
+    assert lab.client.post(f"{API}/datasets", json=unknown).status_code == 404
+    until(lambda: dataset_state(lab.workspace, dataset["id"]).state == "ready")
+    for images in ({"dataset_id": dataset["id"]}, {"sources": [str(folder)]}):
+        answer = lab.client.post(f"{API}/predictions", json={"classifier_id": lab.run, **images})
+        path = f"{API}/predictions/{ended(lab.client, answer.json()['id'], what='predictions')['id']}"
+        rows = lab.client.get(f"{path}/rows").json()["items"]
+        assert {row["path"]: row["label"] for row in rows} == labels
+        assert lab.client.delete(path).status_code == 204
+
+
 @pytest.mark.exhaustive
 def test_a_prediction_of_a_dataset_has_the_labels_that_the_dataset_has_when_it_is_requested(lab: Lab) -> None:
     folder = write_cells(lab.new.parent / "labeled", 6, seed=2)

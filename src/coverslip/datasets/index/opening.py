@@ -452,6 +452,17 @@ def with_folder_labels(dataset: Dataset, classes: Collection[str]) -> Dataset:
     return replace(dataset, records=tuple(records))
 
 
+def has_class_folders(path: Path, classes: Collection[str]) -> bool:
+    """Return whether a path is a folder in which a class folder has the name of one of these classes.
+
+    Raises:
+        BadDataset: it may not be opened.
+    """
+    if not path.is_dir() or is_image_folder(path):
+        return False
+    return not set(classes).isdisjoint(labels_of_folders(list_images(path).images))
+
+
 def is_image(path: Path) -> bool:
     """Return whether a path is one image, not a table or a folder of images."""
     if path.is_dir():
