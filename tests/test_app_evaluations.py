@@ -180,7 +180,7 @@ def test_images_that_training_has_seen_are_reported_before_and_after(lab: Lab) -
 @pytest.mark.exhaustive
 def test_test_sets_have_common_classes_and_the_training_dataset_is_marked(lab: Lab) -> None:
     folder = write_cells(lab.workspace.roots[0] / "test sets", 3, seed=11)
-    known = open_images(lab.workspace, folder)
+    fitting = open_images(lab.workspace, folder)
     unlabeled = open_images(lab.workspace, folder, is_labeled=False)
     for folder_of_class in list(folder.iterdir())[1:]:
         folder_of_class.rename(folder / f"other {folder_of_class.name}")
@@ -189,7 +189,7 @@ def test_test_sets_have_common_classes_and_the_training_dataset_is_marked(lab: L
     strange = open_images(lab.workspace, folder)
     listed = {each.pop("dataset_id"): each for each in lab.get(f"runs/{lab.run}/test-sets")["items"]}
     assert listed[lab.cells] == {"n_known": 60, "is_of_training": True}
-    assert listed[known] == {"n_known": 3, "is_of_training": False}
+    assert listed[fitting] == {"n_known": 3, "is_of_training": False}
     assert listed[partly]["n_known"] == 1
     assert not {unlabeled, strange} & {*listed}
 

@@ -95,9 +95,9 @@ def test_several_channel_files_may_be_repeated(folder: Path) -> None:
 
 
 def test_one_image_counts_once_unless_it_is_predicted(folder: Path, table: Path) -> None:
-    again = [folder / A, folder / B, folder / A]
-    assert len(open_dataset(again, labeled=False)) == 3
-    distinct = open_dataset(again, labeled=False, distinct=True)
+    listed = [folder / A, folder / B, folder / A]
+    assert len(open_dataset(listed, labeled=False)) == 3
+    distinct = open_dataset(listed, labeled=False, distinct=True)
     assert [len(distinct), note_of(distinct.notes, "given-twice").parameters["n_images"]] == [2, 1]
     assert len(open_dataset(table, labeled=False)) == 5
     distinct = open_dataset(table, labeled=False, distinct=True)

@@ -207,13 +207,13 @@ export async function filesOf(
 
 /** Files of one name, such as results of a search in several folders, get numbers: none replaces another. */
 export function withDistinctNames(files: NamedFile[]): NamedFile[] {
-  const given = new Set(files.map(({ name }) => name));
+  const originals = new Set(files.map(({ name }) => name));
   const used = new Set<string>();
   return files.map((sent) => {
     let { name } = sent;
     for (let n = 2; used.has(name); n += 1) {
       const numbered = sent.name.replace(/(\.[^./]*)?$/, (suffix) => ` (${n})${suffix}`);
-      if (!given.has(numbered)) name = numbered;
+      if (!originals.has(numbered)) name = numbered;
     }
     used.add(name);
     return { ...sent, name };
