@@ -178,6 +178,22 @@ def test_images_that_training_has_seen_are_reported_before_and_after(lab: Lab) -
 
 
 @pytest.mark.exhaustive
+def test_test_sets_have_common_classes_and_the_training_dataset_is_marked(lab: Lab) -> None:
+    folder = write_cells(lab.workspace.roots[0] / "test sets", 3, seed=11)
+    fitting = open_images(lab.workspace, folder)
+    unlabeled = open_images(lab.workspace, folder, is_labeled=False)
+    for folder_of_class in list(folder.iterdir())[1:]:
+        folder_of_class.rename(folder / f"other {folder_of_class.name}")
+    partly = open_images(lab.workspace, folder)
+    next(each for each in folder.iterdir() if not each.name.startswith("other")).rename(folder / "other")
+    strange = open_images(lab.workspace, folder)
+    listed = {each.pop("dataset_id"): each for each in lab.get(f"runs/{lab.run}/test-sets")["items"]}
+    assert listed[lab.cells] == {"n_known": 60, "is_of_training": True}
+    assert listed[fitting] == {"n_known": 3, "is_of_training": False}
+    assert listed[partly]["n_known"] == 1
+    assert not {unlabeled, strange} & {*listed}
+
+
 def test_classes_that_the_classifier_does_not_know_are_reported(lab: Lab) -> None:
     folder = lab.workspace.roots[0] / "strangers"
     write_cells(folder, 9, seed=9)

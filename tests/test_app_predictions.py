@@ -152,6 +152,34 @@ def test_a_download_has_the_chosen_format_classes_and_columns_of_the_user_s_tabl
     assert lab.client.delete(f"{API}/predictions/{state['id']}").status_code == 204
 
 
+def test_all_rows_of_an_image_have_its_cells_and_its_correction(lab: Lab) -> None:
+    first, second = sorted(map(str, lab.new.glob("slide*.png")))[:2]
+    wells = lab.workspace.roots[0] / "wells.csv"
+    wells.write_text(
+        "path,well,label\n" + "".join(f"{path},{k},large\n" for k, path in enumerate((first, second, first)))
+    )
+    answer = lab.client.post(f"{API}/predictions", json={"classifier_id": lab.run, "sources": [str(wells)]})
+    path = f"{API}/predictions/{ended(lab.client, answer.json()['id'], what='predictions')['id']}"
+
+    def corrections() -> list[str]:
+        text = lab.client.get(f"{path}/download/predictions", params={"keep": "well"}).text
+        table = list(csv.DictReader(io.StringIO(text)))
+        assert [(row["path"], row["well"]) for row in table] == [(first, "0"), (second, "1"), (first, "2")]
+        assert len({row["image_id"] for row in table}) == 3
+        return [row.get("corrected", "") for row in table]
+
+    lab.client.put(f"{path}/rows/2/correction", json={"label": "medium"})
+    assert corrections() == ["medium", "", "medium"]
+    assert lab.client.post(f"{path}/dataset", json={"only": "corrected"}).json()["n_images"] == 1
+    assert lab.client.post(f"{path}/dataset", json={"only": "all"}).json()["n_images"] == 2
+    cells = open_images(lab.workspace, write_cells(lab.workspace.roots[0] / "joined", 6, seed=3))
+    assert lab.client.post(f"{path}/join", json={"dataset_id": cells}).json()["counts"]["n_new"] == 1
+    lab.client.put(f"{path}/rows/0/correction", json={"label": None})
+    assert corrections() == ["", "", ""]
+    assert dataset_state(lab.workspace, open_images(lab.workspace, wells, is_labeled=False)).n_images == 2
+    assert lab.client.delete(path).status_code == 204
+
+
 def test_sent_images_get_the_most_probable_classes_in_order(lab: Lab) -> None:
     path, image = f"{API}/classifiers/{lab.run}/predict", next(lab.new.glob("slide*.png"))
     (whole,), (best,) = (
@@ -318,6 +346,25 @@ def test_an_image_is_excluded_with_its_reason_and_included_again(lab: Lab) -> No
     assert lab.client.delete(f"{API}/predictions/{answer.json()['id']}").status_code == 204
 
 
+def test_a_folder_of_class_folders_stays_labeled_when_it_is_predicted(lab: Lab) -> None:
+    folder = write_cells(lab.new.parent / "class folders", 3, seed=4)
+    labels = {str(path): path.parent.name for path in folder.rglob("*.png")}
+    body = {"is_labeled": False, "classifier_id": lab.run}
+    plates = [{"path": str(lab.new)}]  # of no classes
+    assert lab.client.post(f"{API}/datasets", json={**body, "sources": plates}).json()["is_labeled"] is False
+    dataset = lab.client.post(f"{API}/datasets", json={**body, "sources": [{"path": str(folder)}]}).json()
+    assert (dataset["is_labeled"], dataset["n_labeled"]) == (True, 3)
+    unknown = {**body, "classifier_id": "none", "sources": plates}
+    assert lab.client.post(f"{API}/datasets", json=unknown).status_code == 404
+    until(lambda: dataset_state(lab.workspace, dataset["id"]).state == "ready")
+    for images in ({"dataset_id": dataset["id"]}, {"sources": [str(folder)]}):
+        answer = lab.client.post(f"{API}/predictions", json={"classifier_id": lab.run, **images})
+        path = f"{API}/predictions/{ended(lab.client, answer.json()['id'], what='predictions')['id']}"
+        rows = lab.client.get(f"{path}/rows").json()["items"]
+        assert {row["path"]: row["label"] for row in rows} == labels
+        assert lab.client.delete(path).status_code == 204
+
+
 @pytest.mark.exhaustive
 def test_a_prediction_of_a_dataset_has_the_labels_that_the_dataset_has_when_it_is_requested(lab: Lab) -> None:
     folder = write_cells(lab.new.parent / "labeled", 6, seed=2)
@@ -418,6 +465,8 @@ def test_images_that_are_sent_get_the_predictions_of_the_table_and_a_broken_one_
     rows = [row for row in rows if row["decision"] != "unreadable"][:20]
     files = [("files", (Path(row["path"]).name, Path(row["path"]).read_bytes())) for row in rows]
     files.insert(3, ("files", ("../../<b>.PNG", b"no image")))
+    files += [files[0], ("files", (files[0][1][0], files[1][1][1]))]  # again, and other content of the same name
+    rows += rows[:2]
     path = f"{API}/classifiers/{lab.run}/predict"
     answer = lab.client.post(path, files=files)
     assert answer.status_code == 200, answer.text

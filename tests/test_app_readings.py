@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -154,6 +154,17 @@ def test_exported_readings_are_imported_again_and_unknown_rows_counted(lab: Lab)
     read = next(row for row in lab.table() if row["kind"] == "reading" and row["label"] == "large")
     lab.send_table(f"image_id,label,author\n{read['image_id']},Large ,Ada\n")
     assert lab.send("GET", "/agreement")["similar_labels"] == [["large", "Large"]]
+
+
+@pytest.mark.slow
+def test_a_path_of_several_images_gives_none_of_them_a_reading(lab: Lab, tmp_path: Path) -> None:
+    field = next((tmp_path / "cells").rglob("*.png"))
+    (table := tmp_path / "objects.csv").write_text(
+        f"path,x,y,width,height,label\n{field},0,0,9,9,round\n{field},9,9,9,9,flat\n"
+    )
+    objects = replace(lab, dataset=open_images(lab.workspace, table))
+    result = objects.send_table(f"path,label,author\n{field},flat,Ada\n")
+    assert (result["n"], result["n_unknown"], result["unknown"]) == (0, 1, [str(field)])
 
 
 @pytest.mark.slow

@@ -209,6 +209,20 @@ def test_copies_are_matched_beside_files_of_both_each_once_and_by_equal_labels_f
     assert [numbers.labels for numbers in compared.numbers] == ["first", "second"]
 
 
+def test_two_names_of_one_file_are_two_images_at_most_once_each(
+    pair: tuple[Run, Run], cells: Path, tmp_path: Path
+) -> None:
+    images = [record for record in cs.open_dataset(cells).records if record.label][::9]
+    lines = [f"{k},{record.path},{record.label}" for k, record in enumerate(images)]
+    for name, more in (("once", []), ("twice", [lines[0].replace("0,", "again,", 1)])):
+        (table := tmp_path / f"{name}.csv").write_text("\n".join(["image_id,path,label", *lines, *more]))
+        cs.evaluate(pair[name == "twice"].folder, cs.open_dataset(table), name=name)
+    once, twice = pair[0].evaluation("once"), pair[1].evaluation("twice")
+    for runs, numbers in (((once, twice), (10, 0, 1)), ((twice, once), (10, 1, 0))):
+        compared = cs.compare([run.folder for run in runs]).pairs[0]
+        assert (compared.n, compared.n_only_first, compared.n_only_second) == numbers
+
+
 def test_comparing_by_test_numbers_is_counted_and_no_run_is_best_by_chance(pair: tuple[Run, Run]) -> None:
     first, second = pair
     assert read_test_set_accesses(first).n == 1

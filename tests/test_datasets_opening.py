@@ -644,7 +644,7 @@ def test_the_same_folder_twice_counts_once(tmp_path):
 def test_images_to_predict_keep_the_order_given(tmp_path, monkeypatch):
     make_folder(tmp_path, "new/10.png", "new/2.png", "other/x.TIF", "z.png")
     monkeypatch.chdir(tmp_path)
-    dataset = open_dataset(["z.png", "new/*.png", "other", "z.png"], labeled=False)
+    dataset = open_dataset(["z.png", "new/*.png", "other", "z.png"], labeled=False, distinct=True)
     assert [r.image_id for r in dataset.records] == ["z.png", "new/2.png", "new/10.png", "other/x.TIF"]
     assert dataset.source == "files"
     assert all(r.label is None for r in dataset.records)

@@ -399,6 +399,7 @@ def test_kept_columns_of_predictions_name_samples(predictions: tuple[Path, Path]
         ("name,well\na,b\n", "summary-table-without-key"),
         ("path,other\na,b\n", "summary-no-column"),
         ("path,well\na.png,b\n", "summary-image-not-in-table"),
+        ("path,well\na.png,b\na.png,c\n", "summary-table-repeats"),
     ],
 )
 def test_a_table_that_does_not_fit_is_refused(

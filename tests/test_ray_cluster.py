@@ -79,12 +79,14 @@ def test_a_prediction_on_a_cluster_has_the_table_and_the_notes_of_this_computer(
     for k, file in enumerate(sorted(cells.rglob("*.png"))[:49]):
         shutil.copy(file, tmp_path / "new" / f"{k:02}.png")
     (tmp_path / "new" / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    images = [tmp_path / "new", *(tmp_path / "new" / name for name in ("00.png", "cut.png"))]  # two of them again
     here: list[Event] = []
     there: list[Event] = []
-    pipeline.predict(trained.folder, tmp_path / "new", out=tmp_path / "here.csv", emit=here.append)
+    pipeline.predict(trained.folder, images, out=tmp_path / "here.csv", emit=here.append)
     pipeline.predict(
-        trained.folder, tmp_path / "new", out=tmp_path / "there.csv", on=cluster, trust_cluster=True, emit=there.append
+        trained.folder, images, out=tmp_path / "there.csv", on=cluster, trust_cluster=True, emit=there.append
     )
+    assert len((tmp_path / "there.csv").read_text().splitlines()) == 1 + 52
     assert (tmp_path / "there.csv").read_bytes() == (tmp_path / "here.csv").read_bytes()
     notes = [event for event in there if isinstance(event, Noted) and event.code != "joining-cluster"]
     assert notes == [event for event in here if isinstance(event, Noted)]

@@ -197,9 +197,21 @@ def test_tools_of_scikit_learn_cross_validate_and_search_with_groups(
     assert all(1 / 3 < score <= 1 for score in scores)
     choices = {"imageclassifier__recipe": [KEYS, {**KEYS, "image_size": 32}]}
     pipeline = make_pipeline(FunctionTransformer(list), ImageClassifier())
+    paths, labels, slides = ([*each, *each[:9]] for each in (paths, labels, slides))  # some images again
     search = GridSearchCV(pipeline, choices, cv=GroupKFold(2)).fit(paths, labels, groups=slides)
     assert search.best_params_["imageclassifier__recipe"] in choices["imageclassifier__recipe"]
     assert len(search.predict(paths)) == len(paths)
+
+
+def test_an_image_may_be_listed_several_times(fitted: ImageClassifier, paths: list[str], labels: list[str]) -> None:
+    sample = np.random.default_rng(0).integers(0, len(paths), len(paths))
+    assert len(set(sample.tolist())) < len(sample)
+    X, y = [paths[k] for k in sample], [labels[k] for k in sample]
+    predicted = fitted.predict(paths)[sample]
+    weights = np.arange(len(sample))
+    assert fitted.predict(X).tolist() == predicted.tolist()
+    assert fitted.score(X, y, sample_weight=weights) == accuracy_score(y, predicted, sample_weight=weights)
+    assert clone(fitted).recipe == fitted.recipe
 
 
 def test_an_image_that_cannot_be_read_is_one_clear_error(fitted: ImageClassifier, tmp_path: Path) -> None:

@@ -276,3 +276,14 @@ def test_a_table_of_labels_that_does_not_fit_is_refused(
     with refusing(CoverslipError, code) as refused:
         cs.spot_check(predictions, labels)
     assert refused.value.file == labels
+
+
+def test_labels_by_path_are_refused_if_an_image_has_several_rows(trained: cs.Run, cells: Path, tmp_path: Path) -> None:
+    predictions, labels = tmp_path / "predictions.csv", tmp_path / "labels.csv"
+    image = next(cells.rglob("*.png"))
+    cs.predict(trained, [image, image], out=predictions)
+    labels.write_text(f"path,label\n{image},small\n")
+    with refusing(CoverslipError, "spot-check-several-rows", n_rows=2):
+        cs.spot_check(predictions, labels)
+    labels.write_text(f"path,image_id,label\n{image},{image} (2),small\n")
+    assert cs.spot_check(predictions, labels).n_labeled == 1

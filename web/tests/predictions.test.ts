@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest';
 import { saving, sequential } from '../src/state/queue';
-import { cellOf, factsOf, filterOf } from '../src/features/predictions/corrections';
+import { cellOf, factsOf, filterOf, repeatsOf } from '../src/features/predictions/corrections';
 import type { PredictionRow } from '../src/api/predictions';
 import { texts } from '../src/texts';
 
@@ -77,4 +77,17 @@ test('a badge shows that an image was confirmed, corrected or excluded', () => {
   expect(marks.map((mark) => cellOf({ ...predicted, ...mark }).badge?.title)).toEqual(
     Object.values({ ...{ confirmed: '', corrected: '', excluded: '' }, ...texts.predict.marks }),
   );
+});
+
+test('a correction is shown in the other rows of its image', () => {
+  const row = (row_id: number, image_id: string, path: string) => ({ row_id, image_id, path });
+  const rows = [
+    row(0, 'a', '/a'),
+    row(1, 'a (2)', '/a'),
+    row(2, 'a#box=1', '/a'),
+    row(3, 'a (2)', '/b'),
+    row(4, 'a (3)', '/a'),
+  ];
+  expect(repeatsOf(rows[1]!, rows)).toEqual([0, 4]);
+  expect(repeatsOf(rows[2]!, rows)).toEqual([]);
 });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { withoutTop } from '../src/features/datasets/add/upload.svelte';
+import { withDistinctNames, withoutTop } from '../src/features/datasets/add/upload.svelte';
 
 const sent = (...names: string[]) => names.map((name) => ({ name, file: new File([], name) }));
 
@@ -14,4 +14,17 @@ test('files without a common folder stay as they are', () => {
   expect(name).toBe('');
   expect(files.map((file) => file.name)).toEqual(['a/1.png', 'b/2.png']);
   expect(withoutTop(sent('cells.zip')).name).toBe('cells');
+});
+
+test('no file of a name replaces another', () => {
+  const files = withDistinctNames(sent('1.png', '1.png', 'a/1.png', '1 (2).png', '1.png', 'b.c/d', 'b.c/d'));
+  expect(files.map((file) => file.name)).toEqual([
+    '1.png',
+    '1 (3).png',
+    'a/1.png',
+    '1 (2).png',
+    '1 (4).png',
+    'b.c/d',
+    'b.c/d (2)',
+  ]);
 });

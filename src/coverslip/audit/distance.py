@@ -152,7 +152,7 @@ def _open_ungrouped(source: ImageSource) -> Dataset:
     try:
         return open_dataset(source)
     except BadDataset:  # images without classes
-        return open_dataset(source, labeled=False)
+        return open_dataset(source, labeled=False, distinct=True)
 
 
 def _names(opened: Sequence[Dataset]) -> list[str]:

@@ -191,7 +191,7 @@ def _opened(data: Dataset | ImageSource, group: str | None, group_pattern: str |
     try:
         return open_dataset(data, group=group, group_pattern=group_pattern)
     except BadDataset:  # images without classes
-        return open_dataset(data, group=group, group_pattern=group_pattern, labeled=False)
+        return open_dataset(data, group=group, group_pattern=group_pattern, labeled=False, distinct=True)
 
 
 def reserved(data: Dataset, run: Run | None = None) -> npt.NDArray[np.bool_]:

@@ -61,9 +61,10 @@ def predict(
 ) -> None:
     """Predict the class of new images.
 
-    Writes one row per image, in input order: the predicted class, its probability, and a decision. The decision is
-    `uncertain` if the probability is too low to rely on, `unfamiliar` if the image differs from the training images
-    (out-of-distribution), and `unreadable` if the file cannot be read. If no image can be read, the exit code is 1.
+    Writes one row per listed image, in input order: the predicted class, its probability, and a decision. An image
+    that is listed again is computed once and gets a row each time. The decision is `uncertain` if the probability
+    is too low to rely on, `unfamiliar` if the image differs from the training images (out-of-distribution), and
+    `unreadable` if the file cannot be read. If no image can be read, the exit code is 1.
 
     Probabilities assume the class proportions of the training images. If you know other proportions, --prevalence
     corrects the probabilities. A second table estimates the class proportions of these images. With two classes, the

@@ -24,7 +24,9 @@ from coverslip.datasets import (
     name_as_text,
     open_dataset,
     read_preprocessed,
+    with_folder_labels,
     with_plan,
+    with_unique_ids,
 )
 from coverslip.engines import N_CHECKED, Engine, engine_of, fastest_engine, remember_engine, run_tta
 from coverslip.errors import BadClassifier, UnreadableImage
@@ -35,6 +37,7 @@ from coverslip.files import sha256_json
 from coverslip.images import PreprocessedImage, Rescaling
 from coverslip.inference.new_images import Differences, stated_shares
 from coverslip.inference.predictor import PixelOutputs
+from coverslip.inference.repeated_images import DistinctImages, Pair
 from coverslip.inference.stored_engines import store_engine, stored_engine
 from coverslip.machine import select_device
 from coverslip.messages import Note, text
@@ -218,6 +221,8 @@ class Classifier:
     def open_images(self, sources: Dataset | ImageSource, axes: Axes = "HWC") -> Dataset:
         """Open images, to be read like the training images.
 
+        Class folders give the labels of their images, if one of them has the name of a class.
+
         Args:
             sources: files, folders, globs, tables, arrays, Pillow images, data frames, or several of these in a list.
             axes: of arrays of color images: channels last or first.
@@ -227,14 +232,17 @@ class Classifier:
         """
         plan = self.card.preprocessing.plan
         if isinstance(sources, Dataset):
-            return with_plan(sources, plan)
+            return with_unique_ids(with_plan(sources, plan))
         depths = self.card.trained_on.dtypes
-        return open_dataset(sources, plan=plan, labeled=False, axes=axes, depth=depths[0] if len(depths) == 1 else None)
+        depth = depths[0] if len(depths) == 1 else None
+        opened = open_dataset(sources, plan=plan, labeled=False, axes=axes, depth=depth)
+        return with_folder_labels(opened, self.classes)
 
     def predict(self, sources: Dataset | ImageSource, *, axes: Axes = "HWC", emit: Emit = ignore) -> Predictions:
         """Return one row per image, in their order, with absolute paths; arguments as of `open_images`.
 
-        An image that cannot be read is no error: its row gives the reason.
+        An image that cannot be read is no error: its row gives the reason. An image that is listed again is computed
+        once and gets a row each time.
 
         Raises:
             BadDataset: there are no images.
@@ -292,8 +300,11 @@ class Classifier:
         images: Iterable[PreprocessedImage | UnreadableImage] | None = None,
         emit: Emit = ignore,
         stop: Stop = BY_SIGNAL,
-    ) -> Generator[tuple[Prediction, PreprocessedImage | UnreadableImage]]:
-        """Yield the rows of `predict_images`, each with its decoded image, with the hash of pixels if `is_hashed`."""
+    ) -> Generator[Pair]:
+        """Yield the rows of `predict_images`, each with its decoded image, with the hash of pixels if `is_hashed`.
+
+        The image is None if an earlier row is of the same image.
+        """
         differences = Differences(self.card)
         if self._engine_note is not None:
             emit(Noted.of(self._engine_note))
@@ -304,6 +315,8 @@ class Classifier:
         preprocessing = self.card.preprocessing
         bytes_each = preprocessing.image_size**2 * preprocessing.channels * np.dtype(preprocessing.depth).itemsize
         batch_size = max(1, min(batch_size, _MAX_BYTES // bytes_each))
+        distinct = DistinctImages(() if images else records)
+        records = records if images else distinct.records
         images = images or read_preprocessed(
             records,
             preprocessing,
@@ -312,7 +325,7 @@ class Classifier:
             change=change,
             rescaling=self._rescaling,
         )
-        rows = self._rows(records, images, batch_size, differences, emit)
+        rows = distinct.every_row(self._rows(records, images, batch_size, differences, emit))
         for done, row in enumerate(rows, start=1):
             yield row
             now = monotonic()
@@ -333,7 +346,7 @@ class Classifier:
         batch_size: int,
         differences: Differences,
         emit: Emit,
-    ) -> Iterator[tuple[Prediction, PreprocessedImage | UnreadableImage]]:
+    ) -> Iterator[Pair]:
         """Yield the rows of a batch while a thread runs the network on the next, and others decode the one after it."""
         network = ThreadPoolExecutor(1, thread_name_prefix="network")
         try:
@@ -349,9 +362,7 @@ class Classifier:
         finally:
             network.shutdown(wait=False, cancel_futures=True)
 
-    def _rows_of_batch(
-        self, batch: "_Batch", differences: Differences
-    ) -> Iterator[tuple[Prediction, PreprocessedImage | UnreadableImage]]:
+    def _rows_of_batch(self, batch: "_Batch", differences: Differences) -> Iterator[Pair]:
         outputs = iter(() if batch.outputs is None else batch.outputs.result())
         for record, image in zip(batch.records, batch.images, strict=True):
             path = name_as_text(str(record.path))  # absolute, because no file states a root folder for these rows

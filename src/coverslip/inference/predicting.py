@@ -9,7 +9,7 @@ from pathlib import Path
 
 from coverslip._version import __version__
 from coverslip.datasets import UNREADABLE, Axes, Dataset, ImageRecord, ImageSource, name_as_text, one_line
-from coverslip.errors import CoverslipError, UnreadableImage
+from coverslip.errors import CoverslipError
 from coverslip.evaluation import Metric
 from coverslip.evaluation.prevalence import METHOD
 from coverslip.events import Emit, Noted
@@ -17,6 +17,7 @@ from coverslip.images import PreprocessedImage, prepare_decoding
 from coverslip.inference.classifier import BATCH_SIZE, Classifier, load_classifier
 from coverslip.inference.new_images import EstimatedShares, note_on_thresholds
 from coverslip.inference.ray_executor import PredictionOptions, predict_on_ray
+from coverslip.inference.repeated_images import Pair
 from coverslip.messages import Note, Resume, note, text
 from coverslip.progress import show
 from coverslip.runs import (
@@ -55,10 +56,8 @@ class TrainingImageCounter:
         """Whether the hashes of the training images are available."""
         return bool(self._hashes)
 
-    def rows(
-        self, predicted: Iterable[tuple[Prediction, PreprocessedImage | UnreadableImage | None]]
-    ) -> Iterator[Prediction]:
-        """Yield the rows of predicted images with their hashes, and count training images."""
+    def rows(self, predicted: Iterable[Pair]) -> Iterator[Prediction]:
+        """Yield the rows of predicted images with their hashes, and count training images, each once."""
         for row, image in predicted:
             self._n += isinstance(image, PreprocessedImage) and image.pixel_hash in self._hashes
             yield row
@@ -283,9 +282,7 @@ def _predicted(
     yield from training_images.rows(pairs)
 
 
-def _counted(
-    pairs: Generator[tuple[Prediction, PreprocessedImage | None]], training_images: TrainingImageCounter
-) -> Generator[Prediction]:
+def _counted(pairs: Generator[Pair], training_images: TrainingImageCounter) -> Generator[Prediction]:
     with closing(pairs):
         yield from training_images.rows(pairs)
 

@@ -406,7 +406,13 @@ class _JoinedTable:
             raise CoverslipError("summary-table-without-key", file=file)
         if missing := [name for name in columns if name not in rows[0]]:
             raise CoverslipError("summary-no-column", file=file, column=missing[0], columns=", ".join(rows[0]))
-        self._rows = {row[self._key]: row for row in rows}
+        self._rows: dict[str, dict[str, str]] = {}
+        for row in rows:
+            earlier = self._rows.setdefault(row[self._key], row)
+            if others := [name for name in columns if row[name] != earlier[name]]:
+                raise CoverslipError(
+                    "summary-table-repeats", file=file, key=self._key, image=row[self._key], column=others[0]
+                )
         self._by_name = {PurePath(name).name: row for name, row in self._rows.items()} if self._key == "path" else {}
 
     def row_of(self, image_id: str, path: str) -> dict[str, str]:

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from coverslip.cluster import error_summary, join_cluster, node_resources, remote_task
-from coverslip.datasets import Dataset
+from coverslip.datasets import Dataset, ImageRecord
 from coverslip.errors import CoverslipError
 from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.images import PreprocessedImage
 from coverslip.inference.new_images import Differences
 from coverslip.inference.ray_worker import ImageBatch, Packed, predict_batch, rows_of
+from coverslip.inference.repeated_images import DistinctImages, Pair
 from coverslip.runs import ClassifierCard, Prediction, Run, export_classifier
 
 _BATCHES_PER_COMPUTER = 16  # so that faster computers process more batches, and little work is lost with a computer
@@ -48,7 +49,7 @@ def predict_on_ray(
     *,
     trust_cluster: bool = False,
     emit: Emit = ignore,
-) -> Generator[tuple[Prediction, PreprocessedImage | None]]:
+) -> Generator[Pair]:
     """Yield the results of `Classifier.predict_with_pixels`, without pixels, computed on a cluster.
 
     Each computer predicts one batch at a time with all its cores, or with one GPU if the cluster has GPUs and the
@@ -66,13 +67,29 @@ def predict_on_ray(
     Raises:
         CoverslipError: Ray is not installed, there is no such cluster, or a computer failed or sent an invalid answer.
     """
+    distinct = DistinctImages(data.records)
+    rows = _rows_of(address, run, card, distinct.records, options, trust_cluster=trust_cluster, emit=emit)
+    with closing(rows):
+        yield from distinct.every_row(rows)
+
+
+def _rows_of(
+    address: str,
+    run: Run | Path | str,
+    card: ClassifierCard,
+    records: Sequence[ImageRecord],
+    options: PredictionOptions,
+    *,
+    trust_cluster: bool,
+    emit: Emit,
+) -> Generator[Pair]:
     packed = _packed(run)
     ray = join_cluster(address, is_trusted=trust_cluster, emit=emit)
     try:
         n_parallel, cores, gpus = _task_resources(node_resources(ray), options.device)
         task, sent = remote_task(ray, predict_batch, cores=cores, gpus=gpus), ray.put(packed)
         differences = Differences(card)
-        batches, n_ahead = _batches(data, n_parallel, options), _MAX_AHEAD * n_parallel
+        batches, n_ahead = _batches(records, n_parallel, options), _MAX_AHEAD * n_parallel
         begin = partial(task.remote, sent)
         with closing(_in_order(ray, begin, batches, card.classes, n_ahead, emit)) as finished:
             for batch, results in finished:
@@ -112,18 +129,18 @@ def _task_resources(computers: Sequence[Mapping[str, float]], device: str) -> tu
     return sum(n_cores // cores for n_cores in n_cores_each), cores, 0
 
 
-def _batches(data: Dataset, n_parallel: int, options: PredictionOptions) -> list[ImageBatch]:
-    size = min(max(len(data) // (_BATCHES_PER_COMPUTER * n_parallel), _MIN_IMAGES), _MAX_IMAGES)
+def _batches(records: Sequence[ImageRecord], n_parallel: int, options: PredictionOptions) -> list[ImageBatch]:
+    size = min(max(len(records) // (_BATCHES_PER_COMPUTER * n_parallel), _MIN_IMAGES), _MAX_IMAGES)
     return [
         ImageBatch(
-            data.records[i : i + size],
+            tuple(records[i : i + size]),
             options.batch_size,
             options.device,
             options.prevalence,
             is_hashed=options.is_hashed,
             is_rescaled=options.is_rescaled,
         )
-        for i in range(0, len(data), size)
+        for i in range(0, len(records), size)
     ]
 
 

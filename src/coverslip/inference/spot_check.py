@@ -327,23 +327,24 @@ def _read_labels(file: Path, classes: Sequence[str], rows: Sequence[SampledPredi
     """Return the labels by number of the row, and the number of images in the table.
 
     Raises:
-        CoverslipError: an image or a label is not known, an image is there twice, or there is no label.
+        CoverslipError: an image or a label is not known, an image has several rows or labels, or there is no label.
     """
     lines = read_csv(file)
     columns = list(lines[0]) if lines else []
     if "label" not in columns or not {"image_id", "path"} & {*columns}:
         raise CoverslipError("spot-check-no-labels-table", file=file, columns=", ".join(columns) or "-")
     keys = [name for name in ("image_id", "path") if name in columns]
-    number_of = {
-        tuple(getattr(row.prediction, name) for name in keys): k
-        for k, row in enumerate(rows)
-        if row.prediction.decision != UNREADABLE
-    }
+    numbers_of: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for k, row in enumerate(rows):
+        if row.prediction.decision != UNREADABLE:
+            numbers_of[tuple(getattr(row.prediction, name) for name in keys)].append(k)
     labels: dict[int, str] = {}
     for line in lines:
         image = tuple(line[name] for name in keys)
-        if image not in number_of:
+        if image not in numbers_of:
             raise CoverslipError("spot-check-unknown-image", file=file, image=image[0])
+        if len(numbers_of[image]) > 1:
+            raise CoverslipError("spot-check-several-rows", file=file, image=image[0], n_rows=len(numbers_of[image]))
         label = line["label"].strip()
         if label and label not in classes and label not in EXCLUSIONS:
             raise CoverslipError(
@@ -353,7 +354,7 @@ def _read_labels(file: Path, classes: Sequence[str], rows: Sequence[SampledPredi
                 image=image[0],
                 labels=", ".join((*classes, *EXCLUSIONS)),
             )
-        if labels.setdefault(number_of[image], label) != label:
+        if labels.setdefault(numbers_of[image][0], label) != label:
             raise CoverslipError("spot-check-image-twice", file=file, image=image[0])
     n_drawn = len(labels)
     labels = {k: label for k, label in labels.items() if label}

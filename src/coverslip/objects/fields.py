@@ -50,7 +50,7 @@ def list_fields(
         BadDataset: there are no fields, none can be read, or the pattern matches no path.
     """
     if not isinstance(sources, Dataset):
-        opened = open_dataset(sources, labeled=False, group=group, group_pattern=group_pattern)
+        opened = open_dataset(sources, labeled=False, distinct=True, group=group, group_pattern=group_pattern)
     elif group_pattern:
         records, notes = grouped_by_pattern(sources.records, sources.root, group_pattern)
         opened = replace(sources, records=tuple(records), notes=(*sources.notes, *notes))

@@ -80,10 +80,10 @@ RowPairs = list[tuple[int, int]]  # row numbers of the same image in the measure
 
 def _same_files(first: Run, second: Run, of_first: MeasuredPredictions, of_second: MeasuredPredictions) -> RowPairs:
     first_keys, second_keys = _keys_of_both(first, second)
-    place = {second_keys[row.image_id]: k for k, row in enumerate(of_second.rows)}
-    return [
-        (k, place[first_keys[row.image_id]]) for k, row in enumerate(of_first.rows) if first_keys[row.image_id] in place
-    ]
+    return _equal_pairs(
+        {k: first_keys[row.image_id] for k, row in enumerate(of_first.rows)},
+        {k: second_keys[row.image_id] for k, row in enumerate(of_second.rows)},
+    )
 
 
 def _same_pixels(

@@ -46,7 +46,7 @@ from coverslip.workspace.jobs.state import (
     status_of,
 )
 from coverslip.workspace.store.rows import Page, Paging, refuse_unread, refuse_unready, table_choices
-from coverslip.workspace.store.tables import images
+from coverslip.workspace.store.tables import datasets, images
 from coverslip.workspace.store.workspace import Workspace
 
 
@@ -220,6 +220,36 @@ EVALUATION = register(
         list_unlisted=_list_unlisted,
     )
 )
+
+
+@dataclass(frozen=True, slots=True)
+class TestSet:
+    """A dataset with which a training can be evaluated."""
+
+    dataset_id: str
+    n_known: Annotated[int, Field(description="Images labeled with a class of the classifier.")]
+    is_of_training: Annotated[bool, Field(description="Whether the classifier was trained on this dataset.")]
+
+
+def test_sets(workspace: Workspace, run_id: str, paging: Paging) -> Page[TestSet]:
+    """Return the datasets with images of a class of the classifier, the newest first.
+
+    Raises:
+        NotFound, Conflict: the training does not exist or has no finished classifier.
+    """
+    run = _evaluable(workspace, run_id)
+    trained_on = find_job(workspace, run_id, "train").dataset_ids
+    labels = _known_labels(run)
+    usable = datasets.c.removed.is_(None) & (datasets.c.state != "failed")
+    with workspace.engine.connect() as connection:
+        listed = select(datasets.c.id, datasets.c.summary).where(usable)
+        rows = connection.execute(listed.order_by(datasets.c.created.desc(), datasets.c.id)).all()
+    sets = []
+    for dataset_id, summary in rows:
+        n_known = sum(n for label, n in summary["classes"].items() if labels is None or label in labels)
+        if n_known:
+            sets.append(TestSet(dataset_id, n_known, dataset_id in trained_on))
+    return paging.page_of(sets)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,8 +53,15 @@ export interface TableChoices {
 export type CropSize = number | string;
 export const BY_HEADER: TableChoices = { columns: {}, crop_size: null };
 
-export const openDataset = (sources: NewSource[], isLabeled: boolean, choices: TableChoices = BY_HEADER) =>
-  answer(api.POST('/api/v1/datasets', { body: { sources, is_labeled: isLabeled, ...choices } }));
+export const openDataset = (
+  sources: NewSource[],
+  isLabeled: boolean,
+  choices: TableChoices = BY_HEADER,
+  classifier_id: string | null = null, // that will predict the images
+) =>
+  answer(
+    api.POST('/api/v1/datasets', { body: { sources, is_labeled: isLabeled, classifier_id, ...choices } }),
+  );
 
 /** The columns of a table with their meanings, and its first rows. */
 export const previewTable = (path: string, columns: Record<string, string>, signal?: AbortSignal) =>

@@ -1,5 +1,5 @@
 // Requests for evaluations on external test sets, and for the evaluated images of runs and evaluations.
-import { answer, api, at, rowIds } from './client';
+import { answer, api, at, every, rowIds } from './client';
 import type { components, operations } from './schema';
 
 type Schemas = components['schemas'];
@@ -12,6 +12,10 @@ const ofEvaluation = (evaluation_id: string) => ({ params: { path: { evaluation_
 
 export const listEvaluations = (run: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/runs/{run_id}/evaluations', { ...ofRun(run), signal }));
+export const listTestSets = (run: string, signal?: AbortSignal) =>
+  every((query) =>
+    api.GET('/api/v1/runs/{run_id}/test-sets', { params: { path: { run_id: run }, query }, signal }),
+  );
 export const readOutlook = (run: string, dataset: string, signal?: AbortSignal) =>
   answer(
     api.GET('/api/v1/runs/{run_id}/evaluation-outlook', {

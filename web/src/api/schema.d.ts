@@ -2215,6 +2215,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{run_id}/test-sets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Test Sets
+         * @description The datasets with images of a class of a training, the newest first.
+         */
+        get: operations["list_test_sets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{run_id}/evaluation-outlook": {
         parameters: {
             query?: never;
@@ -6578,6 +6598,11 @@ export interface components {
              * @description Overrides the value from the start of the upload.
              */
             is_labeled?: boolean | null;
+            /**
+             * Classifier Id
+             * @description A classifier that will predict the images. Class folders then give the labels, also without `is_labeled`, if one of them has the name of a class of the classifier.
+             */
+            classifier_id?: string | null;
             /** @description How to read the table of the upload; null: by its header, if it gives the labels. */
             table?: components["schemas"]["TableReading"] | null;
             /**
@@ -7416,7 +7441,7 @@ export interface components {
             n_unlabeled: number;
             /**
              * N Unknown
-             * @description Rows whose image is not in the dataset.
+             * @description Rows whose image is not in the dataset, or whose path is that of several images.
              */
             n_unknown: number;
             /**
@@ -8810,6 +8835,11 @@ export interface components {
              */
             is_labeled: boolean;
             /**
+             * Classifier Id
+             * @description A classifier that will predict the images. Class folders then give the labels, also without `is_labeled`, if one of them has the name of a class of the classifier.
+             */
+            classifier_id?: string | null;
+            /**
              * Columns
              * @description As for a table preview; for all tables.
              */
@@ -9743,6 +9773,22 @@ export interface components {
              * @description The items of this page.
              */
             items: components["schemas"]["StudyState"][];
+            /**
+             * Total
+             * @description Total number of items on all pages.
+             */
+            total: number;
+        };
+        /**
+         * Page
+         * @description A page of a list.
+         */
+        Page_TestSet_: {
+            /**
+             * Items
+             * @description The items of this page.
+             */
+            items: components["schemas"]["TestSet"][];
             /**
              * Total
              * @description Total number of items on all pages.
@@ -13592,6 +13638,27 @@ export interface components {
              * @description The metrics of each class.
              */
             per_class: components["schemas"]["TestedClass"][];
+        };
+        /**
+         * TestSet
+         * @description A dataset with which a training can be evaluated.
+         */
+        TestSet: {
+            /**
+             * Dataset Id
+             * @description The ID of the dataset; null: its images are not a dataset of the app.
+             */
+            dataset_id: string;
+            /**
+             * N Known
+             * @description Images labeled with a class of the classifier.
+             */
+            n_known: number;
+            /**
+             * Is Of Training
+             * @description Whether the classifier was trained on this dataset.
+             */
+            is_of_training: boolean;
         };
         /**
          * TestedClass
@@ -21883,6 +21950,64 @@ export interface operations {
             };
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
+    list_test_sets: {
+        parameters: {
+            query?: {
+                /** @description The number of items to skip. */
+                offset?: number;
+                /** @description The largest number of items to return. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of a training. */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TestSet_"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
     };

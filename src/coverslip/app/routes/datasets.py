@@ -37,6 +37,7 @@ from coverslip.workspace.jobs import previews
 from coverslip.workspace.jobs.previews import SplitPreview
 from coverslip.workspace.leakage_audit import DatasetDistances, LeakageEstimateState
 from coverslip.workspace.maps import MapPredictions, MapState
+from coverslip.workspace.predictions.classifiers import classes_of
 from coverslip.workspace.recipes import TimePreview
 from coverslip.workspace.store.rows import Page, TableChoices
 from coverslip.workspace.suggestions import LabelSuggestions
@@ -73,6 +74,7 @@ def create_dataset(workspace: ServedWorkspace, new: NewDataset, locate: Locate) 
         group=new.group,
         group_pattern=new.group_pattern,
         is_labeled=new.is_labeled,
+        classes=classes_of(workspace, new.classifier_id),
         choices=TableChoices(new.columns, new.crop_size),
     )
     locate("datasets", dataset.id)
@@ -398,6 +400,7 @@ def finish_upload(workspace: ServedWorkspace, upload_id: str, finished: FinishUp
         workspace,
         upload_id,
         is_labeled=finished.is_labeled,
+        classes=classes_of(workspace, finished.classifier_id),
         choices=choices,
         ignores_table=finished.ignores_table,
     )

@@ -43,7 +43,7 @@ from coverslip.workspace.correcting.trained_images import (
     label_errors_state,
     start_label_check,
 )
-from coverslip.workspace.evaluations import EvaluationOutlook, EvaluationState
+from coverslip.workspace.evaluations import EvaluationOutlook, EvaluationState, TestSet
 from coverslip.workspace.jobs import control, downloads, results
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.jobs.results import EvaluationResults, Results
@@ -256,6 +256,12 @@ evaluations_router = api_router("evaluations")
 def list_evaluations(workspace: ServedWorkspace, run_id: str, paging: Paged) -> Page[EvaluationState]:
     """The evaluations of a training on external test sets, the newest first."""
     return evaluations.list_evaluations(workspace, run_id, paging)
+
+
+@evaluations_router.get("/runs/{run_id}/test-sets", responses=problems(404, 409))
+def list_test_sets(workspace: ServedWorkspace, run_id: str, paging: Paged) -> Page[TestSet]:
+    """The datasets with images of a class of a training, the newest first."""
+    return evaluations.test_sets(workspace, run_id, paging)
 
 
 @evaluations_router.get("/runs/{run_id}/evaluation-outlook", responses=problems(404, 409, 422))

@@ -56,6 +56,12 @@ class TableToOpen(BaseModel):
     )
 
 
+_LABELS_OF_CLASSIFIER = (
+    "A classifier that will predict the images. Class folders then give the labels, also without `is_labeled`, if one "
+    "of them has the name of a class of the classifier."
+)
+
+
 class NewDataset(BaseModel):
     """A dataset to open."""
 
@@ -66,6 +72,7 @@ class NewDataset(BaseModel):
     group: Text | None = Field(default=None, description="The column of the table that gives the groups.")
     group_pattern: Text | None = Field(default=None, description="A regular expression that finds the groups in paths.")
     is_labeled: bool = Field(default=True, description="Whether folders or a table give the labels.")
+    classifier_id: Text | None = Field(default=None, description=_LABELS_OF_CLASSIFIER)
     columns: TableColumns = Field(default_factory=dict, description="As for a table preview; for all tables.")
     crop_size: CropSize | None = Field(
         default=None,
@@ -314,6 +321,7 @@ class FinishUpload(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     is_labeled: bool | None = Field(default=None, description="Overrides the value from the start of the upload.")
+    classifier_id: Text | None = Field(default=None, description=_LABELS_OF_CLASSIFIER)
     table: TableReading | None = Field(
         default=None, description="How to read the table of the upload; null: by its header, if it gives the labels."
     )

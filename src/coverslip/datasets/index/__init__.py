@@ -21,11 +21,14 @@ from coverslip.datasets.index.opening import (
     ImageSource,
     check_pattern,
     grouped_by_pattern,
+    has_class_folders,
     is_image,
     open_dataset,
     open_image_file,
     reopen_dataset,
+    with_folder_labels,
     with_groups,
+    with_unique_ids,
 )
 from coverslip.datasets.index.records import (
     DECISIONS,
@@ -39,6 +42,7 @@ from coverslip.datasets.index.records import (
     Origin,
     Part,
     Side,
+    first_positions,
 )
 from coverslip.datasets.index.table import ALIASES, PLAIN_TABLE_SUFFIXES, TABLE_NAMES, is_table, plain_name, read_table
 from coverslip.datasets.index.table_columns import TableContent, describe_table, with_mapping
@@ -71,8 +75,10 @@ __all__ = [
     "clean_label",
     "counted",
     "describe_table",
+    "first_positions",
     "grouped_by_pattern",
     "has_box_columns",
+    "has_class_folders",
     "has_image_suffix",
     "is_folder",
     "is_hidden",
@@ -92,7 +98,9 @@ __all__ = [
     "shared_class_notes",
     "some",
     "with_classes",
+    "with_folder_labels",
     "with_groups",
     "with_mapping",
     "with_plan",
+    "with_unique_ids",
 ]

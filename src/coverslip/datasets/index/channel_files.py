@@ -28,7 +28,8 @@ def with_channel_files(data: Dataset, plan: ReadPlan) -> Dataset:
 
     An image takes the position of its first file. It is named after the file of its first channel, and has the label,
     group and set of that file. Missing files are detected when the image is read. Files without any of the marks stay
-    separate images, and so do images whose channels are already joined.
+    separate images, and so do images whose channels are already joined. A file that is listed again is in a further
+    image.
 
     Args:
         data: images.
@@ -53,19 +54,25 @@ class _ChannelJoiner:
 
     def records_of(self, records: Iterable[ImageRecord]) -> list[ImageRecord]:
         """Return one record for each image."""
-        images: dict[object, list[tuple[int, ImageRecord]]] = {}
+        images: list[list[tuple[int, ImageRecord]]] = []
+        of_name: dict[object, list[tuple[int, ImageRecord]]] = {}
+        n_listed: Counter[object] = Counter()  # times that a file is listed so far
         for record in records:
             mark = (
                 None if record.in_memory is not None or record.plan.other_files else self._last_mark(record.path.name)
             )
             if mark is None:
                 self._ids_without_mark += [] if record.plan.other_files else [record.image_id]
-                images[record] = [(0, record)]
+                images.append([(0, record)])
             else:
                 name = _with_mark(record.path.name, mark, "")
                 key = (record.path.parent, mark.start(), name, record.domain, record.plan)
-                images.setdefault(key, []).append((self._marks.index(mark.group()), record))
-        return [self._image(files) for files in images.values()]
+                n_listed[key, mark.group()] += 1
+                key_of_image = (*key, n_listed[key, mark.group()])
+                if key_of_image not in of_name:
+                    images.append(of_name.setdefault(key_of_image, []))
+                of_name[key_of_image].append((self._marks.index(mark.group()), record))
+        return [self._image(files) for files in images]
 
     def _image(self, files: list[tuple[int, ImageRecord]]) -> ImageRecord:
         channel, first = min(files, key=lambda file: file[0])

@@ -118,6 +118,19 @@ def open_folder(root: Path, plan: ReadPlan) -> tuple[Source, list[ImageRecord], 
     return layout.source, records, layout.notes(listing, records) + listing.notes()
 
 
+def labels_of_folders(images: Sequence[tuple[str, ...]]) -> list[str | None]:
+    """Return the label of each image by its class folder, as `open_folder`; None for all without class folders.
+
+    Args:
+        images: path parts relative to the folder of class folders.
+    """
+    try:
+        layout = _read_layout(Path(), images)
+    except BadDataset:
+        return [None] * len(images)
+    return [layout.place(path_parts)[1] for path_parts in images]
+
+
 def no_images(folder: Path, listing: Listing) -> BadDataset:
     """Return the error for a folder without images, with its other content."""
     if listing.other:

@@ -5,13 +5,13 @@ import glob
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from coverslip.datasets.index.channel_files import with_channel_files
-from coverslip.datasets.index.folders import list_images, no_images, open_folder
+from coverslip.datasets.index.folders import labels_of_folders, list_images, no_images, open_folder
 from coverslip.datasets.index.in_memory import Axes, as_sources
 from coverslip.datasets.index.names import (
     absolute_path,
@@ -49,6 +49,7 @@ def open_dataset(
     crop_size: int | str | None = None,
     plan: ReadPlan = _WHOLE_FIRST_PLANE,
     labeled: bool = True,
+    distinct: bool = False,
     domains: Sequence[str | None] | None = None,
     axes: Axes = "HWC",
     depth: Depth | None = None,
@@ -71,7 +72,9 @@ def open_dataset(
         crop_size: side of the square that is cropped around each point (x, y) or the center of each box of a table, in
             pixels, or in µm (`"32 um"`), which applies to the center of whole images, too.
         plan: the pixels and files to read for each image, unless a row of the table states them.
-        labeled: False for images to predict. Labels then come from a table's label column only.
+        labeled: False for images to predict. Labels then come from a table's label column only. An image that is listed
+            again stays: the second one gets the image_id `NAME (2)`.
+        distinct: whether images to predict that are listed again count once, as labeled images always do.
         domains: the name of each source's domain. None takes the name of its folder. Sources with the same name
             form one domain. A column of the table takes precedence.
         axes: of arrays of color images: channels last or first. Arrays are not copied, so do not change them.
@@ -111,16 +114,16 @@ def open_dataset(
     if names and len(names) != len(sources):
         raise BadDataset("unequal-domains", n_domains=len(names), n_sources=len(sources))
     opening = Opening(tuple(map(_recorded_source, sources)), group, group_pattern, plan, names, columns)
+    distinct = distinct or labeled
     if labeled:
         opened = [_open_labeled(each, opening, may_read) for each in sources]
     else:
         each_alone = [[each] for each in sources] if names else [sources]
-        opened = [open_unlabeled(together, opening, may_read) for together in each_alone]
+        opened = [_open_unlabeled(together, opening, distinct, may_read) for together in each_alone]
     if group_pattern is not None:
         check_pattern(opened, group_pattern)
-    dataset = with_channel_files(_with_domains(opened, names), plan)
-    records, notes = _with_unique_ids(dataset)
-    return replace(dataset, records=tuple(records), notes=(*dataset.notes, *notes), opening=opening)
+    dataset = with_channel_files(_with_domains(opened, names, distinct), plan)
+    return replace(with_unique_ids(dataset), opening=opening)
 
 
 def _recorded_source(source: str | Path | Table) -> str | Table:
@@ -189,6 +192,7 @@ def _open_table(table: Table, opening: Opening, may_read: Callable[[Path], bool]
         group=opening.group,
         wants_groups=pattern is None,
         labeled=True,
+        distinct=True,
         may_read=may_read,
     )
     return _dataset_of(table.path.parent, "table", records, notes, str(table), pattern)
@@ -206,13 +210,12 @@ def _dataset_of(
     return Dataset(root, kind, tuple(records), tuple(notes), origins=origins)
 
 
-def _with_domains(opened: Sequence[Dataset], names: Sequence[str | None]) -> Dataset:
+def _with_domains(opened: Sequence[Dataset], names: Sequence[str | None], distinct: bool) -> Dataset:
     """Return the opened sources as one dataset, in domains with these names, else with the names of the folders."""
     if len(opened) > 1:
         names_or_none = names or [None] * len(opened)
-        return _join(
-            opened, [name or folder_name for name, folder_name in zip(names_or_none, _domains(opened), strict=True)]
-        )
+        domains = [name or folder_name for name, folder_name in zip(names_or_none, _domains(opened), strict=True)]
+        return _join(opened, domains, distinct)
     (dataset,) = opened
     return _with_domain(dataset, names[0]) if names and names[0] else dataset
 
@@ -224,8 +227,8 @@ def _with_domain(dataset: Dataset, name: str) -> Dataset:
     return replace(dataset, records=records, origins=origins)
 
 
-def _join(opened: Sequence[Dataset], domains: Sequence[str]) -> Dataset:
-    """Return several sources as one dataset.
+def _join(opened: Sequence[Dataset], domains: Sequence[str], distinct: bool) -> Dataset:
+    """Return several sources as one dataset, optionally without the images that an earlier source lists.
 
     Groups with the same name in several sources are one group, since dividing a patient would be the worse error. Crops
     of one field from several sources are also one group.
@@ -240,7 +243,7 @@ def _join(opened: Sequence[Dataset], domains: Sequence[str]) -> Dataset:
         for record in dataset.records:
             key = (record.path, record.plan, record.label, record.predefined_split)
             n_repeated += key in keys
-            if key not in keys:
+            if not distinct or key not in keys:
                 keys.add(key)
                 identity = f"{domain}/{record.image_id}"
                 group = record.group
@@ -254,7 +257,7 @@ def _join(opened: Sequence[Dataset], domains: Sequence[str]) -> Dataset:
         notes += [replace(each, text=f"{domain}: {each.text}") for each in dataset.notes]
         for origin in dataset.origins:
             origins.setdefault(origin.domain or domain, []).append(origin)
-    if n_repeated:
+    if n_repeated and distinct:
         notes.append(note("named-twice", n_images=n_repeated))
     shared = _groups_in_several_domains(records)
     if shared:
@@ -270,13 +273,14 @@ def _origin(domain: str, origins: Sequence[Origin]) -> Origin:
     return Origin(domain, common_root([o.root for o in origins]), tuple(s for o in origins for s in o.sources))
 
 
-def _with_unique_ids(dataset: Dataset) -> tuple[Sequence[ImageRecord], list[Note]]:
-    """Return records with unique image_ids that do not depend on the order of rows.
+def with_unique_ids(dataset: Dataset) -> Dataset:
+    """Return the same images with unique image_ids, and a note if some have changed.
 
-    If several images are named 'cell 7', each becomes 'cell 7 (FILE)'. Rows of the same pixels are numbered.
+    If several images are named 'cell 7', each becomes 'cell 7 (FILE)', whatever the order of the rows. Rows of the same
+    pixels are numbered: 'cell 7', 'cell 7 (2)'. A number that makes the name of another image is skipped.
     """
     if len({record.image_id for record in dataset.records}) == len(dataset.records):
-        return dataset.records, []
+        return dataset
     records_of_name: defaultdict[str, list[ImageRecord]] = defaultdict(list)
     for record in dataset.records:
         records_of_name[record.image_id].append(record)
@@ -296,7 +300,8 @@ def _with_unique_ids(dataset: Dataset) -> tuple[Sequence[ImageRecord], list[Note
         used_ids.add(identity)
         unique.append(replace(record, image_id=identity, group=distinct_name if record.group == name else record.group))
     repeated = [name for name, rows in records_of_name.items() if len(rows) > 1]
-    return unique, [note("repeated-names", n_names=len(repeated), names=some(repeated, 3))]
+    new_note = note("repeated-names", n_names=len(repeated), names=some(repeated, 3))
+    return replace(dataset, records=tuple(unique), notes=(*dataset.notes, new_note))
 
 
 def _image_of(record: ImageRecord, root: Path) -> str:
@@ -352,14 +357,18 @@ def _groups_in_several_domains(records: Sequence[ImageRecord]) -> list[str]:
     return [group for group, domains_of_group in domains.items() if len(domains_of_group) > 1]
 
 
-def open_unlabeled(
-    sources: Sequence[str | Path | Table], opening: Opening, may_read: Callable[[Path], bool] | None = None
+def _open_unlabeled(
+    sources: Sequence[str | Path | Table],
+    opening: Opening,
+    distinct: bool,
+    may_read: Callable[[Path], bool] | None,
 ) -> Dataset:
-    """Return the images of these sources as one dataset without domains. Repeated images are used once.
+    """Return the images of these sources as one dataset without domains, or labels from folders.
 
     Args:
         sources: paths and tables.
         opening: options of `open_dataset`.
+        distinct: as of `open_dataset`.
         may_read: as of `open_dataset`.
 
     Raises:
@@ -383,6 +392,7 @@ def open_unlabeled(
                 group=group,
                 wants_groups=False,
                 labeled=False,
+                distinct=distinct,
                 may_read=may_read,
             )
             records += rows
@@ -412,15 +422,45 @@ def open_unlabeled(
     if not any(record.exists for record in records):
         path = records[0].path
         raise BadDataset("no-image-exists", file=path, n_images=len(records), advice=nearest_spelling(path))
-    distinct = list(dict.fromkeys(records))
-    if len(distinct) < len(records):
-        notes.append(note("given-twice", n_images=len(records) - len(distinct)))
+    if distinct and (n_repeated := len(records) - len(set(records))):
+        records = list(dict.fromkeys(records))
+        notes.append(note("given-twice", n_images=n_repeated))
     root = common_root(roots)
     if pattern is not None:
-        distinct, more_notes = grouped_by_pattern(distinct, root, pattern)
+        records, more_notes = grouped_by_pattern(records, root, pattern)
         notes += more_notes
     kind: Source = "table" if n_tables == len(sources) else "files"
-    return Dataset(root, kind, tuple(distinct), tuple(notes))
+    return Dataset(root, kind, tuple(records), tuple(notes))
+
+
+def with_folder_labels(dataset: Dataset, classes: Collection[str]) -> Dataset:
+    """Return images to predict with the labels of class folders, if one of the folders is named after a class.
+
+    Other folders, such as plates or days, are no labels. Labels of tables stay.
+    """
+    roots = {path for source in dataset.opening.sources if isinstance(source, str) and (path := Path(source)).is_dir()}
+    images: defaultdict[Path, list[tuple[int, tuple[str, ...]]]] = defaultdict(list)  # positions and path parts
+    for k, record in enumerate(dataset.records if roots else ()):
+        if record.label is None and (root := next((each for each in record.path.parents if each in roots), None)):
+            images[root].append((k, record.path.relative_to(root).parts))
+    records = list(dataset.records)
+    for of_root in images.values():
+        labels = labels_of_folders([path_parts for _, path_parts in of_root])
+        if not set(classes).isdisjoint(labels):
+            for (k, _), label in zip(of_root, labels, strict=True):
+                records[k] = records[k].with_label(label)
+    return replace(dataset, records=tuple(records))
+
+
+def has_class_folders(path: Path, classes: Collection[str]) -> bool:
+    """Return whether a path is a folder in which a class folder has the name of one of these classes.
+
+    Raises:
+        BadDataset: it may not be opened.
+    """
+    if not path.is_dir() or is_image_folder(path):
+        return False
+    return not set(classes).isdisjoint(labels_of_folders(list_images(path).images))
 
 
 def is_image(path: Path) -> bool:

@@ -3,12 +3,15 @@
 import os
 import struct
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as attr
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
 
 from coverslip.datasets.index.names import (
     counted,
@@ -169,6 +172,11 @@ class ImageRecord:
         """What equal records have in common: all but pixels in memory and other columns."""
         plan = self._plan_of_file, self._box
         return self.image_id, self.path, self.label, self.group, self.domain, self.predefined_split, plan, self.stated
+
+    @property
+    def _pixels(self) -> tuple[Any, ...]:
+        """What images of the same pixels have in common."""
+        return self.path, self._plan_of_file, self._box, id(self.in_memory)
 
     @property
     def has_box(self) -> bool:
@@ -388,6 +396,17 @@ class Dataset:
     @cached_property
     def _roots(self) -> dict[str, Path]:
         return {origin.domain: origin.root for origin in self.origins}
+
+
+def first_positions(records: Sequence[ImageRecord]) -> npt.NDArray[np.int64]:
+    """Return (n,) for each image the position of the first one that is read from the same pixels of the same file."""
+    hashes = np.fromiter((hash(record._pixels) for record in records), np.int64, len(records))
+    _, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
+    positions = first[inverse].astype(np.int64)
+    for k in np.flatnonzero(positions != np.arange(len(records))).tolist():
+        if records[k]._pixels != records[positions[k]]._pixels:  # the hashes are equal by chance
+            positions[k] = k
+    return positions
 
 
 def side_named(text: str) -> Side | None:

@@ -40,6 +40,7 @@ def open_table(
     group: str | None,
     wants_groups: bool,
     labeled: bool,
+    distinct: bool,
     may_read: Callable[[Path], bool] | None = None,
 ) -> tuple[list[ImageRecord], list[Note]]:
     """Return the records of a table's rows, and notes. Relative paths start from the table's folder.
@@ -50,6 +51,7 @@ def open_table(
         group: the column that names groups; None takes a column named `group`, or the file for crops of several files.
         wants_groups: False if groups do not come from the table, so that no notes on group columns are needed.
         labeled: whether there must be a label column.
+        distinct: whether rows that repeat an image with its label, group and set are ignored.
         may_read: returns whether a file may be opened for its width and height; None: all.
 
     Raises:
@@ -59,7 +61,7 @@ def open_table(
     columns = find_columns(
         table, group=group, wants_groups=wants_groups, labeled=labeled, crop_size=plan.crop_size, notes=notes
     )
-    records = _records(table, columns, plan, _Sizes(may_read), notes)
+    records = _records(table, columns, plan, distinct, _Sizes(may_read), notes)
     if not any(record.exists for record in records):
         raise _all_missing(table, table.rows[0][columns.path], records[0].path, len(records))
     if wants_groups and columns.group is None and columns.box is not None:
@@ -83,7 +85,9 @@ def _grouped_by_field(records: list[ImageRecord], root: Path, notes: list[Note])
     return records
 
 
-def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", notes: list[Note]) -> list[ImageRecord]:
+def _records(
+    table: Table, columns: Columns, plan: ReadPlan, is_distinct: bool, sizes: "_Sizes", notes: list[Note]
+) -> list[ImageRecord]:
     root = table.path.parent
     crop, plan = plan, plan.of_whole_image
     faults: list[tuple[int, ValueError]] = []  # line, and its error
@@ -137,11 +141,12 @@ def _records(table: Table, columns: Columns, plan: ReadPlan, sizes: "_Sizes", no
             in_memory=image_in_memory,
             about=tuple([(name, row[at]) for name, at in about_columns]),
         )
-        if record in distinct:
+        if is_distinct and record in distinct:
             n_repeated += 1
-        else:
+            continue
+        if is_distinct:
             distinct.add(record)
-            records.append(record)
+        records.append(record)
     if faults:
         raise BadDataset(
             "invalid-rows",

@@ -20,6 +20,7 @@ from coverslip.datasets import (
     Axes,
     Dataset,
     ImageSource,
+    first_positions,
     one_line,
     open_dataset,
     read_preprocessed,
@@ -199,7 +200,8 @@ def explain(
     """
     folder = _new_folder(Path(out))
     paths = [Path(runs)] if isinstance(runs, Run | Path | str) else [Path(run) for run in runs]
-    data = sources if isinstance(sources, Dataset) else open_dataset(sources, labeled=False, axes=axes)
+    opened = sources if isinstance(sources, Dataset) else open_dataset(sources, labeled=False, axes=axes)
+    data = opened.subset(np.unique(first_positions(opened.records)).tolist())  # a picture of each image
     explainers = _explainers(paths, names or _names(paths), select_device(device), emit)
     drawn: list[Explanation] = []
     try:
@@ -329,7 +331,7 @@ def _explained(
     explainer: Explainer,
     checked: ChecksOfRun,
     row: Prediction,
-    image: PreprocessedImage | UnreadableImage,
+    image: PreprocessedImage | UnreadableImage | None,
     choice: _Options,
     name: str,
 ) -> tuple[list[Explanation], list[Tile]]:

@@ -381,6 +381,9 @@ samples-are-no-wells = Die Probe '{ $sample }' endet nicht auf ein Well wie plat
 summary-table-without-key = Diese Tabelle hat weder eine Spalte image_id noch eine Spalte path
     .do = Fügen Sie eine Spalte mit der image_id oder dem path jedes Bildes hinzu, wie in den Vorhersagen.
 
+summary-table-repeats = Mehrere Zeilen dieser Tabelle haben '{ $image }' als { $key }, mit verschiedenen Zellen in der Spalte '{ $column }'
+    .do = Fügen Sie eine Spalte image_id mit der image_id jeder Zeile der Vorhersagen hinzu, oder korrigieren Sie die Zellen.
+
 summary-image-not-in-table = Das Bild { $path } steht nicht in dieser Tabelle
     .do = Fügen Sie eine Zeile dafür hinzu.
 
@@ -400,6 +403,9 @@ spot-check-no-labels-table = Dies ist keine Tabelle von Labels: Sie braucht die 
 
 spot-check-unknown-image = Es gibt keine Vorhersage eines lesbaren Bildes '{ $image }'
     .do = Nennen Sie die Vorhersagen, aus denen die Bilder gezogen wurden.
+
+spot-check-several-rows = { $n_rows } Zeilen der Vorhersagen gehören zum Bild '{ $image }'
+    .do = Fügen Sie der Tabelle der Labels eine Spalte image_id hinzu, wie in den Vorhersagen, und nennen Sie jede Tabelle mit Vorhersagen einmal.
 
 spot-check-unknown-label = Das Label '{ $label }' von { $image } ist keines von { $labels }
     .do = Korrigieren Sie es, oder lassen Sie es leer.

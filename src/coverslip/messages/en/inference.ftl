@@ -381,6 +381,9 @@ samples-are-no-wells = The sample '{ $sample }' does not end in a well, such as 
 summary-table-without-key = This table has neither a column image_id nor a column path
     .do = Add a column with the image_id or path of each image, as in the predictions.
 
+summary-table-repeats = Several rows of this table have the { $key } '{ $image }', with different cells in the column '{ $column }'
+    .do = Add a column image_id with the image_id of each row of the predictions, or correct the cells.
+
 summary-image-not-in-table = The image { $path } is not in this table
     .do = Add a row for it.
 
@@ -400,6 +403,9 @@ spot-check-no-labels-table = This is no table of labels: it needs the columns la
 
 spot-check-unknown-image = There is no prediction of a readable image '{ $image }'
     .do = Name the predictions from which the images were drawn.
+
+spot-check-several-rows = { $n_rows } rows of the predictions are of the image '{ $image }'
+    .do = Add a column image_id to the table of labels, as in the predictions, and name each table of predictions once.
 
 spot-check-unknown-label = The label '{ $label }' of { $image } is none of { $labels }
     .do = Correct it, or leave it empty.

@@ -30,15 +30,16 @@ from coverslip.workspace.predictions.measured import row_id_of, row_of_measured,
 from coverslip.workspace.predictions.rows import (
     Exclusion,
     Row,
-    every_row,
+    every_image,
     image_source_of_row,
     prediction_row,
+    rows_of_image,
 )
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.authors import author_name
 from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import AnyRow, ChangedSince, class_order, dataset_row, now
-from coverslip.workspace.store.sql import replace_rows
+from coverslip.workspace.store.sql import among_integers, replace_rows
 from coverslip.workspace.store.workspace import Workspace
 
 
@@ -193,7 +194,8 @@ def correct(
 ) -> Row:
     """Save the answer of a user about an image: its class, or why it is excluded; None removes the answer.
 
-    The dataset of the image is changed in the same transaction.
+    If the prediction has several rows of the image, all get the answer. The dataset of the image is changed in the same
+    transaction.
 
     Args:
         workspace: the workspace of the prediction.
@@ -210,21 +212,25 @@ def correct(
     """
     job = find_job(workspace, prediction_id, "predict")
     picture = image_source_of_row(workspace, prediction_id, row_id)
+    row_ids = rows_of_image(job, row_id)
     if answer is not None and not isinstance(answer, Exclusion):
         answer = clean_name(answer)
     with write_transaction(workspace.engine) as connection:
-        is_row = (db.corrections.c.job_id == prediction_id) & (db.corrections.c.row_id == row_id)
+        is_of_job = db.corrections.c.job_id == prediction_id
+        is_row = is_of_job & (db.corrections.c.row_id == row_id)
         saved = connection.execute(select(db.corrections).where(is_row)).one_or_none()
         if undoes is not None and _answer_of(saved) != undoes[0]:
             raise ChangedSince("answer-changed-since")
         if answer is None:
-            connection.execute(delete(db.corrections).where(is_row))
+            connection.execute(
+                delete(db.corrections).where(is_of_job & db.corrections.c.row_id.in_(among_integers(row_ids)))
+            )
         else:
             made_by = author or author_name()
             is_excluded = isinstance(answer, Exclusion)
             values = {"label": str(answer), "made": now(), "made_by": made_by, "is_excluded": is_excluded}
-            values["is_of_spot_check"] = False
-            replace_rows(connection, db.corrections, [{"job_id": prediction_id, "row_id": row_id, **values}])
+            values |= {"job_id": prediction_id, "is_of_spot_check": False}
+            replace_rows(connection, db.corrections, [{"row_id": each, **values} for each in row_ids])
         _answer_in_dataset(connection, job, picture, answer, author)
     return prediction_row(workspace, job, row_id)
 
@@ -256,13 +262,15 @@ def apply_spot_check(workspace: Workspace, prediction_id: str) -> AppliedLabels:
         raise Conflict("spot-check-not-finished")
     labeled = [image for image in drawn if not image.is_excluded]
     pictures = {image.row_id: image_source_of_row(workspace, prediction_id, image.row_id) for image in labeled}
+    rows_of = {image.row_id: rows_of_image(job, image.row_id) for image in labeled}
     with write_transaction(workspace.engine) as connection:
         is_by_hand = (db.corrections.c.job_id == prediction_id) & ~db.corrections.c.is_of_spot_check
         by_hand = set(connection.execute(select(db.corrections.c.row_id).where(is_by_hand)).scalars())
         applied = [image for image in labeled if image.row_id not in by_hand]
         for image in applied:
             values = {"label": image.label, "made": image.made, "made_by": image.made_by, "is_of_spot_check": True}
-            replace_rows(connection, db.corrections, [{"job_id": prediction_id, "row_id": image.row_id, **values}])
+            rows = [{"job_id": prediction_id, "row_id": row_id, **values} for row_id in rows_of[image.row_id]]
+            replace_rows(connection, db.corrections, rows)
             _answer_in_dataset(connection, job, pictures[image.row_id], image.label, image.made_by)
     return AppliedLabels(len(applied), len(labeled) - len(applied))
 
@@ -339,7 +347,7 @@ def dataset_of(
     job = find_job(workspace, prediction_id, "predict")
     labeled = [
         (row.image_id, picture, label)
-        for row, picture in every_row(workspace, job)
+        for row, picture in every_image(workspace, job)
         if row.excluded is None
         and (label := row.correction if only == "corrected" else row.correction or row.predicted) is not None
     ]

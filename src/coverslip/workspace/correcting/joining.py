@@ -22,7 +22,7 @@ from coverslip.workspace.datasets.sources import Grouping, Source, change_datase
 from coverslip.workspace.datasets.state import DatasetState, conflicts_by_hash, dataset_state
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.predictions.measured import row_id_of
-from coverslip.workspace.predictions.rows import Row, every_row
+from coverslip.workspace.predictions.rows import Row, every_image
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import AnyRow, Json, dataset_row, refuse_unready, table_choices
 from coverslip.workspace.store.sql import among_integers
@@ -234,7 +234,7 @@ class _Joining:
 def _joining(workspace: Workspace, job: Job, dataset_id: str) -> _Joining:
     answered_rows = [
         (row, picture)
-        for row, picture in every_row(workspace, job)
+        for row, picture in every_image(workspace, job)
         if row.correction is not None or row.excluded is not None
     ]
     present: dict[int, str] = {}

@@ -5,7 +5,7 @@ readers differ, somebody decides: the decision becomes the label, and all readin
 """
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -116,7 +116,9 @@ class ImportedReadings:
     n_same_author: Annotated[int, Field(description="Rows by the author of the first label, which are not imported.")]
     n_without_author: Annotated[int, Field(description="Rows without an author, which are not imported.")]
     n_unlabeled: Annotated[int, Field(description="Rows of images without a label, which are not imported.")]
-    n_unknown: Annotated[int, Field(description="Rows whose image is not in the dataset.")]
+    n_unknown: Annotated[
+        int, Field(description="Rows whose image is not in the dataset, or whose path is that of several images.")
+    ]
     unknown: Annotated[list[str], Field(description=f"The first {_MOST_NAMES} of these images.")]
 
 
@@ -378,7 +380,8 @@ def undo_decision(workspace: Workspace, dataset_id: str, row_id: int) -> None:
 def import_readings(workspace: Workspace, dataset_id: str, file: Path) -> ImportedReadings:
     """Import the readings of a table. They replace earlier ones of the same reader and image.
 
-    Images are matched by `image_id`, else by `path`, which is absolute or as the app shows it.
+    Images are matched by `image_id`, else by `path`, which is absolute or as the app shows it. The path of several
+    images, such as objects of one field, matches none of them.
 
     Raises:
         NotFound: there is no such dataset.
@@ -395,7 +398,7 @@ def import_readings(workspace: Workspace, dataset_id: str, file: Path) -> Import
                 images.c.dataset_id == dataset_id
             )
         ).all()
-        by_name = {name: each for each in listed for name in (name_as_text(each.path), each.shown_path)}
+        by_name = _by_name(listed)
         by_id = {each.image_id: each for each in listed}
         matched = []
         for each in table:
@@ -428,6 +431,17 @@ def import_readings(workspace: Workspace, dataset_id: str, file: Path) -> Import
         n_unknown=len(unknown),
         unknown=unknown[:_MOST_NAMES],
     )
+
+
+def _by_name(listed: Iterable[Any]) -> dict[str, Any]:  # Any: rows with some columns of images
+    """Return images by their paths, without paths of several images."""
+    by_name: dict[str, Any] = {}
+    shared: set[str] = set()
+    for image in listed:
+        for name in (name_as_text(image.path), image.shown_path):
+            if by_name.setdefault(name, image) is not image:
+                shared.add(name)
+    return {name: image for name, image in by_name.items() if name not in shared}
 
 
 def readings_lines(workspace: Workspace, dataset_id: str) -> Iterator[str]:

@@ -195,6 +195,7 @@ def compute_group_preview(
         sources,
         group=column,
         labeled=row.is_labeled,
+        distinct=True,
         domains=names,
         columns=choices.columns,
         crop_size=choices.crop_size,

@@ -5,14 +5,14 @@ background afterwards. Changes keep labels from the app.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
 from sqlalchemy import insert, select, update
 
-from coverslip.datasets import Dataset, is_table, one_line, open_dataset, printable
+from coverslip.datasets import Dataset, has_class_folders, is_table, one_line, open_dataset, printable
 from coverslip.errors import BadDataset, Conflict
 from coverslip.images import ReadPlan
 from coverslip.messages import text
@@ -70,6 +70,7 @@ def open_sources(
     group: str | None = None,
     group_pattern: str | None = None,
     is_labeled: bool = True,
+    classes: Collection[str] = (),
     choices: TableChoices = _HEADERS_ONLY,
     pixels: Json | None = None,
     kind: Kind | None = None,
@@ -81,6 +82,8 @@ def open_sources(
         sources: existing paths below its roots; several become one dataset with a domain for each.
         name: the name; by default that of the sources.
         group, group_pattern, is_labeled: as for `coverslip.open_dataset`.
+        classes: of a classifier that will predict the images. They are labeled if each source is a folder with a class
+            folder of one of these names.
         choices: columns and crop size of its tables.
         pixels: the series, time point, z-plane, channels and level that are read, unless a row of a table states them.
         kind: the kind, if it differs from that of the sources.
@@ -89,6 +92,8 @@ def open_sources(
         BadDataset: as `coverslip.open_dataset`, or no image is in the readable folders.
     """
     sources = _validated(workspace, sources)
+    if classes and not is_labeled:
+        is_labeled = all(has_class_folders(Path(source.path), classes) for source in sources)
     group = group or choices.columns.get("group") or None
     plan = plan_of_choice(pixels, choices)
     opened = _open(workspace, sources, group, group_pattern, is_labeled, choices, plan=plan)
@@ -219,6 +224,7 @@ def _open(
         open_dataset,
         [source.path for source in sources],
         labeled=is_labeled,
+        distinct=True,
         domains=[source.domain for source in sources],
         columns=choices.columns,
         crop_size=choices.crop_size,

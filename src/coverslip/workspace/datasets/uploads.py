@@ -8,7 +8,7 @@ import shutil
 import stat
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path, PurePosixPath
@@ -121,6 +121,7 @@ def finish_upload(
     upload_id: str,
     *,
     is_labeled: bool | None = None,
+    classes: Collection[str] = (),
     choices: TableChoices | None = None,
     ignores_table: bool = False,
 ) -> DatasetState:
@@ -132,6 +133,7 @@ def finish_upload(
         workspace: the workspace.
         upload_id: the upload.
         is_labeled: overrides the value from the start of the upload.
+        classes: as of `open_sources`.
         choices: columns and crop size for the table that `table_of` returns.
         ignores_table: create a dataset of the images alone.
 
@@ -156,6 +158,7 @@ def finish_upload(
             [sources.Source(str(path))],
             name=row.name,
             is_labeled=is_labeled,
+            classes=classes,
             kind="upload",
             choices=choices or TableChoices(),
         )

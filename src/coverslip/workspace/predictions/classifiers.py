@@ -207,6 +207,18 @@ def location_of(workspace: Workspace, classifier_id: str) -> Location:
     return Location(job.name, job.folder)
 
 
+def classes_of(workspace: Workspace, classifier_id: str | None) -> tuple[str, ...]:
+    """Return the classes of a classifier; none without one.
+
+    Raises:
+        NotFound: there is no such classifier.
+        BadClassifier: the training has none yet, or its file is damaged.
+    """
+    if classifier_id is None:
+        return ()
+    return open_classifier(find_classifier(location_of(workspace, classifier_id).path)).card.classes
+
+
 def _of_training(job: Job) -> Classifier:
     headline = headline_of(job.run) if job.run.is_measured else None
     training = job.run.training

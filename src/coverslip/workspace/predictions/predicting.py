@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from coverslip.datasets import Dataset, name_as_text, one_line, open_dataset
+from coverslip.datasets import Dataset, first_positions, name_as_text, one_line, open_dataset, with_folder_labels
 from coverslip.errors import BadDataset, Conflict, CoverslipError, Stopped
 from coverslip.events import Event, Noted, Progressed
 from coverslip.files import sha256_json
@@ -82,7 +82,7 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
         classifier = classifier.with_rescaling()
     trained = classifier.card.preprocessing.plan
     plan = plan_for(request, trained)
-    data = _open_images(request, plan)
+    data = _open_images(request, plan, classifier.classes)
     prediction_input = PredictionInput(
         images=_fingerprint(data, folder.absolute().parents[1]),
         thresholds=classifier.card.operating_points,
@@ -96,6 +96,8 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
     status.write("running", n_total=len(data.records))
     writer, shares = RowsWriter(folder / FILE), EstimatedShares(classifier.card)
     try:
+        first_rows = enumerate(first_positions(data.records).tolist())
+        writer.set_repeats((row_id, first) for row_id, first in first_rows if first < row_id)
         last_columns = {CLASSIFIER_COLUMN: prediction_input.identity}
         with PredictionsFile(Run(folder).predictions_file, classifier.classes, last_columns) as table:
             n_before = 0
@@ -151,13 +153,19 @@ def _notes_on_pixels(plan: ReadPlan, trained: ReadPlan) -> Iterator[Note]:
         yield note("other-pixels", level="warning", keys=len(differences), differences="; ".join(differences))
 
 
-def _open_images(request: Mapping[str, Any], plan: ReadPlan) -> Dataset:  # Any: JSON values
-    """Open the images with a plan, and the labels of their dataset if they have one."""
+def _open_images(
+    request: Mapping[str, Any],  # Any: JSON values
+    plan: ReadPlan,
+    classes: Sequence[str],
+) -> Dataset:
+    """Open the images with a plan, and the labels of their dataset, else those of folders with names of classes."""
     tables = request["tables"]
     may_read = _below(request["roots"])
     data = open_dataset(request["sources"], plan=plan, columns=tables["columns"], labeled=False, may_read=may_read)
     _refuse_outside(data, may_read)
-    return replace(data, records=tuple(with_dataset_labels(data.records, request.get("labels", {}))))
+    if "labels" not in request:
+        return with_folder_labels(data, classes)
+    return replace(data, records=tuple(with_dataset_labels(data.records, request["labels"])))
 
 
 def _refuse_changed(folder: Path, current: PredictionInput) -> None:

@@ -47,6 +47,8 @@ CREATE TABLE IF NOT EXISTS rows (
 CREATE INDEX IF NOT EXISTS rows_by_probability ON rows (probability);
 CREATE INDEX IF NOT EXISTS rows_by_decision ON rows (decision, probability);
 CREATE INDEX IF NOT EXISTS rows_by_cell ON rows (label, predicted, probability);
+CREATE TABLE IF NOT EXISTS repeats (row_id INTEGER PRIMARY KEY, first INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS repeats_by_first ON repeats (first);
 """
 _ROWS = table("rows", *(column(name) for name in _COLUMNS))
 _REVIEWED = (UNCERTAIN, UNFAMILIAR, UNREADABLE)
@@ -113,6 +115,12 @@ class RowsWriter:
         with self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.executemany(f"INSERT OR REPLACE INTO rows VALUES ({marks})", map(_cells, rows))  # noqa: S608 - only marks and fixed names are put in
+
+    def set_repeats(self, first_rows: Iterable[tuple[int, int]]) -> None:
+        """Store the rows of an image that an earlier row has: the number of each, and of the first row of its image."""
+        with self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.executemany("INSERT OR REPLACE INTO repeats VALUES (?, ?)", first_rows)
 
     def added(self) -> Iterator[Prediction]:
         """Yield the rows so far in order, including those of earlier processes."""
@@ -389,6 +397,24 @@ def every_row(workspace: Workspace, job: Job) -> Iterator[tuple[Row, ImageSource
     with reading(job.folder / FILE) as connection:
         for cells in connection.execute("SELECT * FROM rows ORDER BY row_id"):
             yield _stored_row(cells, job.choices["classes"], corrected), source_of(cells)
+
+
+def every_image(workspace: Workspace, job: Job) -> Iterator[tuple[Row, ImageSource]]:
+    """Yield the first row of each image, as `every_row`. All rows of an image have the same answer of a user."""
+    if not (job.folder / FILE).is_file():
+        return
+    with reading(job.folder / FILE) as connection:
+        repeats = {row_id for (row_id,) in connection.execute("SELECT row_id FROM repeats")}
+    yield from ((row, picture) for row, picture in every_row(workspace, job) if row.row_id not in repeats)
+
+
+def rows_of_image(job: Job, row_id: int) -> list[int]:
+    """Return the numbers of all rows of the image of a row, those that are not predicted yet included."""
+    with reading(job.folder / FILE) as connection:
+        cells = connection.execute("SELECT first FROM repeats WHERE row_id = ?", (row_id,)).fetchone()
+        first = row_id if cells is None else int(cells[0])
+        repeats = connection.execute("SELECT row_id FROM repeats WHERE first = ? ORDER BY row_id", (first,))
+        return [first, *(int(repeat) for (repeat,) in repeats)]
 
 
 def every_prediction(job: Job) -> Iterator[tuple[int, Prediction, str]]:

@@ -33,6 +33,19 @@ export function cellOf(row: PredictionRow): CellInfo {
   return { name: row.image_id, facts: factsOf(row), badge: isReviewed(row) ? badge : null };
 }
 
+/** The numbers of other rows of an image, whose ids differ in their last number: `a.tif` and `a.tif (2)`. */
+export function repeatsOf(
+  row: Pick<PredictionRow, 'row_id' | 'image_id' | 'path'>,
+  rows: Iterable<Pick<PredictionRow, 'row_id' | 'image_id' | 'path'>>,
+): number[] {
+  const nameOf = ({ image_id }: { image_id: string }) => image_id.replace(/ \(\d+\)$/, '');
+  return [...rows]
+    .filter(
+      (other) => other.path === row.path && nameOf(other) === nameOf(row) && other.row_id !== row.row_id,
+    )
+    .map(({ row_id }) => row_id);
+}
+
 const DECISIONS = ['uncertain', 'unfamiliar', 'unreadable'];
 
 /** The query of the server for a filter. */

@@ -13,6 +13,7 @@ import { listFindings } from '../../api/studies';
 import { listModels, readRun, startRun, type Model, type RecipeKey } from '../../api/runs';
 import { recipeKeys } from '../../state/recipe_keys.svelte';
 import { Resource } from '../../state/resource.svelte';
+import { namesOf } from '../datasets/names';
 import { budgetOf, isComplete } from './budget';
 import { pendingDrafts } from './fields/draft.svelte';
 import {
@@ -117,6 +118,7 @@ export class Plan {
   labeled = $derived(
     (this.datasets.value?.items ?? []).filter(({ n_labeled, state }) => n_labeled > 0 || state === 'reading'),
   );
+  datasetNames = $derived(namesOf(this.datasets.value?.items ?? []));
   #datasetText = $derived(
     JSON.stringify(
       this.datasetId ? this.labeled.find(({ id }) => id === this.datasetId) : this.labeled[0],

@@ -433,7 +433,8 @@ export const results: typeof english = {
     name: 'Name',
     begin: 'Evaluieren',
     none: 'Noch keine Evaluation auf einem externen Testset.',
-    noDatasets: 'Es gibt keinen anderen Datensatz mit Labels.',
+    noDatasets: 'Kein Datensatz hat Bilder der Klassen dieses Klassifikators.',
+    ofTraining: (dataset) => `${dataset}, Trainingsdatensatz`,
     toDatasets: 'Anderen Datensatz öffnen …',
     sharedClasses: (n, all) =>
       plural(n, {

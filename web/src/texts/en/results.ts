@@ -445,7 +445,8 @@ export const results = {
     name: 'Name',
     begin: 'Evaluate',
     none: 'No evaluation on an external test set yet.',
-    noDatasets: 'There is no other labeled dataset.',
+    noDatasets: 'No dataset has images of the classes of this classifier.',
+    ofTraining: (dataset: string) => `${dataset}, training dataset`,
     toDatasets: 'Open another dataset …',
     sharedClasses: (n: number, all: number) =>
       plural(n, {

@@ -28,6 +28,7 @@ export class Upload {
   failed = $state.raw<{ sent: NamedFile; problem: unknown }[]>([]);
   problem = $state.raw<unknown>(null);
   #id: string | null = null;
+  #classifierId: string | null = null; // that will predict the images
   #stop = new AbortController();
   #rates: [number, number][] = []; // [time in ms, bytes]
 
@@ -35,7 +36,13 @@ export class Upload {
    * Send all files. The result is null if files failed (see `failed`), the upload was canceled, or there was
    * a `problem`.
    */
-  async send(files: NamedFile[], name: string, isLabeled: boolean): Promise<Dataset | null> {
+  async send(
+    files: NamedFile[],
+    name: string,
+    isLabeled: boolean,
+    classifierId: string | null = null,
+  ): Promise<Dataset | null> {
+    this.#classifierId = classifierId;
     this.problem = null;
     this.failed = [];
     this.state = 'sending';
@@ -110,7 +117,7 @@ export class Upload {
   }
 
   async #finish(how: FinishUpload): Promise<Dataset | null> {
-    const dataset = await finishUpload(this.#id!, how);
+    const dataset = await finishUpload(this.#id!, { ...how, classifier_id: this.#classifierId });
     this.#id = null;
     this.state = 'idle';
     return this.#stop.signal.aborted ? null : dataset;
@@ -193,7 +200,24 @@ export async function filesOf(
       .filter((entry) => entry !== null);
     for (const entry of entries) await walk(entry, '', files);
   }
-  return withoutTop(files.filter(({ name }) => !name.split('/').some((piece) => piece.startsWith('.'))));
+  return withoutTop(
+    withDistinctNames(files.filter(({ name }) => !name.split('/').some((piece) => piece.startsWith('.')))),
+  );
+}
+
+/** Files of one name, such as results of a search in several folders, get numbers: none replaces another. */
+export function withDistinctNames(files: NamedFile[]): NamedFile[] {
+  const originals = new Set(files.map(({ name }) => name));
+  const used = new Set<string>();
+  return files.map((sent) => {
+    let { name } = sent;
+    for (let n = 2; used.has(name); n += 1) {
+      const numbered = sent.name.replace(/(\.[^./]*)?$/, (suffix) => ` (${n})${suffix}`);
+      if (!originals.has(numbered)) name = numbered;
+    }
+    used.add(name);
+    return { ...sent, name };
+  });
 }
 
 /**
