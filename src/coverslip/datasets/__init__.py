@@ -1,5 +1,6 @@
 """Datasets: open, scan, inspect and split them. This module is the interface for other packages."""
 
+from coverslip.datasets.content import ContentHashes, SharedReads, find_hashes, hash_files
 from coverslip.datasets.index import (
     ALIASES,
     DECISIONS,
@@ -114,6 +115,7 @@ __all__ = [
     "Axes",
     "ClassPlan",
     "ColumnProbe",
+    "ContentHashes",
     "Dataset",
     "DecodedPixels",
     "Finder",
@@ -137,6 +139,7 @@ __all__ = [
     "ProbeScore",
     "Scan",
     "Severity",
+    "SharedReads",
     "Side",
     "Signal",
     "SignalSource",
@@ -158,6 +161,7 @@ __all__ = [
     "counted",
     "describe_table",
     "exclusion_reasons",
+    "find_hashes",
     "fits_cache",
     "fold_images",
     "fold_units",
@@ -165,6 +169,7 @@ __all__ = [
     "groups_in_names",
     "has_box_columns",
     "has_image_suffix",
+    "hash_files",
     "inner_folds",
     "inspect_dataset",
     "is_folder",

@@ -290,10 +290,14 @@ class Classifier:
         is_hashed: bool = False,
         change: Callable[[np.ndarray], np.ndarray] | None = None,
         images: Iterable[PreprocessedImage | UnreadableImage] | None = None,
+        before_each: Callable[[int], None] | None = None,
         emit: Emit = ignore,
         stop: Stop = BY_SIGNAL,
     ) -> Generator[tuple[Prediction, PreprocessedImage | UnreadableImage]]:
-        """Yield the rows of `predict_images`, each with its decoded image, with the hash of pixels if `is_hashed`."""
+        """Yield the rows of `predict_images`, each with its decoded image, with the hash of pixels if `is_hashed`.
+
+        `before_each` is called with the position of each image before it is read, in the reading threads.
+        """
         differences = Differences(self.card)
         if self._engine_note is not None:
             emit(Noted.of(self._engine_note))
@@ -311,6 +315,7 @@ class Classifier:
             n_ahead=batch_size,
             change=change,
             rescaling=self._rescaling,
+            before_each=before_each,
         )
         rows = self._rows(records, images, batch_size, differences, emit)
         for done, row in enumerate(rows, start=1):
