@@ -142,8 +142,8 @@ def test_facts_are_those_of_the_bytes_in_the_file_now(folder: Path, change: Call
         set_time(file)
     data = open_dataset(folder)
     decoded: list[int] = []
-    for found in (hashes_by_state(data), scan_images(data, on_pixels=lambda i, *_: decoded.append(i)).content_hashes):
-        for record, digest in zip(data.records, found, strict=True):
+    for hashes in (hashes_by_state(data), scan_images(data, on_pixels=lambda i, *_: decoded.append(i)).content_hashes):
+        for record, digest in zip(data.records, hashes, strict=True):
             assert digest in (None, sha256(record.path))
     scan = scan_images(data)
     assert scan.facts == tuple(image_facts(read_pixels(record.path)) for record in data.records)

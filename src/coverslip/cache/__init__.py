@@ -15,7 +15,7 @@ from coverslip.cache.eviction import (
     remove_stores_of,
     trim,
 )
-from coverslip.cache.file_hashes import FileHashes, FileIdentity, is_on_local, state_of
+from coverslip.cache.file_hashes import FileHashes, FileIdentity, FileState, is_on_local, state_of
 from coverslip.cache.records import RECORDS, RecordStore
 from coverslip.cache.stores import (
     FILES,
@@ -40,6 +40,7 @@ __all__ = [
     "ArrayStore",
     "FileHashes",
     "FileIdentity",
+    "FileState",
     "Journal",
     "Kind",
     "Layout",

@@ -10,11 +10,11 @@ from collections.abc import Hashable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
+from coverslip.cache import state_of
 from coverslip.datasets import (
     Dataset,
     ImageRecord,
@@ -67,15 +67,8 @@ def list_suggestions(workspace: Workspace, dataset_id: str) -> list[GroupSuggest
     """
     with workspace.engine.connect() as connection:
         row = refuse_unread(connection, dataset_id)
-    version = (row.created, row.revision, *map(_time_of_change, source_paths(row)))
+    version = (row.created, row.revision, *map(state_of, source_paths(row)))
     return list(_suggestions(workspace, dataset_id, version))
-
-
-def _time_of_change(source: str) -> int | None:
-    try:
-        return Path(source).stat().st_mtime_ns
-    except OSError:
-        return None
 
 
 @lru_cache(maxsize=32)  # each suggestion is tried, and pages ask often
