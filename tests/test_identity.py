@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from image_sets import API, App, workspace_in
+from small_workspace import until
 from tifffile import imwrite
 
 from coverslip.cache import FileHashes, cache_folder, is_on_local
@@ -205,6 +207,31 @@ def test_only_local_file_systems_that_keep_the_state_are_trusted(tmp_path: Path,
     assert is_on_local(str(tmp_path / "a/b.tif"), device + 1, mounts) is (type_ == "btrfs")  # another mount is in place
 
 
+def test_the_app_shows_the_files_as_they_are_when_it_reads_a_dataset_again(tmp_path: Path, folder: Path) -> None:
+    app = App(workspace_in(tmp_path))
+    where = f"datasets/{app.open(folder)['id']}"
+    record_hashes(open_dataset(folder))
+
+    def shown() -> list[tuple[str, bytes]]:
+        rows = app.get(f"{where}/images")["items"]
+        sheets = ({"rows": each["row_id"], "side": 128} for each in rows)
+        pictures = [app.client.get(f"{API}/{where}/sheet", params=sheet).content for sheet in sheets]
+        return [(each["version"], picture) for each, picture in zip(rows, pictures, strict=True)]
+
+    def refresh() -> None:
+        app.send("POST", f"{where}/refresh")
+        until(lambda: app.get(where)["state"] == "ready")
+
+    before = shown()
+    refresh()
+    assert shown() == before  # pictures of equal bytes are not drawn again
+    exchange(folder)
+    for file in folder.rglob("*.tif"):
+        set_time(file)
+    refresh()
+    assert shown() == before[3:] + before[:3]
+
+
 def test_a_folder_has_the_hash_of_the_names_and_hashes_of_its_files(tmp_path: Path) -> None:
     (tmp_path / "c.zarr/0/1").mkdir(parents=True)
     (tmp_path / "c.zarr/zarr.json").write_text("{}")
@@ -228,6 +255,25 @@ def test_a_folder_has_the_hash_of_the_names_and_hashes_of_its_files(tmp_path: Pa
     assert identity is not None
     (tmp_path / "c.zarr/0/1/5").write_bytes(b"")
     assert not identity.is_current()
+
+
+def test_facts_of_an_image_that_continues_in_other_files_are_not_stored(tmp_path: Path) -> None:
+    planes = "".join(
+        f'<TiffData FirstC="{k}" IFD="0" PlaneCount="1"><UUID FileName="{name}">urn:uuid:{k}</UUID></TiffData>'
+        for k, name in enumerate(("one.ome.tif", "two.ome.tif"))
+    )
+    description = (
+        '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:0">'
+        '<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="uint8" SizeX="9" SizeY="9" SizeZ="1" '
+        f'SizeC="2" SizeT="1"><Channel ID="Channel:0:0"/><Channel ID="Channel:0:1"/>{planes}</Pixels></Image></OME>'
+    )
+    imwrite(tmp_path / "one.ome.tif", np.full((9, 9), 1, np.uint8), metadata=None, description=description)
+    (tmp_path / "t.csv").write_text("path,label\none.ome.tif,a\n")
+    for value in (1, 2):
+        imwrite(tmp_path / "two.ome.tif", np.full((9, 9), value, np.uint8), metadata=None)
+        (facts,) = scan_images(open_dataset(tmp_path / "t.csv")).facts
+        assert isinstance(facts, ImageFacts)
+        assert facts.high == (1.0, float(value))
 
 
 def test_a_file_of_several_images_is_read_once(folder: Path) -> None:

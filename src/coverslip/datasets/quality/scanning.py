@@ -417,7 +417,7 @@ class _Reader:
             return Unreadable(error.what)
         except MemoryError:
             return Unreadable(text("no-memory-for-image"))
-        if identity is not None:
+        if identity is not None and not pixels.has_other_files:
             self.facts_cache.add(record, identity, facts)
         return facts
 
