@@ -109,16 +109,20 @@ class FileHashes:
         """Return the hash of the files of each image without reading them; None where they must be read."""
         if self._binding is None:
             return [None] * len(images)
-        files = [_Files(each) for each in images]
-        states = {path: state for each in files for path, state in each.states.items()}
-        keys = {path: self._key(path) for path, state in states.items() if self._devices.is_local(path, state)}
-        stored = self._store.find(keys.values())
-        hashes = {}
-        for path, key in keys.items():
-            value = stored.get(key)
-            if value is not None and value[: _STATE.size] == _STATE.pack(*states[path]):
-                hashes[path] = value[_STATE.size :]
-        return [each.joined(hashes) for each in files]
+        states = [state_of(image[0]) if len(image) == 1 else None for image in images]
+        others = {i: _Files(images[i]) for i, state in enumerate(states) if state is None}  # folders, several files
+        files = [(os.fspath(image[0]), each) for image, each in zip(images, states, strict=True) if each is not None]
+        files += [file for each in others.values() for file in each.states.items()]
+        keys = [self._key(path) if self._devices.is_local(path, state) else "" for path, state in files]
+        stored = self._store.find(filter(None, keys))
+        digests = [_recorded(stored.get(key), state) for key, (_, state) in zip(keys, files, strict=True)]
+        if not others:
+            return digests
+        by_path = {path: digest for (path, _), digest in zip(files, digests, strict=True) if digest is not None}
+        return [
+            others[i].joined(by_path) if i in others else by_path.get(os.fspath(image[0]))
+            for i, image in enumerate(images)
+        ]
 
     def read(self, image: Sequence[Path]) -> FileIdentity | None:
         """Return the hash of the files of an image after reading them; None if they do not exist or cannot be read."""
@@ -168,6 +172,11 @@ class FileHashes:
     def _key(self, path: str) -> str:
         assert self._binding is not None  # nothing is recorded without it
         return hashlib.blake2b(os.fsencode(path), digest_size=16, key=self._binding).hexdigest()
+
+
+def _recorded(value: bytes | None, state: FileState) -> bytes | None:
+    """Return the hash of a record; None if there is no record of this state."""
+    return value[_STATE.size :] if value is not None and value.startswith(_STATE.pack(*state)) else None
 
 
 class _Files:

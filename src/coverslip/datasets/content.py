@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from threading import Lock
 from typing import overload
@@ -11,6 +12,7 @@ from coverslip.datasets.index import ImageRecord
 
 _THREADS = 8  # more than cores, since network drives have a high latency
 _AT_ONCE = 2_000  # images
+_PER_TASK = 16  # images: starting a task takes as long as hashing a small file
 _DIGEST_BYTES = 32
 
 
@@ -74,29 +76,39 @@ class SharedReads:
 
 def find_hashes(records: Sequence[ImageRecord], hashes: FileHashes) -> list[bytes | None]:
     """Return the hash of each image's files if their state shows that they are unchanged, without reading them."""
-    images = [record.files for record in records if record.in_memory is None]
-    distinct = list(dict.fromkeys(images))
+    images = [() if record.in_memory is not None else record.files for record in records]
+    distinct = list(dict.fromkeys(images))  # a field of many objects is one
     by_files = dict(zip(distinct, hashes.find(distinct), strict=True))
-    return [None if record.in_memory is not None else by_files[record.files] for record in records]
+    return [by_files[files] if files else None for files in images]
 
 
 def hash_files(
-    records: Sequence[ImageRecord], hashes: FileHashes, on_progress: Callable[[int], None] = lambda n: None
+    records: Sequence[ImageRecord],
+    hashes: FileHashes,
+    read: SharedReads | None = None,
+    on_progress: Callable[[int], None] = lambda n: None,
 ) -> Iterator[str]:
     """Yield the hex SHA-256 of the files of each image, in order, a block ahead; empty if it has none.
 
     Args:
         records: the images.
         hashes: of files, by their state.
+        read: shared with other calls for images of the same files; None: with none.
         on_progress: called with the number of images so far.
     """
-    read = SharedReads(hashes)
+    read = read or SharedReads(hashes)
+
+    def read_some(some: Sequence[ImageRecord]) -> list[FileIdentity | None]:
+        return list(map(read, some))
+
     pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="hash")
     try:
         for start in range(0, len(records), _AT_ONCE):
             block = records[start : start + _AT_ONCE]
             digests = find_hashes(block, hashes)
-            missing = pool.map(read, [record for record, digest in zip(block, digests, strict=True) if digest is None])
+            unread = [record for record, digest in zip(block, digests, strict=True) if digest is None]
+            tasks = [unread[k : k + _PER_TASK] for k in range(0, len(unread), _PER_TASK)]
+            missing = chain.from_iterable(pool.map(read_some, tasks))
             for k, digest in enumerate(digests):
                 if digest is None:
                     identity = next(missing)

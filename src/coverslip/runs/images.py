@@ -100,7 +100,7 @@ class UnchangedImages:
     def _hash(self, records: Sequence[ImageRecord], emit: Emit) -> None:
         emit_progress = progress_reporter(emit, "hashing-files", "files")
         with FileHashes() as hashes:
-            digests = hash_files(records, hashes, lambda n: emit_progress(n, len(records)))
+            digests = hash_files(records, hashes, on_progress=lambda n: emit_progress(n, len(records)))
             for record, digest in zip(records, digests, strict=True):
                 self._hashes[record.files] = digest
                 BY_SIGNAL.check()

@@ -22,7 +22,7 @@ from typing import Literal, overload
 import numpy as np
 
 from coverslip.cache import RECORDS, FileHashes, FileIdentity, Kind, RecordStore, register, unusable_note
-from coverslip.datasets.content import ContentHashes, SharedReads, find_hashes
+from coverslip.datasets.content import ContentHashes, SharedReads, find_hashes, hash_files
 from coverslip.datasets.index import Dataset, ImageRecord
 from coverslip.datasets.quality.packed_facts import PackedFacts, Unreadable, not_scanned
 from coverslip.errors import UnreadableImage
@@ -55,7 +55,16 @@ class FactsCache:
 
     def find(self, records: Sequence[ImageRecord]) -> Iterator[tuple[int, bytes, ImageFacts | None]]:
         """Yield (position, hash, facts) of the images whose files are unchanged; None: facts are not in the cache."""
-        digests = find_hashes(records, self._hashes)
+        return self._with_facts(records, find_hashes(records, self._hashes))
+
+    def verify(self, records: Sequence[ImageRecord]) -> Iterator[tuple[int, bytes, ImageFacts | None]]:
+        """Yield the same of all images with files, after reading the files."""
+        digests = (bytes.fromhex(digest) or None for digest in hash_files(records, self._hashes, self._read))
+        return self._with_facts(records, list(digests))
+
+    def _with_facts(
+        self, records: Sequence[ImageRecord], digests: Sequence[bytes | None]
+    ) -> Iterator[tuple[int, bytes, ImageFacts | None]]:
         keys = {i: self._key(records[i], digest) for i, digest in enumerate(digests) if digest is not None}
         with self._lock:
             stored = self._store.find(keys.values())
@@ -119,6 +128,7 @@ _SAVE_EVERY_S = 2.0
 _PROGRESS_EVERY_S = 0.2
 _AHEAD_PER_THREAD = 4  # images in flight per thread
 _FOUND_AT_ONCE = 10_000  # facts that are read from the cache
+_FIRST_VERIFIED, _VERIFIED_AT_ONCE = 64, 512  # images
 
 OnPixels = Callable[[int, Pixels, ImageFacts], None]  # position of the image among the records, pixels, and facts
 
@@ -349,6 +359,13 @@ def scan_images(
                 hashes[start + i] = digest
                 if cached_facts is not None:
                     facts[start + i], is_cached[start + i] = cached_facts, True
+        unread = [i for i in range(len(records)) if not is_cached[i] and not hashes[i]]
+        for n, (i, digest, cached_facts) in enumerate(_verified(facts_cache, records, unread)):
+            hashes[i] = digest
+            facts[i], is_cached[i] = cached_facts, True
+            if n % _VERIFIED_AT_ONCE == 0:
+                stop.check()
+                emit(_progress(is_cached.count(True), len(records), None))
         to_decode = by_field(records, [i for i, has_facts in enumerate(is_cached) if not has_facts])
         reader = _Reader(records, facts_cache, hashes, on_pixels, fields or Fields())
         _decode(reader, to_decode, facts, emit, stop, n_threads or n_cores())
@@ -356,6 +373,27 @@ def scan_images(
         facts_cache.close()
     _emit_notes(facts, emit)
     return Scan(facts, content_hashes=hashes)
+
+
+def _verified(
+    facts_cache: FactsCache, records: Sequence[ImageRecord], unread: Sequence[int]
+) -> Iterator[tuple[int, bytes, ImageFacts]]:
+    """Yield (position, hash, facts) of the images with facts in the cache, after reading the files.
+
+    This is faster than reading them one at a time, but files of other images are read again when they are decoded. It
+    ends where most images of a block have no facts, as in a new dataset.
+    """
+    start, n = 0, _FIRST_VERIFIED
+    while start < len(unread):
+        block = unread[start : start + n]
+        n_cached = 0
+        for k, digest, facts in facts_cache.verify([records[i] for i in block]):
+            if facts is not None:
+                n_cached += 1
+                yield block[k], digest, facts
+        start, n = start + n, _VERIFIED_AT_ONCE
+        if 2 * n_cached < len(block):
+            return
 
 
 def _decode(
