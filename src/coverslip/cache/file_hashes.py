@@ -10,6 +10,7 @@ trusted under these conditions; otherwise the file is read:
   would have the same time, and a change through a memory map can set the time up to 35 seconds late.
 """
 
+import errno
 import hashlib
 import os
 import platform
@@ -97,6 +98,7 @@ class FileHashes:
         self._devices = _Devices()
         self._binding = None if self._store.folder is None else _binding(self._store.folder, self._devices)
         self._new: dict[str, bytes] = {}
+        self._is_closed = False
         self._lock = threading.Lock()
 
     def __enter__(self) -> "FileHashes":
@@ -144,7 +146,8 @@ class FileHashes:
         self._store.keep(new)
 
     def close(self) -> None:
-        """Save, and close the records."""
+        """Save, and close the records. Threads that still read a file get None."""
+        self._is_closed = True
         self.save()
         self._store.close()
 
@@ -160,6 +163,8 @@ class FileHashes:
                 raise ValueError(f"{path} is no regular file")
             digest, n_at_once = hashlib.sha256(), min(state.n_bytes + 1, _BLOCK_BYTES)
             while block := os.read(descriptor, n_at_once):
+                if self._is_closed:  # an interrupted scan must not wait for a file of many gigabytes
+                    raise OSError(errno.ECANCELED, os.strerror(errno.ECANCELED), path)
                 digest.update(block)
         finally:
             os.close(descriptor)

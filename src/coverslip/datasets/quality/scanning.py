@@ -21,7 +21,7 @@ from typing import Literal, overload
 
 import numpy as np
 
-from coverslip.cache import RECORDS, FileHashes, FileIdentity, Kind, RecordStore, register, unusable_note
+from coverslip.cache import RECORDS, FileHashes, FileIdentity, Kind, RecordStore, register, state_of, unusable_note
 from coverslip.datasets.content import ContentHashes, SharedReads, find_hashes, hash_files
 from coverslip.datasets.index import Dataset, ImageRecord
 from coverslip.datasets.quality.packed_facts import PackedFacts, Unreadable, not_scanned
@@ -99,7 +99,8 @@ class FactsCache:
     def close(self) -> None:
         """Save, and close the store."""
         self.save()
-        self._store.close()
+        with self._lock:  # threads of an interrupted scan can still use it
+            self._store.close()
         self._hashes.close()
 
     def _key(self, record: ImageRecord, digest: bytes) -> str:
@@ -129,6 +130,7 @@ _PROGRESS_EVERY_S = 0.2
 _AHEAD_PER_THREAD = 4  # images in flight per thread
 _FOUND_AT_ONCE = 10_000  # facts that are read from the cache
 _FIRST_VERIFIED, _VERIFIED_AT_ONCE = 64, 512  # images
+_SMALL_BYTES = 2**24
 
 OnPixels = Callable[[int, Pixels, ImageFacts], None]  # position of the image among the records, pixels, and facts
 
@@ -359,7 +361,7 @@ def scan_images(
                 hashes[start + i] = digest
                 if cached_facts is not None:
                     facts[start + i], is_cached[start + i] = cached_facts, True
-        unread = [i for i in range(len(records)) if not is_cached[i] and not hashes[i]]
+        unread = [i for i in range(len(records)) if not is_cached[i] and not hashes[i] and _is_small(records[i])]
         for n, (i, digest, cached_facts) in enumerate(_verified(facts_cache, records, unread)):
             hashes[i] = digest
             facts[i], is_cached[i] = cached_facts, True
@@ -380,8 +382,8 @@ def _verified(
 ) -> Iterator[tuple[int, bytes, ImageFacts]]:
     """Yield (position, hash, facts) of the images with facts in the cache, after reading the files.
 
-    This is faster than reading them one at a time, but files of other images are read again when they are decoded. It
-    ends where most images of a block have no facts, as in a new dataset.
+    For small files this is faster than to read them one at a time, but files of other images are read again when they
+    are decoded. It ends where most images of a block have no facts, as in a new dataset.
     """
     start, n = 0, _FIRST_VERIFIED
     while start < len(unread):
@@ -394,6 +396,14 @@ def _verified(
         start, n = start + n, _VERIFIED_AT_ONCE
         if 2 * n_cached < len(block):
             return
+
+
+def _is_small(record: ImageRecord) -> bool:
+    """Return whether an image is the only one of its file, and the file is small."""
+    if record.in_memory is not None or record.has_box or record.stated:
+        return False
+    state = state_of(record.path)
+    return state is not None and state.n_bytes <= _SMALL_BYTES
 
 
 def _decode(
