@@ -1,6 +1,6 @@
 """Cost of recognizing the files of a training by their bytes, against reading the images.
 
-    python benchmarks/identity.py [--images 30000] [--side 64] [--folder FOLDER]
+    python benchmarks/identity.py [--images 30000] [--side 128] [--folder FOLDER]
 
 Draws color images (PNG) of `--side` pixels below a new folder in FOLDER (default: the folder for temporary files), and
 prints processor seconds of one thread, with and without the system's, because the machine may be busy. The files are in
@@ -38,7 +38,7 @@ HOUR_NS = 3600 * 10**9
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=30_000)
-    parser.add_argument("--side", type=int, default=64, help="width and height of the images in pixels")
+    parser.add_argument("--side", type=int, default=128, help="width and height of the images in pixels")
     parser.add_argument("--folder", type=Path, help="where to draw the images, to measure another disk")
     RECORD.add_option(parser)
     options = parser.parse_args()

@@ -97,6 +97,7 @@ class FileHashes:
         self._clock = clock
         self._devices = _Devices()
         self._binding = None if self._store.folder is None else _binding(self._store.folder, self._devices)
+        self._keyed = hashlib.blake2b(digest_size=16, key=self._binding or b"")
         self._new: dict[str, bytes] = {}
         self._is_closed = False
         self._lock = threading.Lock()
@@ -175,8 +176,9 @@ class FileHashes:
         return digest.digest(), state
 
     def _key(self, path: str) -> str:
-        assert self._binding is not None  # nothing is recorded without it
-        return hashlib.blake2b(os.fsencode(path), digest_size=16, key=self._binding).hexdigest()
+        key = self._keyed.copy()
+        key.update(os.fsencode(path))
+        return key.hexdigest()
 
 
 def _recorded(value: bytes | None, state: FileState) -> bytes | None:

@@ -76,10 +76,26 @@ class SharedReads:
 
 def find_hashes(records: Sequence[ImageRecord], hashes: FileHashes) -> list[bytes | None]:
     """Return the hash of each image's files if their state shows that they are unchanged, without reading them."""
-    images = [() if record.in_memory is not None else record.files for record in records]
-    distinct = list(dict.fromkeys(images))  # a field of many objects is one
-    by_files = dict(zip(distinct, hashes.find(distinct), strict=True))
-    return [by_files[files] if files else None for files in images]
+    digests: list[bytes | None] = [None] * len(records)
+    positions: list[list[int]] = []  # of the images of each file or group of files
+    shared: dict[tuple[Path, ...], list[int]] = {}
+    files: list[tuple[Path, ...]] = []
+    for i, record in enumerate(records):
+        if record.in_memory is not None:
+            continue
+        of_record = record.files
+        has_others = record.has_box or record.stated  # a field of many objects is looked up once
+        if has_others and (of_file := shared.get(of_record)) is not None:
+            of_file.append(i)
+            continue
+        files.append(of_record)
+        positions.append([i])
+        if has_others:
+            shared[of_record] = positions[-1]
+    for of_file, digest in zip(positions, hashes.find(files), strict=True):
+        for i in of_file:
+            digests[i] = digest
+    return digests
 
 
 def hash_files(
