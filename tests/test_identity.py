@@ -10,12 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from image_sets import API, App, workspace_in
+from refusing import refusing
 from small_workspace import until
 from tifffile import imwrite
 
 from coverslip.cache import FileHashes, cache_folder, is_on_local
 from coverslip.datasets import Dataset, SharedReads, find_hashes, hash_files, open_dataset, scan_images
+from coverslip.errors import BadRun
+from coverslip.events import ignore
 from coverslip.images import ImageFacts, image_facts, read_pixels
+from coverslip.runs import Run, UnchangedImages, write_content_hashes
 
 HOUR_NS = 3600 * 10**9
 
@@ -255,6 +259,19 @@ def test_a_folder_has_the_hash_of_the_names_and_hashes_of_its_files(tmp_path: Pa
     assert identity is not None
     (tmp_path / "c.zarr/0/1/5").write_bytes(b"")
     assert not identity.is_current()
+
+
+def test_a_run_is_not_resumed_with_other_bytes(tmp_path: Path, folder: Path) -> None:
+    data, run = open_dataset(folder), Run(tmp_path / "run")
+    write_content_hashes(run, data, scan_images(data))
+    UnchangedImages().check(run, data, emit=ignore)
+    record_hashes(data)
+    exchange(folder)
+    for file in folder.rglob("*.tif"):
+        set_time(file)
+    with refusing(BadRun, "changed-image-files") as refused:
+        UnchangedImages().check(run, open_dataset(folder), emit=ignore)
+    assert refused.value.parameters["n_images"] == 6
 
 
 def test_facts_of_an_image_that_continues_in_other_files_are_not_stored(tmp_path: Path) -> None:
