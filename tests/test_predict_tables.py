@@ -20,10 +20,12 @@ from trained import MadeOnce
 
 import coverslip as cs
 from coverslip.cli import main
+from coverslip.datasets import ImageRecord
 from coverslip.errors import CoverslipError
 from coverslip.events import Event, Noted
+from coverslip.images import ReadPlan
 from coverslip.inference.predicting import Summary
-from coverslip.runs import Format, Layout, Prediction, Run, prediction_table
+from coverslip.runs import Format, HashedReading, Layout, Prediction, Run, prediction_table
 
 WELLS = ("A1", '=2"', "line\nbreak", "")
 
@@ -226,15 +228,38 @@ except Conflict:
     assert (tmp_path / "p.csv").exists()
 
 
-def written(file: Path, format_: Format, rows: list[Prediction], about: list[dict[str, str]], stop_at: int) -> None:
-    """Write a table, or continue one; end with an error before row `stop_at` is written."""
+def written(file: Path, format_: Format, rows: list[Prediction], about: list[dict[str, str]], stop_at: int = -1) -> int:
+    """Write a table, or continue one, and return the number of earlier rows; end with an error before `stop_at`."""
     layout = Layout(("a", "b"), keep=("note",))
-    with prediction_table(file, layout, format_, {}, resume=True) as table:
-        n = len(list(table.saved_rows(row.image_id for row in rows)))
+    records = [ImageRecord(row.image_id, Path(row.path), None, None, "", None, ReadPlan()) for row in rows]
+    with (
+        prediction_table(file, layout, format_, {}, resume=True) as table,
+        HashedReading(records) as reading,
+    ):
+        n = len(list(table.saved_rows(records)))
         for i in range(n, len(rows)):
             if i == stop_at:
                 raise Interrupted
-            table.write(rows[i], about[i])
+            reading(i)
+            table.write(rows[i], about[i], reading.hashes[i])
+    return n
+
+
+@pytest.mark.parametrize("format_", ["csv", "jsonl"])
+def test_rows_of_files_that_changed_are_computed_again(tmp_path: Path, format_: Format) -> None:
+    files = [tmp_path / f"{i}.tif" for i in range(4)]  # the last one does not exist
+    for i, file in enumerate(files[:3]):
+        file.write_bytes(bytes([i]))
+        os.utime(file, (1.7e9, 1.7e9))
+    rows = [Prediction(file.name, str(file), None, "a", 0.75, "a", (0.75, 0.25)) for file in files]
+    about = [{"note": ""}] * 4
+    for changed, n_kept in ((None, 4), (2, 2), (0, 0)):
+        with pytest.raises(Interrupted):
+            written(tmp_path / "out", format_, [*rows, rows[0]], [*about, about[0]], stop_at=4)
+        if changed is not None:
+            files[changed].write_bytes(b"x")
+            os.utime(files[changed], (1.7e9, 1.7e9))
+        assert written(tmp_path / "out", format_, rows, about) == n_kept
 
 
 @given(
@@ -249,12 +274,12 @@ def test_a_table_that_is_cut_at_any_byte_is_resumed_to_the_same_bytes(
     about = [{"note": note} for note in notes]
     with TemporaryDirectory() as folder:
         whole, part = Path(folder, f"whole.{format_}"), Path(folder, f"part.{format_}")
-        written(whole, format_, rows, about, stop_at=-1)
+        written(whole, format_, rows, about)
         with pytest.raises(Interrupted):
             written(part, format_, [*rows, rows[0]], [*about, about[0]], stop_at=len(rows))
         saved = part.with_name(f"{part.name}.unfinished") / f"rows.{format_}"
         assert saved.read_bytes() == whole.read_bytes()
         with saved.open("r+b") as file:
             file.truncate(round(cut * saved.stat().st_size))
-        written(part, format_, rows, about, stop_at=-1)
+        written(part, format_, rows, about)
         assert part.read_bytes() == whole.read_bytes()

@@ -54,11 +54,11 @@ from coverslip.reports.comparison import compare
 from coverslip.reports.page import write_report
 from coverslip.reports.sections.methods import methods_text
 from coverslip.runs import (
-    ContentHashes,
     LabelErrors,
     Recipe,
     Run,
     RunContext,
+    UnchangedImages,
     budget_seconds,
     check_label_errors_file,
     check_new_folder,
@@ -68,7 +68,6 @@ from coverslip.runs import (
     held_out_images,
     is_run,
     open_run,
-    refuse_changed_images,
     unchanged_images,
     work_lock,
     write_in_memory_images,
@@ -607,7 +606,7 @@ def color_of_class(index: int) -> str:
 
 def _unchanged_images(run: Run, emit: Emit) -> Dataset:
     data = unchanged_images(run)
-    refuse_changed_images(run, data, ContentHashes(), emit=emit)
+    UnchangedImages().check(run, data, emit=emit)
     return data
 
 

@@ -15,6 +15,7 @@ from coverslip.cache.eviction import (
     remove_stores_of,
     trim,
 )
+from coverslip.cache.file_hashes import FileHashes, FileIdentity, FileState, is_on_local, state_of
 from coverslip.cache.records import RECORDS, RecordStore
 from coverslip.cache.stores import (
     FILES,
@@ -37,6 +38,9 @@ __all__ = [
     "FILES",
     "RECORDS",
     "ArrayStore",
+    "FileHashes",
+    "FileIdentity",
+    "FileState",
     "Journal",
     "Kind",
     "Layout",
@@ -48,6 +52,7 @@ __all__ = [
     "configured_limit",
     "exclusive_lock",
     "is_in_use",
+    "is_on_local",
     "limit_bytes",
     "list_kinds",
     "list_stores",
@@ -55,6 +60,7 @@ __all__ = [
     "register",
     "remove_database",
     "remove_stores_of",
+    "state_of",
     "store_content",
     "trim",
     "unusable_note",

@@ -4,6 +4,7 @@ import hashlib
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from pathlib import Path
 
 from coverslip.cache.eviction import Claim, claim_store
 from coverslip.cache.stores import Kind, Layout, is_damage, open_database, remove_database
@@ -53,6 +54,11 @@ class RecordStore:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of the store; None if the cache is not usable."""
+        return None if self._claim is None else self._claim.folder
 
     def close(self) -> None:
         """Close the store; from now on it can be removed to free space."""

@@ -1,5 +1,6 @@
 """Datasets: open, scan, inspect and split them. This module is the interface for other packages."""
 
+from coverslip.datasets.content import ContentHashes, SharedReads, find_hashes, hash_files
 from coverslip.datasets.index import (
     ALIASES,
     DECISIONS,
@@ -120,6 +121,7 @@ __all__ = [
     "Axes",
     "ClassPlan",
     "ColumnProbe",
+    "ContentHashes",
     "Dataset",
     "DecodedPixels",
     "Finder",
@@ -143,6 +145,7 @@ __all__ = [
     "ProbeScore",
     "Scan",
     "Severity",
+    "SharedReads",
     "Side",
     "Signal",
     "SignalSource",
@@ -164,6 +167,7 @@ __all__ = [
     "counted",
     "describe_table",
     "exclusion_reasons",
+    "find_hashes",
     "first_positions",
     "fits_cache",
     "fold_images",
@@ -173,6 +177,7 @@ __all__ = [
     "has_box_columns",
     "has_class_folders",
     "has_image_suffix",
+    "hash_files",
     "inner_folds",
     "inspect_dataset",
     "is_folder",

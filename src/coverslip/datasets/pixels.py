@@ -56,6 +56,7 @@ def read_preprocessed(
     n_ahead: int | None = None,
     change: Callable[[np.ndarray], np.ndarray] | None = None,
     rescaling: Rescaling | None = None,
+    before_each: Callable[[int], None] | None = None,
 ) -> Iterator[PreprocessedImage | UnreadableImage]:
     """Yield the image of every record in order, or the error, decoded ahead on several cores.
 
@@ -72,6 +73,7 @@ def read_preprocessed(
         change: changes (H, W, C) pixels before preprocessing, without changing their shape and type.
         rescaling: resamples images of known pixel size before all changes. Squares around points then cover the same
             area as those of the training images.
+        before_each: called with the position of each image before it is read, in the reading threads.
     """
     n_threads, fields = n_threads or n_cores(), fields or Fields()
     n_ahead = max(_AHEAD_PER_THREAD * n_threads, n_ahead or 0)
@@ -82,9 +84,15 @@ def read_preprocessed(
         _read_one, preprocessing=preprocessing, is_hashed=is_hashed, fields=fields, change=change, rescaling=rescaling
     )
     pool = ThreadPoolExecutor(n_threads, thread_name_prefix="preprocess")
+
+    def read_next(i: int, record: ImageRecord, expected_hash: str | None) -> PreprocessedImage | UnreadableImage:
+        if before_each is not None:
+            before_each(i)
+        return read(record, expected_hash)
+
     try:
-        for record, expected_hash in ahead:
-            in_flight.append(pool.submit(read, record, expected_hash))
+        for i, (record, expected_hash) in enumerate(ahead):
+            in_flight.append(pool.submit(read_next, i, record, expected_hash))
             if len(in_flight) >= n_ahead:
                 yield in_flight.popleft().result()
         while in_flight:

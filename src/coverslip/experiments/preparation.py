@@ -177,8 +177,8 @@ def scan_and_check(data: Dataset, recipe: Recipe, context: RunContext) -> tuple[
                 descriptions(position, pixels, facts)
 
         _check_some_channels(data, context, collect)
-        write_content_hashes(context.run, data, emit=context.emit, stop=context.stop)
         scan = scan_images(data, emit=context.emit, stop=context.stop, on_pixels=collect)
+    write_content_hashes(context.run, data, scan)
     scan = replace(scan, is_decoded=bytes(writer.is_decoded))
     scan, recipe = _with_near_duplicates(data, scan, descriptions, recipe, context)
     inspection = inspect_with_leakage_audit(data, with_cached_quality(scan), cached_leakage_audit(data, scan))

@@ -37,6 +37,17 @@ def confining_roots() -> Sequence[Path] | None:
     return roots
 
 
+@contextmanager
+def files_opened() -> Iterator[set[str]]:
+    """Collect the paths that `open_image` opens in this thread during the block."""
+    before = getattr(_thread, "opened", None)
+    _thread.opened = opened = set[str]()
+    try:
+        yield opened
+    finally:
+        _thread.opened = before
+
+
 def open_image(path: Path) -> BufferedReader:
     """Open a file for reading bytes. Every format reader opens its files with this function.
 
@@ -44,6 +55,9 @@ def open_image(path: Path) -> BufferedReader:
         UnreadableImage: the file is outside the folders to which this thread is confined.
         OSError: the file cannot be opened.
     """
+    opened: set[str] | None = getattr(_thread, "opened", None)
+    if opened is not None:
+        opened.add(os.fspath(path))
     roots = confining_roots()
     return path.open("rb") if roots is None else open_below(path, roots)
 

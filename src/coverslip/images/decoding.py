@@ -114,7 +114,12 @@ def _decode_files(path: Path, plan: ReadPlan, max_bytes: int) -> Pixels:
     arrays = [pixels.array for pixels in channels]
     _check_equal_sizes(plan.files(path), channels)
     notes = dict.fromkeys(pixels.note for pixels in channels if pixels.note)
-    joined = replace(channels[0], array=np.concatenate(arrays, axis=2), note="; ".join(notes) or None)
+    joined = replace(
+        channels[0],
+        array=np.concatenate(arrays, axis=2),
+        note="; ".join(notes) or None,
+        has_other_files=any(pixels.has_other_files for pixels in channels),
+    )
     return cut(path, joined, plan, max_bytes)
 
 

@@ -17,6 +17,7 @@ Rules, the same for every format:
 - A region that reaches beyond the edge keeps its size; the rest is filled with the color of its border, with a note.
 """
 
+import os
 import re
 import stat
 from collections.abc import Sequence
@@ -28,7 +29,7 @@ from PIL import Image, UnidentifiedImageError
 
 from coverslip.errors import UnreadableImage
 from coverslip.images._pillow import unknown_format
-from coverslip.images.confining import open_image
+from coverslip.images.confining import files_opened, open_image
 from coverslip.images.formats import reader_of, reader_of_folder
 from coverslip.images.plan import Channel, ReadPlan, Region
 from coverslip.images.projecting import combine_planes
@@ -67,6 +68,7 @@ class Pixels:
     n_planes: int  # over time and z; 1 for plain images
     note: str | None = None  # one short reason, equal for equal causes, so that callers can count them
     pixel_size_um: PixelSize | None = None  # width and height of a pixel of this array; None: unknown
+    has_other_files: bool = False  # whether they depend on files that the plan does not name
 
 
 def decode(path: Path, plan: ReadPlan = WHOLE_IMAGE, *, max_bytes: int = MAX_BYTES) -> Pixels:
@@ -86,12 +88,22 @@ def decode(path: Path, plan: ReadPlan = WHOLE_IMAGE, *, max_bytes: int = MAX_BYT
     reader = _find_reader(path, head)
     assert reader.open is not None  # checked by _find_reader
     try:
-        with reader.open(path) as source:
-            return _read(path, source, plan, reader.name, max_bytes)
+        with files_opened() as opened, reader.open(path) as source:
+            pixels = _read(path, source, plan, reader.name, max_bytes)
+        return replace(pixels, has_other_files=True) if _are_others(opened, path) else pixels
     except UnreadableImage:
         raise
     except Exception as error:
         raise _as_unreadable(path, head, error, max_bytes) from error
+
+
+def _are_others(opened: set[str], path: Path) -> bool:
+    """Return whether files outside a file or folder were opened."""
+    others = opened - {os.fspath(path)}
+    if not others:
+        return False
+    real = Path(os.path.realpath(path))
+    return not all(Path(os.path.realpath(each)).is_relative_to(real) for each in others)
 
 
 def _read(path: Path, source: Source, plan: ReadPlan, file_format: str, max_bytes: int) -> Pixels:

@@ -298,12 +298,14 @@ class Classifier:
         is_hashed: bool = False,
         change: Callable[[np.ndarray], np.ndarray] | None = None,
         images: Iterable[PreprocessedImage | UnreadableImage] | None = None,
+        before_each: Callable[[int], None] | None = None,
         emit: Emit = ignore,
         stop: Stop = BY_SIGNAL,
     ) -> Generator[Pair]:
         """Yield the rows of `predict_images`, each with its decoded image, with the hash of pixels if `is_hashed`.
 
-        The image is None if an earlier row is of the same image.
+        The image is None if an earlier row is of the same image. `before_each` is called with the position of each
+        other image before it is read, in the reading threads.
         """
         differences = Differences(self.card)
         if self._engine_note is not None:
@@ -324,6 +326,7 @@ class Classifier:
             n_ahead=batch_size,
             change=change,
             rescaling=self._rescaling,
+            before_each=None if before_each is None else lambda i: before_each(distinct.positions[i]),
         )
         rows = distinct.every_row(self._rows(records, images, batch_size, differences, emit))
         for done, row in enumerate(rows, start=1):

@@ -2,13 +2,14 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from coverslip._version import __version__
-from coverslip.datasets import UNREADABLE, Axes, Dataset, ImageRecord, ImageSource, name_as_text, one_line
+from coverslip.cache import FileHashes
+from coverslip.datasets import UNREADABLE, Axes, Dataset, ImageRecord, ImageSource, hash_files, name_as_text, one_line
 from coverslip.errors import CoverslipError
 from coverslip.evaluation import Metric
 from coverslip.evaluation.prevalence import METHOD
@@ -23,6 +24,7 @@ from coverslip.progress import show
 from coverslip.runs import (
     CLASSIFIER_COLUMN,
     Format,
+    HashedReading,
     Layout,
     Prediction,
     Run,
@@ -119,7 +121,8 @@ def predict(
         top_k: write the most probable classes with their probabilities instead of the probability of each class.
         keep: columns of the input tables to copy into the table, besides `field`, `object_id` and `sample`.
         resume: continue an interrupted prediction of the same images with the same options after its last complete
-            row; the result has the same bytes. Not for `parquet`.
+            row; the result has the same bytes. From the first image whose file has changed since, images are predicted
+            again. Not for `parquet`.
         on: `local`, or a Ray cluster whose computers can read the images: `ray` for the cluster of the environment
             variable `RAY_ADDRESS` or a new cluster of this computer; or `ray://HOST:PORT` or `HOST:PORT`.
         trust_cluster: join a cluster that requires no token. Anyone who controls one of its computers can run any code
@@ -171,16 +174,23 @@ def predict(
     shares = EstimatedShares(classifier.card)
     is_replaced, n_before = out.exists(), 0
     with prediction_table(out, layout, format, settings, resume=resume) as table:
-        for row in table.saved_rows(record.image_id for record in data.records):
+        for row in table.saved_rows(data.records):
             decisions[row.decision] += 1
             shares.add(row)
             n_before += 1
         if n_before:
             emit(Noted.of(note("prediction-resumed", n_images=n_before)))
         remaining = replace(data, records=data.records[n_before:])
+        hash_of: Callable[[int], str]
         if on == "local":
-            rows = _predicted(classifier, remaining, training_images, batch_size, emit)
+            reading = HashedReading(remaining.records)
+            hash_of, rows = (
+                reading.hash_of,
+                _predicted(classifier, remaining, training_images, batch_size, reading, emit),
+            )
         else:
+            with FileHashes() as file_hashes:  # before other computers decode the files
+                hash_of = [*hash_files(remaining.records, file_hashes)].__getitem__
             options = PredictionOptions(
                 batch_size, device, prevalence or {}, is_rescaled=rescale, is_hashed=training_images.is_known
             )
@@ -188,8 +198,8 @@ def predict(
             rows = _counted(pairs, training_images)
         try:
             with closing(rows):
-                for record, row in zip(remaining.records, rows, strict=True):
-                    table.write(row, {**dict(record.about), CLASSIFIER_COLUMN: identity})
+                for i, (record, row) in enumerate(zip(remaining.records, rows, strict=True)):
+                    table.write(row, {**dict(record.about), CLASSIFIER_COLUMN: identity}, hash_of(i))
                     decisions[row.decision] += 1
                     shares.add(row)
                     if row.decision == UNREADABLE and decisions[UNREADABLE] <= MAX_REASONS:
@@ -274,12 +284,20 @@ def _fingerprint(records: Sequence[ImageRecord], keep: Sequence[str]) -> str:
 
 
 def _predicted(
-    classifier: Classifier, data: Dataset, training_images: TrainingImageCounter, batch_size: int, emit: Emit
+    classifier: Classifier,
+    data: Dataset,
+    training_images: TrainingImageCounter,
+    batch_size: int,
+    reading: HashedReading,
+    emit: Emit,
 ) -> Generator[Prediction]:
-    pairs = classifier.predict_with_pixels(
-        data.records, batch_size=batch_size, is_hashed=training_images.is_known, emit=emit
-    )
-    yield from training_images.rows(pairs)
+    is_hashed = training_images.is_known
+    with reading:
+        pairs = classifier.predict_with_pixels(
+            data.records, batch_size=batch_size, is_hashed=is_hashed, before_each=reading, emit=emit
+        )
+        with closing(pairs):
+            yield from training_images.rows(pairs)
 
 
 def _counted(pairs: Generator[Pair], training_images: TrainingImageCounter) -> Generator[Prediction]:

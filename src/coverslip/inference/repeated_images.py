@@ -24,7 +24,8 @@ class DistinctImages:
     def __init__(self, records: Sequence[ImageRecord]) -> None:
         self._all, self._first = records, first_positions(records)
         is_first = self._first == np.arange(len(records))
-        self.records = records if is_first.all() else tuple(records[k] for k in np.flatnonzero(is_first).tolist())
+        self.positions: list[int] = np.flatnonzero(is_first).tolist()  # of `self.records` in the list
+        self.records = records if is_first.all() else tuple(records[k] for k in self.positions)
         self._n_later = Counter(self._first[~is_first].tolist())  # further rows, by position of the first one
 
     def every_row(self, pairs: Iterator[Pair]) -> Generator[Pair]:

@@ -3,7 +3,6 @@
 The rows of the table are the only state: after a restart, images that have a row are not predicted again.
 """
 
-import stat
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ from dataclasses import dataclass, field
 from os.path import lexists
 from pathlib import Path
 
+from coverslip.cache import FileState, state_of
 from coverslip.datasets import UNREADABLE, ImageRecord, list_images, name_as_text, name_from_text
 from coverslip.errors import BadDataset, CoverslipError, Stopped
 from coverslip.events import Emit, Noted, Progressed
@@ -38,8 +38,6 @@ _SECONDS_BETWEEN_LISTINGS = 0.5
 _LISTING_SHARE = 0.2  # of the time, for large folders
 _UNREADABLE_FACTOR = 10  # an unreadable file must be unchanged for this many times longer
 _SECONDS_BETWEEN_STOP_CHECKS = 0.1
-
-_Signature = tuple[int, int, int]  # size, time of the last change, and number of a file
 
 
 def watch(
@@ -134,8 +132,8 @@ def watch(
 class _Pending:
     """A file without a row."""
 
-    signature: _Signature
-    since: float  # when this signature was first seen
+    state: FileState
+    since: float  # when this state was first seen
     quiet_seconds: float  # how long it must be unchanged
 
 
@@ -169,13 +167,13 @@ class _Images:
             path = self.folder.joinpath(*parts)
             if name_as_text(str(path)) in self._predicted:
                 continue
-            signature, now = signature_of(path), time.monotonic()
-            if signature is None:
+            state, now = _state_of(path), time.monotonic()
+            if state is None:
                 continue
             listed.add(path)
             pending = self._pending.get(path)
-            if pending is None or pending.signature != signature:
-                self._pending[path] = _Pending(signature, now, self.quiet_seconds)
+            if pending is None or pending.state != state:
+                self._pending[path] = _Pending(state, now, self.quiet_seconds)
             elif now - pending.since >= pending.quiet_seconds:
                 complete.append(parts)
         self._pending = {path: pending for path, pending in self._pending.items() if path in listed}
@@ -183,7 +181,7 @@ class _Images:
 
     def is_unchanged(self, path: Path) -> bool:
         """Return whether a complete file is still the same."""
-        return path in self._pending and self._pending[path].signature == signature_of(path)
+        return path in self._pending and self._pending[path].state == _state_of(path)
 
     def is_renamed(self, path: Path, digest: str) -> bool:
         """Return whether a file is one with a row that had another name, and if so, remember its new name."""
@@ -202,15 +200,10 @@ class _Images:
         return is_new
 
 
-def signature_of(path: Path) -> _Signature | None:
-    """Return values that differ if a file has changed; None if there is no such file, or it is empty."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    if not status.st_size or not stat.S_ISREG(status.st_mode):
-        return None
-    return status.st_size, status.st_mtime_ns, status.st_ino
+def _state_of(path: Path) -> FileState | None:
+    """Return the state of a file; None if there is no such file, or it is empty."""
+    state = state_of(path)
+    return state if state is not None and state.n_bytes else None
 
 
 def _until_stopped(images: _Images, batch_size: int, stop: Stop) -> Iterator[Sequence[tuple[str, ...]]]:

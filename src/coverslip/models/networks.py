@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from coverslip.cache import state_of
 from coverslip.errors import BadRecipe
 from coverslip.messages import Set, ShowModels
 from coverslip.models._libraries import shapes_only
@@ -291,11 +292,8 @@ def _backbone(
 
 
 def _identity(weights: WeightsSource | None) -> tuple[object, ...]:
-    """Return a key of the weights with time and size of the file, which may change under the same name."""
-    if weights is None:
-        return ()
-    status = weights.file.stat()
-    return (str(weights.file), status.st_mtime_ns, status.st_size)
+    """Return a key of the weights with the state of the file, which may change under the same name."""
+    return () if weights is None else (str(weights.file), state_of(weights.file))
 
 
 def _check_patches(record: ModelRecord, side: int) -> None:

@@ -31,13 +31,12 @@ from coverslip.runs.folder import (
     remove_new_folder_on,
 )
 from coverslip.runs.images import (
-    ContentHashes,
+    UnchangedImages,
     apply_earlier_split,
     copy_id,
     held_out_images,
     original_id,
     plan_of,
-    refuse_changed_images,
     refuse_other_images,
     unchanged_images,
     write_content_hashes,
@@ -105,6 +104,7 @@ from coverslip.runs.results import (
     write_inspection,
     write_metrics,
 )
+from coverslip.runs.row_hashes import HashedReading, RowHashes
 from coverslip.runs.split import (
     SplitRow,
     TrainingHashes,
@@ -147,7 +147,6 @@ __all__ = [
     "CheckedClass",
     "CheckedOn",
     "ClassifierCard",
-    "ContentHashes",
     "Environment",
     "Epoch",
     "EvaluatedImages",
@@ -155,6 +154,7 @@ __all__ = [
     "FittedOn",
     "Format",
     "FromRun",
+    "HashedReading",
     "ImageChoices",
     "InspectionWithLeakageEstimate",
     "InstantStage",
@@ -177,6 +177,7 @@ __all__ = [
     "Recipe",
     "RecipeKey",
     "RefittedHead",
+    "RowHashes",
     "Run",
     "RunContext",
     "RunLog",
@@ -190,6 +191,7 @@ __all__ = [
     "TrainedOn",
     "TrainingHashes",
     "TrainingRecord",
+    "UnchangedImages",
     "Weights",
     "apply_earlier_split",
     "augment_named",
@@ -228,7 +230,6 @@ __all__ = [
     "read_engine",
     "read_metrics",
     "recipe_keys",
-    "refuse_changed_images",
     "refuse_other_images",
     "remove_new_folder_on",
     "save_recipe",

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from coverslip.archives import Limits, open_archive
+from coverslip.cache import FileState, state_of
 from coverslip.datasets import DECISIONS
 from coverslip.errors import BadArchive, BadClassifier, CoverslipError
 from coverslip.evaluation.ood import FeatureStatistics
@@ -391,13 +392,13 @@ def identity_of(path: os.PathLike[str] | str, card: "ClassifierCard", *, is_resc
     return sha256_json([fingerprint_of(path), card.model_dump(mode="json"), is_rescaled])[:16]
 
 
-def stamp_of(path: os.PathLike[str] | str) -> int:
-    """Return the time of the last change of a classifier in ns since 1970; 0 if there is none."""
+def state_of_classifier(path: os.PathLike[str] | str) -> FileState | None:
+    """Return what changes if a classifier is replaced; None if there is none."""
     try:
         path = find_classifier(path)
-        return (path if path.is_file() else path / CARD).stat().st_mtime_ns
     except (BadClassifier, OSError):
-        return 0
+        return None
+    return state_of(path if path.is_file() else path / CARD)
 
 
 def export_classifier(path: os.PathLike[str] | str, file: Path) -> None:

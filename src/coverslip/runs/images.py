@@ -3,8 +3,7 @@
 import hashlib
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,12 +12,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from coverslip.cache import FileHashes
 from coverslip.datasets import (
     SIDES,
     TABLE_NAMES,
     Dataset,
     ImageRecord,
     Opening,
+    Scan,
+    hash_files,
     name_as_text,
     name_from_text,
     open_dataset,
@@ -48,83 +50,60 @@ from coverslip.runs.environment import Opened, images_opened
 from coverslip.runs.folder import IN_MEMORY_TABLE, Run, open_run
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.split import SplitRow
-from coverslip.stopping import BY_SIGNAL, Stop
+from coverslip.stopping import BY_SIGNAL
 
-_THREADS = 8  # more than cores, since network drives have a high latency
 _EXAMPLES = 5
 
 
-class ContentHashes:
-    """Computes hashes of image files. Each file is read once, even if it contains several images."""
+def write_content_hashes(run: Run, data: Dataset, scan: Scan) -> None:
+    """Write the hashes of the image files that a run scanned to its folder, unless they were written before."""
+    if not run.content_hashes_file.is_file():
+        pairs = zip(data.records, scan.content_hashes, strict=True)
+        rows = ({"image_id": each.image_id, "sha256": digest} for each, digest in pairs if each.in_memory is None)
+        write_table(run.content_hashes_file, ("image_id", "sha256"), rows)
+
+
+class UnchangedImages:
+    """Compares image files with those at the start of runs. Each file is read at most once for all runs."""
 
     def __init__(self) -> None:
-        self._hashes: dict[Path, str] = {}
+        self._hashes: dict[tuple[Path, ...], str] = {}  # of the files of an image
 
-    def of(self, data: Dataset, *, emit: Emit, stop: Stop = BY_SIGNAL) -> Iterator[tuple[str, str]]:
-        """Yield each image's id with the hashes of its files; empty for a missing file."""
+    def check(self, run: Run, data: Dataset, *, emit: Emit) -> None:
+        """Check that image files have not changed since the start of a run, if it has hashes of them.
+
+        Args:
+            run: to be resumed.
+            data: its images as they are now. Images without a hash are ignored.
+            emit: receives progress events.
+
+        Raises:
+            BadRun: files have changed.
+        """
+        if not run.content_hashes_file.is_file():
+            return
+        before = {row["image_id"]: row["sha256"] for row in read_table(run.content_hashes_file)}
         records = [record for record in data.records if record.in_memory is None]
-        new_files = list(dict.fromkeys(file for record in records for file in record.files if file not in self._hashes))
+        self._hash([record for record in records if record.files not in self._hashes], emit)
+        current = ((record.image_id, self._hashes[record.files]) for record in records)
+        changed = [image_id for image_id, digest in current if before.get(image_id, digest) != digest]
+        if changed:
+            raise BadRun(
+                "changed-image-files",
+                file=data.root,
+                n_images=len(changed),
+                n_all=len(before),
+                names=some(changed, _EXAMPLES),
+                examples=changed[:_EXAMPLES],
+            )
+
+    def _hash(self, records: Sequence[ImageRecord], emit: Emit) -> None:
         emit_progress = progress_reporter(emit, "hashing-files", "files")
-        for n, (file, digest) in enumerate(zip(new_files, _hashed(new_files), strict=True), start=1):
-            self._hashes[file] = digest
-            emit_progress(n, len(new_files))
-            stop.check()
-        for record in records:
-            yield record.image_id, " ".join([self._hashes[file] for file in record.files])
-
-
-def write_content_hashes(run: Run, data: Dataset, *, emit: Emit, stop: Stop) -> None:
-    """Write the hashes of the image files to the run folder, unless they were written before."""
-    if not run.content_hashes_file.is_file():
-        hashes = ContentHashes().of(data, emit=emit, stop=stop)
-        rows = ({"image_id": image_id, "blake2b": digest} for image_id, digest in hashes)
-        write_table(run.content_hashes_file, ("image_id", "blake2b"), rows)
-
-
-def refuse_changed_images(run: Run, data: Dataset, hashes: ContentHashes, *, emit: Emit) -> None:
-    """Check that image files have not changed since the start of the run, if it has hashes of them.
-
-    Args:
-        run: to be resumed.
-        data: its images as they are now. Images without a hash are ignored.
-        hashes: shared between runs, so that no file is read twice.
-        emit: receives progress events.
-
-    Raises:
-        BadRun: files have changed.
-    """
-    if not run.content_hashes_file.is_file():
-        return
-    before = {row["image_id"]: row["blake2b"] for row in read_table(run.content_hashes_file)}
-    current = hashes.of(data, emit=emit)
-    changed = [image_id for image_id, digest in current if before.get(image_id, digest) != digest]
-    if changed:
-        raise BadRun(
-            "changed-image-files",
-            file=data.root,
-            n_images=len(changed),
-            n_all=len(before),
-            names=some(changed, _EXAMPLES),
-            examples=changed[:_EXAMPLES],
-        )
-
-
-def _hashed(files: list[Path]) -> Iterator[str]:
-    pool = ThreadPoolExecutor(_THREADS)
-    try:
-        yield from pool.map(_hash_of, files)
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _hash_of(file: Path) -> str:
-    try:
-        if not file.is_file():  # reading a pipe would block
-            return ""
-        with file.open("rb") as opened:
-            return hashlib.file_digest(opened, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
-    except OSError:
-        return ""
+        with FileHashes() as hashes:
+            digests = hash_files(records, hashes, on_progress=lambda n: emit_progress(n, len(records)))
+            for record, digest in zip(records, digests, strict=True):
+                self._hashes[record.files] = digest
+                BY_SIGNAL.check()
 
 
 _SECONDS_BETWEEN_EVENTS = 0.2

@@ -11,7 +11,7 @@ import json
 import math
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +19,7 @@ from pathlib import Path
 from time import monotonic
 from typing import IO, Any, Literal, get_args
 
+from coverslip.datasets import ImageRecord
 from coverslip.errors import CoverslipError, require_extra
 from coverslip.files import (
     CsvWriter,
@@ -31,6 +32,7 @@ from coverslip.files import (
 )
 from coverslip.messages import ChooseOther, text
 from coverslip.runs.predictions import FIRST_COLUMNS, Cell, Prediction, csv_cell, values_of
+from coverslip.runs.row_hashes import RowHashes
 from coverslip.runs.status import work_lock
 
 Format = Literal["csv", "jsonl", "parquet"]
@@ -122,16 +124,17 @@ class PredictionTable(ABC):
     """A table that is being written."""
 
     @abstractmethod
-    def saved_rows(self, image_ids: Iterable[str]) -> Iterator[Prediction]:
+    def saved_rows(self, records: Sequence[ImageRecord]) -> Iterator[Prediction]:
         """Yield the rows of an interrupted process, which stay. Must be exhausted before the first `write`.
 
         Args:
-            image_ids: of all images, in order. Rows from the first one of another image on are discarded.
+            records: all images, in order. Rows from the first one of another image, or of other bytes, on are
+                discarded.
         """
 
     @abstractmethod
-    def write(self, row: Prediction, about: Mapping[str, str]) -> None:
-        """Write one row, with the cells of its input table by column."""
+    def write(self, row: Prediction, about: Mapping[str, str], content_hash: str = "") -> None:
+        """Write one row, with the cells of its input table by column, and the SHA-256 of the files of its image."""
 
     @abstractmethod
     def save(self) -> int:
@@ -247,8 +250,8 @@ def _text_table(
                 stays = False
                 rows.unlink(missing_ok=True)
                 write_json(settings_file, settings)
-            with rows.open("a+", newline="", encoding="utf-8") as stream:
-                table = TextTable(rows, stream, layout, TEXT_FORMATS[format_])
+            with rows.open("a+", newline="", encoding="utf-8") as stream, RowHashes(folder / "files.sha256") as hashes:
+                table = TextTable(rows, stream, layout, TEXT_FORMATS[format_], hashes)
                 try:
                     yield table
                 except BaseException:
@@ -275,25 +278,30 @@ def _check_settings(file: Path, settings: Mapping[str, object]) -> None:
 class TextTable(PredictionTable):
     """A table in a text format, to which rows are appended."""
 
-    def __init__(self, file: Path, stream: IO[str], layout: Layout, format_: TextFormat) -> None:
+    def __init__(
+        self, file: Path, stream: IO[str], layout: Layout, format_: TextFormat, hashes: RowHashes | None = None
+    ) -> None:
+        """Take an open file, and the hashes of the files of its rows if it can be resumed."""
         self._file, self._stream, self._layout, self._format = file, stream, layout, format_
+        self._hashes = hashes
         self._n_written = self._n_saved = 0
         self._saved_at = monotonic()
 
-    def saved_rows(self, image_ids: Iterable[str]) -> Iterator[Prediction]:
+    def saved_rows(self, records: Sequence[ImageRecord]) -> Iterator[Prediction]:
         n_bytes = 0
+        are_unchanged = iter(()) if self._hashes is None else self._hashes.unchanged(records)
         with self._file.open("rb") as stream:
-            records = complete_records(stream, self._format)
+            lines = complete_records(stream, self._format)
             if self._format.has_header:
-                n_bytes += len(next(records, b""))
-            for image_id, record in zip(image_ids, records, strict=False):
+                n_bytes += len(next(lines, b""))
+            for line, record, is_unchanged in zip(lines, records, are_unchanged, strict=False):
                 try:
-                    row = _saved(self._format.values(self._layout, record), self._layout)
+                    row = _saved(self._format.values(self._layout, line), self._layout)
                 except ValueError:  # after a power failure, a file can end in other bytes
                     break
-                if row.image_id != image_id:
+                if row.image_id != record.image_id or not is_unchanged:
                     break
-                n_bytes += len(record)
+                n_bytes += len(line)
                 self._n_written += 1
                 yield row
         self._start_after(n_bytes)
@@ -325,8 +333,12 @@ class TextTable(PredictionTable):
         if not n_bytes:
             self._stream.write(self._format.record(self._layout.columns, None))
         self._n_saved = self._n_written
+        if self._hashes is not None:
+            self._hashes.keep(self._n_written)
 
-    def write(self, row: Prediction, about: Mapping[str, str]) -> None:
+    def write(self, row: Prediction, about: Mapping[str, str], content_hash: str = "") -> None:
+        if self._hashes is not None:  # before the row: a row without a hash is computed again
+            self._hashes.add(content_hash)
         self._stream.write(self._format.record(self._layout.columns, self._layout.values(row, about)))
         self._n_written += 1
         if monotonic() - self._saved_at > _SECONDS_BETWEEN_WRITES:
@@ -408,10 +420,10 @@ class _ParquetTable(PredictionTable):
         self._writer, self._schema, self._layout = writer, schema, layout
         self._rows: list[list[Cell]] = []
 
-    def saved_rows(self, image_ids: Iterable[str]) -> Iterator[Prediction]:
+    def saved_rows(self, records: Sequence[ImageRecord]) -> Iterator[Prediction]:
         return iter(())
 
-    def write(self, row: Prediction, about: Mapping[str, str]) -> None:
+    def write(self, row: Prediction, about: Mapping[str, str], content_hash: str = "") -> None:
         self._rows.append([_rounded(value) for value in self._layout.values(row, about)])
         if len(self._rows) == _ROWS_PER_GROUP:
             self.write_group()

@@ -15,13 +15,12 @@ from coverslip.messages import ChooseOther, Resume, text
 from coverslip.models import model_info
 from coverslip.runs import (
     WORK_LOCK,
-    ContentHashes,
     FromRun,
     Run,
     StatusFile,
+    UnchangedImages,
     budget_seconds,
     is_run,
-    refuse_changed_images,
     work_lock,
 )
 from coverslip.stopping import NO_DEADLINE, Deadline, signals_stop
@@ -113,13 +112,13 @@ def _refuse_changed_images(cells: list[Cell], emit: Emit) -> None:
         BadRun: some images changed; the error names the training.
     """
     unfinished = {cell.dataset.path for cell in cells if state_of(cell).state != "done"}
-    hashes = ContentHashes()
+    unchanged = UnchangedImages()
     for cell in cells:
         if cell.dataset.path not in unfinished or not is_run(cell.run.folder):
             continue
         data, _ = apply_recipe(open_dataset(cell.dataset.path, group_pattern=cell.dataset.group_pattern), cell.recipe)
         try:
-            refuse_changed_images(cell.run, data, hashes, emit=emit)
+            unchanged.check(cell.run, data, emit=emit)
         except BadRun as error:
             raise _of_training(error, cell) from error
 

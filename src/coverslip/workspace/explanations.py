@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from coverslip.cache import RECORDS, Kind, RecordStore, register
-from coverslip.datasets import name_as_text
+from coverslip.cache import RECORDS, FileHashes, Kind, RecordStore, register
+from coverslip.datasets import ImageRecord, hash_files, name_as_text
 from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.files import sha256_json
 from coverslip.messages import Failure
@@ -137,9 +137,10 @@ def _request(workspace: Workspace, job_id: str, row_id: int) -> _Request:
     except CoverslipError as error:
         raise Conflict("no-classifier-yet") from error
     file, plan = workspace.allowed_image(source.file, source.plan)
-    stat = file.stat()
+    with FileHashes() as hashes:
+        digest = next(hash_files([ImageRecord("", file, None, None, "", None, plan)], hashes))
     content = {"run": str(folder), "file": str(file), "plan": plan.model_dump(mode="json"), "label": label}
-    key = sha256_json([content, weights, stat.st_mtime_ns, stat.st_size])
+    key = sha256_json([content, weights, digest])
     return _Request(content, key, fold, name_as_text(file.name))
 
 

@@ -11,12 +11,12 @@ from collections.abc import Hashable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 from sqlalchemy import Connection, func, select
 
+from coverslip.cache import state_of
 from coverslip.datasets import (
     Dataset,
     ImageRecord,
@@ -71,7 +71,7 @@ def list_suggestions(workspace: Workspace, dataset_id: str) -> list[GroupSuggest
     """
     with read_transaction(workspace.engine) as connection:
         row = refuse_unread(connection, dataset_id)
-        version = (*_version_of_images(connection, dataset_id), *map(_time_of_change, source_paths(row)))
+        version = (*_version_of_images(connection, dataset_id), *map(state_of, source_paths(row)))
     choices = repr((row.created, row.sources, row.class_plan, table_choices(row)))
     with _lock_of(workspace, dataset_id):  # requests at the same time compute once
         return list(_suggestions(workspace, dataset_id, (choices, *version)))
@@ -88,13 +88,6 @@ def _version_of_images(connection: Connection, dataset_id: str) -> tuple[Hashabl
     by_label = select(images.c.label, func.count()).where(included).group_by(images.c.label)
     n_bits = sorted((label or "", label is None, n.bit_length()) for label, n in connection.execute(by_label))
     return *map(hash, connection.execute(select(*names)).one()), *n_bits
-
-
-def _time_of_change(source: str) -> int | None:
-    try:
-        return Path(source).stat().st_mtime_ns
-    except OSError:
-        return None
 
 
 @lru_cache(maxsize=256)

@@ -1,6 +1,7 @@
 """The scan of a dataset: facts of each decoded image, equal pixels, image quality, and the signal of labels.
 
-Facts are cached by file name, size and modification time, so that a second scan of 100,000 files opens no file.
+Facts are cached by the bytes of the files. A second scan of 100,000 files on a local disk opens no file, because the
+hashes of unchanged files are found by their state; on other disks it reads every file, but decodes none.
 """
 
 import hashlib
@@ -10,16 +11,18 @@ import sqlite3
 import time
 from array import array
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Literal, overload
 
 import numpy as np
 
-from coverslip.cache import RECORDS, Kind, RecordStore, register, unusable_note
+from coverslip.cache import RECORDS, FileHashes, FileIdentity, Kind, RecordStore, register, state_of, unusable_note
+from coverslip.datasets.content import ContentHashes, SharedReads, find_hashes, hash_files
 from coverslip.datasets.index import Dataset, ImageRecord
 from coverslip.datasets.quality.packed_facts import PackedFacts, Unreadable, not_scanned
 from coverslip.errors import UnreadableImage
@@ -31,92 +34,93 @@ from coverslip.messages import note, text
 from coverslip.stopping import BY_SIGNAL, Stop
 
 FACTS = register(Kind("facts", RECORDS))
-_FACTS_VERSION = 2  # increases if equal files would give other facts
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Hashed path, size and modification time of a file, to detect changes."""
-
-    key: str
-    size: int
-    mtime_ns: int
-
-
-def identities_of(records: Iterable[ImageRecord]) -> Iterator[Identity | None]:
-    """Yield the identity of each image's files: the sum of their sizes, and the last modification time.
-
-    It is None for files that do not exist and for images in memory.
-    """
-    plans: dict[ReadPlan, bytes] = {}
-    for record in records:
-        if record.in_memory is not None:
-            yield None
-            continue
-        plan = record.plan
-        if (plan_bytes := plans.get(plan)) is None:
-            plan_bytes = f"{_FACTS_VERSION} {plan.as_json()}".encode()
-            if not record.has_box:  # a box is that of a single record
-                plans[plan] = plan_bytes
-        try:
-            statuses = [file.stat() for file in plan.files(record.path)]
-        except (OSError, ValueError):
-            yield None
-            continue
-        key = hashlib.blake2b(os.fsencode(record.path), digest_size=16, key=b"facts")
-        key.update(b"\0" + plan_bytes)
-        size, changed = sum(status.st_size for status in statuses), max(status.st_mtime_ns for status in statuses)
-        yield Identity(key.hexdigest(), size, changed)
+_FACTS_VERSION = 3  # increases if equal files would give other facts
 
 
 class FactsCache:
-    """The cache of facts of earlier scans, for concurrent use by several processes.
+    """The cache of facts of earlier scans, for concurrent use by several processes. Its methods are thread-safe.
 
-    If facts cannot be stored (the disk is full), one note is emitted, and the scan continues without the cache.
+    Facts belong to the bytes of the image's files, and to the plan by which they were read. If facts cannot be stored
+    (the disk is full), one note is emitted, and the scan continues without the cache.
     """
 
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
-        self._new: dict[str, bytes] = {}
+        self._lock = Lock()
+        self._new: dict[str, tuple[FileIdentity, ImageFacts]] = {}
         self._store = RecordStore(FACTS, "images", on_failure=self._note_failure, is_synced=True)
+        self._hashes = FileHashes()  # without a note: what prevents records of hashes prevents those of facts, too
+        self._read = SharedReads(self._hashes)
+        self._plans: dict[ReadPlan, bytes] = {}
 
-    def find(self, identities: Sequence[Identity | None]) -> list[tuple[int, ImageFacts]]:
-        """Return (position, facts) of the unchanged files."""
-        stored = self._store.find(identity.key for identity in identities if identity)
-        unchanged = []
-        for i, identity in enumerate(identities):
-            if identity is not None and identity.key in stored:
-                facts = _facts_from_json(stored[identity.key], identity)
-                if facts is not None:
-                    unchanged.append((i, facts))
-        return unchanged
+    def find(self, records: Sequence[ImageRecord]) -> Iterator[tuple[int, bytes, ImageFacts | None]]:
+        """Yield (position, hash, facts) of the images whose files are unchanged; None: facts are not in the cache."""
+        return self._with_facts(records, find_hashes(records, self._hashes))
 
-    def add(self, identity: Identity, facts: ImageFacts) -> None:
-        """Add facts, which the next `save` writes."""
-        record = {"size": identity.size, "mtime_ns": identity.mtime_ns, "facts": facts._asdict()}
-        self._new[identity.key] = json.dumps(record).encode()
+    def verify(self, records: Sequence[ImageRecord]) -> Iterator[tuple[int, bytes, ImageFacts | None]]:
+        """Yield the same of all images with files, after reading the files."""
+        digests = (bytes.fromhex(digest) or None for digest in hash_files(records, self._hashes, self._read))
+        return self._with_facts(records, list(digests))
+
+    def _with_facts(
+        self, records: Sequence[ImageRecord], digests: Sequence[bytes | None]
+    ) -> Iterator[tuple[int, bytes, ImageFacts | None]]:
+        keys = {i: self._key(records[i], digest) for i, digest in enumerate(digests) if digest is not None}
+        with self._lock:
+            stored = self._store.find(keys.values())
+        for i, key in keys.items():
+            yield i, digests[i] or b"", _facts_from_json(stored.get(key))
+
+    def read(self, record: ImageRecord) -> tuple[FileIdentity | None, ImageFacts | None]:
+        """Return the identity of an image's files after reading them, and its facts if they are in the cache."""
+        identity = self._read(record)
+        if identity is None:
+            return None, None
+        key = self._key(record, identity.sha256)
+        with self._lock:
+            return identity, _facts_from_json(self._store.find([key]).get(key))
+
+    def add(self, record: ImageRecord, identity: FileIdentity, facts: ImageFacts) -> None:
+        """Add facts of pixels that were decoded after the files were read. The next `save` writes them."""
+        with self._lock:
+            self._new[self._key(record, identity.sha256)] = identity, facts
 
     def save(self) -> None:
-        """Write the added facts in one transaction."""
-        new, self._new = self._new, {}
-        self._store.keep(new)
+        """Write the added facts in one transaction, without those of files that changed before they were decoded."""
+        with self._lock:
+            new, self._new = self._new, {}
+        identities = {id(identity): identity for identity, _ in new.values()}  # images of one file share it
+        is_current = {number: identity.is_current() for number, identity in identities.items()}
+        records = {key: facts for key, (identity, facts) in new.items() if is_current[id(identity)]}
+        with self._lock:
+            self._store.keep({key: json.dumps(facts._asdict()).encode() for key, facts in records.items()})
+        self._hashes.save()
 
     def close(self) -> None:
         """Save, and close the store."""
         self.save()
-        self._store.close()
+        with self._lock:  # threads of an interrupted scan can still use it
+            self._store.close()
+        self._hashes.close()
+
+    def _key(self, record: ImageRecord, digest: bytes) -> str:
+        plan = record.plan
+        if (plan_bytes := self._plans.get(plan)) is None:
+            plan_bytes = f"{_FACTS_VERSION} {plan.as_json()}".encode()
+            if not record.has_box:  # a box is that of a single record
+                self._plans[plan] = plan_bytes
+        # Some formats differ by their suffix only.
+        suffix = os.fsencode(record.path.suffix.lower())
+        return hashlib.blake2b(b"\0".join((digest, suffix, plan_bytes)), digest_size=16, key=b"facts").hexdigest()
 
     def _note_failure(self, error: OSError | sqlite3.Error) -> None:
         self._emit(Noted.of(unusable_note(error)))
 
 
-def _facts_from_json(stored: bytes, identity: Identity) -> ImageFacts | None:
-    """Return stored facts; None if the file has changed, or another version stored other fields."""
+def _facts_from_json(stored: bytes | None) -> ImageFacts | None:
+    """Return stored facts; None if there are none, or another version stored other fields."""
     try:
-        record = json.loads(stored)
-        if (record["size"], record["mtime_ns"]) != (identity.size, identity.mtime_ns):
-            return None
-        return ImageFacts.from_json(record["facts"])
+        return None if stored is None else ImageFacts.from_json(json.loads(stored))
     except (ValueError, TypeError, KeyError):
         return None
 
@@ -125,6 +129,8 @@ _SAVE_EVERY_S = 2.0
 _PROGRESS_EVERY_S = 0.2
 _AHEAD_PER_THREAD = 4  # images in flight per thread
 _FOUND_AT_ONCE = 10_000  # facts that are read from the cache
+_FIRST_VERIFIED, _VERIFIED_AT_ONCE = 64, 512  # images
+_SMALL_BYTES = 2**24
 
 OnPixels = Callable[[int, Pixels, ImageFacts], None]  # position of the image among the records, pixels, and facts
 
@@ -272,6 +278,7 @@ class Scan:
     signal: Signal | None = None  # None: not measured, or not measurable
     # Whether the training decoded each image itself; facts of others are those of an earlier scan. Empty: none.
     is_decoded: bytes = b""
+    content_hashes: Sequence[str] = ()  # SHA-256 of each image's files as hex; empty: not scanned, or no such image
 
     @property
     def n_readable(self) -> int:
@@ -323,8 +330,11 @@ def scan_images(
     n_threads: int | None = None,
     on_pixels: OnPixels | None = None,
     fields: Fields | None = None,
+    content_hashes: ContentHashes | None = None,
 ) -> Scan:
     """Decode every image once, in parallel, and cache the facts for the next scan.
+
+    Facts of the same bytes are taken from the cache, also after files were renamed or exchanged.
 
     Unreadable images are `Unreadable` and do not stop the scan; the next scan reads them again. If the scan is
     interrupted, facts so far stay cached.
@@ -336,67 +346,128 @@ def scan_images(
         n_threads: images decoded at the same time; None takes the number of processor cores.
         on_pixels: called for every decoded image, in the decoding threads, but not for images with cached facts.
         fields: the decoded fields of view of an earlier scan, if its images are of the same fields.
+        content_hashes: receives the hash of each image's files before `on_pixels` is called for it; `Scan` has it, too.
 
     Raises:
         Stopped: on request.
     """
     records = dataset.records
     facts, is_cached = PackedFacts(len(records)), bytearray(len(records))
+    hashes = ContentHashes(len(records)) if content_hashes is None else content_hashes
     facts_cache = FactsCache(emit)
     try:
         for start in range(0, len(records), _FOUND_AT_ONCE):
-            identities = [*identities_of(records[start : start + _FOUND_AT_ONCE])]
-            for i, cached_facts in facts_cache.find(identities):
-                facts[start + i], is_cached[start + i] = cached_facts, True
+            for i, digest, cached_facts in facts_cache.find(records[start : start + _FOUND_AT_ONCE]):
+                hashes[start + i] = digest
+                if cached_facts is not None:
+                    facts[start + i], is_cached[start + i] = cached_facts, True
+        unread = [i for i in range(len(records)) if not is_cached[i] and not hashes[i] and _is_small(records[i])]
+        for n, (i, digest, cached_facts) in enumerate(_verified(facts_cache, records, unread)):
+            hashes[i] = digest
+            facts[i], is_cached[i] = cached_facts, True
+            if n % _VERIFIED_AT_ONCE == 0:
+                stop.check()
+                emit(_progress(is_cached.count(True), len(records), None))
         to_decode = by_field(records, [i for i, has_facts in enumerate(is_cached) if not has_facts])
-        n_threads, fields = n_threads or n_cores(), fields or Fields()
-        _decode(records, to_decode, facts, facts_cache, emit, stop, n_threads, on_pixels, fields)
+        reader = _Reader(records, facts_cache, hashes, on_pixels, fields or Fields())
+        _decode(reader, to_decode, facts, emit, stop, n_threads or n_cores())
     finally:
         facts_cache.close()
     _emit_notes(facts, emit)
-    return Scan(facts)
+    return Scan(facts, content_hashes=hashes)
+
+
+def _verified(
+    facts_cache: FactsCache, records: Sequence[ImageRecord], unread: Sequence[int]
+) -> Iterator[tuple[int, bytes, ImageFacts]]:
+    """Yield (position, hash, facts) of the images with facts in the cache, after reading the files.
+
+    For small files this is faster than to read them one at a time, but files of other images are read again when they
+    are decoded. It ends where most images of a block have no facts, as in a new dataset.
+    """
+    start, n = 0, _FIRST_VERIFIED
+    while start < len(unread):
+        block = unread[start : start + n]
+        n_cached = 0
+        for k, digest, facts in facts_cache.verify([records[i] for i in block]):
+            if facts is not None:
+                n_cached += 1
+                yield block[k], digest, facts
+        start, n = start + n, _VERIFIED_AT_ONCE
+        if 2 * n_cached < len(block):
+            return
+
+
+def _is_small(record: ImageRecord) -> bool:
+    """Return whether an image is the only one of its file, and the file is small."""
+    if record.in_memory is not None or record.has_box or record.stated:
+        return False
+    state = state_of(record.path)
+    return state is not None and state.n_bytes <= _SMALL_BYTES
 
 
 def _decode(
-    records: Sequence[ImageRecord],
-    to_decode: Sequence[int],
-    facts: PackedFacts,
-    facts_cache: FactsCache,
-    emit: Emit,
-    stop: Stop,
-    n_threads: int,
-    on_pixels: OnPixels | None,
-    fields: Fields,
+    reader: "_Reader", to_decode: Sequence[int], facts: PackedFacts, emit: Emit, stop: Stop, n_threads: int
 ) -> None:
     started = reported = saved = time.monotonic()
-    n_cached = len(records) - len(to_decode)
-    in_flight: deque[tuple[int, Identity | None, Future[ImageFacts | Unreadable]]] = deque()
-    identities = identities_of(records[i] for i in to_decode)
+    n_cached = len(facts) - len(to_decode)
+    in_flight: deque[tuple[int, Future[ImageFacts | Unreadable]]] = deque()
     pool = ThreadPoolExecutor(n_threads, thread_name_prefix="read")
     try:
         ahead = iter(to_decode)
         for n_done in range(len(to_decode)):
             while len(in_flight) < _AHEAD_PER_THREAD * n_threads and (i := next(ahead, None)) is not None:
-                in_flight.append((i, next(identities), pool.submit(_read, i, records[i], fields, on_pixels)))
-            i, identity, future = in_flight.popleft()
+                in_flight.append((i, pool.submit(reader, i)))
+            i, future = in_flight.popleft()
             while not wait([future], _PROGRESS_EVERY_S).done:  # decoding can take long; the user may cancel
                 stop.check()
-                emit(_progress(n_cached + n_done, len(records), n_done / (time.monotonic() - started)))
-            fact = facts[i] = future.result()
-            if isinstance(fact, ImageFacts) and identity is not None:
-                facts_cache.add(identity, fact)
+                emit(_progress(n_cached + n_done, len(facts), n_done / (time.monotonic() - started)))
+            facts[i] = future.result()
             now = time.monotonic()
             if now - saved > _SAVE_EVERY_S:
-                facts_cache.save()
+                reader.facts_cache.save()
                 saved = now
             if now - reported > _PROGRESS_EVERY_S:
                 stop.check()
-                emit(_progress(n_cached + n_done + 1, len(records), (n_done + 1) / (now - started)))
+                emit(_progress(n_cached + n_done + 1, len(facts), (n_done + 1) / (now - started)))
                 reported = now
     finally:
         pool.shutdown(wait=False, cancel_futures=True)  # images in flight are no longer needed
     seconds = max(time.monotonic() - started, 1e-9)
-    emit(_progress(len(records), len(records), len(to_decode) / seconds if to_decode else None))
+    emit(_progress(len(facts), len(facts), len(to_decode) / seconds if to_decode else None))
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads the facts of an image: from the cache if its bytes are in it, else from its pixels. Thread-safe."""
+
+    records: Sequence[ImageRecord]
+    facts_cache: FactsCache
+    hashes: ContentHashes
+    on_pixels: OnPixels | None
+    fields: Fields
+
+    def __call__(self, i: int) -> ImageFacts | Unreadable:
+        """Return the facts of the image at a position, or why it is unreadable."""
+        record = self.records[i]
+        try:
+            # The bytes are decoded right after they were read: the disk is not needed twice.
+            identity, facts = self.facts_cache.read(record)
+            if identity is not None:
+                self.hashes[i] = identity.sha256
+            if facts is not None:
+                return facts
+            pixels = record.read(self.fields)
+            facts = image_facts(pixels)
+            if self.on_pixels is not None:
+                self.on_pixels(i, pixels, facts)
+        except UnreadableImage as error:
+            return Unreadable(error.what)
+        except MemoryError:
+            return Unreadable(text("no-memory-for-image"))
+        if identity is not None and not pixels.has_other_files:
+            self.facts_cache.add(record, identity, facts)
+        return facts
 
 
 def by_field(records: Sequence[ImageRecord], positions: Sequence[int]) -> list[int]:
@@ -411,19 +482,6 @@ def by_field(records: Sequence[ImageRecord], positions: Sequence[int]) -> list[i
         return first.get(records[i].path, i) * n + i
 
     return sorted(positions, key=order) if first else list(positions)
-
-
-def _read(i: int, record: ImageRecord, fields: Fields, on_pixels: OnPixels | None) -> ImageFacts | Unreadable:
-    try:
-        pixels = record.read(fields)
-        facts = image_facts(pixels)
-        if on_pixels is not None:
-            on_pixels(i, pixels, facts)
-        return facts
-    except UnreadableImage as error:
-        return Unreadable(error.what)
-    except MemoryError:
-        return Unreadable(text("no-memory-for-image"))
 
 
 def _progress(done: int, total: int, per_second: float | None) -> Progressed:

@@ -167,6 +167,8 @@ cache-kind-facts = size, depth and hash of every scanned image
 
 cache-kind-features = features of images from frozen networks
 
+cache-kind-file-hashes = hashes of files by their state
+
 cache-kind-image-quality = sharpness, saturation and cut of every audited image
 
 cache-kind-leakage-audits = the leakage estimates of datasets, and their shortcuts

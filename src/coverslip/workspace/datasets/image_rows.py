@@ -8,15 +8,17 @@ come back.
 import hashlib
 import json
 import os
-import stat
+import secrets
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, insert, literal, select, update
 
-from coverslip.datasets import Dataset
+from coverslip.cache import FileHashes
+from coverslip.datasets import Dataset, ImageRecord, find_hashes
 from coverslip.errors import BadDataset
 from coverslip.images import PLAN_COLUMNS
 from coverslip.messages import ChooseOther
@@ -130,13 +132,15 @@ def _insert_images(
     row_ids: Mapping[str, int],
 ) -> list[int]:
     """Insert rows, and return the positions of the images that are outside the readable folders."""
-    files = _FileVersions(workspace)
+    folders = _ReadableFolders(workspace)
     rows: list[Json] = []
     outside: list[int] = []
-    for position, record in enumerate(dataset.records):
+    # Images of a new dataset have no pictures that could be shown again.
+    versions = _versions(dataset.records) if row_ids else repeat(None)
+    for position, (record, version) in enumerate(zip(dataset.records, versions, strict=False)):
         plan = plan_as_json(record)
         exclusion = exclusions.get(record.image_id, _NOT_EXCLUDED)
-        version, is_allowed = files.of_image(record.files, plan)
+        is_allowed = all(map(folders.contain, record.files))
         rows.append(
             {
                 "row_id": row_ids.get(record.image_id),
@@ -153,7 +157,7 @@ def _insert_images(
                 "plan": plan,
                 "about": list(record.about) or None,
                 "problem": None if is_allowed else "unreadable",
-                "version": version,
+                "version": version or secrets.token_hex(8),  # until the image is read
                 "is_excluded": exclusion.is_excluded,
                 "excluded_by": exclusion.by,
             }
@@ -172,36 +176,30 @@ def _insert_images(
     return outside
 
 
-class _FileVersions:
-    """Versions of files, and whether they are in the readable folders after links are resolved."""
+def version_of(record: ImageRecord, content_hash: str) -> str:
+    """Return the version of an image, which depends on the bytes of its files and on how they are read."""
+    return hashlib.blake2b(f"{content_hash} {record.plan.as_json()}".encode(), digest_size=8).hexdigest()
+
+
+def _versions(records: Sequence[ImageRecord]) -> Iterator[str | None]:
+    """Yield the version of each image whose files are unchanged since they were read; None: they must be read."""
+    with FileHashes() as hashes:
+        for start in range(0, len(records), _ROWS_AT_ONCE):
+            block = records[start : start + _ROWS_AT_ONCE]
+            for record, digest in zip(block, find_hashes(block, hashes), strict=True):
+                yield None if digest is None else version_of(record, digest.hex())
+
+
+class _ReadableFolders:
+    """Whether files are in the readable folders after links are resolved."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._roots = tuple(os.fspath(root).rstrip(os.sep) + os.sep for root in (*workspace.roots, workspace.folder))
         self._folders: dict[str, bool] = {}
 
-    def of_image(self, files: Sequence[Path], plan: Json | None) -> tuple[str, bool]:
-        """Return the version of an image, and whether all its files are in the readable folders."""
-        versions = [self(file, plan) for file in files]
-        if len(versions) == 1:
-            return versions[0]
-        digest = hashlib.blake2b(" ".join(version for version, _ in versions).encode(), digest_size=6)
-        return digest.hexdigest(), all(is_allowed for _, is_allowed in versions)
-
-    def __call__(self, path: Path, plan: Json | None) -> tuple[str, bool]:
+    def contain(self, path: Path) -> bool:
         text = os.fspath(path)
-        try:
-            status = os.lstat(text)
-            is_link = stat.S_ISLNK(status.st_mode)
-            state = f"{status.st_mtime_ns} {status.st_size}"
-            if is_link:
-                target = path.stat()
-                state = f"{target.st_mtime_ns} {target.st_size}"
-        except OSError:
-            is_link, state = False, "missing"
-        digest = hashlib.blake2b(os.fsencode(text), digest_size=6)
-        digest.update(f"\0{state} {plan}".encode())
-        is_allowed = self._is_below(os.path.realpath(text)) if is_link else self._is_allowed(os.fspath(path.parent))
-        return digest.hexdigest(), is_allowed
+        return self._is_below(os.path.realpath(text)) if path.is_symlink() else self._is_allowed(os.fspath(path.parent))
 
     def _is_allowed(self, folder: str) -> bool:
         if folder not in self._folders:

@@ -16,13 +16,13 @@ from itertools import compress
 from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from coverslip.datasets import Dataset, Unreadable, open_dataset, scan_images
+from coverslip.datasets import ContentHashes, Dataset, Unreadable, open_dataset, scan_images
 from coverslip.errors import CoverslipError, NotFound, Stopped
 from coverslip.events import Emit, Event, Progressed
 from coverslip.images import Fields, ImageFacts
 from coverslip.messages import Failure, failure
 from coverslip.runs import inspection_of
-from coverslip.workspace.datasets.image_rows import store_images
+from coverslip.workspace.datasets.image_rows import store_images, version_of
 from coverslip.workspace.datasets.inspections import (
     IMAGE_CHECK,
     DatasetInspection,
@@ -254,7 +254,7 @@ def _scan(workspace: Workspace, dataset_id: str, progress: _ProgressWriter) -> N
         with read_transaction(workspace.engine) as connection:
             records = load_records(connection, dataset_id, start, end)
             described = connection.execute(
-                select(images.c.row_id, images.c.version, image_facts.c.reason)
+                select(images.c.row_id, image_facts.c.reason)
                 .outerjoin(image_facts, image_facts.c.row_id == images.c.row_id)
                 .where(images.c.dataset_id == dataset_id, images.c.position.between(start, end - 1))
                 .order_by(images.c.position)
@@ -262,21 +262,30 @@ def _scan(workspace: Workspace, dataset_id: str, progress: _ProgressWriter) -> N
         is_inside = [image.reason != OUTSIDE for image in described]
         batch = as_dataset(row, list(compress(records, is_inside)))
         row_ids = [image.row_id for image in compress(described, is_inside)]
-        on_pixels = pictures.PictureWriter(dataset_id, [image.version for image in compress(described, is_inside)])
-        facts = scan_images(batch, emit=progress, on_pixels=on_pixels, fields=fields).facts
+        hashes = ContentHashes(len(batch))
+        on_pixels = pictures.PictureWriter(dataset_id, lambda k: version_of(batch.records[k], hashes[k]))  # noqa: B023 - called within this pass
+        facts = scan_images(batch, emit=progress, on_pixels=on_pixels, fields=fields, content_hashes=hashes).facts
         on_pixels.close()
+        versions = [version_of(*each) if each[1] else None for each in zip(batch.records, hashes, strict=True)]
         refuse_missing(row)  # the disk may have been disconnected meanwhile
         with write_transaction(workspace.engine) as connection:
-            _store_facts(connection, row_ids, facts)
+            _store_facts(connection, row_ids, facts, versions)
             store_colors(connection, {row_ids[k]: color for k, color in on_pixels.colors.items()})
 
 
-def _store_facts(connection: Connection, row_ids: Sequence[int], facts: Sequence[ImageFacts | Unreadable]) -> None:
+def _store_facts(
+    connection: Connection,
+    row_ids: Sequence[int],
+    facts: Sequence[ImageFacts | Unreadable],
+    versions: Sequence[str | None],
+) -> None:
+    """Store facts, and the versions of the images; None: the file could not be read."""
     if not row_ids:
         return
     fact_rows: list[Json] = []
     image_rows: list[Json] = []
-    for row_id, fact in zip(row_ids, facts, strict=True):
+    version_rows: list[Json] = []
+    for row_id, fact, version in zip(row_ids, facts, versions, strict=True):
         if isinstance(fact, ImageFacts):
             stored, reason = fact._asdict(), None
             size = {"width_px": fact.width_px, "height_px": fact.height_px}
@@ -286,7 +295,10 @@ def _store_facts(connection: Connection, row_ids: Sequence[int], facts: Sequence
             unknown = dict.fromkeys(("pixel_hash", "width_px", "height_px"))
             image_rows.append({"row_id": row_id, "problem": "unreadable", **unknown})
         fact_rows.append({"row_id": row_id, "facts": stored, "reason": reason})
+        if version is not None:
+            version_rows.append({"row_id": row_id, "version": version})
     change_rows(connection, images, image_rows)
+    change_rows(connection, images, version_rows)
     replace_rows(connection, image_facts, fact_rows)
 
 

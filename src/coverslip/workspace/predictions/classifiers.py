@@ -14,6 +14,7 @@ from pydantic import Field
 from sqlalchemy import insert, select, update
 
 from coverslip import pipeline
+from coverslip.cache import FileState
 from coverslip.errors import BadClassifier, Busy, Conflict, CoverslipError, NotFound
 from coverslip.evaluation import METRICS
 from coverslip.events import ignore
@@ -23,7 +24,7 @@ from coverslip.images import pixel_side
 from coverslip.messages import Failure
 from coverslip.processes import Json
 from coverslip.runs import ClassifierCard, Layout, find_classifier, metrics_of_classifier, open_classifier
-from coverslip.runs.classifier import stamp_of
+from coverslip.runs.classifier import state_of_classifier
 from coverslip.runs.documents import Document
 from coverslip.workspace.jobs.records import Job, all_jobs, find_job
 from coverslip.workspace.jobs.runs import Headline, headline_of
@@ -391,7 +392,7 @@ class _Worker(ReusableWorker):
     """A process with a loaded classifier."""
 
     folder: Path
-    stamp: int  # of the loaded classifier
+    state: FileState | None  # of the loaded classifier
 
     def request(self, files: Sequence[Path]) -> Json | Failure | None:
         """Return the predictions of files, or the failure; None and errors are those of `result_of`."""
@@ -475,10 +476,10 @@ class LoadedClassifiers:
     def _worker(self, classifier_id: str, folder: Path) -> _Worker:
         with self._lock:
             worker = self._workers.pop(classifier_id, None)
-            stamp = stamp_of(folder)
-            surplus = [worker] if worker is not None and worker.stamp != stamp else []  # the training continued
+            state = state_of_classifier(folder)
+            surplus = [worker] if worker is not None and worker.state != state else []  # the training continued
             if worker is None or surplus or worker.process.poll() is not None:
-                worker = _load(folder, stamp, self._workspace.readable)
+                worker = _load(folder, state, self._workspace.readable)
             self._workers[classifier_id] = worker  # the most recently used is last
             surplus += [self._workers.pop(name) for name in list(self._workers)[:-_MOST_LOADED]]
         for ended in surplus:
@@ -517,13 +518,13 @@ def _most_probable(probabilities: dict[str, float | None], top_k: int | None) ->
     return dict(sorted(probabilities.items(), key=lambda pair: -(pair[1] or 0.0))[:top_k])
 
 
-def _load(folder: Path, stamp: int, readable: Sequence[Path]) -> _Worker:
+def _load(folder: Path, state: FileState | None, readable: Sequence[Path]) -> _Worker:
     """Load a classifier in a new process.
 
     Raises:
         CoverslipError: there is no classifier, or it cannot be loaded.
     """
-    worker = _Worker(start_worker("coverslip.workspace.tasks:predict", readable), folder, stamp)
+    worker = _Worker(start_worker("coverslip.workspace.tasks:predict", readable), folder, state)
     result: Json | Failure | None = None
     with suppress(OSError):
         result = worker.request([])

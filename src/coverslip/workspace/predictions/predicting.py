@@ -2,7 +2,7 @@
 
 FOLDER contains `request.json`. The process writes rows to `rows.sqlite` and `predictions.csv`, and its status to
 `status.json`. If it is restarted, it resumes after the last row. `begun.json` records the classifier, images and
-thresholds of the rows.
+thresholds of the rows, `files.sha256` the hashes of the files from which they were computed.
 """
 
 import sys
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +21,16 @@ from coverslip.events import Event, Noted, Progressed
 from coverslip.files import sha256_json
 from coverslip.images import ReadPlan
 from coverslip.messages import ChooseOther, Note, note, text
-from coverslip.runs import CLASSIFIER_COLUMN, Prediction, PredictionsFile, Run, StatusFile, identity_of
+from coverslip.runs import (
+    CLASSIFIER_COLUMN,
+    HashedReading,
+    Prediction,
+    PredictionsFile,
+    RowHashes,
+    Run,
+    StatusFile,
+    identity_of,
+)
 from coverslip.runs.documents import read_object
 from coverslip.stopping import Stop, signals_stop
 from coverslip.workspace.predictions.classifiers import INPUT_FILE, PredictionInput
@@ -30,6 +40,7 @@ from coverslip.workspace.predictions.table_cells import write_cells
 from coverslip.workspace.store.rows import TableChoices, plan_of_choice
 
 _SECONDS_BETWEEN_WRITES = 0.3
+_HASHES_FILE = "files.sha256"  # of the rows
 
 
 def predict_into(folder: Path) -> None:
@@ -99,27 +110,34 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
         first_rows = enumerate(first_positions(data.records).tolist())
         writer.set_repeats((row_id, first) for row_id, first in first_rows if first < row_id)
         last_columns = {CLASSIFIER_COLUMN: prediction_input.identity}
-        with PredictionsFile(Run(folder).predictions_file, classifier.classes, last_columns) as table:
-            n_before = 0
-            for row in writer.added():
-                table.write(row)
-                shares.add(row)
-                n_before += 1
-            unwritten: list[tuple[int, Prediction, Path, ReadPlan]] = []
-            written_at = time.monotonic()
+        with RowHashes(folder / _HASHES_FILE) as hashes:
+            n_before = _n_unchanged_rows(writer, hashes, data)
+            hashes.keep(n_before)
             remaining = replace(data, records=data.records[n_before:])
-            pairs = classifier.predict_with_pixels(remaining.records, is_hashed=training_images.is_known, emit=handle)
-            rows = zip(remaining.records, training_images.rows(pairs), strict=True)
-            for k, (record, row) in enumerate(rows, start=n_before):
-                table.write(row)
-                shares.add(row)
-                unwritten.append((k, row, record.path, record.plan))
-                if time.monotonic() - written_at > _SECONDS_BETWEEN_WRITES:
-                    writer.add(unwritten)
-                    unwritten, written_at = [], time.monotonic()
-                    if stop.is_requested():
-                        raise Stopped("prediction-stopped", file=folder)
-            writer.add(unwritten)
+            with (
+                PredictionsFile(Run(folder).predictions_file, classifier.classes, last_columns) as table,
+                HashedReading(remaining.records) as reading,
+            ):
+                for row in islice(writer.added(), n_before):
+                    table.write(row)
+                    shares.add(row)
+                unwritten: list[tuple[int, Prediction, Path, ReadPlan]] = []
+                written_at = time.monotonic()
+                pairs = classifier.predict_with_pixels(
+                    remaining.records, is_hashed=training_images.is_known, before_each=reading, emit=handle
+                )
+                rows = zip(remaining.records, training_images.rows(pairs), strict=True)
+                for k, (record, row) in enumerate(rows):
+                    hashes.add(reading.hash_of(k))
+                    table.write(row)
+                    shares.add(row)
+                    unwritten.append((n_before + k, row, record.path, record.plan))
+                    if time.monotonic() - written_at > _SECONDS_BETWEEN_WRITES:
+                        writer.add(unwritten)
+                        unwritten, written_at = [], time.monotonic()
+                        if stop.is_requested():
+                            raise Stopped("prediction-stopped", file=folder)
+                writer.add(unwritten)
         classifier.save_engine()
         for extra_note in (training_images.note(), shares.note()):
             if extra_note is not None:
@@ -182,6 +200,20 @@ def _refuse_changed(folder: Path, current: PredictionInput) -> None:
         raise Conflict("prediction-images-changed")
     if earlier.identity != current.identity:
         raise Conflict("prediction-classifier-changed")
+
+
+def _n_unchanged_rows(writer: RowsWriter, hashes: RowHashes, data: Dataset) -> int:
+    """Return the number of rows of an earlier process, which stay; those without a hash are computed again.
+
+    Raises:
+        Conflict: the files of an image have changed since its row was computed.
+    """
+    n = 0
+    for _, is_unchanged in zip(writer.added(), hashes.unchanged(data.records), strict=False):
+        if not is_unchanged:
+            raise Conflict("prediction-images-changed")
+        n += 1
+    return n
 
 
 def _fingerprint(data: Dataset, workspace: Path) -> str:

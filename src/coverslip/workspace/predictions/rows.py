@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from pydantic import Field
 from sqlalchemy import Select, column, func, select, table
 
-from coverslip.cache import Journal, open_database, remove_database
+from coverslip.cache import Journal, open_database, remove_database, state_of
 from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE
 from coverslip.errors import NotFound
 from coverslip.images import ReadPlan
@@ -337,12 +337,7 @@ def picture_of(workspace: Workspace, picture: ImageSource, view: View) -> bytes:
 
 def picture_source_of(picture: ImageSource) -> PictureSource:
     """Return the location of the pixels of a row's image, with a version that changes with its file."""
-    try:
-        stat = picture.file.stat()
-        version = f"{stat.st_mtime_ns:x}-{stat.st_size:x}"
-    except (OSError, ValueError):
-        version = "gone"
-    identity = f"{picture.file!r} {version} {picture.plan.as_json()}"
+    identity = f"{picture.file!r} {state_of(picture.file)} {picture.plan.as_json()}"
     return PictureSource(picture.file, picture.plan, hashlib.sha256(identity.encode()).hexdigest()[:24], True)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import Field
 from sqlalchemy import ColumnElement, Connection, Select, String, and_, cast, func, select
 
+from coverslip.cache import state_of
 from coverslip.datasets import is_table
 from coverslip.errors import CoverslipError, NotFound
 from coverslip.images import ReadPlan
@@ -68,8 +69,7 @@ class FieldOutlines:
         self._rows, self._tables, self._path, self._plan = rows, tables, path, plan
         digest = hashlib.sha256(json.dumps([os.fspath(path), plan.series, plan.t, plan.z]).encode())
         for table in tables:
-            status = table.stat()
-            digest.update(json.dumps([os.fspath(table), status.st_mtime_ns, status.st_size]).encode())
+            digest.update(json.dumps([os.fspath(table), state_of(table)]).encode())
         digest.update(rows.encode())
         self.version = digest.digest()  # changes with the objects, their boxes, and the tables
 

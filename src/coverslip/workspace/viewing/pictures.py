@@ -97,10 +97,10 @@ def picture_threads() -> ThreadPoolExecutor:
 class PictureWriter:
     """Creates thumbnails and colors of images while they are read. It is thread-safe."""
 
-    def __init__(self, dataset_id: str, versions: Sequence[str]) -> None:
-        """`versions` are those of the images, by the numbers with which they are reported."""
+    def __init__(self, dataset_id: str, version_of: Callable[[int], str]) -> None:
+        """`version_of` returns the version of an image by the number with which it is reported."""
         self.colors: dict[int, int] = {}
-        self._dataset_id, self._versions = dataset_id, versions
+        self._dataset_id, self._version_of = dataset_id, version_of
         self._pictures: dict[str, bytes] = {}
         self._lock = threading.Lock()
 
@@ -110,7 +110,7 @@ class PictureWriter:
         full: dict[str, bytes] = {}
         with self._lock:
             self.colors[k] = color_of(small, pixels.array.shape[1], pixels.array.shape[0])
-            self._pictures[_key(SIDES[0], self._versions[k])] = data
+            self._pictures[_key(SIDES[0], self._version_of(k))] = data
             if len(self._pictures) >= _STORED_AT_ONCE:
                 full, self._pictures = self._pictures, {}
         self._store(full)

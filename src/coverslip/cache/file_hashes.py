@@ -1,0 +1,300 @@
+"""The identity of files: the SHA-256 of their bytes, by which everything that is stored about a file is found again.
+
+Names, sizes and times do not identify files: programs that unpack, synchronize or restore files set them. The state of
+a file, which is its path, size, times, device and inode, is only a fast path to a hash that was computed before. It is
+trusted under these conditions; otherwise the file is read:
+
+- File and cache are on local file systems on which every change sets a time that programs cannot set (ctime).
+- The hash was recorded on this computer and in this cache folder, not in one from which it was copied.
+- The last change was a minute or longer before the file was read. A later change within the granularity of the clock
+  would have the same time, and a change through a memory map can set the time up to 35 seconds late.
+"""
+
+import errno
+import hashlib
+import os
+import platform
+import sqlite3
+import stat
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from coverslip.cache.records import RECORDS, RecordStore
+from coverslip.cache.stores import Kind, register
+
+FILE_HASHES = register(Kind("file-hashes", RECORDS))
+_LOCAL = frozenset({"apfs", "bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "hfs", "jfs", "tmpfs", "xfs", "zfs"})
+_OWN_DEVICES = frozenset({"btrfs"})  # file systems whose volumes have other devices than their mount points
+_SETTLED_NS = 60 * 10**9
+_BLOCK_BYTES = 2**20
+_ORIGIN = "origin"  # a file that is never changed, so that its inode and time differ from those of a copy
+_MACHINE_IDS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
+_STATE = struct.Struct("<QQQqq")
+
+
+class FileState(NamedTuple):
+    """What changes if a regular file is changed or replaced, on file systems that keep it."""
+
+    device: int
+    inode: int
+    n_bytes: int
+    mtime_ns: int
+    ctime_ns: int
+
+
+def state_of(file: Path | str) -> FileState | None:
+    """Return the state of a regular file, after links are followed; None if there is none."""
+    try:
+        return _state(os.stat(file))  # noqa: PTH116 - a `Path` takes as long as the rest
+    except (OSError, ValueError):
+        return None
+
+
+def _state(status: os.stat_result) -> FileState | None:
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return FileState(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class FileIdentity:
+    """The hash of one or more files, and their state before they were read."""
+
+    sha256: bytes
+    image: tuple[Path, ...]  # files, or folders that are one image
+    states: Mapping[str, FileState]  # of all files by path
+
+    def is_current(self) -> bool:
+        """Return whether no file has changed since it was read, as far as its state shows it."""
+        return _Files(self.image).states == self.states
+
+
+class FileHashes:
+    """Hashes of files, read from the files or found by their state.
+
+    Several threads can use `read` at the same time, the other methods are for one thread.
+    """
+
+    def __init__(
+        self,
+        on_failure: Callable[[OSError | sqlite3.Error], None] | None = None,
+        *,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        """Open the records of hashes.
+
+        Args:
+            on_failure: called at most once, with the error due to which nothing is recorded.
+            clock: returns the current time in nanoseconds since 1970.
+        """
+        self._store = RecordStore(FILE_HASHES, "files", on_failure=on_failure)
+        self._clock = clock
+        self._devices = _Devices()
+        self._binding = None if self._store.folder is None else _binding(self._store.folder, self._devices)
+        self._keyed = hashlib.blake2b(digest_size=16, key=self._binding or b"")
+        self._new: dict[str, bytes] = {}
+        self._is_closed = False
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> "FileHashes":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def find(self, images: Sequence[Sequence[Path]]) -> list[bytes | None]:
+        """Return the hash of the files of each image without reading them; None where they must be read."""
+        if self._binding is None:
+            return [None] * len(images)
+        states = [state_of(image[0]) if len(image) == 1 else None for image in images]
+        others = {i: _Files(images[i]) for i, state in enumerate(states) if state is None}  # folders, several files
+        files = [(os.fspath(image[0]), each) for image, each in zip(images, states, strict=True) if each is not None]
+        files += [file for each in others.values() for file in each.states.items()]
+        keys = [self._key(path) if self._devices.is_local(path, state) else "" for path, state in files]
+        stored = self._store.find(filter(None, keys))
+        digests = [_recorded(stored.get(key), state) for key, (_, state) in zip(keys, files, strict=True)]
+        if not others:
+            return digests
+        by_path = {path: digest for (path, _), digest in zip(files, digests, strict=True) if digest is not None}
+        return [
+            others[i].joined(by_path) if i in others else by_path.get(os.fspath(image[0]))
+            for i, image in enumerate(images)
+        ]
+
+    def read(self, image: Sequence[Path]) -> FileIdentity | None:
+        """Return the hash of the files of an image after reading them; None if they do not exist or cannot be read."""
+        files = _Files(image)
+        hashes: dict[str, bytes] = {}
+        states: dict[str, FileState] = {}
+        try:
+            for path in files.states:
+                hashes[path], states[path] = self._read(path)
+        except (OSError, ValueError):
+            return None
+        joined = files.joined(hashes)
+        return None if joined is None else FileIdentity(joined, tuple(image), states)
+
+    def save(self) -> None:
+        """Record the hashes that were read."""
+        with self._lock:
+            new, self._new = self._new, {}
+        self._store.keep(new)
+
+    def close(self) -> None:
+        """Save, and close the records. Threads that still read a file get None."""
+        self._is_closed = True
+        self.save()
+        self._store.close()
+
+    def _read(self, path: str) -> tuple[bytes, FileState]:
+        """Return the hash of a regular file, and its state before it was read."""
+        started = self._clock()
+        # Non-blocking: opening a pipe would wait for its writer.
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+        descriptor = os.open(path, flags)
+        try:
+            state = _state(os.fstat(descriptor))
+            if state is None:
+                raise ValueError(f"{path} is no regular file")
+            digest, n_at_once = hashlib.sha256(), min(state.n_bytes + 1, _BLOCK_BYTES)
+            while block := os.read(descriptor, n_at_once):
+                if self._is_closed:  # an interrupted scan must not wait for a file of many gigabytes
+                    raise OSError(errno.ECANCELED, os.strerror(errno.ECANCELED), path)
+                digest.update(block)
+        finally:
+            os.close(descriptor)
+        is_settled = started - state.ctime_ns > _SETTLED_NS
+        if self._binding is not None and is_settled and self._devices.is_local(path, state) and state_of(path) == state:
+            with self._lock:
+                self._new[self._key(path)] = _STATE.pack(*state) + digest.digest()
+        return digest.digest(), state
+
+    def _key(self, path: str) -> str:
+        key = self._keyed.copy()
+        key.update(os.fsencode(path))
+        return key.hexdigest()
+
+
+def _recorded(value: bytes | None, state: FileState) -> bytes | None:
+    """Return the hash of a record; None if there is no record of this state."""
+    return value[_STATE.size :] if value is not None and value.startswith(_STATE.pack(*state)) else None
+
+
+class _Files:
+    """The regular files of an image; of a folder, which is one image in some formats, all files in it."""
+
+    def __init__(self, image: Iterable[Path]) -> None:
+        self.states: dict[str, FileState] = {}  # by path, of all that exist
+        self._members: list[str | dict[str, str]] = []  # a file, or the files of a folder by their names in it
+        for path in map(os.fspath, image):
+            state = state_of(path)
+            if state is not None:
+                self.states[path] = state
+            inner = _files_in(path) if state is None and Path(path).is_dir() else None
+            self._members.append(path if inner is None else inner)
+            for each in () if inner is None else inner.values():
+                if (state := state_of(each)) is not None:
+                    self.states[each] = state
+
+    def joined(self, hashes: Mapping[str, bytes]) -> bytes | None:
+        """Return the hash of the image from those of its files by path; None if one is missing."""
+        members = []
+        for member in self._members:
+            digest = hashes.get(member) if isinstance(member, str) else _of_folder(member, hashes)
+            if digest is None:
+                return None
+            members.append(digest)
+        return members[0] if len(members) == 1 else hashlib.sha256(b"".join(members)).digest()
+
+
+def _of_folder(inner: Mapping[str, str], hashes: Mapping[str, bytes]) -> bytes | None:
+    """Return the hash of the names and the hashes of files; None if one is missing."""
+    digest = hashlib.sha256()
+    for name, path in inner.items():
+        if path not in hashes:
+            return None
+        digest.update(os.fsencode(name) + b"\0" + hashes[path])
+    return digest.digest()
+
+
+def _files_in(path: str) -> dict[str, str]:
+    """Return the files of a folder by their names in it, sorted."""
+    inner: dict[str, str] = {}
+    visited: set[str] = set()  # links can lead back
+    for folder, folders, names in os.walk(path, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in visited:
+            folders.clear()
+            continue
+        visited.add(real)
+        for file in (Path(folder, name) for name in names):
+            inner[file.relative_to(path).as_posix()] = str(file)
+    return dict(sorted(inner.items()))
+
+
+class _Devices:
+    """Which devices are local file systems that keep the state of files."""
+
+    def __init__(self) -> None:
+        self._is_local: dict[int, bool] = {}
+        self._mounts: dict[str, str] | None = None
+
+    def is_local(self, path: str, state: FileState) -> bool:
+        """Return whether the file at a path, which is in this state, is on such a file system."""
+        is_local = self._is_local.get(state.device)
+        if is_local is None:
+            if self._mounts is None:
+                self._mounts = _mounts()
+            is_local = self._is_local[state.device] = is_on_local(os.path.realpath(path), state.device, self._mounts)
+        return is_local
+
+
+def is_on_local(real_path: str, device: int, mounts: Mapping[str, str]) -> bool:
+    """Return whether a file is on a local file system that keeps the state of files; False if this is unknown.
+
+    Args:
+        real_path: of the file, without links.
+        device: of the file.
+        mounts: the type of the file system of each mount point.
+    """
+    point = next((str(each) for each in Path(real_path).parents if str(each) in mounts), None)
+    if point is None or mounts[point] not in _LOCAL:
+        return False
+    try:
+        return Path(point).stat().st_dev == device or mounts[point] in _OWN_DEVICES
+    except OSError:
+        return False
+
+
+def _mounts() -> dict[str, str]:
+    """Return the type of the file system of each mount point; nothing on Windows, where no time shows all changes."""
+    if os.name != "posix":
+        return {}
+    import psutil
+
+    try:
+        return {each.mountpoint: each.fstype.lower() for each in psutil.disk_partitions(all=True)}
+    except (OSError, RuntimeError, psutil.Error):
+        return {}
+
+
+def _binding(folder: Path, devices: _Devices) -> bytes | None:
+    """Return what identifies this computer and this folder of records; None if records in it are not trusted."""
+    origin = folder / _ORIGIN
+    try:
+        with suppress(FileExistsError):
+            os.close(os.open(origin, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except OSError:
+        return None
+    state = state_of(origin)
+    if state is None or not devices.is_local(str(origin), state):
+        return None
+    machine = next((file.read_bytes() for file in _MACHINE_IDS if os.access(file, os.R_OK)), b"")
+    content = (machine, platform.node().encode(), _STATE.pack(*state))
+    return hashlib.sha256(b"\0".join(content)).digest()
