@@ -27,7 +27,7 @@ from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.store import database, postgres
 from coverslip.workspace.store.copying import count_rows
 from coverslip.workspace.store.database import read_transaction, waiting_briefly, write_transaction
-from coverslip.workspace.store.postgres import Schema
+from coverslip.workspace.store.postgres import Schema, open_schema
 from coverslip.workspace.store.rows import AnyRow
 from coverslip.workspace.store.sql import change_rows, replace_rows
 from coverslip.workspace.store.tables import datasets, images, label_changes, metadata, removed_image_labels
@@ -221,6 +221,18 @@ def refusal(action: Callable[[], object]) -> tuple[type, str]:
     with pytest.raises(CoverslipError) as refused:
         action()
     return type(refused.value), refused.value.code
+
+
+def test_tables_of_the_last_version_are_brought_to_this_one(postgresql: PostgreSQL) -> None:
+    name = postgresql.new_database()
+    schema = Schema(postgresql.address(name), "coverslip_cells")
+    open_schema(schema, (), tables=metadata, version=database.VERSION)
+    postgresql.sql(name, "ALTER TABLE coverslip_cells.datasets DROP COLUMN group_merge")
+    postgresql.sql(name, "COMMENT ON SCHEMA coverslip_cells IS 'coverslip: tables of version 5'")
+    for _ in range(2):
+        engine = open_schema(schema, (), tables=metadata, version=database.VERSION)
+        with engine.connect() as connection:
+            assert connection.execute(select(datasets.c.group_merge)).scalars().all() == []
 
 
 def test_a_database_that_cannot_be_used_is_reported(postgresql: PostgreSQL, tmp_path: Path) -> None:

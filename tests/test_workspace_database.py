@@ -64,6 +64,19 @@ def test_a_workspace_of_another_version_is_refused_and_left_alone(written: Path,
         assert [*connection.execute("PRAGMA user_version").fetchone(), *connection.iterdump()] == before
 
 
+def test_a_workspace_of_the_last_version_is_brought_to_this_one(written: Path) -> None:
+    with closing(sqlite3.connect(written)) as connection:
+        connection.execute("ALTER TABLE datasets DROP COLUMN group_merge")
+        connection.execute("PRAGMA user_version = 5")
+        connection.commit()
+    for _ in range(2):
+        engine = open_database(written)
+        with engine.connect() as connection:
+            assert connection.execute(select(tables.datasets.c.group_merge)).scalars().all() == [{}]
+        engine.dispose()
+        assert labels_in(written) == ["given here"]
+
+
 def test_a_workspace_of_this_version_keeps_its_labels(written: Path) -> None:
     assert labels_in(written) == ["given here"]
 

@@ -33,7 +33,7 @@ from coverslip.workspace.backups.writing import count_rows_of_file
 from coverslip.workspace.store.copying import read_tables
 from coverslip.workspace.store.database import VERSION
 from coverslip.workspace.store.postgres import Schema, new_schema
-from coverslip.workspace.store.tables import metadata
+from coverslip.workspace.store.tables import metadata, statements_between
 
 _CHUNK_BYTES = 2**20
 _MB = 10**6
@@ -96,6 +96,13 @@ def _not_accepted(file: Path, why: str) -> CoverslipError:
     return CoverslipError("backup-not-accepted", file=file, why=why)
 
 
+def _can_open(version: object) -> bool:
+    """Return whether this version of coverslip opens tables of a version."""
+    return version == VERSION or (
+        isinstance(version, int) and statements_between(metadata, version, VERSION) is not None
+    )
+
+
 def _checked(
     archive: zipfile.ZipFile, entries: Sequence[Entry], file: Path
 ) -> tuple[Manifest, dict[PurePosixPath, Entry]]:
@@ -107,7 +114,7 @@ def _checked(
     try:
         content = json.loads(archive.read(stated.info))
         version = content.get("format_version") if isinstance(content, dict) else None
-        if version != FORMAT_VERSION or content.get("database_version") != VERSION:
+        if version != FORMAT_VERSION or not _can_open(content.get("database_version")):
             raise CoverslipError("backup-version", file=file)
         manifest = Manifest.model_validate(content)
     except (ValueError, ValidationError) as error:

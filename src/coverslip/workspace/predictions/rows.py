@@ -399,17 +399,26 @@ def every_image(workspace: Workspace, job: Job) -> Iterator[tuple[Row, ImageSour
     if not (job.folder / FILE).is_file():
         return
     with reading(job.folder / FILE) as connection:
-        repeats = {row_id for (row_id,) in connection.execute("SELECT row_id FROM repeats")}
+        repeats = dict(_repeats(connection))
     yield from ((row, picture) for row, picture in every_row(workspace, job) if row.row_id not in repeats)
 
 
 def rows_of_image(job: Job, row_id: int) -> list[int]:
     """Return the numbers of all rows of the image of a row, those that are not predicted yet included."""
     with reading(job.folder / FILE) as connection:
-        cells = connection.execute("SELECT first FROM repeats WHERE row_id = ?", (row_id,)).fetchone()
-        first = row_id if cells is None else int(cells[0])
-        repeats = connection.execute("SELECT row_id FROM repeats WHERE first = ? ORDER BY row_id", (first,))
-        return [first, *(int(repeat) for (repeat,) in repeats)]
+        first = dict(_repeats(connection, "row_id = ?", row_id)).get(row_id, row_id)
+        return [first, *(repeat for repeat, _ in _repeats(connection, "first = ?", first))]
+
+
+def _repeats(connection: sqlite3.Connection, condition: str = "TRUE", *parameters: int) -> list[tuple[int, int]]:
+    """Return the matching rows of images with an earlier row, each with the first one, in order.
+
+    Predictions of the last version have no such table: they had one row per image.
+    """
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'repeats'").fetchone() is None:
+        return []
+    query = f"SELECT row_id, first FROM repeats WHERE {condition} ORDER BY row_id"  # noqa: S608  ours alone
+    return [(int(row_id), int(first)) for row_id, first in connection.execute(query, parameters)]
 
 
 def every_prediction(job: Job) -> Iterator[tuple[int, Prediction, str]]:

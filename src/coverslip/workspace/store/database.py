@@ -1,6 +1,7 @@
 """Open, create and write the database of the workspace: a file of SQLite, or a schema of PostgreSQL (`postgres`).
 
-Change `VERSION` with the tables: a workspace of another version is refused.
+Change `VERSION` with the tables, and add the statements that bring a workspace of the last version to it (`tables`). A
+workspace of any other version is refused.
 """
 
 import os
@@ -22,7 +23,7 @@ from coverslip.errors import Busy, CoverslipError, DiskFull
 from coverslip.messages import ChooseOther, Remedies, RestoreBackup, text
 from coverslip.workspace.store.backup_records import newest_backup
 from coverslip.workspace.store.postgres import lock_for_writing
-from coverslip.workspace.store.tables import metadata
+from coverslip.workspace.store.tables import metadata, statements_between
 
 VERSION = 6  # of the tables
 _WAIT_SECONDS = 30  # that background work waits while another transaction writes: large transactions take seconds
@@ -165,7 +166,7 @@ def _check(file: Path, tables: MetaData, expected: int) -> None:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
             raise _lost("workspace-database-empty", file)
-        if version != expected:
+        if version != expected and not _upgrade(connection, tables, expected):
             raise CoverslipError(
                 "workspace-version",
                 file=file,
@@ -174,6 +175,22 @@ def _check(file: Path, tables: MetaData, expected: int) -> None:
                 expected=expected,
             )
         _check_tables(connection, tables, file)
+
+
+def _upgrade(connection: sqlite3.Connection, tables: MetaData, expected: int) -> bool:
+    """Bring the tables to the expected version, unless another process does; return whether it is possible."""
+    connection.isolation_level = None
+    connection.execute("BEGIN IMMEDIATE")
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    statements = [] if version == expected else statements_between(tables, version, expected)
+    if statements is None:
+        connection.execute("ROLLBACK")
+        return False
+    for statement in statements:
+        connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {expected}")
+    connection.execute("COMMIT")
+    return True
 
 
 def _create(file: Path, tables: MetaData, version: int) -> None:

@@ -36,7 +36,7 @@ from sqlalchemy.schema import CreateSchema, DropSchema
 
 from coverslip.errors import Busy, Conflict, CoverslipError, DiskFull, require_extra
 from coverslip.messages import text
-from coverslip.workspace.store.tables import PathText
+from coverslip.workspace.store.tables import PathText, statements_between
 
 _CONNECTIONS = 30  # that stay open in a process: signing in again takes longer than most requests
 _FURTHER_CONNECTIONS = 20  # for requests at the same time; PostgreSQL has 100 by default
@@ -88,7 +88,7 @@ def open_schema(schema: Schema, described_folders: Sequence[Path], *, tables: Me
             {"name": schema.name},
         ).scalar()
         if schema.name in inspect(connection).get_schema_names():
-            if stated != _comment(version):
+            if stated != _comment(version) and not _upgrade(connection, schema, stated, tables, version):
                 raise CoverslipError("database-version", schema=schema.name, stated=stated or "–")
             _check_tables(connection, tables, schema)
             return engine
@@ -96,9 +96,27 @@ def open_schema(schema: Schema, described_folders: Sequence[Path], *, tables: Me
             raise CoverslipError("database-schema-missing", schema=schema.name, file=described_folders[0].parent)
         connection.execute(CreateSchema(schema.name))
         _for_postgresql(tables).create_all(connection)
-        quoted = connection.dialect.identifier_preparer.quote(schema.name)
-        connection.exec_driver_sql(f"COMMENT ON SCHEMA {quoted} IS '{_comment(version)}'")
+        _state_version(connection, schema, version)
     return engine
+
+
+def _upgrade(connection: Connection, schema: Schema, stated: str | None, tables: MetaData, expected: int) -> bool:
+    """Bring the tables to the expected version; return whether it is possible."""
+    earlier = (version for version in range(expected) if stated == _comment(version))
+    statements = statements_between(tables, next(earlier, expected), expected)
+    if statements is None:
+        return False
+    quoted = connection.dialect.identifier_preparer.quote(schema.name)
+    connection.exec_driver_sql(f"SET LOCAL search_path TO {quoted}")
+    for statement in statements:
+        connection.exec_driver_sql(statement)
+    _state_version(connection, schema, expected)
+    return True
+
+
+def _state_version(connection: Connection, schema: Schema, version: int) -> None:
+    quoted = connection.dialect.identifier_preparer.quote(schema.name)
+    connection.exec_driver_sql(f"COMMENT ON SCHEMA {quoted} IS '{_comment(version)}'")
 
 
 @contextmanager

@@ -21,7 +21,9 @@ from sqlalchemy import (
 )
 from sqlalchemy import Integer as SmallInteger
 
-metadata = MetaData()
+STEPS = "steps"
+# The statements that bring the tables of a version to the next version, in SQLite and PostgreSQL.
+metadata = MetaData(info={STEPS: {5: ("ALTER TABLE datasets ADD COLUMN group_merge JSON NOT NULL DEFAULT '{}'",)}})
 Integer = BigInteger().with_variant(SmallInteger(), "sqlite")  # 64 bit in both databases
 
 
@@ -351,3 +353,12 @@ TABLES_BY_IMAGE_ID = (
     readings,
     adjudications,
 )
+
+
+def statements_between(tables: MetaData, version: int, expected: int) -> list[str] | None:
+    """Return the statements that bring tables of a version to a later version; None if there are none."""
+    steps: dict[int, tuple[str, ...]] = tables.info.get(STEPS, {})
+    versions = range(version, expected)
+    if not versions or not all(each in steps for each in versions):
+        return None
+    return [statement for each in versions for statement in steps[each]]
