@@ -101,15 +101,14 @@ def measure(data: Dataset, side: int) -> None:
     size = f"{len(data)} images of {side} x {side} pixels"
     fast, verified = 100 * sum(fast_s) / sum(cold_s), sum(verified_s) / sum(bytes_s)
     note = "target: at most 1%" if is_local else "target: at most 1%; not on a local disk"
-    claim = "Processor time of recognizing all files at the start of a training by their state, of reading the images"
-    RECORD.add(claim, round(fast, 2), "%", n=size, note=note)
-    claim = "Processor time of recognizing all files by reading them, in times of reading their bytes only"
-    RECORD.add(claim, round(verified, 2), n=size, note="target: about 1; the rest are hashes and records of them")
+    claim = "Processor time at the start of a training, of reading the images"
+    RECORD.add(claim, round(fast, 2), "%", of="by the state of files", n=size, note=note)
     share = 100 * sum(verified_s) / sum(cold_s)
-    RECORD.add("The same, of reading the images", round(share, 1), "%", n=size)
+    RECORD.add(claim, round(share, 1), "%", of="by their bytes", n=size)
+    RECORD.add("By their bytes, of reading the bytes only", round(verified, 2), note="target: about 1")
     for name in ("scan again, verified", "scan again, fast path"):
         share = 100 * sum(steps[name]) / sum(cold_s)
-        RECORD.add("Processor time of a scan of scanned images, of the first scan", round(share, 1), "%", of=name)
+        RECORD.add("Processor time of a second scan, of the first one", round(share, 1), "%", of=name)
 
 
 def seconds_of(work: Callable[[], object]) -> tuple[float, float]:

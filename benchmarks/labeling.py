@@ -114,25 +114,20 @@ def compare(client: httpx.Client, process: psutil.Process, dataset_id: str, n_la
         if name == "beside":
             thread.join()
         seconds[name].append((processor_seconds(process) - before) / n_labels)
-    for name, title in (("alone", "no page is open"), ("beside", "pages show what is computed of all images")):
+    for name, title in (("alone", "no page open"), ("beside", "pages open")):
         each = durations[name]
         p95 = quantiles(each, n=20)[-1]
         print(f"{name}: p50 {median(each):.3f} s, p95 {p95:.3f} s, server {median(seconds[name]):.3f} s per label")
-        RECORD.add(f"Label, median; {title}", round(median(each), 3), "s", n=len(each))
-        RECORD.add(f"Label, 95th percentile; {title}", round(p95, 3), "s", n=len(each))
-        RECORD.add(
-            f"Processor time of the server per label; {title}",
-            round(median(seconds[name]), 3),
-            "s",
-            n=len(seconds[name]),
-        )
+        RECORD.add(f"Label, {title}", round(median(each), 3), "s", of="median", n=len(each))
+        RECORD.add(f"Label, {title}", round(p95, 3), "s", of="95th percentile")
+        RECORD.add(f"Label, {title}", round(median(seconds[name]), 3), "s", of="processor time of the server")
     for what in COMPUTED:  # after one more label
         client.post(f"{at}/labels", json={"images": [images[0]["image_id"]], "label": "first"}).raise_for_status()
         before, start = processor_seconds(process), time.monotonic()
         request(client, at, what)
         used, waited = processor_seconds(process) - before, time.monotonic() - start
         print(f"{what}: server {used:.2f} s of processor time, response after {waited:.2f} s")
-        RECORD.add(f"Processor time of the server for `{what}` after a label", round(used, 2), "s")
+        RECORD.add("Processor time of the server after a label", round(used, 2), "s", of=what)
 
 
 def ask(client: httpx.Client, at: str, labeled: threading.Event, ended: threading.Event) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from _records import Json, hashes_of, read_records
 
 PAGE = Path(__file__).resolve().parent / "RESULTS.md"
-OLDER = ", **older than the code that it measures**"
+OLDER = ", **older than its code**"
 INTRODUCTION = """# Measurements
 
 Each section has the record of a benchmark: its command, its age, and its figures. `make results` writes this page from
@@ -20,7 +20,7 @@ Each section has the record of a benchmark: its command, its age, and its figure
 - **Repeat**: `make bench SCRIPT=spot_checks`. Many benchmarks take hours; options make them shorter. Images are those
   of `COVERSLIP_DATA`.
 - **Record**: only `--record` writes a record. Its arguments are part of the command: compare them before figures.
-- **Age**: date and commit. "Commit unknown" means that no commit was recorded. A record is marked if the code that it
+- **Age**: date and commit. For a date without a commit, none was recorded. A record is marked if the code that it
   measures has changed since; marks are as of the last `make results`.
 - **Computer**: two shared cores without a GPU, unless stated. *Load* is stated if other programs kept all cores busy:
   elapsed times are then too long, and processor time and ratios are more reliable.
@@ -43,7 +43,7 @@ def main() -> None:
     n_words = len(PAGE.read_text(encoding="utf-8").split())
     print(f"{PAGE.name}: {len(records)} records, {n_words:,} words")
     for name in sorted(older):
-        print(f"{name}: older than the code that it measures; {records[name]['command']}")
+        print(f"{name}: older than its code; {records[name]['command']}")
 
 
 def is_older(record: Json) -> bool:
@@ -66,10 +66,10 @@ def without_marks(page: str) -> str:
 
 def _block(record: Json, *, is_marked: bool) -> str:
     """Return the command, the age and the figures of a record."""
-    commit = f"commit {record['commit']}" if record["commit"] else "commit unknown"
+    commit = f", commit {record['commit']}" if record["commit"] else ""
     n_cores, load = record["machine"]["cores"], record["machine"].get("load") or 0
     computer = ("" if n_cores == 2 else f", {n_cores} cores") + (f", load {load:g}" if load > n_cores else "")
-    age = f"{record['date']}, {commit}{computer}{OLDER if is_marked else ''}"
+    age = f"{record['date']}{commit}{computer}{OLDER if is_marked else ''}"
     part = f"**{record['part']}**: " if "part" in record else ""
     return f"{part}`{record['command']}` ({age})\n\n" + "".join(_lines(record["figures"]))
 

@@ -290,7 +290,8 @@ def test_the_streams_of_an_address_are_limited_until_they_end(monkeypatch: pytes
             await each.aclose()
         assert not streams._open_streams
 
-    asyncio.run(scenario())
+    with ThreadPoolExecutor(1) as pool:  # a browser's event loop may run in this thread
+        pool.submit(asyncio.run, scenario()).result()
 
 
 # The log

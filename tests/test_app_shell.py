@@ -22,6 +22,7 @@ from pathlib import Path
 import psutil
 import pytest
 from browser import RunningApp
+from drawing import save_cells
 from fastapi import Request
 from fastapi.testclient import TestClient
 from PIL import Image
@@ -113,6 +114,7 @@ def test_it_ends_in_order_when_its_terminal_is_closed_or_the_system_ends_it(
     other_app: Callable[..., RunningApp], name: str
 ) -> None:
     app = other_app()
+    app.opened(save_cells(app.root / "cells"))
     with socket.create_connection(("127.0.0.1", int(app.address.rstrip("/").rpartition(":")[2]))):
         assert app.end(signal.Signals[name]) == 0
     assert not (app.workspace / "workspace.sqlite-wal").exists()  # the database was closed

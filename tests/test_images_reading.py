@@ -174,6 +174,10 @@ def test_jpeg_of_12_bit_and_lossless_jpeg_keep_their_numbers(tmp_path: Path) -> 
         pixels = read_pixels(tmp_path / "a.jpg")
         assert (pixels.bit_depth, pixels.file_format) == (depth, "JPEG")
         assert np.abs(pixels.array.squeeze().astype(int) - expected).max() <= error
+    inks = imagecodecs.jpeg_encode(np.dstack([color, gray]), bitspersample=12, colorspace="CMYK", outcolorspace="CMYK")
+    (tmp_path / "a.jpg").write_bytes(inks)
+    with refusing(UnreadableImage, "color-space", color_space="CMYK", bits=12):
+        read_pixels(tmp_path / "a.jpg")
     exif = Image.Exif()
     exif[0x0112] = 6
     segment = exif.tobytes()

@@ -137,7 +137,7 @@ def test_the_selected_page_is_read_in_color_spaces_that_only_pillow_converts(tmp
     channel = read_pixels(tmp_path / "a.tif", ReadPlan(z=1, channels=(2,))).array
     assert np.array_equal(channel[..., 0], pages[1][..., 2])
     tifffile.imwrite(tmp_path / "deep.tif", COLOUR.astype(np.uint16), photometric=8)
-    with refusing(UnreadableImage, "tiff-color-space", color_space="CIELab", bits=16):
+    with refusing(UnreadableImage, "color-space", color_space="CIELab", bits=16):
         read_pixels(tmp_path / "deep.tif")
 
 
@@ -195,6 +195,12 @@ def test_a_reduced_copy_is_never_taken_for_the_image(tmp_path: Path) -> None:
         writer.write(COLOUR[::2, ::2], photometric="rgb", subfiletype=1, metadata=None)
         writer.write(COLOUR, photometric="rgb", metadata=None)
     assert np.array_equal(read_pixels(tmp_path / "a.tif").array, COLOUR)
+    with tifffile.TiffWriter(tmp_path / "b.ome.tif", ome=True) as writer:
+        for pixels, side_um, kind in ((GREY[::2, ::2], 8.0, 1), (GREY, 0.5, 0)):
+            about = {"axes": "YX", "PhysicalSizeX": side_um, "PhysicalSizeY": side_um}
+            writer.write(pixels, subfiletype=kind, metadata=about)
+    image = read_pixels(tmp_path / "b.ome.tif")
+    assert (image.array.shape, image.pixel_size_um) == ((20, 30, 1), (0.5, 0.5))
 
 
 @pytest.mark.parametrize("planarconfig", ["contig", "separate"])

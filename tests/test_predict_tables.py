@@ -241,7 +241,7 @@ def written(file: Path, format_: Format, rows: list[Prediction], about: list[dic
             if i == stop_at:
                 raise Interrupted
             reading(i)
-            table.write(rows[i], about[i], reading.hashes[i])
+            table.write(rows[i], about[i], reading.hash_of(i))
     return n
 
 

@@ -5,6 +5,7 @@ import os
 import re
 import sqlite3
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
@@ -255,7 +256,8 @@ def test_damage_of_accounts_and_projects_reaches_the_terminal_of_the_server(
         async with apps.serving():
             assert apps.served(project.id) is None
 
-    asyncio.run(serve())
+    with ThreadPoolExecutor(1) as pool:  # a browser's event loop may run in this thread
+        pool.submit(asyncio.run, serve()).result()
     zipped = backup / "projects" / f"{project.id}.zip"
     assert reports == [("Blood", (RestoreBackup(str(zipped)), ChooseOther("workspace")))]
     server.engine.dispose()

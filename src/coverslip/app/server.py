@@ -205,7 +205,9 @@ def open_server(
         door = Door(names_of(host, port), port, token_hash(workspace))
         pool = compute_pool(_PATIENCE_SECONDS)
         stack.callback(pool.close)
-        app = create_app(replace(workspace, pool=pool), options=options)
+        workspace = replace(workspace, pool=pool)  # another object, with an engine of its own
+        stack.callback(workspace.engine.dispose)
+        app = create_app(workspace, options=options)
         server = Server(workspace, door, bound, host, token, runner_of(Guard(app, door)))
         record_address(workspace.folder, server.address)
         stack.enter_context(logged_to(workspace.log))

@@ -23,7 +23,6 @@ from coverslip.images.reader import (
     at_channels,
     check_length,
     check_size,
-    cmyk_to_rgb,
     starts,
 )
 
@@ -57,13 +56,15 @@ def _open(path: Path) -> Iterator[Source]:
 
 
 def _header_of(path: Path) -> _Header | None:
-    """Return the header; None if the file ends before its frame."""
+    """Return the header; None if the segments are damaged or end before the frame."""
     orientation = 1
     with open_image(path) as file:
         file.seek(2)
         while len(start := file.read(2)) == 2:
             marker = start[1]
-            if start[0] != 0xFF or marker == 0xFF:
+            if start[0] != 0xFF:
+                return None
+            if marker == 0xFF:  # fill bytes may precede a marker
                 file.seek(-1, 1)
                 continue
             if marker in _WITHOUT_LENGTH:
@@ -117,9 +118,9 @@ class _WideJpeg:
         if encoded.rfind(b"\xff\xd9") < encoded.rfind(b"\xff\xda"):  # the decoder would fill the rest with gray
             raise UnreadableImage("image-incomplete", file=self._path)
         check_scanned(self._path, n_scanned(encoded, header.width * header.height * header.n_samples))
+        if header.n_samples not in (1, 3):  # some programs invert inks, and the decoder does not say so
+            raise UnreadableImage("color-space", file=self._path, color_space="CMYK", bits=header.depth)
         array: Array = np.asarray(imagecodecs.jpeg_decode(encoded))
-        if array.ndim == 3 and array.shape[2] == 4:
-            array = cmyk_to_rgb(array)
         array = np.atleast_3d(oriented(array, header.orientation))[selection.window.of_array]
         return Decoded(at_channels(array, selection.channels), header.depth)
 

@@ -226,12 +226,12 @@ class _TiffSource:
         if not self._tiff.series:
             raise damaged(self._path, text("tiff-without-pages"))
         check_series(self._path, self._tiff)
-        return tuple(self._series(number, series) for number, series in enumerate(self._all_series))
+        return tuple(self._series(number, series) for number, series in self._all_series)
 
     @cached_property
-    def _all_series(self) -> "list[TiffPageSeries]":
-        """The series of the file; reduced copies of an image follow the others."""
-        return sorted(self._tiff.series, key=lambda series: bool(series.keyframe.is_reduced))
+    def _all_series(self) -> "list[tuple[int, TiffPageSeries]]":
+        """The series with their numbers in the file; reduced copies of an image follow the others."""
+        return sorted(enumerate(self._tiff.series), key=lambda each: bool(each[1].keyframe.is_reduced))
 
     @cached_property
     def _has_display_table(self) -> bool:
@@ -275,7 +275,7 @@ class _TiffSource:
             Exception: any exception of tifffile for damaged bytes.
         """
         path, warnings = self._path, self._warnings
-        level = self._all_series[selection.series].levels[selection.level]
+        level = self._all_series[selection.series][1].levels[selection.level]
         if any(map(_LOST_PAGES.search, warnings)):
             raise damaged(path, text("tiff-pages-missing", complaint=_summary(warnings[0])))
         page = level.keyframe
@@ -322,7 +322,7 @@ class _TiffSource:
         lead = level.shape[:n_lead]
         page = level.pages[int(np.ravel_multi_index([selection.at.get(axis, 0) for axis in axes[:n_lead]], lead))]
         if bits != 8 or page is None or len(page.treeindex) > 1:
-            raise UnreadableImage("tiff-color-space", file=self._path, color_space=color_space, bits=bits)
+            raise UnreadableImage("color-space", file=self._path, color_space=color_space, bits=bits)
         with open_image(self._path) as file, Image.open(file, formats=("TIFF",)) as image:
             image.seek(page.index)
             image.load()

@@ -82,7 +82,9 @@ class UnchangedImages:
         """
         if not run.content_hashes_file.is_file():
             return
-        before = {row["image_id"]: row["sha256"] for row in read_table(run.content_hashes_file)}
+        before = {row["image_id"]: row.get("sha256") for row in read_table(run.content_hashes_file)}
+        if None in before.values():
+            raise BadRun("content-hashes-of-earlier-version", file=run.content_hashes_file)
         records = [record for record in data.records if record.in_memory is None]
         self._hash([record for record in records if record.files not in self._hashes], emit)
         current = ((record.image_id, self._hashes[record.files]) for record in records)

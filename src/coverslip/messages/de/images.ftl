@@ -236,7 +236,7 @@ tiff-part-size = ein Streifen oder eine Kachel gibt eine andere Größe an als d
 tiff-pixel-type = Die Pixel haben den Typ { $dtype }, der nicht unterstützt wird
     .do = Exportieren Sie das Bild als TIFF mit 8 bit, 16 bit oder Gleitkomma.
 
-tiff-color-space = Die Pixel sind { $color_space } mit { $bits } bit, was nicht unterstützt wird
+color-space = Die Pixel sind { $color_space } mit { $bits } bit, was nicht unterstützt wird
     .do = Konvertieren Sie das Bild in RGB mit 8 oder 16 bit, und exportieren Sie es erneut.
 
 netpbm-value-too-large = ein Wert ist { $value }, und als größter Wert ist { $limit } angegeben

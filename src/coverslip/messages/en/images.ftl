@@ -236,7 +236,7 @@ tiff-part-size = a strip or tile declares another size than its page
 tiff-pixel-type = The pixels are of the type { $dtype }, which is not supported
     .do = Export the image as 8-bit, 16-bit or float TIFF.
 
-tiff-color-space = The pixels are { $color_space } of { $bits } bit, which is not supported
+color-space = The pixels are { $color_space } of { $bits } bit, which is not supported
     .do = Convert the image to RGB of 8 or 16 bit, and export it again.
 
 netpbm-value-too-large = a value is { $value }, and the largest value is declared as { $limit }
