@@ -113,6 +113,14 @@ def test_a_color_table_for_display_changes_no_value(tmp_path: Path, kind: str) -
             assert np.array_equal(read_pixels(tmp_path / "a.tif", ReadPlan(z=z)).array[..., 0], plane)
 
 
+def test_gray_that_imagej_displays_inverted_keeps_its_values(tmp_path: Path) -> None:
+    about = "ImageJ=1.54f\n"
+    tifffile.imwrite(tmp_path / "a.tif", GREY, photometric="miniswhite", description=about, metadata=None)
+    assert np.array_equal(read_pixels(tmp_path / "a.tif").array[..., 0], GREY)
+    tifffile.imwrite(tmp_path / "b.tif", GREY, photometric="miniswhite", metadata=None)
+    assert np.array_equal(read_pixels(tmp_path / "b.tif").array[..., 0], 255 - GREY)
+
+
 def test_signed_values_of_imagej_are_those_of_a_signed_file(tmp_path: Path) -> None:
     signed = RNG.integers(-1000, 2000, (20, 30), np.int16)
     about = "ImageJ=1.54f\nc0=-32768.0\nc1=1.0\nvunit=Gray Value\n"

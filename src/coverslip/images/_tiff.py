@@ -297,7 +297,9 @@ class _TiffSource:
             decoded = self._read_with_pillow(level, selection)
         else:
             array = _Plane(path, level, selection, window, max_bytes).read()
-            array = _to_intensities(path, array, page, has_display_table=self._has_display_table)
+            array = _to_intensities(
+                path, array, page, has_display_table=self._has_display_table, is_imagej=bool(self._tiff.is_imagej)
+            )
             if self._is_signed(level):
                 array = (array ^ np.uint16(0x8000)).view(np.int16)
             decoded = Decoded(oriented(array, orientation), int(page.bitspersample))
@@ -689,7 +691,7 @@ def _check_encoded(path: Path, keyframe: "TiffPage", encoded: bytes, max_pixels:
         raise damaged(path, text("tiff-part-size"))
 
 
-def _to_intensities(path: Path, array: Array, page: "TiffPage", *, has_display_table: bool) -> Array:
+def _to_intensities(path: Path, array: Array, page: "TiffPage", *, has_display_table: bool, is_imagej: bool) -> Array:
     """Convert palette, CMYK, inverted gray and 1- to 4-bit gray to intensities; drop declared alpha.
 
     Args:
@@ -697,6 +699,7 @@ def _to_intensities(path: Path, array: Array, page: "TiffPage", *, has_display_t
         array: (H, W, C).
         page: declares what the values mean.
         has_display_table: the palette only describes how a program displays the values.
+        is_imagej: ImageJ wrote the file, for which white as 0 also describes the display only.
     """
     bits, photometric = int(page.bitspersample), int(page.photometric)
     is_palette = photometric == _PALETTE and page.colormap is not None and array.shape[-1] == 1
@@ -712,7 +715,7 @@ def _to_intensities(path: Path, array: Array, page: "TiffPage", *, has_display_t
         array = array.astype(np.uint8)
     if array.dtype.kind == "u":
         top = 2 ** min(bits, 8 * array.dtype.itemsize) - 1
-        if photometric == _MIN_IS_WHITE:
+        if photometric == _MIN_IS_WHITE and not is_imagej:
             array = np.asarray(top - array).astype(array.dtype)
         if bits < 8:
             array = by_rows(lambda rows: (rows.astype(np.uint16) * 255 // top).astype(np.uint8), array)
