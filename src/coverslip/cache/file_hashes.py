@@ -30,7 +30,8 @@ from coverslip.cache.stores import Kind, register
 
 FILE_HASHES = register(Kind("file-hashes", RECORDS))
 _LOCAL = frozenset({"apfs", "bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "hfs", "jfs", "tmpfs", "xfs", "zfs"})
-_OWN_DEVICES = frozenset({"btrfs"})  # file systems whose volumes have other devices than their mount points
+# File systems whose volumes have other devices than their mount points: of macOS, folders below / are on another volume.
+_OWN_DEVICES = frozenset({"apfs", "btrfs"})
 _SETTLED_NS = 60 * 10**9
 _BLOCK_BYTES = 2**20
 _ORIGIN = "origin"  # a file that is never changed, so that its inode and time differ from those of a copy

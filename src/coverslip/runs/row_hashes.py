@@ -1,6 +1,7 @@
 """The hashes of the image files from which the rows of a growing table were computed, one line per row."""
 
 import re
+import time
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from pathlib import Path
@@ -10,6 +11,7 @@ from coverslip.datasets import ContentHashes, ImageRecord, SharedReads, first_po
 
 _NONE = "-" * 64  # of an image without a file, or with a file that could not be read
 _LINE_BYTES = len(_NONE) + 1
+_SECONDS_BETWEEN_SAVES = 10
 _LINE = re.compile(r"(?:[0-9a-f]{64}|-{64})\n")
 
 
@@ -60,6 +62,7 @@ class HashedReading:
         self._hashes, self._first = ContentHashes(len(records)), first_positions(records)
         self._records, self._file_hashes = records, FileHashes()
         self._read = SharedReads(self._file_hashes)
+        self._saved_at = time.monotonic()
 
     def __enter__(self) -> "HashedReading":
         return self
@@ -75,4 +78,7 @@ class HashedReading:
 
     def hash_of(self, i: int) -> str:
         """Return the hash of the files of the image at a position, which an equal earlier image was decoded for."""
+        if time.monotonic() - self._saved_at > _SECONDS_BETWEEN_SAVES:  # they also take memory
+            self._file_hashes.save()
+            self._saved_at = time.monotonic()
         return self._hashes[int(self._first[i])]
