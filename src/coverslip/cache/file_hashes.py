@@ -30,7 +30,7 @@ from coverslip.cache.stores import Kind, register
 
 FILE_HASHES = register(Kind("file-hashes", RECORDS))
 _LOCAL = frozenset({"apfs", "bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "hfs", "jfs", "tmpfs", "xfs", "zfs"})
-# File systems whose volumes have other devices than their mount points: of macOS, folders below / are on another volume.
+# File systems whose volumes have other devices than their mount points. On macOS, /Users is on another volume than /.
 _OWN_DEVICES = frozenset({"apfs", "btrfs"})
 _SETTLED_NS = 60 * 10**9
 _BLOCK_BYTES = 2**20
