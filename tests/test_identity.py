@@ -208,7 +208,8 @@ def test_only_local_file_systems_that_keep_the_state_are_trusted(tmp_path: Path,
     mounts = {"/": "nfs" if expected else "ext4", str(tmp_path): type_}
     assert is_on_local(str(tmp_path / "a/b.tif"), device, mounts) is expected
     assert not is_on_local(str(tmp_path / "a/b.tif"), device, {})
-    assert is_on_local(str(tmp_path / "a/b.tif"), device + 1, mounts) is (type_ in ("apfs", "btrfs"))  # another mount is in place
+    is_other_device_trusted = type_ in ("apfs", "btrfs")  # else another mount is in place
+    assert is_on_local(str(tmp_path / "a/b.tif"), device + 1, mounts) is is_other_device_trusted
 
 
 def test_the_app_shows_the_files_as_they_are_when_it_reads_a_dataset_again(tmp_path: Path, folder: Path) -> None:
