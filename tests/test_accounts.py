@@ -25,7 +25,7 @@ from coverslip.app.accounts import AccountsGate, Proxies, RunningServer, create_
 from coverslip.app.server import create_app
 from coverslip.app.users import cookie_of
 from coverslip.cli import main
-from coverslip.errors import CoverslipError, NotSignedIn, TooManyAttempts
+from coverslip.errors import Busy, CoverslipError, NotSignedIn, TooManyAttempts
 from coverslip.workspace.jobs.kinds import queued_ids
 from coverslip.workspace.jobs.records import add_job
 from coverslip.workspace.jobs.turns import Turns
@@ -371,18 +371,39 @@ def test_many_wrong_names_clear_no_count(monkeypatch: pytest.MonkeyPatch) -> Non
     for k in range(4):
         wrong_attempts(attempts, (f"{k}-{n}" for n in range(65, 100)), f"10.0.1.{k}")
     assert wrong_attempts(attempts, ["guessed"], "10.0.0.1") == [NotSignedIn]  # the oldest are forgotten
-    assert len(attempts._wrong) <= 600
+    assert len(attempts._gates) <= 600
 
 
 def test_a_client_that_tries_many_names_must_wait_and_others_need_not() -> None:
-    attempts = users._Attempts()
+    now = 1000.0
+    attempts = users._Attempts(lambda: now)
     errors = wrong_attempts(attempts, map(str, range(110)), "10.0.0.1")
     assert errors == [NotSignedIn] * 100 + [TooManyAttempts] * 10
     with attempts.of("maria", "10.0.0.2"):
         pass
     with pytest.raises(TooManyAttempts) as refused, attempts.of("maria", "10.0.0.1"):
         pass
-    assert refused.value.parameters["seconds"] <= 15  # many people may share the address
+    assert refused.value.parameters["seconds"] == 1
+
+
+def test_wrong_attempts_keep_nobody_at_the_same_address_from_signing_in() -> None:
+    now = 1000.0
+    attempts = users._Attempts(lambda: now)
+    wrong_attempts(attempts, map(str, range(100)), "10.0.0.1")
+    for k in range(100, 110):  # each wrong attempt would renew a wait for all
+        now += 15
+        assert wrong_attempts(attempts, [str(k)], "10.0.0.1") == [NotSignedIn]
+        with attempts.of("maria", "10.0.0.1"):
+            pass
+
+
+def test_an_attempt_whose_password_was_not_checked_is_not_counted() -> None:
+    attempts = users._Attempts()
+    wrong_attempts(attempts, ["maria"] * 3, "10.0.0.1")
+    for _ in range(120):
+        with pytest.raises(Busy), attempts.of("maria", "10.0.0.1"):
+            raise Busy("many-sign-ins")
+    assert wrong_attempts(attempts, ["maria"] * 3, "10.0.0.1") == [NotSignedIn] * 2 + [TooManyAttempts]
 
 
 def test_who_signs_in_does_not_clear_the_wrong_attempts_of_the_client_with_other_names() -> None:

@@ -6,7 +6,7 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -337,11 +337,11 @@ _HASHING_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Limit:
-    """How many wrong attempts are free, and how long the next must wait then."""
+class _Gate:
+    """The state of one limit: how many attempts were wrong, and until when the next must wait."""
 
-    n_free: int
-    longest_s: float
+    n: int
+    until: float
 
 
 class _Attempts:
@@ -349,46 +349,85 @@ class _Attempts:
 
     Attempts are counted for a name from a client; for a name from all clients together, with more of them free, because
     anybody could keep its user from signing in otherwise; and for a client with all names together. Many people can
-    share the address of a client, so it never waits for long. The counts are bounded: the oldest are forgotten first.
+    share the address of a client. So it has a token bucket: free attempts, which return one by one whatever others at
+    this address try. The counts are bounded: the oldest are forgotten first.
     """
 
     WAIT_SECONDS = 15.0  # doubled with each further attempt
     LONGEST_SECONDS = 900.0  # after which a count begins again
-    NAME_AND_CLIENT = _Limit(5, LONGEST_SECONDS)
-    NAME = _Limit(100, LONGEST_SECONDS)
-    CLIENT = _Limit(100, WAIT_SECONDS)
+    FREE_FROM_CLIENT = 5  # with a name
+    FREE_WITH_NAME = 100
+    CLIENT_ATTEMPTS = 100  # with all names, as long as the bucket is full
+    CLIENT_SECONDS = 1.0  # in which one of them returns
     MOST_KEYS = 20_000
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        # How often, and until when the next must wait, by name and client (None: all of them); the latest at the end.
-        self._wrong: dict[tuple[str | None, str | None], tuple[int, float]] = {}
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._lock = clock, threading.Lock()
+        # By name and client (None: all of them), and by client: when its bucket is full. The latest is at the end.
+        self._gates: dict[tuple[str, str | None], _Gate] = {}
+        self._full: dict[str, float] = {}
 
     @contextmanager
     def of(self, name: str, client: str) -> Iterator[None]:
-        """Count an attempt, which is wrong if the block raises an error."""
-        now = time.monotonic()
-        limits = {(name, client): self.NAME_AND_CLIENT, (name, None): self.NAME, (None, client): self.CLIENT}
+        """Count an attempt, which is wrong if the block raises `NotSignedIn`. Other errors are not counted."""
+        now = self._clock()
+        limits = {(name, client): self.FREE_FROM_CLIENT, (name, None): self.FREE_WITH_NAME}
         with self._lock:
-            before = {key: self._wrong.get(key) for key in limits}
-            until = max(0.0 if count is None else count[1] for count in before.values())
-            if now < until:
-                raise TooManyAttempts("too-many-attempts", seconds=round(until - now) or 1)
-            for key, limit in limits.items():
-                n, last_until = self._wrong.pop(key, (0, now))
-                n = 1 if now > last_until + self.LONGEST_SECONDS else n + 1
-                # Recorded before the password is checked: attempts at the same time count too.
-                wait = min(self.WAIT_SECONDS * 2 ** min(max(0, n - limit.n_free), 10), limit.longest_s)
-                self._wrong[key] = n, now + (wait if n >= limit.n_free else 0.0)
-            while len(self._wrong) > self.MOST_KEYS:
-                del self._wrong[next(iter(self._wrong))]
-        yield
+            before = {key: self._gates.get(key) for key in limits}
+            full = max(self._full.get(client, now), now)
+            wait = max(gate.until - now if gate else 0.0 for gate in before.values())
+            wait = max(wait, full - now - (self.CLIENT_ATTEMPTS - 1) * self.CLIENT_SECONDS)
+            if wait > 0:
+                raise TooManyAttempts("too-many-attempts", seconds=round(wait) or 1)
+            # Recorded before the password is checked: attempts at the same time count too.
+            counted = {key: self._next(before[key], n_free, now) for key, n_free in limits.items()}
+            self._record(counted, client, full + self.CLIENT_SECONDS)
+        try:
+            yield
+        except NotSignedIn:
+            raise
+        except BaseException:  # for example `Busy`: the password was not checked
+            with self._lock:
+                self._return_token(client, now)
+                for key, gate in counted.items():
+                    self._take_back(key, gate, before[key])
+            raise
         with self._lock:
-            for key, limit in limits.items():
-                count = self._wrong.pop(key, None)
-                # Somebody who can sign in must not clear what the same client tried with other names.
-                if limit is self.CLIENT and count is not None and count[0] > 1:
-                    self._wrong[key] = count[0] - 1, now
+            # Somebody who can sign in must not clear what the same client tried with other names.
+            self._return_token(client, now)
+            for key in limits:
+                self._gates.pop(key, None)
+
+    def _next(self, gate: _Gate | None, n_free: int, now: float) -> _Gate:
+        """Return the state of a limit after one more attempt."""
+        n = 1 if gate is None or now > gate.until + self.LONGEST_SECONDS else gate.n + 1
+        if n < n_free:
+            return _Gate(n, now)
+        return _Gate(n, now + min(self.WAIT_SECONDS * 2 ** min(n - n_free, 10), self.LONGEST_SECONDS))
+
+    def _record(self, gates: dict[tuple[str, str | None], _Gate], client: str, full: float) -> None:
+        for key, gate in gates.items():
+            self._gates.pop(key, None)
+            self._gates[key] = gate
+        self._full.pop(client, None)
+        self._full[client] = full
+        while len(self._gates) > self.MOST_KEYS:
+            del self._gates[next(iter(self._gates))]
+        while len(self._full) > self.MOST_KEYS:
+            del self._full[next(iter(self._full))]
+
+    def _return_token(self, client: str, now: float) -> None:
+        if client in self._full:
+            self._full[client] -= self.CLIENT_SECONDS
+            if self._full[client] <= now:
+                del self._full[client]
+
+    def _take_back(self, key: tuple[str, str | None], counted: _Gate, before: _Gate | None) -> None:
+        """Remove an attempt from a limit, to which another attempt may have been added."""
+        current = self._gates.pop(key, None)
+        restored = before if current == counted else current and _Gate(current.n - 1, current.until)
+        if restored:
+            self._gates[key] = restored
 
 
 _attempts = _Attempts()
