@@ -131,13 +131,20 @@ def test_an_interrupted_table_of_repeated_rows_is_resumed_to_the_same_bytes(
     assert (tmp_path / "resumed.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
 
 
-def test_class_folders_are_labels_if_one_is_a_class(classifier: Classifier, folder: Path, tmp_path: Path) -> None:
-    for top in (classifier.classes[0], "debris"):
-        (tmp_path / "labeled" / top).mkdir(parents=True)
-        (tmp_path / "plates" / f"plate {top}").mkdir(parents=True)
-        for target in (tmp_path / "labeled" / top, tmp_path / "plates" / f"plate {top}"):
-            (target / "1.png").write_bytes((folder / A).read_bytes())
-    labeled = classifier.predict(tmp_path / "labeled")
-    assert set(labeled["label"]) == {classifier.classes[0], "debris"}
-    assert classifier.predict([tmp_path / "plates", tmp_path / "labeled"])["label"] == [None, None, *labeled["label"]]
-    assert classifier.predict([tmp_path / "labeled" / "debris" / "1.png"])["label"] == [None]
+def test_class_folders_that_are_classes_are_labels(classifier: Classifier, folder: Path, tmp_path: Path) -> None:
+    first, labeled, plates = classifier.classes[0], tmp_path / "labeled", tmp_path / "plates"
+    for target in (labeled / first, labeled / "2024-05-01", plates / f"plate {first}", plates / "2024-05-01"):
+        target.mkdir(parents=True)
+        (target / "1.png").write_bytes((folder / A).read_bytes())
+
+    def labels(*sources: Path) -> dict[str, str | None]:
+        records = classifier.open_images(list(sources)).records
+        return {record.path.relative_to(tmp_path).parent.as_posix(): record.label for record in records}
+
+    expected = {f"labeled/{first}": first, "labeled/2024-05-01": None}
+    assert labels(labeled) == expected
+    assert labels(labeled, labeled / first) == labels(labeled / first, labeled) == expected
+    assert labels(plates, labeled) == {f"plates/plate {first}": None, "plates/2024-05-01": None, **expected}
+    assert labels(labeled / first / "1.png") == {f"labeled/{first}": None}
+    opened = classifier.open_images(open_dataset(labeled, labeled=False, crop_size=16))
+    assert {record.label for record in opened.records} == {first, None}

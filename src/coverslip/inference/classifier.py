@@ -221,7 +221,7 @@ class Classifier:
     def open_images(self, sources: Dataset | ImageSource, axes: Axes = "HWC") -> Dataset:
         """Open images, to be read like the training images.
 
-        Class folders give the labels of their images, if one of them has the name of a class.
+        Class folders give the labels of their images if they have the name of a class.
 
         Args:
             sources: files, folders, globs, tables, arrays, Pillow images, data frames, or several of these in a list.
@@ -232,7 +232,7 @@ class Classifier:
         """
         plan = self.card.preprocessing.plan
         if isinstance(sources, Dataset):
-            return with_unique_ids(with_plan(sources, plan))
+            return with_folder_labels(with_unique_ids(with_plan(sources, plan)), self.classes)
         depths = self.card.trained_on.dtypes
         depth = depths[0] if len(depths) == 1 else None
         opened = open_dataset(sources, plan=plan, labeled=False, axes=axes, depth=depth)

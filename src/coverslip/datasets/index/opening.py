@@ -434,20 +434,21 @@ def _open_unlabeled(
 
 
 def with_folder_labels(dataset: Dataset, classes: Collection[str]) -> Dataset:
-    """Return images to predict with the labels of class folders, if one of the folders is named after a class.
+    """Return images to predict with the labels of class folders that are named after a class.
 
-    Other folders, such as plates or days, are no labels. Labels of tables stay.
+    Other folders, such as plates or days, are no labels. Labels of tables stay. If sources contain each other, the
+    outer folder takes precedence.
     """
     roots = {path for source in dataset.opening.sources if isinstance(source, str) and (path := Path(source)).is_dir()}
     images: defaultdict[Path, list[tuple[int, tuple[str, ...]]]] = defaultdict(list)  # positions and path parts
     for k, record in enumerate(dataset.records if roots else ()):
-        if record.label is None and (root := next((each for each in record.path.parents if each in roots), None)):
+        for root in roots.intersection(record.path.parents):
             images[root].append((k, record.path.relative_to(root).parts))
     records = list(dataset.records)
-    for of_root in images.values():
+    for _, of_root in sorted(images.items(), key=lambda item: len(item[0].parts)):
         labels = labels_of_folders([path_parts for _, path_parts in of_root])
-        if not set(classes).isdisjoint(labels):
-            for (k, _), label in zip(of_root, labels, strict=True):
+        for (k, _), label in zip(of_root, labels, strict=True):
+            if records[k].label is None and label in classes:
                 records[k] = records[k].with_label(label)
     return replace(dataset, records=tuple(records))
 
