@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import MetaData, insert, select
+from sqlalchemy import Engine, MetaData, insert, select
 from sqlalchemy.exc import OperationalError
 
 from coverslip.accounts.backups import write_server_backup
@@ -210,10 +210,20 @@ def test_the_newest_backup_that_exists_is_the_remedy_of_damage(tmp_path: Path) -
         return refused.value.remedies[0]
 
     assert remedy() == RestoreBackup(str(tmp_path / "second.zip"))
+    with pytest.raises(CoverslipError) as of_request:
+        read_all(workspace.engine)
+    assert of_request.value.code == "workspace-database-damaged"
+    assert of_request.value.remedies == (ChooseOther("workspace"),)  # clients need not know where backups are
     (tmp_path / "second.zip").unlink()
     assert remedy() == RestoreBackup(str(tmp_path / "first.zip"))
     (tmp_path / "first.zip").unlink()
     assert remedy() == ChooseOther("workspace")
+
+
+def read_all(engine: Engine) -> None:
+    with engine.connect() as connection:
+        for table in tables.metadata.sorted_tables:
+            connection.execute(select(table).order_by(*table.columns)).all()
 
 
 def damage(file: Path) -> None:

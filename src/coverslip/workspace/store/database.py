@@ -104,7 +104,7 @@ def open_database(file: Path, *, tables: MetaData = metadata, version: int = VER
 
     @event.listens_for(engine, "handle_error", retval=True)
     def _translate_error(context: ExceptionContext) -> BaseException | None:
-        return _user_error(context.original_exception, file)
+        return _user_error(context.original_exception, file, shows_backup=False)
 
     return engine
 
@@ -117,11 +117,17 @@ _UNWRITABLE = {
 }
 
 
-def _user_error(error: BaseException, file: Path) -> CoverslipError | None:
-    """Return the error for the user if the disk or the file is the reason; None for other errors."""
+def _user_error(error: BaseException, file: Path, *, shows_backup: bool = True) -> CoverslipError | None:
+    """Return the error for the user if the disk or the file is the reason; None for other errors.
+
+    Args:
+        error: of SQLite.
+        file: the database.
+        shows_backup: whether the error may name a backup. Errors of requests may not: clients would get its path.
+    """
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the other bits give further detail
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return _damaged(str(error), file)
+        return _damaged(str(error), file, shows_backup=shows_backup)
     if code == sqlite3.SQLITE_BUSY:
         return Busy("workspace-busy", file=file)
     if code not in _UNWRITABLE:
@@ -130,15 +136,15 @@ def _user_error(error: BaseException, file: Path) -> CoverslipError | None:
     return kind("workspace-database-unusable", file=file, reason=_UNWRITABLE[code])
 
 
-def _damaged(reason: str, file: Path) -> CoverslipError:
-    return _lost("workspace-database-damaged", file, reason=reason)
+def _damaged(reason: str, file: Path, *, shows_backup: bool = True) -> CoverslipError:
+    return _lost("workspace-database-damaged", file, reason, shows_backup=shows_backup)
 
 
-def _lost(code: str, file: Path, reason: str = "") -> CoverslipError:
+def _lost(code: str, file: Path, reason: str = "", *, shows_backup: bool = True) -> CoverslipError:
     """Return the error for content that only a backup has."""
     backup = newest_backup(file.parent)
     remedies: Remedies = (ChooseOther("workspace"),)
-    if backup is not None:
+    if backup is not None and shows_backup:
         remedies = (RestoreBackup(str(backup), "server" if backup.is_dir() else "workspace"), *remedies)
     return CoverslipError(code, file=file, remedies=remedies, has_backup=backup is not None, reason=reason)
 
