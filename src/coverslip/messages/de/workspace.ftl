@@ -115,8 +115,8 @@ workspace-version = Dieser Arbeitsbereich hat das Format { $version }, und diese
 workspace-database-empty = Die Datenbank des Arbeitsbereichs ist leer
     .do = { $has_backup ->
         [true] Stellen Sie die neueste Sicherung in einem neuen Ordner wieder her.
-       *[false] Hier ist keine Sicherung verzeichnet. Ersetzen Sie die Datei durch eine Kopie.
-    } Ohne Kopie sind Labels und Namen verloren: Entfernen Sie die leere Datei, um neu zu beginnen, oder wählen Sie einen anderen Ordner für den Arbeitsbereich.
+       *[false] Hier ist keine Sicherung verzeichnet. Ersetzen Sie die Datei durch eine Kopie. Ohne Kopie sind Labels und Namen verloren: Entfernen Sie die leere Datei, um neu zu beginnen, oder wählen Sie einen anderen Ordner für den Arbeitsbereich.
+    }
 
 database-address-not-valid = Das ist keine Adresse einer PostgreSQL-Datenbank
     .do = Schreiben Sie sie als `postgresql://USER:PASSWORD@HOST/DATABASE` oder, für einen Socket auf diesem Rechner, als `postgresql://USER@/DATABASE?host=FOLDER`. `?sslmode=` kann `disable`, `prefer`, `require` oder `verify-full` sein.

@@ -115,8 +115,8 @@ workspace-version = This workspace has the format { $version }, and this version
 workspace-database-empty = The database of the workspace is empty
     .do = { $has_backup ->
         [true] Restore the newest backup into a new folder.
-       *[false] No backup is recorded here. Replace the file with a copy.
-    } Without a copy, labels and names are lost: remove the empty file to start again, or choose another folder for the workspace.
+       *[false] No backup is recorded here. Replace the file with a copy. Without a copy, labels and names are lost: remove the empty file to start again, or choose another folder for the workspace.
+    }
 
 database-address-not-valid = This is no address of a PostgreSQL database
     .do = Write it as `postgresql://USER:PASSWORD@HOST/DATABASE`, or `postgresql://USER@/DATABASE?host=FOLDER` for a socket on this computer. `?sslmode=` may be `disable`, `prefer`, `require` or `verify-full`.
