@@ -82,13 +82,13 @@ def test_numbers_as_labels_in_several_formats_are_a_finding_with_their_cells(tmp
     (finding,) = cs.inspect(file, emit=ignore).of("similar-class-names")
     assert sorted(finding.parameters["classes"]) == ["01", "1", "1.0"]
     assert finding.severity == "advice"
-    (places,) = finding.parameters["places"]
-    assert {(place["name"], place["column"], tuple(place["lines"])) for place in places} == {
+    (locations,) = finding.parameters["locations"]
+    assert {(location["name"], location["column"], tuple(location["lines"])) for location in locations} == {
         ("01", "label", (2,)),
         ("1", "label", (3, 5)),
         ("1.0", "label", (4, 7)),
     }
-    assert {place["table"] for place in places} == {str(file)}
+    assert {location["table"] for location in locations} == {str(file)}
 
 
 def test_groups_with_several_spellings_are_a_finding_with_their_cells(
@@ -115,13 +115,13 @@ def test_folders_with_several_spellings_are_named(tmp_path: Path) -> None:
     for name in ("one/slide1", "One /Slide 01", "One /slide2"):
         cells(tmp_path / name, 2)
     (finding,) = cs.inspect(tmp_path, emit=ignore).of("similar-class-names")
-    ((few, many),) = finding.parameters["places"]
+    ((few, many),) = finding.parameters["locations"]
     assert (few["name"], few["n_images"], few["folders"]) == ("one", 2, [str(tmp_path / "one")])
     assert (many["name"], many["n_images"], many["folders"]) == ("One", 4, [str(tmp_path / "One ")])
     grouped = open_dataset(tmp_path, group_pattern=r"^[^/]+/([^/]+)/")
     (finding,) = cs.inspect(grouped, emit=ignore).of("similar-group-names")
-    (places,) = finding.parameters["places"]
-    assert {(place["name"], *place["folders"]) for place in places} == {
+    (locations,) = finding.parameters["locations"]
+    assert {(location["name"], *location["folders"]) for location in locations} == {
         ("slide1", str(tmp_path / "one" / "slide1")),
         ("Slide 01", str(tmp_path / "One " / "Slide 01")),
     }

@@ -19,7 +19,7 @@ from coverslip.datasets import (
     open_dataset,
     scan_images,
     split_images,
-    with_places,
+    with_locations,
 )
 from coverslip.errors import CoverslipError
 from coverslip.evaluation import DecideBy
@@ -140,11 +140,11 @@ def inspect(
     scan = with_near_duplicates(data, scan_images(data, emit=emit, on_pixels=observed), observed, emit=emit)
     scan = with_quality(data, scan, observed.quality, emit=emit)
     if not estimate_leakage:
-        return with_places(data, inspect_dataset(data, scan))
+        return with_locations(data, inspect_dataset(data, scan))
     from coverslip.experiments.leakage_audit import audit_leakage
 
     audit = audit_leakage(data, scan, recipe or Recipe(), emit=emit)
-    return with_places(data, inspect_with_leakage_audit(data, scan, audit))
+    return with_locations(data, inspect_with_leakage_audit(data, scan, audit))
 
 
 def preview(

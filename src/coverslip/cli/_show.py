@@ -400,9 +400,9 @@ def _remedy_line(finding: Finding) -> str:
 
 
 def _clusters(finding: Finding) -> Iterator[str]:
-    """Yield a line per cluster of images, each image with its note, or per place of a name to correct."""
-    if places := finding.parameters.get("places"):
-        yield from _places(places)
+    """Yield a line per cluster of images, each image with its note, or per location of a name to correct."""
+    if locations := finding.parameters.get("locations"):
+        yield from _locations(locations)
         return
     if not finding.notes:
         yield from (" = ".join(cluster) for cluster in finding.images)
@@ -415,30 +415,31 @@ def _clusters(finding: Finding) -> Iterator[str]:
             yield " = ".join(f"{image} ({note})" if note else image for image, note in beside)
 
 
-_MOST_PLACES = 8  # ranges of lines, or folders
+_MOST_LOCATIONS = 8  # ranges of lines, or folders
 
 
-def _places(clusters: Any) -> Iterator[str]:  # Any: JSON of `NamePlace`
+def _locations(clusters: Any) -> Iterator[str]:  # Any: JSON of `NameLocation`
     for cluster in clusters:
-        for place in cluster:
-            name, n_images = one_line(place["name"], 60), place["n_images"]
-            if place["table"] is not None:
-                ranges = _ranges(place["lines"])
+        for location in cluster:
+            name, n_images = one_line(location["name"], 60), location["n_images"]
+            if location["table"] is not None:
+                ranges = _ranges(location["lines"])
                 yield text(
                     "command-name-in-table",
                     name=name,
                     n_images=n_images,
-                    table=place["table"],
-                    column=place["column"],
+                    table=location["table"],
+                    column=location["column"],
                     lines=_some(ranges),
                 )
             else:
-                yield text("command-name-in-folders", name=name, n_images=n_images, folders=_some(place["folders"]))
+                yield text("command-name-in-folders", name=name, n_images=n_images, folders=_some(location["folders"]))
 
 
 def _some(items: Sequence[str]) -> str:
-    listed = ", ".join(items[:_MOST_PLACES])
-    return listed if len(items) <= _MOST_PLACES else text("names-and-more", names=listed, n=len(items) - _MOST_PLACES)
+    listed = ", ".join(items[:_MOST_LOCATIONS])
+    n_more = len(items) - _MOST_LOCATIONS
+    return listed if n_more <= 0 else text("names-and-more", names=listed, n=n_more)
 
 
 def _ranges(lines: Sequence[int]) -> list[str]:

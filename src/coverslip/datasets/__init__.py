@@ -87,7 +87,7 @@ from coverslip.datasets.quality import (
     similar_names,
     undivided_clusters,
     unregister_finder,
-    with_places,
+    with_locations,
 )
 from coverslip.datasets.splits import (
     Folds,
@@ -215,8 +215,8 @@ __all__ = [
     "with_classes",
     "with_folder_labels",
     "with_groups",
+    "with_locations",
     "with_mapping",
-    "with_places",
     "with_plan",
     "with_unique_ids",
 ]

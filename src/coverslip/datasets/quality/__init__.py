@@ -13,7 +13,7 @@ from coverslip.datasets.quality.finding import (
 from coverslip.datasets.quality.image_findings import channel_advice
 from coverslip.datasets.quality.inspecting import Inspection, inspect_dataset
 from coverslip.datasets.quality.name_groups import NameGroups, groups_in_names, patterns_in_names
-from coverslip.datasets.quality.name_places import with_places
+from coverslip.datasets.quality.name_locations import with_locations
 from coverslip.datasets.quality.packed_facts import PackedFacts, Unreadable
 from coverslip.datasets.quality.scanning import (
     ColumnProbe,
@@ -83,5 +83,5 @@ __all__ = [
     "single_groups",
     "undivided_clusters",
     "unregister_finder",
-    "with_places",
+    "with_locations",
 ]

@@ -1,4 +1,4 @@
-"""Where names stand that may be several spellings of one name: the cells of tables, or the folders."""
+"""Locations of names that may be several spellings of one name: the cells of tables, or the folders."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,8 +18,8 @@ _KEYS = {"similar-class-names": "classes", "similar-group-names": "groups"}  # t
 
 
 @dataclass(frozen=True, slots=True)
-class NamePlace:
-    """Where one of several similar names stands."""
+class NameLocation:
+    """Where one of several similar names occurs."""
 
     name: str
     n_images: int
@@ -29,41 +29,43 @@ class NamePlace:
     folders: Sequence[str] = ()  # the folders of the images
 
 
-def with_places(dataset: Dataset, inspection: Inspected) -> Inspected:
-    """Return an inspection whose findings on similar names state where these stand, in a field `places`.
+def with_locations(dataset: Dataset, inspection: Inspected) -> Inspected:
+    """Return an inspection whose findings on similar names list their locations in a field `locations`.
 
     It is a list for each set of similar names, with the name of most images last: the others are to be corrected.
     """
     if not any(finding.code in _KEYS for finding in inspection.findings):
         return inspection
-    findings = tuple(_with_places(dataset, finding) for finding in inspection.findings)
+    findings = tuple(_with_locations(dataset, finding) for finding in inspection.findings)
     return inspection.model_copy(update={"findings": findings})
 
 
-def _with_places(dataset: Dataset, finding: Finding) -> Finding:
+def _with_locations(dataset: Dataset, finding: Finding) -> Finding:
     if finding.code not in _KEYS:
         return finding
     key = _KEYS[finding.code]
     names = finding.parameters[key]
     clusters = [names] if key == "classes" else names
     meaning = "label" if key == "classes" else "group"
-    places = list(_places(dataset, meaning, [list(map(str, each)) for each in clusters]))  # type: ignore[union-attr,arg-type]
-    return finding.model_copy(update={"places": [[asdict(place) for place in cluster] for cluster in places]})
+    locations = list(_locations(dataset, meaning, [list(map(str, each)) for each in clusters]))  # type: ignore[union-attr,arg-type]
+    return finding.model_copy(
+        update={"locations": [[asdict(location) for location in cluster] for cluster in locations]}
+    )
 
 
-def _places(dataset: Dataset, meaning: str, clusters: Sequence[Sequence[str]]) -> Iterator[list[NamePlace]]:
+def _locations(dataset: Dataset, meaning: str, clusters: Sequence[Sequence[str]]) -> Iterator[list[NameLocation]]:
     wanted = {name for cluster in clusters for name in cluster}
     n_images = Counter(filter(wanted.__contains__, (_name_of(record, meaning) for record in dataset.records)))
     cells = _cells(dataset, meaning, wanted)
     folders = _folders(dataset, meaning, wanted.difference(cells))
     for cluster in clusters:
-        places = []
+        locations = []
         for name in sorted(cluster, key=lambda name: n_images[name]):
             for table, column, lines in cells.get(name, ()):
-                places.append(NamePlace(name, n_images[name], table, column, lines))
+                locations.append(NameLocation(name, n_images[name], table, column, lines))
             if name not in cells:
-                places.append(NamePlace(name, n_images[name], folders=folders.get(name, ())))
-        yield places
+                locations.append(NameLocation(name, n_images[name], folders=folders.get(name, ())))
+        yield locations
 
 
 def _name_of(record: ImageRecord, meaning: str) -> str | None:
@@ -73,7 +75,7 @@ def _name_of(record: ImageRecord, meaning: str) -> str | None:
 def _cells(
     dataset: Dataset, meaning: str, wanted: Iterable[str]
 ) -> Mapping[str, list[tuple[str, str, tuple[int, ...]]]]:
-    """Return the table, the column and the lines of each name that stands in a table."""
+    """Return the table, the column and the lines of each name that occurs in a table."""
     wanted = frozenset(wanted)
     cells = defaultdict[str, list[tuple[str, str, tuple[int, ...]]]](list)
     if meaning == "group" and dataset.opening.group_pattern is not None:
