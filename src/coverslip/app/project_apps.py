@@ -46,7 +46,7 @@ class ProjectApps:
         self._apps: dict[str, tuple[Project, FastAPI, AsyncExitStack]] = {}
         self._changing = defaultdict[str, asyncio.Lock](asyncio.Lock)  # a project is opened or closed
         self._sizes: dict[str, int] = {}
-        self._pool = compute_pool(_BUSY_SECONDS)  # what one user looks at must not delay the others
+        self._pool = compute_pool(_BUSY_SECONDS)  # the pages of one user must not delay the others
         self._must_end = threading.Event()
 
     @asynccontextmanager

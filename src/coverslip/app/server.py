@@ -237,7 +237,7 @@ def runner_of(app: ASGIApp) -> "uvicorn.Server":
 
 
 class _Startup:
-    """Keep the error with which the background work could not start: uvicorn would log it and exit without a word."""
+    """Keep the error of the start of background work: uvicorn would log it and exit without a message."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -147,13 +147,13 @@ class ReusableWorker:
             timer.cancel()
             self.last_used = time.monotonic()
 
-    def end(self, patience_s: float = 10) -> None:
-        """End the process by closing its stdin. If it is still busy after `patience_s`, it is killed."""
+    def end(self, max_wait_s: float = 10) -> None:
+        """End the process by closing its stdin. If it is still busy after `max_wait_s`, it is killed."""
         with suppress(OSError):
             if self.process.stdin is not None:
                 self.process.stdin.close()
         try:
-            self.process.wait(timeout=patience_s)
+            self.process.wait(timeout=max_wait_s)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -169,7 +169,7 @@ class WorkerPool:
         readable: as for `child_environment`.
         most_seconds: for one request; a process that takes longer is killed.
         most_processes: their number.
-        patience_s: how long a request waits for a free process; None: without limit.
+        max_wait_s: how long a request waits for a free process; None: without limit.
     """
 
     def __init__(
@@ -179,9 +179,9 @@ class WorkerPool:
         *,
         most_seconds: float,
         most_processes: int = 1,
-        patience_s: float | None = None,
+        max_wait_s: float | None = None,
     ) -> None:
-        self._task, self._readable, self._most_seconds, self._patience_s = task, readable, most_seconds, patience_s
+        self._task, self._readable, self._most_seconds, self._max_wait_s = task, readable, most_seconds, max_wait_s
         self._free, self._lock = threading.Semaphore(most_processes), threading.Lock()
         self._idle: list[ReusableWorker] = []
         self._busy: list[ReusableWorker] = []
@@ -190,7 +190,7 @@ class WorkerPool:
 
     def result_of(self, request: Json) -> Json | Failure | None:
         """Return the result of a request, whose values are JSON, or its failure; None if no process did it."""
-        if not self._free.acquire(timeout=self._patience_s):
+        if not self._free.acquire(timeout=self._max_wait_s):
             return None
         worker: ReusableWorker | None = None
         result: Json | Failure | None = None
@@ -233,7 +233,7 @@ class WorkerPool:
                 self._timer.daemon = True
                 self._timer.start()
         if not is_kept:
-            worker.end(patience_s=0)
+            worker.end(max_wait_s=0)
 
     def _end_idle(self) -> None:
         with self._lock:
@@ -241,7 +241,7 @@ class WorkerPool:
                 self._timer.cancel()
             workers, self._idle = self._idle, []
         for worker in workers:
-            worker.end(patience_s=0)
+            worker.end(max_wait_s=0)
 
 
 @dataclass(frozen=True, slots=True)

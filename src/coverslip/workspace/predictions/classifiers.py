@@ -419,7 +419,7 @@ class LoadedClassifiers:
         with self._lock:
             workers, self._workers = list(self._workers.values()), {}
         for worker in workers:
-            worker.end(patience_s=0)
+            worker.end(max_wait_s=0)
 
     @contextmanager
     def reserved(self) -> Iterator[None]:

@@ -45,8 +45,8 @@ class _Writers:
         self._file, self._lock, self._waiting = file, threading.Lock(), deque[threading.Event]()
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Wait until all earlier ones have ended; raise `Busy` if this takes too long."""
+    def exclusive(self) -> Iterator[None]:
+        """Enter the block when all earlier threads have left theirs; raise `Busy` if this takes too long."""
         is_next = threading.Event()
         with self._lock:
             self._waiting.append(is_next)
@@ -274,7 +274,7 @@ def write_transaction(engine: Engine) -> Iterator[Connection]:
     """
     if engine.dialect.name == "sqlite":
         writers: _Writers = engine.get_execution_options()[_WRITERS]
-        with writers.turn(), engine.begin() as connection:
+        with writers.exclusive(), engine.begin() as connection:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
     else:

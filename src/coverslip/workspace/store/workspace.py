@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _COMPUTE_SECONDS = 600.0
-_FEW_IMAGES = 500  # of which a thread computes everything as fast as a process would be asked
+_FEW_IMAGES = 500  # a thread computes everything for them as fast as it sends a request to a process
 
 
-def compute_pool(patience_s: float) -> WorkerPool:
+def compute_pool(max_wait_s: float) -> WorkerPool:
     """Return a pool for what pages show of all images of a dataset. Threads would delay all other requests.
 
     Args:
-        patience_s: how long a request waits for a free process before its thread computes.
+        max_wait_s: how long a request waits for a free process before its thread computes.
     """
     task, most_processes = "coverslip.workspace.tasks:compute", max(1, n_cores() // 2)
-    return WorkerPool(task, (), most_seconds=_COMPUTE_SECONDS, most_processes=most_processes, patience_s=patience_s)
+    return WorkerPool(task, (), most_seconds=_COMPUTE_SECONDS, most_processes=most_processes, max_wait_s=max_wait_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ class Workspace:
     def compute(self, function: Callable[..., T], read: Callable[[Any], T], dataset_id: str, **arguments: Any) -> T:
         """Return `function(self, dataset_id=dataset_id, **arguments)`, in a process of the pool, if there is one.
 
-        The caller computes if the dataset is small, or if all processes stay busy for longer than the pool is patient.
+        The caller computes if the dataset is small, or if all processes stay busy for `max_wait_s` of the pool.
 
         Args:
             function: a function of a module.
