@@ -18,6 +18,7 @@ from coverslip.datasets import open_dataset
 from coverslip.events import Event, Noted
 from coverslip.images import ReadPlan
 from coverslip.inference import Classifier
+from coverslip.messages import text
 from coverslip.runs import Run
 
 A, B, NUMBERED, BROKEN, MISSING = FILES = ("a.png", "b.png", "a.png (2).png", "broken.png", "missing.png")
@@ -110,8 +111,8 @@ def test_each_row_of_a_table_keeps_its_columns(
 ) -> None:
     out = tmp_path / ("p.jsonl" if "jsonl" in options else "p.csv")
     assert main(["predict", str(trained.folder), str(table), "--keep", "well", "--out", str(out), *options]) == 0
-    text = out.read_text(encoding="utf-8").splitlines()
-    rows = list(csv.DictReader(text)) if out.suffix == ".csv" else list(map(json.loads, text))
+    lines = out.read_text(encoding="utf-8").splitlines()
+    rows = list(csv.DictReader(lines)) if out.suffix == ".csv" else list(map(json.loads, lines))
     assert [row["well"] for row in rows] == ["A1", "A2", "A3", "A4", "A1"]
     assert [row["image_id"] for row in rows] == [A, B, f"{A} (2)", BROKEN, f"{A} (3)"]
 
@@ -129,6 +130,21 @@ def test_an_interrupted_table_of_repeated_rows_is_resumed_to_the_same_bytes(
                 cs.predict(trained, table, out=tmp_path / name, device="cpu", keep=["well"], emit=interrupt)
         cs.predict(trained, table, out=tmp_path / name, device="cpu", keep=["well"], resume=True, emit=print)
     assert (tmp_path / "resumed.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
+def test_class_proportions_count_each_image_once(trained: Run, cells: Path, folder: Path, tmp_path: Path) -> None:
+    def interrupt(event: Event) -> None:
+        if isinstance(event, Noted) and event.note.code == "unreadable-image":
+            raise KeyboardInterrupt
+
+    first, *others = sorted(cells.rglob("*.png"))[:6]
+    images = [first, *others, first, folder / BROKEN, first]
+    with pytest.raises(KeyboardInterrupt):
+        cs.predict(trained, images, out=tmp_path / "p.csv", device="cpu", emit=interrupt)
+    summary = cs.predict(trained, images, out=tmp_path / "p.csv", device="cpu", resume=True, emit=print)
+    assert sum(summary.decisions.values()) == 9
+    reasons = {share.reason for share in summary.shares.values()}
+    assert reasons == {text("shares-need-images", n_needed=30, n_images=6)}
 
 
 def test_class_folders_that_are_classes_are_labels(classifier: Classifier, folder: Path, tmp_path: Path) -> None:

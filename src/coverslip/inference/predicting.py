@@ -9,7 +9,17 @@ from pathlib import Path
 
 from coverslip._version import __version__
 from coverslip.cache import FileHashes
-from coverslip.datasets import UNREADABLE, Axes, Dataset, ImageRecord, ImageSource, hash_files, name_as_text, one_line
+from coverslip.datasets import (
+    UNREADABLE,
+    Axes,
+    Dataset,
+    ImageRecord,
+    ImageSource,
+    first_positions,
+    hash_files,
+    name_as_text,
+    one_line,
+)
 from coverslip.errors import CoverslipError
 from coverslip.evaluation import Metric
 from coverslip.evaluation.prevalence import METHOD
@@ -172,11 +182,13 @@ def predict(
     }
     decisions: Counter[str] = Counter()
     shares = EstimatedShares(classifier.card)
+    first = first_positions(data.records)
     is_replaced, n_before = out.exists(), 0
     with prediction_table(out, layout, format, settings, resume=resume) as table:
         for row in table.saved_rows(data.records):
             decisions[row.decision] += 1
-            shares.add(row)
+            if first[n_before] == n_before:  # an image that is listed again counts once
+                shares.add(row)
             n_before += 1
         if n_before:
             emit(Noted.of(note("prediction-resumed", n_images=n_before)))
@@ -201,7 +213,8 @@ def predict(
                 for i, (record, row) in enumerate(zip(remaining.records, rows, strict=True)):
                     table.write(row, {**dict(record.about), CLASSIFIER_COLUMN: identity}, hash_of(i))
                     decisions[row.decision] += 1
-                    shares.add(row)
+                    if first[n_before + i] == n_before + i:
+                        shares.add(row)
                     if row.decision == UNREADABLE and decisions[UNREADABLE] <= MAX_REASONS:
                         emit(Noted.of(unreadable_note(row)))
         except BaseException:

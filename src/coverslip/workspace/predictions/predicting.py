@@ -108,7 +108,8 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
     writer, shares = RowsWriter(folder / FILE), EstimatedShares(classifier.card)
     try:
         first_rows = enumerate(first_positions(data.records).tolist())
-        writer.set_repeats((row_id, first) for row_id, first in first_rows if first < row_id)
+        repeats = {row_id: first for row_id, first in first_rows if first < row_id}
+        writer.set_repeats(repeats.items())
         last_columns = {CLASSIFIER_COLUMN: prediction_input.identity}
         with RowHashes(folder / _HASHES_FILE) as hashes:
             n_before = _n_unchanged_rows(writer, hashes, data)
@@ -118,9 +119,10 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
                 PredictionsFile(Run(folder).predictions_file, classifier.classes, last_columns) as table,
                 HashedReading(remaining.records) as reading,
             ):
-                for row in islice(writer.added(), n_before):
+                for row_id, row in enumerate(islice(writer.added(), n_before)):
                     table.write(row)
-                    shares.add(row)
+                    if row_id not in repeats:  # an image that is listed again counts once
+                        shares.add(row)
                 unwritten: list[tuple[int, Prediction, Path, ReadPlan]] = []
                 written_at = time.monotonic()
                 pairs = classifier.predict_with_pixels(
@@ -130,7 +132,8 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
                 for k, (record, row) in enumerate(rows):
                     hashes.add(reading.hash_of(k))
                     table.write(row)
-                    shares.add(row)
+                    if n_before + k not in repeats:
+                        shares.add(row)
                     unwritten.append((n_before + k, row, record.path, record.plan))
                     if time.monotonic() - written_at > _SECONDS_BETWEEN_WRITES:
                         writer.add(unwritten)

@@ -422,10 +422,12 @@ def _repeats(connection: sqlite3.Connection, condition: str = "TRUE", *parameter
 
 
 def every_prediction(job: Job) -> Iterator[tuple[int, Prediction, str]]:
-    """Yield the number, the prediction, and the JSON of the read plan of each row in order."""
+    """Yield the number, the prediction, and the JSON of the read plan of the first row of each image, in order."""
     with reading(job.folder / FILE) as connection:
+        repeats = dict(_repeats(connection))
         for cells in connection.execute("SELECT * FROM rows ORDER BY row_id"):
-            yield cells["row_id"], _prediction_of(cells), cells["plan"]
+            if cells["row_id"] not in repeats:
+                yield cells["row_id"], _prediction_of(cells), cells["plan"]
 
 
 def count_rows(job: Job) -> tuple[int, dict[str, int]]:
