@@ -1,6 +1,6 @@
 """Shared fixtures: where real images lie, a cache of its own for every test session, and who works on which test.
 
-With `-n 4 --dist loadgroup` four workers share the tests. What is made for a module (a fixture of that scope) is made
+With `-n 2 --dist loadgroup` two workers share the tests. What is made for a module (a fixture of that scope) is made
 in one of them; what is made for the session is made in each, or once for all where it takes `made_once`.
 """
 
