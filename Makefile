@@ -8,8 +8,8 @@ MODULES := web/node_modules/.ready
 PAGES := src/coverslip/app/static/index.html
 PAGE_SOURCES := $(shell find web/src web/public -type f) $(wildcard docs/*.md web/*.html web/*.ts web/*.js) web/package.json
 
-# Two workers; tests are assigned by what they share (tests/conftest.py). With four on two cores, tests took a sixth longer,
-# since programs and browsers compete. Compiled modules are
+# Two workers; tests are assigned by what they share (tests/conftest.py). With four on two cores, tests took longer, since
+# programs and browsers compete. Compiled modules are
 # kept whatever the environment says: the many programs that tests start would each compile all of coverslip again.
 # If a worker crashes, the tests end: with a new worker, xdist can wait forever for tests that it has not assigned.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 2 --dist loadgroup --max-worker-restart 0

@@ -284,8 +284,9 @@ def test_an_error_of_the_start_of_a_server_is_raised() -> None:
         raise CoverslipError("workspace-busy")
         yield
 
-    with bound_socket("127.0.0.1", 0) as bound, pytest.raises(CoverslipError) as raised:
-        run_until_ended(runner_of(FastAPI(lifespan=failing)), bound)
+    # A browser's event loop may run in this thread.
+    with bound_socket("127.0.0.1", 0) as bound, ThreadPoolExecutor(1) as pool, pytest.raises(CoverslipError) as raised:
+        pool.submit(run_until_ended, runner_of(FastAPI(lifespan=failing)), bound).result()
     assert raised.value.code == "workspace-busy"
 
 
