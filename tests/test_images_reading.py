@@ -168,6 +168,7 @@ def test_jpeg_of_12_bit_and_lossless_jpeg_keep_their_numbers(tmp_path: Path) -> 
         (imagecodecs.jpeg_encode(gray, bitspersample=12, level=100), gray, 12, 8),
         (imagecodecs.jpeg_encode(color, bitspersample=12, level=100, subsampling="444"), color, 12, 8),
         (lossless, gray * 16, 16, 0),
+        (imagecodecs.jpegls_encode(gray * 16), gray * 16, 16, 0),
         (imagecodecs.ljpeg_encode((gray // 16).astype(np.uint8), bitspersample=8), gray // 16, 8, 0),
     ):
         (tmp_path / "a.jpg").write_bytes(encoded)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from coverslip.errors import UnreadableImage
 from coverslip.images._pillow import ORIENTATION_TAG, TRANSPOSED, open_with_pillow, oriented
-from coverslip.images._tiff_guard import check_scanned, n_scanned
+from coverslip.images._tiff_guard import JPEG_FRAMES, JPEG_WITHOUT_LENGTH, check_scanned, n_scanned
 from coverslip.images.confining import open_image
 from coverslip.images.reader import (
     Array,
@@ -26,9 +26,8 @@ from coverslip.images.reader import (
     starts,
 )
 
-_FRAME_MARKERS = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
-_LOSSLESS_MARKERS = {0xC3, 0xC7, 0xCB, 0xCF}
-_WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
+_LOSSLESS_MARKERS = {0xC3, 0xC7, 0xCB, 0xCF, 0xF7}
+_JPEG_LS_MARKER = 0xF7
 _START_OF_SCAN, _APP1 = 0xDA, 0xE1
 
 
@@ -41,6 +40,7 @@ class _Header:
     width: int
     n_samples: int
     is_lossless: bool
+    is_jpeg_ls: bool
     orientation: int
 
 
@@ -67,16 +67,17 @@ def _header_of(path: Path) -> _Header | None:
             if marker == 0xFF:  # fill bytes may precede a marker
                 file.seek(-1, 1)
                 continue
-            if marker in _WITHOUT_LENGTH:
+            if marker in JPEG_WITHOUT_LENGTH:
                 continue
             if marker == _START_OF_SCAN or len(length := file.read(2)) < 2:
                 return None
             n_bytes = int.from_bytes(length, "big") - 2
-            if marker in _FRAME_MARKERS:
+            if marker in JPEG_FRAMES:
                 if len(frame := file.read(6)) < 6:
                     return None
                 depth, height, width, n_samples = struct.unpack(">BHHB", frame)
-                return _Header(depth, height, width, n_samples, marker in _LOSSLESS_MARKERS, orientation)
+                is_lossless, is_jpeg_ls = marker in _LOSSLESS_MARKERS, marker == _JPEG_LS_MARKER
+                return _Header(depth, height, width, n_samples, is_lossless, is_jpeg_ls, orientation)
             if marker == _APP1:
                 orientation = _orientation_in(file.read(max(0, n_bytes)), orientation)
             else:
@@ -120,7 +121,8 @@ class _WideJpeg:
         check_scanned(self._path, n_scanned(encoded, header.width * header.height * header.n_samples))
         if header.n_samples not in (1, 3):  # some programs invert inks, and the decoder does not say so
             raise UnreadableImage("color-space", file=self._path, color_space="CMYK", bits=header.depth)
-        array: Array = np.asarray(imagecodecs.jpeg_decode(encoded))
+        decode = imagecodecs.jpegls_decode if header.is_jpeg_ls else imagecodecs.jpeg_decode
+        array: Array = np.asarray(decode(encoded))
         array = np.atleast_3d(oriented(array, header.orientation))[selection.window.of_array]
         return Decoded(at_channels(array, selection.channels), header.depth)
 

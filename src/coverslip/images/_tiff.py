@@ -29,7 +29,7 @@ import numpy as np
 from PIL import Image
 
 from coverslip.errors import UnreadableImage
-from coverslip.images._pillow import PillowSource, image_to_array, open_with_pillow, oriented
+from coverslip.images._pillow import TRANSPOSED, PillowSource, image_to_array, open_with_pillow, oriented
 from coverslip.images._tiff_guard import (
     JPEG,
     check_pages,
@@ -248,7 +248,7 @@ class _TiffSource:
         if not self._has_display_table and _has_color_palette(series.keyframe) and "S" not in axes:
             axes, shape = f"{axes}S", (*shape, 3)
         size = _pixel_size(self._tiff, number, series)
-        if _orientation(series.keyframe) in _TRANSPOSED and {"Y", "X"} <= set(axes):
+        if _orientation(series.keyframe) in TRANSPOSED and {"Y", "X"} <= set(axes):
             size = None if size is None else size[::-1]
             sizes = dict(zip(axes, shape, strict=True))
             sizes |= {"Y": sizes["X"], "X": sizes["Y"]}
@@ -332,7 +332,6 @@ class _TiffSource:
 
 
 _MORE_AXES = "QIJKUVWDG"  # of axes that repeat a letter, which only count pages
-_TRANSPOSED = range(5, 9)  # orientations that swap width and height
 
 
 def _distinct_axes(series: "TiffPageSeries") -> str:

@@ -268,8 +268,8 @@ JPEG = (6, 7, 33007, 34892)
 _JPEG_2000 = (33003, 33004, 33005, 34712)
 _JPEG_XL = (50002, 52546)
 _JPEG_XR = (22610, 34934)
-_FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, 0xF7}
-_WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9), 0xFF}
+JPEG_FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, 0xF7}
+JPEG_WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9), 0xFF}
 
 
 def declares_its_size(compression: int) -> bool:
@@ -307,12 +307,12 @@ def coded_size(compression: int, coded: bytes) -> CodedSize | None:
 def _jpeg(coded: bytes) -> Iterator[CodedSize]:
     at = 2
     while at + 10 <= len(coded):
-        if coded[at] != 0xFF or coded[at + 1] in _WITHOUT_LENGTH:
+        if coded[at] != 0xFF or coded[at + 1] in JPEG_WITHOUT_LENGTH:
             at += 1 if coded[at] != 0xFF or coded[at + 1] == 0xFF else 2
         elif coded[at + 1] == 0xDA:  # start of scan
             return
         else:
-            if coded[at + 1] in _FRAMES:
+            if coded[at + 1] in JPEG_FRAMES:
                 depth, height, width, samples = struct.unpack_from(">BHHB", coded, at + 4)
                 yield height * width, height * width * samples * (1 if depth <= 8 else 2)
             at += 2 + struct.unpack_from(">H", coded, at + 2)[0]
