@@ -216,7 +216,7 @@ original-location-taken = Am ursprünglichen Ort liegt eine andere Datei oder ei
 no-such-dataset = Diesen Datensatz gibt es nicht
     .do = Vielleicht wurde er entfernt. Sehen Sie in der Liste der Datensätze nach.
 
-other-images-match = Es passen andere Bilder als die aufgelisteten (damals { $n_listed }, jetzt { $n_matching }), daher wurde nichts geändert
+other-images-match = Seit die Bilder aufgelistet wurden, sind welche hinzugekommen oder weggefallen (aufgelistet { $n_listed }, jetzt passend { $n_matching }), daher wurde nichts geändert
     .do = Prüfen Sie die Bilder, die jetzt passen, und wiederholen Sie die Änderung.
 
 filters-without-list = Die Anfrage wählt Bilder durch Filter ohne die Liste dieser Bilder aus, daher wurde nichts geändert

@@ -216,7 +216,7 @@ original-location-taken = Another file or folder of the same name is at the orig
 no-such-dataset = This dataset does not exist
     .do = It may have been removed. Check the list of datasets.
 
-other-images-match = Other images match than those that were listed ({ $n_listed } then, { $n_matching } now), so nothing was changed
+other-images-match = Since the images were listed, some have joined or left them ({ $n_listed } were listed, { $n_matching } match now), so nothing was changed
     .do = Check the images that match now, and repeat the change.
 
 filters-without-list = The request selects images by filters without the list of these images, so nothing was changed
