@@ -482,6 +482,7 @@ def test_labels_of_very_many_images_are_given_at_once(app: App, tmp_path: Path) 
 
 def test_what_is_still_being_read_is_not_reported(app: App, tmp_path: Path) -> None:
     dataset = app.open(save_cells(tmp_path / "cells"))
+    app.home.background.wait_all()  # its pictures
     with sqlite3.connect(tmp_path / "home" / "workspace.sqlite") as connection:
         connection.execute("UPDATE datasets SET state = 'reading'")  # as a server that was killed leaves it
     for method, what in [("GET", "inspection"), ("POST", "split-preview"), ("POST", "augmentation-preview")]:

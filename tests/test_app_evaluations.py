@@ -206,7 +206,8 @@ def test_classes_that_the_classifier_does_not_know_are_reported(lab: Lab) -> Non
     assert evaluated["state"] == "failed"
     assert evaluated["error"]["code"] == "no-known-label"
     assert lab.client.get(f"{API}/evaluations/{evaluated['id']}/results").status_code == 409
-    assert lab.client.delete(f"{API}/evaluations/{evaluated['id']}").status_code == 204
+    removed = lab.client.delete(f"{API}/evaluations/{evaluated['id']}")
+    assert removed.status_code == 204, removed.text
 
 
 @pytest.mark.exhaustive

@@ -198,6 +198,22 @@ def test_a_job_whose_process_died_is_interrupted_and_can_be_resumed(workspace: W
     control.remove_job(workspace, run_id)
 
 
+def test_a_job_that_failed_has_ended_once_its_process_has(workspace: Workspace, cells: str) -> None:
+    run_id = queued(workspace, cells)
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    started = process_started(process.pid)
+    job = as_started(workspace, run_id, pid=process.pid, process_started=started, launched=time.time())
+    say(job, state="failed", pid=process.pid, process_started=started, host=os.uname().nodename)
+    states = [state_now(job)]
+    shutil.rmtree(job.folder)  # as an evaluation does that finds no label it knows
+    states.append(state_now(job))
+    process.kill()
+    assert until(lambda: state_now(job) not in ("running", "starting"))
+    process.wait()
+    assert states == ["running", "starting"]
+    control.remove_job(workspace, run_id)
+
+
 def test_a_request_to_finish_holds_until_the_training_is_resumed_without_it(workspace: Workspace, cells: str) -> None:
     run_id = queued(workspace, cells, **FINETUNE)
     job = find_job(workspace, run_id)

@@ -238,7 +238,9 @@ def state_of(job: Job, status: Status | None) -> State:
         return "starting"
     is_current = status is not None and not is_from_earlier_process(job, status)
     if status is not None and is_current and status.state != "running":  # its process may still be ending
-        return status.state
+        # A process that failed may still remove its folder: before its end, the job could look as if it were starting.
+        is_removing = status.state == "failed" and is_running(job.pid, job.process_started)
+        return "running" if is_removing else status.state
     if has_process(job):
         if job.stop_requested is not None or job.run.stop_file.exists():
             return "stopping"
