@@ -23,7 +23,6 @@ USERS = (  # extras; the others are for developers
     "keras",
     "pandas",
     "parquet",
-    "postgresql",
     "weights",
     "cluster",
     "mlflow",

@@ -10,7 +10,6 @@ cannot raise their own priority, as they would for an administrator, at the expe
 
     python benchmarks/server_load.py [--minutes 20] [--clients 50] [--browsers 3] [--trainings 2]
 
-With `--database`, or the address in COVERSLIP_DATABASE, the tables are in PostgreSQL; the database must be empty.
 Requirements: built pages (`make pages`) and Chromium, unless there are no browsers. Other work on the machine affects
 all durations.
 """
@@ -105,21 +104,19 @@ def main() -> None:
     parser.add_argument("--pause", type=float, default=2.0, help="mean seconds between the requests of a client")
     parser.add_argument("--trainings", type=int, default=0, help="trainings at the same time, at nice 10")
     parser.add_argument("--images", type=int, default=1_000, help="images of each project")
-    parser.add_argument("--database", default=os.environ.get("COVERSLIP_DATABASE"), help="address of PostgreSQL")
     RECORD.add_option(parser)
     options = parser.parse_args()
     program = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if options.browsers and program is None:
         raise SystemExit("Chromium is not installed. To install it, see .ci/programs.")
-    kind = "PostgreSQL" if options.database else "SQLite"
-    print(f"{kind}, {os.cpu_count()} cores, load of the machine at the start: {os.getloadavg()[0]:.1f}; ", end="")
+    print(f"{os.cpu_count()} cores, load of the machine at the start: {os.getloadavg()[0]:.1f}; ", end="")
     print(f"{options.clients} clients with a mean pause of {options.pause} s, {options.browsers} browsers")
     with tempfile.TemporaryDirectory() as scratch:
         folder, measured = Path(scratch), Measured()
         draw(folder / "data" / "cells", options.images)
-        server = open_account_server(folder / "server", (folder / "data",), options.database)
+        server = open_account_server(folder / "server", (folder / "data",))
         people = add_people(server, folder / "data" / "cells", options.clients, options.browsers)
-        with serving(folder, options.database) as (address, process):
+        with serving(folder) as (address, process):
             wait_until_read(address, people, folder / "data" / "cells")
             ended = threading.Event()
             threads = [threading.Thread(target=observe, args=(process, measured, ended))]
@@ -149,7 +146,7 @@ def main() -> None:
         report(server, people, measured)
         log = "".join(file.read_text(encoding="utf-8") for file in (folder / "server" / "log").iterdir())
         print(f"errors in the log of the server: {log.count('while answering')}")
-        RECORD.write(part=f"{kind}, beside {options.trainings} trainings" if options.trainings else kind)
+        RECORD.write(f"beside {options.trainings} trainings" if options.trainings else "")
 
 
 def add_people(server: AccountServer, cells: Path, n_labeling: int, n_browsing: int = 0) -> list[Person]:
@@ -167,10 +164,10 @@ def add_people(server: AccountServer, cells: Path, n_labeling: int, n_browsing: 
 
 
 @contextmanager
-def serving(folder: Path, database: str | None) -> Iterator[tuple[str, psutil.Process]]:
+def serving(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
     """Start the server; yield its address and process."""
     command = [sys.executable, "-m", "coverslip", "server", str(folder / "server"), "--port", "0"]
-    environment = {**os.environ, "COVERSLIP_DATABASE": database or "", "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
         [*command, "--root", str(folder / "data")], stdout=subprocess.PIPE, text=True, env=environment
     )

@@ -82,9 +82,9 @@ NO_PROXY = Proxies()
 
 
 @contextmanager
-def serving(folder: Path, proxies: Proxies = NO_PROXY, base: str = "", database: str | None = None) -> Iterator[Served]:
+def serving(folder: Path, proxies: Proxies = NO_PROXY, base: str = "") -> Iterator[Served]:
     (folder / "data").mkdir(exist_ok=True, parents=True)
-    server = open_account_server(folder / "server", (folder / "data",), database)
+    server = open_account_server(folder / "server", (folder / "data",))
     if not users.list_users(server):
         users.add_user(server, "maria", is_admin=True, has_proxy=proxies.user_header is not None)
     app = create_accounts_app(server, user_header=proxies.user_header)

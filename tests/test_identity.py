@@ -19,6 +19,7 @@ from coverslip.datasets import Dataset, SharedReads, find_hashes, hash_files, op
 from coverslip.errors import BadRun
 from coverslip.events import ignore
 from coverslip.images import ImageFacts, image_facts, read_pixels
+from coverslip.machine import network_file_system
 from coverslip.runs import Run, UnchangedImages, write_content_hashes
 
 HOUR_NS = 3600 * 10**9
@@ -210,6 +211,16 @@ def test_only_local_file_systems_that_keep_the_state_are_trusted(tmp_path: Path,
     assert not is_on_local(str(tmp_path / "a/b.tif"), device, {})
     is_other_device_trusted = type_ in ("apfs", "btrfs")  # else another mount is in place
     assert is_on_local(str(tmp_path / "a/b.tif"), device + 1, mounts) is is_other_device_trusted
+
+
+def test_network_drives_are_recognized(tmp_path: Path) -> None:
+    inner = str(tmp_path / "a" / "b")
+    for type_, expected in {"nfs4": "nfs4", "cifs": "cifs", "lustre": "lustre", "ext4": None, "overlay": None}.items():
+        assert (
+            network_file_system(inner, {"/": "nfs" if expected is None else "ext4", str(tmp_path): type_}) == expected
+        )
+    assert network_file_system(inner, {"/": "ext4", inner: "nfs"}) == "nfs"
+    assert network_file_system(inner, {}) is None
 
 
 def test_the_app_shows_the_files_as_they_are_when_it_reads_a_dataset_again(tmp_path: Path, folder: Path) -> None:

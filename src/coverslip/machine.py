@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -21,6 +21,12 @@ from coverslip.errors import DeviceUnavailable
 FOR_TRAINING = ("cuda", "cpu")
 FOR_PREDICTING = ("cuda", "mps", "cpu")
 _M_ARENA_MAX = -8  # from malloc.h
+_NETWORK = frozenset(
+    {
+        *("afpfs", "afs", "beegfs", "ceph", "cifs", "fuse.ceph", "fuse.glusterfs", "fuse.rclone", "fuse.s3fs"),
+        *("fuse.sshfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "smb2", "smb3", "smbfs", "webdav"),
+    }
+)
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")  # limits of libraries
 
 
@@ -176,6 +182,39 @@ def bytes_of(size: str) -> int | None:
         return None
     unit = match[2].upper()
     return int(float(match[1]) * _UNITS[unit if unit in _UNITS else f"{unit}B"])
+
+
+def file_systems() -> dict[str, str]:
+    """Return the type of the file system of each mount point, such as `ext4`; nothing on Windows."""
+    if os.name != "posix":
+        return {}
+    import psutil
+
+    try:
+        return {each.mountpoint: each.fstype.lower() for each in psutil.disk_partitions(all=True)}
+    except (OSError, RuntimeError, psutil.Error):
+        return {}
+
+
+def mount_point(real_path: str, mounts: Collection[str]) -> str | None:
+    """Return the mount point of a file or folder; None if it is unknown.
+
+    Args:
+        real_path: the path without links.
+        mounts: all mount points.
+    """
+    return next((str(each) for each in (Path(real_path), *Path(real_path).parents) if str(each) in mounts), None)
+
+
+def network_file_system(real_path: str, mounts: Mapping[str, str]) -> str | None:
+    """Return the type of the network file system of a folder; None if it is not on one, or this is unknown.
+
+    Args:
+        real_path: the path without links.
+        mounts: as of `file_systems`.
+    """
+    point = mount_point(real_path, mounts)
+    return mounts[point] if point is not None and mounts[point] in _NETWORK else None
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:

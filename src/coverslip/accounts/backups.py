@@ -1,4 +1,4 @@
-"""Back up a whole server, also while it runs, and restore it elsewhere, with either kind of database.
+"""Back up a whole server, also while it runs, and restore it elsewhere.
 
 A backup is a folder: `server.json`, the accounts in `accounts.sqlite`, and `projects/ID.zip`, each a backup of the
 workspace of a project. It appears completely or not at all.
@@ -8,6 +8,8 @@ import os
 import re
 import secrets
 import shutil
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,11 +26,9 @@ from coverslip.messages import ChooseOther
 from coverslip.runs.documents import Document
 from coverslip.workspace.backups.archive import Manifest
 from coverslip.workspace.backups.restoring import Restored, restore_backup
-from coverslip.workspace.backups.writing import write_backup
+from coverslip.workspace.backups.writing import copy_database, count_rows, write_backup
 from coverslip.workspace.store.backup_records import record_backup
-from coverslip.workspace.store.copying import count_rows, read_tables, write_tables
 from coverslip.workspace.store.database import open_database
-from coverslip.workspace.store.postgres import drop_schema, new_schema
 from coverslip.workspace.store.workspace import Workspace
 
 _MANIFEST, _ACCOUNTS, _PROJECTS = "server.json", "accounts.sqlite", "projects"
@@ -63,20 +63,22 @@ def write_server_backup(server: AccountServer, folder: Path, emit: Emit = ignore
         raise CoverslipError("backup-exists", file=folder, remedies=(ChooseOther("output"),))
     if folder.absolute().resolve().is_relative_to(server.folder):
         raise CoverslipError("backup-inside-workspace", file=folder, remedies=(ChooseOther("output"),))
-    if server.database is None and not (server.folder / _ACCOUNTS).is_file():
+    if not server.database_file.is_file():
         raise CoverslipError("backup-without-server", file=server.folder)
     part = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
     try:
         (part / _PROJECTS).mkdir(parents=True)
         part.chmod(0o700)  # images of patients are private
-        n_rows = write_tables(server.engine, part / _ACCOUNTS, tables=metadata, version=VERSION)
+        copy_database(server.database_file, part / _ACCOUNTS)
         written = {}
         for project_id in _project_ids(part / _ACCOUNTS):
             if (server.projects / project_id).is_dir():
-                workspace = Workspace(server.projects / project_id, (), server.schema_of(project_id))
+                workspace = Workspace(server.projects / project_id, ())
                 written[project_id] = write_backup(workspace, part / _PROJECTS / f"{project_id}.zip", emit)
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        manifest = ServerManifest(coverslip=__version__, created=created, accounts=n_rows, projects=written)
+        manifest = ServerManifest(
+            coverslip=__version__, created=created, accounts=_count_accounts(part / _ACCOUNTS), projects=written
+        )
         manifest.write(part / _MANIFEST)
         part.rename(folder)
         record_backup(server.folder, folder)
@@ -90,15 +92,13 @@ def write_server_backup(server: AccountServer, folder: Path, emit: Emit = ignore
 
 
 def restore_server_backup(
-    backup: Path, folder: Path, database: str | None = None, emit: Emit = ignore
+    backup: Path, folder: Path, emit: Emit = ignore
 ) -> tuple[ServerManifest, dict[str, Restored]]:
     """Restore a server from a backup into a new or empty folder, completely or not at all.
 
     Args:
         backup: a folder of `write_server_backup`.
         folder: the folder of the server.
-        database: the address of a PostgreSQL database without tables of a server; None: files of SQLite. Either may
-            differ from the earlier server.
         emit: receives progress events.
 
     Returns:
@@ -107,47 +107,39 @@ def restore_server_backup(
     Raises:
         CoverslipError: the backup is not complete or is of another version, the folder has content, the disk is full,
             or the database cannot be used.
-        Conflict: the database has tables of a server.
     """
     try:
         manifest = ServerManifest.read(backup / _MANIFEST)
     except BadRun as error:
         raise CoverslipError("backup-of-server-not-accepted", file=backup) from error
-    # IDs become names of folders and schemas.
+    # IDs become names of folders.
     ids = set(_project_ids(backup / _ACCOUNTS)) if (backup / _ACCOUNTS).is_file() else set()
     if not manifest.projects.keys() <= ids or not all(map(_ID.fullmatch, manifest.projects)):
         raise CoverslipError("backup-of-server-not-accepted", file=backup)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise CoverslipError("restore-folder-not-empty", file=folder, remedies=(ChooseOther("workspace"),))
     is_new = not folder.exists()
-    server = open_account_server(folder, (), database)
+    server = open_account_server(folder)
     restored: dict[str, Restored] = {}
-    has_accounts = False
     try:
         for project_id in manifest.projects:
-            file, schema = backup / _PROJECTS / f"{project_id}.zip", server.schema_of(project_id)
-            restored[project_id] = restore_backup(file, server.projects / project_id, emit, schema=schema)
-        if server.schema is None:
-            shutil.copy(backup / _ACCOUNTS, server.folder / _ACCOUNTS)
-        else:
-            with new_schema(server.schema, tables=metadata, version=VERSION) as engine:
-                read_tables(backup / _ACCOUNTS, engine, tables=metadata, version=VERSION)
-            has_accounts = True
-        with server.engine.connect() as connection:
-            if count_rows(connection, metadata) != manifest.accounts:
-                raise CoverslipError("backup-of-server-not-accepted", file=backup)
+            file = backup / _PROJECTS / f"{project_id}.zip"
+            restored[project_id] = restore_backup(file, server.projects / project_id, emit)
+        shutil.copy(backup / _ACCOUNTS, server.database_file)
+        if _count_accounts(server.database_file) != manifest.accounts:
+            raise CoverslipError("backup-of-server-not-accepted", file=backup)
     except BaseException:
-        for schema in filter(None, map(server.schema_of, restored)):
-            drop_schema(schema)
-        if has_accounts and server.schema is not None:
-            drop_schema(server.schema)
         for path in folder.iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         if is_new:
             folder.rmdir()
         raise
-    server.engine.dispose()
     return manifest, restored
+
+
+def _count_accounts(accounts: Path) -> dict[str, int]:
+    with closing(sqlite3.connect(accounts)) as connection:
+        return count_rows(connection, metadata)
 
 
 def _project_ids(accounts: Path) -> list[str]:

@@ -199,7 +199,7 @@ def workspace_of(server: AccountServer, project: Project) -> Workspace:
     folder = server.projects / project.id
     roots = _allowed(server, project.roots)  # the server may have other roots now
     opened = open_workspace(folder, tuple(map(Path, roots)) or (folder,))
-    return Workspace(opened.folder, opened.roots if project.roots else (), server.schema_of(project.id))
+    return Workspace(opened.folder, opened.roots if project.roots else ())
 
 
 def _allowed(server: AccountServer, roots: Sequence[str]) -> list[str]:

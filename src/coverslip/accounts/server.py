@@ -1,6 +1,7 @@
 """The folder of a server with accounts: its database and the workspaces of its projects."""
 
-from dataclasses import dataclass, field
+import os
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,9 +13,7 @@ from coverslip.messages import ChooseOther
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from coverslip.workspace.store.postgres import Schema
-
-_SCHEMA = "coverslip"
+_POSTGRESQL = "COVERSLIP_DATABASE"  # the variable with the address of a database, as earlier versions had it
 
 
 @dataclass(frozen=True)
@@ -23,25 +22,14 @@ class AccountServer:
 
     folder: Path  # absolute
     roots: tuple[Path, ...]  # absolute; projects may read images below these
-    database: str | None = field(default=None, repr=False)  # the address of a PostgreSQL database; None: SQLite
 
     @property
     def projects(self) -> Path:
         return self.folder / "projects"
 
     @property
-    def schema(self) -> "Schema | None":
-        """The schema of PostgreSQL with the accounts; None: they are in a file of SQLite."""
-        return self._schema(_SCHEMA)
-
-    def schema_of(self, project_id: str) -> "Schema | None":
-        """Return the schema of PostgreSQL with the tables of a project; None: they are in a file of SQLite."""
-        return self._schema(f"{_SCHEMA}_{project_id}")
-
-    def _schema(self, name: str) -> "Schema | None":
-        from coverslip.workspace.store.postgres import Schema
-
-        return None if self.database is None else Schema(self.database, name)
+    def database_file(self) -> Path:
+        return self.folder / "accounts.sqlite"
 
     @property
     def log(self) -> Path:
@@ -56,37 +44,27 @@ class AccountServer:
         from coverslip.workspace.store.database import check_pages
 
         _ = self.engine
-        if self.schema is None:
-            check_pages(self.folder / "accounts.sqlite")
+        check_pages(self.database_file)
 
     @cached_property
     def engine(self) -> "Engine":
         """The database, opened on first use."""
         from coverslip.workspace.store.database import open_database
-        from coverslip.workspace.store.postgres import open_schema
 
-        if self.schema is not None:
-            return open_schema(self.schema, (self.projects,), tables=metadata, version=VERSION)
-        return open_database(self.folder / "accounts.sqlite", tables=metadata, version=VERSION)
+        return open_database(self.database_file, tables=metadata, version=VERSION)
 
 
-def open_account_server(folder: Path, roots: tuple[Path, ...] = (), database: str | None = None) -> AccountServer:
+def open_account_server(folder: Path, roots: tuple[Path, ...] = ()) -> AccountServer:
     """Open the folder of a server, and create it if needed.
 
     Args:
         folder: the folder.
         roots: folders whose images projects may read. Without them, projects read uploaded images only.
-        database: the address of a PostgreSQL database for the accounts and the tables of the projects; None: they are
-            in files of SQLite in the folder.
 
     Raises:
-        CoverslipError: the folder cannot be created, a root does not exist, or the address is not valid.
-        ExtraNotInstalled: the driver of PostgreSQL is not installed.
+        CoverslipError: the folder cannot be created, a root does not exist, or a database of PostgreSQL is named.
     """
-    from coverslip.workspace.store.postgres import check_address
-
-    if database is not None:
-        check_address(database)
+    refuse_postgresql()
     path = folder.absolute()
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -97,4 +75,10 @@ def open_account_server(folder: Path, roots: tuple[Path, ...] = (), database: st
     real = tuple(root.expanduser().resolve() for root in roots)
     if missing := next((root for root in real if not root.is_dir()), None):
         raise CoverslipError("missing-root", file=missing, remedies=(ChooseOther("root"),))
-    return AccountServer(path.resolve(), real, database)
+    return AccountServer(path.resolve(), real)
+
+
+def refuse_postgresql() -> None:
+    """Raise CoverslipError if the environment names a database of PostgreSQL: its server would look empty here."""
+    if os.environ.get(_POSTGRESQL):
+        raise CoverslipError("postgresql-not-supported", variable=_POSTGRESQL)

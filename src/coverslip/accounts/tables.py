@@ -1,8 +1,6 @@
 """The tables of accounts, projects, members and activity."""
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, MetaData, String, Table
-
-from coverslip.workspace.store.tables import Integer
+from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table
 
 VERSION = 2  # changes with the tables
 metadata = MetaData()

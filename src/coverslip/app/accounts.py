@@ -43,7 +43,6 @@ from coverslip.errors import CoverslipError, NotFound
 from coverslip.messages import failure
 from coverslip.workspace.jobs.options import DEFAULT, JobOptions
 from coverslip.workspace.store.authors import acting_as
-from coverslip.workspace.store.postgres import only_server_of
 from coverslip.workspace.store.serving import only_server
 
 if TYPE_CHECKING:
@@ -155,7 +154,7 @@ class AccountsGate:
         if not path.startswith(f"{self._base}/"):
             await RedirectResponse(f"{self._base}/")(scope, receive, send)
             return
-        if "\0" in path:  # PostgreSQL refuses such texts
+        if "\0" in path:
             await problem(404, failure("unknown-address", kind="not-found"))(scope, receive, send)
             return
         inner = path.removeprefix(self._base)
@@ -325,8 +324,6 @@ def open_accounts_server(
         stack.enter_context(only_server(server.folder))
         stack.callback(server.engine.dispose)
         server.check_database()
-        if server.schema is not None:
-            stack.enter_context(only_server_of(server.schema))
         invitation = None if admin is None else _invite_admin(server, admin, proxies, resets_password)
         bound = stack.enter_context(bound_socket(host, port, n_ports=1))
         port = int(bound.getsockname()[1])

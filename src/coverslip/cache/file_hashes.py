@@ -27,6 +27,7 @@ from typing import NamedTuple
 
 from coverslip.cache.records import RECORDS, RecordStore
 from coverslip.cache.stores import Kind, register
+from coverslip.machine import file_systems, mount_point
 
 FILE_HASHES = register(Kind("file-hashes", RECORDS))
 _LOCAL = frozenset({"apfs", "bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "hfs", "jfs", "tmpfs", "xfs", "zfs"})
@@ -251,7 +252,7 @@ class _Devices:
         is_local = self._is_local.get(state.device)
         if is_local is None:
             if self._mounts is None:
-                self._mounts = _mounts()
+                self._mounts = file_systems()
             is_local = self._is_local[state.device] = is_on_local(os.path.realpath(path), state.device, self._mounts)
         return is_local
 
@@ -264,25 +265,13 @@ def is_on_local(real_path: str, device: int, mounts: Mapping[str, str]) -> bool:
         device: of the file.
         mounts: the type of the file system of each mount point.
     """
-    point = next((str(each) for each in Path(real_path).parents if str(each) in mounts), None)
+    point = mount_point(real_path, mounts)
     if point is None or mounts[point] not in _LOCAL:
         return False
     try:
         return Path(point).stat().st_dev == device or mounts[point] in _OWN_DEVICES
     except OSError:
         return False
-
-
-def _mounts() -> dict[str, str]:
-    """Return the type of the file system of each mount point; nothing on Windows, where no time shows all changes."""
-    if os.name != "posix":
-        return {}
-    import psutil
-
-    try:
-        return {each.mountpoint: each.fstype.lower() for each in psutil.disk_partitions(all=True)}
-    except (OSError, RuntimeError, psutil.Error):
-        return {}
 
 
 def _binding(folder: Path, devices: _Devices) -> bytes | None:

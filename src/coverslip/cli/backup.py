@@ -17,10 +17,6 @@ def backup(
     server: Annotated[
         Path | None, typer.Option("--server", metavar="FOLDER", help=text("help-backup-server"), show_default=False)
     ] = None,
-    database: Annotated[
-        str | None,
-        typer.Option("--database", metavar="ADDRESS", help=text("help-server-database"), show_default=False),
-    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Back up the app's workspace as one file, also while the app runs, or a server with accounts as a folder.
@@ -42,9 +38,9 @@ def backup(
     from coverslip.workspace.backups.writing import write_backup
     from coverslip.workspace.store.workspace import Workspace
 
-    _check_choice(workspace, server, database)
+    _check_choice(workspace, server)
     if server is not None:
-        _back_up_server(server, file, database, as_json=as_json)
+        _back_up_server(server, file, as_json=as_json)
         return
     folder = (workspace or default_workspace_folder()).absolute().resolve()
     stderr = notes_console()
@@ -73,10 +69,6 @@ def restore(
     server: Annotated[
         Path | None, typer.Option("--server", metavar="FOLDER", help=text("help-restore-server"), show_default=False)
     ] = None,
-    database: Annotated[
-        str | None,
-        typer.Option("--database", metavar="ADDRESS", help=text("help-server-database"), show_default=False),
-    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Restore a workspace, or a server with accounts, from a backup into a new folder.
@@ -96,9 +88,9 @@ def restore(
     from coverslip.cli.progress import shown_progress
     from coverslip.workspace.backups.restoring import restore_backup
 
-    _check_choice(workspace, server, database)
+    _check_choice(workspace, server)
     if server is not None:
-        _restore_server(file, server, database, as_json=as_json)
+        _restore_server(file, server, as_json=as_json)
         return
     if workspace is None:
         raise typer.BadParameter(text("usage-restore"), param_hint="--workspace")
@@ -120,21 +112,19 @@ def restore(
     results_console().print(line, soft_wrap=True)
 
 
-def _check_choice(workspace: Path | None, server: Path | None, database: str | None) -> None:
-    if database is not None and server is None:
-        raise typer.BadParameter(text("usage-database-without-server"), param_hint="--database")
+def _check_choice(workspace: Path | None, server: Path | None) -> None:
     if workspace is not None and server is not None:
         raise typer.BadParameter(text("usage-workspace-or-server"), param_hint="--server")
 
 
-def _back_up_server(server: Path, folder: Path, database: str | None, *, as_json: bool) -> None:
+def _back_up_server(server: Path, folder: Path, *, as_json: bool) -> None:
     from coverslip.accounts.backups import write_server_backup
-    from coverslip.accounts.server import AccountServer
-    from coverslip.cli._database import database_address
+    from coverslip.accounts.server import AccountServer, refuse_postgresql
     from coverslip.cli._show import notes_console, print_json, results_console
     from coverslip.cli.progress import shown_progress
 
-    existing = AccountServer(server.absolute().resolve(), (), database_address(database))
+    refuse_postgresql()
+    existing = AccountServer(server.absolute().resolve(), ())
     with shown_progress(notes_console()) as emit:
         manifest = write_server_backup(existing, folder, emit)
     if as_json:
@@ -145,15 +135,14 @@ def _back_up_server(server: Path, folder: Path, database: str | None, *, as_json
     results_console().print(line, soft_wrap=True)
 
 
-def _restore_server(backup_folder: Path, server: Path, database: str | None, *, as_json: bool) -> None:
+def _restore_server(backup_folder: Path, server: Path, *, as_json: bool) -> None:
     from coverslip.accounts.backups import restore_server_backup
-    from coverslip.cli._database import database_address
     from coverslip.cli._show import notes_console, print_json, results_console
     from coverslip.cli.progress import shown_progress
 
     stderr = notes_console()
     with shown_progress(stderr) as emit:
-        manifest, restored = restore_server_backup(backup_folder, server, database_address(database), emit)
+        manifest, restored = restore_server_backup(backup_folder, server, emit)
     n_interrupted = sum(each.n_interrupted for each in restored.values())
     if n_interrupted:
         note = text("command-restored-interrupted", n_jobs=n_interrupted)

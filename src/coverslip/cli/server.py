@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coverslip.cli._database import database_address
 from coverslip.cli._options import error_line
 from coverslip.cli.app import DEFAULT_PORT, exit_at_once, job_options
 from coverslip.errors import CoverslipError
@@ -24,10 +23,6 @@ def server(
     reset_password: Annotated[bool, typer.Option("--reset-password", help=text("help-server-reset-password"))] = False,
     root: Annotated[
         list[Path] | None, typer.Option("--root", metavar="FOLDER", help=text("help-server-root"), show_default=False)
-    ] = None,
-    database: Annotated[
-        str | None,
-        typer.Option("--database", metavar="ADDRESS", help=text("help-server-database"), show_default=False),
     ] = None,
     host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help=text("help-server-host"))] = "127.0.0.1",
     port: Annotated[
@@ -75,8 +70,6 @@ def server(
 
       coverslip server /srv/coverslip --admin maria --reset-password
 
-      COVERSLIP_DATABASE=postgresql://coverslip:PASSWORD@db.example.org/coverslip coverslip server /srv/coverslip
-
       coverslip server /srv/coverslip --slurm "--partition=gpu --gres=gpu:1 --time=8:00:00"
 
       coverslip server /srv/coverslip --proxy 127.0.0.1 --name lab.example.org --base-path /coverslip
@@ -102,7 +95,7 @@ def server(
     base = "/".join(["", *filter(None, base_path.split("/"))])
     limit_memory_arenas()
     options = job_options(slurm, job_memory)
-    opened = open_account_server(folder, tuple(root or ()), database_address(database))
+    opened = open_account_server(folder, tuple(root or ()))
     if admin is None and not any(user.is_admin for user in list_users(opened)):
         raise typer.BadParameter(text("usage-first-admin"), param_hint="--admin")
     from coverslip.app.accounts import Proxies, open_accounts_server  # takes seconds; arguments are checked before

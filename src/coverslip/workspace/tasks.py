@@ -73,8 +73,7 @@ def compute(request: Json, _: Emit) -> Json:
         with in_language(request["language"]), waiting_briefly():
             return {"of": to_jsonable_python(function(workspace, **request["arguments"]))}
     finally:
-        if workspace.schema is None:  # so that the file can be removed with its project
-            engine.dispose()
+        engine.dispose()  # so that the file can be removed with its project
 
 
 @lru_cache(maxsize=64)

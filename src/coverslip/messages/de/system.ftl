@@ -19,8 +19,6 @@ extra-for-mlflow = Der Listener für MLflow
 
 extra-for-pandas = Ein Data Frame
 
-extra-for-postgresql = Eine PostgreSQL-Datenbank
-
 extra-for-sklearn = Der Estimator für scikit-learn
 
 extra-for-tensorboard = Der Listener für TensorBoard

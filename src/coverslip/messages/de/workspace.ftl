@@ -112,41 +112,17 @@ missing-table-columns = in der Tabelle '{ $table }' fehlen Spalten: { $columns }
 workspace-version = Dieser Arbeitsbereich hat das Format { $version }, und diese Version von coverslip liest nur das Format { $expected }
     .do = Verwenden Sie die Version von coverslip, die ihn angelegt hat, oder wählen Sie einen anderen Ordner für den Arbeitsbereich.
 
+postgresql-not-supported = Die Tabellen eines Servers können nicht in PostgreSQL liegen, aber { $variable } nennt eine Datenbank
+    .do = Sichern Sie den Server mit der letzten Version, die sie liest (`coverslip backup --server`), und stellen Sie die Sicherung mit dieser Version in einem neuen Ordner wieder her, ohne { $variable }. Die Schritte stehen in docs/server.md.
+
+workspace-on-network-drive = Dieser Ordner liegt auf einem Netzlaufwerk ({ $file_system }), auf dem zwei Rechner die Datenbank des Arbeitsbereichs beschädigen können
+    .do = Wählen Sie einen Ordner auf einer Festplatte dieses Rechners.
+
 workspace-database-empty = Die Datenbank des Arbeitsbereichs ist leer
     .do = { $has_backup ->
         [true] Stellen Sie die neueste Sicherung in einem neuen Ordner wieder her.
        *[false] Hier ist keine Sicherung verzeichnet. Ersetzen Sie die Datei durch eine Kopie. Ohne Kopie sind Labels und Namen verloren: Entfernen Sie die leere Datei, um neu zu beginnen, oder wählen Sie einen anderen Ordner für den Arbeitsbereich.
     }
-
-database-address-not-valid = Das ist keine Adresse einer PostgreSQL-Datenbank
-    .do = Schreiben Sie sie als `postgresql://USER:PASSWORD@HOST/DATABASE` oder, für einen Socket auf diesem Rechner, als `postgresql://USER@/DATABASE?host=FOLDER`. `?sslmode=` kann `disable`, `prefer`, `require` oder `verify-full` sein.
-
-database-unreachable = Die Datenbank antwortet nicht: { $reason }
-    .do = Prüfen Sie, ob PostgreSQL läuft, sowie Rechner und Port in der Adresse der Datenbank.
-
-database-refuses = Die Datenbank verweigert den Zugriff: { $reason }
-    .do = Prüfen Sie Benutzer, Passwort und Datenbank in der Adresse der Datenbank. Der Benutzer braucht in dieser Datenbank das Recht CREATE.
-
-database-connections-used = Alle { $n } Verbindungen zur Datenbank sind in Benutzung
-    .do = Versuchen Sie es in einigen Sekunden erneut.
-
-database-unusable = Die Datenbank kann nicht verwendet werden: { $reason }
-    .do = Versuchen Sie es später erneut. Wenn der Fehler bleibt, fragen Sie den Administrator der Datenbank. Der bisherige Inhalt ist unversehrt.
-
-database-version = Das Schema '{ $schema }' der Datenbank wurde nicht von dieser Version von coverslip geschrieben: { $stated }
-    .do = Verwenden Sie die Version von coverslip, die es geschrieben hat, oder eine andere Datenbank.
-
-database-damaged = Das Schema '{ $schema }' der Datenbank ist beschädigt: { $reason }
-    .do = Stellen Sie den Server aus einer Sicherung wieder her.
-
-database-schema-missing = Die Datenbank hat kein Schema '{ $schema }', obwohl der Ordner des Servers Ergebnisse enthält
-    .do = Prüfen Sie die Adresse der Datenbank. Ohne Adresse verwendet der Server SQLite. Ist das Schema verloren, stellen Sie den Server aus einer Sicherung wieder her.
-
-database-schema-exists = Die Datenbank hat das Schema '{ $schema }' bereits
-    .do = Wählen Sie eine andere Datenbank, oder entfernen Sie das Schema, wenn es nicht mehr gebraucht wird.
-
-database-used-by-server = Ein anderes coverslip verwendet das Schema '{ $schema }' dieser Datenbank bereits
-    .do = Beenden Sie es, oder verwenden Sie eine andere Datenbank.
 
 backup-without-workspace = Hier gibt es keinen Arbeitsbereich
     .do = Wählen Sie den Ordner des Arbeitsbereichs. `coverslip app` gibt ihn aus.

@@ -41,11 +41,7 @@ usage-size = '{ $value }' is not a size such as 8GB or 500MB.
 
 usage-base-path = a path has letters, digits, slashes and the characters . _ ~ - only.
 
-usage-database-password = all users of this computer can see the password in a command. Give the address by the environment variable { $name }.
-
 usage-workspace-or-server = give either --workspace or --server.
-
-usage-database-without-server = --database belongs to --server.
 
 usage-restore = name the new folder, or that of a server by --server.
 

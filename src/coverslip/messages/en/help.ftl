@@ -52,8 +52,6 @@ help-server-reset-password = Print an address at which --admin sets a new passwo
 
 help-server-port = Port. If it is in use, the server does not start.
 
-help-server-database = PostgreSQL database for accounts and tables, such as `postgresql://USER@HOST/DATABASE`. Default: the environment variable COVERSLIP_DATABASE, which may contain a password, else files of SQLite in FOLDER.
-
 help-server-root = Folder that projects may read images from, or from its subfolders. Repeatable. Default: projects read uploaded images only.
 
 help-server-host = Address to listen on. With 0.0.0.0, other computers can reach the server, without encryption.

@@ -19,8 +19,6 @@ extra-for-mlflow = The listener for MLflow
 
 extra-for-pandas = A data frame
 
-extra-for-postgresql = A PostgreSQL database
-
 extra-for-sklearn = The scikit-learn estimator
 
 extra-for-tensorboard = The listener for TensorBoard

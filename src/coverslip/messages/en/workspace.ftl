@@ -112,41 +112,17 @@ missing-table-columns = the table '{ $table }' has no column { $columns }
 workspace-version = This workspace has the format { $version }, and this version of coverslip reads the format { $expected } only
     .do = Use the version of coverslip that created it, or choose another folder for the workspace.
 
+postgresql-not-supported = The tables of a server cannot be in PostgreSQL, but { $variable } names a database
+    .do = Use the last version that reads it to back up the server (`coverslip backup --server`), and restore the backup with this version into a new folder, without { $variable }. docs/server.md has the steps.
+
+workspace-on-network-drive = This folder is on a network drive ({ $file_system }), where two computers can damage the database of the workspace
+    .do = Choose a folder on a disk of this computer.
+
 workspace-database-empty = The database of the workspace is empty
     .do = { $has_backup ->
         [true] Restore the newest backup into a new folder.
        *[false] No backup is recorded here. Replace the file with a copy. Without a copy, labels and names are lost: remove the empty file to start again, or choose another folder for the workspace.
     }
-
-database-address-not-valid = This is no address of a PostgreSQL database
-    .do = Write it as `postgresql://USER:PASSWORD@HOST/DATABASE`, or `postgresql://USER@/DATABASE?host=FOLDER` for a socket on this computer. `?sslmode=` may be `disable`, `prefer`, `require` or `verify-full`.
-
-database-unreachable = The database does not answer: { $reason }
-    .do = Check that PostgreSQL is running, and its host and port in the address of the database.
-
-database-refuses = The database refuses access: { $reason }
-    .do = Check the user, password and database in the address of the database. The user needs the right CREATE in this database.
-
-database-connections-used = All { $n } connections to the database are in use
-    .do = Try again in some seconds.
-
-database-unusable = The database cannot be used: { $reason }
-    .do = Try again later. If it persists, ask the administrator of the database. Existing content is intact.
-
-database-version = The schema '{ $schema }' of the database was not written by this version of coverslip: { $stated }
-    .do = Use the version of coverslip that wrote it, or another database.
-
-database-damaged = The schema '{ $schema }' of the database is damaged: { $reason }
-    .do = Restore the server from a backup.
-
-database-schema-missing = The database has no schema '{ $schema }', although the folder of the server contains results
-    .do = Check the address of the database. Without address, the server uses SQLite. If the schema is lost, restore the server from a backup.
-
-database-schema-exists = The database already has the schema '{ $schema }'
-    .do = Choose another database, or remove the schema if it is no longer needed.
-
-database-used-by-server = Another coverslip already uses the schema '{ $schema }' of this database
-    .do = Stop it, or use another database.
 
 backup-without-workspace = There is no workspace here
     .do = Choose the folder of the workspace. `coverslip app` prints it.

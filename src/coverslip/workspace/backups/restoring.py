@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -29,10 +29,8 @@ from coverslip.workspace.backups.archive import (
     path_of_entry,
 )
 from coverslip.workspace.backups.relocating import Relocation
-from coverslip.workspace.backups.writing import count_rows_of_file
-from coverslip.workspace.store.copying import read_tables
+from coverslip.workspace.backups.writing import count_rows
 from coverslip.workspace.store.database import VERSION
-from coverslip.workspace.store.postgres import Schema, new_schema
 from coverslip.workspace.store.tables import metadata, statements_between
 
 _CHUNK_BYTES = 2**20
@@ -49,7 +47,7 @@ class Restored:
     n_interrupted: int  # jobs that were running, which can be resumed
 
 
-def restore_backup(file: Path, folder: Path, emit: Emit = ignore, *, schema: Schema | None = None) -> Restored:
+def restore_backup(file: Path, folder: Path, emit: Emit = ignore) -> Restored:
     """Restore a workspace from a backup into a new or empty folder, completely or not at all.
 
     Paths in the workspace are replaced by those in the new folder. Jobs that were running can be resumed.
@@ -58,12 +56,10 @@ def restore_backup(file: Path, folder: Path, emit: Emit = ignore, *, schema: Sch
         file: a file of `write_backup`, which is checked before anything is written.
         folder: the folder of the workspace.
         emit: receives progress events.
-        schema: a new schema of PostgreSQL for the tables; None: they are in a file of SQLite.
 
     Raises:
         CoverslipError: the file is no backup, is damaged or of another version, the folder has content, the disk is
             full, or the database cannot be used.
-        Conflict: the schema exists.
     """
     folder = folder.absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -71,8 +67,7 @@ def restore_backup(file: Path, folder: Path, emit: Emit = ignore, *, schema: Sch
     try:
         with open_archive(file, LIMITS) as (archive, entries):
             manifest, files = _checked(archive, entries, file)
-            new_tables = nullcontext(None) if schema is None else new_schema(schema, tables=metadata, version=VERSION)
-            with new_tables as engine, _new_folder(folder, manifest) as unpacked:
+            with _new_folder(folder, manifest) as unpacked:
                 report = progress_reporter(emit, "restoring-backup", "megabytes")
                 n_bytes = 0
                 for path, entry in files.items():
@@ -81,10 +76,6 @@ def restore_backup(file: Path, folder: Path, emit: Emit = ignore, *, schema: Sch
                     report(n_bytes // _MB, manifest.n_bytes // _MB)
                 _check_rows(unpacked / DATABASE, manifest, file)
                 n_interrupted = _adapt(unpacked, manifest, folder.resolve())
-                if engine is not None:
-                    read_tables(unpacked / DATABASE, engine, tables=metadata, version=VERSION)
-                    for part in unpacked.glob(f"{DATABASE}*"):
-                        part.unlink()
     except BadArchive as error:
         raise _not_accepted(file, str(error.parameters.get("why", error.what))) from error
     except OSError as error:
@@ -179,7 +170,7 @@ def _unpack(archive: zipfile.ZipFile, entry: Entry, target: Path) -> None:
 def _check_rows(database: Path, manifest: Manifest, file: Path) -> None:
     try:
         with closing(sqlite3.connect(database)) as connection:
-            is_complete = count_rows_of_file(connection) == manifest.n_rows
+            is_complete = count_rows(connection, metadata) == manifest.n_rows
     except sqlite3.Error:
         is_complete = False
     if not is_complete:

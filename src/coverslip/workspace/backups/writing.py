@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
-from sqlalchemy import select, union
+from sqlalchemy import MetaData, select, union
 
 from coverslip._version import __version__
 from coverslip.archives import safe_name
@@ -28,8 +28,6 @@ from coverslip.workspace.backups.relocating import SQLITE
 from coverslip.workspace.cleanup import PARTIAL
 from coverslip.workspace.store import tables
 from coverslip.workspace.store.backup_records import record_backup
-from coverslip.workspace.store.copying import write_tables
-from coverslip.workspace.store.database import VERSION
 from coverslip.workspace.store.workspace import Workspace
 
 _COMPRESSED = frozenset({".csv", ".css", ".html", ".json", ".jsonl", ".log", ".md", ".sqlite", ".svg", ".txt", ".yaml"})
@@ -68,8 +66,7 @@ def write_backup(workspace: Workspace, file: Path, emit: Emit = ignore) -> Manif
             disk is full.
         Conflict: runs or classifiers were removed or restored meanwhile.
     """
-    exists = workspace.folder.is_dir() if workspace.schema else (workspace.folder / DATABASE).is_file()
-    if not exists:
+    if not (workspace.folder / DATABASE).is_file():
         raise CoverslipError("backup-without-workspace", file=workspace.folder, remedies=(ChooseOther("workspace"),))
     if os.path.lexists(file):
         raise CoverslipError("backup-exists", file=file, remedies=(ChooseOther("output"),))
@@ -81,7 +78,7 @@ def write_backup(workspace: Workspace, file: Path, emit: Emit = ignore) -> Manif
             writer = _Writer(
                 archive, workspace.folder, copy=file.with_name(f".{file.name}.{secrets.token_hex(4)}.part")
             )
-            with _copied_tables(workspace, writer) as database:
+            with writer.copied(workspace.folder / DATABASE) as database:
                 files = _list_files(workspace.folder)
                 manifest = _manifest(workspace, database, files)
                 report = progress_reporter(emit, "writing-backup", "megabytes")
@@ -98,20 +95,6 @@ def write_backup(workspace: Workspace, file: Path, emit: Emit = ignore) -> Manif
             raise Conflict("backup-overtaken", file=workspace.folder)
     record_backup(workspace.folder, file)
     return manifest
-
-
-@contextmanager
-def _copied_tables(workspace: Workspace, writer: "_Writer") -> Iterator[Path]:
-    """Copy the tables of a workspace in their current state to a file of SQLite."""
-    if workspace.schema is None:
-        with writer.copied(workspace.folder / DATABASE) as copy:
-            yield copy
-        return
-    try:
-        write_tables(workspace.engine, writer.copy, tables=tables.metadata, version=VERSION)
-        yield writer.copy
-    finally:
-        writer.copy.unlink(missing_ok=True)
 
 
 @dataclass(slots=True)
@@ -179,28 +162,39 @@ class _Writer:
             FileNotFoundError: there is no such file.
             CoverslipError: it cannot be copied.
         """
-        changed = database.stat().st_mtime_ns
         try:
-            with (
-                closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=rw", uri=True, timeout=30)) as source,
-                closing(sqlite3.connect(self.copy)) as target,
-            ):
-                target.execute("PRAGMA synchronous=OFF")
-                source.execute("BEGIN")
-                source.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()  # from now on, one state is read
-                # The callback lets Ctrl-C interrupt the copy.
-                source.backup(target, pages=_PAGES_AT_ONCE, progress=lambda *_: None)
-                target.execute("PRAGMA journal_mode=DELETE")
-            os.utime(self.copy, ns=(changed, changed))
+            copy_database(database, self.copy)
             yield self.copy
-        except sqlite3.Error as error:
-            if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_FULL:
-                raise write_error(self.copy, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))) from error
-            raise CoverslipError("backup-database-not-copied", file=database, reason=str(error)) from error
         finally:
             for suffix in ("", "-journal", "-shm", "-wal"):
                 with suppress(OSError):
                     self.copy.with_name(f"{self.copy.name}{suffix}").unlink(missing_ok=True)
+
+
+def copy_database(database: Path, copy: Path) -> None:
+    """Copy an SQLite database, which may be in use, in its current state to a new file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        CoverslipError: it cannot be copied.
+    """
+    changed = database.stat().st_mtime_ns
+    try:
+        with (
+            closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=rw", uri=True, timeout=30)) as source,
+            closing(sqlite3.connect(copy)) as target,
+        ):
+            target.execute("PRAGMA synchronous=OFF")
+            source.execute("BEGIN")
+            source.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()  # from now on, one state is read
+            # The callback lets Ctrl-C interrupt the copy.
+            source.backup(target, pages=_PAGES_AT_ONCE, progress=lambda *_: None)
+            target.execute("PRAGMA journal_mode=DELETE")
+    except sqlite3.Error as error:
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_FULL:
+            raise write_error(copy, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))) from error
+        raise CoverslipError("backup-database-not-copied", file=database, reason=str(error)) from error
+    os.utime(copy, ns=(changed, changed))
 
 
 def _list_files(workspace: Path) -> _Files:
@@ -241,7 +235,7 @@ def _manifest(workspace: Workspace, database: Path, files: _Files) -> Manifest:
     below = os.fsencode(f"{workspace.folder}{os.sep}")
     with closing(sqlite3.connect(database)) as connection:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        n_rows = count_rows_of_file(connection)
+        n_rows = count_rows(connection, tables.metadata)
         paths = connection.execute("SELECT path FROM images")
         n_outside = sum(not os.fsencode(path).startswith(below) for (path,) in paths)
     return Manifest(
@@ -258,11 +252,11 @@ def _manifest(workspace: Workspace, database: Path, files: _Files) -> Manifest:
     )
 
 
-def count_rows_of_file(connection: sqlite3.Connection) -> dict[str, int]:
-    """Return the number of rows of each table of a workspace in a file of SQLite."""
+def count_rows(connection: sqlite3.Connection, metadata: MetaData) -> dict[str, int]:
+    """Return the number of rows of each table."""
     return {
         table.name: connection.execute(f'SELECT count(*) FROM "{table.name}"').fetchone()[0]  # noqa: S608 - a fixed name
-        for table in tables.metadata.sorted_tables
+        for table in metadata.sorted_tables
     }
 
 

@@ -1,4 +1,4 @@
-"""Open, create and write the database of the workspace: a file of SQLite, or a schema of PostgreSQL (`postgres`).
+"""Open, create and write the database of the workspace, a file of SQLite.
 
 Change `VERSION` with the tables, and add the statements that bring a workspace of the last version to it (`tables`). A
 workspace of any other version is refused.
@@ -22,7 +22,6 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from coverslip.errors import Busy, CoverslipError, DiskFull
 from coverslip.messages import ChooseOther, Remedies, RestoreBackup, text
 from coverslip.workspace.store.backup_records import newest_backup
-from coverslip.workspace.store.postgres import lock_for_writing
 from coverslip.workspace.store.tables import metadata, statements_between
 
 VERSION = 6  # of the tables
@@ -258,26 +257,15 @@ def waiting_briefly() -> Iterator[None]:
 @contextmanager
 def read_transaction(engine: Engine) -> Iterator[Connection]:
     """Open a connection whose queries all read the same state of the database, even during writes."""
-    is_sqlite = engine.dialect.name == "sqlite"
     with engine.connect() as connection:
-        connection.exec_driver_sql(
-            "BEGIN" if is_sqlite else "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
-        )
+        connection.exec_driver_sql("BEGIN")
         yield connection
 
 
 @contextmanager
 def write_transaction(engine: Engine) -> Iterator[Connection]:
-    """Open a transaction that may write from its start: what it reads cannot change before it writes.
-
-    Everything that writes uses it: with PostgreSQL, it waits only for other transactions that it opened.
-    """
-    if engine.dialect.name == "sqlite":
-        writers: _Writers = engine.get_execution_options()[_WRITERS]
-        with writers.exclusive(), engine.begin() as connection:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            yield connection
-    else:
-        with engine.begin() as connection:
-            lock_for_writing(connection, _wait_seconds.get())
-            yield connection
+    """Open a transaction that may write from its start: what it reads cannot change before it writes."""
+    writers: _Writers = engine.get_execution_options()[_WRITERS]
+    with writers.exclusive(), engine.begin() as connection:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        yield connection

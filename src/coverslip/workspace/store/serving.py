@@ -14,6 +14,7 @@ from pathlib import Path
 from coverslip.cache import exclusive_lock
 from coverslip.errors import CoverslipError
 from coverslip.files import write_json
+from coverslip.machine import file_systems, network_file_system
 from coverslip.messages import ChooseOther, text
 from coverslip.workspace.store.workspace import Workspace
 
@@ -28,8 +29,13 @@ def only_server(folder: Path) -> Iterator[None]:
     The operating system releases the lock even after a process is killed.
 
     Raises:
-        CoverslipError: another server, whose address the message contains, uses it; or it cannot be written to.
+        CoverslipError: another server, whose address the message contains, uses it; or it cannot be written to, or is
+            on a network drive, where SQLite's log does not keep two computers apart.
     """
+    if file_system := network_file_system(str(folder.resolve()), file_systems()):
+        raise CoverslipError(
+            "workspace-on-network-drive", file=folder, remedies=(ChooseOther("workspace"),), file_system=file_system
+        )
     file = folder / "server.lock"
     with ExitStack() as stack:
         try:

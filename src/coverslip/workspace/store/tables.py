@@ -2,7 +2,6 @@
 
 import os
 from typing import Any
-from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from sqlalchemy import (
     JSON,
@@ -13,44 +12,37 @@ from sqlalchemy import (
     Float,
     ForeignKey,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
     String,
     Table,
     TypeDecorator,
 )
-from sqlalchemy import Integer as SmallInteger
 
 STEPS = "steps"
-# The statements that bring the tables of a version to the next version, in SQLite and PostgreSQL.
+# The statements that bring the tables of a version to the next version.
 metadata = MetaData(info={STEPS: {5: ("ALTER TABLE datasets ADD COLUMN group_merge JSON NOT NULL DEFAULT '{}'",)}})
-Integer = BigInteger().with_variant(SmallInteger(), "sqlite")  # 64 bit in both databases
-
-
-_FILE = "file:"  # no absolute path starts with it
 
 
 class PathText(TypeDecorator[str]):
-    """A path as text. One that is not UTF-8 is stored as bytes in SQLite, and as a URL of a file in PostgreSQL."""
+    """A path as text. One that is not UTF-8 is stored as bytes."""
 
     impl = String
     cache_ok = True
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:  # Any: str or bytes
+    def process_bind_param(self, value: str | None, _: Dialect) -> Any:  # Any: str or bytes
         """Convert a path for the database."""
         if value is None or value.isascii():
             return value
         try:
             value.encode()
         except UnicodeEncodeError:
-            data = os.fsencode(value)
-            return data if dialect.name == "sqlite" else f"{_FILE}{quote_from_bytes(data)}"
+            return os.fsencode(value)
         return value
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:  # Any: str or bytes
+    def process_result_value(self, value: Any, _: Dialect) -> str | None:  # Any: str or bytes
         """Convert a path from the database."""
-        if isinstance(value, str) and value.startswith(_FILE):
-            return os.fsdecode(unquote_to_bytes(value.removeprefix(_FILE)))
         return os.fsdecode(value) if isinstance(value, bytes) else value
 
 

@@ -21,8 +21,6 @@ from coverslip.workspace.workers import WorkerPool, Works
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from coverslip.workspace.store.postgres import Schema
-
 
 T = TypeVar("T")
 _COMPUTE_SECONDS = 600.0
@@ -114,24 +112,17 @@ class Workspace:
 
     folder: Path  # absolute
     roots: tuple[Path, ...]  # absolute; images may be opened below these
-    schema: "Schema | None" = None  # of PostgreSQL, which has its tables; None: they are in a file of SQLite
     background: Background = field(default_factory=Background, compare=False, repr=False)
     pool: WorkerPool | None = field(default=None, compare=False, repr=False)  # of `compute_pool`
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Workspace":  # Any: JSON values
         """Return the workspace that `as_json` describes."""
-        schema = None
-        if data["schema"] is not None:
-            from coverslip.workspace.store.postgres import Schema
-
-            schema = Schema(**data["schema"])
-        return cls(Path(data["folder"]), tuple(map(Path, data["roots"])), schema)
+        return cls(Path(data["folder"]), tuple(map(Path, data["roots"])))
 
     def as_json(self) -> dict[str, Any]:  # Any: JSON values
-        """Return the workspace as JSON, for pipes to other processes: it contains the password of its database."""
-        schema = None if self.schema is None else {"address": self.schema.address, "name": self.schema.name}
-        return {"folder": str(self.folder), "roots": [str(root) for root in self.roots], "schema": schema}
+        """Return the workspace as JSON, for pipes to other processes."""
+        return {"folder": str(self.folder), "roots": [str(root) for root in self.roots]}
 
     def compute(self, function: Callable[..., T], read: Callable[[Any], T], dataset_id: str, **arguments: Any) -> T:
         """Return `function(self, dataset_id=dataset_id, **arguments)`, in a process of the pool, if there is one.
@@ -212,17 +203,12 @@ class Workspace:
     @cached_property
     def engine(self) -> "Engine":
         """The database, opened on first use."""
-        from coverslip.workspace.store.database import VERSION, open_database
-        from coverslip.workspace.store.postgres import open_schema
-        from coverslip.workspace.store.tables import metadata
+        from coverslip.workspace.store.database import open_database
 
-        described = (self.runs, self.studies, self.predictions, self.uploads, self.snapshots, self.objects)
-        if self.schema is not None:
-            return open_schema(self.schema, described, tables=metadata, version=VERSION)
         return open_database(self.folder / "workspace.sqlite")
 
     def check_database(self) -> None:
-        """Read the whole database. A server does so before it starts; PostgreSQL checks its pages itself.
+        """Read the whole database. A server does so before it starts.
 
         Raises:
             CoverslipError: it is damaged, empty or of another version, or cannot be used.
@@ -230,8 +216,7 @@ class Workspace:
         from coverslip.workspace.store.database import check_pages
 
         _ = self.engine
-        if self.schema is None:
-            check_pages(self.folder / "workspace.sqlite")
+        check_pages(self.folder / "workspace.sqlite")
 
     @cached_property
     def works(self) -> Works:

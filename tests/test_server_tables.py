@@ -1,33 +1,29 @@
-"""The tables of a server with accounts: in files of SQLite and, by the same calls, in PostgreSQL."""
+"""The tables of a server with accounts and of its projects: changes, transactions, backups."""
 
 import os
-import sys
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
-import postgresql as programs
 import pytest
 from fastapi.testclient import TestClient
-from postgresql import PostgreSQL
 from small_workspace import API, until, write_cells
-from sqlalchemy import func, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import func, select
 from test_accounts import Served, serving
 
 from coverslip.accounts import projects, server, users
 from coverslip.accounts.backups import ServerManifest, restore_server_backup, write_server_backup
-from coverslip.app.accounts import open_accounts_server
 from coverslip.cli import main
-from coverslip.errors import Busy, Conflict, CoverslipError, ExtraNotInstalled
+from coverslip.errors import Busy, CoverslipError
+from coverslip.workspace.backups.writing import count_rows
 from coverslip.workspace.correcting.history import exclude
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.labels import set_labels
 from coverslip.workspace.datasets.state import dataset_state
-from coverslip.workspace.store import database, postgres
-from coverslip.workspace.store.copying import count_rows
-from coverslip.workspace.store.database import read_transaction, waiting_briefly, write_transaction
-from coverslip.workspace.store.postgres import Schema, open_schema
+from coverslip.workspace.store import database
+from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import AnyRow
 from coverslip.workspace.store.sql import change_rows, replace_rows
 from coverslip.workspace.store.tables import datasets, images, label_changes, metadata, removed_image_labels
@@ -35,27 +31,12 @@ from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.filters import Filters, ImageSelection
 from coverslip.workspace.viewing.images import list_images, matching_rows
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("postgresql")]
-
-
-@pytest.fixture(scope="module")
-def postgresql() -> Iterator[PostgreSQL]:
-    with programs.running_postgresql() as running:
-        yield running
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def address(request: pytest.FixtureRequest) -> str | None:
-    """The address of a new database; None: files of SQLite."""
-    if request.param == "sqlite":
-        return None
-    running: PostgreSQL = request.getfixturevalue("postgresql")
-    return running.address(running.new_database())
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def served(tmp_path: Path, address: str | None) -> Iterator[Served]:
-    with serving(tmp_path, database=address) as served:
+def served(tmp_path: Path) -> Iterator[Served]:
+    with serving(tmp_path) as served:
         yield served
 
 
@@ -223,148 +204,13 @@ def refusal(action: Callable[[], object]) -> tuple[type, str]:
     return type(refused.value), refused.value.code
 
 
-def test_tables_of_the_last_version_are_brought_to_this_one(postgresql: PostgreSQL) -> None:
-    name = postgresql.new_database()
-    schema = Schema(postgresql.address(name), "coverslip_cells")
-    open_schema(schema, (), tables=metadata, version=database.VERSION)
-    postgresql.sql(name, "ALTER TABLE coverslip_cells.datasets DROP COLUMN group_merge")
-    postgresql.sql(name, "COMMENT ON SCHEMA coverslip_cells IS 'coverslip: tables of version 5'")
-    for _ in range(2):
-        engine = open_schema(schema, (), tables=metadata, version=database.VERSION)
-        with engine.connect() as connection:
-            assert connection.execute(select(datasets.c.group_merge)).scalars().all() == []
-
-
-def test_a_database_that_cannot_be_used_is_reported(postgresql: PostgreSQL, tmp_path: Path) -> None:
-    name = postgresql.new_database()
-
-    def opening(address: str, folder: Path = tmp_path / "server") -> Callable[[], object]:
-        return lambda: users.list_users(server.open_account_server(folder, (), address))
-
-    assert refusal(opening(postgresql.address(name, port=9))) == (CoverslipError, "database-unreachable")
-    assert refusal(opening(postgresql.address(name, "coverslip:wrong"))) == (CoverslipError, "database-refuses")
-    assert refusal(opening(postgresql.address("missing"))) == (CoverslipError, "database-refuses")
-    postgresql.sql("postgres", "CREATE DATABASE of_others")
-    assert refusal(opening(postgresql.address("of_others"))) == (CoverslipError, "database-refuses")
-    for not_valid in ("mysql://a@b/c", "postgresql://h", "no address", postgresql.address(name) + "?other=1"):
-        assert refusal(opening(not_valid)) == (CoverslipError, "database-address-not-valid")
-    assert opening(postgresql.socket_address(name))() == []
-    postgresql.sql(name, "ALTER TABLE coverslip.users DROP COLUMN created")
-    assert refusal(opening(postgresql.address(name))) == (CoverslipError, "database-damaged")
-    postgresql.sql(name, "COMMENT ON SCHEMA coverslip IS 'of others'")
-    assert refusal(opening(postgresql.address(name))) == (CoverslipError, "database-version")
-    (tmp_path / "used" / "projects" / "p").mkdir(parents=True)
-    empty = postgresql.address(postgresql.new_database())
-    assert refusal(opening(empty, tmp_path / "used")) == (CoverslipError, "database-schema-missing")
-
-
-def test_a_database_has_one_server_and_its_password_is_not_in_commands(
-    postgresql: PostgreSQL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    address = postgresql.address(postgresql.new_database())
-    first, second = (server.open_account_server(tmp_path / name, (), address) for name in ("a", "b"))
-    assert programs.PASSWORD not in repr(first)
-    assert programs.ENCODED not in repr(first) + repr(first.schema_of("p"))
-    with open_accounts_server(first, port=0, admin="maria"):
-        with pytest.raises(Conflict) as refused, open_accounts_server(second, port=0):
-            pass
-        assert refused.value.code == "database-used-by-server"
-    with open_accounts_server(second, port=0):
-        pass
-    assert main(["server", str(tmp_path / "c"), "--admin", "maria", "--database", address]) == 2
-    assert "COVERSLIP_DATABASE" in capsys.readouterr().err
-    assert not (tmp_path / "c").exists()
-    monkeypatch.setitem(sys.modules, "pg8000", None)
-    with pytest.raises(ExtraNotInstalled):
-        server.open_account_server(tmp_path / "c", (), address)
-
-
-def test_a_server_goes_on_after_the_database_was_started_again(postgresql: PostgreSQL, tmp_path: Path) -> None:
-    name = postgresql.new_database()
-    opened_server = server.open_account_server(tmp_path / "server", (), postgresql.address(name))
-    users.add_user(opened_server, "maria")
-    end = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}' AND pid <> pg_backend_pid()"
-    assert postgresql.sql(name, end)
-    assert [user.name for user in users.list_users(opened_server)] == ["maria"]
-    assert isinstance(opened_server.schema, Schema)
-    with waiting_briefly():
-        users.add_user(opened_server, "tom")
-
-
-def test_a_failed_statement_ends_its_transaction_only(postgresql: PostgreSQL, tmp_path: Path) -> None:
-    name = postgresql.new_database()
-    engine = server.open_account_server(tmp_path / "server", (), postgresql.address(name)).engine
-    with engine.connect() as connection:
-        for _ in range(2):
-            with pytest.raises(DBAPIError):
-                connection.execute(text("SELECT 1 / CAST(:x AS int)"), {"x": 0})
-            connection.rollback()
-            with pytest.raises(DBAPIError):
-                connection.exec_driver_sql("SELECT no_column")
-            connection.rollback()
-        assert connection.execute(text("SELECT :x || '%'"), {"x": "a%b $1"}).scalar() == "a%b $1%"
-        connection.exec_driver_sql("CREATE TEMPORARY TABLE numbers (n int)")
-        connection.commit()
-        connection.execute(text("INSERT INTO numbers VALUES (:n)"), [{"n": 1}, {"n": 2}])
-        connection.rollback()
-        assert connection.execute(text("SELECT count(*) FROM numbers")).scalar() == 0
-    with read_transaction(engine) as reader, pytest.raises(Busy):  # the error of a read-only database
-        reader.exec_driver_sql("CREATE TABLE refused (n int)")
-    with read_transaction(engine) as reader:
-        assert reader.exec_driver_sql("SHOW transaction_isolation").scalar() == "repeatable read"
-
-
-def test_no_query_reads_the_response_to_another_one(postgresql: PostgreSQL, tmp_path: Path) -> None:
-    name = postgresql.new_database()
-    engine = server.open_account_server(tmp_path / "server", (), postgresql.address(name)).engine
-    with engine.connect() as connection:
-        with pytest.raises(UnicodeEncodeError):  # and the server has nothing to wait for
-            connection.execute(text("SELECT no_column, :x"), {"x": "\ud800"})
-        connection.rollback()
-        assert connection.execute(text("SELECT CAST(:x AS int)"), {"x": 7}).scalar() == 7
-
-    def refuse(_: str) -> None:
-        raise ValueError
-
-    def read_in_part() -> None:
-        with engine.connect() as connection:
-            driver = connection.connection.driver_connection
-            assert driver is not None
-            driver.register_in_adapter(1082, refuse)  # dates
-            connection.execute(text("SELECT CAST(:x AS date)"), {"x": "2020-01-01"})
-
-    with pytest.raises(CoverslipError):  # by the rollback: the connection is closed
-        read_in_part()
-    for n in range(3):
-        with engine.connect() as connection:
-            assert connection.execute(text("SELECT CAST(:x AS int)"), {"x": n}).scalar() == n
-
-
-def test_a_request_without_a_free_connection_is_to_be_repeated(
-    postgresql: PostgreSQL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in {"_CONNECTIONS": 1, "_FURTHER_CONNECTIONS": 1, "_NO_CONNECTION_SECONDS": 0.2}.items():
-        monkeypatch.setattr(postgres, name, value)
-    with serving(tmp_path, database=postgresql.address(postgresql.new_database())) as served:
-        admin = served.client("maria")
-        with served.server.engine.connect(), served.server.engine.connect():
-            answer = admin.get(f"{API}/users")
-        assert (answer.status_code, answer.json()["code"]) == (503, "database-connections-used")
-        assert int(answer.headers["Retry-After"]) > 0
-        assert admin.get(f"{API}/users").status_code == 200
-
-
-def test_a_backup_of_a_running_server_is_restored_in_either_kind_of_database(
-    served: Served, postgresql: PostgreSQL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_backup_of_a_running_server_is_restored(served: Served, tmp_path: Path) -> None:
     admin = served.client("maria")
     served.client("tom")
     project, dataset_id, workspace = opened(admin, served)
     rows = matching_rows(workspace, dataset_id, Filters()).tolist()
     set_labels(workspace, dataset_id, ImageSelection(rows=rows[:4]), "large")
     admin.put(f"{API}{project}/members/{users.find_user_by_name(served.server, 'tom').id}", json={"role": "annotator"})
-    if served.server.database is not None:
-        monkeypatch.setenv("COVERSLIP_DATABASE", served.server.database)
     ended = threading.Event()
 
     def label() -> None:
@@ -383,39 +229,36 @@ def test_a_backup_of_a_running_server_is_restored_in_either_kind_of_database(
     project_id = workspace.folder.name
     assert manifest.accounts["users"] == 2
     assert manifest.projects[project_id].n_rows["images"] == 24
-    for database_of_copy in (None, postgresql.address(postgresql.new_database())):
-        folder = tmp_path / f"restored-{database_of_copy is None}"
-        monkeypatch.delenv("COVERSLIP_DATABASE", raising=False)
-        if database_of_copy is not None:
-            monkeypatch.setenv("COVERSLIP_DATABASE", database_of_copy)
-        assert main(["restore", str(tmp_path / "backup"), "--server", str(folder)]) == 0
-        copy = server.open_account_server(folder, served.server.roots, database_of_copy)
-        assert [user.name for user in users.list_users(copy)] == ["maria", "tom"]
-        (record,) = projects.list_projects(copy)
-        assert [(member.name, member.role) for member in projects.list_members(copy, record.id)] == [
-            ("tom", "annotator")
-        ]
-        restored = projects.workspace_of(copy, record)
-        assert (restored.folder / "workspace.sqlite").exists() == (database_of_copy is None)
-        with restored.engine.connect() as connection:
-            assert count_rows(connection, metadata) == manifest.projects[project_id].n_rows
-            labels = connection.execute(select(images.c.label).order_by(images.c.position)).scalars().all()
-        assert labels[:4] == ["large"] * 4
-        assert len(set(labels[4:])) <= 2
-        assert matching_rows(restored, dataset_id, Filters()).tolist() == rows
-        with write_transaction(restored.engine) as connection:
-            row = connection.execute(select(images).where(images.c.row_id == rows[-1])).mappings().one()
-            new = {**row, "position": 24, "image_id": "new"}
-            del new["row_id"]
-            (number,) = connection.execute(images.insert().values(**new).returning(images.c.row_id)).one()
-            assert number > max(rows)
-        restored.engine.dispose()
-        assert main(["restore", str(tmp_path / "backup"), "--server", str(folder)]) == 1
-        if database_of_copy is not None:
-            with pytest.raises(Conflict) as refused:
-                restore_server_backup(tmp_path / "backup", tmp_path / "other", database_of_copy)
-            assert refused.value.code == "database-schema-exists"
-            assert not (tmp_path / "other").exists()
+    folder = tmp_path / "restored"
+    assert main(["restore", str(tmp_path / "backup"), "--server", str(folder)]) == 0
+    copy = server.open_account_server(folder, served.server.roots)
+    assert [user.name for user in users.list_users(copy)] == ["maria", "tom"]
+    (record,) = projects.list_projects(copy)
+    assert [(member.name, member.role) for member in projects.list_members(copy, record.id)] == [("tom", "annotator")]
+    restored = projects.workspace_of(copy, record)
+    with closing(sqlite3.connect(restored.folder / "workspace.sqlite")) as connection:
+        assert count_rows(connection, metadata) == manifest.projects[project_id].n_rows
+    with restored.engine.connect() as connection:
+        labels = connection.execute(select(images.c.label).order_by(images.c.position)).scalars().all()
+    assert labels[:4] == ["large"] * 4
+    assert len(set(labels[4:])) == 1
+    assert matching_rows(restored, dataset_id, Filters()).tolist() == rows
+    with write_transaction(restored.engine) as connection:
+        row = connection.execute(select(images).where(images.c.row_id == rows[-1])).mappings().one()
+        new = {**row, "position": 24, "image_id": "new"}
+        del new["row_id"]
+        (number,) = connection.execute(images.insert().values(**new).returning(images.c.row_id)).one()
+        assert number > max(rows)
+    restored.engine.dispose()
+    assert main(["restore", str(tmp_path / "backup"), "--server", str(folder)]) == 1
+
+
+def test_an_address_of_postgresql_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COVERSLIP_DATABASE", "postgresql://coverslip@localhost/coverslip")
+    folder, backup = tmp_path / "server", tmp_path / "backup"
+    assert refusal(lambda: server.open_account_server(folder)) == (CoverslipError, "postgresql-not-supported")
+    assert main(["backup", str(backup), "--server", str(folder)]) == 1
+    assert not folder.exists()
 
 
 def test_an_incomplete_backup_of_a_server_is_refused_and_leaves_nothing(served: Served, tmp_path: Path) -> None:
