@@ -26,7 +26,7 @@ from coverslip.workspace.store import database
 from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import AnyRow
 from coverslip.workspace.store.sql import change_rows, replace_rows
-from coverslip.workspace.store.tables import datasets, images, label_changes, metadata, removed_image_labels
+from coverslip.workspace.store.tables import datasets, images, label_changes
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.filters import Filters, ImageSelection
 from coverslip.workspace.viewing.images import list_images, matching_rows
@@ -154,14 +154,17 @@ def test_a_reader_sees_one_state_and_a_writer_waits_for_another(served: Served) 
 def test_paths_and_texts_of_all_kinds_are_stored(served: Served) -> None:
     _, dataset_id, workspace = opened(served.client("maria"), served)
     paths = ["/c/ü.png", os.fsdecode(b"/c/\xff.png"), "/c/it's %41 $1.png"]
-    rows = [{"dataset_id": dataset_id, "path": path, "plan": "", "label": "Zelle"} for path in paths]
-    with write_transaction(workspace.engine) as connection:
-        replace_rows(connection, removed_image_labels, [*rows, {**rows[0], "label": "zelle"}])
-        replace_rows(connection, removed_image_labels, [{**rows[1], "label": None}])
-    query = select(removed_image_labels).order_by(removed_image_labels.c.label)
+    rows = matching_rows(workspace, dataset_id, Filters()).tolist()[:3]
+    texts = ["zelle", None, "Zelle"]
     with workspace.engine.connect() as connection:
-        stored = {row.path: row.label for row in connection.execute(query)}
-    assert stored == {paths[0]: "zelle", paths[1]: None, paths[2]: "Zelle"}
+        stored = connection.execute(select(images).where(images.c.row_id.in_(rows))).mappings().all()
+    new = [{**row, "path": path, "label": label} for row, path, label in zip(stored, paths, texts, strict=True)]
+    with write_transaction(workspace.engine) as connection:
+        replace_rows(connection, images, [{**new[0], "label": "earlier"}, *new])
+    with workspace.engine.connect() as connection:
+        assert {
+            row.path: row.label for row in connection.execute(select(images).where(images.c.row_id.in_(rows)))
+        } == dict(zip(paths, texts, strict=True))
 
 
 def test_many_rows_are_changed_by_their_keys(served: Served) -> None:
@@ -237,7 +240,7 @@ def test_a_backup_of_a_running_server_is_restored(served: Served, tmp_path: Path
     assert [(member.name, member.role) for member in projects.list_members(copy, record.id)] == [("tom", "annotator")]
     restored = projects.workspace_of(copy, record)
     with closing(sqlite3.connect(restored.folder / "workspace.sqlite")) as connection:
-        assert count_rows(connection, metadata) == manifest.projects[project_id].n_rows
+        assert count_rows(connection) == manifest.projects[project_id].n_rows
     with restored.engine.connect() as connection:
         labels = connection.execute(select(images.c.label).order_by(images.c.position)).scalars().all()
     assert labels[:4] == ["large"] * 4

@@ -40,7 +40,6 @@ from coverslip.workspace.jobs.state import has_ended, state_of, status_of
 from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.predictions import classifiers
 from coverslip.workspace.store.rows import load_dataset
-from coverslip.workspace.store.tables import metadata
 from coverslip.workspace.store.workspace import Workspace, open_workspace
 
 Json = dict[str, Any]  # Any: JSON values
@@ -85,7 +84,7 @@ def backup(workspace: Workspace) -> Path:
 
 def rows_in(workspace: Workspace) -> dict[str, int]:
     with closing(sqlite3.connect(workspace.folder / DATABASE)) as connection:
-        return count_rows(connection, metadata)
+        return count_rows(connection)
 
 
 def texts_below(folder: Path) -> str:

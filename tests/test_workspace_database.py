@@ -1,7 +1,6 @@
 """The workspace's tables: of other versions, damaged, on full and read-only disks."""
 
 import asyncio
-import os
 import re
 import sqlite3
 from collections.abc import AsyncIterator
@@ -24,7 +23,7 @@ from coverslip.cli import main
 from coverslip.errors import CoverslipError, DiskFull
 from coverslip.messages import ChooseOther, Remedy, RestoreBackup
 from coverslip.workspace.backups.writing import write_backup
-from coverslip.workspace.store import database, tables
+from coverslip.workspace.store import database, tables, upgrades
 from coverslip.workspace.store.database import check_pages, open_database, write_transaction
 from coverslip.workspace.store.tables import images
 from coverslip.workspace.store.workspace import Workspace, open_workspace
@@ -65,17 +64,86 @@ def test_a_workspace_of_another_version_is_refused_and_left_alone(written: Path,
         assert [*connection.execute("PRAGMA user_version").fetchone(), *connection.iterdump()] == before
 
 
-def test_a_workspace_of_the_last_version_is_brought_to_this_one(written: Path) -> None:
-    with closing(sqlite3.connect(written)) as connection:
-        connection.execute("ALTER TABLE datasets DROP COLUMN group_merge")
-        connection.execute("PRAGMA user_version = 5")
+WORKSPACES = Path(__file__).parent / "workspaces"  # the statements of a small workspace of each version
+
+
+def earlier_workspace(version: int, folder: Path) -> Path:
+    """A database as that version wrote it: three images; what is said about them, and about images that are missing."""
+    file = folder / "workspace.sqlite"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript((WORKSPACES / "version_6.sql").read_text(encoding="utf-8"))
+        if version == 5:
+            connection.execute("ALTER TABLE datasets DROP COLUMN group_merge")
+        connection.execute(f"PRAGMA user_version = {version}")
         connection.commit()
+    return file
+
+
+def described(file: Path) -> dict[str, list[object]]:
+    """The columns, references and indexes of each table."""
+    with closing(sqlite3.connect(file)) as connection:
+        names = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+        described: dict[str, list[object]] = {}
+        for (table,) in connection.execute(names).fetchall():
+            columns = [row[1:] for row in connection.execute(f"PRAGMA table_info({table})")]
+            references = [row[2:] for row in connection.execute(f"PRAGMA foreign_key_list({table})")]
+            indexes = [row[1:3] for row in connection.execute(f"PRAGMA index_list({table})")]
+            inner = [connection.execute(f"PRAGMA index_info({name})").fetchall() for name, _ in indexes]
+            described[table] = [sorted(columns), references, sorted(zip(indexes, inner, strict=True))]
+        return described
+
+
+@pytest.mark.parametrize("version", [5, 6])
+def test_a_workspace_of_an_earlier_version_is_brought_to_this_one(tmp_path: Path, version: int) -> None:
+    file, new = earlier_workspace(version, tmp_path), tmp_path / "new.sqlite"
+    open_database(new).dispose()
     for _ in range(2):
-        engine = open_database(written)
+        engine = open_database(file)
         with engine.connect() as connection:
+            assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
+            said = {
+                table.name: [tuple(row)[1:] for row in connection.execute(select(table))]
+                for table in (tables.confirmed_labels, tables.reserved_images, tables.suggested_images, tables.readings)
+            }
+            rows = connection.execute(select(images).order_by(images.c.row_id)).all()
             assert connection.execute(select(tables.datasets.c.group_merge)).scalars().all() == [{}]
         engine.dispose()
-        assert labels_in(written) == ["given here"]
+        now = [(row.row_id, row.dataset_id, row.image_id, row.path, row.label_before, row.label) for row in rows]
+        assert now == [
+            *((k + 1, "d", f"{k}.png", f"/c/{k}.png", None, "a") for k in range(3)),
+            *((5, None, "", "/c/x.png", None, "z"), (6, None, "", "/c/y.png", "", None)),  # labels of missing images
+            (7, None, "gone.png", "", None, None),
+        ]
+        assert said == {
+            "confirmed_labels": [(2, "a", "m", "me"), (7, "b", "m", "me")],
+            "reserved_images": [(3,)],
+            "suggested_images": [(1, 1, 0.5, "r")],
+            "readings": [(1, "eva", "b", "m")],
+        }
+        after, expected = described(file), described(new)
+        if version == 5:  # the column that was added is the last one
+            after.pop("datasets"), expected.pop("datasets")
+        assert after == expected
+    with closing(sqlite3.connect(tmp_path / f"workspace-version-{version}.sqlite")) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (version,)
+        assert connection.execute("SELECT count(*) FROM removed_image_labels").fetchone() == (2,)
+
+
+def test_a_step_that_fails_leaves_the_earlier_version(tmp_path: Path) -> None:
+    file = earlier_workspace(6, tmp_path)
+
+    def fail(connection: sqlite3.Connection) -> None:
+        upgrades.STEPS[6](connection)
+        raise sqlite3.OperationalError("interrupted")
+
+    with closing(sqlite3.connect(file)) as connection:
+        before = list(connection.iterdump())
+    with pytest.raises(CoverslipError):
+        open_database(file, steps={6: fail})
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (6,)
+        assert list(connection.iterdump()) == before
+    open_database(file).dispose()
 
 
 def test_a_workspace_of_this_version_keeps_its_labels(written: Path) -> None:
@@ -227,9 +295,12 @@ def read_all(engine: Engine) -> None:
 
 
 def damage(file: Path) -> None:
-    """Zero the last page, which opening a database does not read."""
+    """Zero the first page of the labels, which opening a database does not read."""
+    with closing(sqlite3.connect(file)) as connection:
+        name = "images" if file.name == "workspace.sqlite" else "activity"
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", [name]).fetchone()
     with file.open("r+b") as stream:
-        stream.seek(-4096, os.SEEK_END)
+        stream.seek((page - 1) * 4096)
         stream.write(bytes(4096))
 
 

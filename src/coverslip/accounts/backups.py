@@ -139,11 +139,11 @@ def restore_server_backup(
 
 def _count_accounts(accounts: Path) -> dict[str, int]:
     with closing(sqlite3.connect(accounts)) as connection:
-        return count_rows(connection, metadata)
+        return count_rows(connection)
 
 
 def _project_ids(accounts: Path) -> list[str]:
-    engine = open_database(accounts, tables=metadata, version=VERSION)
+    engine = open_database(accounts, tables=metadata, version=VERSION, steps={})
     try:
         with engine.connect() as connection:
             return list(connection.execute(select(projects.c.id).order_by(projects.c.id)).scalars())

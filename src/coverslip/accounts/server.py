@@ -51,7 +51,7 @@ class AccountServer:
         """The database, opened on first use."""
         from coverslip.workspace.store.database import open_database
 
-        return open_database(self.database_file, tables=metadata, version=VERSION)
+        return open_database(self.database_file, tables=metadata, version=VERSION, steps={})
 
 
 def open_account_server(folder: Path, roots: tuple[Path, ...] = ()) -> AccountServer:

@@ -15,7 +15,7 @@ from coverslip.messages import Failure
 from coverslip.processes import Json
 from coverslip.workspace.datasets.state import update_counts
 from coverslip.workspace.store.database import read_transaction, write_transaction
-from coverslip.workspace.store.rows import dataset_row, refuse_unread
+from coverslip.workspace.store.rows import dataset_row, refuse_unread, row_ids_of
 from coverslip.workspace.store.sql import replace_rows
 from coverslip.workspace.store.tables import images, reserved_images, suggested_images
 from coverslip.workspace.store.workspace import Workspace
@@ -62,11 +62,12 @@ def suggestions_state(workspace: Workspace, dataset_id: str) -> LabelSuggestions
         Conflict: its images are still being read, or could not be read.
     """
     work = workspace.works.state_of(SUGGESTIONS, dataset_id)
-    columns = (suggested_images.c[name] for name in ("image_id", "rank", "score", "reason"))
+    columns = (images.c.image_id, *(suggested_images.c[name] for name in ("rank", "score", "reason")))
+    is_present = (images.c.row_id == suggested_images.c.row_id) & (images.c.dataset_id == dataset_id)
     with read_transaction(workspace.engine) as connection:
         refuse_unread(connection, dataset_id)
         rows = connection.execute(
-            select(*columns).where(suggested_images.c.dataset_id == dataset_id).order_by(suggested_images.c.rank)
+            select(*columns).join_from(suggested_images, images, is_present).order_by(suggested_images.c.rank)
         ).mappings()
         suggestions = [SuggestedImage(**row) for row in rows]
         _, n_labeled = _counts(connection, dataset_id, suggested_images)
@@ -82,8 +83,8 @@ def _counts(connection: Connection, dataset_id: str, table: Table) -> tuple[int,
 
     The page asks after every label, so that only these images are read.
     """
-    is_same = (images.c.dataset_id == table.c.dataset_id) & (images.c.image_id == table.c.image_id)
-    counted = select(func.count(), func.count(images.c.label)).select_from(table).join(images, is_same)
+    is_present = (images.c.row_id == table.c.row_id) & (images.c.dataset_id == dataset_id)
+    counted = select(func.count(), func.count(images.c.label)).select_from(table).join(images, is_present)
     n, n_labeled = connection.execute(counted.where(table.c.dataset_id == dataset_id)).one()
     return n, n_labeled
 
@@ -128,11 +129,14 @@ def remove_reserved_test(workspace: Workspace, dataset_id: str) -> None:
 def _store(workspace: Workspace, dataset_id: str, result: Json) -> None:
     with write_transaction(workspace.engine) as connection:
         dataset_row(connection, dataset_id)
-        present = select(images.c.image_id).where(images.c.dataset_id == dataset_id)
-        names = set(connection.execute(present).scalars())
+        row_of = row_ids_of(connection, dataset_id)  # without images that were removed meanwhile
         connection.execute(delete(suggested_images).where(suggested_images.c.dataset_id == dataset_id))
-        suggested = [each | {"dataset_id": dataset_id} for each in result["suggestions"] if each["image_id"] in names]
-        reserved = [{"dataset_id": dataset_id, "image_id": each} for each in result["reserved"] if each in names]
+        suggested = [
+            {"dataset_id": dataset_id, "row_id": row_of[image_id], **each}
+            for image_id, each in ((each.pop("image_id"), each) for each in result["suggestions"])
+            if image_id in row_of
+        ]
+        reserved = [{"dataset_id": dataset_id, "row_id": row_of[each]} for each in result["reserved"] if each in row_of]
         if suggested:
             connection.execute(insert(suggested_images), suggested)
         replace_rows(connection, reserved_images, reserved)

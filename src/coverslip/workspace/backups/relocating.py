@@ -94,10 +94,10 @@ class Relocation:
             connection.execute("BEGIN IMMEDIATE")
             query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
             for (table,) in connection.execute(query).fetchall():
-                for _, name, *_ in connection.execute(f"PRAGMA table_info({_quoted(table)})").fetchall():
-                    column = _quoted(name)
+                for _, name, *_ in connection.execute(f"PRAGMA table_info({quoted(table)})").fetchall():
+                    column = quoted(name)
                     connection.execute(
-                        f"UPDATE {_quoted(table)} SET {column} = relocated({column})"  # noqa: S608 - quoted names
+                        f"UPDATE {quoted(table)} SET {column} = relocated({column})"  # noqa: S608 - quoted names
                         f" WHERE typeof({column}) IN ('text', 'blob') AND relocated({column}) IS NOT {column}"
                     )
             connection.execute("COMMIT")
@@ -160,7 +160,7 @@ class Relocation:
                 writer.writerow(map(self.text, row))
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 

@@ -31,7 +31,7 @@ from coverslip.workspace.backups.archive import (
 from coverslip.workspace.backups.relocating import Relocation
 from coverslip.workspace.backups.writing import count_rows
 from coverslip.workspace.store.database import VERSION
-from coverslip.workspace.store.tables import metadata, statements_between
+from coverslip.workspace.store.upgrades import STEPS, can_upgrade
 
 _CHUNK_BYTES = 2**20
 _MB = 10**6
@@ -89,9 +89,7 @@ def _not_accepted(file: Path, why: str) -> CoverslipError:
 
 def _can_open(version: object) -> bool:
     """Return whether this version of coverslip opens tables of a version."""
-    return version == VERSION or (
-        isinstance(version, int) and statements_between(metadata, version, VERSION) is not None
-    )
+    return isinstance(version, int) and (version == VERSION or can_upgrade(STEPS, version, VERSION))
 
 
 def _checked(
@@ -170,7 +168,7 @@ def _unpack(archive: zipfile.ZipFile, entry: Entry, target: Path) -> None:
 def _check_rows(database: Path, manifest: Manifest, file: Path) -> None:
     try:
         with closing(sqlite3.connect(database)) as connection:
-            is_complete = count_rows(connection, metadata) == manifest.n_rows
+            is_complete = count_rows(connection) == manifest.n_rows
     except sqlite3.Error:
         is_complete = False
     if not is_complete:

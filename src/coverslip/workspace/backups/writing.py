@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
-from sqlalchemy import MetaData, select, union
+from sqlalchemy import select, union
 
 from coverslip._version import __version__
 from coverslip.archives import safe_name
@@ -24,7 +24,7 @@ from coverslip.files import atomic_write, write_error
 from coverslip.messages import ChooseOther
 from coverslip.runs import WORK_LOCK
 from coverslip.workspace.backups.archive import DATABASE, FOLDERS, LIMITS, MANIFEST, UPLOADS, Manifest, entry_name
-from coverslip.workspace.backups.relocating import SQLITE
+from coverslip.workspace.backups.relocating import SQLITE, quoted
 from coverslip.workspace.cleanup import PARTIAL
 from coverslip.workspace.store import tables
 from coverslip.workspace.store.backup_records import record_backup
@@ -235,8 +235,8 @@ def _manifest(workspace: Workspace, database: Path, files: _Files) -> Manifest:
     below = os.fsencode(f"{workspace.folder}{os.sep}")
     with closing(sqlite3.connect(database)) as connection:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        n_rows = count_rows(connection, tables.metadata)
-        paths = connection.execute("SELECT path FROM images")
+        n_rows = count_rows(connection)
+        paths = connection.execute("SELECT path FROM images WHERE dataset_id IS NOT NULL")
         n_outside = sum(not os.fsencode(path).startswith(below) for (path,) in paths)
     return Manifest(
         coverslip=__version__,
@@ -252,12 +252,11 @@ def _manifest(workspace: Workspace, database: Path, files: _Files) -> Manifest:
     )
 
 
-def count_rows(connection: sqlite3.Connection, metadata: MetaData) -> dict[str, int]:
+def count_rows(connection: sqlite3.Connection) -> dict[str, int]:
     """Return the number of rows of each table."""
-    return {
-        table.name: connection.execute(f'SELECT count(*) FROM "{table.name}"').fetchone()[0]  # noqa: S608 - a fixed name
-        for table in metadata.sorted_tables
-    }
+    query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
+    names = [name for (name,) in connection.execute(query)]
+    return {name: connection.execute(f"SELECT count(*) FROM {quoted(name)}").fetchone()[0] for name in names}  # noqa: S608
 
 
 def _removed(workspace: Workspace) -> set[str]:

@@ -118,9 +118,10 @@ def _exclude(
 
 
 _MOST_IMAGES = 12
+_IS_PRESENT = (images.c.row_id == changed_labels.c.row_id) & images.c.dataset_id.is_not(None)
 _CHANGED_IMAGES = (
     select(changed_labels, images.c.image_id, images.c.path, images.c.shown_path)
-    .join_from(changed_labels, images, images.c.row_id == changed_labels.c.row_id)
+    .join_from(changed_labels, images, _IS_PRESENT)
     .order_by(changed_labels.c.row_id)
 )
 _OF_CHANGE = _CHANGED_IMAGES.where(changed_labels.c.change_id == bindparam("change_id"))  # run for each change
@@ -197,7 +198,8 @@ def history_lines(workspace: Workspace, dataset_id: str) -> Iterator[str]:
 def _changes(dataset_id: str) -> Select[Any]:  # Any: columns as the tables define them
     columns = (jobs.c.kind, jobs.c.name.label("job_name"), jobs.c.classifier_id)
     joined = label_changes.outerjoin(jobs, jobs.c.id == label_changes.c.job_id)
-    has_images = exists().where(changed_labels.c.change_id == label_changes.c.id)  # otherwise all images were removed
+    # Otherwise, all images are missing or were removed.
+    has_images = exists().where(changed_labels.c.change_id == label_changes.c.id, _IS_PRESENT)
     return (
         select(label_changes, *columns).select_from(joined).where(label_changes.c.dataset_id == dataset_id, has_images)
     )
@@ -205,7 +207,8 @@ def _changes(dataset_id: str) -> Select[Any]:  # Any: columns as the tables defi
 
 def _described(connection: Connection, changes: Sequence[AnyRow]) -> list[LabelChange]:
     change_id = changed_labels.c.change_id
-    counted = select(change_id, func.count()).where(change_id.in_([change.id for change in changes]))
+    counted = select(change_id, func.count()).join_from(changed_labels, images, _IS_PRESENT)
+    counted = counted.where(change_id.in_([change.id for change in changes]))
     n_of: dict[int, int] = {row[0]: row[1] for row in connection.execute(counted.group_by(change_id))}
     few = [change for change, n in n_of.items() if n <= _MOST_IMAGES]
     images_of = defaultdict[int, list[RelabeledImage]](list)

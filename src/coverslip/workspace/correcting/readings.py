@@ -23,7 +23,7 @@ from coverslip.workspace.datasets.snapshots import csv_text
 from coverslip.workspace.store.authors import author_name
 from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import AnyRow, ChangedSince, Page, Paging, class_order, dataset_row, now
-from coverslip.workspace.store.sql import among, among_integers, replace_rows
+from coverslip.workspace.store.sql import among_integers, replace_rows
 from coverslip.workspace.store.tables import (
     adjudications,
     changed_labels,
@@ -133,7 +133,7 @@ def second_reading(workspace: Workspace, dataset_id: str, reader: str | None) ->
         row = dataset_row(connection, dataset_id)
         is_of_reader = (
             (readings.c.dataset_id == dataset_id)
-            & (readings.c.image_id == second_reading_images.c.image_id)
+            & (readings.c.row_id == second_reading_images.c.row_id)
             & (readings.c.made_by == reader)
         )
         query = (
@@ -165,10 +165,10 @@ def draw_images(workspace: Workspace, dataset_id: str, n: int, reader: str | Non
     """
     with write_transaction(workspace.engine) as connection:
         dataset_row(connection, dataset_id)
-        is_drawn = select(second_reading_images.c.image_id).where(
+        is_drawn = select(second_reading_images.c.row_id).where(
             second_reading_images.c.dataset_id == dataset_id, second_reading_images.c.position.is_not(None)
         )
-        query = select(images.c.row_id).where(*_can_be_read(dataset_id), images.c.image_id.not_in(is_drawn))
+        query = select(images.c.row_id).where(*_can_be_read(dataset_id), images.c.row_id.not_in(is_drawn))
         free = connection.execute(query.order_by(images.c.position)).scalars().all()
         if not free:
             raise Conflict("no-image-to-read")
@@ -211,16 +211,14 @@ def read_image(
         if image.made_by == reader:
             raise Conflict("second-reading-by-first-author", author=reader)
         is_reading = (
-            (readings.c.dataset_id == dataset_id)
-            & (readings.c.image_id == image.image_id)
-            & (readings.c.made_by == reader)
+            (readings.c.dataset_id == dataset_id) & (readings.c.row_id == row_id) & (readings.c.made_by == reader)
         )
         if label is None:
             connection.execute(delete(readings).where(is_reading))
             return ImageToRead(row_id, None, None)
         _refuse_other_class(row, label)
         made = now()
-        _store_readings(connection, [_reading(dataset_id, image.image_id, reader, label, made)])
+        _store_readings(connection, [_reading(dataset_id, row_id, reader, label, made)])
         return ImageToRead(row_id, label, made)
 
 
@@ -233,21 +231,17 @@ def reading_agreement(workspace: Workspace, dataset_id: str) -> ReadingAgreement
     with read_transaction(workspace.engine) as connection:
         row = dataset_row(connection, dataset_id)
         first, of_reader = _first_labels(connection, dataset_id), _labels_of_readers(connection, dataset_id)
-        decided = set(
-            connection.execute(
-                select(adjudications.c.image_id).where(adjudications.c.dataset_id == dataset_id)
-            ).scalars()
-        )
+        decided = set(connection.execute(_of_present(adjudications, dataset_id, adjudications.c.row_id)).scalars())
         groups = _groups(connection, dataset_id) if row.summary["n_groups"] else None
     classes = class_order(row.class_names, {label for labels in of_reader.values() for label in labels.values()})
     classes = class_order(classes, {each.label for each in first.values()})
-    of_first = {image_id: each.label for image_id, each in first.items()}
+    of_first = {row_id: each.label for row_id, each in first.items()}
     names: list[str | None] = [None, *of_reader]
-    labels_of: list[Mapping[str, str]] = [of_first, *of_reader.values()]
+    labels_of: list[Mapping[int, str]] = [of_first, *of_reader.values()]
     pairs = []
     for i, a in enumerate(labels_of):
         for j in range(i + 1, len(labels_of)):
-            common = [image_id for image_id in a if image_id in labels_of[j]]
+            common = [row_id for row_id in a if row_id in labels_of[j]]
             second = names[j]
             if common and second is not None:
                 compared = agreement_of(
@@ -258,9 +252,9 @@ def reading_agreement(workspace: Workspace, dataset_id: str) -> ReadingAgreement
                 )
                 pairs.append(PairAgreement(names[i], second, compared))
     differing = {
-        image_id
-        for image_id, label in of_first.items()
-        if len({label, *(labels[image_id] for labels in of_reader.values() if image_id in labels)}) > 1
+        row_id
+        for row_id, label in of_first.items()
+        if len({label, *(labels[row_id] for labels in of_reader.values() if row_id in labels)}) > 1
     }
     by_author: dict[str, int] = {}
     for each in first.values():
@@ -285,21 +279,14 @@ def list_disagreements(workspace: Workspace, dataset_id: str, paging: Paging) ->
     with read_transaction(workspace.engine) as connection:
         dataset_row(connection, dataset_id)
         differs = (
-            select(readings.c.image_id)
-            .join(
-                second_reading_images,
-                (second_reading_images.c.dataset_id == readings.c.dataset_id)
-                & (second_reading_images.c.image_id == readings.c.image_id),
-            )
+            select(readings.c.row_id)
+            .join(second_reading_images, second_reading_images.c.row_id == readings.c.row_id)
             .where(readings.c.dataset_id == dataset_id)
-            .group_by(readings.c.image_id)
+            .group_by(readings.c.row_id)
             .having(
                 (func.count(readings.c.label.distinct()) > 1)
                 | (func.max(readings.c.label) != func.max(second_reading_images.c.label))
             )
-        )
-        decided = (adjudications.c.dataset_id == dataset_id) & (
-            adjudications.c.image_id == second_reading_images.c.image_id
         )
         query = (
             _drawn(dataset_id)
@@ -308,25 +295,25 @@ def list_disagreements(workspace: Workspace, dataset_id: str, paging: Paging) ->
                 adjudications.c.made.label("decided"),
                 adjudications.c.made_by.label("decided_by"),
             )
-            .outerjoin(adjudications, decided)
-            .where(second_reading_images.c.image_id.in_(differs))
+            .outerjoin(adjudications, adjudications.c.row_id == second_reading_images.c.row_id)
+            .where(second_reading_images.c.row_id.in_(differs))
         )
         total = connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
         ordered = query.order_by(adjudications.c.label.is_not(None), images.c.position)
         page = connection.execute(ordered.offset(paging.offset).limit(paging.limit)).all()
-        is_on_page = readings.c.image_id.in_(among(each.image_id for each in page))
-        of_image: dict[str, list[ReadLabel]] = {}
+        is_on_page = readings.c.row_id.in_(among_integers(each.row_id for each in page))
+        of_image: dict[int, list[ReadLabel]] = {}
         for each in connection.execute(
             select(readings).where(readings.c.dataset_id == dataset_id, is_on_page).order_by(readings.c.made)
         ):
-            of_image.setdefault(each.image_id, []).append(ReadLabel(each.label, each.made_by, each.made or None))
+            of_image.setdefault(each.row_id, []).append(ReadLabel(each.label, each.made_by, each.made or None))
     return Page(
         [
             Disagreement(
                 row_id=each.row_id,
                 version=each.version,
                 first=ReadLabel(each.label, each.made_by, each.made),
-                readings=of_image[each.image_id],
+                readings=of_image[each.row_id],
                 decision=None if each.decision is None else ReadLabel(each.decision, each.decided_by, each.decided),
             )
             for each in page
@@ -345,15 +332,15 @@ def decide(workspace: Workspace, dataset_id: str, row_id: int, label: str, autho
     """
     with write_transaction(workspace.engine) as connection:
         row = dataset_row(connection, dataset_id)
-        image = _drawn_image(connection, dataset_id, row_id)
+        _drawn_image(connection, dataset_id, row_id)
         _refuse_other_class(row, label)
-        _undo_decision(connection, dataset_id, image.image_id)
+        _undo_decision(connection, dataset_id, row_id)
         change, _ = label_rows(connection, row, [row_id], label, author=author)
         made, made_by = now(), author or author_name()
         connection.execute(
             insert(adjudications).values(
                 dataset_id=dataset_id,
-                image_id=image.image_id,
+                row_id=row_id,
                 label=label,
                 made=made,
                 made_by=made_by,
@@ -372,8 +359,8 @@ def undo_decision(workspace: Workspace, dataset_id: str, row_id: int) -> None:
     """
     with write_transaction(workspace.engine) as connection:
         dataset_row(connection, dataset_id)
-        image = _drawn_image(connection, dataset_id, row_id)
-        if not _undo_decision(connection, dataset_id, image.image_id):
+        _drawn_image(connection, dataset_id, row_id)
+        if not _undo_decision(connection, dataset_id, row_id):
             raise ChangedSince("no-decision-to-undo")
 
 
@@ -412,15 +399,15 @@ def import_readings(workspace: Workspace, dataset_id: str, file: Path) -> Import
             else:
                 matched.append((image, each))
         first = _first_labels(connection, dataset_id)
-        new_rows = {image.row_id for image, _ in matched if image.image_id not in first}
+        new_rows = {image.row_id for image, _ in matched if image.row_id not in first}
         _store_first_labels(connection, dataset_id, sorted(new_rows), None)
         first = _first_labels(connection, dataset_id)
         imported = []
         for image, each in matched:
-            if first[image.image_id].made_by == each.author:
+            if first[image.row_id].made_by == each.author:
                 n_same_author += 1
             else:
-                imported.append(_reading(dataset_id, image.image_id, each.author, each.label, each.time))
+                imported.append(_reading(dataset_id, image.row_id, each.author, each.label, each.time))
         _store_readings(connection, imported)
         _remove_unread(connection, dataset_id)
     return ImportedReadings(
@@ -468,14 +455,14 @@ def readings_lines(workspace: Workspace, dataset_id: str) -> Iterator[str]:
                 rows: list[list[str]] = []
                 for image in batch:
                     cells: list[tuple[str, str | None, str | None, str]] = []
-                    if image.image_id in first:
-                        each = first[image.image_id]
+                    if image.row_id in first:
+                        each = first[image.row_id]
                         cells.append((each.label, each.made_by, each.made, LABEL))
                     elif image.label is not None:
                         made_by, made = authors.get(image.row_id, (None, None))
                         cells.append((image.label, made_by, made, LABEL))
                     for kind, of_image in later.items():
-                        cells += [(row.label, row.made_by, row.made, kind) for row in of_image.get(image.image_id, ())]
+                        cells += [(row.label, row.made_by, row.made, kind) for row in of_image.get(image.row_id, ())]
                     name = name_as_text(image.path)
                     rows += [[image.image_id, name, *(cell or "" for cell in reading)] for reading in cells]
                 yield csv_text(rows)
@@ -494,21 +481,14 @@ def _can_be_read(dataset_id: str) -> tuple[ColumnElement[bool], ...]:
 
 
 def _drawn(dataset_id: str) -> Select[Any]:  # Any: columns as the tables define them
-    is_same = (images.c.dataset_id == second_reading_images.c.dataset_id) & (
-        images.c.image_id == second_reading_images.c.image_id
-    )
-    return (
-        select(
-            images.c.row_id,
-            images.c.version,
-            second_reading_images.c.image_id,
-            second_reading_images.c.label,
-            second_reading_images.c.made,
-            second_reading_images.c.made_by,
-        )
-        .select_from(second_reading_images.join(images, is_same))
-        .where(second_reading_images.c.dataset_id == dataset_id)
-    )
+    columns = (second_reading_images.c[name] for name in ("row_id", "label", "made", "made_by"))
+    return _of_present(second_reading_images, dataset_id, images.c.version, *columns)
+
+
+def _of_present(table: Table, dataset_id: str, *columns: ColumnElement[Any]) -> Select[Any]:
+    """Return a query for columns of a table, for images that are in the dataset now."""
+    is_present = (images.c.row_id == table.c.row_id) & (images.c.dataset_id == dataset_id)
+    return select(*columns).select_from(table.join(images, is_present)).where(table.c.dataset_id == dataset_id)
 
 
 def _drawn_image(connection: Connection, dataset_id: str, row_id: int) -> AnyRow:
@@ -545,41 +525,39 @@ def _store_first_labels(connection: Connection, dataset_id: str, row_ids: list[i
     Images that are there with imported readings keep their first label.
     """
     authors = _authors(connection, dataset_id)
-    query = select(images.c.row_id, images.c.image_id, images.c.label).where(
-        images.c.row_id.in_(among_integers(row_ids))
-    )
-    image_of = {row.row_id: row for row in connection.execute(query)}
+    query = select(images.c.row_id, images.c.label).where(images.c.row_id.in_(among_integers(row_ids)))
+    label_of = {row.row_id: row.label for row in connection.execute(query)}
     new = []
     for k, row_id in enumerate(row_ids):
         made_by, made = authors.get(row_id, (None, None))
-        image, position = image_of[row_id], None if start is None else start + k
-        label = {"label": image.label, "made": made, "made_by": made_by}
-        new.append({"dataset_id": dataset_id, "image_id": image.image_id, "position": position, **label})
+        position = None if start is None else start + k
+        label = {"label": label_of[row_id], "made": made, "made_by": made_by}
+        new.append({"dataset_id": dataset_id, "row_id": row_id, "position": position, **label})
     replace_rows(connection, second_reading_images, new, changed=("position",))
 
 
 def _remove_unread(connection: Connection, dataset_id: str) -> None:
     """Remove images that were not drawn and have no reading."""
-    is_read = select(readings.c.image_id).where(readings.c.dataset_id == dataset_id)
+    is_read = select(readings.c.row_id).where(readings.c.dataset_id == dataset_id)
     connection.execute(
         delete(second_reading_images).where(
             second_reading_images.c.dataset_id == dataset_id,
             second_reading_images.c.position.is_(None),
-            second_reading_images.c.image_id.not_in(is_read),
+            second_reading_images.c.row_id.not_in(is_read),
         )
     )
 
 
-def _reading(dataset_id: str, image_id: str, reader: str, label: str, made: str) -> dict[str, str]:
-    return {"dataset_id": dataset_id, "image_id": image_id, "made_by": reader, "label": label, "made": made}
+def _reading(dataset_id: str, row_id: int, reader: str, label: str, made: str) -> dict[str, str | int]:
+    return {"dataset_id": dataset_id, "row_id": row_id, "made_by": reader, "label": label, "made": made}
 
 
-def _store_readings(connection: Connection, new: list[dict[str, str]]) -> None:
+def _store_readings(connection: Connection, new: list[dict[str, str | int]]) -> None:
     replace_rows(connection, readings, new)
 
 
-def _undo_decision(connection: Connection, dataset_id: str, image_id: str) -> bool:
-    is_decision = (adjudications.c.dataset_id == dataset_id) & (adjudications.c.image_id == image_id)
+def _undo_decision(connection: Connection, dataset_id: str, row_id: int) -> bool:
+    is_decision = (adjudications.c.dataset_id == dataset_id) & (adjudications.c.row_id == row_id)
     decision = connection.execute(select(adjudications).where(is_decision)).one_or_none()
     if decision is None:
         return False
@@ -589,27 +567,26 @@ def _undo_decision(connection: Connection, dataset_id: str, image_id: str) -> bo
     return True
 
 
-def _first_labels(connection: Connection, dataset_id: str) -> dict[str, AnyRow]:
-    query = select(second_reading_images).where(second_reading_images.c.dataset_id == dataset_id)
-    return {row.image_id: row for row in connection.execute(query)}
+def _first_labels(connection: Connection, dataset_id: str) -> dict[int, AnyRow]:
+    return {row.row_id: row for row in connection.execute(_drawn(dataset_id))}
 
 
-def _labels_of_readers(connection: Connection, dataset_id: str) -> dict[str, dict[str, str]]:
+def _labels_of_readers(connection: Connection, dataset_id: str) -> dict[str, dict[int, str]]:
     """Return the labels of each reader by image."""
-    of_reader: dict[str, dict[str, str]] = {}
-    query = select(readings).where(readings.c.dataset_id == dataset_id).order_by(readings.c.made_by)
+    of_reader: dict[str, dict[int, str]] = {}
+    query = _of_present(readings, dataset_id, *readings.c).order_by(readings.c.made_by)
     for row in connection.execute(query):
-        of_reader.setdefault(row.made_by, {})[row.image_id] = row.label
+        of_reader.setdefault(row.made_by, {})[row.row_id] = row.label
     return of_reader
 
 
-def _by_image(connection: Connection, table: Table, dataset_id: str) -> dict[str, list[AnyRow]]:
-    of_image: dict[str, list[AnyRow]] = {}
-    for row in connection.execute(select(table).where(table.c.dataset_id == dataset_id)):
-        of_image.setdefault(row.image_id, []).append(row)
+def _by_image(connection: Connection, table: Table, dataset_id: str) -> dict[int, list[AnyRow]]:
+    of_image: dict[int, list[AnyRow]] = {}
+    for row in connection.execute(_of_present(table, dataset_id, *table.c)):
+        of_image.setdefault(row.row_id, []).append(row)
     return of_image
 
 
-def _groups(connection: Connection, dataset_id: str) -> dict[str, str | None]:
-    query = select(images.c.image_id, images.c.group).where(images.c.dataset_id == dataset_id)
-    return {row.image_id: row.group for row in connection.execute(query)}
+def _groups(connection: Connection, dataset_id: str) -> dict[int, str | None]:
+    query = select(images.c.row_id, images.c.group).where(images.c.dataset_id == dataset_id)
+    return {row.row_id: row.group for row in connection.execute(query)}

@@ -1,8 +1,8 @@
 """The images of a dataset as rows: the location of each, the pixels of its file, and whether it may be read.
 
-Labels from the app survive when a dataset is read again: images that still exist keep their labels and history. Labels
-of missing images (a disk was disconnected, a folder was removed) are stored separately, and restored when the images
-come back.
+The row of an image is permanent. When a dataset is read again, images that still exist keep their rows, and with them
+labels, confirmations, readings and history. Missing images (a disk was disconnected, a folder was removed) also keep
+theirs, outside of the dataset, until they come back.
 """
 
 import hashlib
@@ -10,15 +10,13 @@ import json
 import os
 import secrets
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import repeat
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, insert, literal, select, update
+from sqlalchemy import Connection, case, delete, insert, literal, or_, select, update
 
-from coverslip.cache import FileHashes
-from coverslip.datasets import Dataset, ImageRecord, find_hashes
+from coverslip.cache import FileHashes, state_of
+from coverslip.datasets import Dataset, ImageRecord, find_hashes, hash_files
 from coverslip.errors import BadDataset
 from coverslip.images import PLAN_COLUMNS
 from coverslip.messages import ChooseOther
@@ -26,131 +24,111 @@ from coverslip.workspace.datasets.state import update_counts
 from coverslip.workspace.store.rows import OUTSIDE, AnyRow, Json, opened_as_json, plan_as_json
 from coverslip.workspace.store.sql import among_integers, replace_rows
 from coverslip.workspace.store.tables import (
-    TABLES_BY_IMAGE_ID,
     changed_labels,
+    confirmed_labels,
     datasets,
+    image_colors,
     image_facts,
     images,
-    removed_image_labels,
+    reserved_images,
+    second_reading_images,
 )
 from coverslip.workspace.store.workspace import Workspace
 
 _ROWS_AT_ONCE = 5_000
+_MOST_BYTES_READ = 4 * 10**9  # to recognize images: some seconds on a local disk
 
 _Pixels = tuple[str, str]  # a file, and the pixels of it as JSON
 
 
-class Exclusion(NamedTuple):
-    """Whether an image is excluded, and the last change that excluded or included it."""
-
-    is_excluded: bool
-    by: str | None
-
-
-_NOT_EXCLUDED = Exclusion(is_excluded=False, by=None)
-
-
-def store_images(
-    connection: Connection,
-    workspace: Workspace,
-    dataset_id: str,
-    dataset: Dataset,
-    labels: Mapping[str, str | None],
-    exclusions: Mapping[str, Exclusion] | None = None,
-    row_ids: Mapping[str, int] | None = None,
-) -> None:
-    """Insert rows for all images of a dataset, and count them.
+def store_images(connection: Connection, workspace: Workspace, dataset_id: str, dataset: Dataset) -> None:
+    """Insert rows for all images of a new dataset, and count them.
 
     Args:
         connection: a connection in a writing transaction.
         workspace: the workspace with the readable folders.
         dataset_id: the ID of the dataset.
         dataset: its images.
-        labels: labels from the app by image_id.
-        exclusions: exclusions from the app by image_id.
-        row_ids: permanent numbers of images that the dataset had before, by image_id; others get new ones.
 
     Raises:
         BadDataset: all of them are outside the readable folders.
     """
-    outside = _insert_images(connection, workspace, dataset_id, dataset, labels, exclusions or {}, row_ids or {})
-    update_counts(connection, dataset_id)
-    if len(outside) == len(dataset.records):
-        raise BadDataset("all-images-outside", file=dataset.root, remedies=(ChooseOther("root"),))
+    # Images of a new dataset have no pictures that could be shown again.
+    _store(connection, workspace, dataset_id, dataset, {}, [None] * len(dataset.records))
 
 
-def replace_images(connection: Connection, workspace: Workspace, dataset_id: str, dataset: Dataset) -> None:
-    """Replace the rows of the images of a dataset. The images must be read again.
+def replace_images(
+    connection: Connection, workspace: Workspace, dataset_id: str, dataset: Dataset, versions: Sequence[str | None]
+) -> None:
+    """Replace the images of a dataset. The images must be read again.
+
+    Images that are still there, or have come back, keep their rows with all that refers to them. Images that are
+    missing now keep theirs if something is said about them.
 
     Args:
         connection: a connection in a writing transaction.
         workspace: the workspace with the readable folders.
         dataset_id: the ID of the dataset.
         dataset: its current images.
+        versions: of these images, from `find_versions`.
 
     Raises:
         BadDataset: all of them are outside the readable folders.
     """
-    rows = connection.execute(select(images).where(images.c.dataset_id == dataset_id)).all()
-    new_positions = _new_positions(rows, dataset)
-    new_labels = {
-        dataset.records[new_positions[row.position]].image_id: row.label
-        for row in rows
-        if row.label != row.label_before and row.position in new_positions
-    }
-    new_ids = {
-        row.image_id: dataset.records[new_positions[row.position]].image_id
-        for row in rows
-        if row.position in new_positions
-    }
-    exclusions = {
-        new_ids[row.image_id]: Exclusion(row.is_excluded, row.excluded_by)
-        for row in rows
-        if row.image_id in new_ids and (row.is_excluded or row.excluded_by is not None)
-    }
-    row_ids = {new_ids[row.image_id]: row.row_id for row in rows if row.image_id in new_ids}
-    _store_removed_labels(connection, dataset_id, [row for row in rows if row.position not in new_positions])
-    restored_labels = _restore_labels(connection, dataset_id, dataset)
-    _remove_from_history(connection, sorted({row.row_id for row in rows}.difference(row_ids.values())))
-    _update_image_ids(connection, dataset_id, new_ids)
-    connection.execute(delete(images).where(images.c.dataset_id == dataset_id))
+    is_present, is_missing = images.c.dataset_id == dataset_id, images.c.missing_from == dataset_id
+    rows = connection.execute(select(images).where(is_present | is_missing).order_by(images.c.row_id)).all()
+    for table in (image_facts, image_colors):
+        connection.execute(delete(table).where(table.c.row_id.in_(select(images.c.row_id).where(is_present))))
+    nowhere = dict.fromkeys(("dataset_id", "position", "pixel_hash", "problem", "width_px", "height_px"))
+    version = case((images.c.pixel_hash.is_(None), ""), else_=images.c.version)  # it was not read: any file can be it
+    connection.execute(update(images).where(is_present).values(missing_from=dataset_id, version=version, **nowhere))
     connection.execute(
         update(datasets)
         .where(datasets.c.id == dataset_id)
         .values(state="reading", progress=None, error=None, opened=opened_as_json(dataset))
     )
-    store_images(connection, workspace, dataset_id, dataset, {**restored_labels, **new_labels}, exclusions, row_ids)
+    _store(connection, workspace, dataset_id, dataset, _rows_by_position(rows, dataset, versions), versions)
+    is_unlabeled = images.c.label.is_not_distinct_from(images.c.label_before) & ~images.c.is_excluded
+    is_named = [images.c.row_id.in_(select(table.c.row_id)) for table in _SAID_ABOUT_IMAGES]
+    connection.execute(delete(images).where(is_missing, is_unlabeled, ~or_(*is_named)))
 
 
-def _insert_images(
+_SAID_ABOUT_IMAGES = (
+    changed_labels,
+    confirmed_labels,
+    reserved_images,
+    second_reading_images,
+)
+
+
+def _store(
     connection: Connection,
     workspace: Workspace,
     dataset_id: str,
     dataset: Dataset,
-    labels: Mapping[str, str | None],
-    exclusions: Mapping[str, Exclusion],
-    row_ids: Mapping[str, int],
-) -> list[int]:
-    """Insert rows, and return the positions of the images that are outside the readable folders."""
+    row_of: Mapping[int, AnyRow],
+    versions: Sequence[str | None],
+) -> None:
+    """Store the images of a dataset, some of them in existing rows, by their position; raises as `store_images`."""
     folders = _ReadableFolders(workspace)
     rows: list[Json] = []
     outside: list[int] = []
-    # Images of a new dataset have no pictures that could be shown again.
-    versions = _versions(dataset.records) if row_ids else repeat(None)
-    for position, (record, version) in enumerate(zip(dataset.records, versions, strict=False)):
+    for position, (record, version) in enumerate(zip(dataset.records, versions, strict=True)):
         plan = plan_as_json(record)
-        exclusion = exclusions.get(record.image_id, _NOT_EXCLUDED)
+        row = row_of.get(position)
+        is_relabeled = row is not None and row.label != row.label_before
         is_allowed = all(map(folders.contain, record.files))
         rows.append(
             {
-                "row_id": row_ids.get(record.image_id),
+                "row_id": None if row is None else row.row_id,
                 "dataset_id": dataset_id,
+                "missing_from": None,
                 "position": position,
                 "image_id": record.image_id,
                 "path": os.fspath(record.path),
                 "shown_path": dataset.relative_path(record),
                 "label_before": record.label,
-                "label": labels.get(record.image_id, record.label),
+                "label": row.label if row is not None and is_relabeled else record.label,
                 "group": record.group,
                 "domain": record.domain,
                 "predefined_split": record.predefined_split,
@@ -158,22 +136,24 @@ def _insert_images(
                 "about": list(record.about) or None,
                 "problem": None if is_allowed else "unreadable",
                 "version": version or secrets.token_hex(8),  # until the image is read
-                "is_excluded": exclusion.is_excluded,
-                "excluded_by": exclusion.by,
+                "is_excluded": row is not None and row.is_excluded,
+                "excluded_by": None if row is None else row.excluded_by,
             }
         )
         if not is_allowed:
             outside.append(position)
         if len(rows) == _ROWS_AT_ONCE or position + 1 == len(dataset.records):
-            numbered = [row for row in rows if row["row_id"] is not None]
-            new = [{name: row[name] for name in row if name != "row_id"} for row in rows if row["row_id"] is None]
-            for each in filter(None, (numbered, new)):
-                connection.execute(insert(images), each)
+            new = [{name: each[name] for name in each if name != "row_id"} for each in rows if each["row_id"] is None]
+            replace_rows(connection, images, [each for each in rows if each["row_id"] is not None])
+            if new:
+                connection.execute(insert(images), new)
             rows = []
     is_outside = (images.c.dataset_id == dataset_id) & images.c.position.in_(among_integers(outside))
     described = select(images.c.row_id, literal(OUTSIDE)).where(is_outside)
     connection.execute(insert(image_facts).from_select(["row_id", "reason"], described))
-    return outside
+    update_counts(connection, dataset_id)
+    if len(outside) == len(dataset.records):
+        raise BadDataset("all-images-outside", file=dataset.root, remedies=(ChooseOther("root"),))
 
 
 def version_of(record: ImageRecord, content_hash: str) -> str:
@@ -181,13 +161,30 @@ def version_of(record: ImageRecord, content_hash: str) -> str:
     return hashlib.blake2b(f"{content_hash} {record.plan.as_json()}".encode(), digest_size=8).hexdigest()
 
 
-def _versions(records: Sequence[ImageRecord]) -> Iterator[str | None]:
-    """Yield the version of each image whose files are unchanged since they were read; None: they must be read."""
+def find_versions(workspace: Workspace, dataset_id: str, dataset: Dataset) -> list[str | None]:
+    """Return the version of each image that the dataset has now; None: it is unknown until the image is read.
+
+    Files are read if their images may be others than before: new files if others are missing, and files whose state
+    does not show that they are unchanged. On network drives, no state shows it, so that files of many gigabytes are not
+    read for this; an image at an earlier path then counts as the earlier one.
+    """
+    query = select(images.c.path).where((images.c.dataset_id == dataset_id) | (images.c.missing_from == dataset_id))
+    with workspace.engine.connect() as connection:
+        earlier = set(connection.execute(query).scalars())
+    records = dataset.records
+    paths = [str(record.path) for record in records]
+    has_missing = not earlier.issubset(paths)
     with FileHashes() as hashes:
-        for start in range(0, len(records), _ROWS_AT_ONCE):
-            block = records[start : start + _ROWS_AT_ONCE]
-            for record, digest in zip(block, find_hashes(block, hashes), strict=True):
-                yield None if digest is None else version_of(record, digest.hex())
+        digests = [None if digest is None else digest.hex() for digest in find_hashes(records, hashes)]
+        unknown = [k for k, digest in enumerate(digests) if digest is None and (has_missing or paths[k] in earlier)]
+        n_bytes = sum(state.n_bytes for state in map(state_of, {paths[k] for k in unknown}) if state is not None)
+        if n_bytes > _MOST_BYTES_READ:
+            unknown = [k for k in unknown if paths[k] not in earlier]
+        for k, digest in zip(unknown, hash_files([records[k] for k in unknown], hashes), strict=True):
+            digests[k] = digest or None
+    return [
+        None if digest is None else version_of(record, digest) for record, digest in zip(records, digests, strict=True)
+    ]
 
 
 class _ReadableFolders:
@@ -210,72 +207,58 @@ class _ReadableFolders:
         return (real.rstrip(os.sep) + os.sep).startswith(self._roots)
 
 
-def _new_positions(rows: Sequence[AnyRow], dataset: Dataset) -> dict[int, int]:
-    """Return the new positions of existing images: of the same pixels of the same file, else of the same image_id.
+def _rows_by_position(rows: Sequence[AnyRow], dataset: Dataset, versions: Sequence[str | None]) -> dict[int, AnyRow]:
+    """Return the rows of images that are in the dataset now, by position.
 
-    The ID is not sufficient: rows with equal names and pixels are numbered in the order of the table.
+    An image is that of a row by its path and content; else by its content, if no other has it, so that it may have
+    been renamed or exchanged; else by its path, so that it was edited; else by its image_id, if the file of the row is
+    gone, so that its folder was moved. A row of the dataset precedes missing ones, which come back unchanged or not at
+    all.
     """
-    position_of = _positions_by_pixels(dataset)
-    by_id = {record.image_id: position for position, record in enumerate(dataset.records)}
-    paths = {str(record.path) for record in dataset.records}
-    new_positions = {}
-    for row in rows:
-        position = position_of.get(_pixels(row.path, row.plan))
-        if position is None:
-            position = by_id.get(row.image_id)
-            if position is None or (str(dataset.records[position].path) != row.path and row.path in paths):
-                continue
-        new_positions[row.position] = position
-    return new_positions
+    records = dataset.records
+    by_id = {record.image_id: position for position, record in enumerate(records)}
+    by_pixels = _positions_by_pixels(dataset)
+    by_content = _unique({position: version for position, version in enumerate(versions) if version is not None})
+    row_of_content = _unique({row.row_id: row.version for row in rows})
+    paths = {str(record.path) for record in records}
+    position_of = {row.row_id: by_pixels.get(_pixels(row.path, row.plan)) for row in rows}
+
+    def unchanged(row: AnyRow) -> int | None:
+        position = position_of[row.row_id]
+        return position if position is not None and versions[position] in (None, row.version) else None
+
+    def of_content(row: AnyRow) -> int | None:
+        return by_content.get(row.version) if row_of_content.get(row.version) == row.row_id else None
+
+    def edited(row: AnyRow) -> int | None:
+        return position_of[row.row_id] if row.dataset_id is not None or not row.version else None
+
+    def moved(row: AnyRow) -> int | None:
+        position = by_id.get(row.image_id) if position_of[row.row_id] is None else None
+        if position is None or (str(records[position].path) != row.path and row.path in paths):
+            return None
+        is_possible = row.dataset_id is not None or not row.version or versions[position] in (None, row.version)
+        return position if is_possible else None
+
+    def precedence(row: AnyRow) -> tuple[bool, bool]:
+        return row.dataset_id is None, by_id.get(row.image_id) != position_of[row.row_id]
+
+    by_position: dict[int, AnyRow] = {}
+    remaining = sorted(rows, key=precedence)
+    for find in (unchanged, of_content, edited, moved):
+        unmatched = []
+        for row in remaining:
+            position = find(row)
+            if position is None or by_position.setdefault(position, row) is not row:
+                unmatched.append(row)
+        remaining = unmatched
+    return by_position
 
 
-def _store_removed_labels(connection: Connection, dataset_id: str, removed_rows: Sequence[AnyRow]) -> None:
-    """Store the labels from the app of removed images."""
-    rows = []
-    for row in removed_rows:
-        if row.label != row.label_before:
-            path, plan = _pixels(row.path, row.plan)
-            rows.append({"dataset_id": dataset_id, "path": path, "plan": plan, "label": row.label})
-    replace_rows(connection, removed_image_labels, rows)
-
-
-def _restore_labels(connection: Connection, dataset_id: str, dataset: Dataset) -> dict[str, str | None]:
-    """Return the stored labels of images that have come back, by image_id, and remove them from the store."""
-    of_dataset = removed_image_labels.c.dataset_id == dataset_id
-    rows = connection.execute(select(removed_image_labels).where(of_dataset)).all()
-    position_of = _positions_by_pixels(dataset) if rows else {}
-    labels = {}
-    for row in rows:
-        position = position_of.get((row.path, row.plan))
-        if position is not None:
-            labels[dataset.records[position].image_id] = row.label
-            connection.execute(
-                delete(removed_image_labels).where(
-                    of_dataset, removed_image_labels.c.path == row.path, removed_image_labels.c.plan == row.plan
-                )
-            )
-    return labels
-
-
-def _remove_from_history(connection: Connection, row_ids: Sequence[int]) -> None:
-    """Remove images from the history of labels.
-
-    Changes without remaining images are kept, so that their numbers are never used again.
-    """
-    connection.execute(delete(changed_labels).where(changed_labels.c.row_id.in_(among_integers(row_ids))))
-
-
-def _update_image_ids(connection: Connection, dataset_id: str, new_ids: Mapping[str, str]) -> None:
-    """Update what is stored by the IDs of images: a second source changes IDs."""
-    if all(before == after for before, after in new_ids.items()):
-        return
-    for table in TABLES_BY_IMAGE_ID:
-        of_dataset = table.c.dataset_id == dataset_id
-        stored = connection.execute(select(table).where(of_dataset)).mappings().all()
-        renamed = [row for row in stored if new_ids.get(row["image_id"], row["image_id"]) != row["image_id"]]
-        for row in renamed:
-            connection.execute(delete(table).where(of_dataset, table.c.image_id == row["image_id"]))
-        replace_rows(connection, table, [{**row, "image_id": new_ids[row["image_id"]]} for row in renamed])
+def _unique(values: Mapping[int, str]) -> dict[str, int]:
+    """Return the key of each value that occurs once."""
+    counts = Counter(values.values())
+    return {value: key for key, value in values.items() if counts[value] == 1}
 
 
 def _positions_by_pixels(dataset: Dataset) -> dict[_Pixels, int]:

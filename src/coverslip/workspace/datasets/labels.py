@@ -178,9 +178,10 @@ def undo_change(connection: Connection, dataset_id: str, change_id: int) -> Chan
 def _change_within(connection: Connection, dataset_id: str, change_id: int, *, is_undone: bool) -> ChangedLabels:
     of_dataset = (label_changes.c.dataset_id == dataset_id) & (label_changes.c.id == change_id)
     change = connection.execute(select(label_changes).where(of_dataset)).one_or_none()
+    is_present = (images.c.row_id == changed_labels.c.row_id) & (images.c.dataset_id == dataset_id)
     row_ids = _rows_of(change_id)
-    ordered = row_ids.order_by(changed_labels.c.row_id)
-    first_rows = [each.row_id for each in connection.execute(ordered.limit(_MOST_RETURNED))]
+    present = row_ids.join(images, is_present).order_by(changed_labels.c.row_id)
+    first_rows = [each.row_id for each in connection.execute(present.limit(_MOST_RETURNED))]
     if change is None or not first_rows or change.is_undone == is_undone:
         raise ChangedSince("label-change-gone")
     earlier_label = (
@@ -195,7 +196,9 @@ def _change_within(connection: Connection, dataset_id: str, change_id: int, *, i
     has_changed = connection.execute(select(images.c.row_id).where(differs).limit(1)).first() is not None
     if has_changed or _is_changed_later(connection, change_id):
         raise ChangedSince("labels-changed-since")
-    n = change_images(connection, dataset_id, row_ids, label=target)
+    n = change_images(connection, dataset_id, present.order_by(None), label=target)
+    is_missing = images.c.row_id.in_(row_ids) & (images.c.missing_from == dataset_id)
+    connection.execute(update(images).where(is_missing).values(label=target))
     connection.execute(update(label_changes).where(of_dataset).values(is_undone=is_undone))
     return ChangedLabels(n, first_rows)
 
@@ -248,28 +251,23 @@ def confirm_labels(
     with write_transaction(workspace.engine) as connection:
         row = dataset_row(connection, dataset_id)
         row_ids = selected_rows(connection, row, selection)
-        is_confirmed_now = images.c.image_id.in_(confirmed_images(dataset_id))
+        is_confirmed_now = images.c.row_id.in_(confirmed_images(dataset_id))
         is_selected = images.c.row_id.in_(among_integers(row_ids))
         is_affected = ~is_confirmed_now if is_confirmed else is_confirmed_now
         affected = connection.execute(select(images.c.row_id, images.c.label).where(is_selected, is_affected)).all()
         if is_confirmed and any(label is None for _, label in affected):
             raise Conflict("unlabeled-not-confirmed")
         changed_rows = [row_id for row_id, _ in affected]
-        is_changed = images.c.row_id.in_(among_integers(changed_rows))
-        image_ids = select(images.c.image_id).where(is_changed)
-        connection.execute(
-            delete(confirmed_labels).where(
-                confirmed_labels.c.dataset_id == dataset_id, confirmed_labels.c.image_id.in_(image_ids)
-            )
-        )
+        is_stored = confirmed_labels.c.row_id.in_(among_integers(changed_rows))
+        connection.execute(delete(confirmed_labels).where(is_stored))
         if is_confirmed:
             columns = (
                 literal(dataset_id),
-                images.c.image_id,
+                images.c.row_id,
                 images.c.label,
                 literal(now()),
                 literal(author or author_name()),
             )
-            confirmations = select(*columns).where(is_changed)
+            confirmations = select(*columns).where(images.c.row_id.in_(among_integers(changed_rows)))
             connection.execute(insert(confirmed_labels).from_select(list(confirmed_labels.c), confirmations))
         return changed_rows

@@ -237,7 +237,7 @@ def _draw_samples(workspace: Workspace, dataset_id: str, emit: Emit) -> None:
             .where(datasets.c.id == dataset_id)
             .values(opened=opened_as_json(samples), class_names=list(samples.classes))
         )
-        store_images(connection, workspace, dataset_id, samples, {})
+        store_images(connection, workspace, dataset_id, samples)
 
 
 def _scan(workspace: Workspace, dataset_id: str, progress: _ProgressWriter) -> None:

@@ -18,7 +18,7 @@ from coverslip.images import ReadPlan
 from coverslip.messages import text
 from coverslip.workspace.datasets import grouping, reading_images
 from coverslip.workspace.datasets.grouping import check_grouping
-from coverslip.workspace.datasets.image_rows import replace_images, store_images
+from coverslip.workspace.datasets.image_rows import find_versions, replace_images, store_images
 from coverslip.workspace.datasets.reading_images import LABELED_SAMPLES, SAMPLE_DATASETS
 from coverslip.workspace.datasets.state import (
     NO_COUNTS,
@@ -118,7 +118,7 @@ def open_sources(
                 created=now(),
             )
         )
-        store_images(connection, workspace, dataset_id, opened, {})
+        store_images(connection, workspace, dataset_id, opened)
     reading_images.start(workspace, dataset_id)
     return dataset_state(workspace, dataset_id)
 
@@ -439,11 +439,11 @@ def _replace_pixels(workspace: Workspace, row: AnyRow, choice: Json) -> AnyRow:
 
 def _replace(workspace: Workspace, dataset_id: str, dataset: Dataset, values: Json | None = None) -> None:
     """Replace the images of a dataset. They must be read again."""
-    with (
-        workspace.background.held(reading_images.thread_of(dataset_id)),
-        write_transaction(workspace.engine) as connection,
-    ):
-        if values:
-            connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(**values))
-        merge = dataset_row(connection, dataset_id).group_merge
-        replace_images(connection, workspace, dataset_id, grouping.with_merged_groups(dataset, merge))
+    with workspace.background.held(reading_images.thread_of(dataset_id)):
+        versions = find_versions(workspace, dataset_id, dataset)
+        with write_transaction(workspace.engine) as connection:
+            if values:
+                connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(**values))
+            merge = dataset_row(connection, dataset_id).group_merge
+            dataset = grouping.with_merged_groups(dataset, merge)
+            replace_images(connection, workspace, dataset_id, dataset, versions)

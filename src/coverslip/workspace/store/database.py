@@ -1,7 +1,7 @@
 """Open, create and write the database of the workspace, a file of SQLite.
 
-Change `VERSION` with the tables, and add the statements that bring a workspace of the last version to it (`tables`). A
-workspace of any other version is refused.
+Change `VERSION` with the tables, and add the step that brings a workspace of the last version to it (`upgrades`). A
+workspace of a version without steps is refused. Before the first step, the database is copied.
 """
 
 import os
@@ -22,9 +22,10 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from coverslip.errors import Busy, CoverslipError, DiskFull
 from coverslip.messages import ChooseOther, Remedies, RestoreBackup, text
 from coverslip.workspace.store.backup_records import newest_backup
-from coverslip.workspace.store.tables import metadata, statements_between
+from coverslip.workspace.store.tables import metadata
+from coverslip.workspace.store.upgrades import STEPS, Steps, can_upgrade
 
-VERSION = 6  # of the tables
+VERSION = 7  # of the tables
 _WAIT_SECONDS = 30  # that background work waits while another transaction writes: large transactions take seconds
 _BRIEF_WAIT_SECONDS = 5  # that a request waits, so that the threads of the server are not blocked for long
 _wait_seconds: ContextVar[int] = ContextVar("wait_seconds", default=_WAIT_SECONDS)  # new threads start with the default
@@ -61,7 +62,7 @@ class _Writers:
                     self._waiting[0].set()
 
 
-def open_database(file: Path, *, tables: MetaData = metadata, version: int = VERSION) -> Engine:
+def open_database(file: Path, *, tables: MetaData = metadata, version: int = VERSION, steps: Steps = STEPS) -> Engine:
     """Open the database at `file`. It is created if it does not exist. Readers never wait for a writer.
 
     It appears with its tables or not at all. So a file without tables was emptied, and is refused: it is not new.
@@ -70,13 +71,14 @@ def open_database(file: Path, *, tables: MetaData = metadata, version: int = VER
         file: the file of the database.
         tables: its tables.
         version: of the tables.
+        steps: to this version from earlier ones.
 
     Raises:
         CoverslipError: the database has another version, is damaged or empty, or cannot be written to.
     """
     try:
         if file.exists():
-            _check(file, tables, version)
+            _check(file, tables, version, steps)
         else:
             _create(file, tables, version)
     except sqlite3.Error as error:
@@ -163,7 +165,7 @@ def check_pages(file: Path) -> None:
         raise _damaged(result.splitlines()[-1], file)
 
 
-def _check(file: Path, tables: MetaData, expected: int) -> None:
+def _check(file: Path, tables: MetaData, expected: int, steps: Steps) -> None:
     """Check that the tables are complete and of this version."""
     if not file.stat().st_size:  # before it is opened, since SQLite then deletes its log
         raise _lost("workspace-database-empty", file)
@@ -171,7 +173,7 @@ def _check(file: Path, tables: MetaData, expected: int) -> None:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
             raise _lost("workspace-database-empty", file)
-        if version != expected and not _upgrade(connection, tables, expected):
+        if version != expected and not can_upgrade(steps, version, expected):
             raise CoverslipError(
                 "workspace-version",
                 file=file,
@@ -179,23 +181,34 @@ def _check(file: Path, tables: MetaData, expected: int) -> None:
                 version=version,
                 expected=expected,
             )
+        if version != expected:
+            _upgrade(connection, file, expected, steps)
         _check_tables(connection, tables, file)
 
 
-def _upgrade(connection: sqlite3.Connection, tables: MetaData, expected: int) -> bool:
-    """Bring the tables to the expected version, unless another process does; return whether it is possible."""
+def _upgrade(connection: sqlite3.Connection, file: Path, expected: int, steps: Steps) -> None:
+    """Bring the tables to the expected version in one transaction, unless another process does. A copy is kept."""
     connection.isolation_level = None
+    connection.execute("PRAGMA foreign_keys=OFF")  # steps replace tables that others refer to
     connection.execute("BEGIN IMMEDIATE")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    statements = [] if version == expected else statements_between(tables, version, expected)
-    if statements is None:
-        connection.execute("ROLLBACK")
-        return False
-    for statement in statements:
-        connection.execute(statement)
+    if version < expected:
+        _copy(file, file.with_name(f"{file.stem}-version-{version}{file.suffix}"))
+    for each in range(version, expected):
+        steps[each](connection)
     connection.execute(f"PRAGMA user_version = {expected}")
     connection.execute("COMMIT")
-    return True
+
+
+def _copy(file: Path, copy: Path) -> None:
+    """Copy a database, which is being read, to a file that appears as a whole."""
+    part = copy.with_name(f".{copy.name}.{secrets.token_hex(4)}.part")
+    try:
+        with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(part)) as target:
+            source.backup(target)
+        part.replace(copy)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _create(file: Path, tables: MetaData, version: int) -> None:

@@ -173,20 +173,18 @@ def now() -> str:
 
 
 def confirmed_images(dataset_id: str) -> Select[Any]:
-    """Return a query for the IDs of images that still have their confirmed label."""
+    """Return a query for the row_ids of images that still have their confirmed label."""
     return (
-        select(images.c.image_id)
-        .join(
-            confirmed_labels,
-            (confirmed_labels.c.dataset_id == images.c.dataset_id) & (confirmed_labels.c.image_id == images.c.image_id),
-        )
+        select(images.c.row_id)
+        .join(confirmed_labels, confirmed_labels.c.row_id == images.c.row_id)
         .where(images.c.dataset_id == dataset_id, images.c.label == confirmed_labels.c.label)
     )
 
 
 def confirmed_ids(connection: Connection, dataset_id: str) -> frozenset[str]:
     """Return the IDs of images that still have their confirmed label."""
-    return frozenset(connection.execute(confirmed_images(dataset_id)).scalars())
+    confirmed = confirmed_images(dataset_id).with_only_columns(images.c.image_id, maintain_column_froms=True)
+    return frozenset(connection.execute(confirmed).scalars())
 
 
 def are_rows(dataset_id: str, row_ids: Iterable[int]) -> ColumnElement[bool]:
@@ -339,16 +337,15 @@ def _plan(  # Any: checked by the plan
     )
 
 
-_reserved = select(reserved_images.c.image_id).where(
-    reserved_images.c.dataset_id == images.c.dataset_id, reserved_images.c.image_id == images.c.image_id
-)
+_reserved = select(reserved_images.c.row_id).where(reserved_images.c.row_id == images.c.row_id)
 is_reserved = _reserved.correlate(images).exists()
 is_reserved_for_test = is_reserved & images.c.predefined_split.is_(None) & images.c.label.is_not(None)
 
 
 def reserved_ids(connection: Connection, dataset_id: str) -> frozenset[str]:
     """Return the IDs of the images of the reserved test set."""
-    query = select(reserved_images.c.image_id).where(reserved_images.c.dataset_id == dataset_id)
+    is_present = (images.c.row_id == reserved_images.c.row_id) & (images.c.dataset_id == dataset_id)
+    query = select(images.c.image_id).join(reserved_images, is_present)
     return frozenset(connection.execute(query).scalars())
 
 

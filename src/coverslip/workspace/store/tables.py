@@ -20,9 +20,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-STEPS = "steps"
-# The statements that bring the tables of a version to the next version.
-metadata = MetaData(info={STEPS: {5: ("ALTER TABLE datasets ADD COLUMN group_merge JSON NOT NULL DEFAULT '{}'",)}})
+metadata = MetaData()
 
 
 class PathText(TypeDecorator[str]):
@@ -86,10 +84,13 @@ images = Table(
     "images",
     metadata,
     # Identifies the image permanently: it is kept when the dataset is read again, and never used for another image.
+    # All that is said about an image refers to it.
     Column("row_id", Integer, primary_key=True),
-    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), nullable=False),
-    Column("position", Integer, nullable=False),  # 0-based; the order of the images, which can change
-    Column("image_id", String, nullable=False),
+    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE")),  # None: it is not in the sources any more
+    # The dataset that an image which is not in its sources belonged to. It comes back with its label and history.
+    Column("missing_from", ForeignKey("datasets.id", ondelete="CASCADE"), index=True),
+    Column("position", Integer),  # 0-based; the order of the images, which can change; None: it is missing
+    Column("image_id", String, nullable=False),  # as in the command line; it changes if a source is added
     Column("path", PathText, nullable=False),  # absolute
     Column("shown_path", String, nullable=False),  # relative to the root
     Column("label_before", String),  # label of the user's folder or table
@@ -148,24 +149,14 @@ label_changes = Table(
     Column("job_id", String),  # the training, evaluation or prediction of the change; None: the dataset's gallery
 )
 
-# The images of a change of labels that are still in the dataset.
+# The images of a change of labels.
 changed_labels = Table(
     "changed_labels",
     metadata,
     Column("change_id", ForeignKey("label_changes.id", ondelete="CASCADE"), primary_key=True),
-    Column("row_id", Integer, primary_key=True, index=True),
+    Column("row_id", ForeignKey("images.row_id", ondelete="CASCADE"), primary_key=True, index=True),
     Column("earlier_label", String),
     sqlite_with_rowid=False,
-)
-
-# Labels from the app of images that are no longer in the dataset, restored when the images come back.
-removed_image_labels = Table(
-    "removed_image_labels",
-    metadata,
-    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
-    Column("path", PathText, primary_key=True),  # absolute
-    Column("plan", String, primary_key=True),  # the pixels of the file, as JSON
-    Column("label", String),  # None: the label was removed
 )
 
 # Confirmed labels. A confirmation is valid while the image has this label.
@@ -173,7 +164,7 @@ confirmed_labels = Table(
     "confirmed_labels",
     metadata,
     Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
-    Column("image_id", String, primary_key=True),
+    Column("row_id", ForeignKey("images.row_id", ondelete="CASCADE"), primary_key=True, index=True),
     Column("label", String, nullable=False),
     Column("made", String, nullable=False),  # ISO 8601, UTC
     Column("made_by", String, nullable=False),  # the author of the request, else its user
@@ -184,7 +175,7 @@ reserved_images = Table(
     "reserved_images",
     metadata,
     Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
-    Column("image_id", String, primary_key=True),
+    Column("row_id", ForeignKey("images.row_id", ondelete="CASCADE"), primary_key=True, index=True),
     sqlite_with_rowid=False,
 )
 
@@ -193,7 +184,7 @@ suggested_images = Table(
     "suggested_images",
     metadata,
     Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
-    Column("image_id", String, primary_key=True),
+    Column("row_id", ForeignKey("images.row_id", ondelete="CASCADE"), primary_key=True, index=True),
     Column("rank", Integer, nullable=False),  # from 1
     Column("score", Float, nullable=False),
     Column("reason", String, nullable=False),
@@ -205,7 +196,7 @@ second_reading_images = Table(
     "second_reading_images",
     metadata,
     Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
-    Column("image_id", String, primary_key=True),
+    Column("row_id", ForeignKey("images.row_id", ondelete="CASCADE"), primary_key=True, index=True),
     Column("position", Integer),  # random order; None: not drawn, its readings were imported
     Column("label", String, nullable=False),
     Column("made", String),  # ISO 8601, UTC; None: a label of the folder or table; so is the author
@@ -218,7 +209,7 @@ readings = Table(
     "readings",
     metadata,
     Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
-    Column("image_id", String, primary_key=True),
+    Column("row_id", ForeignKey("images.row_id", ondelete="CASCADE"), primary_key=True, index=True),
     Column("made_by", String, primary_key=True),  # the reader
     Column("label", String, nullable=False),
     Column("made", String, nullable=False),  # ISO 8601, UTC; empty: an imported reading without time
@@ -230,7 +221,7 @@ adjudications = Table(
     "adjudications",
     metadata,
     Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
-    Column("image_id", String, primary_key=True),
+    Column("row_id", ForeignKey("images.row_id", ondelete="CASCADE"), primary_key=True, index=True),
     Column("label", String, nullable=False),
     Column("made", String, nullable=False),  # ISO 8601, UTC
     Column("made_by", String, nullable=False),  # the author of the request, else the user account of the app
@@ -335,22 +326,3 @@ spot_check_images = Table(
     Column("made_by", String),  # the author of the request, else its user
     sqlite_with_rowid=False,
 )
-
-# The tables that name images of a dataset by their IDs, so that images keep their rows while they are missing.
-TABLES_BY_IMAGE_ID = (
-    confirmed_labels,
-    reserved_images,
-    suggested_images,
-    second_reading_images,
-    readings,
-    adjudications,
-)
-
-
-def statements_between(tables: MetaData, version: int, expected: int) -> list[str] | None:
-    """Return the statements that bring tables of a version to a later version; None if there are none."""
-    steps: dict[int, tuple[str, ...]] = tables.info.get(STEPS, {})
-    versions = range(version, expected)
-    if not versions or not all(each in steps for each in versions):
-        return None
-    return [statement for each in versions for statement in steps[each]]

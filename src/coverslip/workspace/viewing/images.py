@@ -272,7 +272,7 @@ def _gallery(connection: Connection, row: AnyRow, filters: Filters) -> Gallery:
         "problem": images.c.problem.is_not(None),
         "excluded": images.c.is_excluded,
         "changed": images.c.label.is_distinct_from(images.c.label_before),
-        "confirmed": images.c.image_id.in_(confirmed_images(row.id)),
+        "confirmed": images.c.row_id.in_(confirmed_images(row.id)),
         "reserved": is_reserved,
     }
     if filters.only in ("questioned", "suspected") or filters.sort == "label-quality":
@@ -325,7 +325,8 @@ def _label_errors(connection: Connection, dataset_id: str, filters: Filters) -> 
 
 def _suggested(connection: Connection, dataset_id: str) -> list[str]:
     """Return the IDs of the images that were suggested last, the most useful first."""
-    query = select(suggested_images.c.image_id).where(suggested_images.c.dataset_id == dataset_id)
+    is_present = (images.c.row_id == suggested_images.c.row_id) & (images.c.dataset_id == dataset_id)
+    query = select(images.c.image_id).join(suggested_images, is_present)
     return list(connection.execute(query.order_by(suggested_images.c.rank)).scalars())
 
 

@@ -1,0 +1,132 @@
+"""The steps that bring the database of a workspace from each version to the next one.
+
+Each step runs in one transaction with those after it, so that a database which is interrupted keeps its version.
+Steps contain the tables of their time, not those of today.
+"""
+
+import sqlite3
+from collections.abc import Callable, Mapping
+
+Steps = Mapping[int, Callable[[sqlite3.Connection], None]]  # by the version that they start from
+
+
+def _add_group_merge(connection: sqlite3.Connection) -> None:
+    connection.execute("ALTER TABLE datasets ADD COLUMN group_merge JSON NOT NULL DEFAULT '{}'")
+
+
+_IMAGES_7 = """CREATE TABLE images_7 (
+    row_id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    dataset_id VARCHAR REFERENCES datasets (id) ON DELETE CASCADE,
+    missing_from VARCHAR REFERENCES datasets (id) ON DELETE CASCADE,
+    position INTEGER,
+    image_id VARCHAR NOT NULL,
+    path VARCHAR NOT NULL,
+    shown_path VARCHAR NOT NULL,
+    label_before VARCHAR,
+    label VARCHAR,
+    "group" VARCHAR,
+    domain VARCHAR NOT NULL,
+    predefined_split VARCHAR,
+    "plan" JSON,
+    about JSON,
+    problem VARCHAR,
+    is_excluded BOOLEAN NOT NULL,
+    excluded_by VARCHAR,
+    pixel_hash VARCHAR,
+    width_px INTEGER,
+    height_px INTEGER,
+    version VARCHAR NOT NULL
+)"""
+_COPIED_6 = (
+    'row_id, dataset_id, position, image_id, path, shown_path, label_before, label, "group", domain, predefined_split, '
+    '"plan", about, problem, is_excluded, excluded_by, pixel_hash, width_px, height_px, version'
+)
+_INDEXES_7 = {  # of images
+    "images_by_position": 'UNIQUE (dataset_id, "position")',
+    "images_by_id": "(dataset_id, image_id)",
+    "images_by_label": '(dataset_id, label, "position")',
+    "images_by_group": '(dataset_id, "group", "position")',
+    "images_by_pixels": "(dataset_id, pixel_hash)",
+    "images_by_problem": '(dataset_id, problem, "position")',
+    "ix_images_missing_from": "(missing_from)",
+}
+_OF_DATASET = "dataset_id VARCHAR NOT NULL REFERENCES datasets (id) ON DELETE CASCADE"
+_OF_IMAGE = "row_id INTEGER NOT NULL REFERENCES images (row_id) ON DELETE CASCADE"
+_BY_IMAGE_ID_6 = {  # the columns besides the dataset and the image, the primary key, whether SQLite numbers the rows
+    "confirmed_labels": ("label VARCHAR NOT NULL, made VARCHAR NOT NULL, made_by VARCHAR NOT NULL", "", True),
+    "reserved_images": ("", "", False),
+    "suggested_images": ('"rank" INTEGER NOT NULL, score FLOAT NOT NULL, reason VARCHAR NOT NULL', "", False),
+    "second_reading_images": (
+        '"position" INTEGER, label VARCHAR NOT NULL, made VARCHAR, made_by VARCHAR',
+        "",
+        False,
+    ),
+    "readings": ("made_by VARCHAR NOT NULL, label VARCHAR NOT NULL, made VARCHAR NOT NULL", ", made_by", False),
+    "adjudications": (
+        "label VARCHAR NOT NULL, made VARCHAR NOT NULL, made_by VARCHAR NOT NULL, change_id INTEGER",
+        "",
+        False,
+    ),
+}
+
+
+def _refer_to_images_by_row(connection: sqlite3.Connection) -> None:
+    """Let all tables refer to images by `row_id`, and keep missing images instead of their paths or IDs."""
+    execute = connection.execute
+    execute(_IMAGES_7)
+    execute(f"INSERT INTO images_7 ({_COPIED_6}) SELECT {_COPIED_6} FROM images")
+    execute("DELETE FROM sqlite_sequence WHERE name = 'images_7'")  # numbers of removed images are not used again
+    execute("INSERT INTO sqlite_sequence (name, seq) SELECT 'images_7', seq FROM sqlite_sequence WHERE name = 'images'")
+    # A label that was removed in the app is stored as a change from a name that no class has.
+    execute(
+        "INSERT INTO images_7 (missing_from, image_id, path, shown_path, label_before, label, domain, plan, "
+        "is_excluded, version) SELECT dataset_id, '', path, '', CASE WHEN label IS NULL THEN '' END, label, '', "
+        "CASE WHEN plan != 'null' THEN plan END, 0, '' FROM removed_image_labels"
+    )
+    execute("DROP TABLE removed_image_labels")
+    is_listed = "(dataset_id, image_id) IN (SELECT dataset_id, image_id FROM images)"
+    for table in _BY_IMAGE_ID_6:
+        execute(
+            "INSERT INTO images_7 (missing_from, image_id, path, shown_path, domain, is_excluded, version) "
+            f"SELECT DISTINCT dataset_id, image_id, '', '', '', 0, '' FROM {table} WHERE NOT {is_listed} "
+            "AND (dataset_id, image_id) NOT IN (SELECT missing_from, image_id FROM images_7 WHERE dataset_id IS NULL)"
+        )
+    execute("DROP TABLE images")
+    execute("ALTER TABLE images_7 RENAME TO images")
+    for name, columns in _INDEXES_7.items():
+        is_unique = columns.startswith("UNIQUE")
+        execute(f"CREATE {'UNIQUE ' * is_unique}INDEX {name} ON images {columns.removeprefix('UNIQUE ')}")
+    for table, (columns, key, has_numbers) in _BY_IMAGE_ID_6.items():
+        execute(f"ALTER TABLE {table} RENAME TO {table}_6")
+        further = f", {columns}" if columns else ""
+        execute(
+            f"CREATE TABLE {table} ({_OF_DATASET}, {_OF_IMAGE}{further}, PRIMARY KEY (dataset_id, row_id{key}))"
+            f"{'' if has_numbers else ' WITHOUT ROWID'}"
+        )
+        names = "".join(f", old.{each.split(' ')[0]}" for each in columns.split(", ") if each)
+        execute(
+            f"INSERT INTO {table} SELECT old.dataset_id, images.row_id{names} FROM {table}_6 AS old "
+            "JOIN images ON coalesce(images.dataset_id, images.missing_from) = old.dataset_id "
+            "AND images.image_id = old.image_id"
+        )
+        execute(f"DROP TABLE {table}_6")
+        execute(f"CREATE INDEX ix_{table}_row_id ON {table} (row_id)")
+    execute("ALTER TABLE changed_labels RENAME TO changed_labels_6")
+    execute(
+        "CREATE TABLE changed_labels (change_id INTEGER NOT NULL REFERENCES label_changes (id) ON DELETE CASCADE, "
+        f"{_OF_IMAGE}, earlier_label VARCHAR, PRIMARY KEY (change_id, row_id)) WITHOUT ROWID"
+    )
+    execute(
+        "INSERT INTO changed_labels SELECT change_id, row_id, earlier_label FROM changed_labels_6 "
+        "WHERE row_id IN (SELECT row_id FROM images)"
+    )
+    execute("DROP TABLE changed_labels_6")
+    execute("CREATE INDEX ix_changed_labels_row_id ON changed_labels (row_id)")
+
+
+STEPS: Steps = {5: _add_group_merge, 6: _refer_to_images_by_row}
+
+
+def can_upgrade(steps: Steps, version: int, expected: int) -> bool:
+    """Return whether there are steps from a version to a later one."""
+    return version < expected and all(each in steps for each in range(version, expected))
