@@ -313,7 +313,7 @@ def test_what_a_killed_cleaner_left_is_swept_away(cache: Path) -> None:
     half = cache / "pixels" / ".removed-0123"
     half.mkdir()
     (half / "records.bin").write_bytes(b"x" * 1000)
-    fill(2)
+    trim()
     assert not half.exists()
 
 

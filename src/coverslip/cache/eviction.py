@@ -6,11 +6,13 @@ import secrets
 import shutil
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from coverslip.cache.stores import LOCK, Kind, Store, cache_folder, describe, list_kinds, list_stores
+from coverslip.cache.stores import LOCK, Kind, Store, cache_folder, describe, list_kinds, list_stores, size_of
 from coverslip.errors import CoverslipError
 from coverslip.machine import bytes_of
 
@@ -143,20 +145,57 @@ def configured_limit() -> int | None:
 _REMOVED = ".removed-"
 
 
+_SECONDS_VALID = 10.0  # of what was measured: other processes write to the cache too
+
+
+@dataclass(slots=True)
+class _Room:
+    """The room that was left in the cache when it was last measured, less what this process has written since."""
+
+    until: float
+    n_bytes: int
+    n_bytes_of: dict[Path, int]  # by the folder of a kind with a limit of its own
+
+
+_rooms: dict[tuple[Path, int | None], _Room] = {}  # by the folder of the cache and its configured limit
+
+
 def trim() -> None:
     """Remove the least recently used stores until each kind and the whole cache are within their limits.
 
     Stores in use are not removed.
     """
+    _rooms.clear()
     # Stores that cannot be removed must not end a training; `coverslip cache` lists them.
     with suppress(OSError, sqlite3.Error):
         _sweep()
         stores = list_stores()
-        for kind in {store.kind for store in stores}:
+        room_of = {}
+        for kind in list_kinds():
             if kind.bound_bytes is not None:
-                removed = _fit([store for store in stores if store.kind == kind], kind.bound_bytes)
+                of_kind = [store for store in stores if store.kind == kind]
+                removed = _fit(of_kind, kind.bound_bytes)
                 stores = [store for store in stores if store not in removed]
-        _fit(stores, limit_bytes(sum(store.n_bytes for store in stores)))
+                room_of[kind.folder] = kind.bound_bytes - sum(store.n_bytes for store in of_kind if store in stores)
+        limit = limit_bytes(sum(store.n_bytes for store in stores))
+        removed = _fit(stores, limit)
+        room = limit - sum(store.n_bytes for store in stores if store not in removed)
+        _rooms[cache_folder(), configured_limit()] = _Room(time.monotonic() + _SECONDS_VALID, room, room_of)
+
+
+def _trim_if_full(folder: Path, n_bytes: int) -> None:
+    """Trim the cache unless there is room, after a store in the folder of a kind has grown by some bytes.
+
+    Measuring a large cache takes as long as a small training spends on everything else, which opens many stores.
+    """
+    room = _rooms.get((cache_folder(), configured_limit()))
+    if room is not None and time.monotonic() < room.until:
+        room.n_bytes -= n_bytes
+        if folder in room.n_bytes_of:
+            room.n_bytes_of[folder] -= n_bytes
+        if min(room.n_bytes, room.n_bytes_of.get(folder, room.n_bytes)) >= 0:
+            return
+    trim()
 
 
 def clean(stores: Iterable[Store]) -> list[Store]:
@@ -228,6 +267,7 @@ class Claim:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._lock = shared_lock(folder / LOCK)
+        self._n_bytes = size_of(folder)
         self._touch()
 
     def release(self, *, has_grown: bool = True) -> None:
@@ -235,7 +275,7 @@ class Claim:
         self._touch()
         self._lock.close()
         if has_grown:
-            trim()
+            _trim_if_full(self.folder.parent, size_of(self.folder) - self._n_bytes)
 
     def drop(self) -> None:
         """Release the store without updating the time of its last use."""
@@ -277,4 +317,4 @@ def claim_store(kind: Kind, name: str, *, will_grow: bool = True) -> Iterator[Cl
             claim.drop()
             raise
     if will_grow:
-        trim()
+        _trim_if_full(kind.folder, 0)

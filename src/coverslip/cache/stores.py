@@ -214,7 +214,7 @@ def list_stores() -> list[Store]:
         for lock in kind.folder.glob(f"*/{LOCK}"):
             with suppress(FileNotFoundError):  # another process has just removed it
                 if not lock.parent.name.startswith("."):
-                    stores.append(Store(kind, lock.parent, _size(lock.parent), lock.stat().st_mtime))
+                    stores.append(Store(kind, lock.parent, size_of(lock.parent), lock.stat().st_mtime))
     return sorted(stores, key=lambda store: (-store.last_used, store.folder))
 
 
@@ -234,7 +234,8 @@ def store_content(store: Store) -> Content:
         return Content(None, each, is_damaged=error.sqlite_errorcode != sqlite3.SQLITE_BUSY)
 
 
-def _size(folder: Path) -> int:
+def size_of(folder: Path) -> int:
+    """Return the size of the files in a folder in bytes."""
     total = 0
     for file in folder.rglob("*"):
         with suppress(FileNotFoundError):  # a journal that was just closed
