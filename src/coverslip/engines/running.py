@@ -255,10 +255,19 @@ def _digests(exported: ExportedEngine) -> list[str]:
 
 
 def load_engine(key: str) -> Engine | None:
-    """Return an engine from the cache if it is undamaged and reproduces its reference output; else None."""
-    exported = exported_engine(key)
-    engine = None if exported is None else exported.load()
-    return None if engine is None else replace(engine, cache_key=key)
+    """Return an engine from the cache if it is undamaged and reproduces its reference output; else None.
+
+    An engine that this process uses already is not compiled again: all folds of a training have the same one.
+    """
+    with _engines_lock:
+        engine = _engines.get(key)
+    if engine is None:
+        exported = exported_engine(key)
+        engine = None if exported is None else exported.load()
+        engine = None if engine is None else replace(engine, cache_key=key)
+        if engine is not None:
+            _keep(key, engine)
+    return engine
 
 
 def remember_engine(classifier: str, engine: Engine) -> None:
@@ -329,12 +338,17 @@ def fastest_engine(network: "nn.Module", example: Pixels, *, device: str = "cpu"
     else:
         engine = _exported(network, key, example, on_processor, expected) or Engine("pytorch", "cpu", on_processor, 0.0)
     if engine.name != "pytorch":  # a PyTorch engine changes with the weights of the network
-        with _engines_lock:
-            _engines[key] = engine
-            _engines.move_to_end(key)
-            while len(_engines) > _N_IN_MEMORY:
-                _engines.popitem(last=False)
+        _keep(key, engine)
     return engine
+
+
+def _keep(key: str, engine: Engine) -> None:
+    """Keep an engine in this process, instead of the one that was used longest ago."""
+    with _engines_lock:
+        _engines[key] = engine
+        _engines.move_to_end(key)
+        while len(_engines) > _N_IN_MEMORY:
+            _engines.popitem(last=False)
 
 
 _engines: OrderedDict[str, Engine] = OrderedDict()  # by key, most recently used last
