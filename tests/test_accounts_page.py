@@ -141,6 +141,7 @@ BUTTONS = "button:enabled:visible"
         pytest.param("annotator", PAGES, marks=pytest.mark.exhaustive),
     ],
 )
+@pytest.mark.exhaustive
 def test_no_button_and_no_key_is_refused_to_a_role(
     browser: "Browser", tmp_path: Path, study_report: Path, role: Role, pages: tuple[str, ...]
 ) -> None:

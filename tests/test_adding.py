@@ -114,6 +114,7 @@ def run(added: None, cells: Path) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_command_line_shows_them(run: Path, cells: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", str(cells), "--json"]) == 0
     assert "first-image" in [finding["code"] for finding in json.loads(capsys.readouterr().out)["findings"]]

@@ -54,6 +54,7 @@ def test_the_gallery_gets_the_focus_with_its_tab_and_after_a_filter_is_removed_b
     page.locator("[role=gridcell]:focus").wait_for()
 
 
+@pytest.mark.exhaustive
 def test_single_keys_correct_predictions_only_while_the_list_has_the_focus(page: "Page", stock: Stock) -> None:
     rows = f"predictions/{stock.prediction}/rows"
     before = [row["correction"] for row in stock.app.get(rows)["items"]]

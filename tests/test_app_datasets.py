@@ -751,7 +751,9 @@ def test_columns_are_offered_as_groups_coarsest_first_with_the_evidence(app: App
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("by", [pytest.param("class", marks=pytest.mark.exhaustive), "folder", "file"])
+@pytest.mark.parametrize(
+    "by", ["folder", *(pytest.param(each, marks=pytest.mark.exhaustive) for each in ("class", "file"))]
+)
 def test_a_serial_number_of_each_class_folder_or_file_is_no_suggestion_but_a_patient_is(
     app: App, tmp_path: Path, by: str
 ) -> None:

@@ -81,6 +81,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield Lab(workspace, client, cells, run, events)
 
 
+@pytest.mark.exhaustive
 def test_results_are_in_the_language_of_the_reader(lab: Lab) -> None:
     english = results_of(lab.workspace, lab.run)
     with in_language("de"):
@@ -413,6 +414,7 @@ print(sorted({"torch", "timm", "sklearn", "matplotlib"} & set(sys.modules)))
 """
 
 
+@pytest.mark.exhaustive
 def test_the_server_never_imports_what_trains(lab: Lab) -> None:
     run = f"/runs/{lab.run}"
     parts = ("", "/results", "/rows?only=misclassified", "/rows/0/picture", "/report")

@@ -35,6 +35,7 @@ def test_a_sound_installation_has_no_errors_and_writes_nothing(
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_it_works_without_extras() -> None:
     without = (
         "import sys\n"

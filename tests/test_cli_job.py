@@ -50,6 +50,7 @@ def test_inspect_finds_the_planted_faults(samples: SampleSet, capsys: pytest.Cap
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_inspect_says_the_same_in_words(samples: SampleSet, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", str(samples.folder), "--group-pattern", r"slide\d+"]) == 0
     out = capsys.readouterr().out

@@ -128,6 +128,7 @@ def test_nothing_readable_at_all_is_a_failure_with_its_rows_written(
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_training_says_where_the_run_lies_and_that_groups_are_not_known(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

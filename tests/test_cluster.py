@@ -111,6 +111,7 @@ for _ in range(2):  # a program may begin several, one after the other
 
 @pytest.mark.slow
 @pytest.mark.skipif(not HAS_RAY, reason="the extra 'cluster' is not installed: pip install coverslip[cluster]")
+@pytest.mark.exhaustive
 def test_a_new_cluster_is_this_computer_s_alone() -> None:
     done = subprocess.run([sys.executable, "-c", NEW_CLUSTER], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -70,6 +70,7 @@ def test_labels_differ_also_between_a_run_of_one_domain_and_one_of_several(pair:
     assert labels.values[1].startswith("1 image ")
 
 
+@pytest.mark.exhaustive
 def test_images_of_one_name_in_two_domains_are_distinguished(pair: tuple[Run, Run]) -> None:
     row = pair[0].split[0]
     rows = [
@@ -209,6 +210,7 @@ def test_copies_are_matched_beside_files_of_both_each_once_and_by_equal_labels_f
     assert [numbers.labels for numbers in compared.numbers] == ["first", "second"]
 
 
+@pytest.mark.exhaustive
 def test_two_names_of_one_file_are_two_images_at_most_once_each(
     pair: tuple[Run, Run], cells: Path, tmp_path: Path
 ) -> None:

@@ -110,7 +110,7 @@ def n_shown_at_most(n_classes: int) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("recipe", only_first(2, TRAININGS.values()), ids=TRAININGS)
+@pytest.mark.parametrize("recipe", only_first(1, TRAININGS.values()), ids=TRAININGS)
 def test_a_training_decodes_each_image_once_and_those_in_the_report_once_more(
     tmp_path: Path, n_reads: Counter[str], recipe: Recipe
 ) -> None:
@@ -138,6 +138,7 @@ def content_of(run: Run) -> list[bytes]:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_training_has_the_same_results_whatever_the_cache_holds(
     tmp_path: Path, n_reads: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

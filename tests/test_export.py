@@ -39,7 +39,7 @@ READER = ROOT / "src" / "coverslip" / "inference" / "export" / "classify.py"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("to", EXPORT_FORMATS)
+@pytest.mark.parametrize("to", only_first(2, EXPORT_FORMATS))
 def test_an_export_reproduces_the_classifier_at_every_batch_size(to: str, trained: Run, tmp_path: Path) -> None:
     verification = export_to(trained, to, tmp_path / "out")
     assert verification.passed

@@ -92,6 +92,7 @@ def test_the_instant_stage_works_on_the_features_of_the_earlier_run(earlier: Run
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_fine_tuning_starts_from_the_earlier_run_which_the_report_names(
     earlier: Run, images: Path, tmp_path: Path
 ) -> None:

@@ -226,8 +226,10 @@ def test_options_leave_the_random_numbers_as_they_are() -> None:
     "name",
     [
         "tnt_s_patch16_224",
-        *(pytest.param(name, marks=pytest.mark.exhaustive) for name in ("hrnet_w18_small", "coat_tiny")),
-        "twins_pcpvt_small",
+        *(
+            pytest.param(name, marks=pytest.mark.exhaustive)
+            for name in ("hrnet_w18_small", "coat_tiny", "twins_pcpvt_small")
+        ),
     ],
 )
 def test_a_network_whose_stages_cannot_be_pooled_asks_for_its_own_head(name: str) -> None:

@@ -210,6 +210,7 @@ def observed(
     return connections, folder / "home"
 
 
+@pytest.mark.exhaustive
 def test_no_command_asks_for_another_computer(observed: tuple[dict[str, Observed], Path]) -> None:
     attempts = {name: each for name, each in observed[0].items() if name not in FETCHING}
     assert {name: each.hosts for name, each in attempts.items() if each.hosts} == {}

@@ -69,6 +69,7 @@ def test_every_file_of_the_run_has_the_new_classes_in_the_requested_order(run: R
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_split_says_what_was_excluded_on_request_and_the_notes_count_it(run: Run, notes: list[str]) -> None:
     counts = Counter((row["label"], row["split"], row["reason"]) for row in rows_of(run.folder / "split.csv"))
     on_request = {(label, reason): n for (label, part, reason), n in counts.items() if part == "excluded"}

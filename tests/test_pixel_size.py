@@ -340,6 +340,7 @@ def notes_of(events: list[Event]) -> list[Note]:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_run_records_the_pixel_size_everywhere(calibrated: Run) -> None:
     card, inspection = calibrated.card, calibrated.inspection
     assert card is not None

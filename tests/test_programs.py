@@ -8,6 +8,7 @@ from pathlib import Path
 
 import programs
 import pytest
+from parameters import only_first
 
 
 def outcome(arguments: list[str], folder: Path) -> tuple[int, str, str]:
@@ -19,7 +20,9 @@ def outcome(arguments: list[str], folder: Path) -> tuple[int, str, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("arguments", [["models", "--json"], ["train", "--wrong"], ["--debug", "evaluate", "missing"]])
+@pytest.mark.parametrize(
+    "arguments", only_first(1, [["train", "--wrong"], ["models", "--json"], ["--debug", "evaluate", "missing"]])
+)
 def test_a_program_prints_and_returns_the_same(arguments: list[str], tmp_path: Path) -> None:
     forked = outcome(arguments, tmp_path)
     with programs.new_interpreters():

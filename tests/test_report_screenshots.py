@@ -28,7 +28,11 @@ def reports(made_once: MadeOnce, study_report: Path) -> dict[str, Path]:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("report", "width", "scheme"),
-    [("run", 1280, "light"), ("run", 800, "dark"), ("five networks", 1280, "light")],
+    [
+        ("run", 1280, "light"),
+        ("run", 800, "dark"),
+        pytest.param("five networks", 1280, "light", marks=pytest.mark.exhaustive),
+    ],
 )
 def test_a_report_looks_as_it_did(
     browser: "Browser", reports: dict[str, Path], tmp_path: Path, report: str, width: int, scheme: str

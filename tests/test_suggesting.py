@@ -106,7 +106,7 @@ def partly_labeled(folder: Path, labeled: int) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("labeled", [0, 20])
+@pytest.mark.parametrize("labeled", [pytest.param(0, marks=pytest.mark.exhaustive), 20])
 def test_only_unlabeled_images_outside_the_test_set_are_suggested(tmp_path: Path, labeled: int) -> None:
     table = partly_labeled(tmp_path, labeled)
     data = cs.open_dataset(table, labeled=labeled > 0)
@@ -164,6 +164,7 @@ def test_refusals(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_no_image_of_a_cross_validated_run_is_reserved(tmp_path: Path) -> None:
     cells = save_cells(tmp_path / "cells", n=9)
     recipe = cs.Recipe(

@@ -217,6 +217,7 @@ def test_rows_are_those_of_predict_and_a_copy_is_another_image(trained: Run, cel
 
 @pytest.mark.slow
 @pytest.mark.new_interpreter
+@pytest.mark.exhaustive
 def test_a_killed_process_is_continued_and_ctrl_c_ends_cleanly(trained: Run, cells: Path, tmp_path: Path) -> None:
     folder, out = tmp_path / "microscope", tmp_path / "p.csv"
     folder.mkdir()
