@@ -214,6 +214,23 @@ def test_a_job_that_failed_has_ended_once_its_process_has(workspace: Workspace, 
     control.remove_job(workspace, run_id)
 
 
+def test_a_job_that_a_signal_ended_early_names_the_signal(workspace: Workspace, cells: str) -> None:
+    run_id = queued(workspace, cells)
+    change_job(workspace, run_id, command=["-c", "import time; print('a warning', flush=True); time.sleep(60)"])
+    queue = Queue(workspace, Turns())
+    queue.update()
+    job = find_job(workspace, run_id)
+    assert until(lambda: lines_of_last_process(job.log)) == ["a warning"]
+    os.kill(job.pid or 0, signal.SIGKILL)
+    assert until(lambda: queue.update() or find_job(workspace, run_id).state == "ended")
+    state = runs.run_state(workspace, run_id)
+    assert (state.state, state.error and (state.error.code, state.error.parameters)) == (
+        "failed",
+        ("job-ended-by-signal", {"signal": "SIGKILL"}),
+    )
+    control.remove_job(workspace, run_id)
+
+
 def test_a_request_to_finish_holds_until_the_training_is_resumed_without_it(workspace: Workspace, cells: str) -> None:
     run_id = queued(workspace, cells, **FINETUNE)
     job = find_job(workspace, run_id)

@@ -419,6 +419,9 @@ job-fault = { $reason }
 job-ended-silently = Der Prozess endete ohne Meldung
     .do = Starten Sie den Auftrag noch einmal. Vielleicht hatte der Rechner zu wenig Arbeitsspeicher oder wurde ausgeschaltet.
 
+job-ended-by-signal = Ein Signal hat den Prozess beendet ({ $signal })
+    .do = Starten Sie den Auftrag erneut. Ist das Signal SIGKILL, reichte wahrscheinlich der Arbeitsspeicher nicht: Schließen Sie andere Programme, oder verwenden Sie ein kleineres Netz, kleinere Bilder oder kleinere Batches.
+
 job-took-memory = Der Auftrag brauchte { NUMBER($taken, maximumFractionDigits: 1) } GB Arbeitsspeicher; erlaubt sind { NUMBER($limit, maximumFractionDigits: 1) } GB je Auftrag
     .do = Verwenden Sie ein kleineres Netz, kleinere Bilder oder kleinere Batches, oder bitten Sie den Betreiber der App, die Grenze zu erhöhen. Ein fortgesetztes Training beginnt beim letzten gespeicherten Stand.
 

@@ -419,6 +419,9 @@ job-fault = { $reason }
 job-ended-silently = The process ended without a message
     .do = Start the job again. The computer may have run out of memory, or may have been switched off.
 
+job-ended-by-signal = A signal ended the process ({ $signal })
+    .do = Start the job again. If the signal is SIGKILL, the computer probably ran out of memory: close other programs, or use a smaller network, smaller images or smaller batches.
+
 job-took-memory = The job took { NUMBER($taken, maximumFractionDigits: 1) } GB of memory; the limit for a job is { NUMBER($limit, maximumFractionDigits: 1) } GB
     .do = Use a smaller network, smaller images or smaller batches, or ask whoever runs the app to raise the limit. A training that is resumed continues from its last saved state.
 

@@ -12,7 +12,7 @@ from coverslip.workspace.jobs.control import adopt_runs
 from coverslip.workspace.jobs.kinds import job_kinds, kind_of, list_unlisted_jobs, queued_ids
 from coverslip.workspace.jobs.options import DEFAULT, TRAININGS_QUEUE, JobOptions
 from coverslip.workspace.jobs.records import Job, find_job, unended_jobs
-from coverslip.workspace.jobs.state import Launched, end_for_memory, has_process, launch, terminate
+from coverslip.workspace.jobs.state import Launched, end_for_memory, has_process, launch, record_signal, terminate
 from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.database import write_transaction
@@ -75,9 +75,13 @@ class Queue:
 
     def update(self) -> None:
         """Handle stop requests and the limit of memory, then start the next job of each queue without a running job."""
-        self._started = [launched for launched in self._started if launched.process.poll() is None]
+        ended = {each.pid: code for each in self._started if (code := each.process.poll()) is not None}
+        self._started = [launched for launched in self._started if launched.pid not in ended]
         with self._workspace.engine.connect() as connection:
             jobs = unended_jobs(connection)
+        for job in jobs:
+            if job.pid in ended:
+                record_signal(job, ended[job.pid])
         running = [job for job in jobs if job.state == "started" and self._check_process(job)]
         for job in running:
             _enforce_stop(job)

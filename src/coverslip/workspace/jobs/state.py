@@ -122,6 +122,17 @@ def end_for_memory(job: Job, n_bytes: int, most_bytes: int) -> None:
                 each.kill()
 
 
+def record_signal(job: Job, exit_code: int) -> None:
+    """Record that a signal ended the process of a job before its folder existed: its last output is not the cause."""
+    status = status_of(job)
+    is_in_folder = status is not None and not is_from_earlier_process(job, status)
+    if exit_code >= 0 or is_in_folder or job.stop_requested is not None or job.failure_file.exists():
+        return
+    with suppress(ValueError):  # a number without a name
+        name = signal.Signals(-exit_code).name
+        write_json(job.failure_file, asdict(failure("job-ended-by-signal", kind="ended", signal=name)))
+
+
 def lines_of_last_process(log: Path, n_most: int = 60) -> list[str]:
     """Return the last lines of output of the last process."""
     try:
