@@ -15,6 +15,7 @@ from coverslip.workspace.correcting.history import exclude
 from coverslip.workspace.correcting.readings import import_readings
 from coverslip.workspace.datasets.labels import confirm_labels, set_labels
 from coverslip.workspace.datasets.sources import Source, change_dataset, open_sources, refresh_dataset
+from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.store.rows import confirmed_ids
 from coverslip.workspace.store.tables import images, readings
 from coverslip.workspace.viewing.filters import ImageSelection
@@ -171,6 +172,8 @@ def test_an_edited_image_keeps_its_label_and_a_new_one_with_the_name_of_a_missin
     missing.unlink()
     refresh_dataset(laboratory.workspace, laboratory.dataset_id)
     laboratory.workspace.background.wait_all()
+    state = dataset_state(laboratory.workspace, laboratory.dataset_id)
+    assert (state.n_images, state.n_labeled, state.n_missing) == (3, 3, 1)
     save_cell(missing, seed=101)
     refresh_dataset(laboratory.workspace, laboratory.dataset_id)
     laboratory.workspace.background.wait_all()

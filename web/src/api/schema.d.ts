@@ -5235,6 +5235,11 @@ export interface components {
              */
             n_excluded: number;
             /**
+             * N Missing
+             * @description Images that are not in the sources any more. They come back with their labels.
+             */
+            n_missing: number;
+            /**
              * Classes
              * @description The classes and their number of images, in the order of keys and colors.
              */

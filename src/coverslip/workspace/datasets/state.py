@@ -492,6 +492,9 @@ class DatasetState:
     n_excluded: Annotated[
         int, Field(description="Images that are shown, but neither counted as labeled nor used in training.")
     ]
+    n_missing: Annotated[
+        int, Field(description="Images that are not in the sources any more. They come back with their labels.")
+    ]
     classes: list[ClassCount]
     groups: Groups
     domains: Annotated[
@@ -550,6 +553,7 @@ def _state_of(workspace: Workspace, connection: Connection, row: AnyRow) -> Data
         n_labeled=counts["n_labeled"],
         n_unreadable=counts["n_unreadable"],
         n_excluded=counts["n_excluded"],
+        n_missing=connection.execute(select(func.count()).where(images.c.missing_from == row.id)).scalar_one(),
         classes=[ClassCount(name, counts["classes"].get(name, 0), k) for k, name in enumerate(names)],
         groups=_groups(row),
         domains=[DomainCount(name, n) for name, n in counts["domains"].items()],

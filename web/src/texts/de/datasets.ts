@@ -75,6 +75,7 @@ export const datasets: Texts['datasets'] = {
   labeled: (n) => `${n} mit Label`,
   unreadable: (n) => `${n} nicht lesbar`,
   excluded: (n) => `${n} ausgeschlossen`,
+  missingImages: (n) => `${n} fehlen in den Ordnern (Labels bleiben erhalten)`,
   changed: (n) => `${n} mit geändertem Label`,
   noClasses: 'Noch keine Klassen',
   state: {

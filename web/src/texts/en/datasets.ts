@@ -70,6 +70,7 @@ export const datasets = {
   labeled: (n: string) => `${n} labeled`,
   unreadable: (n: string) => `${n} unreadable`,
   excluded: (n: string) => `${n} excluded`,
+  missingImages: (n: string) => `${n} missing from the folders (labels are kept)`,
   changed: (n: string) => `${n} relabeled`,
   noClasses: 'No classes yet',
   state: {
