@@ -13552,6 +13552,11 @@ export interface components {
                 [key: string]: string;
             };
             /**
+             * Class Columns
+             * @description Columns of 0 and 1, one for each class, that give the labels together.
+             */
+            class_columns: string[];
+            /**
              * Layout
              * @description The format of positions; null: each row is a whole image. Points need a crop size.
              */

@@ -26,7 +26,7 @@ from coverslip.datasets.index.names import (
 )
 from coverslip.datasets.index.records import Dataset, ImageRecord, Opening, Origin, Source
 from coverslip.datasets.index.table import PLAIN_TABLE_SUFFIXES, SHEET_SUFFIXES, Table, is_table, read_table
-from coverslip.datasets.index.table_columns import with_mapping
+from coverslip.datasets.index.table_columns import gives_labels, with_mapping
 from coverslip.datasets.index.table_rows import open_table
 from coverslip.errors import BadDataset
 from coverslip.files import access_fault
@@ -329,7 +329,7 @@ def _tables_beside(folder: Path) -> Iterator[Table]:
             table = read_table(path)
         except BadDataset:
             continue  # another table, which the user did not select
-        if table.index("path") is not None and table.index("label") is not None:
+        if gives_labels(table):
             yield table
 
 
