@@ -57,6 +57,7 @@ from coverslip.datasets.index import (
     with_groups,
     with_mapping,
     with_plan,
+    with_points_in_numbers,
     with_unique_ids,
 )
 from coverslip.datasets.pixels import DecodedPixels, PixelCache, PixelWriter, fits_cache, read_preprocessed
@@ -226,5 +227,6 @@ __all__ = [
     "with_locations",
     "with_mapping",
     "with_plan",
+    "with_points_in_numbers",
     "with_unique_ids",
 ]

@@ -107,7 +107,7 @@ def open_dataset(
             raise BadDataset("crop-size-out-of-range", crop_size=crop_size) from error
     sources = as_sources(source, axes, depth)
     if not sources:
-        raise BadDataset("no-images-given")
+        raise BadDataset("no-images-given", is_labeled=labeled)
     if group is not None and group_pattern is not None:
         raise BadDataset("column-and-pattern")
     names = tuple(domains) if domains is not None and any(domains) else ()

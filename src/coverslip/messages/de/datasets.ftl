@@ -94,7 +94,10 @@ split-folders-without-classes = Die Ordner { $folders } sind nach Teilen einer A
 ## Sources
 
 no-images-given = Es wurden keine Bilder angegeben
-    .do = Geben Sie einen Ordner mit Klassenordnern oder eine Tabelle an.
+    .do = { $is_labeled ->
+        [true] Geben Sie einen Ordner mit Klassenordnern oder eine Tabelle an.
+       *[false] Geben Sie Bilder an: Dateien, Ordner, Muster wie `new/*.tif`, eine Tabelle oder Arrays.
+    }
 
 crop-size-out-of-range = Die Ausschnittgröße { $crop_size } ist weder eine Anzahl von 4 bis 10.000 Pixeln noch eine Länge in µm
     .do = Geben Sie die Seitenlänge des Quadrats um jeden Punkt in Pixeln (80) oder in µm (32um) an.

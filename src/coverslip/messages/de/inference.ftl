@@ -387,9 +387,6 @@ summary-table-repeats = Mehrere Zeilen dieser Tabelle haben '{ $image }' als { $
 summary-image-not-in-table = Das Bild { $path } steht nicht in dieser Tabelle
     .do = Fügen Sie eine Zeile dafür hinzu.
 
-summary-table-not-read = Diese Tabelle kann nicht gelesen werden: { $reason }
-    .do = Speichern Sie sie als CSV in UTF-8-Kodierung.
-
 ## Spot checks
 
 spot-check-few-images = Aus { $n_samples } Proben der Bedingung '{ $condition }' können nicht { $n } Bilder gezogen werden

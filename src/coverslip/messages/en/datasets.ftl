@@ -94,7 +94,10 @@ split-folders-without-classes = The folders { $folders } name parts of a split b
 ## Sources
 
 no-images-given = No images were given
-    .do = Give a folder of class folders, or a table.
+    .do = { $is_labeled ->
+        [true] Give a folder of class folders, or a table.
+       *[false] Give images: files, folders, patterns such as `new/*.tif`, a table, or arrays.
+    }
 
 crop-size-out-of-range = The crop size { $crop_size } is neither a number of pixels from 4 to 10,000 nor a length in µm
     .do = Give the side of the square around each point, in pixels (80) or in µm (32um).

@@ -387,9 +387,6 @@ summary-table-repeats = Several rows of this table have the { $key } '{ $image }
 summary-image-not-in-table = The image { $path } is not in this table
     .do = Add a row for it.
 
-summary-table-not-read = This table cannot be read: { $reason }
-    .do = Save it as CSV with UTF-8 encoding.
-
 ## Spot checks
 
 spot-check-few-images = { $n } images cannot be drawn from { $n_samples } samples of the condition '{ $condition }'
