@@ -14391,6 +14391,12 @@ export interface components {
              * @description Share of images with the same decision, from 0 to 1.
              */
             label_agreement: number;
+            /**
+             * Are Drawn
+             * @description Whether the images of the run were not available, so that drawn images were compared.
+             * @default false
+             */
+            are_drawn: boolean;
         };
         /**
          * ViewedChannel
