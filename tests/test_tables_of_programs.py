@@ -117,6 +117,14 @@ def test_comments_before_the_header_are_skipped_and_nothing_else(lines: list[str
     assert read_table(table).lines[-1] == len(lines)
 
 
+def test_a_file_with_zero_bytes_anywhere_is_no_table(tmp_path: Path) -> None:
+    draw(tmp_path, "a.png")
+    table = tmp_path / "t.csv"
+    table.write_bytes(b"path,label\n" + b"a.png,a\n" * 1000 + b"a.png,b\0\n")
+    with refusing(BadDataset, "not-a-text-table"):
+        cs.open_dataset(table)
+
+
 @pytest.mark.parametrize(("on_disk", "in_table"), [(NFC, NFD), (NFD, NFC)])
 def test_names_match_in_any_unicode_form(on_disk: str, in_table: str, tmp_path: Path) -> None:
     draw(tmp_path, f"{on_disk}/{on_disk}.png", "b.png")

@@ -344,10 +344,10 @@ def _encoding(path: Path) -> tuple[str, list[Note]]:
         data = stream.read(_LONGEST_ROW)
         if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             return "utf-16", []
-        if b"\0" in data[:4096]:
-            raise BadDataset("not-a-text-table", file=path)
         try:
             while data:
+                if b"\0" in data:
+                    raise BadDataset("not-a-text-table", file=path)
                 decoder.decode(data)
                 data = stream.read(_LONGEST_ROW)
             decoder.decode(b"", final=True)
