@@ -140,6 +140,14 @@ def test_names_match_in_any_unicode_form(on_disk: str, in_table: str, tmp_path: 
     assert len(outlines_in_plane(objects, file, 0, 0, 0)[0]) == 1
 
 
+def test_readers_agree_on_images_whose_names_have_another_unicode_form(tmp_path: Path) -> None:
+    tables = [
+        write(tmp_path / f"{name}.csv", "path,label", f"{form}.png,a", "b.png,b")
+        for name, form in (("x", NFC), ("y", NFD))
+    ]
+    assert cs.agreement(tables).pairs[0].agreement.n == 2
+
+
 def test_of_names_that_differ_only_in_their_unicode_form_none_is_chosen(tmp_path: Path) -> None:
     names = [f"{NFC}{NFC}.png", f"{NFD}{NFD}.png"]
     draw(tmp_path, *names)
