@@ -195,10 +195,10 @@ def test_a_column_for_each_class_gives_labels(ones: tuple[str, str], tmp_path: P
     assert [record.label for record in cs.open_dataset(table, labeled=False)] == [None] * 3
 
 
-@pytest.mark.parametrize(("cells", "n_ones"), [("1;1", 2), ("0;0", 0)])
+@pytest.mark.parametrize(("cells", "n_ones"), [("1;1", 2), ("0;0", 0), (";", 0)])
 def test_columns_of_classes_need_a_single_one_in_each_row(cells: str, n_ones: int, tmp_path: Path) -> None:
     draw(tmp_path, "a.png", "b.png")
-    table = write(tmp_path / "t.csv", "image;male;smoker;kind", "a.png;0;1;x", f"b.png;{cells};y")
+    table = write(tmp_path / "t.csv", "image;male;smoker;kind;remark", "a.png;0;1;x;", f"b.png;{cells};y;")
     with refusing(BadDataset, "row-without-one-class", place=text("table-line", line=3), n_ones=n_ones) as refused:
         cs.open_dataset(table)
     assert refused.value.remedies == (MapColumn("label"),)

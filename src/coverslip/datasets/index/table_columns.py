@@ -201,10 +201,15 @@ def class_columns(table: Table, group: str | None = None) -> tuple[int, ...]:
         return ()
     at_group = None if group is None else _by_plain_name(table, group)
     classes = _other_columns(table, {path_column(table), at_group})
+    are_filled = set[int]()
     for row in table.rows:
-        classes = [at for at in classes if states_class(row[at]) or _ZERO.fullmatch(row[at])]
+        classes = [at for at in classes if not row[at] or states_class(row[at]) or _ZERO.fullmatch(row[at])]
+        are_filled.update(at for at in classes if row[at])
         if len(classes) < _FEWEST_CLASSES:
             return ()
+    classes = [at for at in classes if at in are_filled]
+    if len(classes) < _FEWEST_CLASSES:
+        return ()
     for row, line in zip(table.rows, table.lines, strict=True):
         n_ones = sum(states_class(row[at]) for at in classes)
         if n_ones != 1:
