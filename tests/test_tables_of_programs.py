@@ -12,7 +12,7 @@ from PIL import Image
 from refusing import fault_in_line, note_of, refusing
 
 import coverslip as cs
-from coverslip.datasets import describe_table, read_table, some
+from coverslip.datasets import describe_table, gives_labels, read_table, some
 from coverslip.errors import BadDataset
 from coverslip.events import ignore
 from coverslip.messages import MapColumn, text
@@ -191,6 +191,7 @@ def test_a_column_for_each_class_gives_labels(ones: tuple[str, str], tmp_path: P
     assert dict(data[0].about) == {"age": "0"}
     assert note_of(data.notes, "labels-of-class-columns").parameters["n_classes"] == 3
     assert describe_table(read_table(table)).class_columns == ("MEL", "Männlich", "UNK")
+    assert gives_labels(read_table(table))
     assert [record.label for record in cs.open_dataset(table, columns={"label": "age"})] == ["0", "3", "6"]
     assert [record.label for record in cs.open_dataset(table, labeled=False)] == [None] * 3
 
