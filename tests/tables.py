@@ -1,9 +1,12 @@
 """Files that coverslip writes, as tests read them."""
 
+import codecs
 import csv
 import json
 from pathlib import Path
 from typing import Any
+
+from httpx import Response
 
 
 def rows_of(table: Path) -> list[dict[str, str]]:
@@ -16,3 +19,9 @@ def json_of(file: Path) -> dict[str, Any]:  # Any: JSON
     """The object in a JSON file."""
     content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return content
+
+
+def downloaded(answer: Response) -> str:
+    """The text of a CSV table from the app, which is marked as UTF-8 for Excel."""
+    assert answer.content.startswith(codecs.BOM_UTF8)
+    return answer.content.decode("utf-8-sig")

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_workspace import API, Json, until, write_cells
 from sqlalchemy import insert
+from tables import downloaded
 
 from coverslip.accounts import tables, users
 from coverslip.accounts.activity import list_requests
@@ -496,7 +497,7 @@ def test_activity_names_users_and_hides_invitations(served: Served, admin: TestC
         ("recorded", "POST", f"{API}/invitations/", 200),
         ("maria", "POST", f"{API}/users", 200),
     ]
-    table = admin.get(f"{API}/download/activity").text.splitlines()
+    table = downloaded(admin.get(f"{API}/download/activity")).splitlines()
     assert table[0] == "time,user,project_id,method,path,status,address,object,before,after"
     assert len(table) == admin.get(f"{API}/activity").json()["total"] + 1
     assert secret not in "\n".join(table)

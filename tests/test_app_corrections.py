@@ -25,6 +25,7 @@ from small_workspace import (
     until,
     write_cells,
 )
+from tables import downloaded
 
 from coverslip.app.server import create_app
 from coverslip.reports.reported import read_run
@@ -220,7 +221,7 @@ def test_the_dataset_keeps_what_was_changed_by_whom_and_where_it_was_seen(lab: L
     assert change["seen_in"] == {"id": lab.run, "kind": "train", "name": "First", "classifier_id": None}
     assert (change["images"][0]["path"], change["images"][0]["label_before"]) == (row["path"], "medium")
     assert change["made"]
-    text = lab.client.get(f"{API}/datasets/{lab.cells}/download/label-changes").text
+    text = downloaded(lab.client.get(f"{API}/datasets/{lab.cells}/download/label-changes"))
     last = list(csv.DictReader(io.StringIO(text)))[-1]
     assert (last["label_before"], last["label"], last["seen_in"]) == ("medium", "large", "train: First")
     assert (change["id"], lab.undo(number)) == (number, 200)

@@ -24,6 +24,7 @@ from small_workspace import (
     until,
     write_cells,
 )
+from tables import downloaded
 
 import coverslip as cs
 from coverslip.app.languages import Languages
@@ -154,7 +155,8 @@ def test_the_images_of_an_evaluation_can_be_viewed_and_downloaded(lab: Lab, othe
     for what, kind in ((sheet, "image/jpeg"), (picture, "image/png")):
         answer = lab.client.get(f"{API}/{what}")
         assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
-    assert len(list(csv.DictReader(io.StringIO(lab.client.get(f"{API}/{path}/download/predictions").text)))) == 30
+    table = downloaded(lab.client.get(f"{API}/{path}/download/predictions"))
+    assert len(list(csv.DictReader(io.StringIO(table)))) == 30
     assert lab.client.get(f"{API}/{path}/rows/999/picture").status_code == 404
 
 

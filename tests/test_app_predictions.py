@@ -33,6 +33,7 @@ from small_workspace import (
     until,
     write_cells,
 )
+from tables import downloaded
 
 import coverslip as cs
 from coverslip.app.server import create_app
@@ -124,10 +125,10 @@ def test_a_download_has_the_chosen_format_classes_and_columns_of_the_user_s_tabl
     assert (state["state"], state["columns"]) == ("done", ["well"])  # no column of the name of a result
     path = f"{API}/predictions/{state['id']}/download/predictions"
     plain = lab.client.get(path)
-    whole = list(csv.DictReader(io.StringIO(plain.text)))
+    whole = list(csv.DictReader(io.StringIO(downloaded(plain))))
     assert list(whole[0])[-4:] == [*(f"p:{name}" for name in CLASSES), "classifier"]
     answer = lab.client.get(path, params={"top_k": 2, "keep": "well"})
-    table = list(csv.DictReader(io.StringIO(answer.text)))
+    table = list(csv.DictReader(io.StringIO(downloaded(answer))))
     assert [row["well"] for row in table] == [f"'=A{k}" for k in range(5)]
     for row, each in zip(table, whole, strict=True):
         assert not [name for name in row if name.startswith("p:")]
@@ -162,7 +163,7 @@ def test_all_rows_of_an_image_have_its_cells_and_its_correction(lab: Lab) -> Non
     path = f"{API}/predictions/{ended(lab.client, answer.json()['id'], what='predictions')['id']}"
 
     def corrections() -> list[str]:
-        text = lab.client.get(f"{path}/download/predictions", params={"keep": "well"}).text
+        text = downloaded(lab.client.get(f"{path}/download/predictions", params={"keep": "well"}))
         table = list(csv.DictReader(io.StringIO(text)))
         assert [(row["path"], row["well"]) for row in table] == [(first, "0"), (second, "1"), (first, "2")]
         assert len({row["image_id"] for row in table}) == 3
@@ -225,7 +226,7 @@ def test_rescaling_is_refused_without_a_pixel_size_of_the_training_images(lab: L
 
 def test_uncertain_ones_come_first_and_corrections_are_kept(lab: Lab) -> None:
     path = f"{API}/predictions/{lab.prediction}"
-    plain = lab.client.get(f"{path}/download/predictions").text
+    plain = downloaded(lab.client.get(f"{path}/download/predictions"))
     page = lab.client.get(f"{path}/rows?sort=probability&limit=500").json()
     sure = [row["probability"] for row in page["items"] if row["probability"] is not None]
     assert sure == sorted(sure)
@@ -237,13 +238,13 @@ def test_uncertain_ones_come_first_and_corrections_are_kept(lab: Lab) -> None:
     assert (corrected["row_id"], corrected["correction"]) == (k, "=cmd()")
     assert lab.client.get(f"{path}/rows?only=corrected").json()["items"] == [corrected]
     assert lab.client.get(path).json()["n_corrected"] == 1
-    table = list(csv.DictReader(io.StringIO(lab.client.get(f"{path}/download/predictions").text)))
+    table = list(csv.DictReader(io.StringIO(downloaded(lab.client.get(f"{path}/download/predictions")))))
     assert list(table[0])[5:7] == ["decision", "corrected"]
     assert [row["corrected"] for row in table if row["corrected"]] == ["'=cmd()"]
     assert lab.client.put(f"{path}/rows/{k}/correction", json={"label": "uncertain"}).status_code == 422
     assert lab.client.put(f"{path}/rows/9999/correction", json={"label": "large"}).status_code == 404
     assert lab.client.put(f"{path}/rows/{k}/correction", json={"label": None}).json()["correction"] is None
-    assert lab.client.get(f"{path}/download/predictions").text == plain
+    assert downloaded(lab.client.get(f"{path}/download/predictions")) == plain
 
 
 def test_what_was_corrected_needs_no_eye_any_more(lab: Lab) -> None:
@@ -331,7 +332,7 @@ def test_an_image_is_excluded_with_its_reason_and_included_again(lab: Lab) -> No
     dataset = dataset_state(lab.workspace, images)
     assert (dataset.n_excluded, dataset.n_labeled) == (2, 1)
     assert [each.name for each in dataset.classes] == ["<script>", "large", "medium"]
-    table = list(csv.DictReader(io.StringIO(lab.client.get(f"{path}/download/predictions").text)))
+    table = list(csv.DictReader(io.StringIO(downloaded(lab.client.get(f"{path}/download/predictions")))))
     assert [(each["corrected"], each["excluded"]) for each in table[:4]] == [
         ("", "unusable"),
         ("", "none-of-these"),
@@ -382,7 +383,7 @@ def test_a_prediction_of_a_dataset_has_the_labels_that_the_dataset_has_when_it_i
     assert ended(lab.client, prediction["id"], what="predictions")["state"] == "done"
 
     def labels_in_table() -> dict[str, str | None]:
-        text = lab.client.get(f"{path}/download/predictions").text
+        text = downloaded(lab.client.get(f"{path}/download/predictions"))
         rows = csv.DictReader(io.StringIO(text))
         return {Path(row["path"]).relative_to(folder).as_posix(): row["label"] or None for row in rows}
 
@@ -593,7 +594,8 @@ def test_a_killed_prediction_resumes_after_its_last_row(lab: Lab, tmp_path: Path
     ended_prediction = ended(lab.client, answer.json()["id"], what="predictions")
     assert ended_prediction["state"] == "interrupted"
     assert 0 < ended_prediction["n_done"] < ended_prediction["n_total"] == 600
-    assert len(lab.client.get(f"{path}/download/predictions").text.splitlines()) == ended_prediction["n_done"] + 1
+    table = downloaded(lab.client.get(f"{path}/download/predictions"))
+    assert len(table.splitlines()) == ended_prediction["n_done"] + 1
     lab.client.put(f"{path}/rows/0/correction", json={"label": "large"})
     extra = many / "a_new_first.png"
     shutil.copy(next(many.iterdir()), extra)

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 from small_workspace import API, Json, new_workspace, open_images, until, write_cells
+from tables import downloaded
 
 from coverslip.app.server import create_app
 from coverslip.workspace.datasets.sources import change_dataset
@@ -40,7 +41,7 @@ class Lab:
         return label
 
     def table(self) -> list[dict[str, str]]:
-        text = self.client.get(f"{API}/datasets/{self.dataset}/download/readings").text
+        text = downloaded(self.client.get(f"{API}/datasets/{self.dataset}/download/readings"))
         return list(csv.DictReader(io.StringIO(text)))
 
     def send_table(self, text: str) -> Json:
@@ -141,7 +142,7 @@ def test_exported_readings_are_imported_again_and_unknown_rows_counted(lab: Lab)
     lab.send("POST", body={"n": 10}, by=ADA)
     read_all(lab, 4)
     agreement = lab.send("GET", "/agreement")
-    text = lab.client.get(f"{API}/datasets/{lab.dataset}/download/readings").text
+    text = downloaded(lab.client.get(f"{API}/datasets/{lab.dataset}/download/readings"))
     assert len(lab.table()) == 40  # 30 labels and 10 readings
     lab.send("DELETE", code=204)
     result = lab.send_table(text + "nowhere,nowhere.png,large,Ada,,reading\n")

@@ -25,6 +25,7 @@ from small_workspace import (
     until,
     write_cells,
 )
+from tables import downloaded
 from trained import SMALL_NETWORK
 
 from coverslip.app.server import create_app
@@ -166,7 +167,7 @@ def test_labels_and_corrections_have_the_author_of_the_request(
         assert lab.client.post(f"{path}/labels", json=body, headers=headers).status_code == 200
     changes = lab.get(f"datasets/{lab.cells}/label-changes")["items"]
     assert [change["made_by"] for change in changes[:2]] == [expected, expected]
-    table = csv.DictReader(io.StringIO(lab.client.get(f"{path}/download/label-changes").text))
+    table = csv.DictReader(io.StringIO(downloaded(lab.client.get(f"{path}/download/label-changes"))))
     assert list(table)[-1]["made_by"] == expected
 
     rows = f"{API}/predictions/{lab.prediction}/rows"
@@ -174,7 +175,7 @@ def test_labels_and_corrections_have_the_author_of_the_request(
     assert answer["corrected_by"] == expected
     listed = lab.client.get(rows, params={"limit": 8}).json()["items"]
     assert (listed[6]["corrected_by"], listed[7]["corrected_by"]) == (None, expected)
-    text = lab.client.get(f"{API}/predictions/{lab.prediction}/download/predictions").text
+    text = downloaded(lab.client.get(f"{API}/predictions/{lab.prediction}/download/predictions"))
     assert list(csv.DictReader(io.StringIO(text)))[7]["corrected_by"] == expected
     assert lab.get(f"datasets/{lab.cells}/label-changes")["items"][0]["made_by"] == expected
     lab.client.put(f"{rows}/7/correction", json={"label": None})

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 from small_workspace import API, QUICK, Json, new_workspace, open_images, predicted_here, trained_here, write_cells
+from tables import downloaded
 
 import coverslip as cs
 from coverslip.app.server import create_app
@@ -81,7 +82,7 @@ def test_conditions_are_saved_and_compared(lab: Lab) -> None:
         summary["classes"], True
     )
     lab.ask("PUT", 422, detect=1.5)
-    table = lab.client.get(f"{API}/predictions/{lab.prediction}/download/samples").text
+    table = downloaded(lab.client.get(f"{API}/predictions/{lab.prediction}/download/samples"))
     rows = list(csv.DictReader(io.StringIO(table)))
     assert tuple(rows[0]) == SUMMARY_COLUMNS
     assert {(row["sample"], row["condition"]) for row in rows} == set(conditions.items())
@@ -122,9 +123,9 @@ def test_proportions_over_time_and_files_for_other_programs(lab: Lab) -> None:
     lab.ask("PUT", **sampling, time="pattern", time_pattern=r"rep(\d)")
     download = f"{API}/predictions/{lab.prediction}/download"
     classes = answer["summary"]["classes"]
-    header, *rows = csv.reader(io.StringIO(lab.client.get(f"{download}/samples-prism").text))
+    header, *rows = csv.reader(io.StringIO(downloaded(lab.client.get(f"{download}/samples-prism"))))
     assert (header, len(rows)) == ([f"{name}: treated" for name in classes], len(DOSES))
-    tidy = list(csv.DictReader(io.StringIO(lab.client.get(f"{download}/samples").text)))
+    tidy = list(csv.DictReader(io.StringIO(downloaded(lab.client.get(f"{download}/samples")))))
     assert len(tidy) == len(DOSES) * 3 * len(classes)
     report = lab.client.get(f"{download}/samples-report")
     assert report.headers["content-type"].startswith("text/html")

@@ -528,15 +528,18 @@ def test_a_fault_of_the_program_shows_no_details(failing: TestClient) -> None:
         ("x?by=y", '{"name": "a"}', ["n", "by"]),
         ("1", "{", ["body"]),
         ("1", "", ["body"]),
+        ("1", b"\xff\xfe\0", ["body"]),
+        ("1", "[1]", ["body"]),
     ],
 )
 def test_a_request_that_is_not_valid_names_the_fields(
-    failing: TestClient, path: str, body: str, fields: list[str]
+    failing: TestClient, path: str, body: str | bytes, fields: list[str]
 ) -> None:
     answer = failing.post(f"/api/v1/takes/{path}", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
     assert [error["field"] for error in answer.json()["errors"]] == fields
+    assert "b'" not in answer.json()["detail"]
 
 
 @pytest.mark.slow

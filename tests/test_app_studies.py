@@ -11,6 +11,7 @@ import pytest
 import yaml
 from fastapi.testclient import TestClient
 from small_workspace import API, Json, ended, events_of, new_workspace, open_images, studied_here, until, write_cells
+from tables import downloaded
 from trained import SMALL_NETWORK
 
 import coverslip as cs
@@ -279,7 +280,7 @@ def test_results_of_a_study_can_be_read_viewed_and_downloaded(lab: Lab, done: Js
     assert "bootstrap" in results["comparison"]["error_rates"]
     report = lab.client.get(f"{API}/studies/{done['id']}/report")
     assert "sandbox" in report.headers["content-security-policy"]
-    table = lab.client.get(f"{API}/studies/{done['id']}/table").text.splitlines()
+    table = downloaded(lab.client.get(f"{API}/studies/{done['id']}/table")).splitlines()
     assert len(table) == 1 + 2 + 1
     assert part["dataset"] in results["figures"][0]["title"]
     for figure in results["figures"]:

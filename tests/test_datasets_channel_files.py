@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from refusing import fault_in_line, note_of, refusing
+from tables import downloaded
 from typer.testing import CliRunner
 
 import coverslip as cs
@@ -221,7 +222,7 @@ def test_the_app_proposes_pairs_splits_them_and_keeps_to_its_folders(tmp_path):
     image = f"{where}/images/{app.rows(where)[0]}"
     assert app.get(image)["n_channels"] == 2
     assert app.client.get(f"/api/v1/{image}/picture?channel=1").status_code == 200
-    exported = app.client.get(f"/api/v1/datasets/{table['id']}/download/labels").text.splitlines()
+    exported = downloaded(app.client.get(f"/api/v1/datasets/{table['id']}/download/labels")).splitlines()
     assert exported[0] == "path,image_id,label,channel_2"
     assert exported[1].endswith(f",{folder / 'dark/dark0_w2.tif'}")
 

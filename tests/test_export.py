@@ -59,6 +59,19 @@ def test_an_export_reproduces_the_classifier_at_every_batch_size(to: str, traine
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("to", ["onnx", "openvino"])
+def test_a_run_whose_images_were_moved_is_exported_and_says_so(
+    to: str, own_run: Run, cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment = own_run.environment_file
+    environment.write_text(environment.read_text().replace(str(cells), str(tmp_path / "moved")))
+    assert main(["export", str(own_run.folder), "--to", to, "--out", str(tmp_path / "out"), "--json"]) == 0
+    verification = json.loads(capsys.readouterr().out)["verification"]
+    assert (verification["are_drawn"], verification["passed"], verification["n_files"]) == (True, True, 0)
+    assert verification["n"] == 64
+
+
+@pytest.mark.slow
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("name", [record.name for record in list_models()])
 def test_every_trained_network_is_exported_exactly_at_every_batch_size(name: str) -> None:

@@ -18,7 +18,7 @@ from coverslip.errors import BadDataset, CoverslipError
 from coverslip.events import Event, Noted
 from coverslip.messages import Note
 from coverslip.objects import Objects, export_predicted, predicted_objects, read_objects
-from coverslip.objects.text_files import table_rows
+from coverslip.objects.text_files import open_text_table
 
 HEIGHT, WIDTH = 40, 60
 SERIES_POINTS = "image,series,x,y\nsmall.svs,0,9,9\nsmall.svs,1,5,5\n"
@@ -406,7 +406,7 @@ def test_long_cells_are_read_and_other_tables_have_the_same_limit_meanwhile(fiel
     images = written(tmp_path / "images.csv", b'path,label\n"' + b"a\n" * 5_000_000)
     with pytest.raises(BadDataset) as before:
         cs.open_dataset(images)
-    half_read = table_rows(long)
+    half_read = open_text_table(long).rows()
     assert next(half_read)[1][0] == "x"
     with refusing(BadDataset, "invalid-table-line", **before.value.parameters):
         cs.open_dataset(images)

@@ -1,5 +1,6 @@
 """Tables of predictions: formats, columns, and resumption after a kill at any moment with equal bytes."""
 
+import codecs
 import csv
 import json
 import os
@@ -26,6 +27,7 @@ from coverslip.events import Event, Noted
 from coverslip.images import ReadPlan
 from coverslip.inference.predicting import Summary
 from coverslip.runs import Format, HashedReading, Layout, Prediction, Run, prediction_table
+from coverslip.runs.predictions import read_predictions
 
 WELLS = ("A1", '=2"', "line\nbreak", "")
 
@@ -129,6 +131,18 @@ def test_the_most_probable_classes_stand_in_place_of_all(trained: Run, plate: Pa
     for top_k in (0, len(classes) + 1):
         with refusing(CoverslipError, "top-k-out-of-range"):
             predicted(trained, plate, tmp_path / "p.csv", top_k=top_k)
+
+
+def test_a_table_for_excel_is_marked_as_utf8_and_read_as_any_other(trained: Run, cells: Path, tmp_path: Path) -> None:
+    plain, marked = tmp_path / "plain.csv", tmp_path / "marked.csv"
+    images = map(str, sorted(cells.rglob("*.png"))[:3])
+    arguments = ["predict", str(trained.folder), *images, "--device", "cpu", "--out"]
+    for out, options in ((plain, []), (marked, ["--excel"]), (marked, ["--excel"])):  # it replaces its own table
+        assert main([*arguments, str(out), *options]) == 0
+    assert marked.read_bytes() == codecs.BOM_UTF8 + plain.read_bytes()
+    assert list(read_predictions(marked)) == list(read_predictions(plain))
+    assert main([*arguments, str(tmp_path / "p.jsonl"), "--format", "jsonl", "--excel"]) == 2
+    assert main([*arguments, str(marked), "--watch", str(tmp_path), "--excel"]) == 2
 
 
 @pytest.mark.slow

@@ -1,7 +1,9 @@
 """Corrected class proportions of samples: known answers, coverage, and tables of real predictions."""
 
+import codecs
 import csv
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -425,6 +427,41 @@ def test_predictions_without_the_probability_of_each_class_are_refused(
     with refusing(CoverslipError, code) as refused:
         cs.summarise(file, by="folder")
     assert refused.value.file == file
+
+
+def test_tables_that_excel_saved_are_the_same(
+    predictions: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With semicolons, decimal commas and a byte order mark, which `--excel` also writes."""
+    file, table = predictions
+
+    def saved(before: Path, numbers: tuple[str, ...]) -> Path:
+        with before.open(newline="") as opened:
+            rows = list(csv.DictReader(opened))
+        after = tmp_path / f"saved {before.name}"
+        with after.open("w", newline="", encoding="utf-8-sig") as opened:
+            writer = csv.DictWriter(opened, list(rows[0]), delimiter=";")
+            writer.writeheader()
+            for row in rows:
+                is_number = [name in numbers or name.startswith("p:") for name in row]
+                cells = zip(row.items(), is_number, strict=True)
+                writer.writerow({n: cell.replace(".", ",") if each else cell for (n, cell), each in cells})
+        return after
+
+    layout = tmp_path / "layout.csv"
+    layout.write_text("\n".join(re.sub(r",(\d)$", r",\1.25", line) for line in table.read_text().splitlines()))
+    saved_file = saved(file, ("probability", "ood_score"))
+    saved_layout = saved(layout, ("dose",))
+    before = cs.summarise(file, table=layout, by="well", condition="dose")
+    after = cs.summarise(saved_file, table=saved_layout, by="well", condition="dose")
+    assert after == before
+    assert before.conditions[0].condition == "0.25"
+    out = tmp_path / "samples.csv"
+    arguments = ["summarise", str(saved_file), "--by", "folder", "--out", str(out)]
+    for option in ("--excel", "--json"):
+        assert main([*arguments, option]) == 0
+        assert out.read_bytes().startswith(codecs.BOM_UTF8) == (option == "--excel")
+    assert main(["summarise", str(saved_file), "--by", "folder", "--excel"]) == 2
 
 
 def test_a_sample_has_one_condition(predictions: tuple[Path, Path]) -> None:

@@ -132,7 +132,7 @@ def test_what_cannot_be_an_image_is_refused_by_name() -> None:
         ([good, (good, "red")], "unsupported-item", {"index": 1}),
         (7, "not-images-in-memory", {"type_name": "int"}),
         (np.zeros((2, 2, 2, 2, 2)), "not-a-stack", {"n_axes": 5}),
-        ([], "no-images-given", {}),
+        ([], "no-images-given", {"is_labeled": False}),
     )
     for source, code, parameters in refused:
         with refusing(BadDataset, code, **parameters):

@@ -1,5 +1,6 @@
 """Atomic writing of files, file hashes, CSV cells, and the folder of imported weights."""
 
+import codecs
 import csv
 import errno
 import hashlib
@@ -142,8 +143,8 @@ def check_replaceable(file: Path, begins_with: bytes) -> None:
             return
         if file.is_file():
             with file.open("rb") as opened:
-                start = opened.read(len(begins_with))
-            if start in (b"", begins_with):
+                start = opened.read(len(codecs.BOM_UTF8) + len(begins_with)).removeprefix(codecs.BOM_UTF8)
+            if not start or start.startswith(begins_with):
                 return
     except OSError as error:
         raise write_error(file, error) from error
@@ -173,6 +174,17 @@ def write_text(path: Path, text: str) -> None:
     """
     with atomic_write(path) as part:
         part.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+
+
+def mark_for_excel(path: Path) -> None:
+    """Write the mark at the start of a table in UTF-8 from which Excel for Windows knows its encoding (BOM).
+
+    Raises:
+        CoverslipError: the file cannot be written.
+    """
+    with atomic_write(path) as part, path.open("rb") as unmarked, part.open("wb") as marked:
+        marked.write(codecs.BOM_UTF8)
+        shutil.copyfileobj(unmarked, marked)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -473,7 +473,8 @@ def export(run: Run | Path | str, *, to: ExportName = "zip", out: Path | str | N
     """Write a trained classifier for distribution (`zip`), or for other programs.
 
     An export for other programs is opened again and compared with the classifier on images of the run, and written only
-    if both agree; its `verification.json` has the numbers. Equal classifiers give equal `zip` files.
+    if both agree; its `verification.json` has the numbers. If these images are not available any more, drawn images
+    are compared. Equal classifiers give equal `zip` files.
 
     Args:
         run: a run folder; for `zip` also a packaged classifier.

@@ -78,7 +78,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         column = "path" if all(isinstance(image, str | os.PathLike) for image in images) else "image"
         table = {column: images, "label": [str(label) for label in labels]}
         if groups is not None:
-            table["group"] = [str(group) for group in groups]
+            table["group"] = list(groups)
         data = cs.open_dataset(table, group=None if groups is None else "group")
         recipe = (
             self.recipe if isinstance(self.recipe, cs.Recipe) else cs.Recipe.model_validate(dict(self.recipe or {}))

@@ -9,4 +9,5 @@ test('a pattern returns the parameters of a path', () => {
 test('a different page does not match', () => {
   expect(matchRoute('/runs/:id', '/runs')).toBeNull();
   expect(matchRoute('/runs', '/datasets')).toBeNull();
+  expect(matchRoute('/runs/:id', '/runs/%zz')).toBeNull();
 });

@@ -13,7 +13,7 @@ from coverslip.accounts.backup_runs import BackupRuns, Backups
 from coverslip.accounts.projects import Project
 from coverslip.accounts.server import AccountServer
 from coverslip.accounts.users import ScriptKey, User
-from coverslip.app.files import TABLE
+from coverslip.app.files import TABLE, table_response
 from coverslip.app.guard import SAFE_METHODS
 from coverslip.app.project_apps import ProjectApps
 from coverslip.app.requests import Paged, api_router, from_app
@@ -35,7 +35,6 @@ from coverslip.app.schemas.accounts import (
 from coverslip.app.schemas.system import problems
 from coverslip.app.users import IS_SCRIPT, USER, cookie_of, record_change
 from coverslip.errors import Forbidden, NotSignedIn
-from coverslip.workspace.jobs.downloads import disposition
 from coverslip.workspace.store.rows import Page
 
 router = api_router("accounts")
@@ -254,7 +253,7 @@ def list_activity(server: Accounts, _: Admin, paging: Paged) -> Page[RecordedReq
 def download_activity(server: Accounts, _: Admin) -> StreamingResponse:
     """All recorded requests as a CSV table, the oldest first."""
     lines: Iterable[str] = activity.requests_as_csv(server)
-    return StreamingResponse(lines, media_type="text/csv", headers={"Content-Disposition": disposition("activity.csv")})
+    return table_response(lines, "activity.csv")
 
 
 @router.get("/backups", responses=problems(401, 403))

@@ -3,9 +3,11 @@
 Every address that is not a file or a route returns `index.html`, whose router handles it.
 """
 
+import codecs
 import html
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -33,6 +35,8 @@ def file_response(
 ) -> StreamingResponse:
     """Return a file that the app may read. The file that is checked is the file that is sent.
 
+    A CSV table gets the mark of `table_response`.
+
     Args:
         workspace: the workspace; the file must be in one of its folders, also after links are resolved.
         file: the file to send.
@@ -44,10 +48,24 @@ def file_response(
         UnreadableImage: the file is outside these folders.
     """
     stream = open_below(file, workspace.readable)
-    file_headers = {"Content-Length": str(os.fstat(stream.fileno()).st_size)}
+    mark = codecs.BOM_UTF8 if media_type == TABLE_TYPES["csv"] else b""
+    file_headers = {"Content-Length": str(len(mark) + os.fstat(stream.fileno()).st_size)}
     if name is not None:
         file_headers["Content-Disposition"] = disposition(name)
-    return StreamingResponse(file_chunks(stream), media_type=media_type, headers={**file_headers, **(headers or {})})
+    chunks = file_chunks(stream, mark)
+    return StreamingResponse(chunks, media_type=media_type, headers={**file_headers, **(headers or {})})
+
+
+def table_response(lines: Iterable[str], name: str) -> StreamingResponse:
+    """Return a CSV table for a browser to save, marked as UTF-8 (BOM), so that Excel for Windows shows accents.
+
+    Args:
+        lines: of the table.
+        name: of the file.
+    """
+    marked = chain([codecs.BOM_UTF8.decode()], lines)
+    headers = {"Content-Disposition": disposition(name)}
+    return StreamingResponse(marked, media_type=TABLE_TYPES["csv"], headers=headers)
 
 
 _SIGNATURES = ((b"\xff\xd8", "image/jpeg"), (b"\x89PNG", "image/png"))

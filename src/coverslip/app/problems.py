@@ -108,13 +108,17 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        errors = [_field_problem(fault) for fault in error.errors()]
+        return invalid_request([_field_problem(fault) for fault in error.errors()])
+
+    def invalid_request(errors: list[FieldProblem]) -> JSONResponse:
         reasons = "; ".join(f"{fault.field}: {fault.message}" for fault in errors)
         reason = failure("invalid-request", kind="invalid-request", reasons=reasons)
         return problem(422, reason, detail=text("invalid-request.detail", reasons=reasons), errors=errors)
 
     @app.exception_handler(HTTPException)
     def _http_error(_: Request, error: HTTPException) -> JSONResponse:
+        if isinstance(error.__cause__, UnicodeDecodeError):  # FastAPI could not parse the body
+            return invalid_request([FieldProblem(field="body", message=text("not-json"))])
         phrase = HTTPStatus(error.status_code).phrase
         detail = str(error.detail) if error.detail not in ("", phrase) else None
         headers = dict(error.headers) if error.headers else None
@@ -172,6 +176,8 @@ def _field_problem(error: dict[str, Any]) -> FieldProblem:  # Any: Pydantic's de
     where = [str(part) for part in error["loc"]]
     if error["type"] == "json_invalid":
         return FieldProblem(field=where[0], message=text("not-json"))
+    if error["type"] == "model_attributes_type":
+        return FieldProblem(field=".".join(where[1:]) or where[0], message=text("not-a-json-object"))
     return FieldProblem(field=".".join(where[1:]) or where[0], message=str(error["msg"]))
 
 

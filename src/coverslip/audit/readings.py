@@ -15,6 +15,7 @@ from coverslip.datasets import clean_label, natural_key, one_line, plain_name, r
 from coverslip.errors import BadDataset, CoverslipError
 from coverslip.evaluation.agreement import Agreement, agreement_of
 from coverslip.messages import text
+from coverslip.text_tables import composed
 
 READING_COLUMNS = ("image_id", "path", "label", "author", "time", "kind")
 LABEL, READING, DECISION = "label", "reading", "decision"  # values of `kind`
@@ -84,7 +85,7 @@ def agreement(tables: Path | str | Sequence[Path | str], *, group: str | None = 
         for each in of_one:
             if each.kind == DECISION:
                 continue
-            image = each.image_id if has_ids else each.path
+            image = composed(each.image_id if has_ids else each.path)
             if not image:
                 raise BadDataset("readings-without-image", file=file, line=each.line)
             reader = text("reader-of-labels") if each.kind == LABEL else each.author or name

@@ -16,6 +16,7 @@ import typer
 from typer.exceptions import TyperException
 
 from coverslip.errors import CoverslipError
+from coverslip.files import mark_for_excel
 from coverslip.messages import (
     FAILURE_VARIABLE,
     AllowLeakage,
@@ -88,6 +89,7 @@ CropSize = Annotated[
 RescaleImages = Annotated[bool, typer.Option("--rescale", help=text("help-rescale"))]
 Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option("--device", help=text("help-device"))]
 AllClasses = Annotated[bool, typer.Option("--all-classes", help=text("help-all-classes"))]
+ForExcel = Annotated[bool, typer.Option("--excel", help=text("help-excel"))]
 AsJson = Annotated[bool, typer.Option("--json", help=text("help-json"))]
 
 
@@ -132,6 +134,27 @@ def check_groups(group: str | None, group_pattern: str | None) -> None:
     """
     if group is not None and group_pattern is not None:
         raise usage_error("usage-two-groups")
+
+
+def check_excel(tables: Sequence[Path | None], *, for_excel: bool) -> None:
+    """Reject `--excel` without a CSV table that is written.
+
+    Raises:
+        typer.BadParameter: there is none.
+    """
+    if for_excel and not any(tables):
+        raise usage_error("usage-excel", hint="--excel")
+
+
+def mark_tables(tables: Sequence[Path | None], *, for_excel: bool) -> None:
+    """Mark written tables as UTF-8, so that Excel for Windows shows accents, if the user wants it.
+
+    Raises:
+        CoverslipError: a table cannot be written.
+    """
+    for table in tables:
+        if for_excel and table is not None:
+            mark_for_excel(table)
 
 
 def usage_error(code: str, *, hint: str | None = None, **parameters: Any) -> typer.BadParameter:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coverslip.cli._options import AsJson, Device
+from coverslip.cli._options import AsJson, Device, ForExcel, check_excel, mark_tables
 from coverslip.messages import text
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ def label_errors(
         Path | None, typer.Option("--out", metavar="FILE", help=text("help-label-errors-out"), show_default=False)
     ] = None,
     device: Device = "auto",
+    for_excel: ForExcel = False,
     as_json: AsJson = False,
 ) -> None:
     """Find suspected label errors, most likely first.
@@ -35,8 +36,10 @@ def label_errors(
     from coverslip.cli._show import notes_console, print_json
     from coverslip.cli.progress import shown_progress
 
+    check_excel([out], for_excel=for_excel)
     with shown_progress(notes_console()) as emit:
         errors = pipeline.label_errors(run, out=out, device=device, emit=emit)
+    mark_tables([out], for_excel=for_excel)
     if as_json:
         print_json(errors.model_dump(mode="json"))
     else:

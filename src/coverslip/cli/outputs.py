@@ -59,13 +59,15 @@ def export(
         from coverslip.datasets import one_line
 
         raise usage_error("usage-export-format", format=one_line(to, 40), formats=", ".join(pipeline.EXPORT_NAMES))
-    from coverslip.cli._show import print_json, results_console, size_in_words
+    from coverslip.cli._show import notes_console, print_json, results_console, size_in_words
 
     file = pipeline.export(run, to=to, out=out)
     size = sum(each.stat().st_size for each in (file, *file.rglob("*")) if each.is_file())
+    verification = {} if to == "zip" else json.loads((file / "verification.json").read_text("utf-8"))
     if as_json:
-        verification = {} if to == "zip" else json.loads((file / "verification.json").read_text("utf-8"))
         print_json({"file": str(file), "size_bytes": size, **({"verification": verification} if verification else {})})
         return
+    if verification.get("are_drawn"):
+        notes_console().print(text("export-verified-by-drawn-images", n_images=verification["n"]), soft_wrap=True)
     line = text("command-result-classifier", file=file, size=size_in_words(size))
     results_console().print(line, soft_wrap=True)

@@ -11,9 +11,12 @@ from coverslip.cli._options import (
     Columns,
     CropSize,
     Device,
+    ForExcel,
     RescaleImages,
+    check_excel,
     columns_of,
     crop_size_of,
+    mark_tables,
     usage_error,
 )
 from coverslip.errors import CoverslipError
@@ -57,6 +60,7 @@ def predict(
     ] = None,
     on: Annotated[str, typer.Option("--on", metavar="local|ray|ADDRESS", help=text("help-predict-on"))] = "local",
     trust_cluster: Annotated[bool, typer.Option("--trust-cluster", help=text("help-trust-cluster"))] = False,
+    for_excel: ForExcel = False,
     as_json: AsJson = False,
 ) -> None:
     """Predict the class of new images.
@@ -99,6 +103,8 @@ def predict(
     from coverslip.runs import find_classifier, open_classifier
 
     out = out or Path(f"predictions.{format_}")
+    is_table = format_ == "csv" and watch is None
+    check_excel([out if is_table else None], for_excel=for_excel)
     shares = _shares(prevalence or ())
     with shown_progress(notes_console()) as emit:
         if watch is not None:
@@ -141,6 +147,7 @@ def predict(
                 trust_cluster=trust_cluster,
                 emit=emit,
             )
+    mark_tables([summary.file], for_excel=for_excel)
     if as_json:
         print_json(
             {

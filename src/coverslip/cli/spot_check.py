@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coverslip.cli._options import AsJson, usage_error
+from coverslip.cli._options import AsJson, ForExcel, check_excel, mark_tables, usage_error
 from coverslip.messages import text
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def spot_check(
     labels: Annotated[
         Path | None, typer.Option("--labels", metavar="FILE", help=text("help-spot-check-labels"), show_default=False)
     ] = None,
+    for_excel: ForExcel = False,
     as_json: AsJson = False,
 ) -> None:
     """Check the predictions of new images by labels of some of them, drawn at random.
@@ -60,6 +61,7 @@ def spot_check(
     from coverslip.cli._show import print_json
     from coverslip.inference import spot_check as checks
 
+    check_excel([out], for_excel=for_excel)
     if labels is not None:
         if out is not None:
             raise usage_error("usage-out-or-labels", hint="--out")
@@ -80,6 +82,7 @@ def spot_check(
         seed=seed,
         out=out,
     )
+    mark_tables([out], for_excel=for_excel)
     if as_json:
         needed = [{"class": each.pop("name"), **each} for each in map(asdict, draw.needed)]
         print_json({"format_version": 1, **asdict(draw), "needed": needed})

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from coverslip.cli._options import AsJson, Device, Group, GroupPattern, check_groups
+from coverslip.cli._options import AsJson, Device, ForExcel, Group, GroupPattern, check_excel, check_groups, mark_tables
 from coverslip.messages import text
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def suggest(
     group: Group = None,
     group_pattern: GroupPattern = None,
     device: Device = "auto",
+    for_excel: ForExcel = False,
     as_json: AsJson = False,
 ) -> None:
     """Suggest images to label next, the most useful first.
@@ -46,6 +47,7 @@ def suggest(
     from coverslip.cli.progress import shown_progress
 
     check_groups(group, group_pattern)
+    check_excel([out], for_excel=for_excel)
     with shown_progress(notes_console()) as emit:
         suggestions = suggest_images(
             cast("list[ImageSource]", data) if len(data) > 1 else data[0],
@@ -57,6 +59,7 @@ def suggest(
             device=device,
             emit=emit,
         )
+    mark_tables([out], for_excel=for_excel)
     if as_json:
         print_json({"format_version": 1} | asdict(suggestions))
     else:

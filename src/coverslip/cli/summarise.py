@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coverslip.cli._options import AsJson
+from coverslip.cli._options import AsJson, ForExcel, check_excel, mark_tables
 from coverslip.messages import text
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def summarise(
         Path | None,
         typer.Option("--plate-map", metavar="FILE", help=text("help-summarise-plate-map"), show_default=False),
     ] = None,
+    for_excel: ForExcel = False,
     as_json: AsJson = False,
 ) -> None:
     """Count the classes in each sample, correct the proportions, and compare conditions.
@@ -94,6 +95,7 @@ def summarise(
     from coverslip.reports.plate_map import write_plate_map
     from coverslip.reports.proportions import shown_classes, write_proportions_report
 
+    check_excel([out, prism], for_excel=for_excel)
     summary = summarise_predictions(
         predictions,
         by=by,
@@ -111,6 +113,7 @@ def summarise(
         write_proportions_report(summary, report)
     if prism is not None:
         write_grouped(summary, prism)
+    mark_tables([out, prism], for_excel=for_excel)
     if plate_map is not None:
         shares = {name: shares_of_samples(summary.samples, name) for name in shown_classes(summary)}
         write_plate_map([str(each.sample) for each in summary.samples], shares, plate_map)

@@ -12,6 +12,7 @@ from coverslip.evaluation.plates import wells_of, z_prime, z_score
 from coverslip.evaluation.proportions import difference_of_means, samples_needed, trend_of_shares
 from coverslip.evaluation.results import Metric
 from coverslip.messages import text
+from coverslip.text_tables import number_of
 
 TREND_METHOD = "quasi-binomial GEE of samples with logit link; variance of Mancl and DeRouen (2001), t distribution"
 TREND_TEST = "permutation test of the correlation of samples with the condition"
@@ -151,7 +152,7 @@ def trends_of_conditions(
     samples: Sequence[SampleProportions], names: Sequence[str | None], classes: Sequence[str]
 ) -> list[ConditionTrend]:
     named = [name for name in names if name is not None]
-    doses = {name: dose for name in named if (dose := finite_number(name)) is not None}
+    doses = {name: dose for name in named if (dose := number_of(name or "")) is not None}
     if len(doses) < _FEWEST_SAMPLES or len(doses) < len(named):
         return []
     trends = []
@@ -271,16 +272,7 @@ def _adjusted(tests: Sequence[Tested], classes: Sequence[str]) -> list[Tested]:
 def conditions_in_order(names: Iterable[str | None]) -> list[str | None]:
     """Return each condition once: numbers by size, else in the order of the tables."""
     once: list[str | None] = list(dict.fromkeys(names))
-    numbers = [finite_number(name) for name in once]
+    numbers = [number_of(name or "") for name in once]
     if any(number is None for number in numbers):
         return once
     return [name for _, name in sorted(zip(numbers, once, strict=True), key=lambda pair: pair[0] or 0.0)]
-
-
-def finite_number(name: str | None) -> float | None:
-    """Return the number that a text states; None if it states no finite number."""
-    try:
-        value = float(name or "")
-    except ValueError:
-        return None
-    return value if np.isfinite(value) else None

@@ -1,6 +1,5 @@
 """`summarise`: class proportions of samples from tables of predictions, corrected by a run, and conditions compared."""
 
-import csv
 import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,7 +9,7 @@ from pathlib import Path, PurePath
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE
+from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE, read_table, with_points_in_numbers
 from coverslip.errors import CoverslipError
 from coverslip.evaluation import Metric, estimated_shares
 from coverslip.evaluation.proportions import Corrected, ErrorRates, Votes, Z, raw_shares
@@ -22,19 +21,19 @@ from coverslip.evaluation.sample_proportions import (
     compared_conditions,
     conditions_in_order,
     controls_of_plates,
-    finite_number,
     samples_for_difference,
     trends_of_conditions,
     values_of_condition,
     with_z_scores,
 )
 from coverslip.events import Emit, OnProgress, ignore_progress, progress_reporter
-from coverslip.files import check_replaceable, plain_cell
+from coverslip.files import check_replaceable
 from coverslip.messages import text
 from coverslip.progress import show
 from coverslip.runs import CLASSIFIER_COLUMN, Prediction, Predictions, Run, identity_of, open_classifier, open_run
-from coverslip.runs.documents import read_table, table_text, write_table
+from coverslip.runs.documents import table_text, table_with_points, write_table
 from coverslip.runs.predictions import check_predictions_table, read_predictions
+from coverslip.text_tables import composed, number_of
 
 Floats = npt.NDArray[np.float64]
 
@@ -276,7 +275,7 @@ def read_sampled(
     Raises:
         CoverslipError: as `summarise`.
     """
-    joined = None if table is None else _JoinedTable(table, [name for name in (by, condition, time) if name])
+    joined = None if table is None else _JoinedTable(table, by, condition, time)
     for file in files:
         check_predictions_table(file)
     tables = [(file, read_predictions(file)) for file in files]
@@ -289,7 +288,8 @@ def read_sampled(
             raise CoverslipError("summary-other-classes", file=file, other=str(files[0]))
         order = [predicted.classes.index(name) for name in classes]
         named = joined.file if joined else file
-        for row, cells in zip(predicted, read_table(file), strict=True):
+        about_images = table_with_points(file, lambda name: name in (time, condition))
+        for row, cells in zip(predicted, about_images, strict=True):
             about: Mapping[str, str] = joined.row_of(row.image_id, row.path) if joined else cells
             value = _cell(about, condition, row.path, named, folders) if condition else None
             sample = _cell(about, by, row.path, named, folders) if by else value or text("all-samples")
@@ -389,7 +389,7 @@ def _cell(about: Mapping[str, str], column: str, path: str, file: Path, folders:
 
 
 def _time(cell: str, column: str, path: str, file: Path) -> float:
-    time = finite_number(cell)
+    time = number_of(cell)
     if time is None:
         raise CoverslipError("summary-no-time", file=file, column=column, value=cell, path=path)
     return time
@@ -398,9 +398,10 @@ def _time(cell: str, column: str, path: str, file: Path) -> float:
 class _JoinedTable:
     """The rows of a table by `image_id`, else by `path`."""
 
-    def __init__(self, file: Path, columns: Sequence[str]) -> None:
+    def __init__(self, file: Path, by: str | None, condition: str | None, time: str | None) -> None:
         self.file = file
-        rows = list(read_csv(file))
+        columns = [name for name in (by, condition, time) if name]
+        rows = read_csv(file, numbers=[name for name in (condition, time) if name])
         self._key = next((name for name in ("image_id", "path") if rows and name in rows[0]), None)
         if self._key is None:
             raise CoverslipError("summary-table-without-key", file=file)
@@ -408,7 +409,7 @@ class _JoinedTable:
             raise CoverslipError("summary-no-column", file=file, column=missing[0], columns=", ".join(rows[0]))
         self._rows: dict[str, dict[str, str]] = {}
         for row in rows:
-            earlier = self._rows.setdefault(row[self._key], row)
+            earlier = self._rows.setdefault(composed(row[self._key]), row)
             if others := [name for name in columns if row[name] != earlier[name]]:
                 raise CoverslipError(
                     "summary-table-repeats", file=file, key=self._key, image=row[self._key], column=others[0]
@@ -416,26 +417,27 @@ class _JoinedTable:
         self._by_name = {PurePath(name).name: row for name, row in self._rows.items()} if self._key == "path" else {}
 
     def row_of(self, image_id: str, path: str) -> dict[str, str]:
-        row = self._rows.get(image_id if self._key == "image_id" else path)
+        row = self._rows.get(composed(image_id if self._key == "image_id" else path))
         if row is None and self._key == "path":
-            row = self._by_name.get(PurePath(path).name) if len(self._by_name) == len(self._rows) else None
+            row = self._by_name.get(composed(PurePath(path).name)) if len(self._by_name) == len(self._rows) else None
         if row is None:
             raise CoverslipError("summary-image-not-in-table", file=self.file, path=path)
         return row
 
 
-def read_csv(file: Path) -> list[dict[str, str]]:
-    """Return the rows of a CSV table of a user.
+def read_csv(file: Path, numbers: Sequence[str] = ()) -> list[dict[str, str]]:
+    """Return the rows of a table of a user, as of `open_dataset`, by the names of the columns as written.
+
+    Args:
+        file: the table.
+        numbers: columns of numbers, in which `1,5` becomes `1.5`.
 
     Raises:
-        CoverslipError: it cannot be read.
+        BadDataset: it cannot be read, or the commas of a column of numbers have an unknown meaning.
     """
-    try:
-        with file.open(newline="", encoding="utf-8-sig") as opened:
-            rows = csv.DictReader(opened)
-            return [{plain_cell(k): plain_cell(v or "") for k, v in row.items() if k is not None} for row in rows]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise CoverslipError("summary-table-not-read", file=file, reason=str(error)) from error
+    table = read_table(file)
+    table = with_points_in_numbers(table, [k for k, name in enumerate(table.columns) if name in numbers])
+    return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
 
 
 def _prior(run: Run, classes: Sequence[str]) -> list[float]:

@@ -41,6 +41,7 @@ from coverslip.inference.proportions import (
 from coverslip.messages import text
 from coverslip.runs import Prediction, Run
 from coverslip.runs.documents import write_table
+from coverslip.text_tables import composed
 
 Floats = npt.NDArray[np.float64]
 
@@ -337,10 +338,10 @@ def _read_labels(file: Path, classes: Sequence[str], rows: Sequence[SampledPredi
     numbers_of: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for k, row in enumerate(rows):
         if row.prediction.decision != UNREADABLE:
-            numbers_of[tuple(getattr(row.prediction, name) for name in keys)].append(k)
+            numbers_of[tuple(composed(getattr(row.prediction, name)) for name in keys)].append(k)
     labels: dict[int, str] = {}
     for line in lines:
-        image = tuple(line[name] for name in keys)
+        image = tuple(composed(line[name]) for name in keys)
         if image not in numbers_of:
             raise CoverslipError("spot-check-unknown-image", file=file, image=image[0])
         if len(numbers_of[image]) > 1:

@@ -12,6 +12,7 @@ from coverslip.events import Emit, Noted, progress_reporter
 from coverslip.images import describe_image, image_suffixes
 from coverslip.messages import note
 from coverslip.objects.table import COLUMNS, FieldOfView
+from coverslip.text_tables import composed
 
 _MOST_UNREADABLE = 5  # fields with a note of their own
 
@@ -145,7 +146,8 @@ def _other_columns(about: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]
 
 def _stem(name: str) -> str:
     """Return the last part of a name without suffixes of images, in the form in which names are compared."""
-    base = PurePosixPath(name.replace("\\", "/")).name.casefold()
+    base = PurePosixPath(name.replace("\\", "/")).name
+    base = composed(base.casefold())
     while (suffix := PurePosixPath(base).suffix) and (suffix in _SUFFIXES or suffix in image_suffixes()):
         base = base.removesuffix(suffix)
     return base
@@ -168,16 +170,16 @@ class FieldNames:
     unmatched: dict[str, None] = field(default_factory=dict)
     ambiguous: dict[str, None] = field(default_factory=dict)
     matched: dict[str, FieldOfView] = field(default_factory=dict)
-    _by_name: dict[str, FieldOfView] = field(default_factory=dict)
+    _by_name: dict[str, list[FieldOfView]] = field(default_factory=dict)
     _by_stem: dict[str, list[FieldOfView]] = field(default_factory=dict)
     _matches: dict[str, list[FieldOfView]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        by_stem = defaultdict(list)
+        by_stem, by_name = defaultdict(list), defaultdict(list)
         for each in self.fields:
-            self._by_name[each.name.casefold()] = each
+            by_name[composed(each.name.casefold())].append(each)
             by_stem[_stem(each.name.partition("#")[0])].append(each)
-        self._by_stem = dict(by_stem)
+        self._by_name, self._by_stem = dict(by_name), dict(by_stem)
 
     def match(self, name: str, series: int | None = None) -> FieldOfView | None:
         """Return the field of a name: equal names first, then equal names without suffix, then without `_masks`.
@@ -199,9 +201,11 @@ class FieldNames:
         return None
 
     def _candidates(self, name: str) -> list[FieldOfView]:
-        whole = name.replace("\\", "/").casefold()
+        written = name.replace("\\", "/")
+        whole = composed(written.casefold())
         if whole in self._by_name:
-            return [self._by_name[whole]]
+            same = self._by_name[whole]
+            return [each for each in same if each.name == written] or same
         of_file = self._by_stem.get(_stem(name)) or self._by_stem.get(plain_stem(name)) or self._by_prefix(_stem(name))
         if len(of_file) < 2:
             return of_file
@@ -224,7 +228,7 @@ def _n_common_folders(name: str, of: FieldOfView) -> int:
     pairs = zip(reversed(PurePosixPath(name).parent.parts), reversed(of.path.parent.parts), strict=False)
     n = 0
     for folder, field_folder in pairs:
-        if folder != field_folder.casefold():
+        if folder != composed(field_folder.casefold()):
             break
         n += 1
     return n

@@ -30,7 +30,7 @@ from coverslip.objects.polygon_files import (
     yolo_classes,
 )
 from coverslip.objects.table import FieldOfView
-from coverslip.objects.text_files import text_lines
+from coverslip.objects.text_files import text_lines, words_of
 
 OBJECT_SUFFIXES = frozenset({".geojson", ".json", ".zip", ".roi", ".txt", ".csv", ".tsv", ".npy"})
 _HEAD_BYTES = 4096
@@ -156,26 +156,15 @@ _TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
 
 def _kind_of_lines(lines: Sequence[str]) -> str | None:
     """Return the kind of a text file without names of columns; None if its first line has names."""
-    filled = [line.strip() for line in lines if line.strip()]
-    numbers = [_numbers(line) for line in filled]
-    if not filled or len(numbers[0]) < 2:
+    read = words_of(lines)
+    numbers = [read.numbers_at_start(words) for words in read.words if words]
+    if not numbers or len(numbers[0]) < 2:
         return None
-    if all("," in line and len(each) >= 6 and len(each) % 2 == 0 for line, each in zip(filled, numbers, strict=True)):
+    if read.has_comma_separators and all(len(each) >= 6 and len(each) % 2 == 0 for each in numbers):
         return "cellpose"
-    if all("," not in line for line in filled) and all(map(_is_yolo, numbers)):
+    if not read.has_comma_separators and all(map(_is_yolo, numbers)):
         return "yolo"
     return "points"
-
-
-def _numbers(line: str) -> list[float]:
-    """Return the numbers at the beginning of a line."""
-    numbers = []
-    for word in re.split(r"[\s,;]+", line):
-        try:
-            numbers.append(float(word))
-        except ValueError:
-            break
-    return numbers
 
 
 def _is_yolo(numbers: Sequence[float]) -> bool:

@@ -1,9 +1,7 @@
 """Tables of objects of CellProfiler, QuPath, ilastik, scikit-image, ImageJ and TrackMate, and plain points."""
 
-import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -15,7 +13,8 @@ from coverslip.messages import text
 from coverslip.objects.field_objects import Box, FieldObjects, no_pixel_size
 from coverslip.objects.fields import FieldNames
 from coverslip.objects.table import UNKNOWN, FieldOfView
-from coverslip.objects.text_files import table_rows
+from coverslip.objects.text_files import TextTable, open_text_table, words_of
+from coverslip.text_tables import decimal_comma_columns, number_of, with_decimal_point, with_decimal_points
 
 Unit = Literal["px", "um"]  # of positions
 _MOST_FAULTS = 5  # in an error
@@ -178,6 +177,17 @@ class ObjectTable:
     file: Path
     columns: tuple[str, ...]
     rows: Iterator[tuple[int, list[str]]]  # line number, cells
+    text: TextTable
+    n_header_rows: int = 1
+
+    def rows_with_points(self, columns: Iterable["Column"]) -> Iterator[tuple[int, list[str]]]:
+        """Return the rows with `1.5` for `1,5` in these columns of numbers.
+
+        Raises:
+            BadDataset: the commas of a column have an unknown meaning.
+        """
+        names = {column.index: one_line(column.name, 60) for column in columns}
+        return islice(self.text.rows_with_points(names), self.n_header_rows, None)
 
 
 def _plain(column: str) -> str:
@@ -193,23 +203,22 @@ def open_object_table(file: Path) -> ObjectTable | None:
     Raises:
         BadDataset: the file cannot be read, or is not text.
     """
-    rows = table_rows(file)
+    content, n_header_rows = open_text_table(file), 1
+    rows = content.rows()
     line, header = next(rows, (0, []))
     if not header or _is_number(header[0]):
         return None
     if "imagenumber" not in map(_plain, header) and {_plain(cell) for cell in header} <= _TOP_HEADER:
         line, header = next(rows, (line, header))  # CellProfiler writes the names of objects above those of columns
-    return ObjectTable(file, tuple(header), rows)
+        n_header_rows = 2
+    return ObjectTable(file, tuple(header), rows, content, n_header_rows)
 
 
 _TOP_HEADER = frozenset({"image", "experiment", "nuclei", "cells", "cytoplasm", "objects"})
 
 
 def _is_number(cell: str) -> bool:
-    with suppress(ValueError):
-        float(cell)
-        return True
-    return False
+    return number_of(with_decimal_point(cell)) is not None
 
 
 def kind_of_table(columns: Sequence[str]) -> TableKind:
@@ -283,6 +292,7 @@ def _without_name_of_objects(plain: Sequence[str]) -> list[str]:
 _OF_OBJECTS = re.compile(r"(.+_)(?:areashape_center|areashape_boundingbox|location_center)")
 
 _POSITIONS = frozenset({"x", "y", "x_min", "y_min", "x_max", "y_max", "width", "height", "radius"})
+_NUMBERS = _POSITIONS | {"series", "t", "image_number"}
 
 
 def preview_object_table(file: Path, choices: TableChoices) -> ObjectTablePreview | None:
@@ -347,6 +357,7 @@ def read_object_table(
     image_of_number = _cellprofiler_images(table.file, objects.names) if is_numbered and not files else {}
     faults: list[tuple[int, str]] = []
     n_faults = 0
+    table.rows = table.rows_with_points(column for meaning, column in columns.items() if meaning in _NUMBERS)
     for line, cells in _data_rows(table, kind, columns, unit):
         try:
             of_row = _field_of(cells, kind, columns, objects.names, image_of_number, files) or of
@@ -427,11 +438,8 @@ def _add(
         column = columns.get(meaning)
         if column is None or not cells[column.index]:
             return None
-        try:
-            value = float(cells[column.index].replace(",", "."))
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value):
+        value = number_of(cells[column.index])
+        if value is None:
             raise _fault("cell-not-a-number", column=column.name, value=one_line(cells[column.index], 40))
         if column.is_in_um:
             if of.pixel_size_um is None:
@@ -489,11 +497,8 @@ def _box_at(columns: Mapping[str, Column], x: float, y: float, width: float, hei
 def _integer(cells: Sequence[str], column: Column | None) -> int | None:
     if column is None or not cells[column.index]:
         return None
-    try:
-        value = float(cells[column.index])
-    except ValueError:
-        value = math.nan
-    if not (value.is_integer() and 0 <= value < 2**31):
+    value = number_of(cells[column.index])
+    if value is None or not (value.is_integer() and 0 <= value < 2**31):
         raise _fault("not-a-count", column=column.name, value=one_line(cells[column.index], 40))
     return int(value)
 
@@ -541,21 +546,19 @@ def read_points(
     Raises:
         BadDataset: a line is invalid, or positions are in µm and the pixel size of the field is unknown.
     """
-    faults: list[int] = []
+    read, faults = words_of(lines), list[int]()
+    rows = [words for words in read.words if words]
+    commas = decimal_comma_columns(rows, {0: "x", 1: "y"}, "," if read.has_comma_separators else None, file)
     side_x, side_y = 1.0, 1.0
     if unit == "um":
         if of.pixel_size_um is None:
             raise no_pixel_size(file, of)
         side_x, side_y = of.pixel_size_um
-    for number, line in enumerate(lines, start=1):
-        words = re.split(r"[\s,;]+", line.strip())
-        if words == [""]:
+    for number, words in enumerate(read.words, start=1):
+        if not words:
             continue
-        try:
-            x, y = map(float, words[:2])
-            if not (math.isfinite(x) and math.isfinite(y)):
-                raise ValueError(line)
-        except ValueError:
+        x, y = (number_of(cell) for cell in (*with_decimal_points(words[:2], commas), "", "")[:2])
+        if x is None or y is None:
             faults.append(number)
             continue
         objects.add(

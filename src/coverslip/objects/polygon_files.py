@@ -296,7 +296,7 @@ def yolo_classes(file: Path) -> list[str]:
     for folder in list(file.absolute().parents)[:3]:
         for name in ("classes.txt", "obj.names"):
             if (folder / name).is_file():
-                return (folder / name).read_text(encoding="utf-8", errors="replace").split("\n")
+                return (folder / name).read_text(encoding="utf-8-sig", errors="replace").split("\n")
         for name in ("data.yaml", "dataset.yaml"):
             if (folder / name).is_file():
                 try:

@@ -4,20 +4,23 @@ import math
 import os
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from coverslip.datasets import clean_label, name_as_text, name_from_text, one_line, printable
+from coverslip.datasets import CellFault, FileFinder, clean_label, name_as_text, name_from_text, one_line, printable
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.events import OnProgress
 from coverslip.files import CsvWriter, atomic_write, check_replaceable, plain_cell, safe_cell
 from coverslip.images import PixelSize, describe_image
 from coverslip.messages import text
 from coverslip.objects.outlines import Array, OutlineBuilder, Outlines, outlines_of_wkt
-from coverslip.objects.text_files import table_rows
+from coverslip.objects.text_files import open_text_table
+from coverslip.text_tables import number_of
 
 COLUMNS = (
     *("image_id", "path", "field", "object_id", "series", "t", "z", "x", "y", "width", "height", "outline"),
@@ -219,12 +222,13 @@ def read_objects(file: Path) -> Objects:
     fields: dict[tuple[str, ...], _Rows] = {}
     faults: list[tuple[int, str]] = []
     n_faults = 0
-    rows = table_rows(file)
-    _, header = next(rows, (0, []))
+    table = open_text_table(file)
+    _, header = next(table.rows(), (0, []))
     at = {name: header.index(name) for name in (*COLUMNS, "pixel_size_um") if name in header}
     if missing := [name for name in _NEEDED if name not in at]:
         raise BadDataset("objects-without-column", file=file, column=missing[0])
-    for line, cells in rows:
+    rows = table.rows_with_points({at[name]: name for name in _NUMBERS if name in at})
+    for line, cells in islice(rows, 1, None):
         cells += [""] * (len(header) - len(cells))
         row = {name: plain_cell(cells[k]) for name, k in at.items()}
         key = tuple(row.get(name, "") for name in _OF_FIELD)
@@ -241,12 +245,13 @@ def read_objects(file: Path) -> Objects:
         )
     if not fields:
         raise BadDataset("no-table-rows", file=file)
-    builder = ObjectsBuilder()
+    builder, root, finder = ObjectsBuilder(), file.absolute().parent, FileFinder()
     for key in list(fields):
-        fields.pop(key).add_to(builder, _described(dict(zip(_OF_FIELD, key, strict=True)), file.absolute().parent))
+        fields.pop(key).add_to(builder, _described(dict(zip(_OF_FIELD, key, strict=True)), root, finder))
     return builder.finish()
 
 
+_NUMBERS = ("series", "t", "z", "x", "y", "width", "height", "pixel_size_um")
 _NEEDED = ("path", "field", "object_id", "x", "y", "width", "height")
 _OF_FIELD = ("path", "field", "series", "group", "pixel_size_um")
 _MOST_FAULTS = 5
@@ -264,6 +269,8 @@ class _Rows:
         numbers = [_number(row, name) for name in ("x", "y", "width", "height")]
         if min(numbers[2:]) <= 0:
             raise ValueError(text("box-too-small", width="width", height="height"))
+        if row.get("pixel_size_um"):
+            _number(row, "pixel_size_um")
         t, z = (int(_number(row, name)) if row.get(name) else UNKNOWN for name in "tz")
         x, y, width, height = numbers
         try:
@@ -291,7 +298,7 @@ class _Rows:
 
 def is_objects_table(file: Path) -> bool:
     """Return whether a file is a table of objects that `Objects.write_csv` wrote, or one with its columns."""
-    _, header = next(table_rows(file), (0, []))
+    _, header = next(open_text_table(file).rows(), (0, []))
     return set(_NEEDED) <= set(header)
 
 
@@ -313,20 +320,21 @@ def outlines_in_plane(file: Path, path: Path, series: int, t: int, z: int | str)
         BadDataset: the table cannot be read.
     """
     boxes, texts = array("q"), list[str]()
-    rows = table_rows(file)
-    _, header = next(rows, (0, []))
+    table = open_text_table(file)
+    _, header = next(table.rows(), (0, []))
     at = {name: header.index(name) for name in COLUMNS if name in header}
     if any(name not in at for name in (*_NEEDED, "outline")):
         return np.empty((0, 4), np.int64), OutlineBuilder().finish()
-    root, is_of_field = file.absolute().parent, dict[str, bool]()
+    root, is_of_field, finder = file.absolute().parent, dict[str, bool](), FileFinder()
     plane = [(at[name], str(value)) for name, value in (("t", t), ("z", z)) if name in at]
     at_path, at_series, at_outline = at["path"], at.get("series"), at["outline"]
     at_box = [at[name] for name in ("x", "y", "width", "height")]
-    for _, cells in rows:
+    rows = table.rows_with_points({at[name]: name for name in _NUMBERS if name in at})
+    for _, cells in islice(rows, 1, None):
         cells += [""] * (len(header) - len(cells))
         cell = cells[at_path]
         if cell not in is_of_field:
-            is_of_field[cell] = os.path.normpath(root / name_from_text(plain_cell(cell))) == os.fspath(path)
+            is_of_field[cell] = _file_of(plain_cell(cell), root, finder) == path
         if not is_of_field[cell] or (at_series is not None and (cells[at_series] or "0") != str(series)):
             continue
         if any(cells[k] and cells[k] != value for k, value in plane):
@@ -355,18 +363,23 @@ def _parsed(texts: Sequence[str]) -> Outlines:
 
 
 def _number(row: Mapping[str, str], name: str) -> float:
-    try:
-        number = float(row[name])
-    except ValueError:
-        number = math.nan
-    if not abs(number) < 2**31:
+    number = number_of(row[name])
+    if number is None or abs(number) >= 2**31:
         raise ValueError(text("cell-not-a-number", column=name, value=one_line(row[name], 40)))
     return number
 
 
-def _described(row: Mapping[str, str], root: Path) -> FieldOfView:
+def _file_of(cell: str, root: Path, finder: FileFinder) -> Path:
+    """Return the file of a field by its cell; a path that does not exist if several files fit."""
+    path = Path(os.path.normpath(root / name_from_text(cell)))
+    with suppress(CellFault):
+        return finder.find(path)
+    return path
+
+
+def _described(row: Mapping[str, str], root: Path, finder: FileFinder) -> FieldOfView:
     """Return the field of a row, with its size if its file can be read."""
-    path = Path(os.path.normpath(root / name_from_text(row["path"])))
+    path = _file_of(row["path"], root, finder)
     number = int(row["series"]) if row["series"].isdecimal() else None
     try:
         series = describe_image(path)[number or 0]
@@ -375,7 +388,7 @@ def _described(row: Mapping[str, str], root: Path) -> FieldOfView:
     except (UnreadableImage, IndexError, ValueError):
         width = height = 0
         n_times, n_z, pixel_size = 1, 1, None
-    stated = float(row["pixel_size_um"]) if row["pixel_size_um"] else None
+    stated = number_of(row["pixel_size_um"])
     return FieldOfView(
         path=path,
         name=row["field"],

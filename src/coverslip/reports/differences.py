@@ -13,9 +13,10 @@ from coverslip.errors import CoverslipError
 from coverslip.evaluation import METRICS, Answers
 from coverslip.messages import text
 from coverslip.runs import SET_BY_FINISHING, MeasuredPredictions, Run, SplitRow, recipe_keys, values_of
-from coverslip.runs.documents import read_table
+from coverslip.runs.documents import table_with_points
 from coverslip.runs.images import ImageLookup, image_files
 from coverslip.tables import no_such
+from coverslip.text_tables import number_of
 
 Key = tuple[str, ...]  # identifies an image: its file and region, or its ID if the file is no longer known
 
@@ -401,7 +402,7 @@ def read_published(file: Path) -> list[Published]:
         CoverslipError: the file cannot be read, or a column or number cannot be parsed.
     """
     try:
-        rows = list(read_table(file))
+        rows = list(table_with_points(file, lambda name: name not in _TEXT_COLUMNS))
     except CoverslipError as error:
         raise CoverslipError("unreadable-published-values", file=file, cause=error) from error
     if not rows:
@@ -424,10 +425,8 @@ def _published_row(cells: Mapping[str, str], file: Path) -> Published:
 
 
 def _number(cell: str, metric: str, file: Path) -> float:
-    try:
-        value = float(cell)
-    except ValueError:
-        value = float("nan")
-    if not (value >= -1 and (METRICS[metric].scale not in ("share", "correlation") or value <= 1)):
+    value = number_of(cell)
+    is_limited = METRICS[metric].scale in ("share", "correlation")
+    if value is None or value < -1 or (is_limited and value > 1):
         raise CoverslipError("invalid-published-value", file=file, value=cell[:40], metric=METRICS[metric].title)
     return value

@@ -5,7 +5,9 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, Self, TextIO
 
@@ -14,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from coverslip.errors import BadRun
 from coverslip.files import CsvWriter, atomic_write, plain_cell, read_bytes, safe_cell, write_text
 from coverslip.messages import text
+from coverslip.text_tables import decimal_comma_columns, with_decimal_points
 
 FORMAT_VERSION = 1
 # Limits for files from untrusted sources. They allow hashes of 400,000 images (30 MB of JSON), and probabilities of
@@ -21,6 +24,7 @@ FORMAT_VERSION = 1
 _MOST_BYTES, _MOST_VALUES = 64 * 2**20, 2_000_000
 _MOST_TABLE_BYTES, _MOST_CELLS = 512 * 2**20, 25_000_000
 _MOST_COLUMNS = 50_000  # one for each class
+_LONGEST_HEADER = 2**16  # characters that are searched for the first separator
 
 
 class Record(BaseModel):
@@ -139,20 +143,59 @@ def _write_rows(stream: TextIO, columns: Sequence[str], rows: Iterable[Mapping[s
 def read_table(file: Path) -> Iterator[dict[str, str]]:
     """Yield the rows of a CSV table of a run folder. All rows at once would take much more memory than the file.
 
+    A spreadsheet may have saved the table with a byte order mark and other separators.
+
     Raises:
         BadRun: the table is missing, damaged or too large.
     """
     try:
         if file.exists() and not file.is_file():
             raise ValueError(text("not-a-regular-file"))
-        with file.open(newline="", encoding="utf-8") as opened:
+        with file.open(newline="", encoding="utf-8-sig") as opened:
             if os.fstat(opened.fileno()).st_size > _MOST_TABLE_BYTES:
                 raise ValueError(text("larger-than-allowed", limit=_MOST_TABLE_BYTES // 2**20))
-            yield from _rows(csv.reader(opened))
+            yield from _rows(csv.reader(opened, delimiter=separator_of(opened)))
     except OSError as error:
         raise _missing(file) from error
     except (ValueError, csv.Error) as error:
         raise BadRun("damaged-run-table", file=file, reason=str(error)) from error
+
+
+def table_with_points(file: Path, is_number: Callable[[str], bool]) -> Iterator[dict[str, str]]:
+    """Yield the rows of a table as `read_table`, with `1.5` for `1,5` in columns of numbers.
+
+    Args:
+        file: the table. It is read twice if a spreadsheet saved it with other separators than commas.
+        is_number: returns whether a column contains numbers.
+
+    Raises:
+        BadRun: as `read_table`.
+        BadDataset: the commas of a column have an unknown meaning.
+    """
+    rows = read_table(file)
+    first = next(rows, None)
+    if first is None:
+        return
+    names = {at: name for at, name in enumerate(first) if is_number(name)}
+    cells = (list(row.values()) for row in read_table(file))
+    with_commas = decimal_comma_columns(cells, names, _separator_in(file), file)
+    for row in chain([first], rows):
+        yield dict(zip(row, with_decimal_points(list(row.values()), with_commas), strict=True)) if with_commas else row
+
+
+def _separator_in(file: Path) -> str:
+    with file.open(newline="", encoding="utf-8-sig") as opened:
+        return separator_of(opened)
+
+
+def separator_of(stream: TextIO) -> str:
+    """Return the separator of a table, from the beginning of the stream: a comma, unless a spreadsheet changed it.
+
+    The name of the first column contains none of these characters.
+    """
+    mark = re.search(r"[,;\t]", stream.readline(_LONGEST_HEADER))
+    stream.seek(0)
+    return mark[0] if mark else ","
 
 
 def _rows(lines: Iterator[list[str]]) -> Iterator[dict[str, str]]:

@@ -5,6 +5,7 @@ table appears when it is complete. If the process ends earlier, the folder stays
 the last complete row.
 """
 
+import codecs
 import csv
 import io
 import json
@@ -316,8 +317,9 @@ class TextTable(PredictionTable):
         with self._file.open("rb") as stream:
             records = complete_records(stream, self._format)
             try:
-                if header and (first := next(records, header)) != header:
-                    raise ValueError(first)
+                first = next(records, header) if header else b""
+                if first.removeprefix(codecs.BOM_UTF8) != header:
+                    raise ValueError(self._file.name)
                 for record in records:
                     values = self._format.values(self._layout, record)
                     n_bytes += len(record)
@@ -325,7 +327,7 @@ class TextTable(PredictionTable):
                     yield _saved(values, self._layout), {name: values[name] for name in self._layout.keep}
             except ValueError as error:
                 raise CoverslipError("rows-of-other-columns", file=self._file) from error
-        self._start_after(n_bytes + len(header) if n_bytes else 0)
+        self._start_after(n_bytes + len(first) if n_bytes else 0)
 
     def _start_after(self, n_bytes: int) -> None:
         """Discard what follows the complete rows."""

@@ -15,7 +15,7 @@ from coverslip.datasets import counted
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.files import CsvWriter, atomic_write, check_replaceable, plain_cell, safe_cell, write_error
 from coverslip.messages import text
-from coverslip.runs.documents import read_table
+from coverslip.runs.documents import separator_of, table_with_points
 from coverslip.tables import data_frame, html_table
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ FIRST_COLUMNS = (
     *("image_id", "path", "label", "predicted", "probability", "decision", "reason", "warning", "ood_score"),
     "prediction_set",
 )
+_NUMBERS = ("probability", "ood_score")
 _BEGINS_WITH = ",".join(FIRST_COLUMNS).encode()
 
 
@@ -226,9 +227,10 @@ def read_predictions(file: Path) -> Predictions:
 
     Raises:
         BadRun: the table is missing or damaged.
+        BadDataset: a spreadsheet saved it with commas of unknown meaning in numbers.
     """
     try:
-        rows = read_table(file)
+        rows = table_with_points(file, lambda name: name in _NUMBERS or name.startswith("p:"))
         first = next(rows, None)
         if first is None:
             return Predictions([], _classes_in(file))
@@ -246,8 +248,8 @@ def check_predictions_table(file: Path) -> None:
     """
     columns: list[str] = []
     try:
-        with file.open(newline="", encoding="utf-8") as opened:
-            columns = next(csv.reader(opened), [])
+        with file.open(newline="", encoding="utf-8-sig") as opened:
+            columns = next(csv.reader(opened, delimiter=separator_of(opened)), [])
     except OSError:
         return
     except (ValueError, csv.Error):  # not text
@@ -260,8 +262,9 @@ def check_predictions_table(file: Path) -> None:
 
 def _classes_in(file: Path) -> tuple[str, ...]:
     """Return the classes of a table without rows."""
-    with file.open(newline="", encoding="utf-8") as opened:
-        return _classes_among(plain_cell(cell) for cell in next(csv.reader(opened), []))
+    with file.open(newline="", encoding="utf-8-sig") as opened:
+        reader = csv.reader(opened, delimiter=separator_of(opened))
+        return _classes_among(plain_cell(cell) for cell in next(reader, []))
 
 
 def _classes_among(columns: Iterable[str]) -> tuple[str, ...]:

@@ -13557,6 +13557,11 @@ export interface components {
                 [key: string]: string;
             };
             /**
+             * Class Columns
+             * @description Columns of 0 and 1, one for each class, that give the labels together.
+             */
+            class_columns: string[];
+            /**
              * Layout
              * @description The format of positions; null: each row is a whole image. Points need a crop size.
              */
@@ -14391,6 +14396,12 @@ export interface components {
              * @description Share of images with the same decision, from 0 to 1.
              */
             label_agreement: number;
+            /**
+             * Are Drawn
+             * @description Whether the images of the run were not available, so that drawn images were compared.
+             * @default false
+             */
+            are_drawn: boolean;
         };
         /**
          * ViewedChannel

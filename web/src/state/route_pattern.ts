@@ -1,3 +1,12 @@
+/** A text without escapes such as `%20`, or null if an escape is invalid, such as `%zz`. */
+export function decoded(text: string): string | null {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return null;
+  }
+}
+
 /** The parameters of a pattern such as `/runs/:id` in a path, or null if it does not match. */
 export function matchRoute(pattern: string, path: string): Record<string, string> | null {
   const parts = pattern.split('/').filter(Boolean);
@@ -6,8 +15,13 @@ export function matchRoute(pattern: string, path: string): Record<string, string
   const parameters: Record<string, string> = {};
   for (const [i, piece] of parts.entries()) {
     const text = pieces[i] ?? '';
-    if (piece.startsWith(':')) parameters[piece.slice(1)] = decodeURIComponent(text);
-    else if (piece !== text) return null;
+    if (!piece.startsWith(':')) {
+      if (piece !== text) return null;
+      continue;
+    }
+    const parameter = decoded(text);
+    if (parameter === null) return null;
+    parameters[piece.slice(1)] = parameter;
   }
   return parameters;
 }

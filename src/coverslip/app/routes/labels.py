@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import StreamingResponse
 
+from coverslip.app.files import table_response
 from coverslip.app.guard import accepting
 from coverslip.app.requests import Author, Paged, ServedWorkspace, api_router
 from coverslip.app.schemas.datasets import (
@@ -113,8 +114,7 @@ def download_label_changes(workspace: ServedWorkspace, dataset_id: str) -> Strea
     """The same as a table, with a row for each image of each change."""
     lines = history.history_lines(workspace, dataset_id)
     name = snapshots.file_name(workspace, dataset_id, "label-changes")
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=headers)
+    return table_response(lines, name)
 
 
 @router.get(
@@ -126,8 +126,7 @@ def download_labels(workspace: ServedWorkspace, dataset_id: str) -> StreamingRes
     """All images with their current labels, as a table with absolute paths."""
     lines = snapshots.table_lines(workspace, dataset_id)
     name = snapshots.file_name(workspace, dataset_id, "labels")
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=headers)
+    return table_response(lines, name)
 
 
 def _check_author(request: Request, workspace: Workspace, dataset_id: str, change: int) -> None:

@@ -8,7 +8,17 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
-from coverslip.app.files import NO_SCRIPTS, PAGE, PICTURE, TABLE, TABLE_OR_LINES, TABLE_TYPES, Viewed, image_response
+from coverslip.app.files import (
+    NO_SCRIPTS,
+    PAGE,
+    PICTURE,
+    TABLE,
+    TABLE_OR_LINES,
+    TABLE_TYPES,
+    Viewed,
+    image_response,
+    table_response,
+)
 from coverslip.app.requests import (
     IMAGES_BODY,
     MOST_IMAGES,
@@ -173,8 +183,7 @@ def change_samples(workspace: ServedWorkspace, prediction_id: str, sampling: Sam
 )
 def download_samples(workspace: ServedWorkspace, prediction_id: str) -> Response:
     """`samples.csv`, with a row for each class in each sample."""
-    headers = {"Content-Disposition": 'attachment; filename="samples.csv"'}
-    return Response(samples.summary_table(workspace, prediction_id), media_type="text/csv", headers=headers)
+    return table_response([samples.summary_table(workspace, prediction_id)], "samples.csv")
 
 
 @router.get(
@@ -184,8 +193,7 @@ def download_samples(workspace: ServedWorkspace, prediction_id: str) -> Response
 )
 def download_samples_for_prism(workspace: ServedWorkspace, prediction_id: str) -> Response:
     """`prism.csv`, with a column for each class and condition, and a row for each sample."""
-    headers = {"Content-Disposition": 'attachment; filename="prism.csv"'}
-    return Response(samples.grouped_table(workspace, prediction_id), media_type="text/csv", headers=headers)
+    return table_response([samples.grouped_table(workspace, prediction_id)], "prism.csv")
 
 
 @router.get(
@@ -260,8 +268,7 @@ def undo_spot_check(workspace: ServedWorkspace, prediction_id: str) -> Correctio
 )
 def download_spot_check(workspace: ServedWorkspace, prediction_id: str) -> Response:
     """`spot_check.csv`: the drawn images with their labels, times and authors."""
-    headers = {"Content-Disposition": 'attachment; filename="spot_check.csv"'}
-    return Response(spot_check.labels_table(workspace, prediction_id), media_type="text/csv", headers=headers)
+    return table_response([spot_check.labels_table(workspace, prediction_id)], "spot_check.csv")
 
 
 @router.put(
@@ -295,8 +302,10 @@ def download_from_prediction(
     It has the columns `corrected`, `excluded` and `corrected_by` if there are corrections.
     """
     text = downloads.table_of(workspace, prediction_id, format, top_k=top_k, keep=keep or ())
-    headers = {"Content-Disposition": f'attachment; filename="predictions.{format}"'}
-    return StreamingResponse(text, media_type=TABLE_TYPES[format], headers=headers)
+    if format == "csv":
+        return table_response(text, "predictions.csv")
+    headers = {"Content-Disposition": 'attachment; filename="predictions.jsonl"'}
+    return StreamingResponse(text, media_type=TABLE_TYPES["jsonl"], headers=headers)
 
 
 @router.post(

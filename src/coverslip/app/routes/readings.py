@@ -4,7 +4,7 @@ from fastapi import Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
-from coverslip.app.files import TABLE
+from coverslip.app.files import TABLE, table_response
 from coverslip.app.requests import RAW_BODY, Author, Paged, ServedWorkspace, api_router, received
 from coverslip.app.routes.images import RowId
 from coverslip.app.schemas.datasets import DecidedLabel, NewSecondReading, ReadingOf
@@ -94,5 +94,4 @@ def download_readings(workspace: ServedWorkspace, dataset_id: str) -> StreamingR
     """A table with a row for each label, reading and decision: image, label, author and time."""
     lines = readings.readings_lines(workspace, dataset_id)
     name = snapshots.file_name(workspace, dataset_id, "readings")
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=headers)
+    return table_response(lines, name)

@@ -830,6 +830,7 @@ FIELDS_OF: Mapping[str, Mapping[str, str]] = {
         "max_feature_difference_sd": "Largest difference of a feature, in standard deviations.",
         "max_ood_score_difference_sd": "Largest difference of an out-of-distribution score, in standard deviations.",
         "label_agreement": "Share of images with the same decision, from 0 to 1.",
+        "are_drawn": "Whether the images of the run were not available, so that drawn images were compared.",
     },
     "Watched": {
         "image_ids": "The image_ids of the images.",

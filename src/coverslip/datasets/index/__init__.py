@@ -1,8 +1,9 @@
 """The images of a dataset with their labels, groups and sets from names and tables, without decoding."""
 
-from coverslip.datasets.index.boxes import has_box_columns
+from coverslip.datasets.index.boxes import has_box_columns, with_points_in_numbers
 from coverslip.datasets.index.channel_files import channel_names, with_plan
 from coverslip.datasets.index.classes import ClassPlan, Name, check_classes, shared_class_notes, with_classes
+from coverslip.datasets.index.file_finder import FileFinder
 from coverslip.datasets.index.folders import is_folder, list_images
 from coverslip.datasets.index.in_memory import Axes
 from coverslip.datasets.index.names import (
@@ -44,8 +45,17 @@ from coverslip.datasets.index.records import (
     Side,
     first_positions,
 )
-from coverslip.datasets.index.table import ALIASES, PLAIN_TABLE_SUFFIXES, TABLE_NAMES, is_table, plain_name, read_table
-from coverslip.datasets.index.table_columns import TableContent, describe_table, with_mapping
+from coverslip.datasets.index.table import (
+    ALIASES,
+    PLAIN_TABLE_SUFFIXES,
+    TABLE_NAMES,
+    CellFault,
+    is_table,
+    is_table_name,
+    plain_name,
+    read_table,
+)
+from coverslip.datasets.index.table_columns import TableContent, describe_table, gives_labels, with_mapping
 from coverslip.datasets.index.table_rows import EXCLUDED_BY_HAND
 
 __all__ = [
@@ -59,8 +69,10 @@ __all__ = [
     "UNFAMILIAR",
     "UNREADABLE",
     "Axes",
+    "CellFault",
     "ClassPlan",
     "Dataset",
+    "FileFinder",
     "ImageRecord",
     "ImageSource",
     "Name",
@@ -76,6 +88,7 @@ __all__ = [
     "counted",
     "describe_table",
     "first_positions",
+    "gives_labels",
     "grouped_by_pattern",
     "has_box_columns",
     "has_class_folders",
@@ -84,6 +97,7 @@ __all__ = [
     "is_hidden",
     "is_image",
     "is_table",
+    "is_table_name",
     "list_images",
     "name_as_text",
     "name_from_text",
@@ -102,5 +116,6 @@ __all__ = [
     "with_groups",
     "with_mapping",
     "with_plan",
+    "with_points_in_numbers",
     "with_unique_ids",
 ]

@@ -3,10 +3,10 @@
 import math
 import re
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, overload
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from coverslip.datasets.index.table import PIXELS, RELATIVE, CellFault, Table, p
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.images import describe_image, square_around
 from coverslip.messages import Set
+from coverslip.text_tables import decimal_comma_columns, number_of, with_decimal_points
 
 Box = tuple[int, int, int, int]  # x, y, width, height in pixels
 Size = tuple[int, int]  # width, height
@@ -99,7 +100,8 @@ def used_box_columns(table: Table, at_path: int, crop_size: int | str | None) ->
         crop_size: side of the square around a point; None: unknown.
 
     Raises:
-        BadDataset: points without a crop size, or in micrometers; three of four columns of a box.
+        BadDataset: points without a crop size, or in micrometers, or with commas of unknown meaning; three of four
+            columns of a box.
     """
     columns = find_box_columns(table)
     is_field = len({row[at_path] for row in table.rows}) < len(table.rows)
@@ -127,11 +129,14 @@ def suggested_crop_size(table: Table, at_path: int, columns: BoxColumns) -> int 
     """Return a side in pixels that contains one object and its surroundings: twice the distance of close neighbors.
 
     Touching objects are one diameter apart, so the lower quartile of the distances to the nearest neighbor is used.
+
+    Raises:
+        BadDataset: the commas of positions have an unknown meaning.
     """
     if columns.is_relative:
         return None
     points: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    for row in table.rows:
+    for row in with_points_in_numbers(table, columns.at).rows:
         try:
             point = _number(row[columns.at[0]], "x"), _number(row[columns.at[1]], "y")
         except ValueError:
@@ -149,6 +154,41 @@ def suggested_crop_size(table: Table, at_path: int, columns: BoxColumns) -> int 
         return None
     low, high = _SUGGESTED_SIDES
     return int(np.clip(8 * round(2 * float(np.quantile(np.concatenate(nearest), 0.25)) / 8), low, high))
+
+
+def with_points_in_numbers(table: Table, at: Iterable[int]) -> Table:
+    """Return the table with `1.5` for `1,5` in these columns of numbers.
+
+    Raises:
+        BadDataset: the commas of a column have an unknown meaning.
+    """
+    names = {column: one_line(table.columns[column], 60) for column in at}
+    with_commas = decimal_comma_columns(table.rows, names, table.separator, table.file)
+    return replace(table, rows=_RowsWithPoints(table.rows, with_commas)) if with_commas else table
+
+
+class _RowsWithPoints(Sequence[tuple[str, ...]]):
+    """The rows of a table, which take most memory and are not copied, with decimal points for decimal commas."""
+
+    def __init__(self, rows: Sequence[tuple[str, ...]], columns: frozenset[int]) -> None:
+        self._rows, self._columns = rows, columns
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[tuple[str, ...]]:
+        return (with_decimal_points(row, self._columns) for row in self._rows)
+
+    @overload
+    def __getitem__(self, key: int) -> tuple[str, ...]: ...
+
+    @overload
+    def __getitem__(self, key: slice) -> tuple[tuple[str, ...], ...]: ...
+
+    def __getitem__(self, key: int | slice) -> tuple[str, ...] | tuple[tuple[str, ...], ...]:
+        if isinstance(key, slice):
+            return tuple(with_decimal_points(row, self._columns) for row in self._rows[key])
+        return with_decimal_points(self._rows[key], self._columns)
 
 
 def box_of(
@@ -217,11 +257,8 @@ def _refuse_micrometers(table: Table) -> None:
 
 
 def _number(cell: str, column: str) -> float:
-    try:
-        number = float(cell)
-    except ValueError:
-        number = math.nan
-    if not abs(number) < _MOST:
+    number = number_of(cell)
+    if number is None or abs(number) >= _MOST:
         raise CellFault("cell-not-a-number", column=column, value=one_line(cell, 40))
     return number
 

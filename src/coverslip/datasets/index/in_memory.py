@@ -3,6 +3,7 @@
 They are converted to tables, so that the rules for tables apply.
 """
 
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -13,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
-from coverslip.datasets.index.names import some
+from coverslip.datasets.index.names import one_line, some
 from coverslip.datasets.index.table import ALIASES, Table, plain_name
 from coverslip.errors import BadDataset
 from coverslip.images import Decoded, Depth, decode_pillow
@@ -241,7 +242,15 @@ def _texts_and_images(
 
 
 def _text(cell: Any) -> str:  # Any: whatever stands in a data frame
-    """Return a cell as in a file: empty if a value is missing, 3 for a whole 3.0."""
+    """Return a cell as in a file: empty if a value is missing, 3 for a whole 3.0.
+
+    Raises:
+        BadDataset: it is an array of several values.
+    """
+    if n_axes(cell) is not None and not isinstance(cell, np.generic):
+        cell = _value_of(cell)
+    if isinstance(cell, bytes):
+        cell = cell.decode(errors="backslashreplace")
     if cell is None or type(cell).__name__ in ("NAType", "NaTType"):
         return ""
     if isinstance(cell, (float, np.floating)):
@@ -249,6 +258,19 @@ def _text(cell: Any) -> str:  # Any: whatever stands in a data frame
             return ""
         return str(int(cell)) if cell.is_integer() else str(cell)
     return os.fspath(cell) if isinstance(cell, os.PathLike) else str(cell).strip()
+
+
+def _value_of(array: Any) -> Any:  # Any: an array or tensor of each library, and its value
+    """Return the only value of an array or tensor.
+
+    Raises:
+        BadDataset: it has several values, or none.
+    """
+    if math.prod(array.shape) != 1:
+        raise BadDataset("array-in-cell", shape=str(tuple(array.shape)), value=one_line(str(array), 60))
+    if isinstance(array, np.ndarray) or not hasattr(array, "item"):
+        return np.asarray(array).reshape(-1)[0]
+    return array.item()  # also of a tensor on a GPU
 
 
 def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], images: Mapping[str, Decoded]) -> Table:

@@ -26,7 +26,7 @@ from coverslip.datasets.index.names import (
 )
 from coverslip.datasets.index.records import Dataset, ImageRecord, Opening, Origin, Source
 from coverslip.datasets.index.table import PLAIN_TABLE_SUFFIXES, SHEET_SUFFIXES, Table, is_table, read_table
-from coverslip.datasets.index.table_columns import with_mapping
+from coverslip.datasets.index.table_columns import gives_labels, with_mapping
 from coverslip.datasets.index.table_rows import open_table
 from coverslip.errors import BadDataset
 from coverslip.files import access_fault
@@ -107,7 +107,7 @@ def open_dataset(
             raise BadDataset("crop-size-out-of-range", crop_size=crop_size) from error
     sources = as_sources(source, axes, depth)
     if not sources:
-        raise BadDataset("no-images-given")
+        raise BadDataset("no-images-given", is_labeled=labeled)
     if group is not None and group_pattern is not None:
         raise BadDataset("column-and-pattern")
     names = tuple(domains) if domains is not None and any(domains) else ()
@@ -329,7 +329,7 @@ def _tables_beside(folder: Path) -> Iterator[Table]:
             table = read_table(path)
         except BadDataset:
             continue  # another table, which the user did not select
-        if table.index("path") is not None and table.index("label") is not None:
+        if gives_labels(table):
             yield table
 
 

@@ -2,7 +2,6 @@
 
 import codecs
 import csv
-import io
 import json
 import os
 import re
@@ -18,6 +17,7 @@ from coverslip.errors import BadDataset
 from coverslip.files import plain_cell
 from coverslip.images import MAX_CHANNEL_FILES, PLAN_COLUMNS, Decoded
 from coverslip.messages import Note, note, text
+from coverslip.text_tables import layout_of, without_hash
 
 # Accepted names of columns, best first. `image` is the path only if there is no better name: in tables of crops it
 # often names the field of view.
@@ -77,6 +77,7 @@ class Table:
     mapping: Mapping[str, str] = field(
         default_factory=dict, compare=False
     )  # from meaning to column, by the user; "": no column
+    separator: str | None = None  # of the cells in the file; None without a file
 
     def __str__(self) -> str:
         return "given in memory" if self.is_in_memory else str(self.path)
@@ -168,6 +169,11 @@ def plain_name(column: str) -> str:
     return "_".join(column.casefold().replace("-", " ").replace("_", " ").split())
 
 
+def is_table_name(column: str) -> bool:
+    """Return whether a column has an accepted name."""
+    return plain_name(column) in TABLE_NAMES
+
+
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt"})
 PLAIN_TABLE_SUFFIXES = frozenset({".csv", ".tsv"})  # searched for in image folders; most other text files are notes
 # 5 million rows of 200 bytes
@@ -184,6 +190,8 @@ def is_table(path: Path) -> bool:
 def read_table(path: Path) -> Table:
     """Read a table whose first line names the columns; separators , ; or tab, quoted cells, any UTF or Windows-1252.
 
+    Comment lines before the header, which begin with `#`, are skipped.
+
     Raises:
         BadDataset: it cannot be opened, is not text, is too large, or has no rows or rows with too many cells.
     """
@@ -198,23 +206,21 @@ def read_table(path: Path) -> Table:
 
 
 def _read_rows(stream: TextIO, path: Path, notes: list[Note]) -> Table:
-    head = stream.read(_LONGEST_ROW)
+    layout = layout_of(stream.read(_LONGEST_ROW), is_table_name, has_image_suffix)
     stream.seek(0)
-    first_line = 1
-    declared_separator = None
-    if head[:4].casefold() == "sep=":  # the first line of files from Excel may define the separator
-        declared_separator, head, first_line = head[4:5], head.partition("\n")[2], 2
+    for _ in range(layout.n_skipped):
         stream.readline(_LONGEST_ROW)
-    separator = declared_separator or max(",;\t", key=lambda mark: _header_quality(head, mark))
     rows, lines = PackedRows(), array("q")
     columns: tuple[str, ...] = ()
     unread: int | None = None
     long_rows: list[int] = []
-    for line, cells in _rows(stream, separator, first_line, path):
+    for line, cells in _rows(stream, layout.separator, layout.n_skipped + 1, path):
         stripped = [plain_cell(cell.strip()) for cell in cells]
         if any(stripped):
             if not columns:
                 columns = tuple(stripped)
+                if is_table_name(without_hash(columns[0])):
+                    columns = (without_hash(columns[0]), *columns[1:])
                 unread = _outline_column(columns)
                 if _is_without_header(columns, path.parent):
                     notes.append(note("no-header", table=one_line(path.name)))
@@ -232,7 +238,7 @@ def _read_rows(stream: TextIO, path: Path, notes: list[Note]) -> Table:
         raise BadDataset("rows-too-long", file=path, n_rows=len(long_rows), line=long_rows[0])
     if not rows:
         raise BadDataset("no-table-rows" if columns else "empty-table", file=path)
-    return Table(path, columns, rows, lines, tuple(notes))
+    return Table(path, columns, rows, lines, tuple(notes), separator=layout.separator)
 
 
 def _outline_column(columns: Sequence[str]) -> int | None:
@@ -243,7 +249,7 @@ def _outline_column(columns: Sequence[str]) -> int | None:
 
 def _is_without_header(columns: Sequence[str], folder: Path) -> bool:
     """Return whether the first line is a row: it has no accepted column name, and names a file."""
-    if any(plain_name(column) in TABLE_NAMES for column in columns):
+    if any(map(is_table_name, columns)):
         return False
     return any(has_image_suffix(cell) and (folder / cell).is_file() for cell in columns)
 
@@ -338,22 +344,13 @@ def _encoding(path: Path) -> tuple[str, list[Note]]:
         data = stream.read(_LONGEST_ROW)
         if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             return "utf-16", []
-        if b"\0" in data[:4096]:
-            raise BadDataset("not-a-text-table", file=path)
         try:
             while data:
+                if b"\0" in data:
+                    raise BadDataset("not-a-text-table", file=path)
                 decoder.decode(data)
                 data = stream.read(_LONGEST_ROW)
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
             return "cp1252", [note("not-utf-8", table=one_line(path.name))]
     return "utf-8-sig", []
-
-
-def _header_quality(content: str, separator: str) -> tuple[int, int]:
-    """Return the quality of a separator for the first line: the numbers of accepted names and of columns."""
-    try:
-        header = next(csv.reader(io.StringIO(content, newline=""), delimiter=separator), [])
-    except csv.Error:
-        return 0, 0
-    return sum(plain_name(column) in TABLE_NAMES for column in header), len(header)

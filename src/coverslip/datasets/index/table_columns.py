@@ -1,8 +1,10 @@
 """The meanings of a table's columns, and errors about missing and duplicate columns."""
 
 import difflib
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -20,6 +22,7 @@ _LIKELY_GROUPS = (
 _PREDICTION_COLUMNS = {"predicted", "decision"}
 _ENDINGS = (*PIXELS, *RELATIVE)
 _N_FIRST_ROWS = 20
+_FEWEST_CLASSES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ class Columns:
     path: int
     other_files: tuple[int, ...]  # of the further channels, in their order
     label: int | None
+    classes: tuple[int, ...]  # one column for each class, with 1 for its images and 0 for others, instead of labels
     group: int | None
     image_id: int | None
     split: int | None
@@ -121,7 +125,11 @@ def find_columns(
     has_labels = at_label is not None and any(row[at_label] for row in table.rows)
     if labeled and not has_labels and set(map(plain_name, table.columns)) >= _PREDICTION_COLUMNS:
         raise BadDataset("predictions-without-labels", file=table.file)
-    if at_label is None and labeled:
+    classes = class_columns(table, group) if at_label is None and labeled else ()
+    if classes:
+        names = some((table.columns[at] for at in classes), 12)
+        notes.append(note("labels-of-class-columns", n_classes=len(classes), names=names))
+    elif at_label is None and labeled:
         raise _no_column(table, "label")
     plain_names = [plain_name(column) for column in table.columns]
     is_of_objects = {"field", "object_id"} <= set(plain_names)
@@ -129,7 +137,10 @@ def find_columns(
         path=at_path,
         other_files=_other_files(table, notes),
         label=at_label,
-        group=_group_column(table, group, {at_path, at_label}, wants_groups, notes, is_of_objects=is_of_objects),
+        classes=classes,
+        group=_group_column(
+            table, group, {at_path, at_label, *classes}, wants_groups, notes, is_of_objects=is_of_objects
+        ),
         image_id=table.index("image_id"),
         split=table.index("split"),
         domain=table.index("domain"),
@@ -155,13 +166,78 @@ def _other_files(table: Table, notes: list[Note]) -> tuple[int, ...]:
 
 def other_columns(table: Table, columns: Columns) -> list[int]:
     """Return the indices of the other columns, such as sex, stain, operator or day."""
+    return _other_columns(table, {columns.path, columns.group, columns.outline, *columns.classes})
+
+
+def _other_columns(table: Table, used: Collection[int | None]) -> list[int]:
     positions = {f"{name}{suffix}" for meaning in POSITIONS for name in ALIASES[meaning] for suffix in _ENDINGS}
-    used_columns = {columns.path, columns.group, columns.outline, *map(table.index, ALIASES)}
+    used_columns = {*used, *map(table.index, ALIASES)}
     return [
         at
         for at, column in enumerate(table.columns)
         if at not in used_columns and column and plain_name(column) not in positions
     ]
+
+
+_ONE, _ZERO = re.compile(r"1(?:[.,]0*)?"), re.compile(r"0(?:[.,]0*)?")
+
+
+def states_class(cell: str) -> bool:
+    """Return whether a cell of a column of a class is 1, so that the image has this class."""
+    return _ONE.fullmatch(cell) is not None
+
+
+def class_columns(table: Table, group: str | None = None) -> tuple[int, ...]:
+    """Return the columns that give labels together: one for each class, and exactly one of them has 1 in each row.
+
+    Args:
+        table: without a column of labels.
+        group: the column that names groups.
+
+    Raises:
+        BadDataset: there are several columns of 0 and 1, but a row has no 1, or several.
+    """
+    if "label" in table.mapping:
+        return ()
+    at_group = None if group is None else _by_plain_name(table, group)
+    classes = _other_columns(table, {path_column(table), at_group})
+    are_filled = set[int]()
+    for row in table.rows:
+        classes = [at for at in classes if not row[at] or states_class(row[at]) or _ZERO.fullmatch(row[at])]
+        are_filled.update(at for at in classes if row[at])
+        if len(classes) < _FEWEST_CLASSES:
+            return ()
+    classes = [at for at in classes if at in are_filled]
+    if len(classes) < _FEWEST_CLASSES:
+        return ()
+    for row, line in zip(table.rows, table.lines, strict=True):
+        n_ones = sum(states_class(row[at]) for at in classes)
+        if n_ones != 1:
+            raise BadDataset(
+                "row-without-one-class",
+                file=table.file,
+                remedies=(MapColumn("label"),),
+                place=table.place(line),
+                n_ones=n_ones,
+                names=some((table.columns[at] for at in classes), 12),
+                columns=list(table.columns),
+            )
+    return tuple(classes)
+
+
+def gives_labels(table: Table) -> bool:
+    """Return whether a table has a column of paths, and one of labels or one for each class."""
+    if table.index("path") is None:
+        return False
+    try:
+        return table.index("label") is not None or bool(class_columns(table))
+    except BadDataset:
+        return False
+
+
+def _by_plain_name(table: Table, name: str) -> int | None:
+    plain_names = [plain_name(column) for column in table.columns]
+    return plain_names.index(plain_name(name)) if plain_name(name) in plain_names else None
 
 
 def _group_column(
@@ -174,9 +250,8 @@ def _group_column(
     is_of_objects: bool,
 ) -> int | None:
     if group is not None:
-        plain_names = [plain_name(column) for column in table.columns]
-        if plain_name(group) in plain_names:
-            return plain_names.index(plain_name(group))
+        if (at := _by_plain_name(table, group)) is not None:
+            return at
         raise BadDataset(
             "unknown-group-column",
             file=table.file,
@@ -248,6 +323,7 @@ class TableContent:
     n_rows: int
     n_files: int  # number of distinct files in its rows; 0 without a path column
     mapping: Mapping[str, str]  # from meaning to column: path, label, group, split, and positions
+    class_columns: tuple[str, ...]  # one for each class, that give the labels together; empty: none
     layout: Layout | None  # of boxes or points; None: each row is a whole image
     suggested_crop_size: int | None
 
@@ -272,15 +348,22 @@ def describe_table(table: Table, *, n_rows: int = 5) -> TableContent:
     )
     if box is not None and are_positions:
         mapping |= dict(zip(box.meanings, box.names, strict=True))
-    are_points = box is not None and are_positions and box.are_points and at_path is not None
+    classes: tuple[int, ...] = ()
+    side: int | None = None
+    with suppress(BadDataset):
+        classes = class_columns(table) if "label" not in mapping else ()
+    with suppress(BadDataset):
+        if box is not None and are_positions and box.are_points and at_path is not None:
+            side = suggested_crop_size(table, at_path, box)
     return TableContent(
         columns=table.columns,
         first_rows=tuple(table.rows[:n_rows]),
         n_rows=len(table.rows),
         n_files=len(paths),
         mapping=mapping,
+        class_columns=tuple(table.columns[at] for at in classes),
         layout=box.layout if box is not None and are_positions else None,
-        suggested_crop_size=suggested_crop_size(table, at_path or 0, box) if box is not None and are_points else None,
+        suggested_crop_size=side,
     )
 
 

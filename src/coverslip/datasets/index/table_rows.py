@@ -1,7 +1,6 @@
 """Records of the images in a table, one per row, and errors about invalid rows."""
 
 import difflib
-import math
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -9,7 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from coverslip.datasets.index.boxes import Size, box_of, size_of
+from coverslip.datasets.index.boxes import Size, box_of, size_of, with_points_in_numbers
+from coverslip.datasets.index.file_finder import FileFinder
 from coverslip.datasets.index.names import (
     absolute_path,
     clean_label,
@@ -21,10 +21,11 @@ from coverslip.datasets.index.names import (
 )
 from coverslip.datasets.index.records import SIDE_WORDS, ImageRecord, Side, side_named
 from coverslip.datasets.index.table import CellFault, Table
-from coverslip.datasets.index.table_columns import Columns, find_columns, other_columns
+from coverslip.datasets.index.table_columns import Columns, find_columns, other_columns, states_class
 from coverslip.errors import BadDataset
 from coverslip.images import PIXEL_SIZES_UM, Channel, Decoded, ReadPlan, box_center
 from coverslip.messages import Note, note, text
+from coverslip.text_tables import number_of
 
 EXCLUDED_BY_HAND = "excluded-rows"  # the code of the note that counts them
 _EXCLUDED = "excluded"
@@ -61,9 +62,13 @@ def open_table(
     columns = find_columns(
         table, group=group, wants_groups=wants_groups, labeled=labeled, crop_size=plan.crop_size, notes=notes
     )
-    records = _records(table, columns, plan, distinct, _Sizes(may_read), notes)
+    box_columns = () if columns.box is None else columns.box.at
+    plan_columns = (at for name, at in columns.plan.items() if name != "channels")
+    table = with_points_in_numbers(table, (*box_columns, *plan_columns))
+    finder = FileFinder(may_read)
+    records = _records(table, columns, plan, distinct, _Sizes(may_read), finder, notes)
     if not any(record.exists for record in records):
-        raise _all_missing(table, table.rows[0][columns.path], records[0].path, len(records))
+        raise _all_missing(table, table.rows[0][columns.path], records[0].path, len(records), finder)
     if wants_groups and columns.group is None and columns.box is not None:
         records = _grouped_by_field(records, table.path.parent, notes)
     return records, notes
@@ -86,7 +91,13 @@ def _grouped_by_field(records: list[ImageRecord], root: Path, notes: list[Note])
 
 
 def _records(
-    table: Table, columns: Columns, plan: ReadPlan, is_distinct: bool, sizes: "_Sizes", notes: list[Note]
+    table: Table,
+    columns: Columns,
+    plan: ReadPlan,
+    is_distinct: bool,
+    sizes: "_Sizes",
+    finder: FileFinder,
+    notes: list[Note],
 ) -> list[ImageRecord]:
     root = table.path.parent
     crop, plan = plan, plan.of_whole_image
@@ -103,7 +114,11 @@ def _records(
         cell = row[columns.path]
         image_in_memory = table.images.get(cell)
         if cell not in files:
-            files[cell] = _resolve(cell, table) if image_in_memory is None else Path(cell)
+            try:
+                files[cell] = _resolve(cell, table, finder) if image_in_memory is None else Path(cell)
+            except CellFault as fault:
+                faults.append((line, fault))
+                continue
         file = files[cell]
         side: Side | None = None
         if columns.split is not None and row[columns.split]:
@@ -116,7 +131,7 @@ def _records(
         row_plan, stated, tag = plan, frozenset[str](), ""
         try:
             row_plan, stated, tag = _row_plan(row, columns, plan, crop, partial(sizes, file, image_in_memory))
-            row_plan, stated = _with_other_files(row_plan, stated, row, columns, file, table)
+            row_plan, stated = _with_other_files(row_plan, stated, row, columns, file, table, finder)
         except ValueError as error:
             faults.append((line, error))
         if columns.image_id is not None and row[columns.image_id]:
@@ -129,6 +144,8 @@ def _records(
             group = row[columns.group] or of_field or identity
             n_alone += not (row[columns.group] or of_field)
         label = clean_label(row[columns.label]) or None if columns.label is not None else None
+        if columns.classes:
+            label = clean_label(table.columns[next(at for at in columns.classes if states_class(row[at]))])
         record = ImageRecord(
             image_id=identity,
             path=file,
@@ -225,19 +242,25 @@ def _row_plan(
 
 
 def _with_other_files(
-    plan: ReadPlan, stated: frozenset[str], row: Sequence[str], columns: Columns, file: Path, table: Table
+    plan: ReadPlan,
+    stated: frozenset[str],
+    row: Sequence[str],
+    columns: Columns,
+    file: Path,
+    table: Table,
+    finder: FileFinder,
 ) -> tuple[ReadPlan, frozenset[str]]:
     """Return the plan with the files of further channels, if the row names any.
 
     Raises:
-        CellFault: it names only some of them.
+        CellFault: it names only some of them, or several files fit a name.
     """
     cells = [row[column] for column in columns.other_files]
     if not any(cells):
         return plan, stated
     if not all(cells):
         raise CellFault("channel-file-empty", channel=cells.index("") + 2)
-    further_files = tuple(_from_folder(_resolve(cell, table), file.parent) for cell in cells)
+    further_files = tuple(_from_folder(_resolve(cell, table, finder), file.parent) for cell in cells)
     return plan.model_copy(update={"other_files": further_files}), stated | {"other_files"}
 
 
@@ -272,11 +295,8 @@ def _number(name: str, cell: str) -> int:
 
 
 def _length(name: str, cell: str) -> float:
-    try:
-        length = float(cell)
-    except ValueError:
-        length = math.nan
-    if not PIXEL_SIZES_UM[0] <= length <= PIXEL_SIZES_UM[1]:
+    length = number_of(cell)
+    if length is None or not PIXEL_SIZES_UM[0] <= length <= PIXEL_SIZES_UM[1]:
         raise CellFault("not-a-pixel-size", column=name, value=one_line(cell, 40))
     return length
 
@@ -295,24 +315,26 @@ def _channels(cell: str) -> tuple[Channel, ...]:
 
 def _non_negative_integer(cell: str) -> int | None:
     """Return a non-negative integer, or None."""
-    try:
-        number = float(cell)
-    except ValueError:
-        return None
-    return int(number) if number.is_integer() and number >= 0 else None
+    number = number_of(cell)
+    return int(number) if number is not None and number.is_integer() and number >= 0 else None
 
 
-def _resolve(cell: str, table: Table) -> Path:
-    """Return the file of a cell. Table files contain names as text, tables in memory unchanged names."""
+def _resolve(cell: str, table: Table, finder: FileFinder) -> Path:
+    """Return the file of a cell. Table files contain names as text, tables in memory unchanged names.
+
+    Raises:
+        CellFault: several files fit.
+    """
     root = table.path.parent
     if "\\" in cell and os.sep == "/":
         written_on_windows = cell.replace("\\", "/")
         names = [cell, name_from_text(cell)] if table.is_in_memory else [name_from_text(cell), cell]
         cell = next((name for name in names if os.path.lexists(root / name)), written_on_windows)
-    return absolute_path(cell, root)
+    return finder.find(absolute_path(cell, root))
 
 
-def _all_missing(table: Table, cell: str, path: Path, n: int) -> BadDataset:
+def _all_missing(table: Table, cell: str, path: Path, n: int, finder: FileFinder) -> BadDataset:
+    folder = None if table.is_in_memory else finder.folder_with(path.name, table.path.parent)
     return BadDataset(
         "no-file-exists",
         file=table.file,
@@ -320,6 +342,9 @@ def _all_missing(table: Table, cell: str, path: Path, n: int) -> BadDataset:
         cell=one_line(cell),
         path=one_line(os.fspath(path), 200),
         is_in_current_folder=os.path.lexists(cell),
+        has_folder=folder is not None,
+        folder="" if folder is None else one_line(posix_below(folder, table.path.parent)),
+        name=one_line(path.name),
     )
 
 

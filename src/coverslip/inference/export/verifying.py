@@ -2,7 +2,7 @@
 
 import runpy
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from coverslip.datasets import Dataset, read_preprocessed
 from coverslip.engines import LARGEST_DIFFERENCE, difference
-from coverslip.errors import CoverslipError
+from coverslip.errors import BadDataset
 from coverslip.evaluation import decided_classes
 from coverslip.events import Emit, ignore, progress_reporter
 from coverslip.images import PreprocessedImage, ReadPlan
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from coverslip.inference.classifier import Classifier
 
 MOST_IMAGES = 300
+_N_DRAWN, _N_PATTERNS = 64, 6
 _BATCHES = (1, 3, 17, 64)  # images at a time, then 64 again: an exported network must not depend on it
 
 
@@ -36,6 +37,7 @@ class Verification:
     max_feature_difference_sd: float
     max_ood_score_difference_sd: float  # 0 without OOD scores
     label_agreement: float  # share of images with the same decision
+    are_drawn: bool = False  # the images of the run are not available; the compared images are drawn at random
 
     @property
     def passed(self) -> bool:
@@ -50,25 +52,28 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class VerificationImages:
-    """Real images and what the classifier computes of them."""
+    """Images and what the classifier computes of them."""
 
     pixels: npt.NDArray[np.unsignedinteger]  # (n, S, S, C)
     expected: PixelOutputs
     files: dict[int, Path]  # those that are whole files, by position
+    are_drawn: bool = False  # at random, since those of the run are not available
 
 
 def verification_images(run: Run, classifier: "Classifier", emit: Emit = ignore) -> VerificationImages:
     """Return at most `MOST_IMAGES` validation images of a run, or training images if it has no validation images.
 
+    If none of them is available, for example because their folder was moved, images are drawn at random.
+
     Args:
         run: of the classifier.
         classifier: the original.
         emit: receives the progress.
-
-    Raises:
-        CoverslipError: no image can be read.
     """
-    data = _images(run)
+    try:
+        data = _images(run)
+    except BadDataset:
+        return _drawn_images(classifier)
     images = read_preprocessed(data.records, classifier.card.preprocessing)
     report, n_images = progress_reporter(emit, "reading-images", "images"), len(data.records)
     readable = []
@@ -77,7 +82,7 @@ def verification_images(run: Run, classifier: "Classifier", emit: Emit = ignore)
             readable.append((record, image.pixels))
         report(done, n_images)
     if not readable:
-        raise CoverslipError("export-without-images", file=run.folder)
+        return _drawn_images(classifier)
     pixels = np.stack([each for _, each in readable])
     whole = ReadPlan()
     files = {
@@ -86,6 +91,21 @@ def verification_images(run: Run, classifier: "Classifier", emit: Emit = ignore)
         if record.plan.of_pixels == whole and record.in_memory is None
     }
     return VerificationImages(pixels, classifier.predict_pixels(pixels), files)
+
+
+def _drawn_images(classifier: "Classifier") -> VerificationImages:
+    """Return squares of random intensities in coarse and fine patterns, dark and bright, so that outputs differ."""
+    preprocessing, rng = classifier.card.preprocessing, np.random.default_rng(0)
+    depth = np.dtype(preprocessing.depth)
+    drawn = []
+    for k in range(_N_DRAWN):
+        n_squares = 2 ** (1 + k % _N_PATTERNS)
+        at = np.arange(preprocessing.image_size) * n_squares // preprocessing.image_size
+        squares = rng.random((n_squares, n_squares, preprocessing.channels))
+        shares = np.clip(rng.random() + rng.random() * (squares - 0.5), 0, 1)
+        drawn.append(np.rint(shares[np.ix_(at, at)] * np.iinfo(depth).max).astype(depth))
+    pixels = np.stack(drawn)
+    return VerificationImages(pixels, classifier.predict_pixels(pixels), {}, are_drawn=True)
 
 
 def _images(run: Run) -> Dataset:
@@ -123,7 +143,7 @@ def verify(
     outputs = _joined(parts)
     read = {} if reader is None else _read_without_coverslip(reader, images.files, card)
     if not read:
-        return _compared(outputs, images.expected, card, 0)
+        return replace(_compared(outputs, images.expected, card, 0), are_drawn=images.are_drawn)
     rows = np.array([*range(len(images.pixels)), *read])
     outputs = _joined([outputs, *(predictor.predict_pixels(pixels[None]) for pixels in read.values())])
     return _compared(outputs, _rows(images.expected, rows), card, len(read))

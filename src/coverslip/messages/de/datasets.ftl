@@ -94,7 +94,10 @@ split-folders-without-classes = Die Ordner { $folders } sind nach Teilen einer A
 ## Sources
 
 no-images-given = Es wurden keine Bilder angegeben
-    .do = Geben Sie einen Ordner mit Klassenordnern oder eine Tabelle an.
+    .do = { $is_labeled ->
+        [true] Geben Sie einen Ordner mit Klassenordnern oder eine Tabelle an.
+       *[false] Geben Sie Bilder an: Dateien, Ordner, Muster wie `new/*.tif`, eine Tabelle oder Arrays.
+    }
 
 crop-size-out-of-range = Die Ausschnittgröße { $crop_size } ist weder eine Anzahl von 4 bis 10.000 Pixeln noch eine Länge in µm
     .do = Geben Sie die Seitenlänge des Quadrats um jeden Punkt in Pixeln (80) oder in µm (32um) an.
@@ -286,6 +289,14 @@ missing-column = { $meaning ->
     }
     .do = Wählen Sie die Spalte. Die Kopfzeile kann bleiben, wie sie ist.
 
+row-without-one-class = { $n_ones ->
+        [0] Die Tabelle hat keine Spalte für die Labels. Spalten mit 0 und 1 können je eine Spalte für eine Klasse sein ({ $names }), aber { $place } hat in keiner davon eine 1
+       *[other] Die Tabelle hat keine Spalte für die Labels. Spalten mit 0 und 1 können je eine Spalte für eine Klasse sein ({ $names }), aber { $place } hat in { $n_ones } davon eine 1
+    }
+    .do = Wenn sie Klassen sind, braucht jede Zeile genau eine 1: Korrigieren Sie diese Zeilen. Sonst wählen Sie die Spalte der Labels, oder fügen Sie eine Spalte `label` hinzu.
+
+labels-of-class-columns = Die Tabelle hat je eine Spalte für jede Klasse. Ihre { $n_classes } Klassen sind { $names }.
+
 missing-box-column = Die Tabelle gibt Rahmen ohne die Spalte '{ $column }' an
     .do = Ein Rahmen braucht x, y, width und height in Pixeln; oder x_center, y_center, width und height; oder x_min und y_min mit x_max und y_max, oder mit width und height. Wählen Sie diese Spalten, oder geben Sie an, dass die anderen nicht verwendet werden (`x=`).
 
@@ -333,6 +344,16 @@ not-channels = channels '{ $value }' nennt keinen Kanal (trennen Sie mehrere Num
 
 cell-not-a-number = { $column } '{ $value }' ist keine Zahl
 
+ambiguous-decimal-commas = Die Zahlen in der Spalte '{ $column }' sind mehrdeutig: '{ $value }' kann { $decimal } oder { $thousands } sein
+    .do = Speichern Sie die Tabelle mit Dezimalpunkten oder ohne Kommas zwischen Tausendern.
+
+mixed-decimal-signs = Die Spalte '{ $column }' enthält Zahlen mit Kommas ('{ $value }') und Zahlen mit Punkten ('{ $other }')
+    .do = Speichern Sie die Tabelle mit demselben Dezimalzeichen in allen Zahlen und ohne Zeichen zwischen Tausendern.
+
+several-endings = '{ $value }' passt zu mehreren Dateien: { $names }. Schreiben Sie den Namen mit seiner Endung
+
+several-unicode-forms = '{ $value }' passt zu mehreren Namen, die sich nur in der Unicode-Form ihrer Akzente unterscheiden: { $names }. Benennen Sie einen davon um
+
 corners-too-close = { $x_max } und { $y_max } müssen mindestens 1 Pixel größer als { $x_min } und { $y_min } sein
 
 box-too-small = { $width } und { $height } müssen mindestens 1 Pixel betragen
@@ -361,13 +382,19 @@ no-file-exists = { $n_files ->
     }
     .do = { $is_in_current_folder ->
         [true] Die Pfade stimmen vom aktuellen Ordner aus, müssen aber vom Ordner der Tabelle ausgehen. Verschieben Sie die Tabelle.
-       *[false] Pfade in einer Tabelle sind absolut oder gehen vom Ordner der Tabelle aus. Verschieben Sie die Tabelle, oder korrigieren Sie die Pfade.
+       *[false] { $has_folder ->
+            [true] Der Ordner '{ $folder }' enthält '{ $name }'. Pfade in einer Tabelle sind absolut oder gehen vom Ordner der Tabelle aus. Verschieben Sie die Tabelle in diesen Ordner, oder schreiben Sie '{ $folder }/' vor die Namen.
+           *[false] Pfade in einer Tabelle sind absolut oder gehen vom Ordner der Tabelle aus. Verschieben Sie die Tabelle, oder korrigieren Sie die Pfade.
+        }
     }
 
 ## Images in memory
 
 not-an-array-of-numbers = '{ $name }' ist ein Array von { $dtype }, nicht von Zahlen
     .do = Geben Sie ganze Zahlen oder Gleitkommazahlen an.
+
+array-in-cell = Eine Zelle der Tabelle ist ein Array mit mehreren Werten, von der Form { $shape }: { $value }
+    .do = Geben Sie für jedes Bild einen Wert an, zum Beispiel die Nummer oder den Namen seiner Klasse.
 
 not-decoded = '{ $name }' kann nicht dekodiert werden: { $reason }
     .do = Schließen Sie es aus, oder geben Sie den Pfad der Datei an.

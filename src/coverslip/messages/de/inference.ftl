@@ -29,9 +29,6 @@ export-folder-exists = Es gibt bereits eine Datei oder einen Ordner mit diesem N
 export-needs-run = Dies ist ein Klassifikator ohne sein Training. Ein Export im Format '{ $format }' wird mit Bildern des Trainings überprüft
     .do = Exportieren Sie aus dem Ordner des Trainings. Nur 'zip' braucht keine Bilder.
 
-export-without-images = Keines der Bilder, mit denen der Export überprüft würde, ist lesbar
-    .do = Machen Sie die Bilder des Trainings wieder verfügbar.
-
 export-refused = Der Export im Format '{ $format }' wurde verweigert, und nichts wurde geschrieben: { $reason }
     .do = Wählen Sie ein anderes Format. coverslip sagt mit diesem Klassifikator vorher wie bisher.
 
@@ -386,9 +383,6 @@ summary-table-repeats = Mehrere Zeilen dieser Tabelle haben '{ $image }' als { $
 
 summary-image-not-in-table = Das Bild { $path } steht nicht in dieser Tabelle
     .do = Fügen Sie eine Zeile dafür hinzu.
-
-summary-table-not-read = Diese Tabelle kann nicht gelesen werden: { $reason }
-    .do = Speichern Sie sie als CSV in UTF-8-Kodierung.
 
 ## Spot checks
 

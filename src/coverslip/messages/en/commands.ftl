@@ -93,6 +93,10 @@ usage-share-of-class = '{ $value }' is not CLASS=SHARE, such as infected=0.05.
 
 usage-watch = --watch replaces PATH, and cannot be combined with --columns, --crop-size, --keep, --resume and --on.
 
+export-verified-by-drawn-images = The images of the run are not available. The export was verified with { $n_images } drawn images instead.
+
+usage-excel = --excel needs a CSV table: give its name with --out, without --watch and without another --format.
+
 usage-no-images = give images, folders, patterns or a table, or --watch FOLDER.
 
 usage-plan-file = give the file for the plan with --out.

@@ -94,7 +94,10 @@ split-folders-without-classes = The folders { $folders } name parts of a split b
 ## Sources
 
 no-images-given = No images were given
-    .do = Give a folder of class folders, or a table.
+    .do = { $is_labeled ->
+        [true] Give a folder of class folders, or a table.
+       *[false] Give images: files, folders, patterns such as `new/*.tif`, a table, or arrays.
+    }
 
 crop-size-out-of-range = The crop size { $crop_size } is neither a number of pixels from 4 to 10,000 nor a length in µm
     .do = Give the side of the square around each point, in pixels (80) or in µm (32um).
@@ -286,6 +289,14 @@ missing-column = { $meaning ->
     }
     .do = Choose the column. The header can stay as it is.
 
+row-without-one-class = { $n_ones ->
+        [0] The table has no column for the labels. Columns with 0 and 1 can be one column for each class ({ $names }), but { $place } has a 1 in none of them
+       *[other] The table has no column for the labels. Columns with 0 and 1 can be one column for each class ({ $names }), but { $place } has a 1 in { $n_ones } of them
+    }
+    .do = If they are classes, each row needs exactly one 1: correct these rows. Otherwise, choose the column of the labels, or add a column `label`.
+
+labels-of-class-columns = The table has one column for each class. Its { $n_classes } classes are { $names }.
+
 missing-box-column = The table gives boxes without the column '{ $column }'
     .do = A box takes x, y, width and height in pixels; or x_center, y_center, width and height; or x_min and y_min with x_max and y_max, or with width and height. Choose these columns, or state that the others are not used (`x=`).
 
@@ -333,6 +344,16 @@ not-channels = channels '{ $value }' names no channel (separate several numbers 
 
 cell-not-a-number = { $column } '{ $value }' is not a number
 
+ambiguous-decimal-commas = The numbers in column '{ $column }' are ambiguous: '{ $value }' can be { $decimal } or { $thousands }
+    .do = Save the table with decimal points, or without commas between thousands.
+
+mixed-decimal-signs = Column '{ $column }' contains numbers with commas ('{ $value }') and numbers with points ('{ $other }')
+    .do = Save the table with the same decimal sign in all numbers, and without signs between thousands.
+
+several-endings = '{ $value }' fits several files: { $names }. Write the name with its ending
+
+several-unicode-forms = '{ $value }' fits several names that differ only in the Unicode form of their accents: { $names }. Rename one of them
+
 corners-too-close = { $x_max } and { $y_max } must be at least 1 pixel greater than { $x_min } and { $y_min }
 
 box-too-small = { $width } and { $height } must be 1 pixel or more
@@ -361,13 +382,19 @@ no-file-exists = { $n_files ->
     }
     .do = { $is_in_current_folder ->
         [true] The paths are correct from the current folder, but they must start from the folder of the table. Move the table.
-       *[false] Paths in a table are absolute or start from the folder of the table. Move the table or correct the paths.
+       *[false] { $has_folder ->
+            [true] The folder '{ $folder }' contains '{ $name }'. Paths in a table are absolute or start from the folder of the table. Move the table to that folder, or write '{ $folder }/' before the names.
+           *[false] Paths in a table are absolute or start from the folder of the table. Move the table or correct the paths.
+        }
     }
 
 ## Images in memory
 
 not-an-array-of-numbers = '{ $name }' is an array of { $dtype }, not of numbers
     .do = Give whole numbers or floats.
+
+array-in-cell = A cell of the table is an array of several values, of shape { $shape }: { $value }
+    .do = Give one value for each image, such as the number or the name of its class.
 
 not-decoded = '{ $name }' cannot be decoded: { $reason }
     .do = Exclude it, or give the path of the file.

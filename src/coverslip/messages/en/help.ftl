@@ -256,6 +256,8 @@ help-predict-top-k = Write the K most probable classes with their probabilities 
 
 help-predict-keep = Column of the input table to copy into the table, such as well. Repeatable.
 
+help-excel = Mark written CSV tables as UTF-8 (byte order mark), so that Excel for Windows shows accents and umlauts. Scripts may need the encoding utf-8-sig.
+
 help-predict-resume = Continue an interrupted prediction after its last complete row. Images and options must be the same. If the table has no row, start with the first image.
 
 help-predict-watch = Predict the images in this folder and its subfolders, and each image that appears there later, until you press Ctrl-C. If the table exists, rows are added to it.

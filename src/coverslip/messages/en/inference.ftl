@@ -29,9 +29,6 @@ export-folder-exists = A file or folder with this name exists
 export-needs-run = This is a classifier without its run. An export in the format '{ $format }' is verified with images of the run
     .do = Export from the run folder. Only 'zip' needs no images.
 
-export-without-images = None of the images with which the export would be verified can be read
-    .do = Make the images of the run available again.
-
 export-refused = The export in the format '{ $format }' was refused, and nothing was written: { $reason }
     .do = Choose another format. coverslip predicts with this classifier as before.
 
@@ -386,9 +383,6 @@ summary-table-repeats = Several rows of this table have the { $key } '{ $image }
 
 summary-image-not-in-table = The image { $path } is not in this table
     .do = Add a row for it.
-
-summary-table-not-read = This table cannot be read: { $reason }
-    .do = Save it as CSV with UTF-8 encoding.
 
 ## Spot checks
 

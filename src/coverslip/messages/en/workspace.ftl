@@ -18,6 +18,8 @@ invalid-request = The request is not valid
 
 not-json = This is not JSON
 
+not-a-json-object = This is not a JSON object with the content type application/json
+
 options-without-preset = is_small and as_published belong to a preset
 
 either-dataset-or-sources = give either dataset_id or sources

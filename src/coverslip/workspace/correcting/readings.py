@@ -5,7 +5,7 @@ readers differ, somebody decides: the decision becomes the label, and all readin
 """
 
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +18,7 @@ from coverslip.audit.readings import DECISION, LABEL, READING, READING_COLUMNS, 
 from coverslip.datasets import name_as_text, similar_names
 from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.evaluation.agreement import Agreement, agreement_of
+from coverslip.text_tables import composed
 from coverslip.workspace.datasets.labels import label_rows, undo_change
 from coverslip.workspace.datasets.snapshots import csv_text
 from coverslip.workspace.store.authors import author_name
@@ -385,11 +386,11 @@ def import_readings(workspace: Workspace, dataset_id: str, file: Path) -> Import
                 images.c.dataset_id == dataset_id
             )
         ).all()
-        by_name = _by_name(listed)
-        by_id = {each.image_id: each for each in listed}
+        by_name = _by_name(listed, lambda image: (name_as_text(image.path), image.shown_path))
+        by_id = _by_name(listed, lambda image: (image.image_id,))
         matched = []
         for each in table:
-            image = by_id.get(each.image_id) if each.image_id else by_name.get(each.path)
+            image = _named(by_id, each.image_id) if each.image_id else _named(by_name, each.path)
             if image is None:
                 unknown.append(each.image_id or each.path)
             elif not each.author:
@@ -420,15 +421,23 @@ def import_readings(workspace: Workspace, dataset_id: str, file: Path) -> Import
     )
 
 
-def _by_name(listed: Iterable[Any]) -> dict[str, Any]:  # Any: rows with some columns of images
-    """Return images by their paths, without paths of several images."""
+def _by_name(
+    listed: Iterable[Any],
+    names_of: Callable[[Any], Iterable[str]],  # Any: rows with some columns of images
+) -> dict[str, Any]:
+    """Return images by their names, as written and with composed accents, without names of several images."""
     by_name: dict[str, Any] = {}
     shared: set[str] = set()
     for image in listed:
-        for name in (name_as_text(image.path), image.shown_path):
+        names = list(names_of(image))
+        for name in (*names, *map(composed, names)):
             if by_name.setdefault(name, image) is not image:
                 shared.add(name)
     return {name: image for name, image in by_name.items() if name not in shared}
+
+
+def _named(by_name: Mapping[str, Any], name: str) -> Any:  # Any: rows with some columns of images
+    return by_name.get(name) or by_name.get(composed(name))
 
 
 def readings_lines(workspace: Workspace, dataset_id: str) -> Iterator[str]:

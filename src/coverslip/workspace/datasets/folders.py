@@ -184,6 +184,9 @@ class TablePreview:
             "detected."
         ),
     ]
+    class_columns: Annotated[
+        list[str], Field(description="Columns of 0 and 1, one for each class, that give the labels together.")
+    ]
     layout: Annotated[
         Literal["corner", "center", "corners", "point"] | None,
         Field(description="The format of positions; null: each row is a whole image. Points need a crop size."),
@@ -206,6 +209,7 @@ def preview_table(workspace: Workspace, path: str, columns: Mapping[str, str]) -
         n_rows=content.n_rows,
         n_files=content.n_files,
         mapping=dict(content.mapping),
+        class_columns=list(content.class_columns),
         layout=content.layout,
         suggested_crop_size=content.suggested_crop_size,
     )

@@ -18,7 +18,15 @@ from pydantic import Field
 from sqlalchemy import Connection, delete, insert, select, update
 
 from coverslip.archives import Entry, Limits, open_archive, safe_name
-from coverslip.datasets import PLAIN_TABLE_SUFFIXES, describe_table, has_box_columns, is_hidden, one_line, read_table
+from coverslip.datasets import (
+    PLAIN_TABLE_SUFFIXES,
+    describe_table,
+    gives_labels,
+    has_box_columns,
+    is_hidden,
+    one_line,
+    read_table,
+)
 from coverslip.errors import BadDataset, Conflict, CoverslipError, NotFound, TooLarge
 from coverslip.files import write_error
 from coverslip.workspace.datasets import sources
@@ -209,8 +217,7 @@ def _shown_entries(folder: Path) -> list[Path]:
 
 
 def _gives_labels(file: Path) -> bool:
-    table = read_table(file)
-    return table.index("path") is not None and table.index("label") is not None
+    return gives_labels(read_table(file))
 
 
 def _gives_boxes(file: Path) -> bool:
@@ -227,7 +234,8 @@ def _may_be_labels(file: Path) -> bool:
     if "path" not in content.mapping:
         return False
     folders = [entry for entry in _shown_entries(file.parent) if entry.is_dir()]
-    return "label" in content.mapping or content.layout is not None or (len(content.columns) > 1 and len(folders) < 2)
+    is_of_labels = "label" in content.mapping or bool(content.class_columns)
+    return is_of_labels or content.layout is not None or (len(content.columns) > 1 and len(folders) < 2)
 
 
 def _row(connection: Connection, upload_id: str) -> AnyRow:

@@ -68,9 +68,11 @@ def classifier_of(workspace: Workspace, run_id: str) -> tuple[str, IO[bytes]]:
         return f"{job.folder.name}.coverslip", file.open("rb")
 
 
-def file_chunks(file: IO[bytes]) -> Iterator[bytes]:
-    """Yield the bytes of an open file in chunks, then close it."""
+def file_chunks(file: IO[bytes], mark: bytes = b"") -> Iterator[bytes]:
+    """Yield a mark, if there is one, and the bytes of an open file in chunks, then close it."""
     with file:
+        if mark:
+            yield mark
         while chunk := file.read(_CHUNK):
             yield chunk
 

@@ -388,7 +388,7 @@ def _rows_of(workspace: Workspace, job: Job) -> Iterator[tuple[Path, list[str]]]
 
 
 def _classes_in(table: Path) -> list[str]:
-    with table.open(newline="", encoding="utf-8") as file:
+    with table.open(newline="", encoding="utf-8-sig") as file:
         return [name[2:] for cell in next(csv.reader(file)) if (name := plain_cell(cell)).startswith("p:")]
 
 

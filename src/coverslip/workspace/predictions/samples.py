@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from coverslip.datasets import UNREADABLE, one_line
 from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.evaluation.plates import Well, wells_of
-from coverslip.evaluation.sample_proportions import Summary, finite_number
+from coverslip.evaluation.sample_proportions import Summary
 from coverslip.files import write_json
 from coverslip.images import ReadPlan
 from coverslip.inference.proportions import (
@@ -26,6 +26,7 @@ from coverslip.reports.proportions import proportions_report
 from coverslip.runs import Run
 from coverslip.runs.classifier import CARD
 from coverslip.runs.documents import table_text
+from coverslip.text_tables import number_of
 from coverslip.workspace.datasets.grouping import groups_of_paths
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.jobs.results import stamp_of, stored_result
@@ -244,7 +245,7 @@ def _times_of(paths: Sequence[str], plans: Sequence[str], sampling: Sampling) ->
     if sampling.time == "series":
         time_of = {plan: float(ReadPlan.from_json(plan).t) for plan in set(plans)}
         return [time_of[plan] for plan in plans]
-    times = [finite_number(match) for match in groups_of_paths(sampling.time_pattern or "", list(paths))]
+    times = [number_of(match or "") for match in groups_of_paths(sampling.time_pattern or "", list(paths))]
     if paths and all(time is None for time in times):
         raise CoverslipError("no-time-matches", pattern=one_line(sampling.time_pattern or ""), path=one_line(paths[0]))
     return times

@@ -193,6 +193,9 @@ export const general: Texts['general'] = {
     path: 'Bilddatei',
     label: 'Klassenlabel',
     noLabel: 'keine: Ich vergebe die Labels in der App',
+    byClassColumns: 'je eine Spalte für jede Klasse',
+    classColumns: (names) =>
+      `Diese Tabelle hat je eine Spalte für jede Klasse: ${names.join(', ')}. Das Label eines Bildes ist die Spalte mit der 1.`,
     group: 'Gruppe (Patient, Objektträger, …)',
     groupHelp:
       'Alle Bilder eines Patienten, eines Objektträgers oder eines Wells sollten eine Gruppe bilden. coverslip hält dann jede Gruppe in einem Set zusammen (Training, Validierung oder Test). Sobald die Tabelle geöffnet ist, schlägt es Spalten vor, die Gruppen benennen könnten.',

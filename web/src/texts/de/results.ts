@@ -405,6 +405,7 @@ export const results: typeof english = {
     agreement: (n, share) => `Gleiche Entscheidung bei ${share} von ${n} Bildern`,
     difference: (sd) =>
       `Größte Abweichung eines Logits: ${sd < 1e-6 ? `weniger als ${upTo(0.000001, 6)}` : upTo(Number(sd.toPrecision(2)), 6)}\u00a0SD (Grenze ${upTo(0.001, 3)}\u00a0SD)`,
+    drawn: 'Die Bilder des Trainings sind nicht verfügbar. Verglichen wurden gezeichnete Bilder.',
     files: (n) => `Das beigelegte Skript liest und klassifiziert ${counts.files(n)} ebenso.`,
     outdated:
       'Der Klassifikator hat sich seit diesem Export geändert, zum Beispiel seine Entscheidungsschwelle. Exportieren Sie ihn noch einmal.',

@@ -190,6 +190,9 @@ export const general = {
     path: 'Image file',
     label: 'Class label',
     noLabel: 'none: I will label the images in the app',
+    byClassColumns: 'a column for each class',
+    classColumns: (names: string[]) =>
+      `This table has a column for each class: ${names.join(', ')}. The label of an image is the column with 1.`,
     group: 'Group (patient, slide, …)',
     groupHelp:
       'All images of one patient, slide or well should be one group. coverslip then keeps each group in one set (training, validation or test). It suggests columns that may name groups when the table is open.',

@@ -417,6 +417,7 @@ export const results = {
     agreement: (n: string, share: string) => `Same decision on ${share} of ${n} images`,
     difference: (sd: number) =>
       `Largest difference of a logit: ${sd < 1e-6 ? 'less than 0.000001' : upTo(Number(sd.toPrecision(2)), 6)} SD (limit 0.001 SD)`,
+    drawn: 'The images of the training are not available. Drawn images were compared.',
     files: (n: number) => `The enclosed script reads and classifies ${counts.files(n)} equally.`,
     outdated:
       'The classifier has changed since this export, for example its decision threshold. Export it again.',
