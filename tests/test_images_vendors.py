@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from image_kinds import write_zarr
 from memory import within_memory
 from PIL import Image
 from refusing import refusing
@@ -329,52 +330,6 @@ def test_a_format_without_its_package_names_what_to_install(shared_data: Any, tm
 
 
 RNG = np.random.default_rng(1)
-
-
-def write_zarr(folder: Path, array: np.ndarray[Any, Any], axes: str, version: str, *, separator: str = "/") -> Path:
-    """An image with two levels, as NGFF 0.4 (Zarr 2) or 0.5 (Zarr 3)."""
-    import zarr
-
-    names = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
-    levels = [array, array[..., ::2, ::2]]
-    scale = [0.25 if axis in "YX" else 1.0 for axis in axes]
-    datasets = [
-        {
-            "path": str(k),
-            "coordinateTransformations": [
-                {
-                    "type": "scale",
-                    "scale": [step * (2**k if axis in "YX" else 1) for axis, step in zip(axes, scale, strict=True)],
-                }
-            ],
-        }
-        for k in range(2)
-    ]
-    units = {"YX": {"unit": "micrometer"}}
-    about = {
-        "multiscales": [
-            {
-                "version": version,
-                "axes": [
-                    {"name": axis.lower(), "type": names[axis], **(units["YX"] if axis in "YX" else {})}
-                    for axis in axes
-                ],
-                "datasets": datasets,
-            }
-        ],
-        "omero": {"channels": [{"label": f"dye {k}"} for k in range(array.shape[axes.index("C")])]},
-    }
-    zarr_format = 2 if version == "0.4" else 3
-    group = zarr.open_group(folder, mode="w", zarr_format=zarr_format)
-    group.attrs.update(about if version == "0.4" else {"ome": {"version": version, **about}})
-    for k, level in enumerate(levels):
-        encoding = {"name": "v2" if zarr_format == 2 else "default", "separator": separator}
-        chunks = tuple(16 if axis in "YX" else 1 for axis in axes)
-        made = group.create_array(
-            str(k), shape=level.shape, dtype=level.dtype, chunks=chunks, chunk_key_encoding=encoding, fill_value=0
-        )
-        made[:] = level
-    return folder
 
 
 @needs("OME-Zarr")

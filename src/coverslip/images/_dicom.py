@@ -58,8 +58,8 @@ def _open(path: Path) -> Iterator[Source]:
             keyword = next((keyword for keyword in _PIXEL_KEYWORDS.values() if keyword in data), None)
             source = io.BytesIO(data[keyword].value if keyword else b"")
             representation = data[keyword].VR if keyword else ""
-        if keyword is None:
-            raise damaged(path, text("dicom-without-pixels"))
+        if keyword is None or "Rows" not in data or "Columns" not in data:
+            raise UnreadableImage("dicom-without-image", file=path)
         yield _DicomSource(path, data, keyword, representation, source)
 
 
@@ -211,10 +211,11 @@ class _DicomSource:
         """Return (H, W, C) of one frame."""
         from pydicom.pixels import apply_color_lut, get_decoder
 
-        if self._data.file_meta.TransferSyntaxUID in _BY_IMAGECODECS:
+        syntax, is_deep = self._data.file_meta.TransferSyntaxUID, int(self._data.get("BitsStored") or 8) > 8
+        if syntax in _BY_IMAGECODECS or (syntax == _JPEG_EXTENDED and is_deep):
             array = self._decoded_by_imagecodecs(index)
         else:
-            decoder = get_decoder(self._data.file_meta.TransferSyntaxUID)
+            decoder = get_decoder(syntax)
             array = np.asarray(decoder.as_array(self._file, index=index, **self._options)[0])
         if self._is_palette:
             array = apply_color_lut(array, self._data)
@@ -228,6 +229,7 @@ class _DicomSource:
 
 # JPEG lossless (two syntaxes) and JPEG-LS (lossless, near-lossless), for which pydicom needs further packages.
 _BY_IMAGECODECS = {f"1.2.840.10008.1.2.4.{number}" for number in (57, 70, 80, 81)}
+_JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"  # of 12 bit, which Pillow does not decode, or of 8 bit
 
 
 DICOM = Reader(

@@ -45,7 +45,7 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())  # without a handler,
 
 ORIENTATION_TAG = 0x0112
 TRANSPOSED = range(5, 9)  # orientations that swap width and height
-_WIDE_RAW_MODES = {"RGB;16B", "RGBA;16B", "LA;16B"}  # of 16-bit PNG files that Pillow converts to 8 bit
+_PNG_DEPTHS = {"L;2": 2, "L;4": 4, "RGB;16B": 16, "RGBA;16B": 16, "LA;16B": 16}  # that Pillow converts to 8 bit
 _SCALED_LIMITS = {1, 3, 15}  # of values of 1, 2 and 4 bit
 _JPEG_2000_BYTES = 4  # per sample: the decoder uses 32-bit integers
 _BLOCK_PIXELS = 2**20
@@ -192,9 +192,12 @@ def _decode_frame(path: Path, image: Image.Image, index: int) -> Array:
     n_frames = _n_frames(image)
     if n_frames > _MAX_FRAMES:
         raise damaged(path, text("image-too-many-frames", n_frames=n_frames, limit=_MAX_FRAMES))
+    size = image.size
     if index:
         image.seek(index)
     image.load()
+    if image.size != size:
+        raise damaged(path, text("frame-of-other-size", frame=index))
     array = image_to_array(image)
     if image.format == "PPM" and array.dtype == np.int32:
         array = array.astype(np.uint16)  # the format has at most 16 bit
@@ -272,7 +275,7 @@ def _declared_depth(image: Image.Image, path: Path) -> int:
     if image.mode in ("I", "F"):
         return 32
     tiles = getattr(image, "tile", None)
-    return 16 if image.format == "PNG" and tiles and tiles[0].args in _WIDE_RAW_MODES else 8
+    return _PNG_DEPTHS.get(tiles[0].args, 8) if image.format == "PNG" and tiles else 8
 
 
 def _bytes_per_pixel(image: Image.Image, depth: int) -> int:
@@ -310,6 +313,8 @@ def _decode_wide(path: Path, file_format: str, index: int) -> Array:
     encoded = _read_all(path)
     if file_format == "AVIF":
         array: Array = imagecodecs.avif_decode(encoded, index=index)
+    elif index:  # the decoder does not draw frames over those before them
+        raise UnreadableImage("image-kind-not-read", file=path, reason=text("frames-of-16-bit-png"))
     else:
         array = (imagecodecs.png_decode if file_format == "PNG" else imagecodecs.jpeg2k_decode)(encoded)
     if array.ndim == 3 and array.shape[2] in (2, 4):
@@ -326,8 +331,12 @@ def unknown_format(path: Path, head: bytes) -> UnreadableImage:
     """Return the error for bytes of an unknown format."""
     if head.strip(b"\x00") == b"":
         return damaged(path, text("image-of-zeros"))
-    is_text = all(byte >= 32 or byte in b"\t\r\n\f" for byte in head[:64])
-    return UnreadableImage("not-an-image", file=path, is_text=is_text)
+    return UnreadableImage("not-an-image", file=path, is_text=is_text(head))
+
+
+def is_text(head: bytes) -> bool:
+    """Return whether the first bytes of a file are those of a text."""
+    return all(byte >= 32 or byte in b"\t\r\n\f" for byte in head[:64])
 
 
 def _reader(name: str, title: str, suffixes: str, is_this: Callable[[bytes], bool]) -> Reader:
