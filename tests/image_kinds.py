@@ -184,6 +184,11 @@ def write_portable_map(path: Path, sample: Sample) -> None:
     binary, text = (b"P6", b"P3") if plane.ndim == 3 else (b"P5", b"P2")
     if sample.bits == 32:
         head, data = b"Pf\n%d %d\n-1.0\n" % (WIDTH, HEIGHT), plane[::-1].astype("<f4").tobytes()
+    elif sample.codec.startswith("PBM"):  # in which 1 is black
+        is_text = sample.codec.endswith("text")
+        head = (b"P1" if is_text else b"P4") + b"\n%d %d\n" % (WIDTH, HEIGHT)
+        inks = 1 - plane
+        data = " ".join(map(str, inks.ravel())).encode() if is_text else _packed(inks, 1).tobytes()
     elif sample.codec == "text":
         head, data = text + b"\n%d %d\n%d\n" % (WIDTH, HEIGHT, top), " ".join(map(str, plane.ravel())).encode()
     else:
@@ -347,7 +352,10 @@ def write_dicom(path: Path, sample: Sample) -> None:
                 setattr(data, f"{name}PaletteColorLookupTableDescriptor", [256, 0, 8])
                 setattr(data, f"{name}PaletteColorLookupTableData", PALETTE[:, k].tobytes())
         stored = (2**bits - 1 - planes) if sample.color == "white is 0" else planes
-        if sample.codec in ("none", "deflated", "RLE"):
+        if bits == 1:
+            data.BitsAllocated = 1
+            data.PixelData = np.packbits(stored, bitorder="little").tobytes()
+        elif sample.codec in ("none", "deflated", "RLE"):
             data.PixelData = stored.astype(f"<u{planes.dtype.itemsize}").tobytes()
         else:
             data.PixelData = encapsulate([_dicom_frame(sample, plane) for plane in stored])
@@ -419,14 +427,20 @@ def write_zarr(folder: Path, array: Array, axes: str, version: str, *, separator
         encoding = {"name": "v2" if zarr_format == 2 else "default", "separator": separator}
         chunks = tuple(16 if axis in "YX" else 1 for axis in axes)
         made = group.create_array(
-            str(k), shape=level.shape, dtype=level.dtype, chunks=chunks, chunk_key_encoding=encoding, fill_value=0
+            str(k),
+            shape=level.shape,
+            dtype=level.dtype,
+            chunks=chunks,
+            chunk_key_encoding=encoding,
+            fill_value=0,
+            config={"write_empty_chunks": True},
         )
         made[:] = level
     return folder
 
 
 def write_zarr_kind(path: Path, sample: Sample) -> None:
-    planes = sample.planes
+    planes = sample.planes.astype(bool) if sample.bits == 1 else sample.planes
     match sample.axis:
         case "series":
             for k, plane in enumerate(planes):
@@ -497,7 +511,7 @@ KINDS: Sequence[Kind] = (
         suffix=".jp2",
         codecs=("JPEG 2000",),
         colors=_COLORS,
-        bits=(8, 12, 16),
+        bits=(1, 4, 6, 8, 12, 16),
         write=write_deep_jpeg,
     ),
     Kind(
@@ -581,6 +595,14 @@ KINDS: Sequence[Kind] = (
     Kind(
         container="portable map",
         suffix=".pnm",
+        codecs=("PBM binary", "PBM text"),
+        colors=("gray",),
+        bits=(1,),
+        write=write_portable_map,
+    ),
+    Kind(
+        container="portable map",
+        suffix=".pnm",
         codecs=("PFM",),
         colors=("gray",),
         bits=(32,),
@@ -632,6 +654,7 @@ KINDS: Sequence[Kind] = (
         bits=(8, 12, 16),
         axes=("t",),
     ),
+    Kind(**_DICOM, codecs=("none",), colors=("gray", "white is 0"), bits=(1,), axes=("t",)),
     Kind(**_DICOM, codecs=("none",), colors=("palette",), bits=(8,), axes=("t",)),
     Kind(**_DICOM, codecs=("JPEG",), colors=("gray",), bits=(8,), axes=("t",), tolerance=8),
     Kind(**_DICOM, codecs=("JPEG of 12 bit",), colors=("gray",), bits=(12,), axes=("t",), tolerance=16),
@@ -659,7 +682,7 @@ KINDS: Sequence[Kind] = (
         suffix=".zarr",
         codecs=("Zstd",),
         colors=("gray",),
-        bits=(8, 16, 32),
+        bits=(1, 8, 16, 32),
         axes=_ALL_AXES,
         write=write_zarr_kind,
     ),

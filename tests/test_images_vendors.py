@@ -171,7 +171,7 @@ def test_pixels_of_dicom_are_those_of_pillow_or_of_the_bytes_in_the_file(shared_
 @needs("DICOM")
 @pytest.mark.slow
 def test_pixels_of_the_files_in_pydicom_are_those_of_its_own_handlers() -> None:
-    """With white as 0, gray is inverted here; palettes are applied."""
+    """With white as 0, gray is inverted here; palettes are applied, and one bit becomes 0 and 255."""
     import pydicom
     from pydicom.pixels import apply_color_lut
 
@@ -188,6 +188,8 @@ def test_pixels_of_the_files_in_pydicom_are_those_of_its_own_handlers() -> None:
         expected = expected[-1] if n_frames > 1 else expected
         if data.PhotometricInterpretation == "MONOCHROME1":
             expected = (-1 if data.PixelRepresentation else (1 << data.BitsStored) - 1) - expected.astype(int)
+        if data.BitsStored == 1:
+            expected = expected * 255
         if data.PhotometricInterpretation == "PALETTE COLOR":
             expected = apply_color_lut(expected, data)
         array = read_pixels(path, ReadPlan(t=n_frames - 1)).array

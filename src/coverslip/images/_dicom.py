@@ -219,6 +219,9 @@ class _DicomSource:
             array = np.asarray(decoder.as_array(self._file, index=index, **self._options)[0])
         if self._is_palette:
             array = apply_color_lut(array, self._data)
+        elif self._data.get("BitsStored") == 1 and self._n_samples == 1:
+            is_inverted = str(self._data.PhotometricInterpretation) == "MONOCHROME1"
+            array = np.where(array == (0 if is_inverted else 1), np.uint8(255), np.uint8(0))
         elif str(self._data.PhotometricInterpretation) == "MONOCHROME1" and array.dtype.kind in "ui":
             sum_of_limits = (1 << int(self._data.BitsStored)) - 1 if array.dtype.kind == "u" else -1
             array = (sum_of_limits - array).astype(array.dtype)

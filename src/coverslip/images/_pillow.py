@@ -1,7 +1,7 @@
 """Readers of the common formats that Pillow decodes.
 
-Where Pillow would change values, other decoders read the file: color of 16 bit, JPEG 2000 of 9 to 15 bit, and portable
-maps whose largest value is not the largest of their type.
+Where Pillow would change values, other decoders read the file: color of 16 bit, JPEG 2000 of other than 8 bit, and
+portable maps whose largest value is not the largest of their type.
 """
 
 import logging
@@ -86,13 +86,14 @@ class PillowSource:
         path, image = self._path, self.image
         n_bytes = _bytes_per_pixel(image, self._depth)
         check_size(path, image.width, image.height, max_bytes, bytes_per_pixel=n_bytes)
-        if image.format == "JPEG":
+        if image.format in ("JPEG", "MPO"):
             check_scanned(path, n_scanned(_read_all(path), image.width * image.height * len(image.getbands())))
         orientation = self._orientation()
         if (limit := _netpbm_limit(image)) is not None:
             array = _decode_netpbm(path, image, limit)
-        elif _is_narrowed_by_pillow(image, self._depth):
-            array = _decode_wide(path, image.format or "", selection.at.get("T", 0))
+        elif _is_changed_by_pillow(image, self._depth):
+            array = _decode_unchanged(path, image.format or "", selection.at.get("T", 0))
+            array = array * np.uint8(255 // top) if (top := 2**self._depth - 1) in _SCALED_LIMITS else array
         else:
             array = _decode_frame(path, image, selection.at.get("T", 0))
         array = np.atleast_3d(oriented(array, orientation))[selection.window.of_array]
@@ -283,10 +284,11 @@ def _bytes_per_pixel(image: Image.Image, depth: int) -> int:
     return n_samples * (_JPEG_2000_BYTES if image.format == "JPEG2000" else max(1, (depth + 7) // 8))
 
 
-def _is_narrowed_by_pillow(image: Image.Image, depth: int) -> bool:
-    """Return whether Pillow drops bits (color) or rescales values (gray JPEG 2000 of 9 to 15 bit)."""
-    is_color_png = image.format == "PNG" and not image.mode.startswith("I")
-    return depth > 8 and (image.format in ("JPEG2000", "AVIF") or is_color_png)
+def _is_changed_by_pillow(image: Image.Image, depth: int) -> bool:
+    """Return whether Pillow drops bits (color) or rescales values (JPEG 2000 of less than 8 or 9 to 15 bit)."""
+    if image.format == "JPEG2000":
+        return depth != 8
+    return depth > 8 and (image.format == "AVIF" or (image.format == "PNG" and not image.mode.startswith("I")))
 
 
 def _jpeg2000_depth(path: Path) -> int:
@@ -307,7 +309,7 @@ def _avif_depth(path: Path) -> int:
     return 8 if not flags & 0x40 else 12 if flags & 0x20 else 10
 
 
-def _decode_wide(path: Path, file_format: str, index: int) -> Array:
+def _decode_unchanged(path: Path, file_format: str, index: int) -> Array:
     import imagecodecs
 
     encoded = _read_all(path)

@@ -147,6 +147,8 @@ def _open(path: Path) -> Iterator[Source]:
     check_pages(path)
     if _is_swapped(path):
         with open_with_pillow(path) as source:
+            if getattr(source.image, "n_frames", 1) > 1:
+                raise UnreadableImage("image-kind-not-read", file=path, reason=text("tiff-swapped-pages"))
             yield source
     elif _is_plain(path):
         with open_with_pillow(path) as source:

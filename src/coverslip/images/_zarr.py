@@ -217,7 +217,7 @@ class _ZarrSource:
             at[axis] = position * int(array.shape[k]) // int(full.shape[k])
         pixels = self._pixels(array, series, at, selection.channels)
         if pixels.dtype == bool:
-            pixels = pixels.astype(np.uint8) * 255
+            return Decoded(pixels.astype(np.uint8) * 255, 1)
         return Decoded(pixels, 8 * pixels.dtype.itemsize)
 
     def _pixels(

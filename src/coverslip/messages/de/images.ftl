@@ -256,6 +256,8 @@ netpbm-value-too-large = ein Wert ist { $value }, und als größter Wert ist { $
 
 tiff-file-outside-folder = die Metadaten nennen eine Datei in einem anderen Ordner
 
+tiff-swapped-pages = sie hat mehrere Seiten, und ihre ersten Bytes widersprechen ihrer Bytereihenfolge
+
 tiff-pages-in-circle = die Seiten verweisen im Kreis aufeinander
 
 tiff-too-many-pages = sie gibt mehr als { $limit } Seiten an

@@ -256,6 +256,8 @@ netpbm-value-too-large = a value is { $value }, and the largest value is declare
 
 tiff-file-outside-folder = its metadata name a file in another folder
 
+tiff-swapped-pages = it has several pages, and its first bytes contradict its byte order
+
 tiff-pages-in-circle = its pages refer to each other in a circle
 
 tiff-too-many-pages = it declares more than { $limit } pages
