@@ -184,7 +184,7 @@ def planted_among_species(folder: Path) -> dict:
         wrong += n_wrong
         if kind in KINDS_OF_SPECIES:
             RECORD.add("Detected copies of plankton (target: 0.92)", detected, of=kind, n=n)
-    RECORD.add("Pairs of two animals of plankton", wrong, n=f"{len(figures)} kinds of copies")
+    RECORD.add("Pairs of two animals", wrong, n=f"{len(figures)} kinds")
     return {"images": n, **figures}
 
 
