@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from image_kinds import write_zarr
+from image_kinds import KINDS, sample_of, write_dicom, write_zarr
 from memory import within_memory
 from PIL import Image
 from refusing import refusing
@@ -299,6 +299,22 @@ def test_one_frame_of_a_long_dicom_is_read_with_little_memory(shared_data: Any, 
     np.testing.assert_array_equal(pixels[..., 0], frame)
 
 
+@needs("DICOM")
+def test_a_frame_that_declares_more_pixels_than_its_image_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+    import imagecodecs
+    from pydicom import dcmread
+    from pydicom.encaps import encapsulate
+
+    (kind,) = (kind for kind in KINDS if kind.container == "DICOM" and "JPEG-LS" in kind.codecs)
+    write_dicom(tmp_path / "a.dcm", sample_of(kind, "JPEG-LS", "gray", 16))
+    read_pixels(tmp_path / "a.dcm")  # imports
+    data = dcmread(tmp_path / "a.dcm")
+    data.PixelData = encapsulate([bytes(imagecodecs.jpegls_encode(np.zeros((6_000, 6_000), np.uint16)))])
+    data.save_as(tmp_path / "a.dcm")
+    with within_memory(20e6), refusing(UnreadableImage, "image-damaged"):
+        read_pixels(tmp_path / "a.dcm")
+
+
 @needs("CZI")
 def test_pixels_of_czi_stand_in_the_file_as_blue_green_red_and_are_those_of_its_lossy_export(shared_data: Any) -> None:
     folder = shared_data("microscope_formats") / "czi_ometiff"
@@ -519,6 +535,7 @@ def test_damaged_files_are_refused_or_read_and_never_crash_hang_or_fill_the_memo
     assert codes <= {
         *("image-damaged", "not-an-image", "image-too-large", "folder-instead-of-image", "image-out-of-memory"),
         *("image-incomplete", "no-such-series", "format-not-read", "tiff-pixel-type", "image-memory-limit"),
+        *("image-kind-not-read", "dicom-without-image", "dicom-without-header", "zarr-without-multiscales"),
     }, codes
 
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from coverslip.errors import UnreadableImage
+from coverslip.images._tiff_guard import coded_size
 from coverslip.images.confining import open_image
 from coverslip.images.reader import Array, Decoded, Reader, Selection, Series, Source, at_channels, check_size, damaged
 from coverslip.messages import text
@@ -201,6 +202,9 @@ class _DicomSource:
 
         offsets = self._options.get("extended_offsets")
         encoded = get_frame(self._file, index, number_of_frames=self._n_frames, extended_offsets=offsets)
+        n_pixels, _ = coded_size(_JPEG, encoded) or (0, 0)
+        if n_pixels > self._rows * self._columns:
+            raise damaged(self._path, text("frame-of-other-size", frame=index))
         is_ls = str(self._data.file_meta.TransferSyntaxUID).endswith(("80", "81"))
         decode = imagecodecs.jpegls_decode if is_ls else imagecodecs.jpeg_decode
         array = np.asarray(decode(encoded)).astype(self._dtype, copy=False)
@@ -232,6 +236,7 @@ class _DicomSource:
 
 # JPEG lossless (two syntaxes) and JPEG-LS (lossless, near-lossless), for which pydicom needs further packages.
 _BY_IMAGECODECS = {f"1.2.840.10008.1.2.4.{number}" for number in (57, 70, 80, 81)}
+_JPEG = 7  # the number that TIFF has for it
 _JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"  # of 12 bit, which Pillow does not decode, or of 8 bit
 
 
