@@ -175,11 +175,16 @@ def test_old_style_jpeg_is_read(tmp_path: Path) -> None:
     assert np.abs(region[..., 0].astype(int) - color[6:16, 5:25, 1]).max() <= 4
 
 
-def test_a_reduced_copy_is_never_taken_for_the_image(tmp_path: Path) -> None:
+def test_a_reduced_copy_or_a_mask_is_never_taken_for_the_image(tmp_path: Path) -> None:
     with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
         writer.write(COLOUR[::2, ::2], photometric="rgb", subfiletype=1, metadata=None)
         writer.write(COLOUR, photometric="rgb", metadata=None)
     assert np.array_equal(read_pixels(tmp_path / "a.tif").array, COLOUR)
+    with tifffile.TiffWriter(tmp_path / "c.tif") as writer:
+        writer.write(GREY > 100, subfiletype=4, metadata=None)
+        writer.write(COLOUR[::2, ::2], photometric="rgb", extratags=[(255, 3, 1, 2, True)], metadata=None)
+        writer.write(COLOUR, photometric="rgb", metadata=None)
+    assert np.array_equal(read_pixels(tmp_path / "c.tif").array, COLOUR)
     with tifffile.TiffWriter(tmp_path / "b.ome.tif", ome=True) as writer:
         for pixels, side_um, kind in ((GREY[::2, ::2], 8.0, 1), (GREY, 0.5, 0)):
             about = {"axes": "YX", "PhysicalSizeX": side_um, "PhysicalSizeY": side_um}

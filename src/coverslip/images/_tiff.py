@@ -9,8 +9,8 @@ channels too. Axis T counts time points, any other axis (Z, unknown) z-planes, f
 strips or tiles are decoded that it touches.
 
 Values are those of the file. The color table of an ImageJ or OME file is a display setting, and is not applied. ImageJ
-stores signed 16-bit values as unsigned ones with an offset in its metadata, which is subtracted. A reduced copy of an
-image is never the first series, even if it is the first page.
+stores signed 16-bit values as unsigned ones with an offset in its metadata, which is subtracted. A reduced copy or a
+mask of an image is never the first series, even if it is the first page.
 """
 
 import re
@@ -232,8 +232,13 @@ class _TiffSource:
 
     @cached_property
     def _all_series(self) -> "list[tuple[int, TiffPageSeries]]":
-        """The series with their numbers in the file; reduced copies of an image follow the others."""
-        return sorted(enumerate(self._tiff.series), key=lambda each: bool(each[1].keyframe.is_reduced))
+        """The series with their numbers in the file; reduced copies and masks of an image follow the others."""
+
+        def belongs_to_another(numbered: "tuple[int, TiffPageSeries]") -> bool:
+            page = numbered[1].keyframe
+            return bool(page.is_reduced or page.is_mask)
+
+        return sorted(enumerate(self._tiff.series), key=belongs_to_another)
 
     @cached_property
     def _has_display_table(self) -> bool:
