@@ -125,6 +125,14 @@ def test_twelve_bit_jpeg_2000_keeps_its_numbers_and_says_its_depth(tmp_path):
         assert pixels.bit_depth == 12
 
 
+@pytest.mark.parametrize("dtype", [np.int8, np.int16])
+def test_signed_jpeg_2000_keeps_its_sign(tmp_path: Path, dtype: type) -> None:
+    limits = np.iinfo(dtype)
+    written = RNG.integers(limits.min, limits.max, (20, 30), dtype)
+    (tmp_path / "signed.j2k").write_bytes(imagecodecs.jpeg2k_encode(written, reversible=True, level=0))
+    assert np.array_equal(read_pixels(tmp_path / "signed.j2k").array[..., 0], written)
+
+
 def test_sixteen_bit_pgm_keeps_its_numbers(tmp_path):
     (tmp_path / "a.pgm").write_bytes(b"P5 30 20 65535\n" + DEEP.astype(">u2").tobytes())
     pixels = read_pixels(tmp_path / "a.pgm")

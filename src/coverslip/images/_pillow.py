@@ -61,6 +61,7 @@ class PillowSource:
         """Take an image whose file stays open."""
         self._path, self.image = path, image
         self._depth = _declared_depth(image, path)
+        self._is_signed = image.format == "JPEG2000" and _jpeg2000_samples(path)[1]
 
     def describe(self) -> tuple[Series, ...]:
         """Return one series; several frames are axis T. These formats declare no pixel size."""
@@ -74,6 +75,7 @@ class PillowSource:
         sizes = [*frames, ("Y", height), ("X", width), *samples]
         axes = "".join(axis for axis, _ in sizes)
         dtype = "uint8" if depth <= 8 else "uint16" if depth <= 16 else ""
+        dtype = dtype.removeprefix("u") if self._is_signed else dtype
         return (Series(axes, tuple(size for _, size in sizes), dtype=dtype),)
 
     def read_region(self, selection: Selection, max_bytes: int) -> Decoded:
@@ -91,9 +93,10 @@ class PillowSource:
         orientation = self._orientation()
         if (limit := _netpbm_limit(image)) is not None:
             array = _decode_netpbm(path, image, limit)
-        elif _is_changed_by_pillow(image, self._depth):
+        elif self._is_signed or _is_changed_by_pillow(image, self._depth):
             array = _decode_unchanged(path, image.format or "", selection.at.get("T", 0))
-            array = array * np.uint8(255 // top) if (top := 2**self._depth - 1) in _SCALED_LIMITS else array
+            if (top := 2**self._depth - 1) in _SCALED_LIMITS and not self._is_signed:
+                array = array * np.uint8(255 // top)
         else:
             array = _decode_frame(path, image, selection.at.get("T", 0))
         array = np.atleast_3d(oriented(array, orientation))[selection.window.of_array]
@@ -266,7 +269,7 @@ def _declared_depth(image: Image.Image, path: Path) -> int:
     if image.mode == "1":
         return 1
     if image.format == "JPEG2000":
-        return _jpeg2000_depth(path)
+        return _jpeg2000_samples(path)[0]
     if image.format == "AVIF":
         return _avif_depth(path)
     if (limit := _netpbm_limit(image)) is not None:
@@ -291,13 +294,15 @@ def _is_changed_by_pillow(image: Image.Image, depth: int) -> bool:
     return depth > 8 and (image.format == "AVIF" or (image.format == "PNG" and not image.mode.startswith("I")))
 
 
-def _jpeg2000_depth(path: Path) -> int:
-    """Return the bits per sample that the SIZ marker of the codestream declares."""
+def _jpeg2000_samples(path: Path) -> tuple[int, bool]:
+    """Return the bits per sample that the SIZ marker of the codestream declares, and whether samples have a sign."""
     with open_image(path) as file:
         head = file.read(65536)
     start = head.find(b"\xff\x4f\xff\x51")
     depth_at = start + 4 + 38  # after the marker: length, capabilities, 8 sizes of 4 bytes, number of components
-    return (head[depth_at] & 0x7F) + 1 if start >= 0 and depth_at < len(head) else 8
+    if start < 0 or depth_at >= len(head):
+        return 8, False
+    return (head[depth_at] & 0x7F) + 1, bool(head[depth_at] & 0x80)
 
 
 def _avif_depth(path: Path) -> int:
