@@ -7,6 +7,7 @@ Each part stands in a page between two marker lines. `tests/test_docs.py` fails 
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,10 +33,11 @@ def pages() -> dict[Path, str]:
         DOCS / f"{name}.md" for name in ("recipe", "commands", "images", "models", "problems")
     )
     recipe_text = _with_part(recipe, recipe.read_text(encoding="utf-8"), "recipe keys", recipe_table())
+    images_text = _with_part(images, images.read_text(encoding="utf-8"), "formats", formats_table())
     return {
         recipe: _with_part(recipe, recipe_text, "sets of random changes", augment_table()),
         commands: _with_part(commands, commands.read_text(encoding="utf-8"), "help texts", help_texts()),
-        images: _with_part(images, images.read_text(encoding="utf-8"), "formats", formats_table()),
+        images: _with_part(images, images_text, "kinds", kinds_table()),
         models: _with_part(models, models.read_text(encoding="utf-8"), "networks", models_table()),
         problems: _with_part(problems, problems.read_text(encoding="utf-8"), "errors", errors_list()),
     }
@@ -86,6 +88,15 @@ def formats_table() -> str:
         head = heads[2] if reader.open is None else heads[1] if reader.package else heads[0]
         rows[head].append(f"| {reader.title} | {suffixes} |")
     return "\n\n".join("\n".join(rows[head]) for head in heads)
+
+
+def kinds_table() -> str:
+    """One row per kind of image file, of which a test writes and reads samples."""
+    if (tests := str(DOCS.parent / "tests")) not in sys.path:
+        sys.path.append(tests)
+    import image_kinds
+
+    return image_kinds.kinds_table()
 
 
 def models_table() -> str:

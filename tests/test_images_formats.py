@@ -241,6 +241,10 @@ def test_a_tiff_whose_magic_number_is_swapped_is_read_as_before(tmp_path: Path) 
     data = (tmp_path / "a.tif").read_bytes()
     (tmp_path / "a.tif").write_bytes(b"II\0*" + data[4:])
     assert (read_pixels(tmp_path / "a.tif").array == 7).all()
+    tifffile.imwrite(tmp_path / "a.tif", STACK, photometric="minisblack", byteorder="<", metadata=None)
+    (tmp_path / "a.tif").write_bytes(b"II\0*" + (tmp_path / "a.tif").read_bytes()[4:])
+    with refusing(UnreadableImage, "image-kind-not-read"):
+        read_pixels(tmp_path / "a.tif")
 
 
 def test_what_cannot_be_described_is_refused_as_when_it_is_read(tmp_path: Path) -> None:

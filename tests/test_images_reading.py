@@ -125,6 +125,14 @@ def test_twelve_bit_jpeg_2000_keeps_its_numbers_and_says_its_depth(tmp_path):
         assert pixels.bit_depth == 12
 
 
+@pytest.mark.parametrize("dtype", [np.int8, np.int16])
+def test_signed_jpeg_2000_keeps_its_sign(tmp_path: Path, dtype: type) -> None:
+    limits = np.iinfo(dtype)
+    written = RNG.integers(limits.min, limits.max, (20, 30), dtype)
+    (tmp_path / "signed.j2k").write_bytes(imagecodecs.jpeg2k_encode(written, reversible=True, level=0))
+    assert np.array_equal(read_pixels(tmp_path / "signed.j2k").array[..., 0], written)
+
+
 def test_sixteen_bit_pgm_keeps_its_numbers(tmp_path):
     (tmp_path / "a.pgm").write_bytes(b"P5 30 20 65535\n" + DEEP.astype(">u2").tobytes())
     pixels = read_pixels(tmp_path / "a.pgm")
@@ -217,6 +225,23 @@ def test_the_first_frame_of_a_gif_is_read_and_others_can_be_chosen(tmp_path):
         read_pixels(tmp_path / "film.gif", ReadPlan(t=3))
 
 
+def test_a_frame_of_another_size_is_refused_and_not_cut(tmp_path: Path) -> None:
+    frames = [Image.fromarray(np.full((8, 9), value, np.uint8)) for value in (10, 20)]
+    frames[0].save(tmp_path / "film.gif", save_all=True, append_images=frames[1:])
+    data = (tmp_path / "film.gif").read_bytes()
+    at = data.rindex(b",\0\0\0\0\x09\0\x08\0")  # the position and size of the second frame
+    (tmp_path / "film.gif").write_bytes(data[: at + 1] + b"\x05" + data[at + 2 :])
+    assert read_pixels(tmp_path / "film.gif").array.shape == (8, 9, 3)
+    with refusing(UnreadableImage, "image-damaged", reason=text("frame-of-other-size", frame=1)):
+        read_pixels(tmp_path / "film.gif", ReadPlan(t=1))
+
+
+def test_the_reason_for_a_damaged_file_has_no_raw_bytes() -> None:
+    tag, chunk, array = b"\x00\xff", b"IDAT", bytearray(b"ab")
+    error = ValueError(f"bad tag {tag!r} in chunk {chunk!r} of {array!r}")
+    assert reader.reason_of(error) == "bad tag ... in chunk 'IDAT' of bytearray('ab')"
+
+
 @pytest.mark.parametrize("name", ["jpg", "png", "tif", "webp"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_orientation_is_applied(tmp_path, name, orientation):
@@ -297,6 +322,11 @@ def write_half_png(path):
     path.write_bytes(path.read_bytes()[:900])
 
 
+def write_png_without_header(path):
+    Image.fromarray(COLOR).save(path)
+    path.write_bytes(path.read_bytes()[:8] + bytes(500))
+
+
 def write_folder(path):
     path.mkdir()
 
@@ -331,6 +361,7 @@ def write_hdf5(path):
         (write_zeros, "image-damaged", {"reason": text("image-of-zeros")}),
         (write_noise, "not-an-image", {"is_text": False}),
         (write_half_png, "image-incomplete", {}),
+        (write_png_without_header, "image-incomplete", {}),
         (write_folder, "folder-instead-of-image", {}),
         (write_dead_link, "no-such-image", {}),
         (write_loop, "image-not-opened", {}),

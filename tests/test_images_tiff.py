@@ -1,8 +1,6 @@
 """TIFF as microscopes write them: depths, axes, planes, odd tags and really cut files."""
 
-import io
 import logging
-import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from image_kinds import write_old_jpeg, write_raw_tiff
 from PIL import Image
 from refusing import refusing
 
@@ -99,6 +98,24 @@ def test_a_palette_is_applied(tmp_path, compression):
     assert np.array_equal(read_pixels(tmp_path / "g.tif").array[..., 0], 255 - GREY)
 
 
+def test_a_palette_of_pages_of_1_bit_or_with_transparency_is_applied(tmp_path: Path) -> None:
+    colors = np.array([[0, 200], [9, 30], [77, 255]], np.uint16) * 257
+    pages = RNG.integers(0, 2, (2, 20, 32)).astype(bool)
+    table = [(320, 3, colors.size, colors.ravel().tolist(), False)]
+    tifffile.imwrite(tmp_path / "a.tif", pages, photometric="minisblack", extratags=table, metadata=None)
+    with tifffile.TiffFile(tmp_path / "a.tif", mode="r+b") as tiff:
+        for page in tiff.pages:
+            page.tags["PhotometricInterpretation"].overwrite(3)  # palette, which tifffile writes for 8 and 16 bit only
+    for z, page in enumerate(pages):
+        expected = (colors >> 8).T.astype(np.uint8)[page.astype(int)]
+        assert np.array_equal(read_pixels(tmp_path / "a.tif", ReadPlan(z=z)).array, expected)
+    image = Image.fromarray(GREY)
+    image.putpalette(RNG.integers(0, 256, 768).tolist())
+    image.convert("PA").save(tmp_path / "b.tif", compression="tiff_lzw")
+    assert np.array_equal(read_pixels(tmp_path / "b.tif").array, np.asarray(image.convert("RGB")))
+    assert describe(tmp_path / "b.tif")[0].n_channels == 3
+
+
 @pytest.mark.parametrize("kind", ["imagej", "ome"])
 def test_a_color_table_for_display_changes_no_value(tmp_path: Path, kind: str) -> None:
     """ImageJ and OME store how they display gray values; each of these tables would change them."""
@@ -149,46 +166,6 @@ def test_the_selected_page_is_read_in_color_spaces_that_only_pillow_converts(tmp
         read_pixels(tmp_path / "deep.tif")
 
 
-def write_old_jpeg(path: Path, color: np.ndarray) -> None:
-    """Write a TIFF with old-style JPEG compression: the page has the scan, and tags have the tables."""
-    buffer = io.BytesIO()
-    Image.fromarray(color).save(buffer, "JPEG", quality=95, subsampling=0)
-    jpeg, at = buffer.getvalue(), 2
-    quantization: dict[int, bytes] = {}
-    huffman: dict[int, bytes] = {}
-    while (marker := jpeg[at + 1]) != 0xDA:
-        segment = jpeg[at + 4 : at + 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")]
-        if marker == 0xDB:
-            quantization[segment[0] & 15] = segment[1:65]
-        elif marker == 0xC4:
-            huffman[segment[0]] = segment[1:]
-        at += 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
-    scan = jpeg[at + 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big") : -2]
-    n_tags = 15
-    data = bytearray(8 + 2 + 12 * n_tags + 4)
-
-    def stored(content: bytes) -> int:
-        data.extend(content + b"\0" * (len(content) % 2))
-        return len(data) - len(content) - len(content) % 2
-
-    def tables(*contents: bytes) -> int:
-        return stored(struct.pack("<3I", *map(stored, contents)))
-
-    luma, chroma = quantization[0], quantization[1]
-    tags = [
-        *((256, 4, 1, color.shape[1]), (257, 4, 1, color.shape[0]), (258, 3, 3, stored(struct.pack("<3H", 8, 8, 8)))),
-        *((259, 3, 1, 6), (262, 3, 1, 6), (273, 4, 1, stored(scan)), (277, 3, 1, 3), (278, 4, 1, color.shape[0])),
-        *((279, 4, 1, len(scan)), (284, 3, 1, 1), (512, 3, 1, 1), (519, 4, 3, tables(luma, chroma, chroma))),
-        (520, 4, 3, tables(huffman[0x00], huffman[0x01], huffman[0x01])),
-        (521, 4, 3, tables(huffman[0x10], huffman[0x11], huffman[0x11])),
-        (530, 3, 2, 1 | 1 << 16),
-    ]
-    data[: 8 + 2 + 12 * n_tags] = (
-        b"II*\0\x08\0\0\0" + struct.pack("<H", n_tags) + b"".join(struct.pack("<HHII", *tag) for tag in tags)
-    )
-    path.write_bytes(data)
-
-
 def test_old_style_jpeg_is_read(tmp_path: Path) -> None:
     y, x = np.mgrid[:48, :64]
     color = np.stack([x * 3, y * 4, x + y], axis=-1).astype(np.uint8)
@@ -198,11 +175,16 @@ def test_old_style_jpeg_is_read(tmp_path: Path) -> None:
     assert np.abs(region[..., 0].astype(int) - color[6:16, 5:25, 1]).max() <= 4
 
 
-def test_a_reduced_copy_is_never_taken_for_the_image(tmp_path: Path) -> None:
+def test_a_reduced_copy_or_a_mask_is_never_taken_for_the_image(tmp_path: Path) -> None:
     with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
         writer.write(COLOUR[::2, ::2], photometric="rgb", subfiletype=1, metadata=None)
         writer.write(COLOUR, photometric="rgb", metadata=None)
     assert np.array_equal(read_pixels(tmp_path / "a.tif").array, COLOUR)
+    with tifffile.TiffWriter(tmp_path / "c.tif") as writer:
+        writer.write(GREY > 100, subfiletype=4, metadata=None)
+        writer.write(COLOUR[::2, ::2], photometric="rgb", extratags=[(255, 3, 1, 2, True)], metadata=None)
+        writer.write(COLOUR, photometric="rgb", metadata=None)
+    assert np.array_equal(read_pixels(tmp_path / "c.tif").array, COLOUR)
     with tifffile.TiffWriter(tmp_path / "b.ome.tif", ome=True) as writer:
         for pixels, side_um, kind in ((GREY[::2, ::2], 8.0, 1), (GREY, 0.5, 0)):
             about = {"axes": "YX", "PhysicalSizeX": side_um, "PhysicalSizeY": side_um}
@@ -426,17 +408,6 @@ for path in sorted(Path(sys.argv[1]).iterdir()):
     assert done.stderr == ""
     outcomes = [line.split()[1] for line in done.stdout.splitlines()]
     assert outcomes == ["(20,", "unreadable", "(20,", "unreadable", "(9000,"]
-
-
-def write_raw_tiff(path, width, height, data, *, bits):
-    """A one-strip uncompressed gray TIFF, tag by tag: for depths and lies that no writer offers."""
-    tags = [(256, 4, width), (257, 4, height), (258, 3, bits), (259, 3, 1), (262, 3, 1), (273, 4, 8), (277, 3, 1)]
-    tags += [(278, 4, height), (279, 4, len(data))]
-    start = 8 + len(data) + len(data) % 2
-    table = b"".join(struct.pack("<HHII", code, kind, 1, value) for code, kind, value in tags)
-    header = b"II*\0" + start.to_bytes(4, "little")
-    padding = b"\0" * (len(data) % 2)
-    path.write_bytes(header + data + padding + len(tags).to_bytes(2, "little") + table + bytes(4))
 
 
 def test_pages_are_channels_by_choice(tmp_path: Path) -> None:

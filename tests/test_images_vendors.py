@@ -7,6 +7,7 @@ import random
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from image_kinds import KINDS, sample_of, write_dicom, write_zarr
 from memory import within_memory
 from PIL import Image
 from refusing import refusing
@@ -169,25 +171,36 @@ def test_pixels_of_dicom_are_those_of_pillow_or_of_the_bytes_in_the_file(shared_
 @needs("DICOM")
 @pytest.mark.slow
 def test_pixels_of_the_files_in_pydicom_are_those_of_its_own_handlers() -> None:
-    """With white as 0, gray is inverted here; palettes are applied."""
+    """With white as 0, gray is inverted here; palettes are applied, and one bit becomes 0 and 255."""
     import pydicom
     from pydicom.pixels import apply_color_lut
 
-    n_equal = 0
+    n_equal, refused = 0, Counter[str]()
     for path in sorted((Path(pydicom.__file__).parent / "data" / "test_files").glob("*.dcm")):
         try:
             data = pydicom.dcmread(path)
             expected = data.pixel_array
-        except Exception:  # noqa: BLE001, S112  pydicom cannot read it
+        except Exception:  # noqa: BLE001  pydicom cannot read it
+            if (failure := failure_of(read_pixels, path)) is not None:
+                refused[failure.code] += 1
             continue
-        expected = expected[0] if int(data.get("NumberOfFrames") or 1) > 1 else expected
+        n_frames = int(data.get("NumberOfFrames") or 1)
+        expected = expected[-1] if n_frames > 1 else expected
         if data.PhotometricInterpretation == "MONOCHROME1":
             expected = (-1 if data.PixelRepresentation else (1 << data.BitsStored) - 1) - expected.astype(int)
+        if data.BitsStored == 1:
+            expected = expected * 255
         if data.PhotometricInterpretation == "PALETTE COLOR":
             expected = apply_color_lut(expected, data)
-        np.testing.assert_array_equal(read_pixels(path).array, np.atleast_3d(expected).astype(np.float32), path.name)
+        array = read_pixels(path, ReadPlan(t=n_frames - 1)).array
+        np.testing.assert_array_equal(array, np.atleast_3d(expected).astype(np.float32), path.name)
         n_equal += 1
     assert n_equal >= 50
+    assert refused["dicom-without-image"] >= 10
+    assert refused.keys() <= {
+        *("dicom-without-image", "dicom-without-header", "image-damaged", "image-incomplete", "not-an-image")
+    }
+    assert refused["image-damaged"] <= 3, refused  # a wrong length, and pixels that are cut
 
 
 @needs("DICOM")
@@ -286,6 +299,22 @@ def test_one_frame_of_a_long_dicom_is_read_with_little_memory(shared_data: Any, 
     np.testing.assert_array_equal(pixels[..., 0], frame)
 
 
+@needs("DICOM")
+def test_a_frame_that_declares_more_pixels_than_its_image_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+    import imagecodecs
+    from pydicom import dcmread
+    from pydicom.encaps import encapsulate
+
+    (kind,) = (kind for kind in KINDS if kind.container == "DICOM" and "JPEG-LS" in kind.codecs)
+    write_dicom(tmp_path / "a.dcm", sample_of(kind, "JPEG-LS", "gray", 16))
+    read_pixels(tmp_path / "a.dcm")  # imports
+    data = dcmread(tmp_path / "a.dcm")
+    data.PixelData = encapsulate([bytes(imagecodecs.jpegls_encode(np.zeros((6_000, 6_000), np.uint16)))])
+    data.save_as(tmp_path / "a.dcm")
+    with within_memory(20e6), refusing(UnreadableImage, "image-damaged"):
+        read_pixels(tmp_path / "a.dcm")
+
+
 @needs("CZI")
 def test_pixels_of_czi_stand_in_the_file_as_blue_green_red_and_are_those_of_its_lossy_export(shared_data: Any) -> None:
     folder = shared_data("microscope_formats") / "czi_ometiff"
@@ -329,52 +358,6 @@ def test_a_format_without_its_package_names_what_to_install(shared_data: Any, tm
 
 
 RNG = np.random.default_rng(1)
-
-
-def write_zarr(folder: Path, array: np.ndarray[Any, Any], axes: str, version: str, *, separator: str = "/") -> Path:
-    """An image with two levels, as NGFF 0.4 (Zarr 2) or 0.5 (Zarr 3)."""
-    import zarr
-
-    names = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
-    levels = [array, array[..., ::2, ::2]]
-    scale = [0.25 if axis in "YX" else 1.0 for axis in axes]
-    datasets = [
-        {
-            "path": str(k),
-            "coordinateTransformations": [
-                {
-                    "type": "scale",
-                    "scale": [step * (2**k if axis in "YX" else 1) for axis, step in zip(axes, scale, strict=True)],
-                }
-            ],
-        }
-        for k in range(2)
-    ]
-    units = {"YX": {"unit": "micrometer"}}
-    about = {
-        "multiscales": [
-            {
-                "version": version,
-                "axes": [
-                    {"name": axis.lower(), "type": names[axis], **(units["YX"] if axis in "YX" else {})}
-                    for axis in axes
-                ],
-                "datasets": datasets,
-            }
-        ],
-        "omero": {"channels": [{"label": f"dye {k}"} for k in range(array.shape[axes.index("C")])]},
-    }
-    zarr_format = 2 if version == "0.4" else 3
-    group = zarr.open_group(folder, mode="w", zarr_format=zarr_format)
-    group.attrs.update(about if version == "0.4" else {"ome": {"version": version, **about}})
-    for k, level in enumerate(levels):
-        encoding = {"name": "v2" if zarr_format == 2 else "default", "separator": separator}
-        chunks = tuple(16 if axis in "YX" else 1 for axis in axes)
-        made = group.create_array(
-            str(k), shape=level.shape, dtype=level.dtype, chunks=chunks, chunk_key_encoding=encoding, fill_value=0
-        )
-        made[:] = level
-    return folder
 
 
 @needs("OME-Zarr")
@@ -552,6 +535,7 @@ def test_damaged_files_are_refused_or_read_and_never_crash_hang_or_fill_the_memo
     assert codes <= {
         *("image-damaged", "not-an-image", "image-too-large", "folder-instead-of-image", "image-out-of-memory"),
         *("image-incomplete", "no-such-series", "format-not-read", "tiff-pixel-type", "image-memory-limit"),
+        *("image-kind-not-read", "dicom-without-image", "dicom-without-header", "zarr-without-multiscales"),
     }, codes
 
 

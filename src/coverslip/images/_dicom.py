@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from coverslip.errors import UnreadableImage
+from coverslip.images._tiff_guard import coded_size
 from coverslip.images.confining import open_image
 from coverslip.images.reader import Array, Decoded, Reader, Selection, Series, Source, at_channels, check_size, damaged
 from coverslip.messages import text
@@ -58,8 +59,8 @@ def _open(path: Path) -> Iterator[Source]:
             keyword = next((keyword for keyword in _PIXEL_KEYWORDS.values() if keyword in data), None)
             source = io.BytesIO(data[keyword].value if keyword else b"")
             representation = data[keyword].VR if keyword else ""
-        if keyword is None:
-            raise damaged(path, text("dicom-without-pixels"))
+        if keyword is None or "Rows" not in data or "Columns" not in data:
+            raise UnreadableImage("dicom-without-image", file=path)
         yield _DicomSource(path, data, keyword, representation, source)
 
 
@@ -201,6 +202,9 @@ class _DicomSource:
 
         offsets = self._options.get("extended_offsets")
         encoded = get_frame(self._file, index, number_of_frames=self._n_frames, extended_offsets=offsets)
+        n_pixels, _ = coded_size(_JPEG, encoded) or (0, 0)
+        if n_pixels > self._rows * self._columns:
+            raise damaged(self._path, text("frame-of-other-size", frame=index))
         is_ls = str(self._data.file_meta.TransferSyntaxUID).endswith(("80", "81"))
         decode = imagecodecs.jpegls_decode if is_ls else imagecodecs.jpeg_decode
         array = np.asarray(decode(encoded)).astype(self._dtype, copy=False)
@@ -211,13 +215,17 @@ class _DicomSource:
         """Return (H, W, C) of one frame."""
         from pydicom.pixels import apply_color_lut, get_decoder
 
-        if self._data.file_meta.TransferSyntaxUID in _BY_IMAGECODECS:
+        syntax, is_deep = self._data.file_meta.TransferSyntaxUID, int(self._data.get("BitsStored") or 8) > 8
+        if syntax in _BY_IMAGECODECS or (syntax == _JPEG_EXTENDED and is_deep):
             array = self._decoded_by_imagecodecs(index)
         else:
-            decoder = get_decoder(self._data.file_meta.TransferSyntaxUID)
+            decoder = get_decoder(syntax)
             array = np.asarray(decoder.as_array(self._file, index=index, **self._options)[0])
         if self._is_palette:
             array = apply_color_lut(array, self._data)
+        elif self._data.get("BitsStored") == 1 and self._n_samples == 1:
+            is_inverted = str(self._data.PhotometricInterpretation) == "MONOCHROME1"
+            array = np.where(array == (0 if is_inverted else 1), np.uint8(255), np.uint8(0))
         elif str(self._data.PhotometricInterpretation) == "MONOCHROME1" and array.dtype.kind in "ui":
             sum_of_limits = (1 << int(self._data.BitsStored)) - 1 if array.dtype.kind == "u" else -1
             array = (sum_of_limits - array).astype(array.dtype)
@@ -228,6 +236,8 @@ class _DicomSource:
 
 # JPEG lossless (two syntaxes) and JPEG-LS (lossless, near-lossless), for which pydicom needs further packages.
 _BY_IMAGECODECS = {f"1.2.840.10008.1.2.4.{number}" for number in (57, 70, 80, 81)}
+_JPEG = 7  # the number that TIFF has for it
+_JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"  # of 12 bit, which Pillow does not decode, or of 8 bit
 
 
 DICOM = Reader(

@@ -1,7 +1,7 @@
 """Readers of the common formats that Pillow decodes.
 
-Where Pillow would change values, other decoders read the file: color of 16 bit, JPEG 2000 of 9 to 15 bit, and portable
-maps whose largest value is not the largest of their type.
+Where Pillow would change values, other decoders read the file: color of 16 bit, JPEG 2000 of other than 8 bit, and
+portable maps whose largest value is not the largest of their type.
 """
 
 import logging
@@ -45,7 +45,7 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())  # without a handler,
 
 ORIENTATION_TAG = 0x0112
 TRANSPOSED = range(5, 9)  # orientations that swap width and height
-_WIDE_RAW_MODES = {"RGB;16B", "RGBA;16B", "LA;16B"}  # of 16-bit PNG files that Pillow converts to 8 bit
+_PNG_DEPTHS = {"L;2": 2, "L;4": 4, "RGB;16B": 16, "RGBA;16B": 16, "LA;16B": 16}  # that Pillow converts to 8 bit
 _SCALED_LIMITS = {1, 3, 15}  # of values of 1, 2 and 4 bit
 _JPEG_2000_BYTES = 4  # per sample: the decoder uses 32-bit integers
 _BLOCK_PIXELS = 2**20
@@ -61,6 +61,7 @@ class PillowSource:
         """Take an image whose file stays open."""
         self._path, self.image = path, image
         self._depth = _declared_depth(image, path)
+        self._is_signed = image.format == "JPEG2000" and _jpeg2000_samples(path)[1]
 
     def describe(self) -> tuple[Series, ...]:
         """Return one series; several frames are axis T. These formats declare no pixel size."""
@@ -74,6 +75,7 @@ class PillowSource:
         sizes = [*frames, ("Y", height), ("X", width), *samples]
         axes = "".join(axis for axis, _ in sizes)
         dtype = "uint8" if depth <= 8 else "uint16" if depth <= 16 else ""
+        dtype = dtype.removeprefix("u") if self._is_signed else dtype
         return (Series(axes, tuple(size for _, size in sizes), dtype=dtype),)
 
     def read_region(self, selection: Selection, max_bytes: int) -> Decoded:
@@ -86,13 +88,15 @@ class PillowSource:
         path, image = self._path, self.image
         n_bytes = _bytes_per_pixel(image, self._depth)
         check_size(path, image.width, image.height, max_bytes, bytes_per_pixel=n_bytes)
-        if image.format == "JPEG":
+        if image.format in ("JPEG", "MPO"):
             check_scanned(path, n_scanned(_read_all(path), image.width * image.height * len(image.getbands())))
         orientation = self._orientation()
         if (limit := _netpbm_limit(image)) is not None:
             array = _decode_netpbm(path, image, limit)
-        elif _is_narrowed_by_pillow(image, self._depth):
-            array = _decode_wide(path, image.format or "", selection.at.get("T", 0))
+        elif self._is_signed or _is_changed_by_pillow(image, self._depth):
+            array = _decode_unchanged(path, image.format or "", selection.at.get("T", 0))
+            if (top := 2**self._depth - 1) in _SCALED_LIMITS and not self._is_signed:
+                array = array * np.uint8(255 // top)
         else:
             array = _decode_frame(path, image, selection.at.get("T", 0))
         array = np.atleast_3d(oriented(array, orientation))[selection.window.of_array]
@@ -192,9 +196,12 @@ def _decode_frame(path: Path, image: Image.Image, index: int) -> Array:
     n_frames = _n_frames(image)
     if n_frames > _MAX_FRAMES:
         raise damaged(path, text("image-too-many-frames", n_frames=n_frames, limit=_MAX_FRAMES))
+    size = image.size
     if index:
         image.seek(index)
     image.load()
+    if image.size != size:
+        raise damaged(path, text("frame-of-other-size", frame=index))
     array = image_to_array(image)
     if image.format == "PPM" and array.dtype == np.int32:
         array = array.astype(np.uint16)  # the format has at most 16 bit
@@ -262,7 +269,7 @@ def _declared_depth(image: Image.Image, path: Path) -> int:
     if image.mode == "1":
         return 1
     if image.format == "JPEG2000":
-        return _jpeg2000_depth(path)
+        return _jpeg2000_samples(path)[0]
     if image.format == "AVIF":
         return _avif_depth(path)
     if (limit := _netpbm_limit(image)) is not None:
@@ -272,7 +279,7 @@ def _declared_depth(image: Image.Image, path: Path) -> int:
     if image.mode in ("I", "F"):
         return 32
     tiles = getattr(image, "tile", None)
-    return 16 if image.format == "PNG" and tiles and tiles[0].args in _WIDE_RAW_MODES else 8
+    return _PNG_DEPTHS.get(tiles[0].args, 8) if image.format == "PNG" and tiles else 8
 
 
 def _bytes_per_pixel(image: Image.Image, depth: int) -> int:
@@ -280,19 +287,22 @@ def _bytes_per_pixel(image: Image.Image, depth: int) -> int:
     return n_samples * (_JPEG_2000_BYTES if image.format == "JPEG2000" else max(1, (depth + 7) // 8))
 
 
-def _is_narrowed_by_pillow(image: Image.Image, depth: int) -> bool:
-    """Return whether Pillow drops bits (color) or rescales values (gray JPEG 2000 of 9 to 15 bit)."""
-    is_color_png = image.format == "PNG" and not image.mode.startswith("I")
-    return depth > 8 and (image.format in ("JPEG2000", "AVIF") or is_color_png)
+def _is_changed_by_pillow(image: Image.Image, depth: int) -> bool:
+    """Return whether Pillow drops bits (color) or rescales values (JPEG 2000 of less than 8 or 9 to 15 bit)."""
+    if image.format == "JPEG2000":
+        return depth != 8
+    return depth > 8 and (image.format == "AVIF" or (image.format == "PNG" and not image.mode.startswith("I")))
 
 
-def _jpeg2000_depth(path: Path) -> int:
-    """Return the bits per sample that the SIZ marker of the codestream declares."""
+def _jpeg2000_samples(path: Path) -> tuple[int, bool]:
+    """Return the bits per sample that the SIZ marker of the codestream declares, and whether samples have a sign."""
     with open_image(path) as file:
         head = file.read(65536)
     start = head.find(b"\xff\x4f\xff\x51")
     depth_at = start + 4 + 38  # after the marker: length, capabilities, 8 sizes of 4 bytes, number of components
-    return (head[depth_at] & 0x7F) + 1 if start >= 0 and depth_at < len(head) else 8
+    if start < 0 or depth_at >= len(head):
+        return 8, False
+    return (head[depth_at] & 0x7F) + 1, bool(head[depth_at] & 0x80)
 
 
 def _avif_depth(path: Path) -> int:
@@ -304,12 +314,14 @@ def _avif_depth(path: Path) -> int:
     return 8 if not flags & 0x40 else 12 if flags & 0x20 else 10
 
 
-def _decode_wide(path: Path, file_format: str, index: int) -> Array:
+def _decode_unchanged(path: Path, file_format: str, index: int) -> Array:
     import imagecodecs
 
     encoded = _read_all(path)
     if file_format == "AVIF":
         array: Array = imagecodecs.avif_decode(encoded, index=index)
+    elif index:  # the decoder does not draw frames over those before them
+        raise UnreadableImage("image-kind-not-read", file=path, reason=text("frames-of-16-bit-png"))
     else:
         array = (imagecodecs.png_decode if file_format == "PNG" else imagecodecs.jpeg2k_decode)(encoded)
     if array.ndim == 3 and array.shape[2] in (2, 4):
@@ -326,8 +338,12 @@ def unknown_format(path: Path, head: bytes) -> UnreadableImage:
     """Return the error for bytes of an unknown format."""
     if head.strip(b"\x00") == b"":
         return damaged(path, text("image-of-zeros"))
-    is_text = all(byte >= 32 or byte in b"\t\r\n\f" for byte in head[:64])
-    return UnreadableImage("not-an-image", file=path, is_text=is_text)
+    return UnreadableImage("not-an-image", file=path, is_text=is_text(head))
+
+
+def is_text(head: bytes) -> bool:
+    """Return whether the first bytes of a file are those of a text."""
+    return all(byte >= 32 or byte in b"\t\r\n\f" for byte in head[:64])
 
 
 def _reader(name: str, title: str, suffixes: str, is_this: Callable[[bytes], bool]) -> Reader:

@@ -9,8 +9,8 @@ channels too. Axis T counts time points, any other axis (Z, unknown) z-planes, f
 strips or tiles are decoded that it touches.
 
 Values are those of the file. The color table of an ImageJ or OME file is a display setting, and is not applied. ImageJ
-stores signed 16-bit values as unsigned ones with an offset in its metadata, which is subtracted. A reduced copy of an
-image is never the first series, even if it is the first page.
+stores signed 16-bit values as unsigned ones with an offset in its metadata, which is subtracted. A reduced copy or a
+mask of an image is never the first series, even if it is the first page.
 """
 
 import re
@@ -147,6 +147,8 @@ def _open(path: Path) -> Iterator[Source]:
     check_pages(path)
     if _is_swapped(path):
         with open_with_pillow(path) as source:
+            if getattr(source.image, "n_frames", 1) > 1:
+                raise UnreadableImage("image-kind-not-read", file=path, reason=text("tiff-swapped-pages"))
             yield source
     elif _is_plain(path):
         with open_with_pillow(path) as source:
@@ -230,8 +232,13 @@ class _TiffSource:
 
     @cached_property
     def _all_series(self) -> "list[tuple[int, TiffPageSeries]]":
-        """The series with their numbers in the file; reduced copies of an image follow the others."""
-        return sorted(enumerate(self._tiff.series), key=lambda each: bool(each[1].keyframe.is_reduced))
+        """The series with their numbers in the file; reduced copies and masks of an image follow the others."""
+
+        def belongs_to_another(numbered: "tuple[int, TiffPageSeries]") -> bool:
+            page = numbered[1].keyframe
+            return bool(page.is_reduced or page.is_mask)
+
+        return sorted(enumerate(self._tiff.series), key=belongs_to_another)
 
     @cached_property
     def _has_display_table(self) -> bool:
@@ -245,8 +252,11 @@ class _TiffSource:
 
     def _series(self, number: int, series: "TiffPageSeries") -> Series:
         axes, shape = _distinct_axes(series), tuple(map(int, series.shape))
-        if not self._has_display_table and _has_color_palette(series.keyframe) and "S" not in axes:
-            axes, shape = f"{axes}S", (*shape, 3)
+        if not self._has_display_table and _has_color_palette(series.keyframe):
+            if "S" not in axes:
+                axes, shape = f"{axes}S", (*shape, 1)
+            n_samples = 3 if shape[axes.index("S")] - _n_alpha(series.keyframe) == 1 else shape[axes.index("S")]
+            shape = tuple(n_samples if axis == "S" else n for axis, n in zip(axes, shape, strict=True))
         size = _pixel_size(self._tiff, number, series)
         if _orientation(series.keyframe) in TRANSPOSED and {"Y", "X"} <= set(axes):
             size = None if size is None else size[::-1]
@@ -355,6 +365,10 @@ def _size(series: "TiffPageSeries") -> Size:
 def _orientation(page: "TiffPage") -> int:
     tag = page.tags.get("Orientation")
     return int(tag.value) if tag else 1
+
+
+def _n_alpha(page: "TiffPage") -> int:
+    return sum(int(kind) in _ALPHA for kind in page.extrasamples)
 
 
 def _has_color_palette(page: "TiffPage") -> bool:
@@ -701,17 +715,16 @@ def _to_intensities(path: Path, array: Array, page: "TiffPage", *, has_display_t
         is_imagej: ImageJ wrote the file, for which white as 0 also describes the display only.
     """
     bits, photometric = int(page.bitspersample), int(page.photometric)
+    if _n_alpha(page) and array.shape[-1] == page.samplesperpixel:
+        kinds = [None] * (array.shape[-1] - len(page.extrasamples)) + [int(kind) for kind in page.extrasamples]
+        array = array[..., [i for i, kind in enumerate(kinds) if kind not in _ALPHA]]
+    if array.dtype == bool:
+        array = array.astype(np.uint8)
     is_palette = photometric == _PALETTE and page.colormap is not None and array.shape[-1] == 1
     if is_palette and not has_display_table:
         palette = np.ascontiguousarray(np.asarray(page.colormap).T)  # (n, 3) uint16
         narrow = (palette >> 8).astype(np.uint8) if palette.max(initial=0) > 255 else palette.astype(np.uint8)
         return palette_to_color(array[..., 0], narrow)
-    n_alpha = sum(int(kind) in _ALPHA for kind in page.extrasamples)
-    if n_alpha and array.shape[-1] == page.samplesperpixel:
-        kinds = [None] * (array.shape[-1] - len(page.extrasamples)) + [int(kind) for kind in page.extrasamples]
-        array = array[..., [i for i, kind in enumerate(kinds) if kind not in _ALPHA]]
-    if array.dtype == bool:
-        array = array.astype(np.uint8)
     if array.dtype.kind == "u":
         top = 2 ** min(bits, 8 * array.dtype.itemsize) - 1
         if photometric == _MIN_IS_WHITE and not is_imagej:

@@ -36,14 +36,14 @@ if TYPE_CHECKING:
     import zarr
 
 Json = dict[str, Any]  # Any: JSON values
-_MARKS = ("zarr.json", ".zattrs", ".zgroup")
+_MARKS = ("zarr.json", ".zattrs", ".zgroup", ".zarray")
 _MAX_METADATA_BYTES = 16 * 2**20
 _MAX_IMAGES = 10_000
 _DEFAULT_AXES = "tczyx"  # before version 0.3
 
 
 def is_zarr(folder: Path) -> bool:
-    """Return whether a folder has the metadata of a Zarr group."""
+    """Return whether a folder has the metadata of a Zarr group or array."""
     return any((folder / mark).is_file() for mark in _MARKS)
 
 
@@ -101,7 +101,7 @@ class _ZarrSource:
         try:
             return self._find_images()
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-            raise damaged(self._path, text("zarr-metadata", reason=repr(error))) from error
+            raise damaged(self._path, text("zarr-metadata", reason=str(error))) from error
 
     def _find_images(self) -> list[_Image]:
         attributes = self._attributes(PurePosixPath())
@@ -119,11 +119,20 @@ class _ZarrSource:
         images = [
             _Image(str(metadata.get("name") or ("" if len(fields) == 1 else field)), field, metadata)
             for field in fields[:_MAX_IMAGES]
-            for metadata in self._attributes(field)["multiscales"]
+            for metadata in self._multiscales(field)
         ]
         if not images:
             raise ValueError("multiscales")
         return images
+
+    def _multiscales(self, field: PurePosixPath) -> list[Json]:
+        if not is_zarr(self._path / field):
+            raise ValueError(str(field))
+        attributes = self._attributes(field)
+        if "multiscales" not in attributes:
+            raise UnreadableImage("zarr-without-multiscales", file=self._path)
+        multiscales: list[Json] = attributes["multiscales"]
+        return multiscales
 
     def _numbered(self) -> Iterator[PurePosixPath]:
         for number in range(_MAX_IMAGES):
@@ -208,7 +217,7 @@ class _ZarrSource:
             at[axis] = position * int(array.shape[k]) // int(full.shape[k])
         pixels = self._pixels(array, series, at, selection.channels)
         if pixels.dtype == bool:
-            pixels = pixels.astype(np.uint8) * 255
+            return Decoded(pixels.astype(np.uint8) * 255, 1)
         return Decoded(pixels, 8 * pixels.dtype.itemsize)
 
     def _pixels(

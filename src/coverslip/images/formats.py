@@ -28,6 +28,34 @@ _NOT_READ = (
         is_this=lambda head: head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS,
         export=lambda: text("export-heic"),
     ),
+    Reader(
+        name="JPEG-XL",
+        title="JPEG XL",
+        suffixes=(".jxl",),
+        is_this=starts(b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"),
+        export=lambda: text("export-picture"),
+    ),
+    Reader(
+        name="JPEG-XR",
+        title="JPEG XR",
+        suffixes=(".jxr", ".wdp", ".hdp"),
+        is_this=starts(b"II\xbc\x01"),
+        export=lambda: text("export-picture"),
+    ),
+    Reader(
+        name="PAM",
+        title="portable maps PAM and PFM in color",
+        suffixes=(".pam",),
+        is_this=starts(b"P7\n", b"PF\n"),
+        export=lambda: text("export-picture"),
+    ),
+    Reader(
+        name="PSD",
+        title="Photoshop",
+        suffixes=(".psd", ".psb"),
+        is_this=starts(b"8BPS"),
+        export=lambda: text("export-picture"),
+    ),
     # These files are indexes of other files beside them, without a signature.
     Reader(
         name="slides",

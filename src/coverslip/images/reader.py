@@ -1,5 +1,6 @@
 """The interface of file format readers, and the checks and conversions that readers share."""
 
+import re
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -48,8 +49,21 @@ class Decoded:
 
 def damaged(path: Path, cause: object) -> UnreadableImage:
     """Return the error for a file whose bytes are not a complete image."""
-    reason = " ".join(str(cause).split())[:160].rstrip(". ") or type(cause).__name__
-    return UnreadableImage("image-damaged", file=path, reason=reason)
+    return UnreadableImage("image-damaged", file=path, reason=reason_of(cause))
+
+
+_BYTES = re.compile(r"""\bb(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")""")  # as Python prints them
+
+
+def reason_of(cause: object) -> str:
+    """Return what a decoder says in one short line, without bytes of the file that are no text."""
+
+    def readable(match: re.Match[str]) -> str:
+        content = match[1] or match[2] or ""
+        return "..." if "\\" in content else f"'{content}'"
+
+    line = " ".join(_BYTES.sub(readable, str(cause)).split())
+    return line[:160].rstrip(". ") or type(cause).__name__
 
 
 def check_size(path: Path, width: int, height: int, max_bytes: int, *, bytes_per_pixel: int = 1) -> None:

@@ -28,7 +28,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from coverslip.errors import UnreadableImage
-from coverslip.images._pillow import unknown_format
+from coverslip.images._pillow import is_text, unknown_format
 from coverslip.images.confining import files_opened, open_image
 from coverslip.images.formats import reader_of, reader_of_folder
 from coverslip.images.plan import Channel, ReadPlan, Region
@@ -48,6 +48,7 @@ from coverslip.images.reader import (
     at_channels,
     check_size,
     damaged,
+    reason_of,
 )
 from coverslip.messages import text
 
@@ -316,6 +317,11 @@ def _find_reader(path: Path, head: bytes) -> Reader:
 # What decoders say of most damaged files, without a detail that would help a user.
 _IS_INCOMPLETE = re.compile("truncated|broken data stream|broken PNG file|unrecognized data stream", re.IGNORECASE)
 
+# What decoders say of files that are intact, as far as they can tell, but of a kind that they do not decode.
+_IS_NOT_READ = re.compile(
+    "not supported|unsupported|not implemented|does not support|missing dependencies", re.IGNORECASE
+)
+
 
 def _as_unreadable(path: Path, head: bytes, error: Exception, max_bytes: int) -> UnreadableImage:
     """Convert any exception of a decoder (struct.error, zlib.error, RuntimeError for corrupt tags, ...) to one type.
@@ -324,7 +330,8 @@ def _as_unreadable(path: Path, head: bytes, error: Exception, max_bytes: int) ->
     """
     match error:
         case UnidentifiedImageError():
-            return unknown_format(path, head)
+            # The first bytes are those of a format. The signatures of some formats can also begin a text.
+            return unknown_format(path, head) if is_text(head) else UnreadableImage("image-incomplete", file=path)
         case MemoryError():
             return UnreadableImage("image-out-of-memory", file=path)
         case Image.DecompressionBombError():
@@ -334,7 +341,9 @@ def _as_unreadable(path: Path, head: bytes, error: Exception, max_bytes: int) ->
     is_of_disk = isinstance(error, OSError) and error.errno is not None  # its text contains the name of the file
     if not is_of_disk and _IS_INCOMPLETE.search(str(error)):
         return UnreadableImage("image-incomplete", file=path)
-    return damaged(path, error or type(error).__name__)
+    if not is_of_disk and _IS_NOT_READ.search(str(error)):
+        return UnreadableImage("image-kind-not-read", file=path, reason=reason_of(error))
+    return damaged(path, error)
 
 
 def _first_bytes(path: Path) -> bytes:

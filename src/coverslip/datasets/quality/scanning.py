@@ -34,7 +34,7 @@ from coverslip.messages import note, text
 from coverslip.stopping import BY_SIGNAL, Stop
 
 FACTS = register(Kind("facts", RECORDS))
-_FACTS_VERSION = 3  # increases if equal files would give other facts
+_FACTS_VERSION = 4  # increases if equal files would give other facts
 
 
 class FactsCache:

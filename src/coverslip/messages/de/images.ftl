@@ -40,6 +40,19 @@ not-an-image = Die Datei ist kein Bild: Sie enthält { $is_text ->
 dicom-without-header = Die Datei ist DICOM ohne Header, also ohne die Angaben dazu, wie die Pixel gespeichert sind
     .do = Exportieren Sie sie als DICOM-Datei (Part 10) oder TIFF aus der Software, die sie geschrieben hat.
 
+dicom-without-image = Die DICOM-Datei enthält kein Bild, sondern andere Daten, etwa einen Befund oder einen Plan
+    .do = Schließen Sie sie aus.
+
+zarr-without-multiscales = Der Zarr-Ordner hat keine OME-Metadaten (multiscales), die die Achsen eines Bildes nennen
+    .do = Schreiben Sie das Array noch einmal als OME-Zarr, etwa mit dem Python-Paket ome-zarr, oder als TIFF.
+
+image-kind-not-read = Die Datei ist von einer Art, die nicht gelesen werden kann: { $reason }
+    .do = Wandeln Sie sie mit einem anderen Programm in PNG oder TIFF um. Öffnen auch andere Programme sie nicht, ist sie beschädigt.
+
+frames-of-16-bit-png = Einzelbilder eines animierten PNG von 16 Bit nach dem ersten
+
+frame-of-other-size = das Einzelbild { $frame } hat eine andere Größe als das Bild
+
 format-not-read = Dateien im Format { $title } können noch nicht gelesen werden
     .do = { $advice }
 
@@ -51,8 +64,6 @@ format-needs-package = Installieren Sie es: { $command } (Paket { $package }). A
 format-needs-python = coverslip liest es mit Python { $version } oder neuer und dem Zusatzpaket "coverslip[formats]". Andernfalls: { $export }
 
 frame-missing = die Ebene { $frame } fehlt oder ist unvollständig
-
-dicom-without-pixels = sie enthält kein Bild
 
 dicom-sparse-tiles = die Kacheln füllen den Objektträger nicht der Reihe nach
 
@@ -70,6 +81,8 @@ format-not-loaded = Das Format '{ $name }' des Pakets { $package } konnte nicht 
 format-no-reader = ein Reader ist nötig, vorhanden ist ein Objekt des Typs { $type }
 
 export-from-microscope = Exportieren Sie es aus der Mikroskopsoftware als OME-TIFF oder PNG.
+
+export-picture = Exportieren Sie es als PNG oder TIFF aus dem Programm, das es geschrieben hat, oder aus Fiji.
 
 export-from-fiji = Exportieren Sie TIFF aus Fiji (File > Import > Bio-Formats, dann File > Save As > Tiff).
 
@@ -242,6 +255,8 @@ color-space = Die Pixel sind { $color_space } mit { $bits } bit, was nicht unter
 netpbm-value-too-large = ein Wert ist { $value }, und als größter Wert ist { $limit } angegeben
 
 tiff-file-outside-folder = die Metadaten nennen eine Datei in einem anderen Ordner
+
+tiff-swapped-pages = sie hat mehrere Seiten, und ihre ersten Bytes widersprechen ihrer Bytereihenfolge
 
 tiff-pages-in-circle = die Seiten verweisen im Kreis aufeinander
 

@@ -40,6 +40,19 @@ not-an-image = The file is not an image: it contains { $is_text ->
 dicom-without-header = The file is DICOM without its header, the file meta information that declares how pixels are stored
     .do = Export it as a DICOM file (Part 10) or TIFF from the software that wrote it.
 
+dicom-without-image = The DICOM file contains no image, but another kind of data, such as a report or a plan
+    .do = Exclude it.
+
+zarr-without-multiscales = The Zarr folder has no OME metadata (multiscales), which state the axes of an image
+    .do = Write the array again as OME-Zarr, such as with the Python package ome-zarr, or as TIFF.
+
+image-kind-not-read = The file is of a kind that cannot be read: { $reason }
+    .do = Convert it to PNG or TIFF with another program. If other programs cannot open it either, it is damaged.
+
+frames-of-16-bit-png = frames of an animated PNG of 16 bit after the first
+
+frame-of-other-size = its frame { $frame } has another size than the image
+
 format-not-read = Files of the format { $title } cannot be read yet
     .do = { $advice }
 
@@ -51,8 +64,6 @@ format-needs-package = Install it: { $command } (package { $package }). Alternat
 format-needs-python = coverslip reads it with Python { $version } or later and the extra packages "coverslip[formats]". Alternatively: { $export }
 
 frame-missing = its plane { $frame } is missing or incomplete
-
-dicom-without-pixels = it contains no image
 
 dicom-sparse-tiles = its tiles do not fill the slide in order
 
@@ -70,6 +81,8 @@ format-not-loaded = The format '{ $name }' of the package { $package } could not
 format-no-reader = it is a { $type }, not a Reader
 
 export-from-microscope = Export it as OME-TIFF or PNG from the microscope software.
+
+export-picture = Export it as PNG or TIFF from the program that wrote it, or from Fiji.
 
 export-from-fiji = Export TIFF from Fiji (File > Import > Bio-Formats, then File > Save As > Tiff).
 
@@ -242,6 +255,8 @@ color-space = The pixels are { $color_space } of { $bits } bit, which is not sup
 netpbm-value-too-large = a value is { $value }, and the largest value is declared as { $limit }
 
 tiff-file-outside-folder = its metadata name a file in another folder
+
+tiff-swapped-pages = it has several pages, and its first bytes contradict its byte order
 
 tiff-pages-in-circle = its pages refer to each other in a circle
 
