@@ -15,6 +15,7 @@ from tables import rows_of
 from trained import SMALL_NETWORK
 
 from coverslip.cli import main
+from coverslip.messages import text
 from coverslip.reports.reported import read_run
 from coverslip.reports.words import lead, overestimates
 from coverslip.synthetic_cells import SampleSet, write_new_images, write_sample_images
@@ -217,16 +218,23 @@ def test_the_demo_does_the_whole_job_and_can_be_run_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], times: int
 ) -> None:
     monkeypatch.setattr("coverslip.cli.demo.SETTINGS", [*SMALL, "split.folds=0"])
+    monkeypatch.setattr("coverslip.cli.demo.N_IMAGES", 200)
+    monkeypatch.setattr("coverslip.cli.demo.N_NEW_IMAGES", 28)
+    folder = tmp_path / "demo"
     for k in range(times):
-        assert main(["demo", "--out", str(tmp_path / "demo")]) == 0
+        assert main(["demo", "--out", str(folder)]) == 0
         out, err = capsys.readouterr()
-        assert ("is replaced" in err) == (k > 0)
-        assert "synthetic" in out.lower()
-        for name in ("images", "run", "new", "predictions.csv", "run/report.html"):
-            assert (tmp_path / "demo" / name).exists()
-            assert str(tmp_path / "demo" / name) in out
-    metrics = json.loads((tmp_path / "demo" / "run" / "metrics.json").read_text(encoding="utf-8"))
-    assert 0.6 < metrics["metrics"]["accuracy"]["value"] < 1.0
+        assert (text("command-demo-replaced", folder=folder) in err) == (k > 0)
+        assert text("command-demo-synthetic") in out
+        commands = [line.split()[2] for line in out.splitlines() if line.startswith("$ coverslip ")]
+        assert commands == ["inspect", "train", "label-errors", "predict", "summarise"]
+        for name in ("run/report.html", "proportions.html", "label_errors.csv"):
+            assert (folder / name).is_file()
+            assert str(folder / name) in out
+    metrics = json.loads((folder / "run" / "metrics.json").read_text(encoding="utf-8"))
+    assert 0.3 < metrics["metrics"]["accuracy"]["value"] < 1.0
+    slides = {Path(row["path"]).parent.name for row in rows_of(folder / "predictions.csv")}
+    assert slides == {f"slide{number}" for number in range(61, 65)}
 
 
 @pytest.mark.slow

@@ -1,27 +1,37 @@
 """`coverslip demo`: the complete workflow on synthetic images."""
 
 import json
+import shlex
 import shutil
+from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from coverslip.messages import ChooseOther, text
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from coverslip.synthetic_cells import SampleSet
+
 MARK = "demo.json"  # marks the folder of a demo, which may be overwritten
 SLIDE = r"slide\d+"
-# A few epochs at the original image size show fine-tuning within a few minutes.
-SETTINGS = ["epochs=5", "image_size=128"]
+N_IMAGES = 720
+N_NEW_IMAGES, N_NEW_SLIDES = 140, 4
+SETTINGS = ["stage=instant"]  # fine-tuning takes more than three minutes on two cores
 
 
 def demo(
+    context: typer.Context,
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help=text("help-demo-out"))] = Path("demo"),
 ) -> None:
     """Train and predict on synthetic images, offline.
 
-    Draws 480 synthetic images of stained blood cells from 60 slides, checks them, trains a classifier, tests it on
-    slides it was not trained on, predicts new images and writes a report.
+    Draws 720 synthetic images of seven types of blood cells from 60 slides, checks them, trains a classifier, tests it
+    on slides it was not trained on, finds a label error, predicts images of four new slides and computes their class
+    proportions. Each step is a command of coverslip, which is printed.
 
     Example:
 
@@ -29,36 +39,79 @@ def demo(
     """
     is_replaced = (out / MARK).is_file()
     _clear(out)
-    from coverslip import pipeline
-    from coverslip.cli._show import notes_console, results_console, show_inspection, show_numbers
+    from coverslip.cli._show import notes_console, results_console
     from coverslip.cli.progress import shown_progress
-    from coverslip.runs import Recipe, with_settings
-    from coverslip.synthetic_cells import write_new_images, write_sample_images
+    from coverslip.synthetic_cells import SEVEN_CLASSES, write_new_images, write_sample_images
 
     stdout, stderr = results_console(), notes_console()
     if is_replaced:
         stderr.print(text("command-demo-replaced", folder=out), markup=False, soft_wrap=True)
     stdout.print(text("command-demo-synthetic"), style="bold")
+    images, new, run = out / "images", out / "new", out / "run"
     with shown_progress(stderr) as emit:
-        write_sample_images(out / "images", emit=emit)
-        data = pipeline.open_dataset(out / "images", group_pattern=SLIDE)
-        inspection = pipeline.inspect(data, emit=emit)
-    show_inspection(stdout, inspection)
-    with shown_progress(stderr) as emit:
-        recipe = with_settings(Recipe(group=SLIDE), SETTINGS)
-        run = pipeline.train(data, recipe, out=out / "run", emit=emit)
-        write_new_images(out / "new", emit=emit)
-        pipeline.predict(out / "run", [out / "new"], out=out / "predictions.csv", emit=emit)
-    show_numbers(stdout, run.metrics)
-    results = text(
-        "command-demo-results",
-        report=run.report_file,
-        predictions=out / "predictions.csv",
-        images=out / "images",
-        new=out / "new",
-        run=run.folder,
+        samples = write_sample_images(images, design=SEVEN_CLASSES, n_images=N_IMAGES, emit=emit)
+        new_samples = write_new_images(
+            new,
+            design=SEVEN_CLASSES,
+            n_images=N_NEW_IMAGES,
+            n_slides=N_NEW_SLIDES,
+            folder_per_slide=True,
+            emit=emit,
+        )
+
+    _run(context, stdout, "inspect", images, "--group-pattern", SLIDE)
+    settings = [part for setting in SETTINGS for part in ("--set", setting)]
+    _run(context, stdout, "train", images, "--group-pattern", SLIDE, *settings, "--out", run)
+    _run(context, stdout, "label-errors", run, "--out", out / "label_errors.csv")
+    _show_mislabeled(stdout, samples, run)
+    _run(context, stdout, "predict", run, new, "--out", out / "predictions.csv")
+    _run(
+        *(context, stdout, "summarise", out / "predictions.csv", "--by", "folder", "--run", run),
+        *("--report", out / "proportions.html"),
     )
-    stdout.print(f"\n{results}", soft_wrap=True)
+    _show_drawn(stdout, new_samples)
+    stdout.print(f"\n{text('command-demo-results', folder=out)}", markup=False, soft_wrap=True)
+
+
+def _run(context: typer.Context, stdout: "Console", *words: str | Path) -> None:
+    """Print a command and run it.
+
+    Raises:
+        typer.Exit: the command was interrupted.
+        CoverslipError: the command failed.
+    """
+    command = list(map(str, words))
+    stdout.print(f"\n$ coverslip {shlex.join(command)}", style="bold", markup=False, highlight=False, soft_wrap=True)
+    code = context.find_root().command.main(command, prog_name="coverslip", standalone_mode=False)
+    if code:
+        raise typer.Exit(code)
+
+
+def _show_mislabeled(stdout: "Console", samples: "SampleSet", run: Path) -> None:
+    """Say whether the images that the demo put into a wrong folder are among the suspected label errors."""
+    from coverslip.runs import open_run
+
+    errors = open_run(run).label_errors
+    suspected = [] if errors is None else [image.image_id for image in errors.images[: errors.n_suspected]]
+    for file in samples.mislabeled:
+        image_id = file.relative_to(samples.folder).as_posix()
+        rank = suspected.index(image_id) + 1 if image_id in suspected else 0
+        line = text("command-demo-mislabeled", image=image_id, drawn=samples.drawn[file], rank=rank)
+        stdout.print(line, markup=False, soft_wrap=True)
+
+
+def _show_drawn(stdout: "Console", new: "SampleSet") -> None:
+    """Print the class proportions that were drawn, to compare with the corrected ones."""
+    from coverslip.cli._show import filled_table
+    from coverslip.reports.words import percent
+
+    drawn = {slide: Counter[str]() for slide in new.slides}
+    for file, label in new.drawn.items():
+        if file not in new.broken:
+            drawn[file.parent.name][label] += 1
+    stdout.print(f"\n{text('command-demo-drawn')}", markup=False, soft_wrap=True)
+    rows = [(name, *(percent(n[name] / n.total()) for n in drawn.values())) for name in new.classes]
+    stdout.print(filled_table((text("column-class"), *drawn), rows))
 
 
 def _clear(out: Path) -> None:
@@ -79,6 +132,7 @@ def _clear(out: Path) -> None:
         for name in ("images", "run", "new"):
             if (out / name).is_dir():
                 shutil.rmtree(out / name)
-        (out / "predictions.csv").unlink(missing_ok=True)
+        for name in ("predictions.csv", "label_errors.csv", "proportions.html"):
+            (out / name).unlink(missing_ok=True)
     except OSError as error:
         raise write_error(out, error) from error
