@@ -18,7 +18,7 @@ not be used to draw conclusions about real cells.
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -64,8 +64,9 @@ FIVE_CLASSES = Design(
     evenness=None,
     n_mislabeled=0,
 )
-# Two stages of neutrophils and two of lymphocytes, which are harder to distinguish. As in patients, each slide has its
-# own proportions.
+# As in patients, each slide has its own proportions.
+UNEVEN_FIVE_CLASSES = replace(FIVE_CLASSES, evenness=2.0)
+# Two stages of neutrophils and two of lymphocytes, which are harder to distinguish.
 SEVEN_CLASSES = Design(
     similar={
         "band neutrophil": "segmented neutrophil",
