@@ -8888,9 +8888,8 @@ export interface components {
             /**
              * Authors
              * @description Names of the authors. For `bioimageio`.
-             * @default []
              */
-            authors: string[];
+            authors?: string[] | null;
             /**
              * License
              * @description An SPDX identifier such as `CC-BY-4.0`. For `bioimageio`.

@@ -38,7 +38,7 @@ def create_export(
     """Queue an export. It is opened again and compared with the classifier on images of the run, and refused if they
     do not agree. Exports run one at a time, also during a training.
     """
-    attribution = Attribution(tuple(new.authors), new.license, new.citation)
+    attribution = Attribution(tuple(new.authors or ()), new.license, new.citation)
     job = state.queue_export(workspace, run_id, new.to, attribution)
     locate("exports", job)
     queue.wake()

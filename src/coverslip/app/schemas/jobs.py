@@ -251,8 +251,8 @@ class NewExport(BaseModel):
     to: ExportTo = Field(
         description="`onnx` (ONNX Runtime), `openvino`, `pt2` (PyTorch) or `bioimageio` (BioImage Model Zoo)."
     )
-    authors: list[Annotated[str, Field(max_length=200)]] = Field(
-        default=[], max_length=100, description="Names of the authors. For `bioimageio`."
+    authors: list[Annotated[str, Field(max_length=200)]] | None = Field(
+        default=None, max_length=100, description="Names of the authors. For `bioimageio`."
     )
     license: str | None = Field(
         default=None, max_length=100, description="An SPDX identifier such as `CC-BY-4.0`. For `bioimageio`."
