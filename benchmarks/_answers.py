@@ -18,7 +18,7 @@ Values = dict[str, Any]  # Any: JSON values without objects
 # The first of these keys that all objects of a list have, each with another value, replaces the position in the path.
 KEYS = ("image_id", "name", "id", "key", "code", "path", "condition", "class", "row_id", "title", "value")
 
-_ID = re.compile(r"\b(?:[0-9a-f]{10}|[0-9a-f]{12}|[0-9a-f]{16})\b")  # 16: of tables, a hash of paths
+_ID = re.compile(r"(?<!\d\.)\b(?:[0-9a-f]{10}|[0-9a-f]{12}|[0-9a-f]{16})\b")  # 16: of tables, a hash of paths
 _PART = re.compile(r"\.[0-9a-f]{8}\.part\b")
 _TIME = re.compile(r"\b20\d\d-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?)?")
 _DURATION = re.compile(r"(?<![\w.])\d+(?:[.,]\d+)?\s?(?:ms|s|min|h|seconds?|minutes?)\b(?:\s\d+\s?(?:s|min)\b)?")
