@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from ruamel.yaml import YAML
 from small_workspace import (
     API,
     QUICK,
@@ -85,6 +86,18 @@ def test_an_export_is_a_job_whose_verified_files_are_one_zip_for_other_programs(
     printed = subprocess.run(script, cwd=folder, capture_output=True, text=True, check=True).stdout
     expected = cs.load_classifier(lab.get(f"runs/{lab.run}")["folder"], "cpu").predict(files)["predicted"]
     assert [row["predicted"] for row in csv.DictReader(printed.splitlines())] == expected
+
+
+def test_an_export_for_bioimage_io_has_the_name_of_the_training_and_its_authors(lab: Lab) -> None:
+    path = f"{API}/runs/{lab.run}/exports"
+    about = {"authors": ["Ada Kern"], "license": "MIT", "citation": "doi 10.1234/abc"}
+    assert lab.client.post(path, json={"to": "onnx"} | about).json()["code"] == "export-without-attribution"
+    job = lab.client.post(path, json={"to": "bioimageio"} | about)
+    done = ended(lab.client, job.json()["id"], what="exports")
+    described = YAML(typ="safe").load(Path(done["folder"]) / exporting.CONTENT / "rdf.yaml")
+    assert described["name"] == lab.get(f"runs/{lab.run}")["name"]
+    assert (described["authors"], described["license"]) == ([{"name": "Ada Kern"}], "MIT")
+    assert described["cite"] == [{"text": "doi 10.1234/abc", "doi": "10.1234/abc"}]
 
 
 @pytest.mark.exhaustive

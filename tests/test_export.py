@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -27,11 +28,12 @@ from coverslip.errors import CoverslipError
 from coverslip.files import sha256_file
 from coverslip.images import Preprocessing, Scaling, preprocess, read_pixels
 from coverslip.inference import Classifier
-from coverslip.inference.export import EXPORT_FORMATS, export_to, open_export, verify
+from coverslip.inference.export import EXPORT_FORMATS, Attribution, export_to, open_export, verify
 from coverslip.inference.export.exporting import EXPORTERS, Content
 from coverslip.inference.export.verifying import VerificationImages
 from coverslip.models import list_models
 from coverslip.models.networks import create_network
+from coverslip.pipeline import ExportName
 from coverslip.runs import ClassifierCard, Run, TrainedOn, open_classifier, write_classifier
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -116,6 +118,40 @@ def test_the_description_for_bioimage_io_names_its_files_and_reproduces_its_test
     named += [each["test_tensor"] for each in (*described["inputs"], *described["outputs"])]
     assert all(sha256_file(folder / each["source"]) == each["sha256"] for each in named)
     assert "&" not in (folder / "rdf.yaml").read_text().split("config:")[0]  # no aliases
+
+
+@pytest.mark.parametrize(
+    ("to", "given", "code"),
+    [
+        ("onnx", {"license": "MIT"}, "export-without-attribution"),
+        ("zip", {"authors": ["Ada Kern"]}, "export-without-attribution"),
+        ("bioimageio", {"authors": [" "]}, "export-author-invalid"),
+        ("bioimageio", {"license": "CC BY 4.0"}, "export-license-invalid"),
+        ("bioimageio", {"citation": "Kern 2026"}, "export-citation-without-link"),
+    ],
+)
+def test_an_invalid_attribution_is_refused(
+    trained: Run,
+    tmp_path: Path,
+    to: ExportName,
+    given: dict[str, Any],  # Any: an argument
+    code: str,
+) -> None:
+    with pytest.raises(CoverslipError) as refused:
+        cs.export(trained, to=to, out=tmp_path / "out", **given)
+    assert refused.value.code == code
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("citation", "link"),
+    [
+        ("Kern and Holt 2026 (https://doi.org/10.1234/a.b-c).", {"doi": "10.1234/a.b-c"}),
+        ("See https://cells.example/2026/.", {"url": "https://cells.example/2026/"}),
+    ],
+)
+def test_a_citation_names_its_doi_or_address(citation: str, link: dict[str, str]) -> None:
+    assert Attribution(citation=citation).described()["cite"] == [{"text": citation, **link}]
 
 
 @pytest.mark.exhaustive
@@ -228,7 +264,7 @@ def test_sixteen_bit_pixels_two_channels_and_eight_copies_are_exported(to: str, 
     pixels = np.random.default_rng(0).integers(0, 60_000, (23, 32, 32, 2), dtype=np.uint16)
     images = VerificationImages(pixels, Classifier(packed).predict_pixels(pixels), {})
     (tmp_path / "out").mkdir()
-    EXPORT_FORMATS[to].write(Content(packed, "of", "", pixels[:2], EXPORTERS[0]), tmp_path / "out")
+    EXPORT_FORMATS[to].write(Content(packed, "of", "", pixels[:2], EXPORTERS[0], Attribution()), tmp_path / "out")
     verification = verify(open_export(tmp_path / "out", to), images, card, None)
     assert verification.passed
     assert verification.max_logit_difference_sd < 1e-4

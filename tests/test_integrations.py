@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from ruamel.yaml import YAML
 
 import coverslip as cs
 
@@ -64,7 +65,17 @@ def other_python() -> str:
 def test_bioimage_io_core_accepts_the_export_and_reproduces_its_test_arrays(
     other_python: str, trained: cs.Run, tmp_path: Path
 ) -> None:
-    folder = cs.export(trained, to="bioimageio", out=tmp_path / "cells")
+    citation = "Kern and Holt 2026, https://doi.org/10.1234/abc"
+    authors = ["Ada Kern", "Ben Holt"]
+    # The format has names of at least five characters, without dots.
+    folder = cs.export(
+        trained, to="bioimageio", out=tmp_path / "a.b", authors=authors, license="CC-BY-4.0", citation=citation
+    )
+    described = YAML(typ="safe").load(folder / "rdf.yaml")
+    assert described["name"] == "a_b classifier"
+    assert [each["name"] for each in described["authors"]] == authors
+    assert described["license"] == "CC-BY-4.0"
+    assert described["cite"] == [{"text": citation, "doi": "10.1234/abc"}]
     code = "import sys; from bioimageio.core import test_description as test; print(test(sys.argv[1]).status)"
     command = [other_python, "-c", code, str(folder / "rdf.yaml")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, UnidentifiedImageError
 
 from coverslip.events import Event, Progressed
-from coverslip.synthetic_cells import SampleSet, write_new_images, write_sample_images
+from coverslip.synthetic_cells import SEVEN_CLASSES, SampleSet, write_new_images, write_sample_images
 
 N = 100
 
@@ -109,6 +109,21 @@ def test_mean_color_alone_does_not_distinguish_the_classes(samples: SampleSet) -
     model = make_pipeline(StandardScaler(), LogisticRegression())
     accuracy = cross_val_score(model, color, labels, groups=slides, cv=GroupKFold(5)).mean()
     assert accuracy < 0.6
+
+
+def test_a_design_has_other_classes_uneven_slides_and_a_wrong_label(tmp_path: Path) -> None:
+    samples = write_sample_images(tmp_path / "images", design=SEVEN_CLASSES, n_images=N)
+    copies = {copy for copy, _ in samples.duplicates}
+    assert set(samples.drawn) | copies == set(image_files(samples.folder))
+    assert {path.parent.name for path in samples.drawn} == set(samples.classes) == set(SEVEN_CLASSES.similar)
+    assert samples.mislabeled == tuple(path for path, label in samples.drawn.items() if path.parent.name != label)
+    assert len(samples.mislabeled) == 1
+    of_slides: dict[str, list[str]] = {path.name[:7]: [] for path in samples.drawn}
+    for path, label in samples.drawn.items():
+        of_slides[path.name[:7]].append(label)
+    assert any(len(set(labels)) < len(labels) / 2 for labels in of_slides.values())  # all differ if slides are even
+    new = write_new_images(tmp_path / "new", design=SEVEN_CLASSES, n_images=12, n_slides=3, folder_per_slide=True)
+    assert {path.parent.name for path in new.drawn} == set(new.slides) == {"slide61", "slide62"}  # seven images each
 
 
 def test_new_images_are_flat_and_of_slides_that_training_has_not_seen(samples: SampleSet, tmp_path: Path) -> None:

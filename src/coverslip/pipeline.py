@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -469,7 +470,15 @@ def decide(
     return decided
 
 
-def export(run: Run | Path | str, *, to: ExportName = "zip", out: Path | str | None = None) -> Path:
+def export(
+    run: Run | Path | str,
+    *,
+    to: ExportName = "zip",
+    out: Path | str | None = None,
+    authors: Sequence[str] = (),
+    license: str | None = None,
+    citation: str | None = None,
+) -> Path:
     """Write a trained classifier for distribution (`zip`), or for other programs.
 
     An export for other programs is opened again and compared with the classifier on images of the run, and written only
@@ -480,6 +489,9 @@ def export(run: Run | Path | str, *, to: ExportName = "zip", out: Path | str | N
         to: `zip` for a `.coverslip` file, which `predict` and `load_classifier` accept in place of a run; `onnx`,
             `openvino`, `pt2` (PyTorch) or `bioimageio` (BioImage Model Zoo) for a folder.
         out: the file or folder; default: the name of the run, in the current folder.
+        authors: names, for `bioimageio`.
+        license: an SPDX identifier such as `CC-BY-4.0`, for `bioimageio`.
+        citation: a text with a DOI or an address, for `bioimageio`.
 
     Returns:
         The file or folder.
@@ -487,7 +499,8 @@ def export(run: Run | Path | str, *, to: ExportName = "zip", out: Path | str | N
     Raises:
         BadClassifier: there is no classifier, or it is damaged.
         ExtraNotInstalled: the format needs the extra `onnx`.
-        CoverslipError: the format is unknown, the export does not agree with the classifier, or it cannot be written.
+        CoverslipError: the format is unknown or has no authors, license and citation, one of them is invalid, the
+            export does not agree with the classifier, or it cannot be written.
 
     Examples:
         >>> file = cs.export("runs/first", out="cells.coverslip")
@@ -497,15 +510,18 @@ def export(run: Run | Path | str, *, to: ExportName = "zip", out: Path | str | N
     if to not in EXPORT_NAMES:
         raise CoverslipError("unknown-export-format", format=one_line(str(to), 40))
     folder = run.folder if isinstance(run, Run) else Path(run)
+    from coverslip.inference.export import Attribution, export_to
+
+    attribution = Attribution(tuple(authors), license, citation)
     if to != "zip":
         target = Path(out) if out is not None else Path(f"{folder.absolute().stem}-{to}")
         find_classifier(folder)
         if not (folder / "classifier").is_dir():
             raise CoverslipError("export-needs-run", file=folder, format=to)
-        from coverslip.inference.export import export_to
-
-        export_to(open_run(folder), to, target)
+        export_to(open_run(folder), to, target, attribution=attribution)
         return target
+    if attribution:
+        raise CoverslipError("export-without-attribution", format=to)
     file = Path(out) if out is not None else Path(f"{folder.absolute().stem}.coverslip")
     if file.is_dir():
         raise CoverslipError("export-to-folder", file=file)

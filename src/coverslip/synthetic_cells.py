@@ -6,8 +6,8 @@ The images are drawn, not photographed. The steps are:
     noise, so that images of one slide resemble each other, as they do under a microscope.
 2.  A *cell* is drawn from its class's table of sizes and dyes (`_KINDS`): a body, a nucleus (a thick curve: a disc
     if it is short, a kidney or a chain of lobes if it is long), chromatin texture, granules, vacuoles. Every property
-    varies, and the properties of similar classes overlap: about one cell in sixteen is drawn half-way to its most
-    similar class. As with real cells, no classifier should reach 100%.
+    varies, and the properties of similar classes overlap: a few cells are drawn half-way to the most similar class. As
+    with real cells, no classifier should reach 100%.
 3.  Red cells are around the cell and partly under it.
 4.  Dyes add up to optical densities per color channel. They attenuate light (Beer-Lambert), which is blurred by the
     slide's focus and recorded with noise.
@@ -18,7 +18,7 @@ not be used to draw conclusions about real cells.
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,6 @@ from coverslip.events import Emit, Progressed, ignore
 from coverslip.files import atomic_write, write_bytes, write_text
 
 N_SLIDES = 60  # at most; a fifth of them are test slides, enough for useful intervals
-N_NEW_SLIDES = 2
 _LEAST_PER_SLIDE = 7  # images
 
 README = """\
@@ -39,11 +38,58 @@ Do not use them, or a classifier trained on them, to draw conclusions about real
 
 
 @dataclass(frozen=True, slots=True)
+class Design:
+    """The classes that are drawn, and their distribution over slides."""
+
+    similar: dict[str, str]  # class -> its most similar class
+    intermediate_fraction: float  # of cells, drawn about half-way to the most similar class
+    evenness: float | None  # of the classes of a slide: concentration of a Dirichlet distribution; None: equal numbers
+    n_mislabeled: int  # images in the folder of a wrong class
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names in alphabetical order."""
+        return tuple(sorted(self.similar))
+
+
+FIVE_CLASSES = Design(
+    similar={
+        "eosinophil": "neutrophil",
+        "erythroblast": "lymphocyte",
+        "lymphocyte": "erythroblast",
+        "monocyte": "lymphocyte",
+        "neutrophil": "eosinophil",
+    },
+    intermediate_fraction=1 / 16,
+    evenness=None,
+    n_mislabeled=0,
+)
+# As in patients, each slide has its own proportions.
+UNEVEN_FIVE_CLASSES = replace(FIVE_CLASSES, evenness=2.0)
+# Two stages of neutrophils and two of lymphocytes, which are harder to distinguish.
+SEVEN_CLASSES = Design(
+    similar={
+        "band neutrophil": "segmented neutrophil",
+        "eosinophil": "segmented neutrophil",
+        "erythroblast": "lymphocyte",
+        "lymphocyte": "reactive lymphocyte",
+        "monocyte": "reactive lymphocyte",
+        "reactive lymphocyte": "monocyte",
+        "segmented neutrophil": "band neutrophil",
+    },
+    intermediate_fraction=1 / 50,
+    evenness=1.0,
+    n_mislabeled=1,
+)
+
+
+@dataclass(frozen=True, slots=True)
 class SampleSet:
     """The files that were written.
 
     `n_images` counts every image file, including the duplicates and the broken file. `duplicates` are pairs of files
-    (the copy, then the original) with equal pixels; the last pair is in two classes.
+    (the copy, then the original) with equal pixels; the last pair is in two classes. `mislabeled` are files in the
+    folder of a wrong class. `drawn` has the class of the cell in each file, apart from duplicates.
     """
 
     folder: Path
@@ -52,16 +98,22 @@ class SampleSet:
     slides: tuple[str, ...]
     duplicates: tuple[tuple[Path, Path], ...]
     broken: tuple[Path, ...]
+    mislabeled: tuple[Path, ...]
+    drawn: dict[Path, str]
 
 
-def write_sample_images(folder: Path, *, seed: int = 0, n_images: int = 480, emit: Emit = ignore) -> SampleSet:
+def write_sample_images(
+    folder: Path, *, design: Design = FIVE_CLASSES, seed: int = 0, n_images: int = 480, emit: Emit = ignore
+) -> SampleSet:
     """Draw a dataset to train on: one folder per class, with the slide in file names (`slide03_0012.png`).
 
     As in real folders, four of the images are copies of others (one with another name, one in another format, one with
-    another slide in its name, one in another class), and one file is truncated.
+    another slide in its name, one in another class), one file is truncated, and some designs have images in the folder
+    of a wrong class.
 
     Args:
         folder: created if it does not exist; files of the same names are replaced.
+        design: the classes and their distribution.
         seed: equal seeds draw equal pixels.
         n_images: image files in all, at least 60.
 
@@ -72,55 +124,136 @@ def write_sample_images(folder: Path, *, seed: int = 0, n_images: int = 480, emi
     if n_images < 60:
         raise ValueError(f"n_images must be at least 60, not {n_images}")
     n_drawn = n_images - 4
-    classes = tuple(_KINDS)
-    paths = []
+    drawn, mislabeled = {}, []
     n_slides = min(N_SLIDES, n_drawn // _LEAST_PER_SLIDE)
-    for path, image in _draw_all(folder, classes, range(1, n_slides + 1), n_drawn, seed=seed, emit=emit):
+    middle = range(n_drawn // 2, n_drawn // 2 + design.n_mislabeled)
+    for i, (name, label, image) in enumerate(_draw_all(design, range(1, n_slides + 1), n_drawn, seed=seed, emit=emit)):
+        path = folder / (_wrong_class(design, label) if i in middle else label) / name
         _save(image, path)
-        paths.append(path)
-    duplicates = _plant_duplicates(folder, paths, n_slides)
+        drawn[path] = label
+        if i in middle:
+            mislabeled.append(path)
+    paths = list(drawn)
+    duplicates = _plant_duplicates(folder, paths, design.classes, n_slides)
     broken = _cut_off(paths[-1])
     write_text(folder / "README.txt", README)
     slides = tuple(f"slide{n:02d}" for n in range(1, n_slides + 1))
-    return SampleSet(folder, n_images, classes, slides, duplicates, (broken,))
+    return SampleSet(folder, n_images, design.classes, slides, duplicates, (broken,), tuple(mislabeled), drawn)
 
 
-def write_new_images(folder: Path, *, seed: int = 0, n_images: int = 24, emit: Emit = ignore) -> SampleSet:
-    """Draw unlabeled images of two further slides, as new images to predict; the last file is truncated.
+def write_new_images(
+    folder: Path,
+    *,
+    design: Design = FIVE_CLASSES,
+    seed: int = 0,
+    n_images: int = 24,
+    n_slides: int = 2,
+    folder_per_slide: bool = False,
+    emit: Emit = ignore,
+) -> SampleSet:
+    """Draw unlabeled images of further slides, as new images to predict; the last file is truncated.
 
     Args:
         folder: created if it does not exist; files of the same names are replaced.
+        design: that of the training set.
         seed: that of the training set gives slides that the training set does not contain.
         n_images: image files in all, at least 2.
+        n_slides: at most; a slide has as many images as the design has classes before the next one begins.
+        folder_per_slide: whether the images of a slide are in a folder with its name.
     """
     if n_images < 2:
         raise ValueError(f"n_images must be at least 2, not {n_images}")
-    numbers = range(N_SLIDES + 1, N_SLIDES + N_NEW_SLIDES + 1)
-    paths = []
-    for path, image in _draw_all(folder, tuple(_KINDS), numbers, n_images, seed=seed, emit=emit):
-        flat = folder / path.name  # no class folders: the classes are to be predicted
-        _save(image, flat)
-        paths.append(flat)
-    broken = _cut_off(paths[-1])
+    numbers = range(N_SLIDES + 1, N_SLIDES + n_slides + 1)
+    drawn = {}
+    for name, label, image in _draw_all(design, numbers, n_images, seed=seed, emit=emit):
+        slide = name.partition("_")[0]
+        path = folder / slide / name if folder_per_slide else folder / name  # the classes are to be predicted
+        _save(image, path)
+        drawn[path] = label
+    broken = _cut_off(list(drawn)[-1])
     write_text(folder / "README.txt", README)
-    return SampleSet(folder, n_images, tuple(_KINDS), tuple(f"slide{n:02d}" for n in numbers), (), (broken,))
+    slides = tuple(dict.fromkeys(path.name.partition("_")[0] for path in drawn))
+    return SampleSet(folder, n_images, design.classes, slides, (), (broken,), (), drawn)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSet:
+    """The fields of view that were written. `cells` has the x and y in pixels and the class of each cell."""
+
+    folder: Path
+    cells: dict[Path, list[tuple[float, float, str]]]
+
+
+def write_fields(
+    folder: Path, slide_numbers: range, *, design: Design, seed: int = 0, n_per_slide: int = 2, emit: Emit = ignore
+) -> FieldSet:
+    """Draw fields of view with about 30 cells each, as of blood without red cells (`slide03_1.png`).
+
+    Args:
+        folder: created if it does not exist; files of the same names are replaced.
+        slide_numbers: other numbers give other slides.
+        design: the classes and their distribution.
+        seed: equal seeds draw equal pixels.
+        n_per_slide: fields of each slide.
+        emit: receives progress.
+    """
+    cells: dict[Path, list[tuple[float, float, str]]] = {}
+    for number in slide_numbers:
+        slide = _draw_slide(np.random.default_rng([seed, number]))
+        proportions = _class_proportions(design, seed, number)
+        for k in range(1, n_per_slide + 1):
+            rng = np.random.default_rng([seed, number, k, _FIELDS])
+            labels = rng.choice(design.classes, p=proportions, size=rng.integers(26, 34)).tolist()
+            image, centers = _draw_field([_sample_cell(design, label, rng) for label in labels], slide, rng)
+            path = folder / f"slide{number:02d}_{k}.png"
+            _save(image, path)
+            cells[path] = [(x, y, label) for (x, y), label in zip(centers, labels, strict=True)]
+            emit(Progressed(stage="drawing-sample-images", done=len(cells), total=len(slide_numbers) * n_per_slide))
+    write_text(folder / "README.txt", README)
+    return FieldSet(folder, cells)
+
+
+_FIELDS = 1_000_001  # of the seeds of a slide
 
 
 def _draw_all(
-    folder: Path, classes: tuple[str, ...], slide_numbers: range, n: int, *, seed: int, emit: Emit
-) -> Iterator[tuple[Path, np.ndarray]]:
-    """Yield paths and (H, W, 3) uint8 images: one of each class from a slide, then from the next slide."""
+    design: Design, slide_numbers: range, n: int, *, seed: int, emit: Emit
+) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Yield file names, classes and (H, W, 3) uint8 images.
+
+    If classes are even, there is an image of each class from a slide, then from the next slide, and so on.
+    """
+    classes = design.classes
     slides = {number: _draw_slide(np.random.default_rng([seed, number])) for number in slide_numbers}
+    proportions = {number: _class_proportions(design, seed, number) for number in slide_numbers}
     for i in range(n):
-        name = classes[i % len(classes)]
         number = slide_numbers[i // len(classes) % len(slide_numbers)]
         rng = np.random.default_rng([seed, number, i])
-        yield (
-            folder / name / f"slide{number:02d}_{i:04d}.png",
-            _draw_image(_sample_cell(name, rng), slides[number], rng),
-        )
+        if design.evenness is None:
+            label = classes[i % len(classes)]
+        else:
+            label = str(rng.choice(classes, p=proportions[number]))
+        image = _draw_image(_sample_cell(design, label, rng), slides[number], rng)
+        yield f"slide{number:02d}_{i:04d}.png", label, image
         if (i + 1) % 20 == 0 or i + 1 == n:
             emit(Progressed(stage="drawing-sample-images", done=i + 1, total=n))
+
+
+def _class_proportions(design: Design, seed: int, slide_number: int) -> np.ndarray:
+    """Return the (K,) expected proportions of the classes in a slide."""
+    n_classes = len(design.classes)
+    if design.evenness is None:
+        return np.full(n_classes, 1 / n_classes)
+    return np.random.default_rng([seed, slide_number, _PROPORTIONS]).dirichlet(np.full(n_classes, design.evenness))
+
+
+_PROPORTIONS = 1_000_000  # of the seeds of a slide; those of images are smaller
+
+
+def _wrong_class(design: Design, label: str) -> str:
+    """Return a class that is not similar, as if an image had been dropped into the neighboring folder."""
+    others = [name for name in design.classes if name not in (label, design.similar[label])]
+    return others[0]
 
 
 def _save(image: np.ndarray, path: Path) -> None:
@@ -128,13 +261,15 @@ def _save(image: np.ndarray, path: Path) -> None:
         Image.fromarray(image).save(part, format="PNG", compress_level=4)
 
 
-def _plant_duplicates(folder: Path, paths: list[Path], n_slides: int) -> tuple[tuple[Path, Path], ...]:
+def _plant_duplicates(
+    folder: Path, paths: list[Path], classes: tuple[str, ...], n_slides: int
+) -> tuple[tuple[Path, Path], ...]:
     """Write copies of the first images: with another name, format, slide and class."""
     first, second, third, fourth = paths[:4]
     same_class = first.with_name(f"{first.stem}_copy.png")
     other_format = second.with_suffix(".bmp")
     other_slide = third.with_name(f"slide{n_slides:02d}_{len(paths):04d}.png")
-    other_class = folder / next(c for c in _KINDS if c != fourth.parent.name) / fourth.name
+    other_class = folder / next(c for c in classes if c != fourth.parent.name) / fourth.name
     shutil.copyfile(first, same_class)
     with Image.open(second) as image:
         image.save(other_format)
@@ -183,22 +318,17 @@ _KINDS = {
     "lymphocyte": _Kind(5.3, 3.85, 0.9, 0.3, 1.0, 0.5, 1.06, 0.18, 0.40, 0.04, 0.0, 0.10, 0.1),
     "monocyte": _Kind(7.7, 2.75, 7.0, 2.3, 1.1, 0.4, 0.82, 0.26, 0.27, 0.08, 0.0, 0.30, 2.0),
     "neutrophil": _Kind(6.3, 1.65, 9.2, 3.2, 3.4, 0.35, 1.00, 0.24, 0.06, 0.17, 0.01, 0.45, 0.3),
+    "band neutrophil": _Kind(6.3, 1.75, 8.4, 3.0, 1.0, 0.35, 1.00, 0.24, 0.06, 0.17, 0.01, 0.45, 0.3),
+    "segmented neutrophil": _Kind(6.3, 1.65, 9.2, 3.2, 3.4, 0.35, 1.00, 0.24, 0.06, 0.17, 0.01, 0.45, 0.3),
+    "reactive lymphocyte": _Kind(6.6, 4.2, 0.9, 0.3, 1.0, 0.5, 0.94, 0.22, 0.46, 0.04, 0.0, 0.10, 0.6),
 }
 _SPREAD = _Kind(0.07, 0.07, 0.18, 0.22, 0.20, 0.4, 0.08, 0.25, 0.26, 0.26, 0.26, 0.35, 0.6)
-_SIMILAR = {
-    "eosinophil": "neutrophil",
-    "erythroblast": "lymphocyte",
-    "lymphocyte": "erythroblast",
-    "monocyte": "lymphocyte",
-    "neutrophil": "eosinophil",
-}
-_INTERMEDIATE_FRACTION = 1 / 16  # of cells, drawn about half-way to the most similar class
 
 
-def _sample_cell(name: str, rng: np.random.Generator) -> _Kind:
+def _sample_cell(design: Design, label: str, rng: np.random.Generator) -> _Kind:
     """Draw the properties of one cell."""
-    mean, similar = _KINDS[name], _KINDS[_SIMILAR[name]]
-    mix = rng.uniform(0.35, 0.6) if rng.random() < _INTERMEDIATE_FRACTION else abs(rng.normal(0, 0.08))
+    mean, similar = _KINDS[label], _KINDS[design.similar[label]]
+    mix = rng.uniform(0.35, 0.6) if rng.random() < design.intermediate_fraction else abs(rng.normal(0, 0.08))
     properties = {}
     for field in fields(_Kind):
         expected = (1 - mix) * getattr(mean, field.name) + mix * getattr(similar, field.name)
@@ -256,8 +386,6 @@ def _draw_slide(rng: np.random.Generator) -> _Slide:
 
 def _draw_image(cell: _Kind, slide: _Slide, rng: np.random.Generator) -> np.ndarray:
     """Draw an image (H, W, 3) uint8; H and W vary by a few pixels, as in crops."""
-    from scipy.ndimage import gaussian_filter
-
     height, width = (slide.side_px + rng.integers(-6, 7, 2)).tolist()
     y, x = np.mgrid[:height, :width].astype(np.float32) / np.float32(slide.px_per_um)  # (H, W) in micrometers
     field = _Field(y, x, slide.px_per_um, rng)
@@ -267,7 +395,43 @@ def _draw_image(cell: _Kind, slide: _Slide, rng: np.random.Generator) -> np.ndar
     middle = np.array([y[-1, 0], x[0, -1]]) / 2 + rng.normal(0, 0.7, 2)
     _add_red_cells(amounts, field, cell, slide, middle)
     _add_cell(amounts, field, cell, middle)
+    return _photograph(amounts, field, slide)
 
+
+def _draw_field(
+    cells: list[_Kind], slide: _Slide, rng: np.random.Generator
+) -> tuple[np.ndarray, list[tuple[float, float]]]:
+    """Draw a field of view (H, W, 3) uint8 without red cells, and return the x and y of each cell in pixels."""
+    n_columns, n_rows = _FIELD_GRID
+    height, width = (round(n * _FIELD_STEP_UM * slide.px_per_um) for n in (n_rows, n_columns))
+    y, x = np.mgrid[:height, :width].astype(np.float32) / np.float32(slide.px_per_um)
+    field = _Field(y, x, slide.px_per_um, rng)
+    amounts = {name: np.zeros((height, width), np.float32) for name in _DYES}
+    amounts["pink"] += np.float32(slide.plasma) * (1 + 0.3 * field.noise(6.0))
+    positions = rng.permutation(n_columns * n_rows)[: len(cells)]
+    centers = []
+    for cell, position in zip(cells, positions.tolist(), strict=True):
+        row, column = divmod(position, n_columns)
+        middle = (np.array([row, column]) + 0.5) * _FIELD_STEP_UM + rng.uniform(-_SHIFT_UM, _SHIFT_UM, 2)
+        first = np.maximum(0, ((middle - _FIELD_STEP_UM / 2) * slide.px_per_um).astype(int))
+        last = ((middle + _FIELD_STEP_UM / 2) * slide.px_per_um).astype(int)
+        around = slice(first[0], last[0]), slice(first[1], last[1])
+        part = _Field(y[around], x[around], slide.px_per_um, rng)
+        _add_cell({name: amount[around] for name, amount in amounts.items()}, part, cell, middle)
+        centers.append((float(middle[1] * slide.px_per_um), float(middle[0] * slide.px_per_um)))
+    return _photograph(amounts, field, slide), centers
+
+
+_FIELD_GRID = 7, 5  # positions for cells, columns and rows
+_FIELD_STEP_UM = 24.0
+_SHIFT_UM = 4.0  # at most, so that cells may touch but do not overlap
+
+
+def _photograph(amounts: dict[str, np.ndarray], field: "_Field", slide: _Slide) -> np.ndarray:
+    """Return the image (H, W, 3) uint8 of (H, W) amounts of each dye."""
+    from scipy.ndimage import gaussian_filter
+
+    y, x, rng = field.y, field.x, field.rng
     density = sum(amounts[name][..., None] * slide.dyes[name].astype(np.float32) for name in _DYES)  # (H, W, 3)
     across = (y / y[-1, 0] - 0.5) * slide.slope[0] + (x / x[0, -1] - 0.5) * slide.slope[1]
     light = slide.white.astype(np.float32) * (1 + across[..., None]) * np.exp(-density)

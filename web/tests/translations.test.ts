@@ -16,7 +16,9 @@ test('German has all texts, also of lists and tables by name', () => {
 });
 
 test('German texts use German quotes', () => {
-  expect([...de].filter(([, text]) => text.includes('”')).map(([path]) => path)).toEqual([]);
+  // The source of a text with parameters has quotes of its own.
+  const isWrong = (text: string) => (/^\(|=>/.test(text) ? text.includes('”') : /["'”‘»«]/.test(text));
+  expect([...de].filter(([, text]) => isWrong(text)).map(([path]) => path)).toEqual([]);
 });
 
 // Words of texts that are the same in both languages: names, terms and symbols.

@@ -38,6 +38,15 @@ def export(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="PATH", help=text("help-export-out"), show_default=False)
     ] = None,
+    authors: Annotated[
+        list[str] | None, typer.Option("--author", metavar="NAME", help=text("help-export-author"), show_default=False)
+    ] = None,
+    license_: Annotated[
+        str | None, typer.Option("--license", metavar="SPDX", help=text("help-export-license"), show_default=False)
+    ] = None,
+    citation: Annotated[
+        str | None, typer.Option("--citation", metavar="TEXT", help=text("help-export-citation"), show_default=False)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Export a classifier as one file, or for other programs.
@@ -52,6 +61,8 @@ def export(
       coverslip predict blood_cells.coverslip new_images/ --out predictions.csv
 
       coverslip export runs/first --to onnx --out blood_cells_onnx
+
+      coverslip export runs/first --to bioimageio --author 'Ada Kern' --license CC-BY-4.0 --citation 'https://doi.org/…'
     """
     from coverslip import pipeline
 
@@ -61,7 +72,7 @@ def export(
         raise usage_error("usage-export-format", format=one_line(to, 40), formats=", ".join(pipeline.EXPORT_NAMES))
     from coverslip.cli._show import print_json, results_console, size_in_words
 
-    file = pipeline.export(run, to=to, out=out)
+    file = pipeline.export(run, to=to, out=out, authors=authors or (), license=license_, citation=citation)
     size = sum(each.stat().st_size for each in (file, *file.rglob("*")) if each.is_file())
     if as_json:
         verification = {} if to == "zip" else json.loads((file / "verification.json").read_text("utf-8"))

@@ -8885,6 +8885,22 @@ export interface components {
              * @enum {string}
              */
             to: "onnx" | "openvino" | "pt2" | "bioimageio";
+            /**
+             * Authors
+             * @description Names of the authors. For `bioimageio`.
+             * @default []
+             */
+            authors: string[];
+            /**
+             * License
+             * @description An SPDX identifier such as `CC-BY-4.0`. For `bioimageio`.
+             */
+            license?: string | null;
+            /**
+             * Citation
+             * @description What to cite, with a DOI or an address. For `bioimageio`.
+             */
+            citation?: string | null;
         };
         /**
          * NewLabels

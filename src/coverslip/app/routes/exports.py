@@ -8,6 +8,7 @@ from fastapi.responses import StreamingResponse
 from coverslip.app.requests import JobQueue, Locate, Paged, ServedWorkspace, api_router
 from coverslip.app.schemas.jobs import NewExport
 from coverslip.app.schemas.system import located, problems
+from coverslip.inference.export import Attribution
 from coverslip.workspace.exports import state
 from coverslip.workspace.exports.state import ExportState
 from coverslip.workspace.jobs import control, downloads
@@ -37,7 +38,8 @@ def create_export(
     """Queue an export. It is opened again and compared with the classifier on images of the run, and refused if they
     do not agree. Exports run one at a time, also during a training.
     """
-    job = state.queue_export(workspace, run_id, new.to)
+    attribution = Attribution(tuple(new.authors), new.license, new.citation)
+    job = state.queue_export(workspace, run_id, new.to, attribution)
     locate("exports", job)
     queue.wake()
     return state.export_state(workspace, job)

@@ -251,6 +251,15 @@ class NewExport(BaseModel):
     to: ExportTo = Field(
         description="`onnx` (ONNX Runtime), `openvino`, `pt2` (PyTorch) or `bioimageio` (BioImage Model Zoo)."
     )
+    authors: list[Annotated[str, Field(max_length=200)]] = Field(
+        default=[], max_length=100, description="Names of the authors. For `bioimageio`."
+    )
+    license: str | None = Field(
+        default=None, max_length=100, description="An SPDX identifier such as `CC-BY-4.0`. For `bioimageio`."
+    )
+    citation: str | None = Field(
+        default=None, max_length=2000, description="What to cite, with a DOI or an address. For `bioimageio`."
+    )
 
 
 class NewEvaluation(BaseModel):

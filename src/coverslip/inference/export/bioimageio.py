@@ -3,22 +3,70 @@
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from coverslip.datasets import one_line
+from coverslip.errors import CoverslipError
 from coverslip.files import sha256_file, write_text
 from coverslip.runs import ClassifierCard
 
-_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9 _+().-]")
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9 _+()-]")
+_LEAST_NAME, _MOST_NAME = 5, 128  # characters
+_LICENSE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")
+_DOI, _URL = re.compile(r"\b10\.\d{4,9}/[^\s,;]*[^\s,;.)]"), re.compile(r"https?://[^\s,;]*[^\s,;.)]")
 _TITLES = {
     "probabilities": "Calibrated probability of each class",
     "logits": "Logit of each class before calibration",
     "features": "Features, averaged over test-time augmentation",
     "ood_score": "Out-of-distribution score: 0 is typical, above 1 unfamiliar",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """Who made a classifier, its license, and what to cite.
+
+    Raises:
+        CoverslipError: a value is invalid.
+    """
+
+    authors: tuple[str, ...] = ()
+    license: str | None = None  # an identifier of SPDX
+    citation: str | None = None  # a text with a DOI or an address
+
+    def __post_init__(self) -> None:
+        for author in self.authors:
+            if not author.strip() or "/" in author or not author.isprintable():
+                raise CoverslipError("export-author-invalid", author=one_line(author, 60))
+        if self.license is not None and not _LICENSE.fullmatch(self.license):
+            raise CoverslipError("export-license-invalid", license=one_line(self.license, 60))
+        if self.citation is not None and not (_DOI.search(self.citation) or _URL.search(self.citation)):
+            raise CoverslipError("export-citation-without-link", citation=one_line(self.citation, 120))
+
+    def __bool__(self) -> bool:
+        return self != Attribution()
+
+    def described(self) -> dict[str, Any]:  # Any: JSON values
+        """Return the values of `rdf.yaml`."""
+        values: dict[str, Any] = {"authors": [{"name": each.strip()} for each in self.authors or ("unknown",)]}
+        if self.license is not None:
+            values["license"] = self.license
+        if self.citation is not None:
+            doi, url = _DOI.search(self.citation), _URL.search(self.citation)
+            link = {"doi": doi[0]} if doi else {"url": url[0] if url else ""}
+            values["cite"] = [{"text": one_line(self.citation), **link}]
+        return values
+
+
+def _valid_name(name: str) -> str:
+    """Return a name that the format allows."""
+    name = _NOT_IN_NAMES.sub("_", name)[:_MOST_NAME]
+    return name if len(name) >= _LEAST_NAME else f"{name} classifier".strip()
 
 
 def write_description(
@@ -28,6 +76,7 @@ def write_description(
     metadata: Mapping[str, Any],  # Any: JSON values
     example: npt.NDArray[np.unsignedinteger],
     outputs: Mapping[str, npt.NDArray[np.floating] | None],
+    attribution: Attribution,
 ) -> None:
     """Write `rdf.yaml`, `README.md` and test arrays for a folder that contains `model.onnx`.
 
@@ -38,6 +87,7 @@ def write_description(
         metadata: accompanies the network.
         example: (1, S, S, C) pixels.
         outputs: of the example, by name.
+        attribution: authors, license and citation.
     """
     import onnx
     from ruamel.yaml import YAML
@@ -80,9 +130,9 @@ def write_description(
     description = {
         "type": "model",
         "format_version": "0.5.3",
-        "name": _NOT_IN_NAMES.sub("_", name)[:128],
+        "name": _valid_name(name),
         "description": f"Classifier of images: {classes}"[:1024],
-        "authors": [{"name": "unknown"}],
+        **attribution.described(),
         "tags": ["classification", "coverslip"],
         "documentation": "README.md",
         "attachments": [_source(folder / "classify.py")],

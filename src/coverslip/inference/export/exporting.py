@@ -22,7 +22,7 @@ from coverslip.errors import CoverslipError, require_extra
 from coverslip.events import Emit, Progressed, ignore
 from coverslip.files import write_bytes, write_error, write_json
 from coverslip.inference.classifier import Classifier
-from coverslip.inference.export.bioimageio import write_description
+from coverslip.inference.export.bioimageio import Attribution, write_description
 from coverslip.inference.export.verifying import Verification, verification_images, verify
 from coverslip.inference.predictor import PixelOutputs, Predictor
 from coverslip.machine import n_cores
@@ -47,6 +47,7 @@ class Content:
     model_card: str
     example: Pixels  # (n, S, S, C), n at least 2: PyTorch's exporters fix a batch size of 1
     exporter: Exporter  # to ONNX
+    attribution: Attribution
 
     @property
     def card(self) -> ClassifierCard:
@@ -124,6 +125,7 @@ class ExportFormat:
     write: Callable[[Content, Path], None]
     open: Callable[[Path], Predictor]
     needs_onnx: bool = True
+    has_attribution: bool = False
 
 
 class _Opened:
@@ -201,7 +203,7 @@ def _write_bioimageio(content: Content, folder: Path) -> None:
     example = np.random.default_rng(0).integers(0, np.iinfo(depth).max, (1, *shape), depth, endpoint=True)
     outputs = open_onnx(folder).predict_pixels(example)
     arrays = dict(zip(content.output_names, outputs, strict=False))
-    write_description(folder, content.name, content.card, content.metadata, example, arrays)
+    write_description(folder, content.name, content.card, content.metadata, example, arrays, content.attribution)
 
 
 EXPORT_FORMATS: dict[str, ExportFormat] = {
@@ -210,7 +212,7 @@ EXPORT_FORMATS: dict[str, ExportFormat] = {
         ExportFormat("onnx", write_onnx, open_onnx),
         ExportFormat("openvino", _write_openvino, _open_openvino),
         ExportFormat("pt2", _write_pt2, _open_pt2, needs_onnx=False),
-        ExportFormat("bioimageio", _write_bioimageio, open_onnx),
+        ExportFormat("bioimageio", _write_bioimageio, open_onnx, has_attribution=True),
     )
 }
 
@@ -226,8 +228,23 @@ def require_packages(to: str, formats: Mapping[str, ExportFormat] = EXPORT_FORMA
         require_extra("onnx", text("export-as", format=to))
 
 
+def check_attribution(
+    to: str, attribution: Attribution | None, formats: Mapping[str, ExportFormat] = EXPORT_FORMATS
+) -> None:
+    """Raise CoverslipError if authors, a license or a citation are given for a format that has no place for them."""
+    if attribution and not formats[to].has_attribution:
+        raise CoverslipError("export-without-attribution", format=to)
+
+
 def export_to(
-    run: Run, to: str, out: Path, formats: Mapping[str, ExportFormat] = EXPORT_FORMATS, *, emit: Emit = ignore
+    run: Run,
+    to: str,
+    out: Path,
+    formats: Mapping[str, ExportFormat] = EXPORT_FORMATS,
+    *,
+    name: str | None = None,
+    attribution: Attribution | None = None,
+    emit: Emit = ignore,
 ) -> Verification:
     """Write the classifier of a run as a folder for other programs, verified on images of the run.
 
@@ -236,12 +253,16 @@ def export_to(
         to: one of `formats`.
         out: the folder, which must not exist.
         formats: by name.
+        name: of the classifier; None: that of the folder.
+        attribution: authors, license and citation, for formats that have them.
         emit: receives the progress; an error that it raises ends the export.
 
     Raises:
-        CoverslipError: the export does not agree with the classifier, or cannot be written. Nothing is left on disk.
+        CoverslipError: the export does not agree with the classifier, or cannot be written, or the format has no
+            attribution. Nothing is left on disk.
     """
     form = formats[to]
+    check_attribution(to, attribution, formats)
     require_packages(to, formats)
     if out.exists():
         raise CoverslipError("export-folder-exists", file=out)
@@ -256,8 +277,9 @@ def export_to(
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir(parents=True)
             emit(Progressed(stage="converting-network", done=0, total=1, unit="networks"))
+            content = Content(packed, name or out.name, model_card, example, exporter, attribution or Attribution())
             try:
-                form.write(Content(packed, out.name, model_card, example, exporter), part)
+                form.write(content, part)
                 reader = part / _READER
                 predictor = form.open(part)
                 verification = verify(predictor, images, packed.card, reader if reader.is_file() else None, emit)

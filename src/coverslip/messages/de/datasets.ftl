@@ -2,21 +2,21 @@
 
 ## Fragments that other messages of this file contain.
 
-did-you-mean = (meinten Sie '{ $name }'?)
+did-you-mean = (meinten Sie „{ $name }“?)
 
-is-it-column = (ist es '{ $column }'?)
+is-it-column = (ist es „{ $column }“?)
 
 column-with-values = { $column } ({ $n_values ->
         [one] { $n_values } Wert
        *[other] { $n_values } Werte
     })
 
-column-length = '{ $column }' hat { $n_cells ->
+column-length = „{ $column }“ hat { $n_cells ->
         [one] { $n_cells } Zelle
        *[other] { $n_cells } Zellen
     }
 
-images-of-class = { $n_images } von '{ $label }'
+images-of-class = { $n_images } von „{ $label }“
 
 dataset-title = { $n_images ->
         [one] { $n_images } Bild
@@ -55,7 +55,7 @@ empty-folders = { $n_folders ->
        *[other] { $n_folders } Ordner enthalten keine Bilder: { $folders }.
     }
 
-inner-class-folders = Die Klassenordner sind die Ordner innerhalb von '{ $folder }'.
+inner-class-folders = Die Klassenordner sind die Ordner innerhalb von „{ $folder }“.
 
 no-class-folder = { $n_images ->
         [one] { $n_images } Bild liegt in keinem Klassenordner und hat daher kein Label: { $examples }.
@@ -123,9 +123,9 @@ no-image-exists = { $n_images ->
     }
     .do = { $advice }
 
-folder-does-not-exist = Auch den Ordner '{ $folder }' gibt es nicht. Prüfen Sie den Pfad.
+folder-does-not-exist = Auch den Ordner „{ $folder }“ gibt es nicht. Prüfen Sie den Pfad.
 
-did-you-mean-file = Meinten Sie '{ $name }'?
+did-you-mean-file = Meinten Sie „{ $name }“?
 
 check-spelling = Prüfen Sie die Schreibweise.
 
@@ -135,10 +135,10 @@ spreadsheet = Tabellenkalkulationsdateien können nicht gelesen werden
 single-image = Dies ist ein einzelnes Bild, kein Ordner mit Bildern, die Labels haben
     .do = Geben Sie den Ordner an, der die Klassenordner enthält, oder eine Tabelle mit den Spalten path und label.
 
-not-a-folder-or-table = '{ $name }' ist weder ein Ordner noch eine Tabelle
+not-a-folder-or-table = „{ $name }“ ist weder ein Ordner noch eine Tabelle
     .do = Geben Sie einen Ordner mit Klassenordnern oder eine Tabelle an. Die Namen von Tabellen enden auf .csv oder .tsv.
 
-no-match = Kein Bild passt zu '{ $pattern }'
+no-match = Kein Bild passt zu „{ $pattern }“
     .do = Prüfen Sie den Ordner und die Endung der Dateinamen.
 
 given-twice = { $n_images ->
@@ -158,17 +158,17 @@ repeated-names = { $n_names ->
        *[other] { $n_names } Bildnamen gehören zu jeweils mehreren Zeilen. Sie werden um die Datei oder eine Nummer ergänzt: { $names }.
     }
 
-table-beside = Der Ordner enthält auch die Tabelle '{ $table }' mit den Spalten { $columns }. Sie wird nicht verwendet. Um ihre Labels und Gruppen zu verwenden, geben Sie die Tabelle selbst an.
+table-beside = Der Ordner enthält auch die Tabelle „{ $table }“ mit den Spalten { $columns }. Sie wird nicht verwendet. Um ihre Labels und Gruppen zu verwenden, geben Sie die Tabelle selbst an.
 
 ## Groups
 
-folder-has-no-columns = '{ $group }' wurde als Gruppenspalte angegeben, aber ein Ordner hat keine Spalten
+folder-has-no-columns = „{ $group }“ wurde als Gruppenspalte angegeben, aber ein Ordner hat keine Spalten
     .do = { $has_table ->
-        [true] Geben Sie die Tabelle '{ $table }' in diesem Ordner an, die diese Spalte hat, oder ein Muster, das die Gruppe im Pfad eines Bildes findet.
+        [true] Geben Sie die Tabelle „{ $table }“ in diesem Ordner an, die diese Spalte hat, oder ein Muster, das die Gruppe im Pfad eines Bildes findet.
        *[false] Geben Sie eine Tabelle mit dieser Spalte an, oder ein Muster, das die Gruppe im Pfad eines Bildes findet.
     }
 
-invalid-pattern = Das Gruppenmuster '{ $pattern }' ist kein regulärer Ausdruck: { $reason }
+invalid-pattern = Das Gruppenmuster „{ $pattern }“ ist kein regulärer Ausdruck: { $reason }
     .do = Korrigieren Sie das Muster. Für Namen wie slide07_cell3.png schreiben Sie slide[0-9]+.
 
 pattern-misses = { $n_images ->
@@ -177,12 +177,12 @@ pattern-misses = { $n_images ->
     }
 
 pattern-matches-nothing = { $n_paths ->
-        [one] Das Gruppenmuster '{ $pattern }' passt nicht zum einzigen Pfad, '{ $path }'
-       *[other] Das Gruppenmuster '{ $pattern }' passt zu keinem von { $n_paths } Pfaden. Der erste Pfad ist '{ $path }'
+        [one] Das Gruppenmuster „{ $pattern }“ passt nicht zum einzigen Pfad, „{ $path }“
+       *[other] Das Gruppenmuster „{ $pattern }“ passt zu keinem von { $n_paths } Pfaden. Der erste Pfad ist „{ $path }“
     }
     .do = Korrigieren Sie das Muster. coverslip sucht es in Pfaden wie diesem, relativ zum Ordner.
 
-grouped = Die Gruppen stammen aus der Spalte '{ $column }'.{ $has_others ->
+grouped = Die Gruppen stammen aus der Spalte „{ $column }“.{ $has_others ->
         [true] {" "}Andere Spalten, die Gruppen nennen könnten: { $others }.
        *[false] { "" }
     }
@@ -219,7 +219,7 @@ rows-too-long = { $n_rows ->
     }
     .do = Setzen Sie eine Zelle, die das Trennzeichen enthält, in Anführungszeichen.
 
-no-header = Die Tabelle '{ $table }' hat keine Zeile mit Spaltennamen. Ihre Spalten heißen column 1, column 2, ...
+no-header = Die Tabelle „{ $table }“ hat keine Zeile mit Spaltennamen. Ihre Spalten heißen column 1, column 2, ...
 
 no-table-rows = Die Tabelle hat keine Zeilen
     .do = Fügen Sie für jedes Bild eine Zeile hinzu.
@@ -245,20 +245,20 @@ row-too-long = die Zeile hat mehr als { $n_characters } Zeichen
 not-a-text-table = Diese Datei ist keine Texttabelle
     .do = Speichern Sie sie als CSV (kommagetrennte Werte).
 
-not-utf-8 = Die Tabelle '{ $table }' ist nicht in UTF-8 kodiert. coverslip liest sie als Windows-1252.
+not-utf-8 = Die Tabelle „{ $table }“ ist nicht in UTF-8 kodiert. coverslip liest sie als Windows-1252.
 
 ## Columns of tables
 
-unknown-meaning = '{ $meaning }' ist keine Bedeutung, für die eine Spalte gewählt werden kann{ $hint }
+unknown-meaning = „{ $meaning }“ ist keine Bedeutung, für die eine Spalte gewählt werden kann{ $hint }
     .do = Wählen Sie Spalten für { $meanings }.
 
-unknown-column = Die Tabelle hat keine Spalte '{ $column }'{ $hint }
+unknown-column = Die Tabelle hat keine Spalte „{ $column }“{ $hint }
     .do = Ihre Spalten sind { $columns }.
 
-unknown-group-column = Die Tabelle hat keine Spalte '{ $column }' zum Gruppieren{ $hint }
+unknown-group-column = Die Tabelle hat keine Spalte „{ $column }“ zum Gruppieren{ $hint }
     .do = Ihre Spalten sind { $columns }.
 
-path-column = Die Pfade stammen aus der Spalte '{ $column }', die Bilddateien nennt.
+path-column = Die Pfade stammen aus der Spalte „{ $column }“, die Bilddateien nennt.
 
 predictions-without-labels = Dies ist eine Tabelle von Vorhersagen ohne Labels. Vorhergesagte Klassen sind keine Labels
     .do = Tragen Sie in die Spalte `label` die wahren Klassen ein. Oder lassen Sie die Klassen der Bilder in der App vorhersagen, korrigieren Sie dort die Vorhersagen und trainieren Sie mit den korrigierten Vorhersagen.
@@ -269,15 +269,15 @@ gap-in-channel-columns = Die Spalten der Kanaldateien sind nicht fortlaufend num
     .do = Nennen Sie sie channel_1, channel_2 und so weiter, ohne Lücke.
 
 duplicate-column = { $n_columns ->
-        [one] Die Tabelle hat { $n_columns } Spalte mit dem Namen '{ $column }'
-       *[other] Die Tabelle hat { $n_columns } Spalten mit dem Namen '{ $column }'
+        [one] Die Tabelle hat { $n_columns } Spalte mit dem Namen „{ $column }“
+       *[other] Die Tabelle hat { $n_columns } Spalten mit dem Namen „{ $column }“
     }
     .do = Entfernen Sie alle bis auf eine davon, oder benennen Sie sie um.
 
 no-labels-given = Die Bilder wurden ohne Labels angegeben
     .do = Geben Sie die Bilder und ihre Labels in einer Tabelle an: {"{"}'image': images, 'label': labels{"}"}.
 
-single-column-table = Die Tabelle hat nur eine Spalte, '{ $column }'
+single-column-table = Die Tabelle hat nur eine Spalte, „{ $column }“
     .do = Trennen Sie die Spalten durch Kommas, Semikolons oder Tabulatoren, und benennen Sie sie in der ersten Zeile: path,label.
 
 missing-column = { $meaning ->
@@ -286,7 +286,7 @@ missing-column = { $meaning ->
     }
     .do = Wählen Sie die Spalte. Die Kopfzeile kann bleiben, wie sie ist.
 
-missing-box-column = Die Tabelle gibt Rahmen ohne die Spalte '{ $column }' an
+missing-box-column = Die Tabelle gibt Rahmen ohne die Spalte „{ $column }“ an
     .do = Ein Rahmen braucht x, y, width und height in Pixeln; oder x_center, y_center, width und height; oder x_min und y_min mit x_max und y_max, oder mit width und height. Wählen Sie diese Spalten, oder geben Sie an, dass die anderen nicht verwendet werden (`x=`).
 
 points-without-crop-size = Die Tabelle gibt Punkte ({ $names }) ohne Ausschnittgröße an
@@ -317,27 +317,27 @@ table-row = Zeile { NUMBER($row, useGrouping: 0) } (ab 0)
 
 path-empty = der Pfad ist leer
 
-multi-line-cell = die Zelle in Spalte '{ $column }' geht über mehrere Zeilen (steht dort ein überzähliges Anführungszeichen?)
+multi-line-cell = die Zelle in Spalte „{ $column }“ geht über mehrere Zeilen (steht dort ein überzähliges Anführungszeichen?)
 
-unknown-split-value = split '{ $value }' ist keines von train, val, test, excluded{ $hint }
+unknown-split-value = split „{ $value }“ ist keines von train, val, test, excluded{ $hint }
 
 channel-file-empty = channel_{ $channel } ist leer
 
-not-a-z-plane = z '{ $value }' ist weder eine ganze Zahl ab 0 noch 'max', 'mean', 'best-focus' oder 'channels'
+not-a-z-plane = z „{ $value }“ ist weder eine ganze Zahl ab 0 noch „max“, „mean“, „best-focus“ oder „channels“
 
-not-a-count = { $column } '{ $value }' ist keine ganze Zahl ab 0
+not-a-count = { $column } „{ $value }“ ist keine ganze Zahl ab 0
 
-not-a-pixel-size = { $column } '{ $value }' ist keine Länge eines Pixels in µm, wie etwa 0.325
+not-a-pixel-size = { $column } „{ $value }“ ist keine Länge eines Pixels in µm, wie etwa 0.325
 
-not-channels = channels '{ $value }' nennt keinen Kanal (trennen Sie mehrere Nummern durch Leerzeichen, mehrere Namen durch Kommas)
+not-channels = channels „{ $value }“ nennt keinen Kanal (trennen Sie mehrere Nummern durch Leerzeichen, mehrere Namen durch Kommas)
 
-cell-not-a-number = { $column } '{ $value }' ist keine Zahl
+cell-not-a-number = { $column } „{ $value }“ ist keine Zahl
 
 corners-too-close = { $x_max } und { $y_max } müssen mindestens 1 Pixel größer als { $x_min } und { $y_min } sein
 
 box-too-small = { $width } und { $height } müssen mindestens 1 Pixel betragen
 
-all-rows-excluded = In jeder Zeile der Tabelle steht 'excluded'
+all-rows-excluded = In jeder Zeile der Tabelle steht „excluded“
     .do = Behalten Sie einige Bilder in der Tabelle.
 
 repeated-rows = { $n_rows ->
@@ -348,16 +348,16 @@ repeated-rows = { $n_rows ->
 excluded-rows = { $n_images ->
         [one] { $n_images } Bild wurde
        *[other] { $n_images } Bilder wurden
-    } von Hand ausgeschlossen ('excluded' in der Tabelle).
+    } von Hand ausgeschlossen („excluded“ in der Tabelle).
 
 rows-without-group = { $n_rows ->
-        [one] { $n_rows } Zeile hat keinen Wert in der Spalte '{ $column }' und ist eine eigene Gruppe.
-       *[other] { $n_rows } Zeilen haben keinen Wert in der Spalte '{ $column }'. Jede ist eine eigene Gruppe.
+        [one] { $n_rows } Zeile hat keinen Wert in der Spalte „{ $column }“ und ist eine eigene Gruppe.
+       *[other] { $n_rows } Zeilen haben keinen Wert in der Spalte „{ $column }“. Jede ist eine eigene Gruppe.
     }
 
 no-file-exists = { $n_files ->
-        [one] Die Datei, die die Tabelle nennt, existiert nicht: coverslip hat '{ $cell }' unter '{ $path }' gesucht
-       *[other] Keine der { $n_files } Dateien, die die Tabelle nennt, existiert: coverslip hat '{ $cell }' unter '{ $path }' gesucht
+        [one] Die Datei, die die Tabelle nennt, existiert nicht: coverslip hat „{ $cell }“ unter „{ $path }“ gesucht
+       *[other] Keine der { $n_files } Dateien, die die Tabelle nennt, existiert: coverslip hat „{ $cell }“ unter „{ $path }“ gesucht
     }
     .do = { $is_in_current_folder ->
         [true] Die Pfade stimmen vom aktuellen Ordner aus, müssen aber vom Ordner der Tabelle ausgehen. Verschieben Sie die Tabelle.
@@ -366,19 +366,19 @@ no-file-exists = { $n_files ->
 
 ## Images in memory
 
-not-an-array-of-numbers = '{ $name }' ist ein Array von { $dtype }, nicht von Zahlen
+not-an-array-of-numbers = „{ $name }“ ist ein Array von { $dtype }, nicht von Zahlen
     .do = Geben Sie ganze Zahlen oder Gleitkommazahlen an.
 
-not-decoded = '{ $name }' kann nicht dekodiert werden: { $reason }
+not-decoded = „{ $name }“ kann nicht dekodiert werden: { $reason }
     .do = Schließen Sie es aus, oder geben Sie den Pfad der Datei an.
 
-no-pixels = '{ $name }' hat keine Pixel: Die Form ist { $shape }
+no-pixels = „{ $name }“ hat keine Pixel: Die Form ist { $shape }
     .do = Schließen Sie es aus.
 
-wrong-axes = '{ $name }' hätte { $n_channels } Kanäle und { $height } x { $width } Pixel
-    .do = Wenn die Kanäle auf einer anderen Achse liegen, geben Sie axes='{ $axes }' an. Für einen Stapel von Graubildern geben Sie list(stack) an.
+wrong-axes = „{ $name }“ hätte { $n_channels } Kanäle und { $height } x { $width } Pixel
+    .do = Wenn die Kanäle auf einer anderen Achse liegen, geben Sie axes=„{ $axes }“ an. Für einen Stapel von Graubildern geben Sie list(stack) an.
 
-values-out-of-range = '{ $name }' ist ein Array von { $dtype } mit Werten von { $low } bis { $high }, aber Pixel von { $depth } reichen von 0 bis { $highest }
+values-out-of-range = „{ $name }“ ist ein Array von { $dtype } mit Werten von { $low } bis { $high }, aber Pixel von { $depth } reichen von 0 bis { $highest }
     .do = Skalieren Sie es um, oder wandeln Sie es in float32 um.
 
 not-a-stack = Ein Array mit { $n_axes } Achsen ist kein Stapel von Bildern
@@ -422,8 +422,8 @@ channel-files = { $n_files ->
     }
 
 no-channel-mark = { $n_images ->
-        [one] { $n_images } Datei hat keine solche Kennung im Namen und wird als eigenes Bild gelesen: '{ $example }'.
-       *[other] { $n_images } Dateien haben keine solche Kennung im Namen und werden als eigene Bilder gelesen (die erste: '{ $example }').
+        [one] { $n_images } Datei hat keine solche Kennung im Namen und wird als eigenes Bild gelesen: „{ $example }“.
+       *[other] { $n_images } Dateien haben keine solche Kennung im Namen und werden als eigene Bilder gelesen (die erste: „{ $example }“).
     }
 
 unlike-channel-labels = { $n_images ->
@@ -433,33 +433,33 @@ unlike-channel-labels = { $n_images ->
 
 ## Classes
 
-class-merged = mit anderen zu '{ $name }' zusammengeführt
+class-merged = mit anderen zu „{ $name }“ zusammengeführt
 
 class-excluded = ausgeschlossen
 
-class-renamed = in '{ $name }' umbenannt
+class-renamed = in „{ $name }“ umbenannt
 
-class-changed-twice = '{ $label }' wird { $changes }; verwenden Sie nur eine dieser Änderungen
+class-changed-twice = „{ $label }“ wird { $changes }; verwenden Sie nur eine dieser Änderungen
 
-rename-to-merged = '{ $label }' wird in '{ $name }' umbenannt, wozu andere Klassen zusammengeführt werden; fügen Sie die Klasse dieser Zusammenführung hinzu
+rename-to-merged = „{ $label }“ wird in „{ $name }“ umbenannt, wozu andere Klassen zusammengeführt werden; fügen Sie die Klasse dieser Zusammenführung hinzu
 
-several-renamed = { $labels } werden alle in '{ $name }' umbenannt; verwenden Sie { $merge }, um sie zusammenzuführen
+several-renamed = { $labels } werden alle in „{ $name }“ umbenannt; verwenden Sie { $merge }, um sie zusammenzuführen
 
-new-name-excluded = '{ $name }' wird ausgeschlossen und ist zugleich ein neuer Name; wählen Sie einen anderen neuen Namen
+new-name-excluded = „{ $name }“ wird ausgeschlossen und ist zugleich ein neuer Name; wählen Sie einen anderen neuen Namen
 
-new-name-changed = '{ $name }' ist ein neuer Name und wird selbst zu '{ $new_name }'; wählen Sie einen anderen neuen Namen
+new-name-changed = „{ $name }“ ist ein neuer Name und wird selbst zu „{ $new_name }“; wählen Sie einen anderen neuen Namen
 
-order-repeats-class = '{ $name }' steht { $n_times }-mal in order
+order-repeats-class = „{ $name }“ steht { $n_times }-mal in order
 
-order-has-excluded-class = '{ $name }' steht in order und wird ausgeschlossen
+order-has-excluded-class = „{ $name }“ steht in order und wird ausgeschlossen
 
-order-has-old-name = '{ $name }' steht in order, wird aber zu '{ $new_name }'; verwenden Sie diesen Namen
+order-has-old-name = „{ $name }“ steht in order, wird aber zu „{ $new_name }“; verwenden Sie diesen Namen
 
-no-image-of-class = { $key } nennt '{ $name }', aber kein Bild hat dieses Label{ $hint }
+no-image-of-class = { $key } nennt „{ $name }“, aber kein Bild hat dieses Label{ $hint }
 
-class-exists = es gibt bereits eine Klasse '{ $name }'; um die Klassen zusammenzuführen, schreiben Sie { $merge }
+class-exists = es gibt bereits eine Klasse „{ $name }“; um die Klassen zusammenzuführen, schreiben Sie { $merge }
 
-order-names-no-class = classes.order nennt '{ $name }', das keine der Klassen ist{ $hint }
+order-names-no-class = classes.order nennt „{ $name }“, das keine der Klassen ist{ $hint }
 
 too-few-classes-left = { $n_classes ->
         [0] nach classes.merge und classes.drop bleibt keine Klasse übrig
@@ -522,7 +522,7 @@ no-usable-image = { $n_images ->
         [one] Das einzige Bild kann nicht verwendet werden: { $reason }
        *[other] Keines von { $n_images } Bildern kann verwendet werden: { $reason }
     }
-    .do = Prüfen Sie den Datensatz. Seine Befunde nennen die Gründe.
+    .do = Prüfen Sie den Datensatz. Seine Hinweise nennen die Gründe.
 
 none-readable = { $n_images ->
         [one] Das einzige Bild konnte nicht gelesen werden: { $reason }
@@ -564,10 +564,10 @@ leak-of-chains = { $n ->
     }
 
 leaking-images = { $relation ->
-        [group] Gruppe '{ $group }' in { $first } ('{ $first_image }') und { $second } ('{ $second_image }')
-        [pixels] dieselben Pixel in { $first } ('{ $first_image }') und { $second } ('{ $second_image }')
-        [copies] Beinahe-Duplikate in { $first } ('{ $first_image }') und { $second } ('{ $second_image }')
-       *[chain] durch Gruppen und Duplikate verbundene Bilder in { $first } ('{ $first_image }') und { $second } ('{ $second_image }')
+        [group] Gruppe „{ $group }“ in { $first } („{ $first_image }“) und { $second } („{ $second_image }“)
+        [pixels] dieselben Pixel in { $first } („{ $first_image }“) und { $second } („{ $second_image }“)
+        [copies] Beinahe-Duplikate in { $first } („{ $first_image }“) und { $second } („{ $second_image }“)
+       *[chain] durch Gruppen und Duplikate verbundene Bilder in { $first } („{ $first_image }“) und { $second } („{ $second_image }“)
     }
 
 leaking-split = Die vorgegebene Aufteilung hat { $leaks } in mehreren Sets: { $examples }{ $has_more ->
@@ -605,8 +605,8 @@ untrained-classes = { $n_images ->
     }
 
 missing-part = { $subject ->
-        [class] Klasse '{ $name }' hat
-       *[domain] Domäne '{ $name }' hat
+        [class] Klasse „{ $name }“ hat
+       *[domain] Domäne „{ $name }“ hat
     } { $missing ->
         [val] keine Validierungsbilder
         [test] keine Testbilder
@@ -667,17 +667,17 @@ too-few-distinct-images = { $n_images ->
 
 too-few-classes = Ein Klassifikator braucht zwei Klassen, aber verwendbare Trainingsbilder gibt es von { $n_usable ->
         [0] keiner Klasse
-       *[other] nur einer Klasse, '{ $label }'
+       *[other] nur einer Klasse, „{ $label }“
     }{ $is_of_several ->
         [true] {" "}(von { $n_classes } im Datensatz)
        *[false] { "" }
     }
     .do = { $is_of_several ->
-        [true] Prüfen Sie den Datensatz. Seine Befunde nennen die Gründe, warum die anderen Klassen nicht verwendet werden können.
+        [true] Prüfen Sie den Datensatz. Seine Hinweise nennen die Gründe, warum die anderen Klassen nicht verwendet werden können.
        *[false] Fügen Sie Bilder einer weiteren Klasse hinzu. Legen Sie jede Klasse in einen eigenen Ordner.
     }
 
-class-name-is-a-decision = Eine Klasse kann nicht '{ $label }' heißen. In Vorhersagen bedeutet dieses Wort, dass keine Klasse zugewiesen wurde
+class-name-is-a-decision = Eine Klasse kann nicht „{ $label }“ heißen. In Vorhersagen bedeutet dieses Wort, dass keine Klasse zugewiesen wurde
     .do = Benennen Sie die Klasse um, zum Beispiel mit classes.rename im Rezept.
 
 confounded-groups = { $are_classes ->
@@ -765,7 +765,7 @@ fold-not-trainable = { $has_groups ->
     .do = Versuchen Sie eine andere Anzahl von Folds, fügen Sie Bilder anderer Gruppen hinzu, oder verwenden Sie eine einzelne Aufteilung.
 
 single-domain = Es gibt nur eine Domäne, daher kann keine zurückgehalten werden
-    .do = Geben Sie mehrere Ordner oder eine Tabelle mit der Spalte 'domain' an, oder teilen Sie nach Bildern oder Gruppen auf.
+    .do = Geben Sie mehrere Ordner oder eine Tabelle mit der Spalte „domain“ an, oder teilen Sie nach Bildern oder Gruppen auf.
 
 domain-not-trainable = Ohne die Domäne { $domain } bleiben für das Training nur eine Klasse oder keine Validierungsbilder übrig
     .do = Domänen müssen Klassen gemeinsam haben. Benennen Sie gleiche Klassen einheitlich, oder trainieren Sie mit jeder Domäne getrennt.
@@ -790,8 +790,8 @@ one-dataset = Ein Abstand braucht zwei Datensätze
     .do = Geben Sie einen weiteren Datensatz an.
 
 too-few-images-for-distance = { $n_images ->
-        [one] '{ $name }' hat { $n_images } lesbares Bild
-       *[other] '{ $name }' hat { $n_images } lesbare Bilder
+        [one] „{ $name }“ hat { $n_images } lesbares Bild
+       *[other] „{ $name }“ hat { $n_images } lesbare Bilder
     }
     .do = Fügen Sie Bilder hinzu. Ein Abstand braucht { $n_needed } von jedem Datensatz und ist unter 100 ungenau.
 
@@ -825,15 +825,15 @@ suggestion-typical = { $n_images ->
 suggestion-undecided = zwischen { $first } und { $second }
 
 images-in-both-datasets = { $n_images ->
-        [one] { $n_images } Bild von '{ $first }' ist auch in '{ $second }' enthalten. Dadurch
-       *[other] { $n_images } Bilder von '{ $first }' sind auch in '{ $second }' enthalten. Dadurch
+        [one] { $n_images } Bild von „{ $first }“ ist auch in „{ $second }“ enthalten. Dadurch
+       *[other] { $n_images } Bilder von „{ $first }“ sind auch in „{ $second }“ enthalten. Dadurch
     } wirken die Datensätze ähnlicher, als sie sind. Abstand, Intervall und p gelten für Datensätze ohne gemeinsame Bilder.
 
 distance-is-little-evidence = Ähnliche Merkmale sind nur ein schwacher Hinweis darauf, dass ein Vortraining hilft. Auch Anzahl und Qualität der Labels zählen, und mit natürlichen Bildern vortrainierte Gewichte sind schwer zu übertreffen. Messen Sie es: Trainieren Sie mit und ohne Vortraining auf diesem Datensatz, bei derselben Aufteilung.
 
 nearest-dataset = { $is_clear ->
-        [true] Der Datensatz, der '{ $dataset }' am nächsten liegt, ist '{ $nearest }'.
-       *[false] Der Datensatz, der '{ $dataset }' am nächsten liegt, ist '{ $nearest }', aber '{ $second }' könnte ebenso nah sein: Die Intervalle überlappen.
+        [true] Der Datensatz, der „{ $dataset }“ am nächsten liegt, ist „{ $nearest }“.
+       *[false] Der Datensatz, der „{ $dataset }“ am nächsten liegt, ist „{ $nearest }“, aber „{ $second }“ könnte ebenso nah sein: Die Intervalle überlappen.
     } Wenn Sie auf einem anderen Datensatz vortrainieren möchten, versuchen Sie diesen zuerst.
 
 ## Label errors and learning curves
@@ -858,7 +858,7 @@ reader-of-labels = Labels des Datensatzes
 readings-without-columns = Dies ist keine Tabelle von Befundungen: Sie braucht die Spalten label und image_id oder path. Ihre Spalten sind { $columns }
     .do = Benennen Sie die Spalten in der ersten Zeile.
 
-readings-without-group = Die Tabelle hat keine Spalte '{ $column }'
+readings-without-group = Die Tabelle hat keine Spalte „{ $column }“
     .do = Nennen Sie die Spalte mit der Gruppe jedes Bildes.
 
 readings-without-image = Zeile { $line } nennt kein Bild

@@ -26,22 +26,22 @@ finder-tissue = { $percent } % des Gesichtsfelds haben die Farben von Hämatoxy
 
 # Finders of other packages
 
-finder-unknown = Es gibt keine Objektsuche '{ $name }'; es gibt: { $names }
+finder-unknown = Es gibt keine Objektsuche „{ $name }“; es gibt: { $names }
     .do = Prüfen Sie den Namen, oder installieren Sie das Paket, das die Objektsuche mitbringt.
 
-finder-without-file = Die Objektsuche '{ $name }' braucht eine Datei: { $needs }
+finder-without-file = Die Objektsuche „{ $name }“ braucht eine Datei: { $needs }
     .do = Geben Sie die Datei an.
 
 finder-no-instanseg = Die Datei enthält kein Netz von InstanSeg im TorchScript-Format
     .do = Wählen Sie eine Datei instanseg.pt.
 
-finder-not-loaded = Die Objektsuche '{ $name }' des Pakets { $package } konnte nicht geladen werden: { $reason }
+finder-not-loaded = Die Objektsuche „{ $name }“ des Pakets { $package } konnte nicht geladen werden: { $reason }
     .do = Aktualisieren Sie das Paket, oder deinstallieren Sie es.
 
 finder-no-record = der Entry Point ist ein Objekt des Typs { $type }, kein Finder
 
-finder-failed = Die Objektsuche '{ $name }' ist fehlgeschlagen: { $reason }
+finder-failed = Die Objektsuche „{ $name }“ ist fehlgeschlagen: { $reason }
     .do = Verwenden Sie eine andere Objektsuche, oder melden Sie dies ihren Autoren.
 
-finder-wrong-labels = Die Objektsuche '{ $name }' hat kein Labelbild des Gesichtsfelds zurückgegeben: { $reason }
+finder-wrong-labels = Die Objektsuche „{ $name }“ hat kein Labelbild des Gesichtsfelds zurückgegeben: { $reason }
     .do = Verwenden Sie eine andere Objektsuche, oder melden Sie dies ihren Autoren.

@@ -42,15 +42,15 @@ finding-confounded-groups = Jede Klasse ist in einer einzigen Gruppe ({ $group_n
     .do = Fügen Sie Bilder hinzu, sodass jede Klasse aus mehreren Gruppen stammt. Ohne solche Bilder trainieren Sie ohne Gruppen. Der Klassifikator lernt dann womöglich die Gruppe statt der Klasse, und die Ergebnisse können es nicht zeigen.
 
 finding-missing-files = { $n ->
-        [one] { $n } Datei wurde nicht gefunden und ist ausgeschlossen: '{ $first }'.
-       *[other] { $n } Dateien wurden nicht gefunden und sind ausgeschlossen (die erste: '{ $first }').
+        [one] { $n } Datei wurde nicht gefunden und ist ausgeschlossen: „{ $first }“.
+       *[other] { $n } Dateien wurden nicht gefunden und sind ausgeschlossen (die erste: „{ $first }“).
     }
     .title = Nicht gefunden
     .do = Legen Sie die fehlenden Dateien an ihren Ort, oder korrigieren Sie die Tabelle.
 
 finding-unreadable = { $n ->
-        [one] { $n } Bild ist nicht lesbar und wird ausgeschlossen ('{ $first }': { $reason }).
-       *[other] { $n } Bilder sind nicht lesbar und werden ausgeschlossen (das erste: '{ $first }': { $reason }).
+        [one] { $n } Bild ist nicht lesbar und wird ausgeschlossen („{ $first }“: { $reason }).
+       *[other] { $n } Bilder sind nicht lesbar und werden ausgeschlossen (das erste: „{ $first }“: { $reason }).
     }
     .title = Nicht lesbar
     .do = Wenn Sie diese Bilder brauchen, kopieren oder exportieren Sie sie noch einmal.
@@ -108,21 +108,21 @@ finding-near-duplicates = { $n_images ->
 finding-hidden-groups = Datei- oder Ordnernamen deuten auf { $n_groups ->
         [one] { $n_groups } Gruppe
        *[other] { $n_groups } Gruppen
-    } hin, wie etwa '{ $example }'. Bilder derselben Gruppe stimmen in { $shared ->
+    } hin, wie etwa „{ $example }“. Bilder derselben Gruppe stimmen in { $shared ->
         [labels] Labels
        *[appearance] Größe oder Helligkeit
     } weit häufiger überein, als durch Zufall zu erwarten ist. Sie könnten von einem Patienten, Objektträger oder Gesichtsfeld stammen.
     .title = Gruppen in Namen
     .do = Klären Sie, was die Namen bedeuten. Wenn sie Patienten, Objektträger oder Gesichtsfelder nennen, legen Sie Gruppen fest. Sonst fallen die Ergebnisse zu optimistisch aus.
-    .limit = Bilder mit verwandten Namen (wie etwa '{ $example }') stimmen in { $shared ->
+    .limit = Bilder mit verwandten Namen (wie etwa „{ $example }“) stimmen in { $shared ->
         [labels] Labels
        *[appearance] Größe oder Helligkeit
     } weit häufiger überein, als durch Zufall zu erwarten ist, und es wurden keine Gruppen festgelegt. Wenn sie von einem Patienten, Objektträger oder Gesichtsfeld stammen, ähneln Testbilder den Trainingsbildern, und diese Ergebnisse sind nicht verlässlich.
 
-finding-hidden-groups-in-column = Die Spalte '{ $column_name }' deutet auf { $n_groups ->
+finding-hidden-groups-in-column = Die Spalte „{ $column_name }“ deutet auf { $n_groups ->
         [one] { $n_groups } Gruppe
        *[other] { $n_groups } Gruppen
-    } hin, wie etwa '{ $example }'.{ $has_other_columns ->
+    } hin, wie etwa „{ $example }“.{ $has_other_columns ->
         [true] {" "}Weitere Spalten: { $other_columns }.
        *[false] { "" }
     } Bilder derselben Gruppe stimmen in { $shared ->
@@ -130,20 +130,20 @@ finding-hidden-groups-in-column = Die Spalte '{ $column_name }' deutet auf { $n_
        *[appearance] Größe oder Helligkeit
     } weit häufiger überein, als durch Zufall zu erwarten ist. Sie könnten von einem Patienten, Objektträger oder Gesichtsfeld stammen.
     .do = Klären Sie, was die Spalte bedeutet. Wenn sie Patienten, Objektträger oder Gesichtsfelder nennt, legen Sie Gruppen fest. Sonst fallen die Ergebnisse zu optimistisch aus.
-    .limit = Bilder mit demselben Wert in der Spalte '{ $column_name }' (wie etwa '{ $example }') stimmen in { $shared ->
+    .limit = Bilder mit demselben Wert in der Spalte „{ $column_name }“ (wie etwa „{ $example }“) stimmen in { $shared ->
         [labels] Labels
        *[appearance] Größe oder Helligkeit
     } weit häufiger überein, als durch Zufall zu erwarten ist, und es wurden keine Gruppen festgelegt. Wenn sie von einem Patienten, Objektträger oder Gesichtsfeld stammen, ähneln Testbilder den Trainingsbildern, und diese Ergebnisse sind nicht verlässlich.
 
 finding-hidden-groups-confounded = { $is_column ->
-        [true] Die Spalte '{ $column_name }' deutet
+        [true] Die Spalte „{ $column_name }“ deutet
        *[false] Datei- oder Ordnernamen deuten
-    } darauf hin, dass jede Klasse in einer von { $n_groups } Gruppen wie '{ $example }' ist. Wenn es Patienten, Objektträger oder Chargen sind, lassen sich Klasse und Gruppe nicht unterscheiden, und der Klassifikator lernt womöglich die Gruppe statt der Klasse.
+    } darauf hin, dass jede Klasse in einer von { $n_groups } Gruppen wie „{ $example }“ ist. Wenn es Patienten, Objektträger oder Chargen sind, lassen sich Klasse und Gruppe nicht unterscheiden, und der Klassifikator lernt womöglich die Gruppe statt der Klasse.
     .do = Fügen Sie Bilder hinzu, sodass jede Klasse aus mehreren Gruppen stammt. Das Training kann diese Gruppen nicht verwenden: Keine Klasse könnte zugleich im Trainings- und im Testset sein.
     .limit = { $is_column ->
-        [true] Die Spalte '{ $column_name }' deutet
+        [true] Die Spalte „{ $column_name }“ deutet
        *[false] Datei- oder Ordnernamen deuten
-    } darauf hin, dass jede Klasse in einer von { $n_groups } Gruppen wie '{ $example }' ist. Wenn es Patienten, Objektträger oder Chargen sind, lassen sich Klasse und Gruppe nicht unterscheiden. Diese Ergebnisse können nicht zeigen, ob der Klassifikator die Klasse erkennt.
+    } darauf hin, dass jede Klasse in einer von { $n_groups } Gruppen wie „{ $example }“ ist. Wenn es Patienten, Objektträger oder Chargen sind, lassen sich Klasse und Gruppe nicht unterscheiden. Diese Ergebnisse können nicht zeigen, ob der Klassifikator die Klasse erkennt.
 
 finding-no-groups = Es sind keine Gruppen festgelegt. Wenn mehrere Bilder von einem Patienten, Objektträger oder Well stammen, können Trainings- und Testset beide Bilder davon enthalten, was die Ergebnisse beschönigt.
     .title = Keine Gruppen

@@ -48,7 +48,7 @@ format-not-installed = Das Leseprogramm für das Format { $title } ist nicht ins
 
 format-needs-package = Installieren Sie es: { $command } (Paket { $package }). Andernfalls: { $export }
 
-format-needs-python = coverslip liest es mit Python { $version } oder neuer und dem Zusatzpaket "coverslip[formats]". Andernfalls: { $export }
+format-needs-python = coverslip liest es mit Python { $version } oder neuer und dem Zusatzpaket „coverslip[formats]“. Andernfalls: { $export }
 
 frame-missing = die Ebene { $frame } fehlt oder ist unvollständig
 
@@ -64,7 +64,7 @@ zarr-chunk-incomplete = der Chunk { $chunk } ist unvollständig
 
 zarr-chunk-too-large = die Chunks sind zu groß
 
-format-not-loaded = Das Format '{ $name }' des Pakets { $package } konnte nicht geladen werden: { $reason }
+format-not-loaded = Das Format „{ $name }“ des Pakets { $package } konnte nicht geladen werden: { $reason }
     .do = Aktualisieren Sie { $package }, oder deinstallieren Sie es.
 
 format-no-reader = ein Reader ist nötig, vorhanden ist ein Objekt des Typs { $type }
@@ -126,7 +126,7 @@ no-such-plane = Die z-Ebene { $plane } gibt es nicht: Das Bild hat { $n_planes -
         [one] { $n_planes } z-Ebene
        *[other] { $n_planes } z-Ebenen
     }, nummeriert ab 0
-    .do = Wählen Sie eine niedrigere z-Ebene, 'max', 'mean' oder 'best-focus' über alle z-Ebenen, oder 'channels', um jede Ebene als Kanal zu verwenden.
+    .do = Wählen Sie eine niedrigere z-Ebene, „max“, „mean“ oder „best-focus“ über alle z-Ebenen, oder „channels“, um jede Ebene als Kanal zu verwenden.
 
 no-such-series = Die Serie { $series } gibt es nicht: Die Datei hat { $n_series ->
         [one] { $n_series } Serie
@@ -147,8 +147,8 @@ no-such-level = Die Auflösungsstufe { $number } gibt es nicht: Das Bild hat { $
     .do = Wählen Sie eine niedrigere Auflösungsstufe; Stufe 0 ist die volle Auflösung.
 
 no-such-channel-name = { $n_names ->
-        [0] Es gibt keinen Kanal '{ $channel }': Die Datei nennt keine Kanäle
-       *[other] '{ $channel }' ist nicht der Name genau eines Kanals: Die Kanäle sind { $names }
+        [0] Es gibt keinen Kanal „{ $channel }“: Die Datei nennt keine Kanäle
+       *[other] „{ $channel }“ ist nicht der Name genau eines Kanals: Die Kanäle sind { $names }
     }
     .do = Wählen Sie Kanäle nach ihren Nummern ab 0 oder nach den Namen in der Datei.
 
@@ -176,10 +176,10 @@ channels-do-not-fit = Das Bild hat { $n_channels ->
     }
     .do = Wählen Sie die Kanäle im Rezept oder in der Tabelle, oder schließen Sie solche Bilder aus.
 
-channel-file-missing = Die Datei eines Kanals, '{ $name }', fehlt
+channel-file-missing = Die Datei eines Kanals, „{ $name }“, fehlt
     .do = Legen Sie sie in den Ordner der anderen Kanäle, oder schließen Sie das Bild aus.
 
-channel-file-unreadable = Die Datei eines Kanals, '{ $name }', kann nicht gelesen werden: { $what }
+channel-file-unreadable = Die Datei eines Kanals, „{ $name }“, kann nicht gelesen werden: { $what }
 
 channel-files-differ = Die Dateien der Kanäle unterscheiden sich: { $width } x { $height } Pixel in { $dtype } und { $other_width } x { $other_height } Pixel in { $other_dtype }
     .do = Exportieren Sie alle Kanäle auf dieselbe Weise.
@@ -221,7 +221,7 @@ tiff-without-pages = sie enthält keine Seiten
 
 tiff-pages-missing = angegebene Seiten fehlen ({ $complaint })
 
-image-without-height-and-width = die Achsen sind '{ $axes }', ohne genau eine Höhe und eine Breite
+image-without-height-and-width = die Achsen sind „{ $axes }“, ohne genau eine Höhe und eine Breite
 
 tiff-pixels-cut = die Pixel reichen über das Ende der Datei hinaus
 

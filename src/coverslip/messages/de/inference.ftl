@@ -15,24 +15,36 @@ network-build-too-slow = der Aufbau dauert zu lange; die Grenzen sind { $seconds
 
 network-build-ended = der Aufbau endete mit dem Code { $exit_code }; die Grenzen sind { $seconds } s Prozessorzeit und { $gigabytes } GB Arbeitsspeicher
 
-classifier-weights-do-not-fit = Die Gewichte passen nicht zu '{ $model }' mit { $n_classes } Klassen
+classifier-weights-do-not-fit = Die Gewichte passen nicht zu „{ $model }“ mit { $n_classes } Klassen
     .do = Kopieren Sie den Klassifikator noch einmal.
 
-unknown-export-format = Klassifikatoren werden nicht als '{ $format }' exportiert
-    .do = Wählen Sie 'zip', 'onnx', 'openvino', 'pt2' oder 'bioimageio'.
+unknown-export-format = Klassifikatoren werden nicht als „{ $format }“ exportiert
+    .do = Wählen Sie „zip“, „onnx“, „openvino“, „pt2“ oder „bioimageio“.
 
 export-as = Export als { $format }
 
 export-folder-exists = Es gibt bereits eine Datei oder einen Ordner mit diesem Namen
     .do = Wählen Sie den Namen eines neuen Ordners.
 
-export-needs-run = Dies ist ein Klassifikator ohne sein Training. Ein Export im Format '{ $format }' wird mit Bildern des Trainings überprüft
-    .do = Exportieren Sie aus dem Ordner des Trainings. Nur 'zip' braucht keine Bilder.
+export-without-attribution = Das Format „{ $format }“ hat keinen Platz für Autoren, Lizenz und Zitat
+    .do = Lassen Sie sie weg, oder wählen Sie „bioimageio“.
+
+export-author-invalid = „{ $author }“ ist kein Name eines Autors
+    .do = Geben Sie für jeden Autor einen Namen ohne Schrägstrich an.
+
+export-license-invalid = „{ $license }“ ist keine Lizenz-Kennung von SPDX
+    .do = Geben Sie eine Kennung von https://spdx.org/licenses an, zum Beispiel CC-BY-4.0 oder MIT.
+
+export-citation-without-link = Das Zitat enthält weder DOI noch Adresse: { $citation }
+    .do = Ergänzen Sie eine DOI wie 10.1234/abc oder eine Adresse, die mit https:// beginnt.
+
+export-needs-run = Dies ist ein Klassifikator ohne sein Training. Ein Export im Format „{ $format }“ wird mit Bildern des Trainings überprüft
+    .do = Exportieren Sie aus dem Ordner des Trainings. Nur „zip“ braucht keine Bilder.
 
 export-without-images = Keines der Bilder, mit denen der Export überprüft würde, ist lesbar
     .do = Machen Sie die Bilder des Trainings wieder verfügbar.
 
-export-refused = Der Export im Format '{ $format }' wurde verweigert, und nichts wurde geschrieben: { $reason }
+export-refused = Der Export im Format „{ $format }“ wurde verweigert, und nichts wurde geschrieben: { $reason }
     .do = Wählen Sie ein anderes Format. coverslip sagt mit diesem Klassifikator vorher wie bisher.
 
 export-failed = dieses Netz kann nicht exportiert werden ({ $reason })
@@ -75,38 +87,38 @@ prediction-resumed = { $n_images ->
 rows-saved = { $n_images ->
         [one] { $n_images } Zeile ist
        *[other] { $n_images } Zeilen sind
-    } gespeichert. Um danach fortzufahren, wiederholen Sie die Vorhersage mit der Option 'resume'.
+    } gespeichert. Um danach fortzufahren, wiederholen Sie die Vorhersage mit der Option „resume“.
 
 rows-of-other-settings = Die gespeicherten Zeilen gehören zu anderen Bildern, einem anderen Klassifikator, anderen Optionen oder einer anderen Version von coverslip
-    .do = Wiederholen Sie den früheren Befehl, oder beginnen Sie neu ohne die Option 'resume'.
+    .do = Wiederholen Sie den früheren Befehl, oder beginnen Sie neu ohne die Option „resume“.
 
 parquet-not-resumable = Parquet-Dateien können nicht fortgesetzt werden
-    .do = Wählen Sie das Format 'csv' oder 'jsonl'.
+    .do = Wählen Sie das Format „csv“ oder „jsonl“.
 
 top-k-out-of-range = Der Klassifikator kann nicht { $top_k } Klassen aufführen: Er hat { $n_classes }
     .do = Wählen Sie eine Zahl von 1 bis { $n_classes }.
 
-no-column-to-keep = Keine Tabelle dieser Bilder hat eine weitere Spalte '{ $column }'. Die weiteren Spalten sind: { $columns }
+no-column-to-keep = Keine Tabelle dieser Bilder hat eine weitere Spalte „{ $column }“. Die weiteren Spalten sind: { $columns }
     .do = Wählen Sie eine dieser Spalten.
 
-kept-column-reserved = Die Tabelle der Vorhersagen hat bereits eine Spalte '{ $column }'
+kept-column-reserved = Die Tabelle der Vorhersagen hat bereits eine Spalte „{ $column }“
     .do = Benennen Sie die Spalte Ihrer Tabelle um.
 
 rows-without-all-probabilities = die wiederverwendeten Zeilen enthalten nur die Wahrscheinlichkeiten der wahrscheinlichsten Klassen
 
-extra-for-parquet = Das Format 'parquet'
+extra-for-parquet = Das Format „parquet“
 
 watching = { $n_images ->
-        [0] Für Bilder, die in '{ $folder }' erscheinen, werden Vorhersagen gemacht.
-        [one] Für Bilder, die in '{ $folder }' erscheinen, werden Vorhersagen gemacht. { $n_images } Bild hat bereits eine Zeile.
-       *[other] Für Bilder, die in '{ $folder }' erscheinen, werden Vorhersagen gemacht. { $n_images } Bilder haben bereits eine Zeile.
+        [0] Für Bilder, die in „{ $folder }“ erscheinen, werden Vorhersagen gemacht.
+        [one] Für Bilder, die in „{ $folder }“ erscheinen, werden Vorhersagen gemacht. { $n_images } Bild hat bereits eine Zeile.
+       *[other] Für Bilder, die in „{ $folder }“ erscheinen, werden Vorhersagen gemacht. { $n_images } Bilder haben bereits eine Zeile.
     } Zum Beenden drücken Sie Strg-C.
 
 no-folder-to-watch = Diesen Ordner gibt es nicht
     .do = Legen Sie den Ordner zuerst an, oder prüfen Sie die Schreibweise.
 
 parquet-not-growable = An Parquet-Dateien können keine Zeilen angehängt werden
-    .do = Wählen Sie das Format 'csv' oder 'jsonl'.
+    .do = Wählen Sie das Format „csv“ oder „jsonl“.
 
 watched-channel-files = Dieser Klassifikator liest für jedes Bild mehrere Dateien, daher kann coverslip nicht feststellen, wann ein Bild vollständig ist
     .do = Machen Sie die Vorhersage für diese Bilder, wenn alle Dateien vorhanden sind.
@@ -117,7 +129,7 @@ rows-of-other-classifier = Die Zeilen dieser Tabelle sind Vorhersagen eines ande
 rows-of-other-columns = Diese Tabelle von Vorhersagen hat andere Spalten oder ist beschädigt
     .do = Wählen Sie einen anderen Namen für die Tabelle.
 
-replaced = Die früheren Vorhersagen in '{ $file_name }' wurden ersetzt.
+replaced = Die früheren Vorhersagen in „{ $file_name }“ wurden ersetzt.
 
 unfinished-training = Das Training ist nicht beendet: Dieser Klassifikator ist der bisher beste, nicht der endgültige. Lassen Sie das Training zu Ende laufen, oder setzen Sie es fort, bevor Sie sich auf Metriken und Vorhersagen verlassen.
 
@@ -221,10 +233,10 @@ unfamiliar-images = { $n_images ->
 
 ## Expected class proportions
 
-unknown-class-of-prevalence = Der Klassifikator hat keine Klasse '{ $name }'
+unknown-class-of-prevalence = Der Klassifikator hat keine Klasse „{ $name }“
     .do = Er hat { $classes }.
 
-prevalence-out-of-range = Der erwartete Anteil von '{ $name }' muss größer als 0 und kleiner als 1 sein
+prevalence-out-of-range = Der erwartete Anteil von „{ $name }“ muss größer als 0 und kleiner als 1 sein
     .do = Geben Sie 5 % zum Beispiel als 0.05 an.
 
 prevalence-not-one = Die erwarteten Klassenanteile ergeben zusammen nicht 1
@@ -233,7 +245,7 @@ prevalence-not-one = Die erwarteten Klassenanteile ergeben zusammen nicht 1
 prevalence-leaves-nothing = Die erwarteten Klassenanteile lassen nichts für die anderen Klassen übrig
     .do = Geben Sie die Anteile einiger Klassen an. Die anderen Klassen teilen sich den Rest.
 
-stored-engine-damaged = Das vorbereitete Netz in '{ $folder }' ist beschädigt, daher wird es ignoriert und aus den Gewichten neu vorbereitet.
+stored-engine-damaged = Das vorbereitete Netz in „{ $folder }“ ist beschädigt, daher wird es ignoriert und aus den Gewichten neu vorbereitet.
 
 thresholds-set-aside = Die Entscheidungsschwelle des Klassifikators wird nicht verwendet, weil sie für die Klassenanteile der Validierungsbilder gewählt wurde. Mit den von Ihnen angegebenen erwarteten Klassenanteilen wird die wahrscheinlichste Klasse vorhergesagt.
 
@@ -251,7 +263,7 @@ cluster-prediction-failed = Der Cluster konnte für die Bilder keine Vorhersagen
 cluster-without-cores = Kein Rechner des Clusters hat freie Kerne
     .do = Fügen Sie dem Cluster welche hinzu.
 
-refused-by-computer = { $reason } (auf dem Rechner '{ $computer }')
+refused-by-computer = { $reason } (auf dem Rechner „{ $computer }“)
     .do = { $advice }
 
 answer-too-long = sie ist zu lang oder besteht nicht aus Bytes
@@ -263,14 +275,14 @@ answer-with-bad-values = { $n_values ->
 
 answer-about-other-images = sie beschreibt { $n_images } Bilder statt { $n_expected }
 
-answer-not-possible = ihr Ergebnis für '{ $image }' ist nicht möglich
+answer-not-possible = ihr Ergebnis für „{ $image }“ ist nicht möglich
 
 ## Explanations
 
-method-not-available = '{ $name }' liest nur die letzte Schicht, für die '{ $method }' nicht verfügbar ist
+method-not-available = „{ $name }“ liest nur die letzte Schicht, für die „{ $method }“ nicht verfügbar ist
     .do = Wählen Sie eine von { $methods }.
 
-no-neighbors = Die ähnlichsten Trainingsbilder von '{ $name }' werden nicht gezeigt: { $reason }.
+no-neighbors = Die ähnlichsten Trainingsbilder von „{ $name }“ werden nicht gezeigt: { $reason }.
 
 image-not-drawn = { $image } konnte nicht gelesen werden, daher gibt es keine Darstellung davon.
 
@@ -283,7 +295,7 @@ different-numbers-of-images = Diese Klassifikatoren lesen unterschiedlich viele 
 explanation-folder-in-use = Der Ordner für die Darstellungen ist nicht leer
     .do = Wählen Sie einen neuen oder leeren Ordner.
 
-no-heat-map = '{ $model }' ergibt keine Heatmap bei '{ $layer }'
+no-heat-map = „{ $model }“ ergibt keine Heatmap bei „{ $layer }“
     .do = Verwenden Sie Verdeckung (occlusion).
 
 ## Captions on sheets of explanations
@@ -345,43 +357,43 @@ predictions-of-other-thresholds = { $n_images ->
 } nicht der von { $run } mit den aktuellen Schwellen: Diese haben sich seit der Vorhersage geändert, es ist ein anderer Klassifikator, oder es wurden Klassenanteile angegeben
     .do = Machen Sie die Vorhersage für die Bilder noch einmal mit diesem Klassifikator und ohne --prevalence, oder nennen Sie kein Training.
 
-predictions-without-classifier = Die Vorhersagen nennen ihren Klassifikator nicht: Die Spalte '{ $column }' fehlt oder hat leere Zellen
+predictions-without-classifier = Die Vorhersagen nennen ihren Klassifikator nicht: Die Spalte „{ $column }“ fehlt oder hat leere Zellen
     .do = Verwenden Sie die Tabelle so, wie `coverslip predict` sie geschrieben hat, oder nennen Sie kein Training.
 
-summary-no-column = Es gibt keine Spalte '{ $column }'. Die Spalten sind { $columns }
+summary-no-column = Es gibt keine Spalte „{ $column }“. Die Spalten sind { $columns }
     .do = Nennen Sie eine andere Spalte, führen Sie `coverslip predict` mit --keep { $column } aus, oder nennen Sie eine Tabelle mit --table.
 
-summary-empty-cell = Die Spalte '{ $column }' ist für { $path } leer
+summary-empty-cell = Die Spalte „{ $column }“ ist für { $path } leer
     .do = Füllen Sie die Spalte aus, oder entfernen Sie die Zeile.
 
-summary-no-time = Die Zeit '{ $value }' von { $path } in der Spalte '{ $column }' ist keine Zahl
+summary-no-time = Die Zeit „{ $value }“ von { $path } in der Spalte „{ $column }“ ist keine Zahl
     .do = Schreiben Sie alle Zeiten als Zahlen in einer Einheit, etwa in Stunden.
 
-sample-of-two-conditions = Die Probe '{ $sample }' hat zwei Bedingungen, '{ $first }' und '{ $second }'
+sample-of-two-conditions = Die Probe „{ $sample }“ hat zwei Bedingungen, „{ $first }“ und „{ $second }“
     .do = Korrigieren Sie die Bedingung, oder geben Sie jeder Probe einen eigenen Namen.
 
 summary-without-images = Es gibt keine Vorhersagen lesbarer Bilder
     .do = Machen Sie zuerst Vorhersagen für Bilder.
 
-no-sample-matches = Das Muster '{ $pattern }' passt zu keinem Pfad. Der erste Pfad ist '{ $path }'
+no-sample-matches = Das Muster „{ $pattern }“ passt zu keinem Pfad. Der erste Pfad ist „{ $path }“
     .do = Korrigieren Sie das Muster. Für Namen wie slide07_cell3.png schreiben Sie slide[0-9]+.
 
-no-time-matches = Das Muster '{ $pattern }' passt in keinem Pfad zu einer Zahl. Der erste Pfad ist '{ $path }'
+no-time-matches = Das Muster „{ $pattern }“ passt in keinem Pfad zu einer Zahl. Der erste Pfad ist „{ $path }“
     .do = Korrigieren Sie das Muster. Für Namen wie well3_t012.png schreiben Sie _t([0-9]+).
 
 no-difference-to-detect = Ein Unterschied von Anteilen muss über 0 und unter 1 liegen, nicht bei { $value }
     .do = Geben Sie ihn als Anteil an: 0.05 ist ein Unterschied von 5 Prozentpunkten.
 
-summary-no-control = Keine Probe hat die Bedingung '{ $control }'
+summary-no-control = Keine Probe hat die Bedingung „{ $control }“
     .do = Nennen Sie eine der Bedingungen: { $conditions }.
 
-samples-are-no-wells = Die Probe '{ $sample }' endet nicht auf ein Well wie plate1/B03, oder zwei Proben sind dasselbe Well
+samples-are-no-wells = Die Probe „{ $sample }“ endet nicht auf ein Well wie plate1/B03, oder zwei Proben sind dasselbe Well
     .do = Nennen Sie mit --by die Spalte mit dem Well jedes Bildes.
 
 summary-table-without-key = Diese Tabelle hat weder eine Spalte image_id noch eine Spalte path
     .do = Fügen Sie eine Spalte mit der image_id oder dem path jedes Bildes hinzu, wie in den Vorhersagen.
 
-summary-table-repeats = Mehrere Zeilen dieser Tabelle haben '{ $image }' als { $key }, mit verschiedenen Zellen in der Spalte '{ $column }'
+summary-table-repeats = Mehrere Zeilen dieser Tabelle haben „{ $image }“ als { $key }, mit verschiedenen Zellen in der Spalte „{ $column }“
     .do = Fügen Sie eine Spalte image_id mit der image_id jeder Zeile der Vorhersagen hinzu, oder korrigieren Sie die Zellen.
 
 summary-image-not-in-table = Das Bild { $path } steht nicht in dieser Tabelle
@@ -392,7 +404,7 @@ summary-table-not-read = Diese Tabelle kann nicht gelesen werden: { $reason }
 
 ## Spot checks
 
-spot-check-few-images = Aus { $n_samples } Proben der Bedingung '{ $condition }' können nicht { $n } Bilder gezogen werden
+spot-check-few-images = Aus { $n_samples } Proben der Bedingung „{ $condition }“ können nicht { $n } Bilder gezogen werden
     .do = Ziehen Sie aus jeder Probe mindestens ein Bild.
 
 spot-check-half-width = Die halbe Breite eines Intervalls muss über 0 und unter 0,5 liegen, nicht bei { $value }
@@ -401,22 +413,22 @@ spot-check-half-width = Die halbe Breite eines Intervalls muss über 0 und unter
 spot-check-no-labels-table = Dies ist keine Tabelle von Labels: Sie braucht die Spalten label und image_id oder path. Ihre Spalten sind { $columns }
     .do = Nennen Sie die Tabelle, die `coverslip spot-check` mit --out geschrieben hat.
 
-spot-check-unknown-image = Es gibt keine Vorhersage eines lesbaren Bildes '{ $image }'
+spot-check-unknown-image = Es gibt keine Vorhersage eines lesbaren Bildes „{ $image }“
     .do = Nennen Sie die Vorhersagen, aus denen die Bilder gezogen wurden.
 
-spot-check-several-rows = { $n_rows } Zeilen der Vorhersagen gehören zum Bild '{ $image }'
+spot-check-several-rows = { $n_rows } Zeilen der Vorhersagen gehören zum Bild „{ $image }“
     .do = Fügen Sie der Tabelle der Labels eine Spalte image_id hinzu, wie in den Vorhersagen, und nennen Sie jede Tabelle mit Vorhersagen einmal.
 
-spot-check-unknown-label = Das Label '{ $label }' von { $image } ist keines von { $labels }
+spot-check-unknown-label = Das Label „{ $label }“ von { $image } ist keines von { $labels }
     .do = Korrigieren Sie es, oder lassen Sie es leer.
 
-spot-check-image-twice = Das Bild '{ $image }' hat zwei Labels
+spot-check-image-twice = Das Bild „{ $image }“ hat zwei Labels
     .do = Entfernen Sie eine seiner Zeilen.
 
 spot-check-without-labels = Diese Tabelle hat noch keine Labels
     .do = Füllen Sie die Spalte label aus.
 
-spot-check-unlabeled-sample = kein Bild der Probe '{ $sample }' hat ein Label
+spot-check-unlabeled-sample = kein Bild der Probe „{ $sample }“ hat ein Label
 
 spot-check-without-run = kein Training mit Testbildern wurde genannt
 
@@ -440,5 +452,5 @@ spot-check-useless = Bei { $classes } machen die Vorhersagen das Intervall nicht
 
 spot-check-not-corrected = Die Anzahlen sind nicht korrigiert: { $reason }.
 
-spot-check-other-class = '{ $label }' ist keine der Klassen { $classes }
+spot-check-other-class = „{ $label }“ ist keine der Klassen { $classes }
     .do = Nennen Sie eine davon, oder schließen Sie das Bild aus.

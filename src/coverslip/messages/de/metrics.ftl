@@ -45,7 +45,7 @@ metric-kappa = Cohens Kappa
     .undefined = alle Bilder gehören zu einer Klasse und werden als diese vorhergesagt
 
 metric-one-vs-rest-accuracy = Genauigkeit eine gegen alle
-    .meaning = Mittelwert über die Klassen der Genauigkeit von 'diese Klasse oder nicht' (die Genauigkeit von AIMIC); hoch bei vielen Klassen
+    .meaning = Mittelwert über die Klassen der Genauigkeit von „diese Klasse oder nicht“ (die Genauigkeit von AIMIC); hoch bei vielen Klassen
 
 metric-ece = Kalibrierungsfehler
     .meaning = mittlerer Unterschied zwischen Wahrscheinlichkeit und Genauigkeit; vergleichen Sie ihn mit dem Kalibrierungsfehler durch Zufall

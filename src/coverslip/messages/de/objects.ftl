@@ -15,16 +15,16 @@ more-fields-unreadable = { $n_fields ->
        *[other] { $n_fields } weitere Gesichtsfelder sind nicht lesbar.
     }
 
-pattern-part-reserved = Das Muster nennt einen Teil '{ $part }', der eine Spalte von Objekttabellen ist
-    .do = Wählen Sie einen anderen Namen. Der Teil 'group' ist die Gruppe.
+pattern-part-reserved = Das Muster nennt einen Teil „{ $part }“, der eine Spalte von Objekttabellen ist
+    .do = Wählen Sie einen anderen Namen. Der Teil „group“ ist die Gruppe.
 
 object-files-no-fields = { $n_files ->
-        [one] Eine Datei wird nicht als Gesichtsfeld verwendet, weil ihr Name der eines Gesichtsfelds mit einem Zusatz wie '_masks' ist.
-       *[other] { $n_files } Dateien werden nicht als Gesichtsfelder verwendet, weil ihre Namen die von Gesichtsfeldern mit einem Zusatz wie '_masks' sind.
+        [one] Eine Datei wird nicht als Gesichtsfeld verwendet, weil ihr Name der eines Gesichtsfelds mit einem Zusatz wie „_masks“ ist.
+       *[other] { $n_files } Dateien werden nicht als Gesichtsfelder verwendet, weil ihre Namen die von Gesichtsfeldern mit einem Zusatz wie „_masks“ sind.
     }
 
 no-field-of-name = Kein Gesichtsfeld trägt einen dieser Namen: { $names }
-    .do = Verwenden Sie den Namen des Gesichtsfelds, mit oder ohne einen Zusatz wie '_masks'. Die Gesichtsfelder sind { $fields }.
+    .do = Verwenden Sie den Namen des Gesichtsfelds, mit oder ohne einen Zusatz wie „_masks“. Die Gesichtsfelder sind { $fields }.
 
 ambiguous-field-names = Mehrere Gesichtsfelder haben denselben Namen: { $names }
     .do = Verwenden Sie für die Gesichtsfelder und ihre Objekte dieselben Unterordner.
@@ -200,10 +200,10 @@ points-invalid = { $n_lines ->
     }
     .do = Eine Zeile hat x und y in Pixeln und wahlweise eine Klasse.
 
-unknown-object-meaning = Es gibt keine Bedeutung '{ $meaning }' einer Spalte
+unknown-object-meaning = Es gibt keine Bedeutung „{ $meaning }“ einer Spalte
     .do = Die Bedeutungen sind { $meanings }.
 
-unknown-object-column = Die Tabelle hat keine Spalte '{ $column }'. Ihre Spalten sind { $columns }
+unknown-object-column = Die Tabelle hat keine Spalte „{ $column }“. Ihre Spalten sind { $columns }
     .do = Prüfen Sie die Schreibweise.
 
 no-positions-in-table = Die Tabelle hat keine Spalten mit Positionen. Ihre Spalten sind { $columns }
@@ -221,7 +221,7 @@ no-cellprofiler-images = Die Tabelle enthält keine Bildnamen, und die Bildertab
 
 ## Tables of objects and exports
 
-objects-without-column = Die Objekttabelle hat keine Spalte '{ $column }'
+objects-without-column = Die Objekttabelle hat keine Spalte „{ $column }“
     .do = Verwenden Sie eine Tabelle, die coverslip geschrieben hat, mit allen ihren Spalten.
 
 not-an-outline = der Umriss ist weder ein Polygon noch ein Punkt: { $value }
@@ -229,20 +229,20 @@ not-an-outline = der Umriss ist weder ein Polygon noch ein Punkt: { $value }
 field-of-unknown-size = Die Größe des Gesichtsfelds { $field } wird gebraucht, aber seine Datei ist nicht lesbar
     .do = Legen Sie das Gesichtsfeld zurück an seinen Ort, oder wählen Sie GeoJSON, ROIs oder eine Tabelle.
 
-unknown-object-format = Es gibt kein Format '{ $format }' für Objekte
+unknown-object-format = Es gibt kein Format „{ $format }“ für Objekte
     .do = Die Formate sind geojson, label-tiff, rois, coco, cellprofiler und ome-tiff.
 
 prediction-without-objects = Die Vorhersage hat keine Tabelle von Objekten in Gesichtsfeldern
     .do = Machen Sie die Vorhersage für einen Datensatz oder eine Tabelle von Objekten.
 
-crop-margin-invalid = Der Rand der Ausschnitte '{ $margin }' ist ungültig
-    .do = Verwenden Sie einen Anteil der längeren Seite des Rahmens von 0 bis 10, etwa 0.2, oder eine Länge, etwa '2 um'.
+crop-margin-invalid = Der Rand der Ausschnitte „{ $margin }“ ist ungültig
+    .do = Verwenden Sie einen Anteil der längeren Seite des Rahmens von 0 bis 10, etwa 0.2, oder eine Länge, etwa „2 um“.
 
-crop-time-invalid = Der Zeitpunkt der Ausschnitte '{ $time }' ist ungültig
+crop-time-invalid = Der Zeitpunkt der Ausschnitte „{ $time }“ ist ungültig
     .do = Verwenden Sie eine Nummer ab 0.
 
-crop-plane-invalid = Die z-Ebene der Ausschnitte '{ $plane }' ist ungültig
-    .do = Verwenden Sie eine Nummer ab 0, 'max', 'mean', 'best-focus' oder 'channels'.
+crop-plane-invalid = Die z-Ebene der Ausschnitte „{ $plane }“ ist ungültig
+    .do = Verwenden Sie eine Nummer ab 0, „max“, „mean“, „best-focus“ oder „channels“.
 
 crop-not-written = Der Ausschnitt von { $object } wird nicht geschrieben, weil er nicht gelesen werden kann. { $reason }
 

@@ -245,9 +245,9 @@ key-last-epoch =
 
 key-schedule-changes =
     .name = Änderungen der Epochenzahl
-    .help = Ein Zeitbudget schreibt hier, wie es die Feinabstimmung an die Zeit angepasst hat, damit das Training wiederholt werden kann. Lassen Sie es sonst leer.
-    .meaning = Zeilen der Form `epoch: number of epochs`, beide mit Dezimalstellen. Ab dieser Epoche fällt die Lernrate so, dass sie ihr Ende nach dieser Gesamtzahl von Epochen erreicht. Ein Zeitbudget schreibt diese Zeilen.
-    .phrase = die Epochenzahl an ein Zeitbudget angepasst
+    .help = Ein Zeitlimit schreibt hier, wie es die Feinabstimmung an die Zeit angepasst hat, damit das Training wiederholt werden kann. Lassen Sie es sonst leer.
+    .meaning = Zeilen der Form `epoch: number of epochs`, beide mit Dezimalstellen. Ab dieser Epoche fällt die Lernrate so, dass sie ihr Ende nach dieser Gesamtzahl von Epochen erreicht. Ein Zeitlimit schreibt diese Zeilen.
+    .phrase = die Epochenzahl an ein Zeitlimit angepasst
 
 key-batch-size =
     .name = Batchgröße
@@ -258,7 +258,7 @@ key-batch-size =
 
 key-optimizer =
     .name = Optimierer
-    .help = Wie die Parameter des Netzes aktualisiert werden. Die Voreinstellung passt für fast alle Trainings. Die anderen bilden veröffentlichte Trainings nach.
+    .help = Wie die Parameter des Netzes aktualisiert werden. Der Standardwert passt für fast alle Trainings. Die anderen bilden veröffentlichte Trainings nach.
     .meaning = Optimierer der Feinabstimmung. `amsgrad` ist Adam mit dem bisher größten zweiten Moment. `sgd` hat Nesterov-Momentum 0,9. `adam-then-sgd` wechselt während des Trainings von Adam zu SGD.
 
 key-optimizer-choice-adamw = AdamW
@@ -350,7 +350,7 @@ key-loss-choice-focal = Focal Loss
 key-loss-options =
     .name = Optionen der Verlustfunktion
     .help = Zahlenwerte der Verlustfunktion. Focal Loss hat gamma.
-    .meaning = Optionen der Verlustfunktion: `focal` hat `gamma` (0 bis 10; Voreinstellung 2).
+    .meaning = Optionen der Verlustfunktion: `focal` hat `gamma` (0 bis 10; Standardwert 2).
     .phrase = { $value }
 
 key-loss-options-focal-gamma =
@@ -800,7 +800,7 @@ key-augment-blur =
 
 ## Named sets of data augmentation. An entry's code is `key-augment-choice-` and the name of the set.
 
-key-augment-choice-default = die Voreinstellung eines Rezepts
+key-augment-choice-default = der Standardwert eines Rezepts
 
 key-augment-choice-none = keine Augmentierung
 

@@ -49,7 +49,7 @@ report-like-majority-class = Der Unterschied dazu, { $difference }, ist nicht st
 report-percentage-points = { $difference } Prozentpunkte
 
 report-decision-images = { $source ->
-        [held-out] Bildern aller Folds, jedes von einem linearen Klassifikator vorhergesagt, der ohne das Bild trainiert wurde
+        [held-out] Bildern aller Folds, jedes von einem linearen Klassifikator auf Merkmalen vorhergesagt, der ohne das Bild trainiert wurde
         [folds] Validierungsbildern aller Folds, jedes vom Netz seines Folds vorhergesagt
        *[validation] Validierungsbildern
     }
@@ -419,7 +419,7 @@ comparison-of-folds = Die Folds haben gemeinsame Trainingsbilder. Die Intervalle
 
 comparison-finished-early = nach Epoche { $n_epochs } von { $n_planned }
 
-comparison-adapted-to-budget = an ein Zeitbudget angepasst
+comparison-adapted-to-budget = an ein Zeitlimit angepasst
 
 comparison-images-differ = { $difference ->
         [labels] { $n_images ->

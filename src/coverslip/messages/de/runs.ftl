@@ -61,7 +61,7 @@ unknown-epoch-number = es gibt keine Epoche { $epoch }
 
 number-out-of-range = { $name } ist { $value }, keine Zahl von { $low } bis { $high }
 
-unknown-set = es gibt kein Set '{ $name }'
+unknown-set = es gibt kein Set „{ $name }“
 
 no-probability-column = keine Spalte enthält die Wahrscheinlichkeiten einer Klasse
 
@@ -95,7 +95,7 @@ run-folder-exists = Den Ordner für das Training gibt es bereits
 changed-split = Bilder haben sich seit dem Beginn des Trainings geändert, daher wäre die Aufteilung eine andere
     .do = Trainieren Sie neu.
 
-not-a-duration = '{ $budget }' ist keine Zeitdauer
+not-a-duration = „{ $budget }“ ist keine Zeitdauer
     .do = Geben Sie eine Dauer wie 90s, 10m oder 1h30m an, oder eine von { $presets }.
 
 time-for-fine-tuning = Etwa { $duration } würden eine Feinabstimmung auf Bildern von { $image_size } px ermöglichen.
@@ -115,7 +115,7 @@ given-in-memory = { $n_images ->
         [0] Die Tabelle der Bilder wurde
         [one] { $n_images } Bild wurde
        *[other] { $n_images } Bilder wurden
-    } im Arbeitsspeicher übergeben und in den Ordner '{ $folder }' des Trainings kopiert. Um das Training fortzusetzen oder zu evaluieren oder seinen Bericht zu schreiben, liest coverslip diese Kopien. Bewahren Sie den Ordner auf.
+    } im Arbeitsspeicher übergeben und in den Ordner „{ $folder }“ des Trainings kopiert. Um das Training fortzusetzen oder zu evaluieren oder seinen Bericht zu schreiben, liest coverslip diese Kopien. Bewahren Sie den Ordner auf.
 
 no-image-of-split-run = Keines dieser Bilder gehört zum Training, dessen Aufteilung verlangt wird
     .do = Trainieren Sie mit den Bildern jenes Trainings, oder ohne split.run.
@@ -150,8 +150,8 @@ evaluation-name-taken = Es gibt bereits eine Evaluation mit diesem Namen, auf an
 predictions-of-run = Diese Vorhersagen gehören zu einem Training oder einer Evaluation, deren Metriken daraus berechnet wurden
     .do = Wählen Sie einen anderen Namen.
 
-unsupported-predictions-format = Die Vorhersagen werden im Format '{ $format }' geschrieben, und '{ $suffix }' ist die Endung eines anderen Formats
-    .do = Nennen Sie die Datei '{ $name }', oder wählen Sie ein anderes Format: csv, jsonl oder parquet. Tabellenkalkulationen können csv öffnen.
+unsupported-predictions-format = Die Vorhersagen werden im Format „{ $format }“ geschrieben, und „{ $suffix }“ ist die Endung eines anderen Formats
+    .do = Nennen Sie die Datei „{ $name }“, oder wählen Sie ein anderes Format: csv, jsonl oder parquet. Tabellenkalkulationen können csv öffnen.
 
 ## Packaged classifiers
 
@@ -218,7 +218,7 @@ usual-distance-beyond-limit = der übliche Abstand liegt jenseits der Grenze
 
 equal-class-names = zwei Klassen haben denselben Namen
 
-reserved-class-name = eine Klasse kann nicht '{ $name }' heißen
+reserved-class-name = eine Klasse kann nicht „{ $name }“ heißen
 
 card-names-files = plan.other_files: ein Klassifikator kann keine Dateien nennen
 
@@ -288,26 +288,26 @@ pretraining-of-other-network = In init.recipe: Beide Trainings müssen dieselben
     .do = Entfernen Sie diese Schlüssel dort.
     .fault = model, model_options und head sind die des folgenden Trainings
 
-setting-without-value = Die Einstellung '{ $setting }' hat kein '='
+setting-without-value = Die Einstellung „{ $setting }“ hat kein „=“
     .do = Schreiben Sie sie als key=value, zum Beispiel epochs=20.
 
-setting-not-readable = Der Wert von '{ $setting }' konnte nicht gelesen werden
+setting-not-readable = Der Wert von „{ $setting }“ konnte nicht gelesen werden
     .do = Setzen Sie den Wert in Anführungszeichen. Setzen Sie in einem Terminal die ganze Einstellung in andere Anführungszeichen: 'group="a: b"'. In geschweiften Klammern muss auf jeden Doppelpunkt ein Leerzeichen folgen.
 
 ## Keys and values of a recipe
 
-unknown-recipe-key = es gibt keinen Schlüssel '{ $key }'
+unknown-recipe-key = es gibt keinen Schlüssel „{ $key }“
 
-similar-recipe-key = es gibt keinen Schlüssel '{ $key }' (meinten Sie '{ $nearest }'?)
+similar-recipe-key = es gibt keinen Schlüssel „{ $key }“ (meinten Sie „{ $nearest }“?)
 
-recipe-key-with-colon = es gibt keinen Schlüssel '{ $key }' (in geschweiften Klammern muss auf jeden Doppelpunkt ein Leerzeichen folgen)
+recipe-key-with-colon = es gibt keinen Schlüssel „{ $key }“ (in geschweiften Klammern muss auf jeden Doppelpunkt ein Leerzeichen folgen)
 
 missing-recipe-key = { $key } fehlt
 
 init-with-run-and-data = init: geben Sie entweder run oder train_on an, nicht beides
 
 recipe-value = { $key ->
-        [images_z] muss die Nummer einer z-Ebene ab 0, 'max', 'mean', 'best-focus' oder 'channels' sein
+        [images_z] muss die Nummer einer z-Ebene ab 0, „max“, „mean“, „best-focus“ oder „channels“ sein
         [channel_files] muss eine Liste von 2 bis 16 verschiedenen Teilen von Dateinamen sein, etwa [_w1, _w2]
         [images_channels] muss eine Liste von Kanalnummern ab 0 oder von Namen sein, etwa [0, 2] oder [DAPI, GFP]
         [epochs] muss auto oder eine ganze Zahl von 1 bis 10.000 sein

@@ -14,11 +14,11 @@ table-instead-of-plan = Dies ist eine Tabelle von Bildern, nicht der Plan einer 
 invalid-plan = Der Plan ist ungültig: { $plan_faults }
     .do = Korrigieren Sie den Plan.
 
-plan-unknown-key = es gibt keinen Schlüssel '{ $key }'
+plan-unknown-key = es gibt keinen Schlüssel „{ $key }“
 
-plan-misspelled-key = es gibt keinen Schlüssel '{ $key }' (meinten Sie '{ $suggestion }'?)
+plan-misspelled-key = es gibt keinen Schlüssel „{ $key }“ (meinten Sie „{ $suggestion }“?)
 
-plan-missing-key = '{ $key }' fehlt
+plan-missing-key = „{ $key }“ fehlt
 
 plan-invalid-value = { $key }: { $reason }
 
@@ -32,13 +32,13 @@ plan-repeated-names = { $names }: jeder Name muss eindeutig sein
 
 plan-invalid-numbers = die Werte müssen verschieden sein, und keiner darf unter 0 liegen
 
-plan-unknown-baseline = es gibt keine Baseline '{ $baseline }'; wählen Sie eine von: { $variants }
+plan-unknown-baseline = es gibt keine Baseline „{ $baseline }“; wählen Sie eine von: { $variants }
 
-plan-unknown-dataset = es gibt keinen Datensatz '{ $dataset }'
+plan-unknown-dataset = es gibt keinen Datensatz „{ $dataset }“
 
 study-training-error = { $training }: { $what }
 
-study-name-collision = '{ $first }' und '{ $second }' hätten denselben Trainingsordner, { $folder }
+study-name-collision = „{ $first }“ und „{ $second }“ hätten denselben Trainingsordner, { $folder }
     .do = Verwenden Sie Namen, die sich in Buchstaben oder Ziffern unterscheiden.
 
 # Presets
@@ -430,7 +430,7 @@ deviation-efficientnet-augmentation = Die Datenaugmentierung wird während des T
 
 deviation-efficientnet-nasnet = NASNet-Mobile beginnt mit den Gewichten von Keras, wenn sie importiert wurden, und sonst mit zufälligen Gewichten. Der Artikel gibt seine Initialisierung nicht an.
 
-deviation-efficientnet-scaling = Der Artikel teilt Intensitäten durch 255, und das Netz von Keras tut dies in der Voreinstellung selbst. Der Artikel gibt nicht an, ob Intensitäten zweimal skaliert wurden. Nur das Netz „scaled twice“ wird auf diese Weise trainiert.
+deviation-efficientnet-scaling = Der Artikel teilt Intensitäten durch 255, und das Netz von Keras tut dies mit seinen Standardwerten selbst. Der Artikel gibt nicht an, ob Intensitäten zweimal skaliert wurden. Nur das Netz „scaled twice“ wird auf diese Weise trainiert.
 
 deviation-mobilevit-folds = Die Vorlage verwendet fünf Folds statt einer Aufteilung.
 

@@ -3,11 +3,11 @@
 bad-cluster-answer = Eine Antwort des Clusters wurde abgelehnt: { $why }
     .do = Installieren Sie auf allen Rechnern dieselbe Version von coverslip, und verwenden Sie einen Cluster, dem Sie vertrauen.
 
-extra-not-installed = { $what } braucht das Zusatzpaket '{ $extra }', das nicht installiert ist
+extra-not-installed = { $what } braucht das Zusatzpaket „{ $extra }“, das nicht installiert ist
     .do = Führen Sie aus: { $command }
 
-extra-not-included = { $what } braucht das Zusatzpaket '{ $extra }', das zu dieser Installation nicht hinzugefügt werden kann
-    .do = Installieren Sie coverslip mit pip, uv oder pipx; siehe "Installation" in der Dokumentation.
+extra-not-included = { $what } braucht das Zusatzpaket „{ $extra }“, das zu dieser Installation nicht hinzugefügt werden kann
+    .do = Installieren Sie coverslip mit pip, uv oder pipx; siehe „Installation“ in der Dokumentation.
 
 extra-for-app = Die Web-App
 
@@ -27,10 +27,10 @@ extra-for-tensorboard = Der Listener für TensorBoard
 
 # Devices
 
-device-unavailable = PyTorch kann '{ $device }' auf diesem Rechner nicht verwenden; vorhanden: { $devices }
+device-unavailable = PyTorch kann „{ $device }“ auf diesem Rechner nicht verwenden; vorhanden: { $devices }
     .do = Wählen Sie ein anderes Gerät, oder verwenden Sie einen anderen Rechner.
 
-device-refused = Das Netz läuft auf '{ $device }' nicht richtig. Der Prozessor führt es stattdessen aus, was langsamer ist.
+device-refused = Das Netz läuft auf „{ $device }“ nicht richtig. Der Prozessor führt es stattdessen aus, was langsamer ist.
 
 # coverslip doctor
 
@@ -79,7 +79,7 @@ file-not-regular = sie ist keine reguläre Datei
 
 file-above-limit = sie ist größer als die Grenze von { NUMBER($limit_mib, maximumSignificantDigits: 3) } MiB
 
-file-name-not-accepted = Der Name '{ $name }' wird nicht angenommen: { $fault }
+file-name-not-accepted = Der Name „{ $name }“ wird nicht angenommen: { $fault }
     .do = Geben Sie der Datei einen einfachen Namen, und senden Sie sie noch einmal.
 
 name-with-empty-part = er ist leer oder hat einen leeren Teil
@@ -109,11 +109,11 @@ archive-end-damaged = es ist an seinem Ende beschädigt
 
 archive-bomb = es ist entpackt weit größer als seine Dateigröße
 
-archive-entry-not-accepted = sein Eintrag '{ $name }' wird nicht angenommen: { $fault }
+archive-entry-not-accepted = sein Eintrag „{ $name }“ wird nicht angenommen: { $fault }
 
-archive-entry-outside = sein Eintrag '{ $name }' liegt außerhalb des Archivs
+archive-entry-outside = sein Eintrag „{ $name }“ liegt außerhalb des Archivs
 
-archive-entry-twice = es enthält '{ $name }' doppelt
+archive-entry-twice = es enthält „{ $name }“ doppelt
 
 archive-entry-link = er ist eine Verknüpfung oder keine einfache Datei
 
@@ -123,7 +123,7 @@ archive-entry-compression = er ist auf unübliche Weise komprimiert
 
 # The cache
 
-cache-not-usable = In den Cache-Ordner '{ $folder }' kann nicht geschrieben werden ({ $reason }). Die Ergebnisse bleiben gleich, aber nichts wird für das nächste Mal gespeichert. Schaffen Sie freien Speicherplatz, leeren Sie den Cache, oder setzen Sie COVERSLIP_CACHE auf einen Ordner, in den Sie schreiben dürfen.
+cache-not-usable = In den Cache-Ordner „{ $folder }“ kann nicht geschrieben werden ({ $reason }). Die Ergebnisse bleiben gleich, aber nichts wird für das nächste Mal gespeichert. Schaffen Sie freien Speicherplatz, leeren Sie den Cache, oder setzen Sie COVERSLIP_CACHE auf einen Ordner, in den Sie schreiben dürfen.
 
 cache-not-read = Der Cache konnte nicht gelesen werden: { $reason }
     .do = Leeren Sie den Cache. coverslip berechnet seinen Inhalt neu, wenn er gebraucht wird.
@@ -133,7 +133,7 @@ cache-cut = er ist unvollständig
 cache-not-written = In den Cache konnte nicht geschrieben werden: { $reason }
     .do = Schaffen Sie freien Speicherplatz, oder setzen Sie COVERSLIP_CACHE auf einen Ordner, in den Sie schreiben dürfen. Der bisherige Inhalt ist unversehrt.
 
-cache-limit-no-size = { $variable } ist '{ $value }', was keine Größe ist
+cache-limit-no-size = { $variable } ist „{ $value }“, was keine Größe ist
     .do = Geben Sie eine Zahl und eine Einheit an, etwa 5GB oder 500MB.
 
 cache-not-cleaned = Der Cache konnte nicht geleert werden: { $reason }
@@ -193,7 +193,7 @@ no-slurm = Auf diesem Rechner fehlt sbatch, der Befehl, der Aufträge an Slurm �
 slurm-options = Die Optionen für Slurm sind nicht lesbar: { $options } ({ $reason })
     .do = Schreiben Sie sie wie für sbatch, zum Beispiel --slurm "--partition=gpu --gres=gpu:1".
 
-cluster-address-invalid = '{ $address }' ist keine gültige Adresse eines Ray-Clusters
+cluster-address-invalid = „{ $address }“ ist keine gültige Adresse eines Ray-Clusters
     .do = Geben Sie sie als ray://HOST:PORT oder HOST:PORT an.
 
 cluster-unreachable = Unter { $address } antwortet kein Ray-Cluster: { $reason }
@@ -247,17 +247,17 @@ option-no-list = muss eine Liste von { $n ->
 
 options-too-many = es gibt mehr als { $limit } Werte oder mehr als { $depth } Verschachtelungsebenen
 
-option-too-long = '{ $name }' ist länger als { $limit } Zeichen
+option-too-long = „{ $name }“ ist länger als { $limit } Zeichen
 
-option-too-large = '{ $name }' liegt jenseits der Grenze von { $limit }
+option-too-large = „{ $name }“ liegt jenseits der Grenze von { $limit }
 
 loss-without-options = die Verlustfunktion { $name } hat keine Optionen
 
 no-such-record = diesen Eintrag ({ $kind_of_record }) gibt es nicht{ $has_nearest ->
-        [true] {" "}(meinten Sie '{ $nearest }'?)
+        [true] {" "}(meinten Sie „{ $nearest }“?)
        *[false] { "" }
     }; verfügbar: { $names }
 
-record-twice = es gibt bereits einen Eintrag ({ $kind_of_record }) mit dem Namen '{ $name }'
+record-twice = es gibt bereits einen Eintrag ({ $kind_of_record }) mit dem Namen „{ $name }“
 
-augmentation-draws-unknown = augment.{ $name } zieht '{ $part }', was kein Teil der Transformation ist oder von einer anderen Augmentierung gezogen wird
+augmentation-draws-unknown = augment.{ $name } zieht „{ $part }“, was kein Teil der Transformation ist oder von einer anderen Augmentierung gezogen wird

@@ -25,10 +25,10 @@ evaluation-stopped = Die Evaluation wurde angehalten
 
 stopping = Das Training hält nach diesem Schritt an.
 
-unknown-listener = Es gibt keinen Listener '{ $name }'
+unknown-listener = Es gibt keinen Listener „{ $name }“
     .do = Wählen Sie einen von diesen: { $names }.
 
-listener-not-opened = Der Listener '{ $name }' kann nicht geöffnet werden ({ $reason })
+listener-not-opened = Der Listener „{ $name }“ kann nicht geöffnet werden ({ $reason })
     .do = Aktualisieren oder entfernen Sie das Paket, das ihn enthält.
 
 listener-fault = Der Listener für den Fortschritt ist ausgefallen ({ $reason }). Das Training läuft weiter.
@@ -55,13 +55,13 @@ finished-early = Die Feinabstimmung wurde vorzeitig abgeschlossen, nach { $epoch
 opened-with-one-box = Die Bilder wurden mit einem gemeinsamen Rahmen für alle geöffnet, den Rezept und Klassifikator nicht speichern können
     .do = Tragen Sie die Rahmen in eine Tabelle ein, in den Spalten x, y, width und height.
 
-budget-with-pretraining = Für ein Vortraining auf anderen Bildern kann kein Zeitbudget geplant werden
-    .do = Trainieren Sie zuerst in einem eigenen Training vor. Beginnen Sie dann von diesem Training aus mit einem Zeitbudget.
-    .fault = für ein Vortraining kann kein Zeitbudget geplant werden
+budget-with-pretraining = Für ein Vortraining auf anderen Bildern kann kein Zeitlimit geplant werden
+    .do = Trainieren Sie zuerst in einem eigenen Training vor. Beginnen Sie dann von diesem Training aus mit einem Zeitlimit.
+    .fault = für ein Vortraining kann kein Zeitlimit geplant werden
 
-budget-with-folds-from-scratch = Für eine Kreuzvalidierung mit zufälligen Anfangsgewichten kann kein Zeitbudget geplant werden
-    .do = Trainieren Sie ohne Folds oder ohne Zeitbudget.
-    .fault = für eine Kreuzvalidierung mit zufälligen Anfangsgewichten kann kein Zeitbudget geplant werden
+budget-with-folds-from-scratch = Für eine Kreuzvalidierung mit zufälligen Anfangsgewichten kann kein Zeitlimit geplant werden
+    .do = Trainieren Sie ohne Folds oder ohne Zeitlimit.
+    .fault = für eine Kreuzvalidierung mit zufälligen Anfangsgewichten kann kein Zeitlimit geplant werden
 
 one-domain = Es gibt nur eine Domäne, daher hat das Ziehen nach Domänen keine Wirkung.
 
@@ -113,13 +113,13 @@ initial-network-differs = Das Training, von dem ausgegangen wird, hat ein andere
 initial-run-changed = Das Training, von dem ausgegangen wird, hat sich geändert
     .do = Trainieren Sie neu.
 
-unknown-class-of-initial-run = Das Training, von dem ausgegangen wird, hat keine Klasse '{ $name }', die init.labels nennt
+unknown-class-of-initial-run = Das Training, von dem ausgegangen wird, hat keine Klasse „{ $name }“, die init.labels nennt
     .do = Ordnen Sie in init.labels jeder Klasse jenes Trainings ihren Namen hier zu. Jenes Training hat { $names }.
 
-unknown-class-of-images = Die Bilder für das Training haben keine Klasse '{ $name }', die init.labels nennt
+unknown-class-of-images = Die Bilder für das Training haben keine Klasse „{ $name }“, die init.labels nennt
     .do = Ordnen Sie in init.labels jeder Klasse jenes Trainings ihren Namen hier zu. Die Bilder haben { $names }.
 
-labels-merge-classes = Nach init.labels würden { $names } des Trainings, von dem ausgegangen wird, hier alle zu '{ $name }'
+labels-merge-classes = Nach init.labels würden { $names } des Trainings, von dem ausgegangen wird, hier alle zu „{ $name }“
     .do = Geben Sie jeder Klasse einen anderen Namen, oder entfernen Sie diejenigen, die hier nicht vorkommen.
 
 unknown-initialization = Der Klassifikator, von dem ausgegangen wird, nennt nicht, mit welchen Bildern er trainiert wurde. Prüfen Sie, dass keines dieser Bilder darunter ist.
@@ -131,9 +131,9 @@ no-validation-images = Ohne Validierungsbilder (split.val = 0) kann das Training
     .do = Setzen Sie epochs auf eine Zahl, stage_selection auf finetune, head_init auf random, refit_head auf false und decide_by auf highest; oder setzen Sie split.val auf mehr als 0.
     .fault = braucht Validierungsbilder, und split.val ist 0
 
-budget-without-validation = Ein Zeitbudget braucht Validierungsbilder, und split.val ist 0
-    .do = Setzen Sie split.val auf mehr als 0, oder trainieren Sie ohne Zeitbudget.
-    .fault = ein Zeitbudget braucht Validierungsbilder
+budget-without-validation = Ein Zeitlimit braucht Validierungsbilder, und split.val ist 0
+    .do = Setzen Sie split.val auf mehr als 0, oder trainieren Sie ohne Zeitlimit.
+    .fault = ein Zeitlimit braucht Validierungsbilder
 
 copies-of-planes = Kopien vor der Aufteilung brauchen einfache Bilder, und das Rezept liest Ebenen oder Kanäle davon
     .do = Entfernen Sie images.series, images.t, images.z, images.channels, images.level, channel_files und crop_size, oder setzen Sie split.copies auf 0.
@@ -160,7 +160,7 @@ leakage-of-pretraining = { $n_images ->
        *[other] { $n_images } von { $n_test } Testbildern wurden
     } im Vortraining verwendet, daher sind die Ergebnisse zu optimistisch.
 
-pretraining = Zuerst kommt das Vortraining auf '{ $source }'. Dann wird das Netz mit Ihren Bildern trainiert.
+pretraining = Zuerst kommt das Vortraining auf „{ $source }“. Dann wird das Netz mit Ihren Bildern trainiert.
 
 pretraining-no-better = Das Vortraining hat das Anfangsnetz nicht verbessert; es wird unverändert verwendet.
 
@@ -333,14 +333,14 @@ other-labels = { $is_dropped ->
         }
     } nicht in den Metriken enthalten ({ $labels }).
 
-nearly-equal-labels = Das Label '{ $label }' ist nicht die Klasse '{ $class_name }': Sie unterscheiden sich nur in Großschreibung, Leerzeichen oder Strichen. Wenn es eine Klasse ist, verwenden Sie die Schreibweise der Klasse im Namen des Ordners oder in der Label-Spalte der Tabelle, und evaluieren Sie noch einmal.
+nearly-equal-labels = Das Label „{ $label }“ ist nicht die Klasse „{ $class_name }“: Sie unterscheiden sich nur in Großschreibung, Leerzeichen oder Strichen. Wenn es eine Klasse ist, verwenden Sie die Schreibweise der Klasse im Namen des Ordners oder in der Label-Spalte der Tabelle, und evaluieren Sie noch einmal.
 
 evaluated-images-changed = Die Bilder der Evaluation haben sich geändert
     .do = Stellen Sie sie wieder her, oder evaluieren Sie noch einmal.
 
 groups-unknown = { $is_column ->
-        [true] Die Bilder des Trainings wurden nach der Spalte '{ $group }' gruppiert, aber diese Bilder kommen ohne Tabelle.
-       *[false] Die Bilder des Trainings wurden nach '{ $group }' gruppiert, bei diesen Bildern ist das aber nicht möglich: { $reason }.
+        [true] Die Bilder des Trainings wurden nach der Spalte „{ $group }“ gruppiert, aber diese Bilder kommen ohne Tabelle.
+       *[false] Die Bilder des Trainings wurden nach „{ $group }“ gruppiert, bei diesen Bildern ist das aber nicht möglich: { $reason }.
     }
 
 seen-in-training = { $n ->

@@ -57,7 +57,7 @@ no-files-in-form = Die Anfrage enthält keine Dateien
 file-too-large = Die Datei ist größer als { $n_mb } MB
     .do = Senden Sie eine kleinere Datei.
 
-no-such-address = Dieser Rechner hat keine Adresse '{ $host }'
+no-such-address = Dieser Rechner hat keine Adresse „{ $host }“
     .do = Geben Sie eine seiner eigenen Adressen an oder keine.
 
 cannot-listen = Der Server kann unter { $host } keine Verbindungen annehmen: { $reason }
@@ -103,11 +103,11 @@ workspace-database-damaged = Die Datenbank des Arbeitsbereichs ist beschädigt: 
        *[false] Hier ist keine Sicherung verzeichnet. Ersetzen Sie die Datei durch eine Kopie, oder wählen Sie einen anderen Ordner für den Arbeitsbereich.
     } Der Ordner runs/ ist nicht betroffen.
 
-database-log-without-file = die Datei fehlt, aber ihr Protokoll '{ $name }' ist vorhanden
+database-log-without-file = die Datei fehlt, aber ihr Protokoll „{ $name }“ ist vorhanden
 
-missing-table = die Tabelle '{ $table }' fehlt
+missing-table = die Tabelle „{ $table }“ fehlt
 
-missing-table-columns = in der Tabelle '{ $table }' fehlen Spalten: { $columns }
+missing-table-columns = in der Tabelle „{ $table }“ fehlen Spalten: { $columns }
 
 workspace-version = Dieser Arbeitsbereich hat das Format { $version }, und diese Version von coverslip liest nur das Format { $expected }
     .do = Verwenden Sie die Version von coverslip, die ihn angelegt hat, oder wählen Sie einen anderen Ordner für den Arbeitsbereich.
@@ -133,19 +133,19 @@ database-connections-used = Alle { $n } Verbindungen zur Datenbank sind in Benut
 database-unusable = Die Datenbank kann nicht verwendet werden: { $reason }
     .do = Versuchen Sie es später erneut. Wenn der Fehler bleibt, fragen Sie den Administrator der Datenbank. Der bisherige Inhalt ist unversehrt.
 
-database-version = Das Schema '{ $schema }' der Datenbank wurde nicht von dieser Version von coverslip geschrieben: { $stated }
+database-version = Das Schema „{ $schema }“ der Datenbank wurde nicht von dieser Version von coverslip geschrieben: { $stated }
     .do = Verwenden Sie die Version von coverslip, die es geschrieben hat, oder eine andere Datenbank.
 
-database-damaged = Das Schema '{ $schema }' der Datenbank ist beschädigt: { $reason }
+database-damaged = Das Schema „{ $schema }“ der Datenbank ist beschädigt: { $reason }
     .do = Stellen Sie den Server aus einer Sicherung wieder her.
 
-database-schema-missing = Die Datenbank hat kein Schema '{ $schema }', obwohl der Ordner des Servers Ergebnisse enthält
+database-schema-missing = Die Datenbank hat kein Schema „{ $schema }“, obwohl der Ordner des Servers Ergebnisse enthält
     .do = Prüfen Sie die Adresse der Datenbank. Ohne Adresse verwendet der Server SQLite. Ist das Schema verloren, stellen Sie den Server aus einer Sicherung wieder her.
 
-database-schema-exists = Die Datenbank hat das Schema '{ $schema }' bereits
+database-schema-exists = Die Datenbank hat das Schema „{ $schema }“ bereits
     .do = Wählen Sie eine andere Datenbank, oder entfernen Sie das Schema, wenn es nicht mehr gebraucht wird.
 
-database-used-by-server = Ein anderes coverslip verwendet das Schema '{ $schema }' dieser Datenbank bereits
+database-used-by-server = Ein anderes coverslip verwendet das Schema „{ $schema }“ dieser Datenbank bereits
     .do = Beenden Sie es, oder verwenden Sie eine andere Datenbank.
 
 backup-without-workspace = Hier gibt es keinen Arbeitsbereich
@@ -201,7 +201,7 @@ backup-other-system = Diese Sicherung stammt von einem anderen Betriebssystem, d
 
 backup-without-manifest = sie hat kein gültiges { $name }
 
-backup-other-file = '{ $name }' ist keine Datei eines Arbeitsbereichs
+backup-other-file = „{ $name }“ ist keine Datei eines Arbeitsbereichs
 
 backup-incomplete = sie ist unvollständig
 
@@ -209,7 +209,7 @@ not-in-trash = Dies ist nicht mehr im Papierkorb
     .do = Es kann nicht wiederhergestellt werden.
 
 original-location-taken = Am ursprünglichen Ort liegt eine andere Datei oder ein anderer Ordner mit demselben Namen
-    .do = Verschieben Sie '{ $name }' an einen anderen Ort.
+    .do = Verschieben Sie „{ $name }“ an einen anderen Ort.
 
 ## Datasets
 
@@ -249,7 +249,7 @@ dataset-reading-stopped = Das Lesen wurde angehalten
 unlabeled-dataset = Kein Bild hat ein Label
     .do = Geben Sie zuerst einigen Bildern jeder Klasse ein Label.
 
-source-not-absolute = '{ $path }' ist kein absoluter Pfad
+source-not-absolute = „{ $path }“ ist kein absoluter Pfad
     .do = Geben Sie den ganzen Pfad eines Ordners an, etwa /data/cells.
 
 source-not-text = Der Name dieser Datei oder dieses Ordners ist kein Text
@@ -273,16 +273,16 @@ names-and-more = { $names } und { $n } weitere
 not-a-table-file = Dies ist keine Tabelle
     .do = Wählen Sie eine Datei, deren Name auf .csv oder .tsv endet.
 
-groups-not-joined = Die Gruppe '{ $name }' gehört zu zwei Gruppen, die zusammengeführt werden sollen, oder nicht zu denen, die ihren Namen bekommen
+groups-not-joined = Die Gruppe „{ $name }“ gehört zu zwei Gruppen, die zusammengeführt werden sollen, oder nicht zu denen, die ihren Namen bekommen
     .do = Führen Sie jede Gruppe einmal zusammen, unter einem der Namen.
 
 both-column-and-pattern = Eine Gruppenspalte und ein Gruppenmuster sind angegeben
     .do = Geben Sie nur eines von beiden an.
 
-slow-group-pattern = Das Gruppenmuster '{ $pattern }' braucht zu lange
+slow-group-pattern = Das Gruppenmuster „{ $pattern }“ braucht zu lange
     .do = Vereinfachen Sie es. Verschachtelte Wiederholungen wie (a+)+ können endlos dauern.
 
-unusable-group-pattern = Das Gruppenmuster '{ $pattern }' ist kein regulärer Ausdruck: { $reason }
+unusable-group-pattern = Das Gruppenmuster „{ $pattern }“ ist kein regulärer Ausdruck: { $reason }
     .do = Für Namen wie slide07_cell3.png schreiben Sie slide[0-9]+.
 
 no-image-with-id = Der Datensatz hat kein Bild mit dieser ID
@@ -306,7 +306,7 @@ no-such-channel = Das Bild hat { $n_channels ->
 pictures-not-needed = Die Darstellungen werden nicht mehr gebraucht
     .do = Fordern Sie sie noch einmal an.
 
-dataset-in-use = '{ $name }' verwendet diese Bilder noch
+dataset-in-use = „{ $name }“ verwendet diese Bilder noch
     .do = Halten Sie diesen Auftrag zuerst an, oder warten Sie, bis er fertig ist.
 
 ## Uploads
@@ -332,7 +332,7 @@ upload-too-many-files = Es sind mehr als { $n_files ->
 upload-archive-empty = Das Archiv enthält keine Datei
     .do = Erstellen Sie eine neue Zip-Datei des Bilderordners.
 
-upload-name-taken = '{ $name }' gibt es bereits, aber von anderer Art
+upload-name-taken = „{ $name }“ gibt es bereits, aber von anderer Art
     .do = Geben Sie einen anderen Namen, und senden Sie noch einmal.
 
 ## Classes and labels
@@ -343,7 +343,7 @@ empty-class-name = Die Klasse hat keinen Namen
 long-class-name = Der Name der Klasse ist zu lang
     .do = Verwenden Sie höchstens { $n_characters } Zeichen.
 
-reserved-name = Keine Klasse kann '{ $name }' heißen: In Vorhersagen bedeutet dieses Wort, dass für keine Klasse entschieden wurde
+reserved-name = Keine Klasse kann „{ $name }“ heißen: In Vorhersagen bedeutet dieses Wort, dass für keine Klasse entschieden wurde
     .do = Wählen Sie einen anderen Namen.
 
 repeated-class-name = Zwei Klassen haben denselben Namen
@@ -428,7 +428,7 @@ job-finished = Dieser Auftrag ist abgeschlossen
 job-not-ended = Dieser Auftrag ist nicht beendet
     .do = Halten Sie ihn zuerst an.
 
-job-in-use = '{ $name }' verwendet diesen Auftrag noch
+job-in-use = „{ $name }“ verwendet diesen Auftrag noch
     .do = Halten Sie das zuerst an, oder warten Sie, bis es fertig ist.
 
 not-finished-early = Dieses Training kann jetzt nicht vorzeitig abgeschlossen werden
@@ -484,7 +484,7 @@ second-reading-not-drawn = Dieses Bild wurde nicht für eine Zweitbefundung gezo
 second-reading-by-first-author = Das erste Label dieses Bildes stammt von { $author }
     .do = Lassen Sie es von einem anderen Befunder beurteilen: Eine Zweitbefundung vergleicht zwei Befunder.
 
-reading-of-other-class = '{ $label }' ist keine der Klassen { $classes }
+reading-of-other-class = „{ $label }“ ist keine der Klassen { $classes }
     .do = Geben Sie eine davon an, oder fügen Sie die Klasse zuerst dem Datensatz hinzu.
 
 no-decision-to-undo = Zu diesem Bild gibt es keine Entscheidung
@@ -551,7 +551,7 @@ no-training-to-analyze = Kein Training { $is_distance ->
        *[false] Setzen Sie die Studie fort, und wiederholen Sie die Anfrage, wenn ein Training abgeschlossen ist.
     }
 
-training-while-timing = '{ $name }' läuft, daher wäre die Vorhersagezeit falsch
+training-while-timing = „{ $name }“ läuft, daher wäre die Vorhersagezeit falsch
     .do = Warten Sie, bis kein Training läuft, und wiederholen Sie die Anfrage.
 
 no-such-study-time = Keine Messung dieser Art hat diese ID
@@ -585,7 +585,7 @@ no-such-row = Keine Zeile hat diese Nummer
 
 ## Filters of images
 
-unknown-filter = Diese Bilder können nicht nach { $name } '{ $value }' gefiltert oder sortiert werden
+unknown-filter = Diese Bilder können nicht nach { $name } „{ $value }“ gefiltert oder sortiert werden
     .do = Entfernen Sie diesen Filter.
 
 filter-without-training = Dieser Filter braucht ein Training
@@ -596,7 +596,7 @@ no-split-yet = Das Training hat noch keine Aufteilung
 
 ## Recipes and networks
 
-repeated-section = '{ $section }' ist doppelt angegeben
+repeated-section = „{ $section }“ ist doppelt angegeben
     .do = Geben Sie jeden Abschnitt einmal an.
 
 recipe-path-refused = { $what }

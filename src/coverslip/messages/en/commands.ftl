@@ -553,16 +553,35 @@ command-objects-column-group = group
 
 command-result-pictures = Pictures  { $folder }
 
+command-demo-mislabeled =
+    { $rank ->
+        [0] The demo put { $image } into the wrong folder: it is drawn as “{ $drawn }”. It is not among the suspected label errors.
+       *[other] The demo put { $image } into the wrong folder: it is drawn as “{ $drawn }”. It is number { $rank } of the suspected label errors.
+    }
+
+command-demo-drawn = Proportions that were drawn, to compare with the corrected ones above:
+
+command-demo-labeled = The demo filled the column “label” of { $file } with the classes that it drew. Label your own objects in the app or in the table.
+
+command-demo-fields-results =
+    The fields are synthetic: the metrics show that everything works, not how well it works on real cells.
+
+    Open       { $folder }/overlays   the new fields with the predicted class of each cell
+               { $folder }/run/report.html   the report of the classifier
+               { $folder }/proportions.html   the class proportions of the new slides
+
+    Next       coverslip objects MY_FIELDS --finder classical --out objects.csv
+               Fill in the column label, then:
+               coverslip train objects.csv --out runs/first
+               If several fields come from one slide or patient, add --group-pattern to coverslip objects.
+
 command-demo-results =
     The sample images are synthetic: the metrics show that everything works, not how well it works on real cells.
 
-    Results    { $report }   the report: open it in a browser
-               { $predictions }   one row for each of the new images
-               { $images }   the labeled images, a folder for each class
-               { $new }   the new images, from two slides that were not used in training
-               { $run }   all files of the training; run/classifier is the part to share
+    Open       { $folder }/run/report.html   the report of the classifier
+               { $folder }/proportions.html   the class proportions of the new slides
 
-    Next       Put your images into one folder for each class, then:
+    Next       Put your images into one folder for each class, then run the same commands on them:
                coverslip inspect MY_IMAGES
                coverslip train MY_IMAGES --out runs/first
                coverslip predict runs/first NEW_IMAGES --out predictions.csv

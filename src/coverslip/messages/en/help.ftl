@@ -122,6 +122,8 @@ help-decide-default = Predict the most probable class, without thresholds.
 
 # coverslip demo
 
+help-demo-fields = Begin with fields of view and find the cells in them.
+
 help-demo-out = Folder for images, run and predictions.
 
 # coverslip distance
@@ -157,6 +159,12 @@ help-explain-colors = Colormap of the heat maps. jet is common in papers, but su
 # coverslip export
 
 help-export-run = A run folder, or the classifier/ folder of one.
+
+help-export-author = Author of the classifier; repeat for each. For bioimageio.
+
+help-export-citation = What to cite: a text with a DOI or an address. For bioimageio.
+
+help-export-license = License of the classifier as an SPDX identifier, such as CC-BY-4.0. For bioimageio.
 
 help-export-to = zip: one .coverslip file, which `predict` takes in place of RUN. For other programs: onnx, openvino, pt2 (PyTorch) or bioimageio (BioImage Model Zoo), each a folder.
 

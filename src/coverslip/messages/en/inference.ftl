@@ -26,6 +26,18 @@ export-as = Export as { $format }
 export-folder-exists = A file or folder with this name exists
     .do = Choose the name of a new folder.
 
+export-without-attribution = The format '{ $format }' has no place for authors, a license or a citation
+    .do = Leave them out, or choose 'bioimageio'.
+
+export-author-invalid = '{ $author }' is not the name of an author
+    .do = Give one name without a slash for each author.
+
+export-license-invalid = '{ $license }' is not an SPDX license identifier
+    .do = Give an identifier of https://spdx.org/licenses, such as CC-BY-4.0 or MIT.
+
+export-citation-without-link = The citation has neither a DOI nor an address: { $citation }
+    .do = Add a DOI such as 10.1234/abc, or an address that begins with https://.
+
 export-needs-run = This is a classifier without its run. An export in the format '{ $format }' is verified with images of the run
     .do = Export from the run folder. Only 'zip' needs no images.
 

@@ -1,8 +1,9 @@
 """Exports of classifiers for other programs: queue, list and watch them, and download the result."""
 
+import json
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from coverslip.errors import Conflict, CoverslipError
-from coverslip.inference.export import Verification, require_packages
+from coverslip.inference.export import Attribution, Verification, check_attribution, require_packages
 from coverslip.messages import Failure
 from coverslip.runs import Run
 from coverslip.runs.documents import read_object
@@ -53,19 +54,22 @@ class ExportState:
     ended: str | None
 
 
-def queue_export(workspace: Workspace, run_id: str, to: ExportTo) -> str:
+def queue_export(workspace: Workspace, run_id: str, to: ExportTo, attribution: Attribution | None = None) -> str:
     """Queue an export of the classifier of a training; return its ID.
 
     Raises:
         NotFound: there is no such training.
         Conflict: it is not finished.
         ExtraNotInstalled: the format needs packages that are not installed.
+        CoverslipError: the format has no authors, license and citation.
     """
     training = find_job(workspace, run_id, "train")
     run = training.run
     if not (run.is_done and run.has_classifier):
         raise Conflict("training-not-finished")
     require_packages(to)
+    check_attribution(to, attribution)
+    about = {"name": training.name, **asdict(attribution or Attribution())}
     job_id, folder = new_job_folder(run.exports_folder, to)
     add_job(
         workspace,
@@ -75,7 +79,7 @@ def queue_export(workspace: Workspace, run_id: str, to: ExportTo) -> str:
         dataset_name=training.dataset_name,
         classifier_id=run_id,
         folder=str(folder),
-        command=["-m", "coverslip.workspace.exports.exporting", str(run.folder), to, str(folder)],
+        command=["-m", "coverslip.workspace.exports.exporting", str(run.folder), to, str(folder), json.dumps(about)],
         choices={"to": to},
     )
     return job_id

@@ -23,7 +23,7 @@ export const guide: Texts['guide'] = {
     },
     train: {
       title: 'Trainieren.',
-      text: 'Wählen Sie „Training starten“. Alle Einstellungen haben Vorgaben. Mit den Beispielbildern dauert es ohne GPU 5 bis 15 Minuten.',
+      text: 'Wählen Sie „Training starten“. Alle Einstellungen haben Standardwerte. Mit den Beispielbildern dauert es ohne GPU 5 bis 15 Minuten.',
     },
     result: {
       title: 'Ergebnis lesen.',

@@ -239,7 +239,7 @@ export const results: typeof english = {
         'held-out training images': {
           images: 'Bilder aller Folds',
           predictedBy:
-            ', jedes mit einer Vorhersage eines linearen Testklassifikators, der nicht mit diesem Bild trainiert wurde',
+            ', jedes mit einer Vorhersage eines linearen Klassifikators auf Merkmalen, der nicht mit diesem Bild trainiert wurde',
           tested: testedByFolds,
         },
         "the folds' images": {

@@ -92,7 +92,7 @@ export const studies: Texts['studies'] = {
     preset: 'Studie',
     own: {
       title: 'Netze Ihrer Wahl',
-      text: 'Verwendet die Standardeinstellungen von coverslip und fünf Folds.',
+      text: 'Verwendet die Standardwerte von coverslip und fünf Folds.',
       name: 'Vergleich von Netzen',
     },
     networkTitle: 'Netze',
@@ -150,7 +150,7 @@ export const studies: Texts['studies'] = {
           other: `Die Dauer von ${count(n)} Trainings ist nicht enthalten, weil ihre Bilder oder Gewichte fehlen.`,
         }),
     },
-    limit: 'Zeitgrenze in Stunden',
+    limit: 'Zeitlimit in Stunden',
     limitHelp:
       'Optional. Ein Training, das nicht rechtzeitig enden würde, wird nicht gestartet. Um später weiterzumachen, setzen Sie die Studie fort.',
     chooseNetworks: 'Wählen Sie ein Netz, um die Trainings der Studie zu sehen.',
@@ -238,9 +238,9 @@ export const studies: Texts['studies'] = {
       'Der Prozess der Studie endete unerwartet, zum Beispiel weil der Rechner ausgeschaltet wurde. Der Fortschritt ist gespeichert, und Sie können die Studie fortsetzen.',
     small: 'kleine Teststudie',
     ownNetworks: 'Netze Ihrer Wahl',
-    limit: (time) => `Zeitgrenze ${time}`,
+    limit: (time) => `Zeitlimit ${time}`,
     outOfTime:
-      'Einige Trainings wurden nicht gestartet, weil sie nicht innerhalb der Zeitgrenze geendet hätten. Um sie zu trainieren, setzen Sie die Studie fort.',
+      'Einige Trainings wurden nicht gestartet, weil sie nicht innerhalb des Zeitlimits geendet hätten. Um sie zu trainieren, setzen Sie die Studie fort.',
     predictionTimes: 'Vorhersagezeit',
     predictionTimesHelp: (processor, threads) =>
       `Median von zehn Wiederholungen in Millisekunden, mit Minimum und Maximum, auf ${processor} mit ${counts.threads(threads)}. „Netz“ ist das Netz allein; „aus Datei“ enthält Lesen und Vorverarbeitung.`,

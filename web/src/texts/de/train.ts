@@ -99,7 +99,7 @@ export const train: Texts['train'] = {
     },
   },
   budget: {
-    title: 'Zeitgrenze',
+    title: 'Zeitlimit',
     choices: [
       { value: '', title: 'Keine Grenze', text: 'Die Einstellungen unten bestimmen die Dauer.' },
       {
@@ -123,7 +123,7 @@ export const train: Texts['train'] = {
     nMinutes: counts.minutes,
     isMissing: `Geben Sie eine Anzahl von Minuten von ${count(1)} bis ${count(10_000)} ein.`,
     isInstant:
-      'Die Zeitgrenze hat keine Wirkung, weil unten „Nur Sofort-Klassifikator“ ausgewählt ist. Sie gilt nur für die Feinabstimmung.',
+      'Das Zeitlimit hat keine Wirkung, weil unten „Nur Sofort-Klassifikator“ ausgewählt ist. Es gilt nur für die Feinabstimmung.',
     help: 'coverslip passt die Feinabstimmung während des Trainings an diese Grenze an. Wenn nötig, verwendet es kleinere Bilder oder weniger Schritte, es sei denn, Sie legen Bildgröße oder Anzahl der Epochen fest. Wenn die Zeit zu kurz ist, nennt eine Meldung, wie viel genügt.',
   },
   time: {
@@ -179,7 +179,7 @@ export const train: Texts['train'] = {
     legend: 'Anfangsgewichte',
     imagenet: {
       title: 'ImageNet',
-      text: 'Gewichte, die mit einer Million Fotos vortrainiert sind, mit Merkmalen wie Kanten und Texturen. Der Standard.',
+      text: 'Gewichte, die mit einer Million Fotos vortrainiert sind, mit Merkmalen wie Kanten und Texturen. Der Standardwert.',
     },
     scratch: {
       title: 'Zufällige Gewichte',
