@@ -32,15 +32,15 @@ import coverslip as cs
 from coverslip import synthetic_cells
 from coverslip.events import ignore
 from coverslip.objects import FinderSettings
+from coverslip.synthetic_cells import FIVE_CLASSES
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
 PICTURES = DOCS / "readme"
 MOST_BYTES = 150_000
-CLASSES = tuple(synthetic_cells._KINDS)
-N_SLIDES, CELLS_OF_FIELD, GRID = 30, 24, (5, 7)
-FIELD_PX = (640, 860)
+CLASSES = FIVE_CLASSES.classes
+N_SLIDES, CELLS_OF_FIELD = 30, 24
 PX_PER_UM = 6.0
 FINDER = {"diameter": 75, "threshold": "local"}
 EOSINOPHILS = {"control": 0.06, "treated": 0.3}  # expected proportion
@@ -108,7 +108,7 @@ def write_cell(file: Path, name: str, number: int, k: int) -> None:
     rng = np.random.default_rng([5, number, k])
     slide = synthetic_cells._draw_slide(np.random.default_rng([5, number]))
     wide = replace(slide, side_px=208, px_per_um=PX_PER_UM)
-    pixels = synthetic_cells._draw_image(synthetic_cells._sample_cell(name, rng), wide, rng)
+    pixels = synthetic_cells._draw_image(synthetic_cells._sample_cell(FIVE_CLASSES, name, rng), wide, rng)
     angle = rng.uniform(0, 2 * np.pi)
     middle = np.array(pixels.shape[:2]) / 2 + 38 * np.array([np.sin(angle), np.cos(angle)])
     top, left = (middle - 64).astype(int)
@@ -117,27 +117,14 @@ def write_cell(file: Path, name: str, number: int, k: int) -> None:
 
 
 def write_field(file: Path, names: list[str], number: int) -> Truth:
-    """Draw a field with cells of these classes near the points of a grid."""
-    from scipy.ndimage import gaussian_filter
-
+    """Draw a field of view of a slide with cells of these classes."""
     rng = np.random.default_rng([0, number])
-    slide = replace(synthetic_cells._draw_slide(np.random.default_rng([0, number])), px_per_um=PX_PER_UM)
-    size = np.array(FIELD_PX)
-    y, x = np.mgrid[: size[0], : size[1]].astype(np.float32) / np.float32(PX_PER_UM)
-    field = synthetic_cells._Field(y, x, PX_PER_UM, rng)
-    amounts = {dye: np.zeros(FIELD_PX, np.float32) for dye in slide.dyes}
-    points = rng.permutation(list(product(range(GRID[0]), range(GRID[1]))))
-    truth = []
-    for name, point in zip(names, points, strict=False):
-        middle = (point + 0.5) * size / GRID + rng.uniform(-14, 14, 2)
-        synthetic_cells._add_cell(amounts, field, synthetic_cells._sample_cell(name, rng), middle / PX_PER_UM)
-        truth.append((name, middle))
-    density = sum(amounts[dye][..., None] * color.astype(np.float32) for dye, color in slide.dyes.items())
-    light = gaussian_filter(slide.white.astype(np.float32) * np.exp(-density), (slide.blur_px, slide.blur_px, 0))
-    light += rng.normal(0, slide.noise, light.shape).astype(np.float32)
+    slide = synthetic_cells._draw_slide(np.random.default_rng([0, number]))
+    cells = [synthetic_cells._sample_cell(FIVE_CLASSES, name, rng) for name in names]
+    pixels, centers = synthetic_cells._draw_field(cells, replace(slide, px_per_um=PX_PER_UM, plasma=0.0), rng)
     file.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.asarray(np.clip(light * 255 + 0.5, 0, 255), np.uint8)).save(file)
-    return truth
+    Image.fromarray(pixels).save(file)
+    return [(name, np.array([y, x])) for name, (x, y) in zip(names, centers, strict=True)]
 
 
 def write_labels(folder: Path, truths: dict[str, Truth]) -> None:
@@ -151,7 +138,7 @@ def write_labels(folder: Path, truths: dict[str, Truth]) -> None:
         left, top, width, height = (float(row[key]) for key in ("x", "y", "width", "height"))
         center = np.array([top + height / 2, left + width / 2])
         row["label"], middle = min(truths[row["field"]], key=lambda cell: float(np.hypot(*(cell[1] - center))))
-        if np.hypot(*(middle - center)) > 20:
+        if np.hypot(*(middle - center)) > 40:
             raise SystemExit(f"{row['image_id']} is no cell that was drawn")
     with table.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]))
@@ -167,7 +154,7 @@ def write_slide_of_one_class(folder: Path, number: int) -> None:
         name = CLASSES[number % len(CLASSES) if rng.random() < 0.85 else rng.integers(len(CLASSES))]
         file = folder / name / f"slide{number:02d}_{k:02d}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
-        cell = synthetic_cells._sample_cell(name, rng)
+        cell = synthetic_cells._sample_cell(FIVE_CLASSES, name, rng)
         Image.fromarray(synthetic_cells._draw_image(cell, slide, rng)).save(file)
 
 
