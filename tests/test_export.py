@@ -121,7 +121,7 @@ def test_the_description_for_bioimage_io_names_its_files_and_reproduces_its_test
 
 
 @pytest.mark.parametrize(
-    ("to", "given", "code"),
+    ("to", "arguments", "code"),
     [
         ("onnx", {"license": "MIT"}, "export-without-attribution"),
         ("zip", {"authors": ["Ada Kern"]}, "export-without-attribution"),
@@ -134,11 +134,11 @@ def test_an_invalid_attribution_is_refused(
     trained: Run,
     tmp_path: Path,
     to: ExportName,
-    given: dict[str, Any],  # Any: an argument
+    arguments: dict[str, Any],  # Any: an argument
     code: str,
 ) -> None:
     with pytest.raises(CoverslipError) as refused:
-        cs.export(trained, to=to, out=tmp_path / "out", **given)
+        cs.export(trained, to=to, out=tmp_path / "out", **arguments)
     assert refused.value.code == code
     assert list(tmp_path.iterdir()) == []
 
