@@ -7,7 +7,7 @@ The script draws synthetic fields of view of 30 slides and the labels of their c
 cells, trains a classifier with cross-validation over slides, predicts the cells in fields of two conditions, and takes
 pictures of the pages in Chromium. For the picture of leakage, it draws slides of which each contains mostly one class,
 as if each class had been imaged on slides of its own. The heat maps are those of `coverslip explain`, which draws none
-that failed its checks. All of this takes about a quarter of an hour. Build the pages first (`make pages`). Look at each
+that failed its checks. All of this takes two to fifteen minutes. Build the pages first (`make pages`). Look at each
 picture before you commit it: the script checks its size, not what it shows.
 """
 
@@ -46,14 +46,14 @@ FINDER = {"diameter": 75, "threshold": "local"}
 EOSINOPHILS = {"control": 0.06, "treated": 0.3}  # expected proportion
 OTHERS = (0.1, 0.25, 0.2, 0.45)  # proportions of the other classes among each other
 SAMPLES = 4  # of each condition
-RECIPE = {"stage": "instant", "image_size": 96, "crop_margin": 0.2, "split": {"folds": 5}}
+RECIPE = {"stage": "instant", "image_size": 96, "crop_margin": 0.2, "split": {"folds": 3}}
 PANEL = (410, 264)  # CSS pixels of a panel of the overview
 STYLE = """
 body { margin: 0; font: 15px system-ui, sans-serif; color: #1a1a1a; background: white }
 main { display: grid; grid-template-columns: repeat(2, 1fr); gap: 12px }
 figure { margin: 0; border: 1px solid #c8c8c8; border-radius: 6px; overflow: hidden }
 figcaption { padding: 6px 10px; font-weight: 600; background: #f2f2f2; white-space: nowrap }
-small { font-size: 10.5px; font-weight: 400; margin-left: 4px }
+figcaption div { font-size: 10.5px; font-weight: 400 }
 img { display: block }
 .folder { display: grid; grid-template-columns: repeat(3, 1fr); gap: 10px; padding: 10px }
 .folder div { font-size: 12px; text-align: center }
@@ -210,10 +210,10 @@ def take_objects(server: Server, chromium: "Browser", images: Path) -> None:
     plot = page.get_by_role("region", name="eosinophil").first.locator(".plot").first
     save("proportions", between(page, plot, plot))
     labels = clip_of_field(opened_page(server, chromium, f"datasets/{labeled}?tab=fields", width=1280))
-    result = opened_page(server, chromium, f"runs/{run}", width=440)
-    summary = clip(result, result.get_by_text("Macro-F1").first, dx=-12, dy=-12)
+    result = opened_page(server, chromium, f"runs/{run}", width=PANEL[0])
+    summary = clip(result, result.get_by_text("Macro-F1").first, dx=-14, dy=-12)
     predicted = clip_of_field(opened_page(server, chromium, f"predictions/{prediction}/fields", width=1280))
-    legend = "<small>" + " ".join(f"<b>{k}</b> {name}" for k, name in enumerate(CLASSES, 1)) + "</small>"
+    legend = "<div>" + " ".join(f"<b>{k}</b> {name}" for k, name in enumerate(CLASSES, 1)) + "</div>"
     panels = [
         ("1. A folder of images", folder_panel(images / "fields")),
         (f"2. Labels {legend}", picture(labels)),
@@ -266,7 +266,7 @@ def opened_page(server: Server, chromium: "Browser", path: str, width: int) -> "
 
 def clip(page: "Page", locator: "Locator", dx: int = 0, dy: int = 0) -> bytes:
     """A picture of the size of a panel, from the top left corner of an element."""
-    locator.scroll_into_view_if_needed()
+    locator.evaluate("(element) => element.scrollIntoView({block: 'center'})")
     settle(page)
     box = locator.bounding_box()
     assert box is not None
