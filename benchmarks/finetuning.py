@@ -3,7 +3,8 @@
 Each row is one dataset, reduced to a number of images (class proportions kept, at least 12 images per class), and one
 seed: one `coverslip train` with default settings except the image size, and one with `stage=instant` on the same split
 and cache. `--trained-head` also trains without the refit of the last layer. The loss ratio is the validation loss after
-the first epoch, divided by that before it. Images: COVERSLIP_DATA, default ../shared/data.
+the first epoch, divided by that before it. With `--sets`, the record has the figures of each dataset and a file of its
+own. Images: COVERSLIP_DATA, default ../shared/data.
 
     python benchmarks/finetuning.py [--sets NAME…] [--seeds N] [--images N] [--trained-head]
 """
@@ -70,6 +71,9 @@ def main() -> None:
         for seed in range(options.seeds):
             for way, gain in one_row(name, SETS[name], seed, options.images, with_trained_head=options.trained_head):
                 gains[way].append(gain)
+    if options.sets != list(SETS):
+        RECORD.write("by dataset")
+        return
     for way, pairs in gains.items():
         f1, loss = (spread([pair[which] for pair in pairs]) for which in (0, 1))
         print(f"| **mean of {len(pairs)}** | | {way} | | {f1} | | {loss} | | |")
@@ -107,6 +111,10 @@ def one_row(
                 flush=True,
             )
             gains.append((way, (f1[1] - f1[0], loss[1] - loss[0])))
+            if not with_trained_head:
+                claim = "Macro-F1 after fine-tuning (instant)"
+                of = name if seed == 0 else f"{name}, seed {seed}"
+                RECORD.add(claim, round(f1[1], 3), of=of, n=n_test_images(run), note=f"{f1[0]:.3f}")
     return gains
 
 
@@ -153,6 +161,10 @@ def trained(common: list[str], settings: list[str], run: Path, cache: Path) -> t
 def numbers(run: Path, metric: str) -> float:
     metrics: dict[str, Any] = json.loads((run / "metrics.json").read_text())["metrics"]
     return float(metrics[metric]["value"])
+
+
+def n_test_images(run: Path) -> int:
+    return int(json.loads((run / "metrics.json").read_text())["n"])
 
 
 def first_losses(run: Path) -> float:

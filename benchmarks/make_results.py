@@ -14,19 +14,17 @@ PAGE = Path(__file__).resolve().parent / "RESULTS.md"
 OLDER = ", **older than its code**"
 INTRODUCTION = """# Measurements
 
-Each section has the command, the age and the figures of a benchmark. `make results` writes this page from
-[benchmarks/results](results). [NOT_KEPT.md](NOT_KEPT.md) lists what was tried without success.
+Each section is the record of a benchmark. `make results` writes this page from [benchmarks/results](results).
+[NOT_KEPT.md](NOT_KEPT.md) lists what was tried without success.
 
-- **Repeat**: `make bench SCRIPT=spot_checks`. Options make long benchmarks shorter. Images are those of
-  `COVERSLIP_DATA`.
-- **Record**: only `--record` writes a record. Compare the arguments of commands before figures.
-- **Age**: date, and commit if recorded. A mark states that the measured code has changed, as of the last
-  `make results`.
-- **Computer**: two shared cores without a GPU, unless stated. *Load* is stated if other programs kept all cores busy:
-  processor time and ratios are then more reliable than elapsed times.
+- **Repeat**: `make bench SCRIPT=spot_checks`. Many benchmarks take hours. Images are those of `COVERSLIP_DATA`.
+- **Record**: only `--record` writes a record. Compare commands before figures.
+- **Age**: date, and commit if recorded. Marked records are older than their code, as of the last `make results`.
+- **Computer**: two shared cores without a GPU, unless stated. *Load*: other programs kept all cores busy, so elapsed
+  times are too long.
 
-Square brackets contain 95% confidence intervals (CI). SE is the standard error. The [glossary](../docs/glossary.md) has
-other terms.
+Square brackets contain 95% confidence intervals (CI). SE is the standard error. The
+[glossary](../docs/glossary.md) has other terms.
 """
 EARLIER = """
 ## Earlier measurements

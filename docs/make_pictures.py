@@ -1,4 +1,4 @@
-"""Make all pictures of README and of the documentation.
+"""Make the pictures of the documentation; make_readme_pictures.py makes those of README.
 
     python docs/make_pictures.py            # docs/app/*.png, docs/report.png and docs/preview.png
     python docs/make_pictures.py compare    # only those whose name contains this word

@@ -22,6 +22,7 @@ from urllib.parse import unquote, urlsplit
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 INDEX = DOCS / "README.md"
+DOORS = "Start here"  # the section of the index that lists pages for each kind of reader
 OTHERS = {  # pages outside this folder, and their places on the site
     ROOT / "README.md": "overview.md",
     ROOT / "CHANGELOG.md": "changelog.md",
@@ -31,6 +32,8 @@ OTHERS = {  # pages outside this folder, and their places on the site
     ROOT / "benchmarks" / "RESULTS.md": "results.md",
     ROOT / "benchmarks" / "NOT_KEPT.md": "not_kept.md",
 }
+# Names of files and settings stay whole in narrow columns: the table scrolls.
+STYLE = ".md-typeset td code { word-break: normal; overflow-wrap: normal; }\n"
 _LINK = re.compile(r"(?<=\]\()([^)\s]+)(?=\))")
 _CODE = re.compile(r"(^ *```.*?^ *```$|`[^`\n]+`)", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
@@ -65,7 +68,7 @@ def main() -> int:
 
 def places() -> dict[Path, str]:
     """Each page and picture, and its place on the site."""
-    files = [*DOCS.rglob("*.md"), *DOCS.rglob("*.png"), *DOCS.rglob("*.svg")]
+    files = [file for file in DOCS.rglob("*") if file.suffix in {".md", ".png", ".svg", ".webp"}]
     inside = {file: file.relative_to(DOCS).as_posix() for file in files}
     return {**inside, **OTHERS, INDEX: "index.md"}
 
@@ -81,6 +84,7 @@ def write_sources(folder: Path) -> None:
             target.write_text(text, encoding="utf-8")
         else:
             shutil.copyfile(file, target)
+    (folder / "docs" / "site.css").write_text(STYLE, encoding="utf-8")
     (folder / "zensical.toml").write_text(configuration(place_of), encoding="utf-8")
 
 
@@ -124,10 +128,14 @@ def anchor_of(title: str) -> str:
 
 
 def configuration(place_of: dict[Path, str]) -> str:
-    """Zensical's configuration: the sections of the index are those of the menu."""
-    sections = [f'{{ "Start" = [{_entries([INDEX, ROOT / "README.md"], place_of)}] }}']
+    """Zensical's configuration: the sections of the index are those of the menu, without its entries for readers."""
+    start = {"Documentation": INDEX, "README": ROOT / "README.md"}  # both pages have the title "coverslip"
+    entries = ", ".join(f'{{ "{title}" = "{place_of[page]}" }}' for title, page in start.items())
+    sections = [f'{{ "Start" = [{entries}] }}']
     for part in re.split(r"^## ", INDEX.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
         title, _, content = part.partition("\n")
+        if title == DOORS:
+            continue
         targets = [(DOCS / link.partition("#")[0]).resolve() for link in _LINK.findall(content)]
         pages = [each for each in dict.fromkeys(targets) if each.suffix == ".md" and each in place_of]
         sections.append(f'{{ "{title}" = [{_entries(pages, place_of)}] }}')
@@ -139,6 +147,7 @@ site_description = "Train, test and use classifiers of microscope images, withou
 docs_dir = "docs"
 site_dir = "site"
 use_directory_urls = false
+extra_css = ["site.css"]
 nav = [{", ".join(sections)}]
 
 [project.theme]

@@ -20,6 +20,19 @@ def test_a_page_is_accessible_in_light_and_dark_and_shows_what_has_the_focus(pag
     assert len(reached) >= 5, "the way past the links, the name, and the links"
 
 
+def test_the_search_of_the_help_is_accessible_and_leads_to_a_section(page_for_axe: "Page") -> None:
+    page = page_for_axe
+
+    def search(page: "Page") -> None:
+        page.get_by_role("searchbox", name="Search the documentation").fill("estimate leakage")
+        page.get_by_role("region", name="Search the documentation").get_by_role("link").first.wait_for()
+
+    check_for_everyone(page, "/help", search)
+    page.get_by_role("link", name="Shortcuts and leakage estimate").click()
+    page.wait_for_url("**/help/data#shortcuts-and-leakage-estimate")
+    page.get_by_role("heading", name="Shortcuts and leakage estimate").wait_for()
+
+
 def test_a_ring_that_is_not_there_is_found(page: "Page") -> None:
     open_page(page, "/")
     page.evaluate("document.querySelector('nav a').style.outline = 'none'")

@@ -136,10 +136,38 @@ def test_every_picture_is_shown_on_a_page_and_small() -> None:
     for path in PAGES:
         for name in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", path.read_text(encoding="utf-8")):
             shown.add((path.parent / name).resolve())
-    pictures = {path.resolve() for folder in (DOCS, DOCS / "app") for path in folder.glob("*.png")}
+    folders = (DOCS, DOCS / "app", DOCS / "readme")
+    pictures = {path.resolve() for folder in folders for path in [*folder.glob("*.png"), *folder.glob("*.webp")]}
     assert pictures - shown == set(), "no page shows them"
-    assert shown - pictures == set(), "run: python docs/make_pictures.py"
-    assert [path.name for path in pictures if path.stat().st_size > 250_000] == []
+    assert shown - pictures == set(), "run: python docs/make_pictures.py, or docs/make_readme_pictures.py"
+    limits = {"readme": 150_000}
+    assert [path.name for path in pictures if path.stat().st_size > limits.get(path.parent.name, 250_000)] == []
+
+
+def test_the_front_pages_are_short_and_the_readme_shows_four_pictures() -> None:
+    limits = {"README.md": 450, "CONTRIBUTING.md": 900, "CHANGELOG.md": 900}
+    words = {name: len((ROOT / name).read_text(encoding="utf-8").split()) for name in limits}
+    assert {name: n for name, n in words.items() if n > limits[name]} == {}
+    assert len(re.findall(r"!\[[^\]]+\]\(docs/readme/", (ROOT / "README.md").read_text(encoding="utf-8"))) == 4
+
+
+def test_the_guide_for_contributors_names_every_room_and_no_other() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = text.partition("| package |")[2].partition("\n\n")[0]
+    folder = ROOT / "src" / OURS
+    rooms = {f"{each.name}/" for each in folder.iterdir() if (each / "__init__.py").is_file()}
+    modules = {each.name for each in folder.glob("*.py") if not each.name.startswith("_")}
+    assert in_code(table) == rooms | modules
+
+
+def test_pages_link_to_pages_by_their_titles() -> None:
+    names = {
+        (path.name, text) for path in PAGES for text in re.findall(r"\[([\w/.-]+\.md)\]\(", path.read_text("utf-8"))
+    }
+    assert names == {("security.md", "SECURITY.md")}
+    index = page("README.md").partition("## Start here")[2]
+    for text, name in re.findall(r"^- \[([^\]]+)\]\((\w+\.md)\)", index, re.M):
+        assert page(name).startswith(f"# {text}\n"), name
 
 
 def test_every_recipe_key_is_documented_with_its_meaning() -> None:
@@ -152,10 +180,11 @@ def test_every_recipe_key_is_documented_with_its_meaning() -> None:
 
 
 def test_every_command_and_option_is_documented(commands: dict[str, Any]) -> None:
-    readme, text = (ROOT / "README.md").read_text(encoding="utf-8"), page("commands.md")
+    text = page("commands.md")
+    table = text.partition("\n## ")[0]
     for name, command in commands.items():
         assert f"\n## coverslip {name}".rstrip() + "\n" in text, name
-        assert f"`coverslip {name.partition(' ')[0]}" in readme, name
+        assert f"`coverslip {name.partition(' ')[0]}" in table, name
         section = text.partition(f"\n## coverslip {name}".rstrip() + "\n")[2].partition("\n## ")[0]
         assert {option for option in options_of(command) - {"--debug"} if option not in section} == set(), name
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 from drawing import write_cells
-from test_docs import Block, blocks
+from test_docs import ROOT, Block, blocks, calls
 from trained import GROUPS, INSTANT, SMALL_NETWORK
 
 import coverslip as cs
+from coverslip.cli import main
 from coverslip.pipeline import train_without_report
 from coverslip.runs import SplitPlan
 
@@ -37,7 +38,7 @@ def stock(made_once: MadeOnce, own_cache: None) -> Path:
     """The files that examples name."""
 
     def make(folder: Path) -> None:
-        for name, seed in (("my_cells", 0), ("images", 0), ("other_hospital", 1)):
+        for name, seed in (("cells", 0), ("my_cells", 0), ("images", 0), ("other_hospital", 1)):
             write_cells(folder / name, 54, classes=CELLS, seed=seed)
             lines = [
                 f"{file.relative_to(folder).as_posix()},{file.parent.name},{file.name.partition('_')[0]}"
@@ -102,6 +103,20 @@ def place(stock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("block", EXAMPLES)
 def test_an_example_of_the_pages_runs(block: Block, place: Path) -> None:
     exec(compile(block.code, str(block), "exec"), {"__name__": "__main__"})
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_readme_run_one_after_another(place: Path) -> None:
+    quick = [f"{key}={value}" for key, value in QUICK.items() if key != "split"]
+    commands = [words for block in blocks("sh") if block.page == ROOT / "README.md" for words in calls(block)]
+    assert [words[1] for words in commands] == ["inspect", "train", "predict", "summarise", "explain"]
+    shutil.rmtree(place / "runs")
+    for _, name, *words in commands:
+        settings = [word for each in [*quick, "split.folds=0"] for word in ("--set", each)] if name == "train" else []
+        assert main([name, *words, *settings]) == 0, name
+    assert (place / "runs" / "first" / "report.html").is_file()
+    assert len((place / "predictions.csv").read_text(encoding="utf-8").splitlines()) == 1 + 4
+    assert len(list((place / "explained").glob("*.png"))) == 4
 
 
 @pytest.mark.slow

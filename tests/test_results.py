@@ -82,6 +82,18 @@ def test_records_contain_nothing_of_a_computer(records: dict[str, Json]) -> None
         assert re.search(r"(?<![\w.~-])/(home|root|tmp|work|Users|var)/|\w+://", text) is None, name
 
 
+def test_the_table_of_the_readme_has_the_figures_of_its_records(records: dict[str, Json]) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\w+) \| ([\d.]+) \| ([\d.]+) \| (-?[\d.]+) \[(.+)\] \|$", readme, re.M)
+    tuned = {figure["of"]: figure for figure in records["finetuning-by-dataset"]["figures"]}
+    leakage = {figure["of"]: figure for figure in records["real_findings"]["figures"]}
+    assert {name for name, *_ in rows} == set(tuned)
+    for name, instant, fine_tuned, difference, interval in rows:
+        assert (float(fine_tuned), instant) == (tuned[name]["value"], tuned[name]["note"]), name
+        ends = [float(end) for end in interval.split(", ")]
+        assert (float(difference), ends) == (leakage[name]["value"], leakage[name]["interval"]), name
+
+
 def test_every_mention_of_a_section_of_both_pages_is_right() -> None:
     """Links of pages are followed by `test_docs.py`; this test also reads sources, scripts and the pages of the app."""
     from test_docs import anchors

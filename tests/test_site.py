@@ -25,7 +25,8 @@ def site() -> ModuleType:
 def test_every_page_is_in_the_menu_once(site: ModuleType, tmp_path: Path) -> None:
     site.write_sources(tmp_path)
     menu = tomllib.loads((tmp_path / "zensical.toml").read_text(encoding="utf-8"))["project"]["nav"]
-    listed = [page for section in menu for pages in section.values() for page in pages]
+    entries = [entry for section in menu for entries in section.values() for entry in entries]
+    listed = [page for entry in entries for page in (entry.values() if isinstance(entry, dict) else [entry])]
     pages = [file.relative_to(tmp_path / "docs").as_posix() for file in (tmp_path / "docs").rglob("*.md")]
     assert sorted(listed) == sorted(pages)
 

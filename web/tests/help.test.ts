@@ -3,6 +3,7 @@ import { definitionsOf } from '../src/features/help/glossary';
 import english from '../../docs/glossary.md?raw';
 import german from '../src/texts/de/glossary.md?raw';
 import { addressOf, anchorOf, htmlOf } from '../src/features/help/markdown';
+import { addressOfSection, hitsOf, sectionsOf } from '../src/features/help/search';
 
 const pages = ['app', 'numbers'];
 const linkTo = (target: string) => addressOf(target, 'app', pages);
@@ -54,4 +55,26 @@ test('every term that a page explains is in the glossary and in its translation'
   );
   expect(named.length).toBeGreaterThan(20);
   expect(named.filter((name) => !definitions.has(name))).toEqual([]);
+});
+
+test('the search finds sections by all words, headings first, and links lead to them', () => {
+  const sections = [
+    ...sectionsOf('README', '# Home\n\nLeakage of [groups](data.md).\n'),
+    ...sectionsOf(
+      'data',
+      '# Data\n\n## Find leakage\n\nText\n```sh\n# no heading\n```\n\n### `b` (c)\n\ngroups and leakage',
+    ),
+  ];
+  expect(sections.map(({ heading }) => heading)).toEqual(['', '', 'Find leakage', '`b` (c)']);
+  const addresses = (query: string) =>
+    hitsOf(sections, query).map(({ section }) => addressOfSection(section));
+  expect(addresses('LEAKAGE')).toEqual(['help/data#find-leakage', 'help', 'help/data#b-c']);
+  expect(addresses('leakage groups')).toEqual(['help', 'help/data#b-c']);
+  expect(addresses('leakage absent')).toEqual([]);
+  expect(addresses(' ')).toEqual([]);
+  expect(hitsOf(sections, 'groups')[0]!.excerpt).toBe('Leakage of groups.');
+});
+
+test('links to the index lead to the start of the help', () => {
+  expect(addressOf('README.md#tutorial', 'app', ['README'])).toBe('help#tutorial');
 });

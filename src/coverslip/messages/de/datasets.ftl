@@ -344,15 +344,15 @@ not-channels = channels „{ $value }“ nennt keinen Kanal (trennen Sie mehrere
 
 cell-not-a-number = { $column } „{ $value }“ ist keine Zahl
 
-ambiguous-decimal-commas = Die Zahlen in der Spalte '{ $column }' sind mehrdeutig: '{ $value }' kann { $decimal } oder { $thousands } sein
+ambiguous-decimal-commas = Die Zahlen in der Spalte „{ $column }“ sind mehrdeutig: „{ $value }“ kann { $decimal } oder { $thousands } sein
     .do = Speichern Sie die Tabelle mit Dezimalpunkten oder ohne Kommas zwischen Tausendern.
 
-mixed-decimal-signs = Die Spalte '{ $column }' enthält Zahlen mit Kommas ('{ $value }') und Zahlen mit Punkten ('{ $other }')
+mixed-decimal-signs = Die Spalte „{ $column }“ enthält Zahlen mit Kommas („{ $value }“) und Zahlen mit Punkten („{ $other }“)
     .do = Speichern Sie die Tabelle mit demselben Dezimalzeichen in allen Zahlen und ohne Zeichen zwischen Tausendern.
 
-several-endings = '{ $value }' passt zu mehreren Dateien: { $names }. Schreiben Sie den Namen mit seiner Endung
+several-endings = „{ $value }“ passt zu mehreren Dateien: { $names }. Schreiben Sie den Namen mit seiner Endung
 
-several-unicode-forms = '{ $value }' passt zu mehreren Namen, die sich nur in der Unicode-Form ihrer Akzente unterscheiden: { $names }. Benennen Sie einen davon um
+several-unicode-forms = „{ $value }“ passt zu mehreren Namen, die sich nur in der Unicode-Form ihrer Akzente unterscheiden: { $names }. Benennen Sie einen davon um
 
 corners-too-close = { $x_max } und { $y_max } müssen mindestens 1 Pixel größer als { $x_min } und { $y_min } sein
 
@@ -383,7 +383,7 @@ no-file-exists = { $n_files ->
     .do = { $is_in_current_folder ->
         [true] Die Pfade stimmen vom aktuellen Ordner aus, müssen aber vom Ordner der Tabelle ausgehen. Verschieben Sie die Tabelle.
        *[false] { $has_folder ->
-            [true] Der Ordner '{ $folder }' enthält '{ $name }'. Pfade in einer Tabelle sind absolut oder gehen vom Ordner der Tabelle aus. Verschieben Sie die Tabelle in diesen Ordner, oder schreiben Sie '{ $folder }/' vor die Namen.
+            [true] Der Ordner „{ $folder }“ enthält „{ $name }“. Pfade in einer Tabelle sind absolut oder gehen vom Ordner der Tabelle aus. Verschieben Sie die Tabelle in diesen Ordner, oder schreiben Sie '{ $folder }/' vor die Namen.
            *[false] Pfade in einer Tabelle sind absolut oder gehen vom Ordner der Tabelle aus. Verschieben Sie die Tabelle, oder korrigieren Sie die Pfade.
         }
     }

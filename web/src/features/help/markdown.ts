@@ -23,7 +23,8 @@ export function addressOf(target: string, page: string, pages: readonly string[]
   if (/^https?:/.test(target)) return target;
   const [, file = '', anchor = ''] = /^([^#]*)(#.*)?$/.exec(target) ?? [];
   const name = file === '' ? page : /^([\w-]+)\.md$/.exec(file)?.[1];
-  return name !== undefined && pages.includes(name) ? `help/${name}${anchor}` : null;
+  if (name === undefined || !pages.includes(name)) return null;
+  return name === 'README' ? `help${anchor}` : `help/${name}${anchor}`;
 }
 
 type LinkTo = (target: string) => string | null;

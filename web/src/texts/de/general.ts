@@ -17,13 +17,25 @@ export const general: Texts['general'] = {
     title: 'Hilfe',
     contents: 'Seiten der Dokumentation',
     inEnglish: 'Die Dokumentation ist auf Englisch.',
+    search: 'Dokumentation durchsuchen',
+    hits: (n: number) =>
+      n
+        ? plural(n, {
+            one: `${count(n)} Abschnitt enthält diese Wörter.`,
+            other: `${count(n)} Abschnitte enthalten diese Wörter.`,
+          })
+        : 'Kein Abschnitt enthält alle diese Wörter.',
     pages: {
+      README: 'Start',
       tutorial: 'Tutorial',
       app: 'Die App',
       which_number: 'Welche Zahl berichte ich?',
       glossary: 'Glossar',
       data: 'Bilder, Tabellen, Prüfungen',
       images: 'Dateiformate',
+      fields: 'Gesichtsfelder',
+      finding_objects: 'Objekte finden',
+      proportions: 'Klassenanteile von Proben',
       training: 'Training',
       numbers: 'Metriken',
       explanations: 'Erklärungen',
@@ -39,6 +51,8 @@ export const general: Texts['general'] = {
       server: 'Ein Server für mehrere Personen',
       problems: 'Fehler',
       install: 'Installation',
+      security: 'Sicherheit',
+      versions: 'Versionen',
     },
   },
   terms: { explain: 'Begriffe erklären', glossary: 'Glossar' },

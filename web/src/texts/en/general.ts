@@ -16,13 +16,25 @@ export const general = {
     title: 'Help',
     contents: 'Pages of the documentation',
     inEnglish: '', // a sentence, if the documentation has another language than the pages
+    search: 'Search the documentation',
+    hits: (n: number) =>
+      n
+        ? plural(n, {
+            one: `${count(n)} section contains these words.`,
+            other: `${count(n)} sections contain these words.`,
+          })
+        : 'No section contains all of these words.',
     pages: {
+      README: 'Start',
       tutorial: 'Tutorial',
       app: 'The app',
       which_number: 'Which number do I report?',
       glossary: 'Glossary',
       data: 'Images, tables, checks',
       images: 'File formats',
+      fields: 'Fields of view',
+      finding_objects: 'Finding objects',
+      proportions: 'Proportions of samples',
       training: 'Training',
       numbers: 'Metrics',
       explanations: 'Explanations',
@@ -38,6 +50,8 @@ export const general = {
       server: 'A server for several people',
       problems: 'Errors',
       install: 'Installation',
+      security: 'Security',
+      versions: 'Versions',
     },
   },
   terms: { explain: 'Explain the terms', glossary: 'Glossary' },
