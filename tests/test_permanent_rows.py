@@ -51,7 +51,7 @@ class Laboratory:
         self.files = {path: seed for seed, path in enumerate(places)}
         for path, seed in self.files.items():
             save_cell(path, seed=seed)
-        self.said = {seed: Said() for seed in self.files.values()}
+        self.statements = {seed: Said() for seed in self.files.values()}
         self.removed: list[int] = []
         self.listed: dict[Path, int] = {}  # the images of the dataset, as they were read last
         self.dataset_id = open_sources(self.workspace, self.sources).id
@@ -82,19 +82,19 @@ class Laboratory:
             self.change(step, place or 0, more)
 
     def say(self, step: str, row_id: int, path: Path, label: str) -> None:
-        said, chosen = self.said[self.listed[path]], ImageSelection(rows=[row_id])
+        statements, selection = self.statements[self.listed[path]], ImageSelection(rows=[row_id])
         match step:
             case "label":
-                said.label = label
-                set_labels(self.workspace, self.dataset_id, chosen, label)
+                statements.label = label
+                set_labels(self.workspace, self.dataset_id, selection, label)
             case "exclude":
-                said.is_excluded = not said.is_excluded
-                exclude(self.workspace, self.dataset_id, chosen, is_excluded=said.is_excluded)
+                statements.is_excluded = not statements.is_excluded
+                exclude(self.workspace, self.dataset_id, selection, is_excluded=statements.is_excluded)
             case "confirm":
-                said.confirmed = said.label or path.parent.name
-                confirm_labels(self.workspace, self.dataset_id, chosen, is_confirmed=True)
+                statements.confirmed = statements.label or path.parent.name
+                confirm_labels(self.workspace, self.dataset_id, selection, is_confirmed=True)
             case _:
-                said.reading = label
+                statements.reading = label
                 table = self.folder / "readings.csv"
                 table.write_text(f"path,label,author\n{path},{label},eva\n", encoding="utf-8")
                 assert import_readings(self.workspace, self.dataset_id, table).n == 1
@@ -145,10 +145,14 @@ class Laboratory:
             reading_of = {row.row_id: row.label for row in connection.execute(select(readings))}
         assert {Path(row.path) for row in rows} == set(self.listed)
         for row in rows:
-            said, path = self.said[self.listed[Path(row.path)]], Path(row.path)
-            label = said.label or path.parent.name
-            assert (row.label, row.is_excluded, reading_of.get(row.row_id)) == (label, said.is_excluded, said.reading)
-            assert (row.image_id in confirmed) == (said.confirmed == label)
+            statements, path = self.statements[self.listed[Path(row.path)]], Path(row.path)
+            label = statements.label or path.parent.name
+            assert (row.label, row.is_excluded, reading_of.get(row.row_id)) == (
+                label,
+                statements.is_excluded,
+                statements.reading,
+            )
+            assert (row.image_id in confirmed) == (statements.confirmed == label)
 
 
 @pytest.mark.slow

@@ -101,7 +101,7 @@ def test_a_workspace_of_an_earlier_version_is_brought_to_this_one(tmp_path: Path
         engine = open_database(file)
         with engine.connect() as connection:
             assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
-            said = {
+            statements = {
                 table.name: [tuple(row)[1:] for row in connection.execute(select(table))]
                 for table in (tables.confirmed_labels, tables.reserved_images, tables.suggested_images, tables.readings)
             }
@@ -114,7 +114,7 @@ def test_a_workspace_of_an_earlier_version_is_brought_to_this_one(tmp_path: Path
             *((5, None, "", "/c/x.png", None, "z"), (6, None, "", "/c/y.png", "", None)),  # labels of missing images
             (7, None, "gone.png", "", None, None),
         ]
-        assert said == {
+        assert statements == {
             "confirmed_labels": [(2, "a", "m", "me"), (7, "b", "m", "me")],
             "reserved_images": [(3,)],
             "suggested_images": [(1, 1, 0.5, "r")],

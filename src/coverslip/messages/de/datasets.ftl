@@ -383,7 +383,7 @@ no-file-exists = { $n_files ->
     .do = { $is_in_current_folder ->
         [true] Die Pfade stimmen vom aktuellen Ordner aus, müssen aber vom Ordner der Tabelle ausgehen. Verschieben Sie die Tabelle.
        *[false] { $has_folder ->
-            [true] Der Ordner „{ $folder }“ enthält „{ $name }“. Pfade in einer Tabelle sind absolut oder gehen vom Ordner der Tabelle aus. Verschieben Sie die Tabelle in diesen Ordner, oder schreiben Sie '{ $folder }/' vor die Namen.
+            [true] Der Ordner „{ $folder }“ enthält „{ $name }“. Pfade in einer Tabelle sind absolut oder gehen vom Ordner der Tabelle aus. Verschieben Sie die Tabelle in diesen Ordner, oder schreiben Sie `{ $folder }/` vor die Namen.
            *[false] Pfade in einer Tabelle sind absolut oder gehen vom Ordner der Tabelle aus. Verschieben Sie die Tabelle, oder korrigieren Sie die Pfade.
         }
     }
