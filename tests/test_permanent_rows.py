@@ -9,9 +9,9 @@ from drawing import save_cell
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from image_sets import workspace_in
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from coverslip.workspace.correcting.history import exclude
+from coverslip.workspace.correcting.history import exclude, undo_exclusion
 from coverslip.workspace.correcting.readings import import_readings
 from coverslip.workspace.datasets.labels import confirm_labels, set_labels
 from coverslip.workspace.datasets.sources import Source, change_dataset, open_sources, refresh_dataset
@@ -165,6 +165,77 @@ def test_all_that_is_said_stays_on_the_pixels(steps: list[tuple[str, int | None,
             laboratory.do(*step)
         laboratory.check()
         laboratory.workspace.engine.dispose()
+
+
+def labels_by_name(laboratory: Laboratory) -> dict[str, str | None]:
+    query = select(images.c.path, images.c.label).where(images.c.dataset_id.is_not(None))
+    with laboratory.workspace.engine.connect() as connection:
+        return {f"{Path(row.path).parent.name}/{Path(row.path).name}": row.label for row in connection.execute(query)}
+
+
+def refreshed(laboratory: Laboratory) -> dict[str, str | None]:
+    """The labels by name, after the sources were read again."""
+    refresh_dataset(laboratory.workspace, laboratory.dataset_id)
+    laboratory.workspace.background.wait_all()
+    return labels_by_name(laboratory)
+
+
+def test_a_missing_image_comes_back_after_other_pixels_were_chosen(tmp_path: Path) -> None:
+    laboratory = Laboratory(tmp_path)
+    laboratory.do("second", None, None)
+    laboratory.do("label", 4, "x")
+    laboratory.do("second", None, None)
+    change_dataset(laboratory.workspace, laboratory.dataset_id, {"pixels": {"channels": [1]}})
+    laboratory.workspace.background.wait_all()
+    laboratory.do("second", None, None)
+    is_second = images.c.path == str(laboratory.second / "a" / "0.png")
+    with laboratory.workspace.engine.connect() as connection:
+        row = connection.execute(select(images.c.label, images.c.dataset_id).where(is_second)).one()
+    assert tuple(row) == ("x", laboratory.dataset_id)
+
+
+def test_labels_of_duplicates_follow_the_one_that_is_renamed(tmp_path: Path) -> None:
+    laboratory = Laboratory(tmp_path)
+    first, second, *_ = sorted(laboratory.listed)
+    save_cell(second, seed=laboratory.files[first])
+    refreshed(laboratory)
+    for (row_id, _), label in zip(laboratory.rows(), "xy", strict=False):
+        set_labels(laboratory.workspace, laboratory.dataset_id, ImageSelection(rows=[row_id]), label)
+    third = second.rename(second.with_name("renamed.png"))
+    assert refreshed(laboratory) == {"a/0.png": "x", "a/renamed.png": "y", "b/0.png": "b", "b/1.png": "b"}
+    first.unlink()
+    refreshed(laboratory)
+    third.rename(second)
+    assert refreshed(laboratory) == {"a/1.png": "y", "b/0.png": "b", "b/1.png": "b"}
+
+
+def test_an_image_that_was_not_read_again_before_it_went_missing_keeps_its_content(tmp_path: Path) -> None:
+    laboratory = Laboratory(tmp_path)
+    laboratory.do("label", 0, "x")
+    missing, *_ = sorted(laboratory.listed)
+    nothing = dict.fromkeys(("pixel_hash", "width_px", "height_px"))
+    with laboratory.workspace.engine.begin() as connection:  # as a server leaves it that ends before it reads
+        connection.execute(update(images).values(**nothing, version="0" * 16))
+    missing.unlink()
+    refreshed(laboratory)
+    save_cell(missing, seed=200)
+    assert refreshed(laboratory)["a/0.png"] == "a"
+
+
+def test_an_exclusion_of_a_missing_image_is_undone_with_the_others(tmp_path: Path) -> None:
+    laboratory = Laboratory(tmp_path)
+    (missing, path), (present, _), *_ = laboratory.rows()
+    both = ImageSelection(rows=[missing, present])
+    change, n = exclude(laboratory.workspace, laboratory.dataset_id, both, is_excluded=True)
+    content = path.read_bytes()
+    path.unlink()
+    refreshed(laboratory)
+    assert (n, undo_exclusion(laboratory.workspace, laboratory.dataset_id, change or "")) == (2, 1)
+    path.write_bytes(content)
+    refreshed(laboratory)
+    with laboratory.workspace.engine.connect() as connection:
+        rows = connection.execute(select(images.c.row_id, images.c.is_excluded).order_by(images.c.position)).all()
+    assert (rows[0].row_id, {row.is_excluded for row in rows}) == (missing, {False})
 
 
 def test_an_edited_image_keeps_its_label_and_a_new_one_with_the_name_of_a_missing_one_gets_none(tmp_path: Path) -> None:

@@ -17,14 +17,17 @@ from coverslip.accounts.backups import write_server_backup
 from coverslip.accounts.projects import add_project, workspace_of
 from coverslip.accounts.server import open_account_server
 from coverslip.accounts.users import add_user
+from coverslip.app.accounts import open_accounts_server
 from coverslip.app.project_apps import ProjectApps
 from coverslip.app.server import bound_socket, run_until_ended, runner_of
+from coverslip.cache import exclusive_lock
 from coverslip.cli import main
 from coverslip.errors import CoverslipError, DiskFull
 from coverslip.messages import ChooseOther, Remedy, RestoreBackup
 from coverslip.workspace.backups.writing import write_backup
 from coverslip.workspace.store import database, tables, upgrades
 from coverslip.workspace.store.database import check_pages, open_database, write_transaction
+from coverslip.workspace.store.serving import only_server
 from coverslip.workspace.store.tables import images
 from coverslip.workspace.store.workspace import Workspace, open_workspace
 
@@ -111,11 +114,11 @@ def test_a_workspace_of_an_earlier_version_is_brought_to_this_one(tmp_path: Path
         now = [(row.row_id, row.dataset_id, row.image_id, row.path, row.label_before, row.label) for row in rows]
         assert now == [
             *((k + 1, "d", f"{k}.png", f"/c/{k}.png", None, "a") for k in range(3)),
-            *((5, None, "", "/c/x.png", None, "z"), (6, None, "", "/c/y.png", "", None)),  # labels of missing images
+            *((5, None, "x.png", "/c/x.png", None, "z"), (6, None, "", "/c/y.png", "", None)),  # of missing images
             (7, None, "gone.png", "", None, None),
         ]
         assert statements == {
-            "confirmed_labels": [(2, "a", "m", "me"), (7, "b", "m", "me")],
+            "confirmed_labels": [(2, "a", "m", "me"), (5, "z", "m", "me"), (7, "b", "m", "me")],
             "reserved_images": [(3,)],
             "suggested_images": [(1, 1, 0.5, "r")],
             "readings": [(1, "eva", "b", "m")],
@@ -127,6 +130,42 @@ def test_a_workspace_of_an_earlier_version_is_brought_to_this_one(tmp_path: Path
     with closing(sqlite3.connect(tmp_path / f"workspace-version-{version}.sqlite")) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (version,)
         assert connection.execute("SELECT count(*) FROM removed_image_labels").fetchone() == (2,)
+
+
+def test_a_database_in_use_by_a_server_is_not_brought_to_this_version(tmp_path: Path) -> None:
+    file = earlier_workspace(6, tmp_path)
+    server = closing(exclusive_lock(tmp_path / "server.lock"))  # of the earlier version
+    with server, pytest.raises(CoverslipError) as refused:
+        open_database(file)
+    assert refused.value.code == "workspace-upgraded-while-served"
+    with only_server(tmp_path):
+        open_database(file).dispose()
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (database.VERSION,)
+
+
+def test_a_server_on_a_network_drive_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import psutil
+
+    server = open_account_server(tmp_path / "server")
+    add_user(server, "maria", is_admin=True)
+    drive = psutil.disk_partitions(all=True)[0]._replace(mountpoint=str(tmp_path), fstype="nfs4")
+    monkeypatch.setattr(psutil, "disk_partitions", lambda **_: [drive])
+    with pytest.raises(CoverslipError) as refused, open_accounts_server(server, port=0):
+        pass
+    assert (refused.value.code, refused.value.parameters) == ("workspace-on-network-drive", {"file_system": "nfs4"})
+
+
+def test_a_server_that_lost_its_accounts_is_not_started_without_them(tmp_path: Path) -> None:
+    server = open_account_server(tmp_path / "server")
+    add_user(server, "maria", is_admin=True)
+    (server.projects / "p").mkdir()
+    server.engine.dispose()
+    for file in server.folder.glob("accounts.sqlite*"):
+        file.unlink()
+    with pytest.raises(CoverslipError) as refused:
+        open_account_server(tmp_path / "server")
+    assert refused.value.code == "server-without-accounts"
 
 
 def test_a_step_that_fails_leaves_the_earlier_version(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ CREATE TABLE confirmed_labels (
 	FOREIGN KEY(dataset_id) REFERENCES datasets (id) ON DELETE CASCADE
 );
 INSERT INTO "confirmed_labels" VALUES('d','1.png','a','m','me');
+INSERT INTO "confirmed_labels" VALUES('d','x.png','z','m','me');
 INSERT INTO "confirmed_labels" VALUES('d','gone.png','b','m','me');
 CREATE TABLE corrections (
 	job_id VARCHAR NOT NULL, 

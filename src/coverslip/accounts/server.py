@@ -13,6 +13,7 @@ from coverslip.messages import ChooseOther
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+_ACCOUNTS = "accounts.sqlite"
 _POSTGRESQL = "COVERSLIP_DATABASE"  # the variable with the address of a database, as earlier versions had it
 
 
@@ -29,7 +30,7 @@ class AccountServer:
 
     @property
     def database_file(self) -> Path:
-        return self.folder / "accounts.sqlite"
+        return self.folder / _ACCOUNTS
 
     @property
     def log(self) -> Path:
@@ -62,7 +63,8 @@ def open_account_server(folder: Path, roots: tuple[Path, ...] = ()) -> AccountSe
         roots: folders whose images projects may read. Without them, projects read uploaded images only.
 
     Raises:
-        CoverslipError: the folder cannot be created, a root does not exist, or a database of PostgreSQL is named.
+        CoverslipError: the folder cannot be created, it has projects but no accounts, a root does not exist, or a
+            database of PostgreSQL is named.
     """
     refuse_postgresql()
     path = folder.absolute()
@@ -70,8 +72,11 @@ def open_account_server(folder: Path, roots: tuple[Path, ...] = ()) -> AccountSe
         path.mkdir(parents=True, exist_ok=True)
         path.chmod(0o700)
         (path / "projects").mkdir(exist_ok=True)
+        is_lost = not (path / _ACCOUNTS).exists() and any((path / "projects").iterdir())
     except OSError as error:
         raise CoverslipError("server-not-created", file=path, reason=error.strerror) from error
+    if is_lost:
+        raise CoverslipError("server-without-accounts", file=path / _ACCOUNTS)
     real = tuple(root.expanduser().resolve() for root in roots)
     if missing := next((root for root in real if not root.is_dir()), None):
         raise CoverslipError("missing-root", file=missing, remedies=(ChooseOther("root"),))

@@ -43,7 +43,7 @@ from coverslip.errors import CoverslipError, NotFound
 from coverslip.messages import failure
 from coverslip.workspace.jobs.options import DEFAULT, JobOptions
 from coverslip.workspace.store.authors import acting_as
-from coverslip.workspace.store.serving import only_server
+from coverslip.workspace.store.serving import only_server, refuse_network_drive
 
 if TYPE_CHECKING:
     import socket
@@ -321,6 +321,7 @@ def open_accounts_server(
     from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
     with ExitStack() as stack:
+        refuse_network_drive(server.folder)
         stack.enter_context(only_server(server.folder))
         stack.callback(server.engine.dispose)
         server.check_database()

@@ -174,12 +174,13 @@ def trim() -> None:
         for kind in list_kinds():
             if kind.bound_bytes is not None:
                 of_kind = [store for store in stores if store.kind == kind]
-                removed = _fit(of_kind, kind.bound_bytes)
-                stores = [store for store in stores if store not in removed]
-                room_of[kind.folder] = kind.bound_bytes - sum(store.n_bytes for store in of_kind if store in stores)
-        limit = limit_bytes(sum(store.n_bytes for store in stores))
-        removed = _fit(stores, limit)
-        room = limit - sum(store.n_bytes for store in stores if store not in removed)
+                removed = {store.folder for store in _fit(of_kind, kind.bound_bytes)}
+                stores = [store for store in stores if store.folder not in removed]
+                n_bytes = sum(store.n_bytes for store in of_kind if store.folder not in removed)
+                room_of[kind.folder] = kind.bound_bytes - n_bytes
+        n_bytes = sum(store.n_bytes for store in stores)
+        limit = limit_bytes(n_bytes)
+        room = limit - n_bytes + sum(store.n_bytes for store in _fit(stores, limit))
         _rooms[cache_folder(), configured_limit()] = _Room(time.monotonic() + _SECONDS_VALID, room, room_of)
 
 

@@ -265,8 +265,8 @@ def load_engine(key: str) -> Engine | None:
         exported = exported_engine(key)
         engine = None if exported is None else exported.load()
         engine = None if engine is None else replace(engine, cache_key=key)
-        if engine is not None:
-            _keep(key, engine)
+    if engine is not None:
+        _keep(key, engine)
     return engine
 
 

@@ -99,7 +99,8 @@ def delete_removed_datasets(workspace: Workspace, is_over: threading.Event) -> N
 def _is_used(connection: Connection, upload: Path) -> bool:
     """Return whether a dataset uses files of an upload, such as a dataset of corrections."""
     inside = tables.images.c.path.startswith(f"{upload}{os.sep}", autoescape=True)
-    return connection.execute(select(tables.images.c.row_id).where(inside).limit(1)).first() is not None
+    is_present = tables.images.c.dataset_id.is_not(None)
+    return connection.execute(select(tables.images.c.row_id).where(inside, is_present).limit(1)).first() is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from coverslip.messages import Failure
 from coverslip.processes import Json
 from coverslip.workspace.datasets.state import update_counts
 from coverslip.workspace.store.database import read_transaction, write_transaction
-from coverslip.workspace.store.rows import dataset_row, refuse_unread, row_ids_of
+from coverslip.workspace.store.rows import dataset_row, is_present_in, refuse_unread, row_ids_of
 from coverslip.workspace.store.sql import replace_rows
 from coverslip.workspace.store.tables import images, reserved_images, suggested_images
 from coverslip.workspace.store.workspace import Workspace
@@ -63,11 +63,14 @@ def suggestions_state(workspace: Workspace, dataset_id: str) -> LabelSuggestions
     """
     work = workspace.works.state_of(SUGGESTIONS, dataset_id)
     columns = (images.c.image_id, *(suggested_images.c[name] for name in ("rank", "score", "reason")))
-    is_present = (images.c.row_id == suggested_images.c.row_id) & (images.c.dataset_id == dataset_id)
+    is_present = is_present_in(dataset_id, suggested_images)
     with read_transaction(workspace.engine) as connection:
         refuse_unread(connection, dataset_id)
         rows = connection.execute(
-            select(*columns).join_from(suggested_images, images, is_present).order_by(suggested_images.c.rank)
+            select(*columns)
+            .join_from(suggested_images, images, is_present)
+            .where(suggested_images.c.dataset_id == dataset_id)
+            .order_by(suggested_images.c.rank)
         ).mappings()
         suggestions = [SuggestedImage(**row) for row in rows]
         _, n_labeled = _counts(connection, dataset_id, suggested_images)
@@ -83,7 +86,7 @@ def _counts(connection: Connection, dataset_id: str, table: Table) -> tuple[int,
 
     The page asks after every label, so that only these images are read.
     """
-    is_present = (images.c.row_id == table.c.row_id) & (images.c.dataset_id == dataset_id)
+    is_present = is_present_in(dataset_id, table)
     counted = select(func.count(), func.count(images.c.label)).select_from(table).join(images, is_present)
     n, n_labeled = connection.execute(counted.where(table.c.dataset_id == dataset_id)).one()
     return n, n_labeled

@@ -117,6 +117,12 @@ workspace-version = Dieser Arbeitsbereich hat das Format { $version }, und diese
 postgresql-not-supported = Die Tabellen eines Servers können nicht in PostgreSQL liegen, aber { $variable } nennt eine Datenbank
     .do = Sichern Sie den Server mit der letzten Version, die sie liest (`coverslip backup --server`), und stellen Sie die Sicherung mit dieser Version in einem neuen Ordner wieder her, ohne { $variable }. Die Schritte stehen in docs/server.md.
 
+workspace-upgraded-while-served = Ein Server verwendet diesen Arbeitsbereich, dessen Format sich ändern würde
+    .do = Beenden Sie den Server mit Strg+C in seinem Terminal, und starten Sie ihn mit dieser Version von coverslip.
+
+server-without-accounts = Die Konten dieses Servers fehlen, obwohl er Projekte hat
+    .do = Stellen Sie den Server aus einer Sicherung in einem neuen Ordner wieder her, oder verschieben Sie accounts.sqlite zurück. Lagen die Tabellen in PostgreSQL, siehe docs/server.md.
+
 workspace-on-network-drive = Dieser Ordner liegt auf einem Netzlaufwerk ({ $file_system }), auf dem zwei Rechner die Datenbank des Arbeitsbereichs beschädigen können
     .do = Wählen Sie einen Ordner auf einer Festplatte dieses Rechners.
 

@@ -117,6 +117,12 @@ workspace-version = This workspace has the format { $version }, and this version
 postgresql-not-supported = The tables of a server cannot be in PostgreSQL, but { $variable } names a database
     .do = Use the last version that reads it to back up the server (`coverslip backup --server`), and restore the backup with this version into a new folder, without { $variable }. docs/server.md has the steps.
 
+workspace-upgraded-while-served = A server uses this workspace, whose format an upgrade would change
+    .do = Stop the server with Ctrl-C in its terminal, then start it with this version of coverslip.
+
+server-without-accounts = The accounts of this server are missing, although it has projects
+    .do = Restore the server from a backup into a new folder, or move accounts.sqlite back. If the tables were in PostgreSQL, see docs/server.md.
+
 workspace-on-network-drive = This folder is on a network drive ({ $file_system }), where two computers can damage the database of the workspace
     .do = Choose a folder on a disk of this computer.
 

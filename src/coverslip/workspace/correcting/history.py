@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, Connection, Select, String, bindparam, case, exists, func, literal, select
+from sqlalchemy import ColumnElement, Connection, Select, String, bindparam, case, exists, func, literal, select, update
 
 from coverslip.datasets import name_as_text
 from coverslip.workspace.datasets.reading_images import search_duplicates
@@ -79,6 +79,9 @@ def undo_exclusion(workspace: Workspace, dataset_id: str, change: str) -> int:
         if not row_ids:
             raise ChangedSince("exclusion-changed-since")
         _exclude(connection, dataset_id, row_ids, ~images.c.is_excluded, literal(None, String))
+        is_missing = (images.c.missing_from == dataset_id) & (images.c.excluded_by == _CHANGE + change)
+        undone = {"is_excluded": ~images.c.is_excluded, "excluded_by": None}
+        connection.execute(update(images).where(is_missing).values(**undone))
     search_duplicates(workspace, dataset_id)
     return len(row_ids)
 

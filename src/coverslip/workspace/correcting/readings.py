@@ -23,7 +23,16 @@ from coverslip.workspace.datasets.labels import label_rows, undo_change
 from coverslip.workspace.datasets.snapshots import csv_text
 from coverslip.workspace.store.authors import author_name
 from coverslip.workspace.store.database import read_transaction, write_transaction
-from coverslip.workspace.store.rows import AnyRow, ChangedSince, Page, Paging, class_order, dataset_row, now
+from coverslip.workspace.store.rows import (
+    AnyRow,
+    ChangedSince,
+    Page,
+    Paging,
+    class_order,
+    dataset_row,
+    is_present_in,
+    now,
+)
 from coverslip.workspace.store.sql import among_integers, replace_rows
 from coverslip.workspace.store.tables import (
     adjudications,
@@ -496,8 +505,8 @@ def _drawn(dataset_id: str) -> Select[Any]:  # Any: columns as the tables define
 
 def _of_present(table: Table, dataset_id: str, *columns: ColumnElement[Any]) -> Select[Any]:
     """Return a query for columns of a table, for images that are in the dataset now."""
-    is_present = (images.c.row_id == table.c.row_id) & (images.c.dataset_id == dataset_id)
-    return select(*columns).select_from(table.join(images, is_present)).where(table.c.dataset_id == dataset_id)
+    joined = table.join(images, is_present_in(dataset_id, table))
+    return select(*columns).select_from(joined).where(table.c.dataset_id == dataset_id)
 
 
 def _drawn_image(connection: Connection, dataset_id: str, row_id: int) -> AnyRow:

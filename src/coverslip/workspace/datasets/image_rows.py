@@ -10,10 +10,10 @@ import json
 import os
 import secrets
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from sqlalchemy import Connection, case, delete, insert, literal, or_, select, update
+from sqlalchemy import Connection, delete, insert, literal, or_, select, update
 
 from coverslip.cache import FileHashes, state_of
 from coverslip.datasets import Dataset, ImageRecord, find_hashes, hash_files
@@ -36,7 +36,7 @@ from coverslip.workspace.store.tables import (
 from coverslip.workspace.store.workspace import Workspace
 
 _ROWS_AT_ONCE = 5_000
-_MOST_BYTES_READ = 4 * 10**9  # to recognize images: some seconds on a local disk
+_MOST_BYTES_READ = 10**9  # to recognize images within a request: some seconds
 
 _Pixels = tuple[str, str]  # a file, and the pixels of it as JSON
 
@@ -58,7 +58,7 @@ def store_images(connection: Connection, workspace: Workspace, dataset_id: str, 
 
 
 def replace_images(
-    connection: Connection, workspace: Workspace, dataset_id: str, dataset: Dataset, versions: Sequence[str | None]
+    connection: Connection, workspace: Workspace, dataset_id: str, dataset: Dataset, hashes: Sequence[str | None]
 ) -> None:
     """Replace the images of a dataset. The images must be read again.
 
@@ -70,7 +70,7 @@ def replace_images(
         workspace: the workspace with the readable folders.
         dataset_id: the ID of the dataset.
         dataset: its current images.
-        versions: of these images, from `find_versions`.
+        hashes: of the files of these images, from `find_file_hashes`.
 
     Raises:
         BadDataset: all of them are outside the readable folders.
@@ -80,14 +80,13 @@ def replace_images(
     for table in (image_facts, image_colors):
         connection.execute(delete(table).where(table.c.row_id.in_(select(images.c.row_id).where(is_present))))
     nowhere = dict.fromkeys(("dataset_id", "position", "pixel_hash", "problem", "width_px", "height_px"))
-    version = case((images.c.pixel_hash.is_(None), ""), else_=images.c.version)  # it was not read: any file can be it
-    connection.execute(update(images).where(is_present).values(missing_from=dataset_id, version=version, **nowhere))
+    connection.execute(update(images).where(is_present).values(missing_from=dataset_id, **nowhere))
     connection.execute(
         update(datasets)
         .where(datasets.c.id == dataset_id)
         .values(state="reading", progress=None, error=None, opened=opened_as_json(dataset))
     )
-    _store(connection, workspace, dataset_id, dataset, _rows_by_position(rows, dataset, versions), versions)
+    _store(connection, workspace, dataset_id, dataset, _rows_by_position(rows, dataset, hashes), hashes)
     is_unlabeled = images.c.label.is_not_distinct_from(images.c.label_before) & ~images.c.is_excluded
     is_named = [images.c.row_id.in_(select(table.c.row_id)) for table in _SAID_ABOUT_IMAGES]
     connection.execute(delete(images).where(is_missing, is_unlabeled, ~or_(*is_named)))
@@ -107,13 +106,13 @@ def _store(
     dataset_id: str,
     dataset: Dataset,
     row_of: Mapping[int, AnyRow],
-    versions: Sequence[str | None],
+    hashes: Sequence[str | None],
 ) -> None:
     """Store the images of a dataset, some of them in existing rows, by their position; raises as `store_images`."""
     folders = _ReadableFolders(workspace)
     rows: list[Json] = []
     outside: list[int] = []
-    for position, (record, version) in enumerate(zip(dataset.records, versions, strict=True)):
+    for position, (record, digest) in enumerate(zip(dataset.records, hashes, strict=True)):
         plan = plan_as_json(record)
         row = row_of.get(position)
         is_relabeled = row is not None and row.label != row.label_before
@@ -135,7 +134,9 @@ def _store(
                 "plan": plan,
                 "about": list(record.about) or None,
                 "problem": None if is_allowed else "unreadable",
-                "version": version or secrets.token_hex(8),  # until the image is read
+                # Until the image is read, its version is random if its files are unknown.
+                "version": secrets.token_hex(8) if digest is None else version_of(record, digest),
+                "content": (row and row.content) if digest is None else content_of(record, digest),
                 "is_excluded": row is not None and row.is_excluded,
                 "excluded_by": None if row is None else row.excluded_by,
             }
@@ -161,30 +162,33 @@ def version_of(record: ImageRecord, content_hash: str) -> str:
     return hashlib.blake2b(f"{content_hash} {record.plan.as_json()}".encode(), digest_size=8).hexdigest()
 
 
-def find_versions(workspace: Workspace, dataset_id: str, dataset: Dataset) -> list[str | None]:
-    """Return the version of each image that the dataset has now; None: it is unknown until the image is read.
+def content_of(record: ImageRecord, content_hash: str) -> str:
+    """Return what identifies an image whatever its name is: the bytes of its files and what its row states of them."""
+    _, plan = _pixels("", plan_as_json(record))
+    return hashlib.blake2b(f"{content_hash} {plan}".encode(), digest_size=16).hexdigest()
+
+
+def find_file_hashes(workspace: Workspace, dataset_id: str, dataset: Dataset) -> list[str | None]:
+    """Return the hash of the files of each image that the dataset has now; None: it is unknown until they are read.
 
     Files are read if their images may be others than before: new files if others are missing, and files whose state
-    does not show that they are unchanged. On network drives, no state shows it, so that files of many gigabytes are not
-    read for this; an image at an earlier path then counts as the earlier one.
+    does not show that they are unchanged, as on network drives. If these are too many for a request, none is read:
+    then an image at an earlier path counts as the earlier one.
     """
-    query = select(images.c.path).where((images.c.dataset_id == dataset_id) | (images.c.missing_from == dataset_id))
+    is_of_dataset = (images.c.dataset_id == dataset_id) | (images.c.missing_from == dataset_id)
     with workspace.engine.connect() as connection:
-        earlier = set(connection.execute(query).scalars())
+        earlier = set(connection.execute(select(images.c.path).where(is_of_dataset, images.c.path != "")).scalars())
     records = dataset.records
-    paths = [str(record.path) for record in records]
-    has_missing = not earlier.issubset(paths)
+    has_missing = not earlier.issubset(str(record.path) for record in records)
     with FileHashes() as hashes:
         digests = [None if digest is None else digest.hex() for digest in find_hashes(records, hashes)]
-        unknown = [k for k, digest in enumerate(digests) if digest is None and (has_missing or paths[k] in earlier)]
-        n_bytes = sum(state.n_bytes for state in map(state_of, {paths[k] for k in unknown}) if state is not None)
-        if n_bytes > _MOST_BYTES_READ:
-            unknown = [k for k in unknown if paths[k] not in earlier]
-        for k, digest in zip(unknown, hash_files([records[k] for k in unknown], hashes), strict=True):
-            digests[k] = digest or None
-    return [
-        None if digest is None else version_of(record, digest) for record, digest in zip(records, digests, strict=True)
-    ]
+        is_unknown = [has_missing or str(record.path) in earlier for record in records]
+        unknown = [k for k, digest in enumerate(digests) if digest is None and is_unknown[k]]
+        files = {file for k in unknown for file in records[k].files}
+        if sum(state.n_bytes for state in map(state_of, files) if state is not None) <= _MOST_BYTES_READ:
+            for k, digest in zip(unknown, hash_files([records[k] for k in unknown], hashes), strict=True):
+                digests[k] = digest or None
+    return digests
 
 
 class _ReadableFolders:
@@ -207,55 +211,67 @@ class _ReadableFolders:
         return (real.rstrip(os.sep) + os.sep).startswith(self._roots)
 
 
-def _rows_by_position(rows: Sequence[AnyRow], dataset: Dataset, versions: Sequence[str | None]) -> dict[int, AnyRow]:
+def _rows_by_position(rows: Sequence[AnyRow], dataset: Dataset, hashes: Sequence[str | None]) -> dict[int, AnyRow]:
     """Return the rows of images that are in the dataset now, by position.
 
     An image is that of a row by its path and content; else by its content, if no other has it, so that it may have
     been renamed or exchanged; else by its path, so that it was edited; else by its image_id, if the file of the row is
-    gone, so that its folder was moved. A row of the dataset precedes missing ones, which come back unchanged or not at
+    gone, so that its folder was moved. Rows of the dataset precede missing ones, which come back unchanged or not at
     all.
     """
     records = dataset.records
     by_id = {record.image_id: position for position, record in enumerate(records)}
     by_pixels = _positions_by_pixels(dataset)
-    by_content = _unique({position: version for position, version in enumerate(versions) if version is not None})
-    row_of_content = _unique({row.row_id: row.version for row in rows})
+    contents = [
+        None if digest is None else content_of(record, digest) for record, digest in zip(records, hashes, strict=True)
+    ]
     paths = {str(record.path) for record in records}
     position_of = {row.row_id: by_pixels.get(_pixels(row.path, row.plan)) for row in rows}
+    by_position: dict[int, AnyRow] = {}
+
+    def may_be(row: AnyRow, position: int) -> bool:
+        return row.content is None or contents[position] in (None, row.content)
 
     def unchanged(row: AnyRow) -> int | None:
         position = position_of[row.row_id]
-        return position if position is not None and versions[position] in (None, row.version) else None
-
-    def of_content(row: AnyRow) -> int | None:
-        return by_content.get(row.version) if row_of_content.get(row.version) == row.row_id else None
+        return position if position is not None and may_be(row, position) else None
 
     def edited(row: AnyRow) -> int | None:
-        return position_of[row.row_id] if row.dataset_id is not None or not row.version else None
+        return position_of[row.row_id] if row.dataset_id is not None else None
 
     def moved(row: AnyRow) -> int | None:
         position = by_id.get(row.image_id) if position_of[row.row_id] is None else None
         if position is None or (str(records[position].path) != row.path and row.path in paths):
             return None
-        is_possible = row.dataset_id is not None or not row.version or versions[position] in (None, row.version)
-        return position if is_possible else None
+        return position if row.dataset_id is not None or may_be(row, position) else None
 
-    def precedence(row: AnyRow) -> tuple[bool, bool]:
-        return row.dataset_id is None, by_id.get(row.image_id) != position_of[row.row_id]
-
-    by_position: dict[int, AnyRow] = {}
-    remaining = sorted(rows, key=precedence)
-    for find in (unchanged, of_content, edited, moved):
+    def match(find: Callable[[AnyRow], int | None], remaining: Iterable[AnyRow]) -> list[AnyRow]:
+        """Match rows with positions that are free; return the other rows."""
         unmatched = []
         for row in remaining:
             position = find(row)
             if position is None or by_position.setdefault(position, row) is not row:
                 unmatched.append(row)
-        remaining = unmatched
+        return unmatched
+
+    def match_contents(remaining: Sequence[AnyRow]) -> list[AnyRow]:
+        free = {k: content for k, content in enumerate(contents) if content is not None and k not in by_position}
+        by_content = _unique(free)
+        contents_once = _unique({row.row_id: row.content for row in remaining})
+        return match(lambda row: by_content.get(row.content) if row.content in contents_once else None, remaining)
+
+    def precedence(row: AnyRow) -> bool:
+        return by_id.get(row.image_id) != position_of[row.row_id]
+
+    present = sorted((row for row in rows if row.dataset_id is not None), key=precedence)
+    missing = sorted((row for row in rows if row.dataset_id is None), key=precedence)
+    present = match_contents(match(unchanged, present))
+    missing = match_contents(match(unchanged, missing))
+    match(moved, [*match(edited, present), *missing])
     return by_position
 
 
-def _unique(values: Mapping[int, str]) -> dict[str, int]:
+def _unique(values: Mapping[int, str | None]) -> dict[str | None, int]:
     """Return the key of each value that occurs once."""
     counts = Counter(values.values())
     return {value: key for key, value in values.items() if counts[value] == 1}

@@ -22,7 +22,7 @@ from coverslip.events import Emit, Event, Progressed
 from coverslip.images import Fields, ImageFacts
 from coverslip.messages import Failure, failure
 from coverslip.runs import inspection_of
-from coverslip.workspace.datasets.image_rows import store_images, version_of
+from coverslip.workspace.datasets.image_rows import content_of, store_images, version_of
 from coverslip.workspace.datasets.inspections import (
     IMAGE_CHECK,
     DatasetInspection,
@@ -266,10 +266,13 @@ def _scan(workspace: Workspace, dataset_id: str, progress: _ProgressWriter) -> N
         on_pixels = pictures.PictureWriter(dataset_id, lambda k: version_of(batch.records[k], hashes[k]))  # noqa: B023 - called within this pass
         facts = scan_images(batch, emit=progress, on_pixels=on_pixels, fields=fields, content_hashes=hashes).facts
         on_pixels.close()
-        versions = [version_of(*each) if each[1] else None for each in zip(batch.records, hashes, strict=True)]
+        identities = [
+            (version_of(*each), content_of(*each)) if each[1] else None
+            for each in zip(batch.records, hashes, strict=True)
+        ]
         refuse_missing(row)  # the disk may have been disconnected meanwhile
         with write_transaction(workspace.engine) as connection:
-            _store_facts(connection, row_ids, facts, versions)
+            _store_facts(connection, row_ids, facts, identities)
             store_colors(connection, {row_ids[k]: color for k, color in on_pixels.colors.items()})
 
 
@@ -277,15 +280,15 @@ def _store_facts(
     connection: Connection,
     row_ids: Sequence[int],
     facts: Sequence[ImageFacts | Unreadable],
-    versions: Sequence[str | None],
+    identities: Sequence[tuple[str, str] | None],
 ) -> None:
-    """Store facts, and the versions of the images; None: the file could not be read."""
+    """Store facts, and the versions and contents of the images; None: the file could not be read."""
     if not row_ids:
         return
     fact_rows: list[Json] = []
     image_rows: list[Json] = []
     version_rows: list[Json] = []
-    for row_id, fact, version in zip(row_ids, facts, versions, strict=True):
+    for row_id, fact, identity in zip(row_ids, facts, identities, strict=True):
         if isinstance(fact, ImageFacts):
             stored, reason = fact._asdict(), None
             size = {"width_px": fact.width_px, "height_px": fact.height_px}
@@ -295,8 +298,8 @@ def _store_facts(
             unknown = dict.fromkeys(("pixel_hash", "width_px", "height_px"))
             image_rows.append({"row_id": row_id, "problem": "unreadable", **unknown})
         fact_rows.append({"row_id": row_id, "facts": stored, "reason": reason})
-        if version is not None:
-            version_rows.append({"row_id": row_id, "version": version})
+        if identity is not None:
+            version_rows.append({"row_id": row_id, "version": identity[0], "content": identity[1]})
     change_rows(connection, images, image_rows)
     change_rows(connection, images, version_rows)
     replace_rows(connection, image_facts, fact_rows)

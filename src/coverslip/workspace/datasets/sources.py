@@ -18,7 +18,7 @@ from coverslip.images import ReadPlan
 from coverslip.messages import text
 from coverslip.workspace.datasets import grouping, reading_images
 from coverslip.workspace.datasets.grouping import check_grouping
-from coverslip.workspace.datasets.image_rows import find_versions, replace_images, store_images
+from coverslip.workspace.datasets.image_rows import find_file_hashes, replace_images, store_images
 from coverslip.workspace.datasets.reading_images import LABELED_SAMPLES, SAMPLE_DATASETS
 from coverslip.workspace.datasets.state import (
     NO_COUNTS,
@@ -336,7 +336,7 @@ def change_dataset(workspace: Workspace, dataset_id: str, changes: Json) -> Data
 
 
 def refresh_dataset(workspace: Workspace, dataset_id: str) -> DatasetState:
-    """Read the sources again: new images are added, missing images are removed, labels from the app are kept.
+    """Read the sources again: new images are added, missing ones are kept apart, and labels stay on their images.
 
     Raises:
         NotFound: there is no such dataset.
@@ -440,10 +440,10 @@ def _replace_pixels(workspace: Workspace, row: AnyRow, choice: Json) -> AnyRow:
 def _replace(workspace: Workspace, dataset_id: str, dataset: Dataset, values: Json | None = None) -> None:
     """Replace the images of a dataset. They must be read again."""
     with workspace.background.held(reading_images.thread_of(dataset_id)):
-        versions = find_versions(workspace, dataset_id, dataset)
+        hashes = find_file_hashes(workspace, dataset_id, dataset)
         with write_transaction(workspace.engine) as connection:
             if values:
                 connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(**values))
             merge = dataset_row(connection, dataset_id).group_merge
             dataset = grouping.with_merged_groups(dataset, merge)
-            replace_images(connection, workspace, dataset_id, dataset, versions)
+            replace_images(connection, workspace, dataset_id, dataset, hashes)

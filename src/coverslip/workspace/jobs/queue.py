@@ -11,7 +11,7 @@ from coverslip.machine import memory_of_processes
 from coverslip.workspace.jobs.control import adopt_runs
 from coverslip.workspace.jobs.kinds import job_kinds, kind_of, list_unlisted_jobs, queued_ids
 from coverslip.workspace.jobs.options import DEFAULT, TRAININGS_QUEUE, JobOptions
-from coverslip.workspace.jobs.records import Job, find_job, unended_jobs
+from coverslip.workspace.jobs.records import Job, find_job, jobs_of_processes, unended_jobs
 from coverslip.workspace.jobs.state import Launched, end_for_memory, has_process, launch, record_signal, terminate
 from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.store import tables as db
@@ -79,9 +79,8 @@ class Queue:
         self._started = [launched for launched in self._started if launched.pid not in ended]
         with self._workspace.engine.connect() as connection:
             jobs = unended_jobs(connection)
-        for job in jobs:
-            if job.pid in ended:
-                record_signal(job, ended[job.pid])
+        for job in jobs_of_processes(self._workspace, ended):
+            record_signal(job, ended[job.pid or 0])
         running = [job for job in jobs if job.state == "started" and self._check_process(job)]
         for job in running:
             _enforce_stop(job)

@@ -19,7 +19,9 @@ from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from coverslip.cache import exclusive_lock
 from coverslip.errors import Busy, CoverslipError, DiskFull
+from coverslip.files import write_error
 from coverslip.messages import ChooseOther, Remedies, RestoreBackup, text
 from coverslip.workspace.store.backup_records import newest_backup
 from coverslip.workspace.store.tables import metadata
@@ -31,6 +33,7 @@ _BRIEF_WAIT_SECONDS = 5  # that a request waits, so that the threads of the serv
 _wait_seconds: ContextVar[int] = ContextVar("wait_seconds", default=_WAIT_SECONDS)  # new threads start with the default
 
 
+SERVER_LOCK = "server.lock"
 _WRITERS = "writers"  # the execution option of an engine
 
 
@@ -186,8 +189,20 @@ def _check(file: Path, tables: MetaData, expected: int, steps: Steps) -> None:
         _check_tables(connection, tables, file)
 
 
+SERVED = set[Path]()  # the folders that this process serves, whose locks it holds
+
+
 def _upgrade(connection: sqlite3.Connection, file: Path, expected: int, steps: Steps) -> None:
-    """Bring the tables to the expected version in one transaction, unless another process does. A copy is kept."""
+    """Bring the tables to the expected version in one transaction, unless another process does. A copy is kept.
+
+    Raises:
+        CoverslipError: a server uses the folder, whose version cannot read these tables.
+    """
+    if file.parent not in SERVED:
+        try:
+            exclusive_lock(file.parent / SERVER_LOCK, wait_s=0).close()
+        except (OSError, sqlite3.OperationalError) as error:
+            raise CoverslipError("workspace-upgraded-while-served", file=file) from error
     connection.isolation_level = None
     connection.execute("PRAGMA foreign_keys=OFF")  # steps replace tables that others refer to
     connection.execute("BEGIN IMMEDIATE")
@@ -207,8 +222,11 @@ def _copy(file: Path, copy: Path) -> None:
         with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(part)) as target:
             source.backup(target)
         part.replace(copy)
+    except OSError as error:
+        raise write_error(copy, error) from error
     finally:
-        part.unlink(missing_ok=True)
+        for suffix in ("", "-journal"):
+            part.with_name(f"{part.name}{suffix}").unlink(missing_ok=True)
 
 
 def _create(file: Path, tables: MetaData, version: int) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, case, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, bindparam, case, select
 
 from coverslip.datasets import (
     ClassPlan,
@@ -172,12 +172,17 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
 
 
+def is_present_in(dataset_id: str, table: Table) -> ColumnElement[bool]:
+    """Return the condition that joins a table with its images that are in a dataset now, read by their row_ids."""
+    return (images.c.row_id == table.c.row_id) & (unindexed(images.c.dataset_id) == dataset_id)
+
+
 def confirmed_images(dataset_id: str) -> Select[Any]:
     """Return a query for the row_ids of images that still have their confirmed label."""
     return (
         select(images.c.row_id)
-        .join(confirmed_labels, confirmed_labels.c.row_id == images.c.row_id)
-        .where(images.c.dataset_id == dataset_id, images.c.label == confirmed_labels.c.label)
+        .join(confirmed_labels, is_present_in(dataset_id, confirmed_labels))
+        .where(confirmed_labels.c.dataset_id == dataset_id, images.c.label == confirmed_labels.c.label)
     )
 
 
@@ -344,8 +349,8 @@ is_reserved_for_test = is_reserved & images.c.predefined_split.is_(None) & image
 
 def reserved_ids(connection: Connection, dataset_id: str) -> frozenset[str]:
     """Return the IDs of the images of the reserved test set."""
-    is_present = (images.c.row_id == reserved_images.c.row_id) & (images.c.dataset_id == dataset_id)
-    query = select(images.c.image_id).join(reserved_images, is_present)
+    query = select(images.c.image_id).join(reserved_images, is_present_in(dataset_id, reserved_images))
+    query = query.where(reserved_images.c.dataset_id == dataset_id)
     return frozenset(connection.execute(query).scalars())
 
 

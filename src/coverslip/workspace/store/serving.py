@@ -16,6 +16,7 @@ from coverslip.errors import CoverslipError
 from coverslip.files import write_json
 from coverslip.machine import file_systems, network_file_system
 from coverslip.messages import ChooseOther, text
+from coverslip.workspace.store.database import SERVED, SERVER_LOCK
 from coverslip.workspace.store.workspace import Workspace
 
 _FORMAT_VERSION = 1
@@ -29,14 +30,9 @@ def only_server(folder: Path) -> Iterator[None]:
     The operating system releases the lock even after a process is killed.
 
     Raises:
-        CoverslipError: another server, whose address the message contains, uses it; or it cannot be written to, or is
-            on a network drive, where SQLite's log does not keep two computers apart.
+        CoverslipError: another server, whose address the message contains, uses it; or it cannot be written to.
     """
-    if file_system := network_file_system(str(folder.resolve()), file_systems()):
-        raise CoverslipError(
-            "workspace-on-network-drive", file=folder, remedies=(ChooseOther("workspace"),), file_system=file_system
-        )
-    file = folder / "server.lock"
+    file = folder / SERVER_LOCK
     with ExitStack() as stack:
         try:
             stack.enter_context(closing(exclusive_lock(file, wait_s=0)))
@@ -54,7 +50,17 @@ def only_server(folder: Path) -> Iterator[None]:
                 has_address=address is not None,
                 address=address or "",
             ) from error
+        SERVED.add(folder)
+        stack.callback(SERVED.discard, folder)
         yield
+
+
+def refuse_network_drive(folder: Path) -> None:
+    """Raise CoverslipError if a folder is on a network drive, where SQLite's log does not keep two computers apart."""
+    if file_system := network_file_system(str(folder.resolve()), file_systems()):
+        raise CoverslipError(
+            "workspace-on-network-drive", file=folder, remedies=(ChooseOther("workspace"),), file_system=file_system
+        )
 
 
 def record_address(folder: Path, address: str) -> None:

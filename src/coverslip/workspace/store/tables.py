@@ -109,7 +109,9 @@ images = Table(
     Column("pixel_hash", String),
     Column("width_px", Integer),
     Column("height_px", Integer),
-    Column("version", String, nullable=False),  # changes when the file does
+    Column("version", String, nullable=False),  # changes when the file does, or how it is read
+    # The hash of its files and of what its row of a table states of them, as they were read last; None: never.
+    Column("content", String),
     # Each index also contains the row_id, as SQLite's row number.
     Index("images_by_position", "dataset_id", "position", unique=True),
     Index("images_by_id", "dataset_id", "image_id"),

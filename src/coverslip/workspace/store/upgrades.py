@@ -35,7 +35,8 @@ _IMAGES_7 = """CREATE TABLE images_7 (
     pixel_hash VARCHAR,
     width_px INTEGER,
     height_px INTEGER,
-    version VARCHAR NOT NULL
+    version VARCHAR NOT NULL,
+    content VARCHAR
 )"""
 _COPIED_6 = (
     'row_id, dataset_id, position, image_id, path, shown_path, label_before, label, "group", domain, predefined_split, '
@@ -84,13 +85,10 @@ def _refer_to_images_by_row(connection: sqlite3.Connection) -> None:
         "CASE WHEN plan != 'null' THEN plan END, 0, '' FROM removed_image_labels"
     )
     execute("DROP TABLE removed_image_labels")
+    named = " UNION ".join(f"SELECT dataset_id, image_id FROM {table}" for table in _BY_IMAGE_ID_6)
     is_listed = "(dataset_id, image_id) IN (SELECT dataset_id, image_id FROM images)"
-    for table in _BY_IMAGE_ID_6:
-        execute(
-            "INSERT INTO images_7 (missing_from, image_id, path, shown_path, domain, is_excluded, version) "
-            f"SELECT DISTINCT dataset_id, image_id, '', '', '', 0, '' FROM {table} WHERE NOT {is_listed} "
-            "AND (dataset_id, image_id) NOT IN (SELECT missing_from, image_id FROM images_7 WHERE dataset_id IS NULL)"
-        )
+    for name in execute(f"SELECT dataset_id, image_id FROM ({named}) WHERE NOT {is_listed}").fetchall():
+        _add_missing(connection, *name)
     execute("DROP TABLE images")
     execute("ALTER TABLE images_7 RENAME TO images")
     for name, columns in _INDEXES_7.items():
@@ -122,6 +120,23 @@ def _refer_to_images_by_row(connection: sqlite3.Connection) -> None:
     )
     execute("DROP TABLE changed_labels_6")
     execute("CREATE INDEX ix_changed_labels_row_id ON changed_labels (row_id)")
+
+
+def _add_missing(connection: sqlite3.Connection, dataset_id: str, image_id: str) -> None:
+    """Add an image that is known by its ID only, unless exactly one label of a missing image has a path with it."""
+    with_label = connection.execute(
+        "SELECT row_id FROM images_7 WHERE missing_from = ? AND image_id = '' AND path != '' "
+        "AND substr('/' || CAST(path AS TEXT), -length(?) - 1) = '/' || ?",
+        (dataset_id, image_id, image_id),
+    ).fetchall()
+    if len(with_label) == 1:
+        connection.execute("UPDATE images_7 SET image_id = ? WHERE row_id = ?", (image_id, *with_label[0]))
+        return
+    connection.execute(
+        "INSERT INTO images_7 (missing_from, image_id, path, shown_path, domain, is_excluded, version) "
+        "VALUES (?, ?, '', '', '', 0, '')",
+        (dataset_id, image_id),
+    )
 
 
 STEPS: Steps = {5: _add_group_merge, 6: _refer_to_images_by_row}

@@ -29,6 +29,7 @@ from coverslip.workspace.store.rows import (
     confirmed_images,
     dataset_row,
     folder_of_run,
+    is_present_in,
     is_reserved,
     load_records,
     plan_of,
@@ -325,8 +326,8 @@ def _label_errors(connection: Connection, dataset_id: str, filters: Filters) -> 
 
 def _suggested(connection: Connection, dataset_id: str) -> list[str]:
     """Return the IDs of the images that were suggested last, the most useful first."""
-    is_present = (images.c.row_id == suggested_images.c.row_id) & (images.c.dataset_id == dataset_id)
-    query = select(images.c.image_id).join(suggested_images, is_present)
+    query = select(images.c.image_id).join(suggested_images, is_present_in(dataset_id, suggested_images))
+    query = query.where(suggested_images.c.dataset_id == dataset_id)
     return list(connection.execute(query.order_by(suggested_images.c.rank)).scalars())
 
 
