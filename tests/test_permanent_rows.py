@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from image_sets import workspace_in
 from sqlalchemy import select, update
 
+from coverslip.errors import Conflict
 from coverslip.workspace.correcting.history import exclude, undo_exclusion
 from coverslip.workspace.correcting.readings import import_readings
 from coverslip.workspace.datasets.labels import confirm_labels, set_labels
+from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.datasets.sources import Source, change_dataset, open_sources, refresh_dataset
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.store.rows import confirmed_ids
@@ -75,7 +77,11 @@ class Laboratory:
         if step in ("label", "read", "exclude", "confirm"):
             rows = self.rows()
             row_id, path = rows[(place or 0) % len(rows)]
-            self.say(step, row_id, path, str(more))
+            if self.files.get(path, self.listed[path]) == self.listed[path]:
+                self.say(step, row_id, path, str(more))
+            else:  # another image is there since
+                with pytest.raises(Conflict):
+                    set_labels(self.workspace, self.dataset_id, ImageSelection(rows=[row_id]), "x")
         elif step in ("refresh", "move", "second"):
             self.sort(step)
         else:
@@ -230,12 +236,37 @@ def test_an_exclusion_of_a_missing_image_is_undone_with_the_others(tmp_path: Pat
     content = path.read_bytes()
     path.unlink()
     refreshed(laboratory)
-    assert (n, undo_exclusion(laboratory.workspace, laboratory.dataset_id, change or "")) == (2, 1)
+    assert (n, undo_exclusion(laboratory.workspace, laboratory.dataset_id, change or "")) == (2, 2)
     path.write_bytes(content)
     refreshed(laboratory)
     with laboratory.workspace.engine.connect() as connection:
         rows = connection.execute(select(images.c.row_id, images.c.is_excluded).order_by(images.c.position)).all()
     assert (rows[0].row_id, {row.is_excluded for row in rows}) == (missing, {False})
+
+
+def test_nothing_is_said_about_a_file_that_was_exchanged_until_the_dataset_is_read_again(tmp_path: Path) -> None:
+    laboratory = Laboratory(tmp_path)
+    laboratory.do("label", 0, "x")  # so that trainings get a table of labels
+    (row_id, path), (other, _), *_ = laboratory.rows()
+    touched = path.read_bytes()
+    path.write_bytes(touched)  # the same content, at another time
+    chosen_labels = [set_labels(laboratory.workspace, laboratory.dataset_id, ImageSelection(rows=[row_id]), "y")[1]]
+    laboratory.do("exchange", 0, 1)
+    image = ImageSelection(rows=[row_id])
+    for action in (
+        lambda: set_labels(laboratory.workspace, laboratory.dataset_id, image, "x"),
+        lambda: confirm_labels(laboratory.workspace, laboratory.dataset_id, image, is_confirmed=True),
+        lambda: exclude(laboratory.workspace, laboratory.dataset_id, image, is_excluded=True),
+        lambda: training_images(laboratory.workspace, laboratory.dataset_id),
+    ):
+        with pytest.raises(Conflict) as refused:
+            action()
+        assert refused.value.code == "image-files-changed"
+    refreshed(laboratory)
+    chosen_labels.append(set_labels(laboratory.workspace, laboratory.dataset_id, image, "x")[1])
+    training_images(laboratory.workspace, laboratory.dataset_id)
+    assert chosen_labels == [1, 1]
+    assert other != row_id
 
 
 def test_an_edited_image_keeps_its_label_and_a_new_one_with_the_name_of_a_missing_one_gets_none(tmp_path: Path) -> None:

@@ -334,7 +334,7 @@ def outlines_in_plane(file: Path, path: Path, series: int, t: int, z: int | str)
         cells += [""] * (len(header) - len(cells))
         cell = cells[at_path]
         if cell not in is_of_field:
-            is_of_field[cell] = _file_of(plain_cell(cell), root, finder) == path
+            is_of_field[cell] = os.fspath(_file_of(plain_cell(cell), root, finder)) == os.fspath(path)
         if not is_of_field[cell] or (at_series is not None and (cells[at_series] or "0") != str(series)):
             continue
         if any(cells[k] and cells[k] != value for k, value in plane):

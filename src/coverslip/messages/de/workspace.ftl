@@ -206,6 +206,12 @@ other-images-match = Seit die Bilder aufgelistet wurden, sind welche hinzugekomm
 filters-without-list = Die Anfrage wählt Bilder durch Filter ohne die Liste dieser Bilder aus, daher wurde nichts geändert
     .do = Listen Sie die Bilder mit denselben Filtern auf, und geben Sie ihre Zahl (`n_listed`) und die Prüfsumme der Liste (`digest`) an.
 
+image-files-changed = { $n_images ->
+        [one] Eine Datei hat
+       *[other] { $n_images } Dateien haben
+    } einen anderen Inhalt als beim Einlesen: { $names }
+    .do = Wählen Sie *Aus Dateien aktualisieren* in der Übersicht des Datensatzes. Labels bleiben dann bei den Bildern, für die sie vergeben wurden.
+
 images-changed = { $n_missing ->
         [one] { $n_missing } dieser Bilder ist
        *[other] { $n_missing } dieser Bilder sind

@@ -206,6 +206,15 @@ other-images-match = Since the images were listed, some have joined or left them
 filters-without-list = The request selects images by filters without the list of these images, so nothing was changed
     .do = List the images with the same filters, and give their number (`n_listed`) and the digest of the list (`digest`).
 
+image-files-changed = { $n_images ->
+        [one] A file has
+       *[other] { $n_images } files have
+    } other content than when coverslip read { $n_images ->
+        [one] it
+       *[other] them
+    }: { $names }
+    .do = Choose *Update from files* on the overview of the dataset. Labels then stay on the images that they were given for.
+
 images-changed = { $n_missing ->
         [one] { $n_missing } of these images is
        *[other] { $n_missing } of these images are

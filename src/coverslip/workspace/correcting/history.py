@@ -12,6 +12,7 @@ from pydantic import Field
 from sqlalchemy import ColumnElement, Connection, Select, String, bindparam, case, exists, func, literal, select, update
 
 from coverslip.datasets import name_as_text
+from coverslip.workspace.datasets.changed_files import refuse_changed_files
 from coverslip.workspace.datasets.reading_images import search_duplicates
 from coverslip.workspace.datasets.snapshots import csv_text
 from coverslip.workspace.datasets.state import change_images
@@ -52,7 +53,9 @@ def exclude(
     """
     change = new_id()
     with write_transaction(workspace.engine) as connection:
-        row_ids = selected_rows(connection, dataset_row(connection, dataset_id), selection)
+        row = dataset_row(connection, dataset_id)
+        row_ids = selected_rows(connection, row, selection)
+        refuse_changed_files(connection, row, row_ids)
         is_changed = images.c.is_excluded != is_excluded
         is_selected = images.c.row_id.in_(among_integers(row_ids))
         n = connection.execute(select(func.count()).where(is_selected, is_changed)).scalar_one()
@@ -76,14 +79,14 @@ def undo_exclusion(workspace: Workspace, dataset_id: str, change: str) -> int:
         dataset_row(connection, dataset_id)
         is_selected = (images.c.dataset_id == dataset_id) & (images.c.excluded_by == _CHANGE + change)
         row_ids = list(connection.execute(select(images.c.row_id).where(is_selected)).scalars())
-        if not row_ids:
-            raise ChangedSince("exclusion-changed-since")
-        _exclude(connection, dataset_id, row_ids, ~images.c.is_excluded, literal(None, String))
         is_missing = (images.c.missing_from == dataset_id) & (images.c.excluded_by == _CHANGE + change)
         undone = {"is_excluded": ~images.c.is_excluded, "excluded_by": None}
-        connection.execute(update(images).where(is_missing).values(**undone))
+        n_missing = connection.execute(update(images).where(is_missing).values(**undone)).rowcount
+        if not row_ids and not n_missing:
+            raise ChangedSince("exclusion-changed-since")
+        _exclude(connection, dataset_id, row_ids, ~images.c.is_excluded, literal(None, String))
     search_duplicates(workspace, dataset_id)
-    return len(row_ids)
+    return len(row_ids) + n_missing
 
 
 def exclude_by_job(

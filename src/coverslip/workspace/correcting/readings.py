@@ -19,6 +19,7 @@ from coverslip.datasets import name_as_text, similar_names
 from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.evaluation.agreement import Agreement, agreement_of
 from coverslip.text_tables import composed
+from coverslip.workspace.datasets.changed_files import refuse_changed_files
 from coverslip.workspace.datasets.labels import label_rows, undo_change
 from coverslip.workspace.datasets.snapshots import csv_text
 from coverslip.workspace.store.authors import author_name
@@ -227,6 +228,7 @@ def read_image(
             connection.execute(delete(readings).where(is_reading))
             return ImageToRead(row_id, None, None)
         _refuse_other_class(row, label)
+        refuse_changed_files(connection, row, [row_id])
         made = now()
         _store_readings(connection, [_reading(dataset_id, row_id, reader, label, made)])
         return ImageToRead(row_id, label, made)

@@ -137,6 +137,7 @@ def _store(
                 # Until the image is read, its version is random if its files are unknown.
                 "version": secrets.token_hex(8) if digest is None else version_of(record, digest),
                 "content": (row and row.content) if digest is None else content_of(record, digest),
+                "file_state": None,
                 "is_excluded": row is not None and row.is_excluded,
                 "excluded_by": None if row is None else row.excluded_by,
             }

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, String, delete, insert, literal, select, update
 
 from coverslip.errors import Conflict
+from coverslip.workspace.datasets.changed_files import refuse_changed_files
 from coverslip.workspace.datasets.state import change_images, clean_name
 from coverslip.workspace.store.authors import author_name
 from coverslip.workspace.store.database import write_transaction
@@ -54,7 +55,9 @@ def set_labels(
     """
     with write_transaction(workspace.engine) as connection:
         row = dataset_row(connection, dataset_id)
-        return label_rows(connection, row, selected_rows(connection, row, selection), label, author=author)
+        row_ids = selected_rows(connection, row, selection)
+        refuse_changed_files(connection, row, row_ids)
+        return label_rows(connection, row, row_ids, label, author=author)
 
 
 def label_rows(
@@ -251,6 +254,7 @@ def confirm_labels(
     with write_transaction(workspace.engine) as connection:
         row = dataset_row(connection, dataset_id)
         row_ids = selected_rows(connection, row, selection)
+        refuse_changed_files(connection, row, row_ids)
         is_confirmed_now = images.c.row_id.in_(confirmed_images(dataset_id))
         is_selected = images.c.row_id.in_(among_integers(row_ids))
         is_affected = ~is_confirmed_now if is_confirmed else is_confirmed_now

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import compress
+from typing import NamedTuple
 
 from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import SQLAlchemyError
@@ -22,6 +23,7 @@ from coverslip.events import Emit, Event, Progressed
 from coverslip.images import Fields, ImageFacts
 from coverslip.messages import Failure, failure
 from coverslip.runs import inspection_of
+from coverslip.workspace.datasets.changed_files import state_text
 from coverslip.workspace.datasets.image_rows import content_of, store_images, version_of
 from coverslip.workspace.datasets.inspections import (
     IMAGE_CHECK,
@@ -262,13 +264,14 @@ def _scan(workspace: Workspace, dataset_id: str, progress: _ProgressWriter) -> N
         is_inside = [image.reason != OUTSIDE for image in described]
         batch = as_dataset(row, list(compress(records, is_inside)))
         row_ids = [image.row_id for image in compress(described, is_inside)]
+        states = [state_text(record.path) for record in batch.records]  # before the files are read
         hashes = ContentHashes(len(batch))
         on_pixels = pictures.PictureWriter(dataset_id, lambda k: version_of(batch.records[k], hashes[k]))  # noqa: B023 - called within this pass
         facts = scan_images(batch, emit=progress, on_pixels=on_pixels, fields=fields, content_hashes=hashes).facts
         on_pixels.close()
         identities = [
-            (version_of(*each), content_of(*each)) if each[1] else None
-            for each in zip(batch.records, hashes, strict=True)
+            _Identity(version_of(record, digest), content_of(record, digest), state) if digest else None
+            for record, digest, state in zip(batch.records, hashes, states, strict=True)
         ]
         refuse_missing(row)  # the disk may have been disconnected meanwhile
         with write_transaction(workspace.engine) as connection:
@@ -276,13 +279,21 @@ def _scan(workspace: Workspace, dataset_id: str, progress: _ProgressWriter) -> N
             store_colors(connection, {row_ids[k]: color for k, color in on_pixels.colors.items()})
 
 
+class _Identity(NamedTuple):
+    """The columns of `images` about the files of an image as they were read."""
+
+    version: str
+    content: str
+    file_state: str | None
+
+
 def _store_facts(
     connection: Connection,
     row_ids: Sequence[int],
     facts: Sequence[ImageFacts | Unreadable],
-    identities: Sequence[tuple[str, str] | None],
+    identities: Sequence[_Identity | None],
 ) -> None:
-    """Store facts, and the versions and contents of the images; None: the file could not be read."""
+    """Store facts, and the identities of the images; None: the file could not be read."""
     if not row_ids:
         return
     fact_rows: list[Json] = []
@@ -299,7 +310,7 @@ def _store_facts(
             image_rows.append({"row_id": row_id, "problem": "unreadable", **unknown})
         fact_rows.append({"row_id": row_id, "facts": stored, "reason": reason})
         if identity is not None:
-            version_rows.append({"row_id": row_id, "version": identity[0], "content": identity[1]})
+            version_rows.append({"row_id": row_id, **identity._asdict()})
     change_rows(connection, images, image_rows)
     change_rows(connection, images, version_rows)
     replace_rows(connection, image_facts, fact_rows)

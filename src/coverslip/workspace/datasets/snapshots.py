@@ -12,6 +12,7 @@ from coverslip.datasets import TABLE_NAMES, ImageRecord, name_as_text, plain_nam
 from coverslip.errors import BadDataset
 from coverslip.files import CsvWriter, safe_cell, write_bytes
 from coverslip.images import PLAN_COLUMNS, box_center
+from coverslip.workspace.datasets.changed_files import refuse_changed_files
 from coverslip.workspace.datasets.sources import Grouping, groups_of_images
 from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.rows import (
@@ -77,6 +78,7 @@ def training_images(
     Raises:
         NotFound: there is no such dataset.
         BadDataset: no image has a label, or a name cannot be written to a table.
+        Conflict: files are not those that were labeled any more.
     """
     with read_transaction(workspace.engine) as connection:
         row = dataset_row(connection, dataset_id)
@@ -85,6 +87,7 @@ def training_images(
         grouping = grouped or Grouping(row.group_column, row.group_pattern)
         if _is_complete(connection, row) and (len(row.sources) == 1 or not in_one):
             return TrainingImages(source_paths(row), grouping)
+        refuse_changed_files(connection, row)
         groups = None if grouped is None else groups_of_images(workspace, row, grouped)
         column = _group_column(grouping.column)
         data = "".join(_lines(connection, row, for_training=True, groups=groups, group_column=column)).encode()

@@ -36,7 +36,8 @@ _IMAGES_7 = """CREATE TABLE images_7 (
     width_px INTEGER,
     height_px INTEGER,
     version VARCHAR NOT NULL,
-    content VARCHAR
+    content VARCHAR,
+    file_state VARCHAR
 )"""
 _COPIED_6 = (
     'row_id, dataset_id, position, image_id, path, shown_path, label_before, label, "group", domain, predefined_split, '
