@@ -147,6 +147,18 @@ def test_class_proportions_count_each_image_once(trained: Run, cells: Path, fold
     assert reasons == {text("shares-need-images", n_needed=30, n_images=6)}
 
 
+def test_summaries_count_an_image_once_in_each_sample(trained: Run, table: Path, tmp_path: Path) -> None:
+    file, events = tmp_path / "p.csv", list[Event]()
+    cs.predict(trained, table, out=file, keep=["well"], device="cpu")
+    summary = cs.summarise(file, by="well", run=trained, emit=events.append)
+    counts = {each.sample: (each.n, each.n_unreadable) for each in summary.samples}
+    assert counts == {"A1": (1, 0), "A2": (1, 0), "A3": (1, 0), "A4": (0, 1)}
+    assert note_of(events, "repeated-images-counted-once").parameters["n_images"] == 1
+    with pytest.raises(cs.CoverslipError) as refused:
+        cs.summarise([file, tmp_path / "." / "p.csv"], by="well")
+    assert refused.value.code == "predictions-given-twice"
+
+
 def test_class_folders_that_are_classes_are_labels(classifier: Classifier, folder: Path, tmp_path: Path) -> None:
     first, labeled, plates = classifier.classes[0], tmp_path / "labeled", tmp_path / "plates"
     for target in (labeled / first, labeled / "2024-05-01", plates / f"plate {first}", plates / "2024-05-01"):

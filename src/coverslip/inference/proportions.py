@@ -26,9 +26,10 @@ from coverslip.evaluation.sample_proportions import (
     values_of_condition,
     with_z_scores,
 )
-from coverslip.events import Emit, OnProgress, ignore_progress, progress_reporter
+from coverslip.events import Emit, Noted, OnProgress, ignore, ignore_progress, progress_reporter
 from coverslip.files import check_replaceable
-from coverslip.messages import text
+from coverslip.inference.repeated_images import first_ids
+from coverslip.messages import note, text
 from coverslip.progress import show
 from coverslip.runs import CLASSIFIER_COLUMN, Prediction, Predictions, Run, identity_of, open_classifier, open_run
 from coverslip.runs.documents import table_text, table_with_points, write_table
@@ -98,7 +99,7 @@ def summarise(
         ['new']
     """
     files = [Path(file) for file in ([predictions] if isinstance(predictions, str | Path) else predictions)]
-    classes, rows = read_sampled(files, by, condition, None if table is None else Path(table), time)
+    classes, rows = read_sampled(files, by, condition, None if table is None else Path(table), time, emit)
     opened = None if run is None else run_of_predictions(run, classes, rows, files[0])
     on_progress = progress_reporter(emit, "computing-proportions", "proportions")
     return summary_of(classes, rows, opened, detect, controls=(negative, positive), on_progress=on_progress)
@@ -261,9 +262,14 @@ def grouped_rows(summary: Summary) -> tuple[list[str], list[dict[str, object]]]:
 
 
 def read_sampled(
-    files: Sequence[Path], by: str | None, condition: str | None, table: Path | None, time: str | None = None
+    files: Sequence[Path],
+    by: str | None,
+    condition: str | None,
+    table: Path | None,
+    time: str | None = None,
+    emit: Emit = ignore,
 ) -> tuple[tuple[str, ...], list[SampledPrediction]]:
-    """Return the classes, and the predictions with their samples in the order of the tables.
+    """Return the classes, and the predictions with their samples in the order of the tables, each image once.
 
     Args:
         files: as `predictions` of `summarise`; so are the next two.
@@ -271,10 +277,14 @@ def read_sampled(
         condition: the column with the condition.
         table: the table to join.
         time: the column with the time point.
+        emit: receives a note if images are listed several times.
 
     Raises:
         CoverslipError: as `summarise`.
     """
+    for file, n in Counter(file.resolve() for file in files).items():
+        if n > 1:
+            raise CoverslipError("predictions-given-twice", file=file)
     joined = None if table is None else _JoinedTable(table, by, condition, time)
     for file in files:
         check_predictions_table(file)
@@ -283,13 +293,15 @@ def read_sampled(
     folders = names_of_folders(row.path for _, predicted in tables for row in predicted)
     rows: list[SampledPrediction] = []
     condition_of: dict[str, str | None] = {}
+    n_repeats = 0
     for file, predicted in tables:
         if set(predicted.classes) != set(classes):
             raise CoverslipError("summary-other-classes", file=file, other=str(files[0]))
         order = [predicted.classes.index(name) for name in classes]
         named = joined.file if joined else file
         about_images = table_with_points(file, lambda name: name in (time, condition))
-        for row, cells in zip(predicted, about_images, strict=True):
+        counted: set[tuple[str, str, float | None]] = set()  # images with their samples and times
+        for row, cells, first_id in zip(predicted, about_images, first_ids(predicted), strict=True):
             about: Mapping[str, str] = joined.row_of(row.image_id, row.path) if joined else cells
             value = _cell(about, condition, row.path, named, folders) if condition else None
             sample = _cell(about, by, row.path, named, folders) if by else value or text("all-samples")
@@ -299,7 +311,13 @@ def read_sampled(
                 )
             in_order = replace(row, probabilities=tuple(row.probabilities[k] for k in order if row.probabilities))
             at = None if time is None else _time(_cell(about, time, row.path, named, folders), time, row.path, named)
+            if (first_id, sample, at) in counted:
+                n_repeats += 1
+                continue
+            counted.add((first_id, sample, at))
             rows.append(SampledPrediction(in_order, sample, value, at, cells.get(CLASSIFIER_COLUMN, "")))
+    if n_repeats:
+        emit(Noted.of(note("repeated-images-counted-once", n_images=n_repeats)))
     if all(row.prediction.decision == UNREADABLE for row in rows):
         raise CoverslipError("summary-without-images", file=files[0])
     return classes, rows

@@ -390,6 +390,14 @@ samples-are-no-wells = Die Probe „{ $sample }“ endet nicht auf ein Well wie 
 summary-table-without-key = Diese Tabelle hat weder eine Spalte image_id noch eine Spalte path
     .do = Fügen Sie eine Spalte mit der image_id oder dem path jedes Bildes hinzu, wie in den Vorhersagen.
 
+predictions-given-twice = Diese Tabelle mit Vorhersagen ist doppelt angegeben
+    .do = Geben Sie jede Tabelle einmal an: Ihre Bilder würden doppelt zählen.
+
+repeated-images-counted-once = { $n_images ->
+        [one] { $n_images } Zeile nennt ein Bild erneut. Es zählt einmal.
+       *[other] { $n_images } Zeilen nennen Bilder erneut. Jedes Bild zählt einmal.
+    }
+
 summary-table-repeats = Mehrere Zeilen dieser Tabelle haben „{ $image }“ als { $key }, mit verschiedenen Zellen in der Spalte „{ $column }“
     .do = Fügen Sie eine Spalte image_id mit der image_id jeder Zeile der Vorhersagen hinzu, oder korrigieren Sie die Zellen.
 

@@ -390,6 +390,14 @@ samples-are-no-wells = The sample '{ $sample }' does not end in a well, such as 
 summary-table-without-key = This table has neither a column image_id nor a column path
     .do = Add a column with the image_id or path of each image, as in the predictions.
 
+predictions-given-twice = This table of predictions is given twice
+    .do = Give each table once: its images would count twice.
+
+repeated-images-counted-once = { $n_images ->
+        [one] { $n_images } row lists an image again. It counts once.
+       *[other] { $n_images } rows list images again. Each image counts once.
+    }
+
 summary-table-repeats = Several rows of this table have the { $key } '{ $image }', with different cells in the column '{ $column }'
     .do = Add a column image_id with the image_id of each row of the predictions, or correct the cells.
 
