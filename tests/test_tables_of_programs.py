@@ -180,7 +180,7 @@ def test_names_without_an_ending_are_the_only_file_that_fits(tmp_path: Path) -> 
         cs.open_dataset(nowhere)
 
 
-@pytest.mark.parametrize("ones", ["10", ("1.0", "0.0"), ("1,0", "0,0")])
+@pytest.mark.parametrize("ones", ["10", ("1.0", "0.0"), ("1,0", "0,0"), ("True", "False"), ("WAHR", "FALSCH")])
 def test_a_column_for_each_class_gives_labels(ones: tuple[str, str], tmp_path: Path) -> None:
     draw(tmp_path, *(f"{k}.png" for k in range(3)))
     yes, no = ones

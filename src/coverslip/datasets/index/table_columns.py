@@ -179,11 +179,13 @@ def _other_columns(table: Table, used: Collection[int | None]) -> list[int]:
     ]
 
 
-_ONE, _ZERO = re.compile(r"1(?:[.,]0*)?"), re.compile(r"0(?:[.,]0*)?")
+# As pandas and spreadsheets write them, in English and German.
+_ONE = re.compile(r"1(?:[.,]0*)?|true|wahr", re.IGNORECASE)
+_ZERO = re.compile(r"0(?:[.,]0*)?|false|falsch", re.IGNORECASE)
 
 
 def states_class(cell: str) -> bool:
-    """Return whether a cell of a column of a class is 1, so that the image has this class."""
+    """Return whether a cell of a column of a class is 1 or true, so that the image has this class."""
     return _ONE.fullmatch(cell) is not None
 
 
