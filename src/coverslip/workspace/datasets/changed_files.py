@@ -7,6 +7,7 @@ that were exchanged or replaced since, until the dataset is read again.
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 
 from sqlalchemy import Connection, select
@@ -18,7 +19,7 @@ from coverslip.workspace.datasets.image_rows import content_of
 from coverslip.workspace.store.rows import AnyRow, are_rows, load_records
 from coverslip.workspace.store.tables import images
 
-_THREADS = 8  # network drives have a high latency
+_THREADS, _PER_TASK = 8, 100  # files; network drives have a high latency
 _MOST_CHECKED = 500  # images of a change whose files are checked: those that users see, not all of a large dataset
 _MOST_BYTES_READ = 10**9
 
@@ -27,6 +28,10 @@ def state_text(path: Path | str) -> str | None:
     """Return what changes if a file is changed or replaced; None if there is no such file."""
     state = state_of(path)
     return None if state is None else f"{state.n_bytes} {state.mtime_ns} {state.ctime_ns} {state.inode}"
+
+
+def _states(paths: Sequence[str]) -> list[str | None]:
+    return list(map(state_text, paths))
 
 
 def refuse_changed_files(connection: Connection, row: AnyRow, row_ids: Sequence[int] | None = None) -> None:
@@ -46,9 +51,14 @@ def refuse_changed_files(connection: Connection, row: AnyRow, row_ids: Sequence[
     columns = (images.c.row_id, images.c.path, images.c.shown_path, images.c.file_state, images.c.content)
     is_known = images.c.file_state.is_not(None) & images.c.content.is_not(None)
     rows = {image.row_id: image for image in connection.execute(select(*columns).where(is_affected, is_known))}
-    paths = dict.fromkeys(image.path for image in rows.values())
-    with ThreadPoolExecutor(_THREADS) as threads:
-        state_now = dict(zip(paths, threads.map(state_text, paths), strict=True))
+    paths = list(dict.fromkeys(image.path for image in rows.values()))
+    parts = [paths[k : k + _PER_TASK] for k in range(0, len(paths), _PER_TASK)]
+    if len(parts) < 2:  # starting threads takes longer
+        states = list(map(_states, parts))
+    else:
+        with ThreadPoolExecutor(_THREADS) as threads:
+            states = list(threads.map(_states, parts))
+    state_now = dict(zip(paths, chain.from_iterable(states), strict=True))
     touched = [image.row_id for image in rows.values() if state_now[image.path] not in (None, image.file_state)]
     if not touched:
         return
