@@ -278,12 +278,22 @@ def test_a_table_of_labels_that_does_not_fit_is_refused(
     assert refused.value.file == labels
 
 
-def test_labels_by_path_are_refused_if_an_image_has_several_rows(trained: cs.Run, cells: Path, tmp_path: Path) -> None:
+def test_an_image_of_several_rows_is_labeled_once_by_its_path(trained: cs.Run, cells: Path, tmp_path: Path) -> None:
     predictions, labels = tmp_path / "predictions.csv", tmp_path / "labels.csv"
     image = next(cells.rglob("*.png"))
     cs.predict(trained, [image, image], out=predictions)
     labels.write_text(f"path,label\n{image},small\n")
+    assert cs.spot_check(predictions, labels).n_labeled == 1
+    labels.write_text(f"path,image_id,label\n{image},{image} (2),small\n")
+    with refusing(CoverslipError, "spot-check-unknown-image"):
+        cs.spot_check(predictions, labels)
+
+
+def test_labels_by_path_are_refused_if_a_file_has_several_rows(trained: cs.Run, cells: Path, tmp_path: Path) -> None:
+    predictions, labels, boxes = tmp_path / "predictions.csv", tmp_path / "labels.csv", tmp_path / "boxes.csv"
+    image = next(cells.rglob("*.png"))
+    boxes.write_text(f"path,x,y,width,height\n{image},0,0,20,20\n{image},20,20,20,20\n")
+    cs.predict(trained, boxes, out=predictions)
+    labels.write_text(f"path,label\n{image},small\n")
     with refusing(CoverslipError, "spot-check-several-rows", n_rows=2):
         cs.spot_check(predictions, labels)
-    labels.write_text(f"path,image_id,label\n{image},{image} (2),small\n")
-    assert cs.spot_check(predictions, labels).n_labeled == 1

@@ -12,7 +12,7 @@ from coverslip.errors import UnreadableImage
 from coverslip.images import PreprocessedImage
 from coverslip.runs import Prediction
 
-_AGAIN = re.compile(r"(?s)(.+) \(\d+\)")  # the name of an image that is listed again, as `repeated` gives it
+_REPEATED = re.compile(r"(?s)(.+) \(\d+\)")  # the name of an image that is listed again, as `repeated` gives it
 
 Pair = tuple[Prediction, PreprocessedImage | UnreadableImage | None]  # None: an earlier row has the image
 
@@ -61,7 +61,7 @@ def first_ids(rows: Iterable[Prediction]) -> list[str]:
     row_of = {row.image_id: row for row in rows}
 
     def first_id(row: Prediction) -> str:
-        name = _AGAIN.fullmatch(row.image_id)
+        name = _REPEATED.fullmatch(row.image_id)
         first = None if name is None else row_of.get(name[1])
         is_same = first is not None and (first.path, first.probabilities) == (row.path, row.probabilities)
         return first.image_id if first is not None and is_same else row.image_id
