@@ -161,6 +161,7 @@ def test_a_training_has_the_same_results_whatever_the_cache_holds(
         assert content_of(run) == content_of(cold)
 
 
+@pytest.mark.slow
 def test_test_images_are_those_in_the_files_now(tmp_path: Path) -> None:
     """Also if the facts of an earlier training are taken for theirs, because names, sizes and times are equal."""
     cells, random = tmp_path / "cells", np.random.default_rng(1)

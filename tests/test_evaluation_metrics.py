@@ -130,6 +130,7 @@ def test_confusion_matrix_equals_scikit_learn(drawn):
     assert (confusion_matrix(label, predicted, n_classes) == expected).all()
 
 
+@pytest.mark.slow
 def test_calibration_slope_and_intercept_are_those_of_a_logistic_regression():
     import statsmodels.api as sm  # here, since it takes two seconds
 

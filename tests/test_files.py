@@ -74,6 +74,7 @@ def test_a_place_that_cannot_be_written_to_is_one_clear_error(tmp_path: Path) ->
         write_text(tmp_path / "file" / "a.txt", "text")
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(st.text() | st.text("a\r\n\",'=", max_size=4), min_size=2, max_size=3), max_size=4))
 def test_rows_come_back_from_csv_whatever_their_cells_hold(rows: list[list[str]]) -> None:
     stream = io.StringIO()

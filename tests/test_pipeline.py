@@ -568,6 +568,7 @@ def test_metrics_and_predictions_of_a_training_that_has_not_ended_say_so(cells: 
     assert evaluated_and_predicted() == ([], False)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send itself Ctrl-C on Windows")
 def test_ctrl_c_is_answered_at_the_next_news_with_how_to_end_at_once(cells: Path, tmp_path: Path) -> None:
     events: list[Event] = []

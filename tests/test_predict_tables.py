@@ -276,6 +276,7 @@ def test_rows_of_files_that_changed_are_computed_again(tmp_path: Path, format_: 
         assert written(tmp_path / "out", format_, rows, about) == n_kept
 
 
+@pytest.mark.slow
 @given(
     notes=st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1, max_size=6),
     cut=st.floats(0, 1),

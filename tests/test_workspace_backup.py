@@ -385,6 +385,7 @@ def test_paths_in_the_folder_move_and_others_stay(old: str, new: str, name: str)
     assert Relocation(new, old).json(there) == value
 
 
+@pytest.mark.slow
 @given(FOLDER, FOLDER)
 @example("/home/é", "/n: e #w")
 @example("/0", "/\x85")

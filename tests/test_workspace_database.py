@@ -388,6 +388,7 @@ def test_damage_of_accounts_and_projects_reaches_the_terminal_of_the_server(
     assert f"coverslip restore {backup} --server" in err.replace("\n", " ")
 
 
+@pytest.mark.slow
 def test_an_error_of_the_start_of_a_server_is_raised() -> None:
     @asynccontextmanager
     async def failing(_: FastAPI) -> AsyncIterator[None]:
