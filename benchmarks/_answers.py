@@ -16,7 +16,7 @@ from PIL import Image
 Values = dict[str, Any]  # Any: JSON values without objects
 
 # The first of these keys that all objects of a list have, each with another value, replaces the position in the path.
-KEYS = ("image_id", "name", "id", "key", "code", "path", "condition", "class", "row_id", "title", "value")
+KEYS = ("image_id", "name", "id", "key", "code", "path", "folder", "condition", "class", "row_id", "title", "value")
 
 _ID = re.compile(r"(?<!\d\.)\b(?:[0-9a-f]{10}|[0-9a-f]{12}|[0-9a-f]{16})\b")  # 16: of tables, a hash of paths
 _PART = re.compile(r"\.[0-9a-f]{8}\.part\b")

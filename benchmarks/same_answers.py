@@ -54,7 +54,12 @@ EXCLUDED: dict[str, str] = {
     r"doctor \| output\.(computer\.free_memory|folders\..*|installation\.folder)$": "of the computer and the version",
     r".*\| file .*history\.csv\.sha256": "it contains times",
     r".*\| processes\..* coverslip\.images\.decoding_worker$": "they end if they are idle",
-    r"suspected label errors \| content\.state$": "it depends on the time of the request",
+    r"(suspected label errors|suggest images|leakage estimate|collect (masks|points)) \| content\.state$": "the same",
+    r"study \| content\.queue_position$": "it depends on the time of the request",
+    r".*: job \| file openings\.": "files are hashed again until they are a minute old, and jobs run side by side",
+    r".*\| SQL\..*records\.sqlite\.": "it depends on what the cache holds of files that are less than a minute old",
+    r"workspace: .* \| SQL\.": "the first version has prepared the results that the second one prepares now",
+    r"workspace: .* \| content\.are_copies_known$": "a check in the background may have ended",
     r"cache \| output\.limit_bytes$": "it depends on the free space of the disk",
     r".*\| SQL\..*\.PRAGMA (foreign_keys|journal_mode|synchronous)": "of a new connection; threads reuse connections",
 }
