@@ -60,6 +60,7 @@ EXCLUDED: dict[str, str] = {
     r".*\| SQL\..*records\.sqlite\.": "it depends on what the cache holds of files that are less than a minute old",
     r"workspace: .* \| SQL\.": "the first version has prepared the results that the second one prepares now",
     r"workspace: .* \| content\.are_copies_known$": "a check in the background may have ended",
+    r"cache \| output\.stores\.order$": "by their last use, which is the same second for some",
     r"cache \| output\.limit_bytes$": "it depends on the free space of the disk",
     r".*\| SQL\..*\.PRAGMA (foreign_keys|journal_mode|synchronous)": "of a new connection; threads reuse connections",
 }
