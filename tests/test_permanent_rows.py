@@ -14,6 +14,7 @@ from sqlalchemy import select, update
 from coverslip.errors import Conflict
 from coverslip.workspace.correcting.history import exclude, undo_exclusion
 from coverslip.workspace.correcting.readings import import_readings
+from coverslip.workspace.datasets.changed_files import state_text
 from coverslip.workspace.datasets.labels import confirm_labels, set_labels
 from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.datasets.sources import Source, change_dataset, open_sources, refresh_dataset
@@ -251,6 +252,9 @@ def test_nothing_is_said_about_a_file_that_was_exchanged_until_the_dataset_is_re
     touched = path.read_bytes()
     path.write_bytes(touched)  # the same content, at another time
     chosen_labels = [set_labels(laboratory.workspace, laboratory.dataset_id, ImageSelection(rows=[row_id]), "y")[1]]
+    with laboratory.workspace.engine.connect() as connection:  # so that the next label need not read the file
+        state = connection.execute(select(images.c.file_state).where(images.c.row_id == row_id)).scalar_one()
+    assert state == state_text(path)
     laboratory.do("exchange", 0, 1)
     image = ImageSelection(rows=[row_id])
     for action in (

@@ -1,7 +1,7 @@
-"""Files that are not those that were read any more: what is said about them would be about other pixels.
+"""Refuse labels and trainings of files whose content changed since the dataset was read.
 
-A picture shows the file as it is now, and a label belongs to the content that was read. So labels are refused for files
-that were exchanged or replaced since, until the dataset is read again.
+A picture shows the file as it is now, and a label belongs to the content that was read. Without this check, the label
+of an exchanged file would move to other pixels when the dataset is read again.
 """
 
 import os
@@ -17,6 +17,7 @@ from coverslip.datasets import hash_files, some
 from coverslip.errors import Conflict
 from coverslip.workspace.datasets.image_rows import content_of
 from coverslip.workspace.store.rows import AnyRow, are_rows, load_records
+from coverslip.workspace.store.sql import change_rows
 from coverslip.workspace.store.tables import images
 
 _THREADS, _PER_TASK = 8, 100  # files; network drives have a high latency
@@ -43,7 +44,8 @@ def refuse_changed_files(connection: Connection, row: AnyRow, row_ids: Sequence[
     Args:
         connection: a connection to the database.
         row: the row of the dataset.
-        row_ids: the images, of which none is checked if these are very many; None: all of the dataset.
+        row_ids: the images, of which none is checked if these are very many; None: all of the dataset. With images, the
+            connection is in a writing transaction: new states of files with the same content are stored.
     """
     if row.state != "ready" or (row_ids is not None and len(row_ids) > _MOST_CHECKED):
         return
@@ -65,13 +67,17 @@ def refuse_changed_files(connection: Connection, row: AnyRow, row_ids: Sequence[
     sizes = {image: int((state_now[rows[image].path] or "0").split()[0]) for image in touched}
     changed = {image for image in touched if sizes[image] != int(rows[image].file_state.split()[0])}
     equal = sorted(set(touched) - changed)
-    if sum(sizes[image] for image in equal) <= _MOST_BYTES_READ:
+    if sum({rows[image].path: sizes[image] for image in equal}.values()) <= _MOST_BYTES_READ:
         records = load_records(connection, row.id, row_ids=equal)
         order = connection.execute(select(images.c.row_id).where(are_rows(row.id, equal)).order_by(images.c.position))
         with FileHashes() as hashes:
             for image, record, digest in zip(order.scalars(), records, hash_files(records, hashes), strict=True):
                 if digest and content_of(record, digest) != rows[image].content:
                     changed.add(image)
+        if row_ids is not None:
+            unchanged = [image for image in equal if image not in changed]
+            new_states = [{"row_id": image, "file_state": state_now[rows[image].path]} for image in unchanged]
+            change_rows(connection, images, new_states)
     if changed:
         names = [os.fspath(rows[image].shown_path) for image in sorted(changed)]
         raise Conflict("image-files-changed", n_images=len(changed), names=some(names))

@@ -11,7 +11,7 @@ from coverslip.machine import memory_of_processes
 from coverslip.workspace.jobs.control import adopt_runs
 from coverslip.workspace.jobs.kinds import job_kinds, kind_of, list_unlisted_jobs, queued_ids
 from coverslip.workspace.jobs.options import DEFAULT, TRAININGS_QUEUE, JobOptions
-from coverslip.workspace.jobs.records import Job, find_job, jobs_of_processes, unended_jobs
+from coverslip.workspace.jobs.records import Job, find_job, jobs_of_process, unended_jobs
 from coverslip.workspace.jobs.state import Launched, end_for_memory, has_process, launch, record_signal, terminate
 from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.store import tables as db
@@ -75,12 +75,13 @@ class Queue:
 
     def update(self) -> None:
         """Handle stop requests and the limit of memory, then start the next job of each queue without a running job."""
-        ended = {each.pid: code for each in self._started if (code := each.process.poll()) is not None}
-        self._started = [launched for launched in self._started if launched.pid not in ended]
+        ended = [each for each in self._started if each.process.poll() is not None]
+        self._started = [each for each in self._started if each not in ended]
         with self._workspace.engine.connect() as connection:
             jobs = unended_jobs(connection)
-        for job in jobs_of_processes(self._workspace, ended):
-            record_signal(job, ended[job.pid or 0])
+        for launched in ended:
+            for job in jobs_of_process(self._workspace, launched.pid, launched.started):
+                record_signal(job, launched.process.returncode)
         running = [job for job in jobs if job.state == "started" and self._check_process(job)]
         for job in running:
             _enforce_stop(job)

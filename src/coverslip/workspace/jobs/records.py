@@ -6,7 +6,7 @@ import re
 import secrets
 import time
 import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,11 +178,10 @@ def is_inside(folder: Path) -> ColumnElement[bool]:
     return db.jobs.c.folder.startswith(f"{folder}{os.sep}", autoescape=True)
 
 
-def jobs_of_processes(workspace: Workspace, pids: Collection[int]) -> list[Job]:
-    """Return the started and ended jobs whose last processes have these PIDs."""
-    if not pids:
-        return []
-    is_of_process = db.jobs.c.pid.in_(pids) & db.jobs.c.state.in_(("started", "ended"))
+def jobs_of_process(workspace: Workspace, pid: int, started: float) -> list[Job]:
+    """Return the started or ended job whose last process this is: one or none."""
+    is_process = (db.jobs.c.pid == pid) & (db.jobs.c.process_started == started)
+    is_of_process = is_process & db.jobs.c.state.in_(("started", "ended"))
     with workspace.engine.connect() as connection:
         rows = connection.execute(select(db.jobs).where(is_of_process)).mappings().all()
     return [_job(row) for row in rows]

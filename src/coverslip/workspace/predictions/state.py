@@ -12,6 +12,7 @@ from coverslip.errors import BadRun
 from coverslip.files import write_json
 from coverslip.messages import Failure, Note, localized_note, text
 from coverslip.runs import ClassifierCard, Run, find_classifier, open_classifier
+from coverslip.workspace.datasets.changed_files import refuse_changed_files
 from coverslip.workspace.jobs.kinds import JobKind, JobProgress, StateSource, register
 from coverslip.workspace.jobs.records import Job, Json, add_job, all_jobs, find_job, new_job_folder, unused_name
 from coverslip.workspace.jobs.state import ACTIVE, State, end_time, failure_of_job, state_of, status_of
@@ -59,6 +60,11 @@ def queue_prediction(
     if rescale:
         card.trained_on.rescaling()
     paths, images_name, choices = _images_of(workspace, dataset_id, sources or ())
+    if dataset_id is not None:
+        with workspace.engine.connect() as connection:
+            dataset = dataset_row(connection, dataset_id)
+            if dataset.summary["n_labeled"]:  # the labels are in the table of predictions
+                refuse_changed_files(connection, dataset)
     job_id, folder = new_job_folder(workspace.predictions, name or images_name)
     request: Json = {"format_version": 1, "classifier": str(classifier.path), "sources": paths}
     request["prevalence"], request["rescale"] = dict(prevalence or {}), rescale

@@ -201,7 +201,11 @@ def _upgrade(connection: sqlite3.Connection, file: Path, expected: int, steps: S
     if file.parent not in SERVED:
         try:
             exclusive_lock(file.parent / SERVER_LOCK, wait_s=0).close()
-        except (OSError, sqlite3.OperationalError) as error:
+        except OSError:
+            pass  # the file system has no locks, so that no server runs here
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
             raise CoverslipError("workspace-upgraded-while-served", file=file) from error
     connection.isolation_level = None
     connection.execute("PRAGMA foreign_keys=OFF")  # steps replace tables that others refer to
