@@ -1,5 +1,6 @@
 """What several tests of the app need: small sets of images on disk, and the app before them."""
 
+import re
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,6 +20,11 @@ API = "/api/v1"
 def workspace_in(folder: Path) -> Workspace:
     """A workspace in `folder` that may read everything in it."""
     return open_workspace(folder / "home", (folder,))
+
+
+def in_jobs(place: str) -> str:
+    """The place of the images of a prediction, a run or an evaluation, whose own place is given."""
+    return re.sub(r"(^|/)(predictions|runs|evaluations)/", r"\1jobs/", place)
 
 
 def client_of(home: Workspace) -> TestClient:

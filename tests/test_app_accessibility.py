@@ -56,7 +56,7 @@ def test_the_gallery_gets_the_focus_with_its_tab_and_after_a_filter_is_removed_b
 
 @pytest.mark.exhaustive
 def test_single_keys_correct_predictions_only_while_the_list_has_the_focus(page: "Page", stock: Stock) -> None:
-    rows = f"predictions/{stock.prediction}/rows"
+    rows = f"jobs/{stock.prediction}/rows"
     before = [row["correction"] for row in stock.app.get(rows)["items"]]
     open_page(page, f"/predictions/{stock.prediction}?show=all&sort=position")
     page.locator("[role=gridcell][data-index='0']:focus").wait_for()  # at once
@@ -155,13 +155,13 @@ def test_an_image_is_opened_by_touch(browser: "Browser", app_server: RunningApp,
 
 
 def test_images_are_named_with_their_class_and_probability(page: "Page", stock: Stock) -> None:
-    row = stock.app.get(f"predictions/{stock.prediction}/rows?sort=probability&limit=1")["items"][0]
+    row = stock.app.get(f"jobs/{stock.prediction}/rows?sort=probability&limit=1")["items"][0]
     percent = f"{100 * row['probability']:.1f}%"
     for form in ("", "&form=list"):
         open_page(page, f"/predictions/{stock.prediction}?show=all&sort=probability{form}")
         name = f"{row['image_id']}, predicted as {row['predicted']}, {percent}"
         page.get_by_role("gridcell", name=name).wait_for()
-    mistake = stock.app.get(f"runs/{stock.folds}/rows?only=misclassified&sort=-probability&limit=1")["items"][0]
+    mistake = stock.app.get(f"jobs/{stock.folds}/rows?only=misclassified&sort=-probability&limit=1")["items"][0]
     open_page(page, f"/runs/{stock.folds}?tab=misclassified")
     label, predicted = mistake["label"], mistake["predicted"]
     name = f"{mistake['image_id']}, labeled {label}, predicted as {predicted}, probability "

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from drawing import save_cell
 from fastapi.testclient import TestClient
+from image_sets import in_jobs
 from small_workspace import (
     API,
     FINETUNE,
@@ -57,7 +58,7 @@ class Lab:
         return body
 
     def correct(self, run: str, k: int, label: str | None) -> Json:
-        answer = self.client.put(f"{API}/runs/{run}/rows/{k}/correction", json={"label": label})
+        answer = self.client.put(f"{API}/jobs/{run}/rows/{k}/correction", json={"label": label})
         assert answer.status_code == 200, answer.text
         corrected: Json = answer.json()
         return corrected
@@ -97,12 +98,12 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 def test_a_correction_joins_the_dataset_that_was_trained_on_and_can_be_taken_back(lab: Lab) -> None:
-    row = lab.get(f"runs/{lab.run}/rows?label=large")["items"][0]
+    row = lab.get(f"jobs/{lab.run}/rows?label=large")["items"][0]
     before = lab.labels()
     corrected = lab.correct(lab.run, row["row_id"], "medium")["row"]
     assert (corrected["label"], corrected["correction"]) == ("large", "medium")
     assert {path: label for path, label in lab.labels().items() if before[path] != label} == {row["path"]: "medium"}
-    assert [item["row_id"] for item in lab.get(f"runs/{lab.run}/rows?only=corrected")["items"]] == [row["row_id"]]
+    assert [item["row_id"] for item in lab.get(f"jobs/{lab.run}/rows?only=corrected")["items"]] == [row["row_id"]]
     assert lab.get(f"runs/{lab.run}/image-changes") == {**NO_CHANGES, "n_relabeled": 1, "n_relabeled_test": 1}
     assert lab.correct(lab.run, row["row_id"], None)["row"]["correction"] is None
     assert lab.labels() == before
@@ -142,7 +143,9 @@ def test_adding_predicted_images_shows_what_a_new_training_has_more_or_less(lab:
     prediction = f"predictions/{predicted_here(lab.workspace, lab.run, others)}"
 
     def answer(k: int, label: str | None) -> None:
-        assert lab.client.put(f"{API}/{prediction}/rows/{k}/correction", json={"label": label}).status_code == 200
+        assert (
+            lab.client.put(f"{API}/{in_jobs(prediction)}/rows/{k}/correction", json={"label": label}).status_code == 200
+        )
 
     def join() -> tuple[Json, Json]:
         """The images added and removed, and the changes since the training, as in the preview."""
@@ -214,7 +217,7 @@ def test_groups_of_a_training_table_that_a_pattern_matched_are_shown_as_those_of
 
 
 def test_the_dataset_keeps_what_was_changed_by_whom_and_where_it_was_seen(lab: Lab) -> None:
-    row = lab.get(f"runs/{lab.run}/rows?label=medium")["items"][0]
+    row = lab.get(f"jobs/{lab.run}/rows?label=medium")["items"][0]
     number = lab.correct(lab.run, row["row_id"], "large")["change"]
     change = lab.get(f"datasets/{lab.cells}/label-changes?limit=1")["items"][0]
     assert (change["label"], change["n"], change["is_undone"]) == ("large", 1, False)
@@ -226,12 +229,12 @@ def test_the_dataset_keeps_what_was_changed_by_whom_and_where_it_was_seen(lab: L
     assert (last["label_before"], last["label"], last["seen_in"]) == ("medium", "large", "train: First")
     assert (change["id"], lab.undo(number)) == (number, 200)
     assert lab.get(f"datasets/{lab.cells}/label-changes?limit=1")["items"][0]["is_undone"]
-    assert lab.get(f"runs/{lab.run}/rows?only=corrected")["total"] == 0
+    assert lab.get(f"jobs/{lab.run}/rows?only=corrected")["total"] == 0
 
 
 @pytest.mark.exhaustive
 def test_training_again_keeps_each_image_in_its_part_though_labels_have_changed(lab: Lab) -> None:
-    rows = lab.get(f"runs/{lab.run}/rows")["items"]
+    rows = lab.get(f"jobs/{lab.run}/rows")["items"]
     lab.correct(lab.run, rows[0]["row_id"], next(name for name in ("large", "medium") if name != rows[0]["label"]))
     preview = lab.client.post(
         f"{API}/datasets/{lab.cells}/split-preview", json={"recipe": QUICK, "repeats_run": lab.run}
@@ -242,9 +245,9 @@ def test_training_again_keeps_each_image_in_its_part_though_labels_have_changed(
     assert lab.split(job) == lab.split(lab.run)
     assert {part["part"]: part["n"] for part in preview.json()["parts"]}["test"] == len(rows)
     assert lab.get(f"runs/{job}")["repeats_run"] == lab.run
-    label_of = {row["image_id"]: row["label"] for row in lab.get(f"runs/{job}/rows")["items"]}
+    label_of = {row["image_id"]: row["label"] for row in lab.get(f"jobs/{job}/rows")["items"]}
     assert label_of[rows[0]["image_id"]] != rows[0]["label"]
-    assert lab.get(f"runs/{job}/rows?only=corrected")["total"] == 0
+    assert lab.get(f"jobs/{job}/rows?only=corrected")["total"] == 0
     # Marked in every list, also if the repeated training had corrected labels already.
     third = queue_run(lab.client, lab.cells, QUICK, name="Third", repeats_run=job)
     assert ended(lab.client, third)["state"] == "done"

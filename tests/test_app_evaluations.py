@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi.testclient import TestClient
+from image_sets import in_jobs
 from small_workspace import (
     API,
     QUICK,
@@ -108,7 +109,7 @@ def test_an_evaluation_gives_the_numbers_of_the_labels_as_corrected_in_the_app(l
     assert results["calibration"]["after"]
     assert lab.get(f"evaluations/{other['id']}/results") == results  # from the cache
     classifier = cs.load_classifier(lab.get(f"runs/{lab.run}")["folder"])
-    rows = lab.get(f"evaluations/{other['id']}/rows")["items"]
+    rows = lab.get(f"jobs/{other['id']}/rows")["items"]
     assert [row["predicted"] for row in rows] == [
         row.predicted for row in classifier.predict([row["path"] for row in rows])
     ]
@@ -146,18 +147,18 @@ def test_the_comparison_with_the_own_test_set_follows_its_numbers(lab: Lab, othe
 
 def test_the_images_of_an_evaluation_can_be_viewed_and_downloaded(lab: Lab, other: Json) -> None:
     path = f"evaluations/{other['id']}"
-    mistakes = lab.get(f"{path}/rows?only=misclassified&sort=-probability")
+    mistakes = lab.get(f"{in_jobs(path)}/rows?only=misclassified&sort=-probability")
     assert mistakes["total"] == lab.get(f"{path}/results")["n_mistakes"] > 0
     wrong = mistakes["items"][0]
     assert wrong["label"] != wrong["predicted"]
     row = wrong["row_id"]
-    sheet, picture = f"jobs/{other['id']}/sheet?rows={row}&side=64", f"{path}/rows/{row}/picture?low=0&high=99"
+    sheet, picture = f"jobs/{other['id']}/sheet?rows={row}&side=64", f"{in_jobs(path)}/rows/{row}/picture?low=0&high=99"
     for what, kind in ((sheet, "image/jpeg"), (picture, "image/png")):
         answer = lab.client.get(f"{API}/{what}")
         assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
     table = downloaded(lab.client.get(f"{API}/{path}/download/predictions"))
     assert len(list(csv.DictReader(io.StringIO(table)))) == 30
-    assert lab.client.get(f"{API}/{path}/rows/999/picture").status_code == 404
+    assert lab.client.get(f"{API}/{in_jobs(path)}/rows/999/picture").status_code == 404
 
 
 @pytest.mark.exhaustive

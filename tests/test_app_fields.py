@@ -218,17 +218,17 @@ def test_predictions_of_objects_are_shown_in_their_field(app: App, tmp_path: Pat
     listed = app.get(f"{jobs}/fields")
     assert [(each["row_id"], each["n_objects"]) for each in listed["items"]] == [(9 * k, 9) for k in range(4)]
     assert app.get(f"{jobs}/rows/30/field") == listed["items"][3]
-    rows = app.get(f"{at}/rows", limit=9)["items"]
+    rows = app.get(f"{jobs}/rows", limit=9)["items"]
     first = app.get(f"{jobs}/rows/0/field/predictions")
     assert [first["classes"][k] for k in first["predicted"]] == [row["predicted"] for row in rows]
     assert first["probabilities"] == [pytest.approx(row["probability"], abs=1e-3) for row in rows]
     tested = app.get(f"jobs/{run}/fields")["items"]
-    assert sum(field["n_objects"] for field in tested) == app.get(f"runs/{run}/rows")["total"]
+    assert sum(field["n_objects"] for field in tested) == app.get(f"jobs/{run}/rows")["total"]
     of_run = app.get(f"jobs/{run}/rows/{tested[0]['row_id']}/field/predictions")
     assert set(of_run["labels"]) == {0, 1}
     assert len(of_run["predicted"]) == len(outlines(app, f"jobs/{run}/rows/{tested[0]['row_id']}/field")[0])
     assert app.get(f"jobs/{run}/rows/{tested[0]['row_id']}/field/tiles")["width"] == SIDE
-    app.send("PUT", f"{at}/rows/2/correction", {"label": "small"})
+    app.send("PUT", f"{jobs}/rows/2/correction", {"label": "small"})
     corrected = app.get(f"{jobs}/rows/0/field/predictions")["corrections"]
     assert [k for k in corrected if k >= 0] == [first["classes"].index("small")]
     row_ids, _, rings = outlines(app, f"{jobs}/rows/4/field")
@@ -299,7 +299,7 @@ def test_crops_of_stacks_and_films_are_of_the_plane_that_was_chosen_before_the_t
     objects = objects_of_stacks(app, tmp_path / "data")
     run = trained_here(app.home, objects, QUICK)
     prediction = predicted_here(app.home, run, objects)
-    rows = app.get(f"predictions/{prediction}/rows", limit=36)["items"]
+    rows = app.get(f"jobs/{prediction}/rows", limit=36)["items"]
     assert sum(row["predicted"] == row["label"] for row in rows) > 30  # the other planes are noise
     at = f"predictions/{prediction}"
     app.send("POST", f"{at}/objects-export", {"to": "ome-tiff"})

@@ -31,7 +31,7 @@ class Review:
 
     @property
     def rows(self) -> list[dict[str, object]]:
-        items: list[dict[str, object]] = self.app.get(f"predictions/{self.prediction}/rows?limit=500")["items"]
+        items: list[dict[str, object]] = self.app.get(f"jobs/{self.prediction}/rows?limit=500")["items"]
         return items
 
     def corrections(self, n: int = 4) -> list[object]:
@@ -66,7 +66,7 @@ def review(predicted: Review) -> Review:
     """The same without any correction."""
     for row in predicted.rows:
         if row["correction"] is not None or row["excluded"] is not None:
-            path = f"predictions/{predicted.prediction}/rows/{row['row_id']}/correction"
+            path = f"jobs/{predicted.prediction}/rows/{row['row_id']}/correction"
             predicted.app.send(path, {"label": None}, "PUT")
     return predicted
 

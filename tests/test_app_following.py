@@ -191,7 +191,7 @@ def test_a_page_says_that_the_server_is_gone_and_goes_on_when_it_is_back(
 def test_a_missing_folder_is_named_everywhere_and_comes_back_or_is_replaced(page: "Page", stock: Stock) -> None:
     folder, moved_folder = (stock.app.workspace.parent / "images" / name for name in ("first clinic", "moved"))
     before = stock.app.get(f"datasets/{stock.images}")
-    mistake = stock.app.get(f"runs/{stock.run}/rows?limit=1")["items"][0]
+    mistake = stock.app.get(f"jobs/{stock.run}/rows?limit=1")["items"][0]
     gone = page.get_by_role("alert").filter(has_text="is missing").filter(has_text=str(folder))
     folder.rename(moved_folder)
     try:

@@ -1,6 +1,5 @@
 """Answers about predicted images join datasets: tables with chosen columns, points, groups by patterns."""
 
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,13 +8,12 @@ from typing import Any
 import pytest
 from drawing import save_cell, save_cells
 from image_sets import App, workspace_in
+from prediction_tables import keys_by_path, write_predictions
 
-from coverslip.datasets import ImageRecord
 from coverslip.images import ReadPlan, square_around
 from coverslip.runs import Prediction
 from coverslip.workspace.jobs.records import add_job
-from coverslip.workspace.predictions.measured import labels_of_files, with_dataset_labels
-from coverslip.workspace.predictions.rows import FILE, RowsWriter
+from coverslip.workspace.lists.matching import finder_in
 from coverslip.workspace.store.rows import load_dataset
 
 CLASSES = ("round", "flat")
@@ -40,11 +38,11 @@ def predicted(app: App, images: Sequence[tuple[Path, ReadPlan]], dataset_id: str
     """The path of a prediction, written instead of made, of these images; all are predicted as round."""
     folder = app.home.predictions / "monday"
     folder.mkdir(parents=True)
-    writer = RowsWriter(folder / FILE)
-    for k, (file, plan) in enumerate(images):
-        row = Prediction(f"image {k}", str(file), None, "round", 0.9, "round", (0.9, 0.1))
-        writer.add([(k, row, file, plan)])
-    writer.close()
+    rows = [
+        (Prediction(f"image {k}", str(file), None, "round", 0.9, "round", (0.9, 0.1)), plan)
+        for k, (file, plan) in enumerate(images)
+    ]
+    write_predictions(folder, CLASSES, rows)
     add_job(
         app.home,
         id="monday",
@@ -58,12 +56,14 @@ def predicted(app: App, images: Sequence[tuple[Path, ReadPlan]], dataset_id: str
         choices={"sources": [], "classes": list(CLASSES), "classifier_name": "None", "prevalence": {}},
         state="ended",
         queued=None,
+        image_keys=keys_by_path(app.home, dataset_id, rows),
     )
     return "predictions/monday"
 
 
 def answer(app: App, prediction: str, k: int, label: str | None, *, excluded: str | None = None) -> None:
-    app.send("PUT", f"{prediction}/rows/{k}/correction", {"label": label, "excluded": excluded})
+    job = prediction.removeprefix("predictions/")
+    app.send("PUT", f"jobs/{job}/rows/{k}/correction", {"label": label, "excluded": excluded})
 
 
 def join(app: App, prediction: str, dataset_id: str) -> Any:
@@ -302,22 +302,19 @@ def test_an_answer_finds_its_image_where_the_classifier_cuts_other_crops_around_
     assert labels(app, dataset["id"]) == ["round", "flat", "round", "flat"]
 
 
-def test_labels_find_their_images_where_the_classifier_cuts_other_crops(app: App, tmp_path: Path) -> None:
+def test_images_are_found_where_the_classifier_cuts_other_crops(app: App, tmp_path: Path) -> None:
     rows = ["a.png,16,20,round", "a.png,40,44,flat", "b.png,30,30,flat"]
     for name in "ab":
         save_cell(tmp_path / f"{name}.png", side=64)
     (tmp_path / "points.csv").write_text("\n".join(["path,x,y,label", *rows]) + "\n")
     dataset = app.open(tmp_path / "points.csv", crop_size=24)
     with app.home.engine.connect() as connection:
-        labels = json.loads(json.dumps(labels_of_files(connection, dataset["id"])))
+        finder, row_ids = finder_in(connection, dataset["id"])
     boxes = [("a", square_around((40, 44), 32)), ("a", square_around((16, 20), 32)), ("a", None)]
     boxes += [("b", None), ("b", square_around((12, 12), 32)), ("c", None)]
-    records = [
-        ImageRecord(f"{k}", tmp_path / f"{name}.png", "of the file", None, "", None, ReadPlan(region=box))
-        for k, (name, box) in enumerate(boxes)
-    ]
-    expected = ["flat", "round", "of the file", "flat", "of the file", "of the file"]
-    assert [record.label for record in with_dataset_labels(records, labels)] == expected
+    expected = [1, 0, None, 2, None, None]
+    assert [finder.find(str(tmp_path / f"{name}.png"), ReadPlan(region=box)) for name, box in boxes] == expected
+    assert len(row_ids) == 3
 
 
 @pytest.mark.exhaustive

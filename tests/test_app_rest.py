@@ -76,7 +76,7 @@ def test_every_201_and_202_names_the_address_of_its_result(lab: Lab) -> None:
     small, other = (open_images(lab.workspace, write_cells(root / name, 12, seed=3)) for name in ("small", "other"))
     upload = client.post(f"{API}/uploads", json={"name": "sent", "is_labeled": False}).json()["id"]
     archived = client.post(f"{API}/uploads", json={"name": "archived", "is_labeled": False}).json()["id"]
-    client.put(f"{API}/predictions/{lab.prediction}/rows/0/correction", json={"label": "large"})
+    client.put(f"{API}/jobs/{lab.prediction}/rows/0/correction", json={"label": "large"})
     requests: dict[str, tuple[str, str, Json | bytes]] = {
         "create_dataset": ("POST", "datasets", {"sources": [{"path": str(root / "cells")}]}),
         "create_samples": ("POST", "samples", {}),
@@ -170,7 +170,7 @@ def test_labels_and_corrections_have_the_author_of_the_request(
     table = csv.DictReader(io.StringIO(downloaded(lab.client.get(f"{path}/download/label-changes"))))
     assert list(table)[-1]["made_by"] == expected
 
-    rows = f"{API}/predictions/{lab.prediction}/rows"
+    rows = f"{API}/jobs/{lab.prediction}/rows"
     answer = lab.client.put(f"{rows}/7/correction", json={"label": "large"}, headers=headers).json()
     assert answer["corrected_by"] == expected
     listed = lab.client.get(rows, params={"limit": 8}).json()["items"]

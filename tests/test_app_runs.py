@@ -178,23 +178,23 @@ def test_a_finished_run_has_the_words_and_numbers_of_its_report(lab: Lab) -> Non
 
 def test_the_images_behind_a_cell_of_the_confusion_matrix_can_be_viewed(lab: Lab) -> None:
     counts = lab.get(f"runs/{lab.run}/results")["confusion"]["counts"]
-    page = lab.get(f"runs/{lab.run}/rows?label=%3Cscript%3E&predicted=%3Cscript%3E&sort=-probability")
+    page = lab.get(f"jobs/{lab.run}/rows?label=%3Cscript%3E&predicted=%3Cscript%3E&sort=-probability")
     assert page["total"] == counts[0][0]
     surest = page["items"][0]
     assert surest["path"].startswith("<script>/")
     assert list(surest["probabilities"]) == list(CLASSES)
-    every = lab.get(f"runs/{lab.run}/rows?limit=5&offset=2")
+    every = lab.get(f"jobs/{lab.run}/rows?limit=5&offset=2")
     table = list(read_table(Path(lab.get(f"runs/{lab.run}")["folder"]) / "predictions.csv"))
     assert [row["image_id"] for row in every["items"]] == [row["image_id"] for row in table[2:7]]
     assert every["total"] == len(table)
-    mistakes = lab.get(f"runs/{lab.run}/rows?only=misclassified")
+    mistakes = lab.get(f"jobs/{lab.run}/rows?only=misclassified")
     assert mistakes["total"] == sum(row["label"] != row["predicted"] for row in table)
     row = surest["row_id"]
-    sheet, picture = f"jobs/{lab.run}/sheet?rows={row}&side=64", f"runs/{lab.run}/rows/{row}/picture?low=0&high=99"
+    sheet, picture = f"jobs/{lab.run}/sheet?rows={row}&side=64", f"jobs/{lab.run}/rows/{row}/picture?low=0&high=99"
     for what, kind in ((sheet, "image/jpeg"), (picture, "image/png")):
         answer = lab.client.get(f"{API}/{what}")
         assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
-    assert lab.client.get(f"{API}/runs/{lab.run}/rows/99999/picture").status_code == 404
+    assert lab.client.get(f"{API}/jobs/{lab.run}/rows/99999/picture").status_code == 404
 
 
 def test_a_gallery_reads_rows_by_their_numbers(lab: Lab) -> None:
@@ -203,15 +203,15 @@ def test_a_gallery_reads_rows_by_their_numbers(lab: Lab) -> None:
         assert answer.headers["content-type"] == "application/octet-stream"
         return np.frombuffer(answer.content, "<u4").tolist()
 
-    listed = lab.get(f"runs/{lab.run}/rows?sort=-probability&limit=1000")
+    listed = lab.get(f"jobs/{lab.run}/rows?sort=-probability&limit=1000")
     ids = [row["row_id"] for row in listed["items"]]
     assert row_ids(sort="-probability") == ids
     wrong = [row["row_id"] for row in listed["items"] if row["label"] != row["predicted"]]
     assert row_ids(sort="-probability", only="misclassified") == wrong
     numbers = [ids[4], 99_999, ids[2]]
-    page = lab.get(f"runs/{lab.run}/rows?rows={','.join(map(str, numbers))}")
+    page = lab.get(f"jobs/{lab.run}/rows?rows={','.join(map(str, numbers))}")
     assert page["items"] == [listed["items"][4], listed["items"][2]]
-    assert lab.client.get(f"{API}/runs/{lab.run}/rows?rows=1&limit=2").status_code == 422
+    assert lab.client.get(f"{API}/jobs/{lab.run}/rows?rows=1&limit=2").status_code == 422
     assert lab.client.get(f"{API}/jobs/{lab.run}/sheet?rows={ids[0]},99999").status_code == 404
     assert lab.client.get(f"{API}/jobs/none/sheet?rows=0").status_code == 404
     sheet = Image.open(io.BytesIO(lab.client.get(f"{API}/jobs/{lab.run}/sheet?rows={ids[0]},{ids[1]}&side=32").content))
@@ -221,7 +221,7 @@ def test_a_gallery_reads_rows_by_their_numbers(lab: Lab) -> None:
 def test_misclassified_images_are_listed_with_their_groups(lab: Lab) -> None:
     run = cs.open_run(lab.get(f"runs/{lab.run}")["folder"])
     group_of = {row.image_id: row.group for row in run.split}
-    rows = lab.get(f"runs/{lab.run}/rows")["items"]
+    rows = lab.get(f"jobs/{lab.run}/rows")["items"]
     assert {row["image_id"]: row["group"] for row in rows} == {
         row["image_id"]: group_of[row["image_id"]] for row in rows
     }
@@ -418,10 +418,13 @@ print(sorted({"torch", "timm", "sklearn", "matplotlib"} & set(sys.modules)))
 @pytest.mark.exhaustive
 def test_the_server_never_imports_what_trains(lab: Lab) -> None:
     run = f"/runs/{lab.run}"
-    parts = ("", "/results", "/rows?only=misclassified", "/rows/0/picture", "/report")
+    parts = ("", "/results", "/report")
     files = ("report", "predictions", "run", "classifier", "recipe")
     paths = ["/runs", "/classifiers", "/predictions", "/models", "/recipe", *(run + part for part in parts)]
-    paths += [f"/jobs/{lab.run}/{part}" for part in ("events", "row-ids", "sheet?rows=0")]
+    paths += [
+        f"/jobs/{lab.run}/{part}"
+        for part in ("events", "rows?only=misclassified", "rows/0/picture", "row-ids", "sheet?rows=0")
+    ]
     paths += [f"{run}/download/{file}" for file in files]
     clean(list_stores())
     home, root = str(lab.workspace.folder), str(lab.workspace.roots[0])

@@ -262,5 +262,5 @@ def test_trainings_and_predictions_read_the_chosen_pixels(app: App, tmp_path: Pa
     np.testing.assert_allclose(plane, stack[2, 1] / 257, atol=1)
     assert app.client.get(f"/api/v1/{at}/tiles/9/0/0").status_code == 404
     assert app.client.get(f"/api/v1/jobs/{prediction}/images/99/tiles").status_code == 404
-    at = f"jobs/{run}/images/{app.get(f'runs/{run}/rows')['items'][0]['row_id']}"
+    at = f"jobs/{run}/images/{app.get(f'jobs/{run}/rows')['items'][0]['row_id']}"
     assert app.get(f"{at}/tiles")["z"] == 2

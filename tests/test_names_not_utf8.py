@@ -124,14 +124,14 @@ def test_the_app_shows_labels_trains_on_and_predicts_such_files(tmp_path: Path) 
         assert state["state"] == "done"
         split = find_job(workspace, run).run.split
         assert (len(split), [row.split for row in split].count("excluded")) == (60, 0)
-        measured = get(f"runs/{run}/rows", limit=100)["items"]
-        assert all(client.get(f"{API}/runs/{run}/rows/{row['k']}/picture").status_code == 200 for row in measured)
+        measured = get(f"jobs/{run}/rows", limit=100)["items"]
+        assert all(client.get(f"{API}/jobs/{run}/rows/{row['k']}/picture").status_code == 200 for row in measured)
         classifier = get("classifiers")["items"][0]["id"]
         prediction = predicted_here(workspace, classifier, dataset)
-        rows = get(f"predictions/{prediction}/rows", limit=100)["items"]
+        rows = get(f"jobs/{prediction}/rows", limit=100)["items"]
         assert len(rows) == 60
         for row in rows[:4]:
-            assert client.get(f"{API}/predictions/{prediction}/rows/{row['k']}/picture").status_code == 200
+            assert client.get(f"{API}/jobs/{prediction}/rows/{row['k']}/picture").status_code == 200
         table = client.get(f"{API}/predictions/{prediction}/download/predictions")
         (tmp_path / "downloaded.csv").write_bytes(table.content)
         named = files_named_in(tmp_path / "downloaded.csv")

@@ -179,7 +179,7 @@ def test_partial_files_of_killed_processes_go_after_a_day(tmp_path: Path) -> Non
     upload = begun(home)
     gone = [
         home.runs / "a" / ".report.html.0123abcd.part",
-        home.predictions / "b" / ".rows.sqlite.part-wal",
+        home.predictions / "b" / ".predictions.csv.part",
         home.samples / ".images.part" / "round" / "1.png",
         home.studies / "c" / "cells" / ".net.part" / "recipe.yaml",
     ]

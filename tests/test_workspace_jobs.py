@@ -7,14 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from threading import Barrier
 
 import numpy as np
 import pytest
+from prediction_tables import write_predictions
 from refusing import refusing
 from small_workspace import FINETUNE, QUICK, new_workspace, open_images, until, write_cells
 from training_events import an_epoch
@@ -29,6 +29,7 @@ from coverslip.messages import ChooseOther
 from coverslip.models import list_models
 from coverslip.runs import BudgetRecord, Prediction, Recipe, SplitPlan, budget_seconds, load_recipe, save_recipe
 from coverslip.runs.log import FoldedLog, LogReader, Progress, lasting_lines
+from coverslip.workspace.correcting.corrections import correct
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.jobs import control, runs
@@ -36,12 +37,13 @@ from coverslip.workspace.jobs.control import queue_training
 from coverslip.workspace.jobs.kinds import queued_ids
 from coverslip.workspace.jobs.options import TRAININGS_QUEUE, JobOptions
 from coverslip.workspace.jobs.queue import Queue
-from coverslip.workspace.jobs.records import Job, change_if_unchanged, change_job, find_job
+from coverslip.workspace.jobs.records import Job, add_job, change_if_unchanged, change_job, find_job
 from coverslip.workspace.jobs.results import fingerprint_of_code
 from coverslip.workspace.jobs.runs import run_story
 from coverslip.workspace.jobs.state import is_running, launch, lines_of_last_process, state_of, status_of
 from coverslip.workspace.jobs.turns import Turns
-from coverslip.workspace.predictions import classifiers, rows
+from coverslip.workspace.lists.rows import Row, images_of_job
+from coverslip.workspace.predictions import classifiers
 from coverslip.workspace.predictions.predicting import _below, _refuse_outside
 from coverslip.workspace.recipes import advised_models, recipe_of_dataset, validated_recipe
 from coverslip.workspace.store.rows import Page, dataset_row
@@ -465,20 +467,16 @@ def test_lasting_lines_are_more_than_progress(tmp_path: Path) -> None:
     assert (lasting[1].values["fold"], lasting[1].values["val_f1"]) == (2, 0.5)
 
 
-def test_a_resumed_prediction_finds_the_rows_that_it_wrote(tmp_path: Path) -> None:
-    written = [
-        Prediction("a", "a.png", "x", "x", 0.75, "x", (0.75, 0.25), logits=(1.0, 0.0)),
-        Prediction("b", "b.png", None, None, None, "unreadable", (), "It is cut off"),
-    ]
-    writer = rows.RowsWriter(tmp_path / rows.FILE)
-    writer.add((k, row, tmp_path / row.path, ReadPlan()) for k, row in enumerate(written))
-    writer.close()
-    later = rows.RowsWriter(tmp_path / rows.FILE)
-    assert list(later.added()) == [
-        replace(written[0], logits=()),
-        written[1],
-    ]  # values that no table of predictions contains are gone
-    later.close()
+def written_prediction(
+    workspace: Workspace, classes: Sequence[str], rows: Sequence[tuple[Prediction, ReadPlan]]
+) -> str:
+    """The ID of a prediction, written instead of made, with these rows."""
+    folder = workspace.predictions / "written"
+    write_predictions(folder, classes, rows)
+    choices = {"sources": [], "classes": list(classes), "classifier_name": "", "prevalence": {}}
+    values = {"id": "written", "kind": "predict", "name": "Written", "dataset_name": "", "folder": str(folder)}
+    add_job(workspace, **values, command=[], choices=choices, state="ended", queued=None)
+    return "written"
 
 
 @pytest.mark.slow
@@ -493,12 +491,11 @@ def test_many_rows_are_filtered_and_sorted_a_page_at_a_time(tmp_path: Path) -> N
         p = float(probability[k])
         return Prediction(f"{k}.png", f"{k}.png", classes[labels[k]], classes[0], p, decision, (p, float("nan")))
 
-    writer = rows.RowsWriter(tmp_path / rows.FILE)
-    writer.add((k, said(k), tmp_path / f"{k}.png", ReadPlan(z="max")) for k in range(n))
-    writer.close()
+    workspace = new_workspace(tmp_path)
+    prediction = written_prediction(workspace, classes, [(said(k), ReadPlan(z="max")) for k in range(n)])
 
-    def page(filters: Filters, offset: int = 0, corrected: dict[int, str] | None = None) -> Page[rows.Row]:
-        return rows.page_in(tmp_path / rows.FILE, classes, corrected or {}, filters, offset=offset, limit=10)
+    def page(filters: Filters, offset: int = 0) -> Page[Row]:
+        return images_of_job(workspace, prediction).page(filters, offset=offset, limit=10)
 
     began = time.monotonic()
     mistakes = page(Filters(only="misclassified", sort="-probability"), 100)
@@ -508,10 +505,14 @@ def test_many_rows_are_filtered_and_sorted_a_page_at_a_time(tmp_path: Path) -> N
     assert mistakes.total == int((labels == 1).sum())
     assert mistakes.items[0].probabilities["b"] is None
     assert page(Filters(only="review")).total == int((probability < 0.6).sum())
-    corrected = page(Filters(only="corrected"), corrected={7: "b", 5: "b"})
-    assert [(row.row_id, row.correction) for row in corrected.items] == [(5, "b"), (7, "b")]
     unsure = [int(k) for k in np.flatnonzero(probability < 0.6)]
-    left = page(Filters(only="review"), corrected={unsure[0]: "b", 7: "b"})
+    for k in (7, 5):
+        correct(workspace, prediction, k, "b")
+    corrected = page(Filters(only="corrected"))
+    assert [(row.row_id, row.correction) for row in corrected.items] == [(5, "b"), (7, "b")]
+    correct(workspace, prediction, unsure[0], "b")
+    left = page(Filters(only="review"))
+    unsure = [k for k in unsure if k not in (5, 7)]
     assert ([row.row_id for row in left.items], left.total) == (unsure[1:11], len(unsure) - 1)
     assert page(Filters(label="<script>", predicted="b")).total == 0
     assert "uncertain" in DECISIONS
@@ -523,12 +524,11 @@ def test_unreadable_rows_stand_last_and_labels_of_no_class_are_no_errors(tmp_pat
         Prediction("b", "b.png", "x", "y", 0.75, "y", (0.25, 0.75)),
         Prediction("c", "c.png", "never taught", "y", 0.5, "y", (0.5, 0.5)),
     ]
-    writer = rows.RowsWriter(tmp_path / rows.FILE)
-    writer.add((k, row, tmp_path / row.path, ReadPlan()) for k, row in enumerate(written))
-    writer.close()
+    workspace = new_workspace(tmp_path)
+    prediction = written_prediction(workspace, ("x", "y"), [(row, ReadPlan()) for row in written])
 
     def listed(**filters: str) -> list[str]:
-        page = rows.page_in(tmp_path / rows.FILE, ("x", "y"), {}, Filters.model_validate(filters), offset=0, limit=10)
+        page = images_of_job(workspace, prediction).page(Filters.model_validate(filters), offset=0, limit=10)
         return [row.image_id for row in page.items]
 
     assert listed(sort="probability") == ["c", "b", "a"]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from drawing import write_cells
+from prediction_tables import keys_by_path, write_predictions
 from small_workspace import open_images
 from synthetic_runs import NETWORKS, write_run, written_study
 from training_events import a_step, an_epoch
@@ -21,11 +22,9 @@ from coverslip.files import write_json
 from coverslip.images import ReadPlan
 from coverslip.machine import process_started
 from coverslip.runs import Prediction, Recipe, Run, save_recipe
-from coverslip.runs.predictions import PredictionsFile
 from coverslip.runs.status import Status
 from coverslip.studies import StudyPlan, save_plan
 from coverslip.workspace.jobs.records import add_job
-from coverslip.workspace.predictions.rows import FILE, RowsWriter
 from coverslip.workspace.store.workspace import Workspace, open_workspace
 
 CLASSES = ("lymphocyte", "monocyte", "neutrophil")
@@ -123,12 +122,8 @@ def _write_prediction(workspace: Workspace, files: list[Path], dataset: str) -> 
         probabilities = tuple(sure if name == class_name else (1 - sure) / 2 for name in CLASSES)
         decision = class_name if sure >= 0.5 else "uncertain"
         rows.append(Prediction(file.name, str(file), None, class_name, sure, decision, probabilities))
-    with PredictionsFile(Run(folder).predictions_file, CLASSES) as table:
-        for row in rows:
-            table.write(row)
-    writer = RowsWriter(folder / FILE)
-    writer.add([(k, row, Path(row.path), ReadPlan()) for k, row in enumerate(rows)])
-    writer.close()
+    listed = [(row, ReadPlan()) for row in rows]
+    write_predictions(folder, CLASSES, listed)
     add_job(
         workspace,
         id="prediction",
@@ -143,6 +138,7 @@ def _write_prediction(workspace: Workspace, files: list[Path], dataset: str) -> 
         state="started",
         queued=None,
         created="2026-11-20T09:20:00.000+00:00",
+        image_keys=keys_by_path(workspace, dataset, listed),
     )
 
 

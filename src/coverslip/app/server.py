@@ -38,6 +38,7 @@ from coverslip.workspace.jobs.options import DEFAULT, JobOptions
 from coverslip.workspace.jobs.queue import Queue
 from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.jobs.watching import Watching
+from coverslip.workspace.lists.matching import match_earlier_jobs
 from coverslip.workspace.objects import ObjectPreviews
 from coverslip.workspace.predictions.classifiers import LoadedClassifiers
 from coverslip.workspace.store.serving import make_token, only_server, record_address, token_hash
@@ -115,6 +116,7 @@ async def background_of(app: FastAPI) -> AsyncIterator[None]:
     await asyncio.to_thread(cleanup.remove_partial_files, workspace)  # before the first request creates new ones
     workspace.background.start("cleanup", lambda is_over: cleanup.delete_expired(workspace, is_over))
     await asyncio.to_thread(reading_images.begin, workspace)
+    await asyncio.to_thread(match_earlier_jobs, workspace)
     await asyncio.to_thread(app.state.queue.start)
     app.state.classifiers.start()
     app.state.sources.start()

@@ -153,12 +153,11 @@ def predict(
         >>> sum(summary.decisions.values())
         8
     """
-    out = Path(out)
-    check_output(out, format)
+    check_output(Path(out), format)
     if on == "local":
         prepare_decoding()
     classifier = load_classifier(run, device if on == "local" else "cpu")
-    layout = Layout(classifier.classes, top_k, tuple(dict.fromkeys(keep)))  # reports invalid columns before any work
+    Layout(classifier.classes, top_k, tuple(dict.fromkeys(keep)))  # reports invalid columns before any work
     if (unfinished := unfinished_note(Run(Path(run)))) is not None:
         emit(Noted.of(unfinished))
     if prevalence:
@@ -169,15 +168,62 @@ def predict(
         classifier = classifier.with_rescaling()
     data = classifier.open_images(sources, axes)
     _check_kept(keep, data.records)
-    keep = tuple(dict.fromkeys([*_object_columns(data.records), *keep]))
-    identity = identity_of(classifier.path, classifier.card, is_rescaled=rescale)
-    layout = replace(layout, keep=(*keep, CLASSIFIER_COLUMN))
+    cluster = None if on == "local" else Cluster(on, prevalence or {}, is_trusted=trust_cluster)
+    return predict_opened(
+        run,
+        classifier,
+        data,
+        out=Path(out),
+        keep=tuple(dict.fromkeys([*_object_columns(data.records), *keep])),
+        batch_size=batch_size,
+        device=device,
+        is_rescaled=rescale,
+        format=format,
+        top_k=top_k,
+        resume=resume,
+        cluster=cluster,
+        emit=emit,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A Ray cluster that predicts."""
+
+    address: str
+    prevalence: Mapping[str, float]
+    is_trusted: bool
+
+
+def predict_opened(
+    run: Run | Path | str,
+    classifier: Classifier,
+    data: Dataset,
+    *,
+    out: Path,
+    keep: tuple[str, ...],
+    batch_size: int = BATCH_SIZE,
+    device: str = "auto",
+    is_rescaled: bool = False,
+    format: Format = "csv",  # noqa: A002  as in `predict`
+    top_k: int | None = None,
+    resume: bool = False,
+    cluster: Cluster | None = None,
+    emit: Emit,
+) -> Summary:
+    """Predict images that are open into a table, as `predict`, with a classifier whose settings are made.
+
+    Raises:
+        CoverslipError: as `predict`.
+    """
+    identity = identity_of(classifier.path, classifier.card, is_rescaled=is_rescaled)
+    layout = Layout(classifier.classes, top_k, (*keep, CLASSIFIER_COLUMN))
     for each in data.notes:
         emit(Noted.of(each))
     training_images = TrainingImageCounter(run)
     settings = {
         "coverslip": __version__,
-        "classifier": [fingerprint_of(classifier.path), classifier.card.model_dump(mode="json"), device, rescale],
+        "classifier": [fingerprint_of(classifier.path), classifier.card.model_dump(mode="json"), device, is_rescaled],
         "images": _fingerprint(data.records, keep),
     }
     decisions: Counter[str] = Counter()
@@ -194,7 +240,7 @@ def predict(
             emit(Noted.of(note("prediction-resumed", n_images=n_before)))
         remaining = replace(data, records=data.records[n_before:])
         hash_of: Callable[[int], str]
-        if on == "local":
+        if cluster is None:
             reading = HashedReading(remaining.records)
             hash_of, rows = (
                 reading.hash_of,
@@ -204,9 +250,17 @@ def predict(
             with FileHashes() as file_hashes:  # before other computers decode the files
                 hash_of = [*hash_files(remaining.records, file_hashes)].__getitem__
             options = PredictionOptions(
-                batch_size, device, prevalence or {}, is_rescaled=rescale, is_hashed=training_images.is_known
+                batch_size, device, cluster.prevalence, is_rescaled=is_rescaled, is_hashed=training_images.is_known
             )
-            pairs = predict_on_ray(on, run, classifier.card, remaining, options, trust_cluster=trust_cluster, emit=emit)
+            pairs = predict_on_ray(
+                cluster.address,
+                run,
+                classifier.card,
+                remaining,
+                options,
+                trust_cluster=cluster.is_trusted,
+                emit=emit,
+            )
             rows = _counted(pairs, training_images)
         try:
             with closing(rows):
@@ -221,7 +275,7 @@ def predict(
             if n_saved := table.save():
                 emit(Noted.of(note("rows-saved", n_images=n_saved)))
             raise
-    if on == "local":
+    if cluster is None:
         classifier.save_engine()
     if is_replaced:
         emit(Noted.of(note("replaced", file_name=one_line(str(out)))))

@@ -50,11 +50,20 @@ from coverslip.runs.prediction_tables import (
     Format,
     Layout,
     check_output,
+    complete_records,
     growing_table,
+    hashes_of_rows,
     is_reserved,
     prediction_table,
+    unfinished_rows,
 )
-from coverslip.runs.predictions import MeasuredPredictions, Prediction, Predictions, PredictionsFile
+from coverslip.runs.predictions import (
+    MeasuredPredictions,
+    Prediction,
+    Predictions,
+    PredictionsFile,
+    prediction_of,
+)
 from coverslip.runs.recipe import (
     IMAGES_COPIED,
     IMAGES_REFITTED,
@@ -201,6 +210,7 @@ __all__ = [
     "check_new_folder",
     "check_output",
     "check_recipe",
+    "complete_records",
     "copy_id",
     "create_run_folder",
     "describe_environment",
@@ -208,6 +218,7 @@ __all__ = [
     "find_classifier",
     "fingerprint_of",
     "growing_table",
+    "hashes_of_rows",
     "held_out_images",
     "identity_of",
     "images_opened",
@@ -223,6 +234,7 @@ __all__ = [
     "open_run",
     "original_id",
     "plan_of",
+    "prediction_of",
     "prediction_table",
     "pretraining_hashes",
     "pretraining_recipe",
@@ -236,6 +248,7 @@ __all__ = [
     "split_rows",
     "training_hash_record",
     "unchanged_images",
+    "unfinished_rows",
     "values_of",
     "with_settings",
     "work_lock",

@@ -17,6 +17,7 @@ from coverslip.datasets import (
     SIDES,
     TABLE_NAMES,
     Dataset,
+    ImageFinder,
     ImageRecord,
     Opening,
     Scan,
@@ -334,9 +335,6 @@ def _chosen(data: Dataset, image_ids: Iterable[str]) -> Dataset:
     return data.subset(i for i, record in enumerate(data.records) if record.image_id in chosen_ids)
 
 
-_PixelKey = tuple[str, ReadPlan, tuple[int, int] | None]  # file, reading options from a table, center of a crop
-
-
 def apply_earlier_split(data: Dataset, recipe: Recipe) -> Dataset:
     """Return the images with the sets of the run that the recipe's `split.run` names, if it names one.
 
@@ -350,8 +348,8 @@ def apply_earlier_split(data: Dataset, recipe: Recipe) -> Dataset:
         return data
     run = open_run(Path(recipe.split.run))
     rows = _rows_of_one_split(run)
-    by_pixels, by_id = _rows_by_pixels(run, rows)
-    earlier_rows = [_row_of(record, by_pixels) or by_id.get(record.image_id) for record in data.records]
+    earlier = _EarlierRows(run, rows)
+    earlier_rows = [earlier.find(record) or earlier.of_moved(record.image_id) for record in data.records]
     if not any(earlier_rows):
         raise BadRun("no-image-of-split-run", file=run.folder)
     records = [
@@ -369,14 +367,15 @@ def previous_test_labels(run: Run, earlier: Run) -> dict[str, str]:
     Returns:
         Labels by the ids of `run`, without images that were not test images of the earlier run.
     """
-    by_pixels, by_id = _rows_by_pixels(earlier, {row.image_id: row for row in earlier.split})
+    earlier_rows = _EarlierRows(earlier, {row.image_id: row for row in earlier.split})
     records: dict[str, ImageRecord] = {}
     with suppress(CoverslipError):
         records = {record.image_id: record for record in images_of(run).records}
     labels = {}
     for row in run.split:
         record = records.get(row.image_id)
-        before = (_row_of(record, by_pixels) if record is not None else None) or by_id.get(row.image_id)
+        before = earlier_rows.find(record) if record is not None else None
+        before = before or earlier_rows.of_moved(row.image_id)
         if before is not None and before.split == row.split == "test":
             labels[row.image_id] = before.label
     return labels
@@ -391,34 +390,27 @@ def _rows_of_one_split(run: Run) -> dict[str, SplitRow]:
     return rows
 
 
-def _rows_by_pixels(run: Run, rows: dict[str, SplitRow]) -> tuple[dict[_PixelKey, SplitRow], dict[str, SplitRow]]:
-    """Return the rows by pixel keys, and by id the rows whose file is missing, as after its folder was moved."""
-    records: tuple[ImageRecord, ...] = ()
-    with suppress(CoverslipError):
-        records = tuple(record for record in images_of(run).records if record.exists)
-    available = {record.image_id for record in records}
-    by_pixels: dict[_PixelKey, SplitRow] = {}
-    for record in records:
-        for key in _pixel_keys(record) if record.image_id in rows else ():
-            by_pixels.setdefault(key, rows[record.image_id])
-    return by_pixels, {image_id: row for image_id, row in rows.items() if image_id not in available}
+class _EarlierRows:
+    """The rows of a split, found by the images of another run, whose IDs change if another folder is added."""
 
+    def __init__(self, run: Run, rows: dict[str, SplitRow]) -> None:
+        records: tuple[ImageRecord, ...] = ()
+        with suppress(CoverslipError):
+            records = tuple(record for record in images_of(run).records if record.exists)
+        available = {record.image_id for record in records}
+        listed = [record for record in records if record.image_id in rows]
+        self._rows = [rows[record.image_id] for record in listed]
+        self._finder = ImageFinder((str(record.path), record.plan, record.stated) for record in listed)
+        self._moved = {image_id: row for image_id, row in rows.items() if image_id not in available}
 
-def _row_of(record: ImageRecord, by_pixels: Mapping[_PixelKey, SplitRow]) -> SplitRow | None:
-    return next((by_pixels[key] for key in _pixel_keys(record) if key in by_pixels), None)
+    def find(self, record: ImageRecord) -> SplitRow | None:
+        """Return the row of an image by its file and pixels."""
+        index = self._finder.find(str(record.path), record.plan, record.stated)
+        return None if index is None else self._rows[index]
 
-
-def _pixel_keys(record: ImageRecord) -> list[_PixelKey]:
-    """Return the keys that identify an image independently of the recipe's plane and channels, the most specific first.
-
-    A crop is also identified by its center, since tables state the same crops as points or as boxes.
-    """
-    values = {name: getattr(record.plan, name) for name in record.stated - {"point"}}
-    keys: list[_PixelKey] = [] if "point" in record.stated else [(str(record.path), ReadPlan(**values), None)]
-    if record.plan.region is not None and record.stated & {"point", "region"}:
-        values.pop("region", None)
-        keys.append((str(record.path), ReadPlan(**values), box_center(record.plan.region)))
-    return keys
+    def of_moved(self, image_id: str) -> SplitRow | None:
+        """Return the row of an ID whose file is missing, as after its folder was moved."""
+        return self._moved.get(image_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -234,13 +234,23 @@ def complete_records(stream: IO[bytes], format_: TextFormat) -> Iterator[bytes]:
             record = b""
 
 
+def unfinished_rows(file: Path, format_: Format = "csv") -> Path:
+    """Return the file with the rows so far of a table that is not complete."""
+    return file.with_name(f"{file.name}.unfinished") / f"rows.{format_}"
+
+
+def hashes_of_rows(file: Path) -> RowHashes:
+    """Return the hashes of the image files of the rows so far of a table that is not complete."""
+    return RowHashes(unfinished_rows(file).with_name("files.sha256"))
+
+
 @contextmanager
 def _text_table(
     file: Path, layout: Layout, format_: Format, settings: Mapping[str, object], *, resume: bool
 ) -> Iterator[PredictionTable]:
     check_replaceable(file, TEXT_FORMATS[format_].begins_with)
-    folder = file.with_name(f"{file.name}.unfinished")
-    rows, settings_file = folder / f"rows.{format_}", folder / "settings.json"
+    rows = unfinished_rows(file, format_)
+    folder, settings_file = rows.parent, rows.with_name("settings.json")
     settings = {**settings, "columns": list(layout.columns), "format": format_}
     stays = True  # the folder, after an error
     try:
@@ -251,7 +261,7 @@ def _text_table(
                 stays = False
                 rows.unlink(missing_ok=True)
                 write_json(settings_file, settings)
-            with rows.open("a+", newline="", encoding="utf-8") as stream, RowHashes(folder / "files.sha256") as hashes:
+            with rows.open("a+", newline="", encoding="utf-8") as stream, hashes_of_rows(file) as hashes:
                 table = TextTable(rows, stream, layout, TEXT_FORMATS[format_], hashes)
                 try:
                     yield table

@@ -235,7 +235,7 @@ def read_predictions(file: Path) -> Predictions:
         if first is None:
             return Predictions([], _classes_in(file))
         classes = _classes_among(first)
-        return Predictions([_row(cells, classes) for cells in chain([first], rows)], classes)
+        return Predictions([prediction_of(cells, classes) for cells in chain([first], rows)], classes)
     except (KeyError, ValueError) as error:
         raise BadRun("damaged-predictions", file=file, reason=str(error)) from error
 
@@ -274,7 +274,12 @@ def _classes_among(columns: Iterable[str]) -> tuple[str, ...]:
     return classes
 
 
-def _row(cells: dict[str, str], classes: Sequence[str]) -> Prediction:
+def prediction_of(cells: Mapping[str, str], classes: Sequence[str]) -> Prediction:
+    """Return a row from its cells by column.
+
+    Raises:
+        KeyError, ValueError: a cell is missing or is not a number.
+    """
     is_read = bool(cells["probability"])
     return Prediction(
         image_id=cells["image_id"],

@@ -53,6 +53,7 @@ class Status(Document):
     epoch: int | None = None
     n_epochs: int | None = None
     n_total: int | None = None  # number of images of a prediction
+    n_done: int | None = None  # of these
     seconds_left: float | None = None
     notes: tuple[Note, ...] = ()
 

@@ -21,6 +21,7 @@ from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.datasets.state import DatasetState, dataset_state
 from coverslip.workspace.jobs.records import is_inside
 from coverslip.workspace.jobs.state import jobs_reading
+from coverslip.workspace.lists.reading import delete_results
 from coverslip.workspace.store import tables
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import Page, Paging, dataset_row, now, source_paths
@@ -202,6 +203,7 @@ def _delete_partial_files(workspace: Workspace, is_over: threading.Event) -> Non
 def _empty_trash(workspace: Workspace, is_over: threading.Event) -> None:
     for folder in workspace.trash.glob("*"):
         if not is_over.is_set() and folder.stat().st_mtime < time.time() - TRASH_DAYS * _SECONDS_PER_DAY:
+            delete_results(workspace, folder.name)
             with write_transaction(workspace.engine) as connection:
                 is_job = (tables.jobs.c.id == folder.name) & (tables.jobs.c.state == "removed")
                 for removed in connection.execute(select(tables.jobs.c.folder).where(is_job)).scalars().all():

@@ -45,6 +45,7 @@ from coverslip.workspace.jobs.state import (
     state_of,
     status_of,
 )
+from coverslip.workspace.store.keys import keys_of_dataset
 from coverslip.workspace.store.rows import Page, Paging, refuse_unread, refuse_unready, table_choices
 from coverslip.workspace.store.tables import datasets, images
 from coverslip.workspace.store.workspace import Workspace
@@ -333,6 +334,7 @@ def queue_evaluation(
             *source.sources,
         ],
         choices={"sources": source.sources},
+        image_keys=keys_of_dataset(workspace, dataset_id),
     )
     return job_id
 

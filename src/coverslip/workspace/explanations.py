@@ -19,9 +19,8 @@ from coverslip.processes import Json
 from coverslip.runs import Run, find_classifier, fingerprint_of
 from coverslip.workspace.jobs.kinds import kind_of
 from coverslip.workspace.jobs.records import find_job
+from coverslip.workspace.lists.rows import NOT_FOUND, images_of_job
 from coverslip.workspace.predictions.classifiers import location_of
-from coverslip.workspace.predictions.measured import row_of_measured, source_of_measured
-from coverslip.workspace.predictions.rows import NOT_FOUND, image_source_of_row
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.workers import JobOfWork, StepProgress, WorkKind
 
@@ -122,14 +121,13 @@ def _request(workspace: Workspace, job_id: str, row_id: int) -> _Request:
     job = find_job(workspace, job_id)
     label, fold = None, None
     folder = job.folder if job.classifier_id is None else location_of(workspace, job.classifier_id).path
+    listed = images_of_job(workspace, job_id)
+    (source,) = listed.sources([row_id])
     if kind_of(job).has_measurements:
-        row, source = row_of_measured(workspace, job_id, row_id), source_of_measured(workspace, job_id, row_id)
-        run = job.run
+        row, run = listed.row(row_id), job.run
         fold = _fold_of(run, row.image_id)
         folder = folder if fold is None else run.fold(fold).folder
         label = row.correction or row.label
-    else:
-        source = image_source_of_row(workspace, job_id, row_id)
     if source == NOT_FOUND:
         raise NotFound("image-moved")
     try:

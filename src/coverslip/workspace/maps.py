@@ -18,7 +18,7 @@ from coverslip.errors import NotFound
 from coverslip.messages import Failure
 from coverslip.processes import Json
 from coverslip.runs import Run
-from coverslip.workspace.predictions.measured import decisions_of_dataset
+from coverslip.workspace.lists.rows import decisions_of_dataset
 from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import AnyRow, class_order, dataset_row, is_reserved, now, refuse_unread
 from coverslip.workspace.store.tables import dataset_maps, images, jobs

@@ -57,6 +57,14 @@ export interface PictureRow {
 
 /** The images of a training, an evaluation or a prediction, as a gallery reads them. */
 export const imagesOfJob = (job_id: string) => ({
+  read: async (rows: ArrayLike<number>) =>
+    (
+      await answer(
+        api.GET('/api/v1/jobs/{job_id}/rows', {
+          params: { path: { job_id }, query: { rows: Array.from(rows).join(',') } },
+        }),
+      )
+    ).items,
   list: (query: RowQuery, signal?: AbortSignal) =>
     rowIds(
       api.GET('/api/v1/jobs/{job_id}/row-ids', {
@@ -71,7 +79,6 @@ export const imagesOfJob = (job_id: string) => ({
 
 /** Rows of a run or an evaluation, with their pictures. */
 export interface EvaluatedImages extends ReturnType<typeof imagesOfJob> {
-  read: (rows: ArrayLike<number>) => Promise<PictureRow[]>;
   job: string; // id of a training or an evaluation
   confusionMatrix: string; // address of a CSV file
   figure: (name: string, kind: 'svg' | 'png' | 'csv') => string; // address of a figure of the report
@@ -83,54 +90,23 @@ export interface EvaluatedImages extends ReturnType<typeof imagesOfJob> {
   correct: (row: number, label: string | null) => Promise<{ row: PictureRow; change: number | null }>;
 }
 
-export const imagesOfRun = (id: string, datasetId: string | null): EvaluatedImages => ({
-  job: id,
-  datasetId,
-  correct: (row_id, label) =>
-    answer(
-      api.PUT('/api/v1/runs/{run_id}/rows/{row_id}/correction', {
-        params: { path: { run_id: id, row_id } },
-        body: { label },
-      }),
-    ),
-  read: async (rows) =>
-    (
-      await answer(
-        api.GET('/api/v1/runs/{run_id}/rows', {
-          params: { path: { run_id: id }, query: { rows: Array.from(rows).join(',') } },
-        }),
-      )
-    ).items,
-  ...picturesAt('runs', id),
-});
+export const imagesOfRun = (id: string, datasetId: string | null) => evaluatedImages('runs', id, datasetId);
 
-export const imagesOfEvaluation = (id: string, datasetId: string | null): EvaluatedImages => ({
-  job: id,
-  datasetId,
-  correct: (row_id, label) =>
-    answer(
-      api.PUT('/api/v1/evaluations/{evaluation_id}/rows/{row_id}/correction', {
-        params: { path: { evaluation_id: id, row_id } },
-        body: { label },
-      }),
-    ),
-  read: async (rows) =>
-    (
-      await answer(
-        api.GET('/api/v1/evaluations/{evaluation_id}/rows', {
-          params: { path: { evaluation_id: id }, query: { rows: Array.from(rows).join(',') } },
-        }),
-      )
-    ).items,
-  ...picturesAt('evaluations', id),
-});
+export const imagesOfEvaluation = (id: string, datasetId: string | null) =>
+  evaluatedImages('evaluations', id, datasetId);
 
-function picturesAt(
-  what: string,
-  id: string,
-): Pick<EvaluatedImages, 'list' | 'sheetUrl' | 'confusionMatrix' | 'figure'> {
+function evaluatedImages(what: string, id: string, datasetId: string | null): EvaluatedImages {
   return {
     ...imagesOfJob(id),
+    job: id,
+    datasetId,
+    correct: (row_id, label) =>
+      answer(
+        api.PUT('/api/v1/jobs/{job_id}/rows/{row_id}/correction', {
+          params: { path: { job_id: id, row_id } },
+          body: { label },
+        }),
+      ),
     figure: (name, kind) => at(what, id, 'figures', `${name}.${kind}`),
     confusionMatrix: at(what, id, 'download', 'confusion-matrix'),
   };

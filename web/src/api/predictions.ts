@@ -1,6 +1,5 @@
 // Requests about predictions and classifiers.
 import { answer, api, at as addressOf, every } from './client';
-import { imagesOfJob } from './evaluations';
 import type { components } from './schema';
 
 type Schemas = components['schemas'];
@@ -62,8 +61,7 @@ export type ImageToLabel = Schemas['ImageToLabel'];
 const SPOT_CHECK = '/api/v1/predictions/{prediction_id}/spot-check';
 export const readSpotCheck = (id: string, signal?: AbortSignal) =>
   answer(api.GET(SPOT_CHECK, { ...at(id), signal }));
-export const predictedPicture = (id: string, row: number) =>
-  addressOf('predictions', id, 'rows', row, 'picture');
+export const predictedPicture = (id: string, row: number) => addressOf('jobs', id, 'rows', row, 'picture');
 export const drawSpotCheck = (id: string, n: number) =>
   answer(api.PUT(SPOT_CHECK, { ...at(id), body: { n } }));
 export const removeSpotCheck = (id: string) => answer(api.DELETE(SPOT_CHECK, at(id)));
@@ -95,38 +93,27 @@ export function predictionTable(
   return `${addressOf('predictions', id, 'download', 'predictions')}?${query}`;
 }
 
-/** The images of a prediction, as a gallery reads them. */
-export const imagesOfPrediction = (id: string) => ({
-  ...imagesOfJob(id),
-  read: async (rows: ArrayLike<number>) =>
-    (
-      await answer(
-        api.GET('/api/v1/predictions/{prediction_id}/rows', {
-          params: { path: { prediction_id: id }, query: { rows: Array.from(rows).join(',') } },
-        }),
-      )
-    ).items,
-});
-
 /**
  * `undoes` is the correction that this request reverts. The server refuses it if the row has changed since.
  */
-export const correctRow = (
+export const correctRow = async (
   id: string,
   row_id: number,
   { correction, excluded }: Review,
   undoes: Review | null = null,
 ) =>
-  answer(
-    api.PUT('/api/v1/predictions/{prediction_id}/rows/{row_id}/correction', {
-      params: { path: { prediction_id: id, row_id } },
-      body: {
-        label: correction,
-        excluded,
-        undoes: undoes && { label: undoes.correction, excluded: undoes.excluded },
-      },
-    }),
-  );
+  (
+    await answer(
+      api.PUT('/api/v1/jobs/{job_id}/rows/{row_id}/correction', {
+        params: { path: { job_id: id, row_id } },
+        body: {
+          label: correction,
+          excluded,
+          undoes: undoes && { label: undoes.correction, excluded: undoes.excluded },
+        },
+      }),
+    )
+  ).row;
 
 export const joinDataset = (id: string, dataset_id: string) =>
   answer(api.POST('/api/v1/predictions/{prediction_id}/join', { ...at(id), body: { dataset_id } }));

@@ -823,6 +823,69 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/jobs/{job_id}/rows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Job Rows
+         * @description A page of the images that a training or an evaluation has measured, or a prediction has predicted so far.
+         */
+        get: operations["list_job_rows"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/rows/{row_id}/picture": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Job Row Picture
+         * @description An image of a job for the viewer.
+         */
+        get: operations["get_job_row_picture"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/rows/{row_id}/correction": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Correct Job Row
+         * @description Correct or confirm the class of an image. The answer is saved at once.
+         *
+         *     For an image that a training or an evaluation has measured, its label in the dataset is changed. A predicted image
+         *     can also be excluded.
+         */
+        put: operations["correct_job_row"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets/{dataset_id}/images/{row_id}/picture": {
         parameters: {
             query?: never;
@@ -1863,26 +1926,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/runs/{run_id}/rows": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Run Rows
-         * @description A page of the measured images.
-         */
-        get: operations["list_run_rows"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/runs/{run_id}/image-changes": {
         parameters: {
             query?: never;
@@ -1926,46 +1969,6 @@ export interface paths {
          * @description Cancel the search for label errors. Earlier results are kept.
          */
         delete: operations["remove_label_errors"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/runs/{run_id}/rows/{row_id}/correction": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        /**
-         * Correct Run Row
-         * @description Change the label of a measured image in its dataset. The label is saved at once.
-         */
-        put: operations["correct_run_row"];
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/runs/{run_id}/rows/{row_id}/picture": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Run Row Picture
-         * @description A measured image for the viewer.
-         */
-        get: operations["get_run_row_picture"];
-        put?: never;
-        post?: never;
-        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -2311,66 +2314,6 @@ export interface paths {
          * @description The results on these images.
          */
         get: operations["get_evaluation_results"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/evaluations/{evaluation_id}/rows": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Evaluation Rows
-         * @description A page of the measured images.
-         */
-        get: operations["list_evaluation_rows"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/evaluations/{evaluation_id}/rows/{row_id}/correction": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        /**
-         * Correct Evaluation Row
-         * @description Change the label of a measured image in its dataset. The label is saved at once.
-         */
-        put: operations["correct_evaluation_row"];
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/evaluations/{evaluation_id}/rows/{row_id}/picture": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Evaluation Row Picture
-         * @description A measured image for the viewer.
-         */
-        get: operations["get_evaluation_row_picture"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3129,46 +3072,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/predictions/{prediction_id}/rows": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Prediction Rows
-         * @description A page of the rows so far.
-         */
-        get: operations["list_prediction_rows"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/predictions/{prediction_id}/rows/{row_id}/picture": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Prediction Row Picture
-         * @description A predicted image for the viewer.
-         */
-        get: operations["get_prediction_row_picture"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/predictions/{prediction_id}/samples": {
         parameters: {
             query?: never;
@@ -3378,26 +3281,6 @@ export interface paths {
          */
         get: operations["download_spot_check"];
         put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/predictions/{prediction_id}/rows/{row_id}/correction": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        /**
-         * Correct Prediction
-         * @description Correct or confirm the class of an image, or exclude it. The answer is saved at once.
-         */
-        put: operations["correct_prediction"];
         post?: never;
         delete?: never;
         options?: never;
@@ -4843,14 +4726,14 @@ export interface components {
         };
         /**
          * CorrectedRow
-         * @description A measured image whose label was corrected.
+         * @description An image whose class was corrected.
          */
         CorrectedRow: {
             /** @description The image. */
             row: components["schemas"]["Row"];
             /**
              * Change
-             * @description Number of the change of the dataset's labels; null if none was changed.
+             * @description Number of the change of labels in the dataset; null for predictions, and without a change.
              */
             change: number | null;
         };
@@ -7761,17 +7644,6 @@ export interface components {
              * @description The first 12 of them.
              */
             images: components["schemas"]["RelabeledImage"][];
-        };
-        /**
-         * LabelCorrection
-         * @description The corrected label of a measured image; null removes the correction.
-         */
-        LabelCorrection: {
-            /**
-             * Label
-             * @description The label; null removes the correction.
-             */
-            label: string | null;
         };
         /**
          * LabelErrorsState
@@ -17246,6 +17118,227 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    list_job_rows: {
+        parameters: {
+            query?: {
+                /** @description The number of items to skip. */
+                offset?: number;
+                /** @description The largest number of items to return. */
+                limit?: number;
+                /** @description The current label; empty for images without a label. */
+                label?: string | null;
+                /** @description Only images of this group. */
+                group?: string | null;
+                /** @description Only images of this domain. */
+                domain?: string | null;
+                /** @description The most probable class by the classifier. */
+                predicted?: string | null;
+                /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
+                decision?: string | null;
+                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far; suggested: suggested last for labeling; reserved: the test set, which is never suggested. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
+                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "suggested" | "reserved" | "misclassified" | "review" | "corrected" | "warning") | null;
+                /** @description Part of the path, case-insensitive; for rows of predictions, part of the image_id. */
+                search?: string | null;
+                /** @description The set in the split of `run`. */
+                part?: ("train" | "val" | "test" | "excluded") | null;
+                /** @description A training on this dataset. */
+                run?: string | null;
+                /** @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first. */
+                sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "suggested" | "probability" | "-probability";
+                /** @description Up to 256 row_ids, such as 3,1,2, instead of filters. The response has their order, without missing images. */
+                rows?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of a training, evaluation, prediction, export or study. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Row_"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_job_row_picture: {
+        parameters: {
+            query?: {
+                /** @description One channel in gray. Default: color. */
+                channel?: number | null;
+                /** @description Plane of a stack. Default: the plane that classifiers use. */
+                plane?: number | null;
+                /** @description Intensity shown black. */
+                low?: number | null;
+                /** @description Intensity shown white. */
+                high?: number | null;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of a training, evaluation, prediction, export or study. */
+                job_id: string;
+                /** @description The number of the image in its job. */
+                row_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The image. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    correct_job_row: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
+                "x-author"?: string | null;
+            };
+            path: {
+                /** @description The ID of a training, evaluation, prediction, export or study. */
+                job_id: string;
+                /** @description The number of the image in its job. */
+                row_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "label": "round"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Correction"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CorrectedRow"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Other images match the filters now than those that the client listed. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            507: components["responses"]["DiskFull"];
+            default: components["responses"]["Error"];
+        };
+    };
     get_picture: {
         parameters: {
             query?: {
@@ -20725,86 +20818,6 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
-    list_run_rows: {
-        parameters: {
-            query?: {
-                /** @description The number of items to skip. */
-                offset?: number;
-                /** @description The largest number of items to return. */
-                limit?: number;
-                /** @description The current label; empty for images without a label. */
-                label?: string | null;
-                /** @description Only images of this group. */
-                group?: string | null;
-                /** @description Only images of this domain. */
-                domain?: string | null;
-                /** @description The most probable class by the classifier. */
-                predicted?: string | null;
-                /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
-                decision?: string | null;
-                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far; suggested: suggested last for labeling; reserved: the test set, which is never suggested. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "suggested" | "reserved" | "misclassified" | "review" | "corrected" | "warning") | null;
-                /** @description Part of the path, case-insensitive; for rows of predictions, part of the image_id. */
-                search?: string | null;
-                /** @description The set in the split of `run`. */
-                part?: ("train" | "val" | "test" | "excluded") | null;
-                /** @description A training on this dataset. */
-                run?: string | null;
-                /** @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first. */
-                sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "suggested" | "probability" | "-probability";
-                /** @description Up to 256 row_ids, such as 3,1,2, instead of filters. The response has their order, without missing images. */
-                rows?: string | null;
-            };
-            header?: never;
-            path: {
-                /** @description The ID of a training. */
-                run_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_Row_"];
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            default: components["responses"]["Error"];
-        };
-    };
     count_image_changes: {
         parameters: {
             query?: never;
@@ -20989,129 +21002,6 @@ export interface operations {
             };
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
-            default: components["responses"]["Error"];
-        };
-    };
-    correct_run_row: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
-                "x-author"?: string | null;
-            };
-            path: {
-                /** @description The ID of a training. */
-                run_id: string;
-                /** @description The number of the row within its job, from 0. */
-                row_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "label": "round"
-                 *     }
-                 */
-                "application/json": components["schemas"]["LabelCorrection"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["CorrectedRow"];
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            507: components["responses"]["DiskFull"];
-            default: components["responses"]["Error"];
-        };
-    };
-    get_run_row_picture: {
-        parameters: {
-            query?: {
-                /** @description One channel in gray. Default: color. */
-                channel?: number | null;
-                /** @description Plane of a stack. Default: the plane that classifiers use. */
-                plane?: number | null;
-                /** @description Intensity shown black. */
-                low?: number | null;
-                /** @description Intensity shown white. */
-                high?: number | null;
-            };
-            header?: never;
-            path: {
-                /** @description The ID of a training. */
-                run_id: string;
-                /** @description The number of the row within its job, from 0. */
-                row_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The image. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "image/png": string;
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
     };
@@ -22267,218 +22157,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EvaluationResults"];
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            default: components["responses"]["Error"];
-        };
-    };
-    list_evaluation_rows: {
-        parameters: {
-            query?: {
-                /** @description The number of items to skip. */
-                offset?: number;
-                /** @description The largest number of items to return. */
-                limit?: number;
-                /** @description The current label; empty for images without a label. */
-                label?: string | null;
-                /** @description Only images of this group. */
-                group?: string | null;
-                /** @description Only images of this domain. */
-                domain?: string | null;
-                /** @description The most probable class by the classifier. */
-                predicted?: string | null;
-                /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
-                decision?: string | null;
-                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far; suggested: suggested last for labeling; reserved: the test set, which is never suggested. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "suggested" | "reserved" | "misclassified" | "review" | "corrected" | "warning") | null;
-                /** @description Part of the path, case-insensitive; for rows of predictions, part of the image_id. */
-                search?: string | null;
-                /** @description The set in the split of `run`. */
-                part?: ("train" | "val" | "test" | "excluded") | null;
-                /** @description A training on this dataset. */
-                run?: string | null;
-                /** @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first. */
-                sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "suggested" | "probability" | "-probability";
-                /** @description Up to 256 row_ids, such as 3,1,2, instead of filters. The response has their order, without missing images. */
-                rows?: string | null;
-            };
-            header?: never;
-            path: {
-                /** @description The ID of an evaluation. */
-                evaluation_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_Row_"];
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            default: components["responses"]["Error"];
-        };
-    };
-    correct_evaluation_row: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
-                "x-author"?: string | null;
-            };
-            path: {
-                /** @description The ID of an evaluation. */
-                evaluation_id: string;
-                /** @description The number of the row within its job, from 0. */
-                row_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "label": "round"
-                 *     }
-                 */
-                "application/json": components["schemas"]["LabelCorrection"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["CorrectedRow"];
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            507: components["responses"]["DiskFull"];
-            default: components["responses"]["Error"];
-        };
-    };
-    get_evaluation_row_picture: {
-        parameters: {
-            query?: {
-                /** @description One channel in gray. Default: color. */
-                channel?: number | null;
-                /** @description Plane of a stack. Default: the plane that classifiers use. */
-                plane?: number | null;
-                /** @description Intensity shown black. */
-                low?: number | null;
-                /** @description Intensity shown white. */
-                high?: number | null;
-            };
-            header?: never;
-            path: {
-                /** @description The ID of an evaluation. */
-                evaluation_id: string;
-                /** @description The number of the row within its job, from 0. */
-                row_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The image. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "image/png": string;
                 };
             };
             401: components["responses"]["Unauthorized"];
@@ -24810,132 +24488,6 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
-    list_prediction_rows: {
-        parameters: {
-            query?: {
-                /** @description The number of items to skip. */
-                offset?: number;
-                /** @description The largest number of items to return. */
-                limit?: number;
-                /** @description The current label; empty for images without a label. */
-                label?: string | null;
-                /** @description Only images of this group. */
-                group?: string | null;
-                /** @description Only images of this domain. */
-                domain?: string | null;
-                /** @description The most probable class by the classifier. */
-                predicted?: string | null;
-                /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
-                decision?: string | null;
-                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far; suggested: suggested last for labeling; reserved: the test set, which is never suggested. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "suggested" | "reserved" | "misclassified" | "review" | "corrected" | "warning") | null;
-                /** @description Part of the path, case-insensitive; for rows of predictions, part of the image_id. */
-                search?: string | null;
-                /** @description The set in the split of `run`. */
-                part?: ("train" | "val" | "test" | "excluded") | null;
-                /** @description A training on this dataset. */
-                run?: string | null;
-                /** @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first. */
-                sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "suggested" | "probability" | "-probability";
-                /** @description Up to 256 row_ids, such as 3,1,2, instead of filters. The response has their order, without missing images. */
-                rows?: string | null;
-            };
-            header?: never;
-            path: {
-                /** @description The ID of a prediction. */
-                prediction_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_Row_"];
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            default: components["responses"]["Error"];
-        };
-    };
-    get_prediction_row_picture: {
-        parameters: {
-            query?: {
-                /** @description One channel in gray. Default: color. */
-                channel?: number | null;
-                /** @description Plane of a stack. Default: the plane that classifiers use. */
-                plane?: number | null;
-                /** @description Intensity shown black. */
-                low?: number | null;
-                /** @description Intensity shown white. */
-                high?: number | null;
-            };
-            header?: never;
-            path: {
-                /** @description The ID of a prediction. */
-                prediction_id: string;
-                /** @description The number of the row within its job, from 0. */
-                row_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The image. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "image/png": string;
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            default: components["responses"]["Error"];
-        };
-    };
     get_samples: {
         parameters: {
             query?: never;
@@ -25675,74 +25227,6 @@ export interface operations {
                 };
             };
             503: components["responses"]["Busy"];
-            default: components["responses"]["Error"];
-        };
-    };
-    correct_prediction: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
-                "x-author"?: string | null;
-            };
-            path: {
-                /** @description The ID of a prediction. */
-                prediction_id: string;
-                /** @description The number of the row within its job, from 0. */
-                row_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "label": "round"
-                 *     }
-                 */
-                "application/json": components["schemas"]["Correction"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Row"];
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
         };
     };

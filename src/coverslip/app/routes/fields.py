@@ -20,6 +20,7 @@ from coverslip.app.routes.images import (
 from coverslip.app.schemas.system import located, problems
 from coverslip.workspace import objects
 from coverslip.workspace.jobs import downloads
+from coverslip.workspace.lists.rows import display_of_job
 from coverslip.workspace.objects import (
     FinderName,
     FinderPreview,
@@ -32,7 +33,6 @@ from coverslip.workspace.objects import (
 from coverslip.workspace.predictions import fields as predicted
 from coverslip.workspace.predictions import object_export
 from coverslip.workspace.predictions.fields import FieldPredictions
-from coverslip.workspace.predictions.measured import display_of_job
 from coverslip.workspace.predictions.object_export import ObjectExport, ObjectExportState
 from coverslip.workspace.store.rows import Page
 from coverslip.workspace.viewing import fields, images, tiles

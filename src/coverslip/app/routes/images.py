@@ -8,11 +8,14 @@ from typing import Annotated, Any
 from fastapi import Depends, Header, Path, Query, Request, Response
 
 from coverslip.app.files import IMAGE, PICTURE, Viewed, image_response, media_type_of
-from coverslip.app.requests import ServedWorkspace, api_router, until_disconnected
-from coverslip.app.schemas.datasets import ImageQuery, RowsQuery
+from coverslip.app.requests import Author, ServedWorkspace, api_router, until_disconnected
+from coverslip.app.schemas.datasets import FilteredPage, ImageQuery, RowsQuery
+from coverslip.app.schemas.jobs import CorrectedRow, Correction
 from coverslip.app.schemas.system import problems
 from coverslip.errors import Stopped
-from coverslip.workspace.predictions.measured import display_of_job, picture_sources_of_job, row_ids_of_job
+from coverslip.workspace.correcting.corrections import correct_row
+from coverslip.workspace.lists.rows import Row, display_of_job, images_of_job, picture_of
+from coverslip.workspace.store.rows import Page
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing import images, pictures, tiles
 from coverslip.workspace.viewing.filters import Filters, Text
@@ -167,7 +170,7 @@ async def get_job_sheet(
     etag: Etag = None,
 ) -> Response:
     """The same for images that a training or an evaluation has measured, or a prediction has predicted."""
-    return await _sheet(request, workspace, job_id, picture_sources_of_job, rows, side, None, etag)
+    return await _sheet(request, workspace, job_id, _pictures_of_job, rows, side, None, etag)
 
 
 @router.get(
@@ -177,8 +180,41 @@ async def get_job_sheet(
 )
 def list_job_row_ids(workspace: ServedWorkspace, job_id: str, query: Annotated[Filters, Query()]) -> Response:
     """The row_ids of all matching images of a training, an evaluation or a prediction, in order."""
-    data = row_ids_of_job(workspace, job_id, query).tobytes()
+    data = images_of_job(workspace, job_id).row_ids(query).tobytes()
     return Response(data, media_type="application/octet-stream")
+
+
+@router.get("/jobs/{job_id}/rows", responses=problems(404, 409, 422))
+def list_job_rows(workspace: ServedWorkspace, job_id: str, page: Annotated[FilteredPage, Query()]) -> Page[Row]:
+    """A page of the images that a training or an evaluation has measured, or a prediction has predicted so far."""
+    listed = images_of_job(workspace, job_id)
+    if page.row_ids is not None:
+        return listed.at(page.row_ids)
+    return listed.page(page, offset=page.offset, limit=page.limit)
+
+
+@router.get(
+    "/jobs/{job_id}/rows/{row_id}/picture", response_class=Response, responses=PICTURE | problems(404, 409, 422)
+)
+def get_job_row_picture(workspace: ServedWorkspace, job_id: str, row_id: JobRowId, view: Viewed) -> Response:
+    """An image of a job for the viewer."""
+    (source,) = images_of_job(workspace, job_id).sources([row_id])
+    return image_response(picture_of(workspace, source, view))
+
+
+@router.put("/jobs/{job_id}/rows/{row_id}/correction", responses=problems(404, 409, 412, 422))
+def correct_job_row(
+    workspace: ServedWorkspace, job_id: str, row_id: JobRowId, correction: Correction, author: Author
+) -> CorrectedRow:
+    """Correct or confirm the class of an image. The answer is saved at once.
+
+    For an image that a training or an evaluation has measured, its label in the dataset is changed. A predicted image
+    can also be excluded.
+    """
+    undone = correction.undoes
+    undoes = None if undone is None else (undone.excluded or undone.label,)
+    answer = correction.excluded or correction.label
+    return CorrectedRow(*correct_row(workspace, job_id, row_id, answer, undoes=undoes, author=author))
 
 
 @router.get(
@@ -274,7 +310,7 @@ def get_tiled_job_image(
     workspace: ServedWorkspace, job_id: str, row_id: JobRowId, plane: ViewedPlane
 ) -> tiles.TiledImage:
     """The same for images that a training or an evaluation has measured, or a prediction has predicted."""
-    (source,) = picture_sources_of_job(workspace, job_id, [row_id])
+    (source,) = _pictures_of_job(workspace, job_id, [row_id])
     return tiles.describe_tiles(workspace, job_id, source, plane, display_of_job(workspace, job_id))
 
 
@@ -295,7 +331,7 @@ async def get_tile(tile: RequestedTile, dataset_id: str, row_id: RowId) -> Respo
 )
 async def get_job_tile(tile: RequestedTile, job_id: str, row_id: JobRowId) -> Response:
     """The same for images that a training or an evaluation has measured, or a prediction has predicted."""
-    return await tile.respond(job_id, lambda: picture_sources_of_job(tile.workspace, job_id, [row_id])[0])
+    return await tile.respond(job_id, lambda: _pictures_of_job(tile.workspace, job_id, [row_id])[0])
 
 
 @router.get(
@@ -321,6 +357,10 @@ def get_overview(
     channels = None if display is None else tiles.displays_of(display)
     data = tiles.overview(workspace, dataset_id, source, plane, channels, side)
     return _picture(data, media_type_of(data), tag, v)
+
+
+def _pictures_of_job(workspace: Workspace, job_id: str, row_ids: Sequence[int]) -> list[images.PictureSource]:
+    return images_of_job(workspace, job_id).picture_sources(row_ids)
 
 
 async def _sheet(

@@ -11,12 +11,9 @@ from pydantic import Field
 from coverslip.app.files import (
     NO_SCRIPTS,
     PAGE,
-    PICTURE,
     TABLE,
     TABLE_OR_LINES,
     TABLE_TYPES,
-    Viewed,
-    image_response,
     table_response,
 )
 from coverslip.app.requests import (
@@ -31,10 +28,8 @@ from coverslip.app.requests import (
     from_app,
     received_files,
 )
-from coverslip.app.schemas.datasets import FilteredPage
 from coverslip.app.schemas.jobs import (
     Answer,
-    Correction,
     DatasetOfPrediction,
     JoinedDataset,
     JoinUndo,
@@ -49,9 +44,8 @@ from coverslip.workspace.correcting.joining import JoinPreview, JoinResult
 from coverslip.workspace.datasets.state import DatasetState
 from coverslip.workspace.jobs import control
 from coverslip.workspace.jobs.records import find_job
-from coverslip.workspace.predictions import rows, samples, spot_check, state
+from coverslip.workspace.predictions import samples, spot_check, state
 from coverslip.workspace.predictions.classifiers import LoadedClassifiers, PredictedImage
-from coverslip.workspace.predictions.rows import Row
 from coverslip.workspace.predictions.samples import SampledSummary, Sampling
 from coverslip.workspace.predictions.spot_check import ImageToLabel, SpotCheckState
 from coverslip.workspace.predictions.state import PredictionState
@@ -139,29 +133,6 @@ def restore_prediction(workspace: ServedWorkspace, prediction_id: str, queue: Jo
     control.restore_job(workspace, find_job(workspace, prediction_id, "predict", is_removed=True).id)
     queue.wake()
     return state.prediction_state(workspace, prediction_id)
-
-
-@router.get(
-    "/predictions/{prediction_id}/rows",
-    responses=problems(404),
-)
-def list_prediction_rows(
-    workspace: ServedWorkspace, prediction_id: str, page: Annotated[FilteredPage, Query()]
-) -> Page[Row]:
-    """A page of the rows so far."""
-    return rows.page_of_prediction(
-        workspace, prediction_id, page, offset=page.offset, limit=page.limit, row_ids=page.row_ids
-    )
-
-
-@router.get(
-    "/predictions/{prediction_id}/rows/{row_id}/picture",
-    response_class=Response,
-    responses=PICTURE | problems(404, 422),
-)
-def get_prediction_row_picture(workspace: ServedWorkspace, prediction_id: str, row_id: int, view: Viewed) -> Response:
-    """A predicted image for the viewer."""
-    return image_response(rows.picture_of(workspace, rows.image_source_of_row(workspace, prediction_id, row_id), view))
 
 
 @router.get("/predictions/{prediction_id}/samples", responses=problems(404, 409, 422))
@@ -269,20 +240,6 @@ def undo_spot_check(workspace: ServedWorkspace, prediction_id: str) -> Correctio
 def download_spot_check(workspace: ServedWorkspace, prediction_id: str) -> Response:
     """`spot_check.csv`: the drawn images with their labels, times and authors."""
     return table_response([spot_check.labels_table(workspace, prediction_id)], "spot_check.csv")
-
-
-@router.put(
-    "/predictions/{prediction_id}/rows/{row_id}/correction",
-    responses=problems(404, 409, 422),
-)
-def correct_prediction(
-    workspace: ServedWorkspace, prediction_id: str, row_id: int, correction: Correction, author: Author
-) -> Row:
-    """Correct or confirm the class of an image, or exclude it. The answer is saved at once."""
-    undone = correction.undoes
-    undoes = None if undone is None else (undone.excluded or undone.label,)
-    answer = correction.excluded or correction.label
-    return corrections.correct(workspace, prediction_id, row_id, answer, undoes=undoes, author=author)
 
 
 @router.get(

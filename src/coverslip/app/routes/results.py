@@ -9,18 +9,14 @@ from fastapi.responses import HTMLResponse, StreamingResponse
 
 from coverslip.app.files import (
     FIGURE,
-    PICTURE,
     TABLE,
     FigureFile,
-    Viewed,
     figure_response,
     file_response,
-    image_response,
     report_response,
 )
 from coverslip.app.requests import (
     RAW_BODY,
-    Author,
     JobQueue,
     Locate,
     Paged,
@@ -28,13 +24,11 @@ from coverslip.app.requests import (
     api_router,
     received,
 )
-from coverslip.app.schemas.datasets import FilteredPage
-from coverslip.app.schemas.jobs import CorrectedRow, Decision, LabelCorrection, NewEvaluation
+from coverslip.app.schemas.jobs import Decision, NewEvaluation
 from coverslip.app.schemas.system import located, problems
 from coverslip.experiments.rethreshold import Thresholds
 from coverslip.reports.comparison import Comparison
 from coverslip.workspace import evaluations
-from coverslip.workspace.correcting.corrections import correct_measured
 from coverslip.workspace.correcting.trained_images import (
     ChangesSinceTraining,
     LabelErrorsState,
@@ -47,10 +41,9 @@ from coverslip.workspace.evaluations import EvaluationOutlook, EvaluationState, 
 from coverslip.workspace.jobs import control, downloads, results
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.jobs.results import EvaluationResults, Results
-from coverslip.workspace.predictions import classifier_cards, classifiers, measured, rows
+from coverslip.workspace.predictions import classifier_cards, classifiers
 from coverslip.workspace.predictions.classifier_cards import ClassifierCard
 from coverslip.workspace.predictions.classifiers import Classifier
-from coverslip.workspace.predictions.rows import Row
 from coverslip.workspace.store.rows import Page
 
 router = api_router("results")
@@ -100,14 +93,6 @@ def set_decision(workspace: ServedWorkspace, run_id: str, decision: Decision) ->
     return classifiers.set_decision(workspace, run_id, decision.model_dump())
 
 
-@router.get("/runs/{run_id}/rows", responses=problems(404, 409))
-def list_run_rows(workspace: ServedWorkspace, run_id: str, page: Annotated[FilteredPage, Query()]) -> Page[Row]:
-    """A page of the measured images."""
-    return measured.page_of_measured(
-        workspace, run_id, page, offset=page.offset, limit=page.limit, row_ids=page.row_ids
-    )
-
-
 @router.get("/runs/{run_id}/image-changes", responses=problems(404))
 def count_image_changes(workspace: ServedWorkspace, run_id: str) -> ChangesSinceTraining:
     """How many images of the dataset were added, relabeled or removed since the training."""
@@ -131,29 +116,6 @@ def create_label_errors(workspace: ServedWorkspace, run_id: str, locate: Locate)
 def remove_label_errors(workspace: ServedWorkspace, run_id: str) -> None:
     """Cancel the search for label errors. Earlier results are kept."""
     cancel_label_check(workspace, run_id)
-
-
-@router.put("/runs/{run_id}/rows/{row_id}/correction", responses=problems(404, 409, 422))
-def correct_run_row(
-    workspace: ServedWorkspace,
-    run_id: str,
-    row_id: int,
-    correction: LabelCorrection,
-    author: Author,
-) -> CorrectedRow:
-    """Change the label of a measured image in its dataset. The label is saved at once."""
-    row, change = correct_measured(workspace, run_id, row_id, correction.label, author=author)
-    return CorrectedRow(row, change)
-
-
-@router.get(
-    "/runs/{run_id}/rows/{row_id}/picture",
-    response_class=Response,
-    responses=PICTURE | problems(404, 422),
-)
-def get_run_row_picture(workspace: ServedWorkspace, run_id: str, row_id: int, view: Viewed) -> Response:
-    """A measured image for the viewer."""
-    return image_response(rows.picture_of(workspace, measured.source_of_measured(workspace, run_id, row_id), view))
 
 
 @router.get(
@@ -314,41 +276,6 @@ def restore_evaluation(workspace: ServedWorkspace, evaluation_id: str, queue: Jo
 def get_evaluation_results(workspace: ServedWorkspace, evaluation_id: str) -> EvaluationResults:
     """The results on these images."""
     return results.evaluation_results_of(workspace, evaluation_id)
-
-
-@evaluations_router.get("/evaluations/{evaluation_id}/rows", responses=problems(404, 409))
-def list_evaluation_rows(
-    workspace: ServedWorkspace, evaluation_id: str, page: Annotated[FilteredPage, Query()]
-) -> Page[Row]:
-    """A page of the measured images."""
-    return measured.page_of_measured(
-        workspace, evaluation_id, page, offset=page.offset, limit=page.limit, row_ids=page.row_ids
-    )
-
-
-@evaluations_router.put("/evaluations/{evaluation_id}/rows/{row_id}/correction", responses=problems(404, 409, 422))
-def correct_evaluation_row(
-    workspace: ServedWorkspace,
-    evaluation_id: str,
-    row_id: int,
-    correction: LabelCorrection,
-    author: Author,
-) -> CorrectedRow:
-    """Change the label of a measured image in its dataset. The label is saved at once."""
-    row, change = correct_measured(workspace, evaluation_id, row_id, correction.label, author=author)
-    return CorrectedRow(row, change)
-
-
-@evaluations_router.get(
-    "/evaluations/{evaluation_id}/rows/{row_id}/picture",
-    response_class=Response,
-    responses=PICTURE | problems(404, 409, 422),
-)
-def get_evaluation_row_picture(workspace: ServedWorkspace, evaluation_id: str, row_id: int, view: Viewed) -> Response:
-    """A measured image for the viewer."""
-    return image_response(
-        rows.picture_of(workspace, measured.source_of_measured(workspace, evaluation_id, row_id), view)
-    )
 
 
 @evaluations_router.get(

@@ -13,7 +13,7 @@ from coverslip.runs.recipe import key_names
 from coverslip.workspace.correcting.joining import JoinStep
 from coverslip.workspace.exports.state import ExportTo
 from coverslip.workspace.jobs.state import State
-from coverslip.workspace.predictions.rows import Exclusion, Row
+from coverslip.workspace.lists.rows import Exclusion, Row
 from coverslip.workspace.store.rows import Paging
 
 
@@ -168,21 +168,14 @@ class NewPrediction(BaseModel):
         return self
 
 
-class LabelCorrection(BaseModel):
-    """The corrected label of a measured image; null removes the correction."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    label: str | None = Field(min_length=1, max_length=200)
-
-
 @dataclass(frozen=True, slots=True)
 class CorrectedRow:
-    """A measured image whose label was corrected."""
+    """An image whose class was corrected."""
 
     row: Row
     change: Annotated[
-        int | None, Field(description="Number of the change of the dataset's labels; null if none was changed.")
+        int | None,
+        Field(description="Number of the change of labels in the dataset; null for predictions, and without a change."),
     ]
 
 

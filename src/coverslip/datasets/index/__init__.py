@@ -6,6 +6,7 @@ from coverslip.datasets.index.classes import ClassPlan, Name, check_classes, sha
 from coverslip.datasets.index.file_finder import FileFinder
 from coverslip.datasets.index.folders import is_folder, list_images
 from coverslip.datasets.index.in_memory import Axes
+from coverslip.datasets.index.matching import ImageFinder
 from coverslip.datasets.index.names import (
     clean_label,
     counted,
@@ -21,6 +22,7 @@ from coverslip.datasets.index.names import (
 from coverslip.datasets.index.opening import (
     ImageSource,
     check_pattern,
+    domains_of_paths,
     grouped_by_pattern,
     has_class_folders,
     is_image,
@@ -73,6 +75,7 @@ __all__ = [
     "ClassPlan",
     "Dataset",
     "FileFinder",
+    "ImageFinder",
     "ImageRecord",
     "ImageSource",
     "Name",
@@ -87,6 +90,7 @@ __all__ = [
     "clean_label",
     "counted",
     "describe_table",
+    "domains_of_paths",
     "first_positions",
     "gives_labels",
     "grouped_by_pattern",

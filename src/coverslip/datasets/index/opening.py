@@ -338,9 +338,18 @@ def _unused(table: Table) -> Note:
     return note("table-beside", table=one_line(table.path.name), columns=", ".join(table.columns))
 
 
+def domains_of_paths(paths: Sequence[Path]) -> list[str]:
+    """Return the names of the domains of labeled folders, tables and files, unless they get other names."""
+    return _names_of_roots([path if path.is_dir() and not is_image_folder(path) else path.parent for path in paths])
+
+
 def _domains(opened: Sequence[Dataset]) -> list[str]:
+    return _names_of_roots([dataset.root for dataset in opened])
+
+
+def _names_of_roots(roots: Sequence[Path]) -> list[str]:
     """Return a short name for each source; equal names are numbered."""
-    names = [source_name(dataset.root) for dataset in opened]
+    names = [source_name(root) for root in roots]
     n_sources, n_of_name = Counter(names), Counter[str]()
     for i, name in enumerate(names):
         n_of_name[name] += 1

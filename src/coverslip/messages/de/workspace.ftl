@@ -373,6 +373,9 @@ answer-changed-since = Die Korrektur dieses Bildes wurde inzwischen geändert, d
 labels-without-dataset = Diese Bilder stammen nicht aus einem Datensatz der App, daher können ihre Labels hier nicht korrigiert werden
     .do = Öffnen Sie die Bilder als Datensatz, und trainieren Sie damit.
 
+only-labels-of-measured = In den Ergebnissen eines Trainings oder einer Auswertung lassen sich nur Labels ändern
+    .do = Schließen Sie das Bild in seinem Datensatz aus.
+
 image-left-dataset = Das Bild ist nicht mehr in seinem Datensatz
     .do = Lesen Sie den Datensatz noch einmal, oder fügen Sie den Ordner des Bildes hinzu.
 

@@ -376,6 +376,9 @@ answer-changed-since = The correction of this image was changed in the meantime,
 labels-without-dataset = These images are not from a dataset of the app, so their labels cannot be corrected here
     .do = Open the images as a dataset and train on it.
 
+only-labels-of-measured = In the results of a training or an evaluation, images can be relabeled only
+    .do = Exclude the image in its dataset.
+
 image-left-dataset = The image is no longer in its dataset
     .do = Read the dataset again, or add the folder of the image.
 

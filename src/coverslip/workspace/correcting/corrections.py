@@ -14,7 +14,7 @@ from pydantic import Field
 from sqlalchemy import Connection, delete, select
 
 from coverslip.datasets import ALIASES, name_as_text, plain_name
-from coverslip.errors import Conflict, NotFound
+from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.files import CsvWriter, safe_cell, write_bytes
 from coverslip.images import PLAN_COLUMNS
 from coverslip.messages import text
@@ -24,17 +24,9 @@ from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.labels import add_classes, label_before, label_rows
 from coverslip.workspace.datasets.sources import Source, open_sources
 from coverslip.workspace.datasets.state import DatasetState, clean_name
-from coverslip.workspace.jobs.kinds import find_measured_job
+from coverslip.workspace.jobs.kinds import find_measured_job, kind_of
 from coverslip.workspace.jobs.records import Job, find_job
-from coverslip.workspace.predictions.measured import row_id_of, row_of_measured, source_of_measured
-from coverslip.workspace.predictions.rows import (
-    Exclusion,
-    Row,
-    every_image,
-    image_source_of_row,
-    prediction_row,
-    rows_of_image,
-)
+from coverslip.workspace.lists.rows import KINDS, Answer, Exclusion, Row, image_in_dataset, images_of_job
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.authors import author_name
 from coverslip.workspace.store.database import read_transaction, write_transaction
@@ -70,13 +62,13 @@ def correct_measured(
         CoverslipError: this cannot be the name of a class.
     """
     job = find_measured_job(workspace, job_id)
-    picture = source_of_measured(workspace, job.id, row_id)
+    images_of_job(workspace, job_id).sources([row_id])  # reports rows that do not exist
     if job.dataset_id is None:
         raise Conflict("labels-without-dataset")
     change = None
     with write_transaction(workspace.engine) as connection:
         dataset = dataset_row(connection, job.dataset_id)
-        image_row = row_id_of(connection, job.dataset_id, picture)
+        image_row = image_in_dataset(connection, job, row_id)
         if image_row is None:
             raise NotFound("image-left-dataset")
         is_changed = True
@@ -84,7 +76,7 @@ def correct_measured(
             label, is_changed = label_before(connection, image_row, job_id=job.id)
         if is_changed:
             change, _ = label_rows(connection, dataset, [image_row], label, job_id=job.id, author=author)
-    return row_of_measured(workspace, job_id, row_id), change
+    return images_of_job(workspace, job_id).row(row_id), change
 
 
 LabeledImage = tuple[str, ImageSource, str]  # image_id, location of the pixels, label
@@ -180,7 +172,28 @@ def _cells(image: LabeledImage) -> dict[str, str | float]:
     return cells
 
 
-Answer = str | Exclusion | None  # the class of an image, or why it is excluded
+def correct_row(
+    workspace: Workspace,
+    job_id: str,
+    row_id: int,
+    answer: Answer,
+    *,
+    undoes: tuple[Answer] | None = None,
+    author: str | None = None,
+) -> tuple[Row, int | None]:
+    """Save the answer of a user about an image of a job, as `correct`, or as `correct_measured` for measurements.
+
+    Returns:
+        The row, and the number of the change of the dataset's labels (None if no label changed, or for a prediction).
+
+    Raises:
+        CoverslipError: a measured image can neither be excluded nor be corrected as an undo; also as these functions.
+    """
+    if not kind_of(find_job(workspace, job_id, *KINDS)).has_measurements:
+        return correct(workspace, job_id, row_id, answer, undoes=undoes, author=author), None
+    if isinstance(answer, Exclusion) or undoes is not None:
+        raise CoverslipError("only-labels-of-measured")
+    return correct_measured(workspace, job_id, row_id, answer, author=author)
 
 
 def correct(
@@ -211,8 +224,10 @@ def correct(
         CoverslipError: the label cannot be a class.
     """
     job = find_job(workspace, prediction_id, "predict")
-    picture = image_source_of_row(workspace, prediction_id, row_id)
-    row_ids = rows_of_image(job, row_id)
+    listed = images_of_job(workspace, prediction_id)
+    row_ids = listed.rows_of_image(row_id)
+    if not row_ids:
+        raise NotFound("no-such-row")
     if answer is not None and not isinstance(answer, Exclusion):
         answer = clean_name(answer)
     with write_transaction(workspace.engine) as connection:
@@ -231,8 +246,8 @@ def correct(
             values = {"label": str(answer), "made": now(), "made_by": made_by, "is_excluded": is_excluded}
             values |= {"job_id": prediction_id, "is_of_spot_check": False}
             replace_rows(connection, db.corrections, [{"row_id": each, **values} for each in row_ids])
-        _answer_in_dataset(connection, job, picture, answer, author)
-    return prediction_row(workspace, job, row_id)
+        _answer_in_dataset(connection, job, row_id, answer, author)
+    return listed.row(row_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,8 +276,8 @@ def apply_spot_check(workspace: Workspace, prediction_id: str) -> AppliedLabels:
     if not drawn or any(image.made is None for image in drawn):
         raise Conflict("spot-check-not-finished")
     labeled = [image for image in drawn if not image.is_excluded]
-    pictures = {image.row_id: image_source_of_row(workspace, prediction_id, image.row_id) for image in labeled}
-    rows_of = {image.row_id: rows_of_image(job, image.row_id) for image in labeled}
+    listed = images_of_job(workspace, prediction_id)
+    rows_of = {image.row_id: listed.rows_of_image(image.row_id) for image in labeled}
     with write_transaction(workspace.engine) as connection:
         is_by_hand = (db.corrections.c.job_id == prediction_id) & ~db.corrections.c.is_of_spot_check
         by_hand = set(connection.execute(select(db.corrections.c.row_id).where(is_by_hand)).scalars())
@@ -271,7 +286,7 @@ def apply_spot_check(workspace: Workspace, prediction_id: str) -> AppliedLabels:
             values = {"label": image.label, "made": image.made, "made_by": image.made_by, "is_of_spot_check": True}
             rows = [{"job_id": prediction_id, "row_id": row_id, **values} for row_id in rows_of[image.row_id]]
             replace_rows(connection, db.corrections, rows)
-            _answer_in_dataset(connection, job, pictures[image.row_id], image.label, image.made_by)
+            _answer_in_dataset(connection, job, image.row_id, image.label, image.made_by)
     return AppliedLabels(len(applied), len(labeled) - len(applied))
 
 
@@ -283,16 +298,13 @@ def undo_spot_check(workspace: Workspace, prediction_id: str) -> int:
     """
     job = find_job(workspace, prediction_id, "predict")
     is_applied = (db.corrections.c.job_id == prediction_id) & db.corrections.c.is_of_spot_check
-    with read_transaction(workspace.engine) as connection:
-        listed = connection.execute(select(db.corrections.c.row_id).where(is_applied)).scalars().all()
-    pictures = {row_id: image_source_of_row(workspace, prediction_id, row_id) for row_id in listed}
     with write_transaction(workspace.engine) as connection:
         removed = connection.execute(
             delete(db.corrections).where(is_applied).returning(db.corrections.c.row_id)
         ).scalars()
-        row_ids = [row_id for row_id in removed if row_id in pictures]
+        row_ids = list(removed)
         for row_id in row_ids:
-            _answer_in_dataset(connection, job, pictures[row_id], None, None)
+            _answer_in_dataset(connection, job, row_id, None, None)
     return len(row_ids)
 
 
@@ -302,9 +314,7 @@ def _answer_of(saved: AnyRow | None) -> Answer:
     return Exclusion(saved.label) if saved.is_excluded else str(saved.label)
 
 
-def _answer_in_dataset(
-    connection: Connection, job: Job, picture: ImageSource, answer: Answer, author: str | None
-) -> None:
+def _answer_in_dataset(connection: Connection, job: Job, row_id: int, answer: Answer, author: str | None) -> None:
     """Label or exclude the image in its dataset, if it is still there.
 
     Images that were excluded in the gallery of the dataset stay excluded.
@@ -313,7 +323,7 @@ def _answer_in_dataset(
         return
     with suppress(NotFound):
         dataset_row(connection, job.dataset_id)
-        image_row = row_id_of(connection, job.dataset_id, picture)
+        image_row = image_in_dataset(connection, job, row_id)
         if image_row is None:
             return
         exclusion = select(db.images.c.is_excluded, db.images.c.excluded_by).where(db.images.c.row_id == image_row)
@@ -347,7 +357,7 @@ def dataset_of(
     job = find_job(workspace, prediction_id, "predict")
     labeled = [
         (row.image_id, picture, label)
-        for row, picture in every_image(workspace, job)
+        for row, picture in images_of_job(workspace, prediction_id).every_image()
         if row.excluded is None
         and (label := row.correction if only == "corrected" else row.correction or row.predicted) is not None
     ]

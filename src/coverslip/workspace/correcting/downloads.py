@@ -1,13 +1,13 @@
 """The table of a prediction with the answers of users, for downloads."""
 
 from collections.abc import Iterator, Sequence
-from itertools import chain, islice, repeat
+from itertools import chain, islice
 
+from coverslip.errors import CoverslipError
 from coverslip.runs import CLASSIFIER_COLUMN, TEXT_FORMATS, Format, Layout
-from coverslip.workspace.jobs.records import find_job
+from coverslip.workspace.lists.rows import as_prediction, images_of_job
 from coverslip.workspace.predictions.classifiers import INPUT_FILE, PredictionInput
-from coverslip.workspace.predictions.rows import as_prediction, authors_of, every_row
-from coverslip.workspace.predictions.table_cells import ANSWER_COLUMNS, cells_by_row, check_columns, columns_of
+from coverslip.workspace.predictions.predicting import ANSWER_COLUMNS
 from coverslip.workspace.store.workspace import Workspace
 
 _ROWS_AT_ONCE = 500
@@ -37,23 +37,23 @@ def table_of(
     """
     from coverslip.inference.predicting import OBJECT_COLUMNS
 
-    job = find_job(workspace, prediction_id, "predict")
-    check_columns(job.folder, keep)
-    columns_of_table = columns_of(job.folder)
-    keep = [*(name for name in OBJECT_COLUMNS if name in columns_of_table), *keep]
-    begun = PredictionInput.read_if_there(job.folder / INPUT_FILE)
+    listed = images_of_job(workspace, prediction_id, "predict")
+    for name in keep:
+        if name not in listed.columns:
+            raise CoverslipError("no-column-to-keep", column=name, columns=", ".join(listed.columns))
+    keep = [*(name for name in OBJECT_COLUMNS if name in listed.columns), *keep]
+    begun = PredictionInput.read_if_there(listed.job.folder / INPUT_FILE)
     identity = {} if begun is None else {CLASSIFIER_COLUMN: begun.identity}
-    layout = Layout(tuple(map(str, job.choices["classes"])), top_k, tuple(dict.fromkeys([*keep, *identity])))
-    authors, record = authors_of(workspace, prediction_id), TEXT_FORMATS[format_].record
+    layout = Layout(tuple(listed.classes), top_k, tuple(dict.fromkeys([*keep, *identity])))
+    record, has_answers = TEXT_FORMATS[format_].record, bool(listed.count("corrected"))
     columns = [*layout.columns]
-    columns[_AFTER:_AFTER] = ANSWER_COLUMNS if authors else ()
+    columns[_AFTER:_AFTER] = ANSWER_COLUMNS if has_answers else ()
 
     def records() -> Iterator[str]:
         yield record(columns, None)
-        cells_of_rows = cells_by_row(job.folder) if keep else repeat({})
-        for (row, _), cells in zip(every_row(workspace, job), cells_of_rows, strict=False):  # it may still run
+        for row, _, cells in listed.every_row():
             values = layout.values(as_prediction(row), {**cells, **identity})
-            values[_AFTER:_AFTER] = (row.correction, row.excluded, authors.get(row.row_id)) if authors else ()
+            values[_AFTER:_AFTER] = (row.correction, row.excluded, row.corrected_by) if has_answers else ()
             yield record(columns, values)
 
     def pieces() -> Iterator[str]:

@@ -21,8 +21,8 @@ from coverslip.workspace.datasets.reading_images import search_duplicates
 from coverslip.workspace.datasets.sources import Grouping, Source, change_dataset, grouping_for
 from coverslip.workspace.datasets.state import DatasetState, conflicts_by_hash, dataset_state
 from coverslip.workspace.jobs.records import Job, find_job
-from coverslip.workspace.predictions.measured import row_id_of
-from coverslip.workspace.predictions.rows import Row, every_image
+from coverslip.workspace.lists.matching import rows_in_dataset
+from coverslip.workspace.lists.rows import Row, images_of_job
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import AnyRow, Json, dataset_row, refuse_unready, table_choices
 from coverslip.workspace.store.sql import among_integers
@@ -234,7 +234,7 @@ class _Joining:
 def _joining(workspace: Workspace, job: Job, dataset_id: str) -> _Joining:
     answered_rows = [
         (row, picture)
-        for row, picture in every_image(workspace, job)
+        for row, picture in images_of_job(workspace, job.id).every_image()
         if row.correction is not None or row.excluded is not None
     ]
     present: dict[int, str] = {}
@@ -247,8 +247,8 @@ def _joining(workspace: Workspace, job: Job, dataset_id: str) -> _Joining:
         earlier_domains = _domains_of(dataset, earlier)
         images_now = current_images(connection, dataset_id)
         added_before = {image.row_id for image in images_now if image.domain in earlier_domains}
-        for row, picture in answered_rows:
-            row_id = row_id_of(connection, dataset_id, picture)
+        present_rows = _rows_of(connection, job, dataset_id, answered_rows)
+        for (row, picture), row_id in zip(answered_rows, present_rows, strict=True):
             if row.correction is None:
                 excluded.update([] if row_id is None else [row_id])
             elif row_id is None or row_id in added_before:
@@ -273,6 +273,12 @@ def _joining(workspace: Workspace, job: Job, dataset_id: str) -> _Joining:
         earlier_domains=earlier_domains,
         other_sources=other_sources,
     )
+
+
+def _rows_of(
+    connection: Connection, job: Job, dataset_id: str, answered: Sequence[tuple[Row, ImageSource]]
+) -> list[int | None]:
+    return rows_in_dataset(connection, job, dataset_id, [(row.row_id, source) for row, source in answered])
 
 
 def _counts(connection: Connection, joining: _Joining) -> JoinCounts:
@@ -391,8 +397,7 @@ def _apply_answers(
     by_job = (images.c.dataset_id == dataset_id) & images.c.is_excluded & (images.c.excluded_by == job.id)
     with write_transaction(workspace.engine) as connection:
         dataset_row(connection, dataset_id)
-        for row, picture in answered:
-            row_id = row_id_of(connection, dataset_id, picture)
+        for (row, _), row_id in zip(answered, _rows_of(connection, job, dataset_id, answered), strict=True):
             if row_id is not None and row.correction is not None:
                 rows_by_label.setdefault(row.correction, []).append(row_id)
             elif row_id is not None:

@@ -19,8 +19,9 @@ from coverslip.messages import Failure
 from coverslip.runs import CheckedClass, LabelIssue, SplitRow
 from coverslip.workspace.datasets.sources import grouping_for, groups_of_images
 from coverslip.workspace.jobs.records import Job, all_jobs, find_job
-from coverslip.workspace.predictions.measured import class_plan_of
-from coverslip.workspace.store.rows import as_dataset, dataset_row, load_records, rows_in_dataset
+from coverslip.workspace.lists.rows import class_plan_of
+from coverslip.workspace.store.keys import split_in_dataset
+from coverslip.workspace.store.rows import as_dataset, dataset_row, load_records
 from coverslip.workspace.store.tables import images
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.images import current_label_errors
@@ -108,7 +109,7 @@ def compare_images(
     workspace: Workspace, connection: Connection, job: Job, images_now: Sequence[CurrentImage]
 ) -> tuple[ImageChanges, Sequence[str]]:
     """Return how these images differ from those of a training on the same dataset, and the IDs of new images."""
-    rows = rows_in_dataset(connection, job.dataset_id or "", job.run)
+    rows = split_in_dataset(connection, job.dataset_id or "", job.id)
     if not rows:  # without any recognized image, no comparison is possible
         return NO_CHANGES, ()
     plan = class_plan_of(workspace, job)
@@ -221,7 +222,7 @@ def label_errors_state(workspace: Workspace, run_id: str) -> LabelErrorsState:
     if work.state is not None:
         return LabelErrorsState(state=work.state, job_id=work.id, progress=work.progress, classes=[], images=[])
     with workspace.engine.connect() as connection:
-        errors = current_label_errors(connection, job.dataset_id or "", job.run)
+        errors = current_label_errors(connection, job.dataset_id or "", job.id, job.run)
     if errors is not None:
         unchanged, unconfirmed = errors.unchanged, errors.unconfirmed
         return LabelErrorsState(

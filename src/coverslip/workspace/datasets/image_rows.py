@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from sqlalchemy import Connection, delete, insert, literal, or_, select, update
+from sqlalchemy import Connection, delete, insert, literal, select, update
 
 from coverslip.cache import FileHashes, state_of
 from coverslip.datasets import Dataset, ImageRecord, find_hashes, hash_files
@@ -21,17 +21,14 @@ from coverslip.errors import BadDataset
 from coverslip.images import PLAN_COLUMNS
 from coverslip.messages import ChooseOther
 from coverslip.workspace.datasets.state import update_counts
-from coverslip.workspace.store.rows import OUTSIDE, AnyRow, Json, opened_as_json, plan_as_json
+from coverslip.workspace.store.rows import OUTSIDE, AnyRow, Json, is_annotated, opened_as_json, plan_as_json
 from coverslip.workspace.store.sql import among_integers, replace_rows
 from coverslip.workspace.store.tables import (
-    changed_labels,
-    confirmed_labels,
     datasets,
     image_colors,
     image_facts,
     images,
-    reserved_images,
-    second_reading_images,
+    jobs,
 )
 from coverslip.workspace.store.workspace import Workspace
 
@@ -63,7 +60,7 @@ def replace_images(
     """Replace the images of a dataset. The images must be read again.
 
     Images that are still there, or have come back, keep their rows with all that refers to them. Images that are
-    missing now keep theirs if something is said about them.
+    missing now keep theirs if something is said about them, or if the dataset has jobs, which may name them.
 
     Args:
         connection: a connection in a writing transaction.
@@ -87,17 +84,8 @@ def replace_images(
         .values(state="reading", progress=None, error=None, opened=opened_as_json(dataset))
     )
     _store(connection, workspace, dataset_id, dataset, _rows_by_position(rows, dataset, hashes), hashes)
-    is_unlabeled = images.c.label.is_not_distinct_from(images.c.label_before) & ~images.c.is_excluded
-    is_named = [images.c.row_id.in_(select(table.c.row_id)) for table in _SAID_ABOUT_IMAGES]
-    connection.execute(delete(images).where(is_missing, is_unlabeled, ~or_(*is_named)))
-
-
-_SAID_ABOUT_IMAGES = (
-    changed_labels,
-    confirmed_labels,
-    reserved_images,
-    second_reading_images,
-)
+    has_jobs = select(jobs.c.id).where(jobs.c.dataset_id == dataset_id).exists()
+    connection.execute(delete(images).where(is_missing, ~is_annotated, ~has_jobs))
 
 
 def _store(

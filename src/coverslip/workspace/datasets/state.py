@@ -34,6 +34,7 @@ from coverslip.workspace.store.rows import (
     as_dataset,
     class_order,
     dataset_row,
+    is_annotated,
     missing_sources,
     table_choices,
 )
@@ -553,7 +554,9 @@ def _state_of(workspace: Workspace, connection: Connection, row: AnyRow) -> Data
         n_labeled=counts["n_labeled"],
         n_unreadable=counts["n_unreadable"],
         n_excluded=counts["n_excluded"],
-        n_missing=connection.execute(select(func.count()).where(images.c.missing_from == row.id)).scalar_one(),
+        n_missing=connection.execute(
+            select(func.count()).where(images.c.missing_from == row.id, is_annotated)
+        ).scalar_one(),
         classes=[ClassCount(name, counts["classes"].get(name, 0), k) for k, name in enumerate(names)],
         groups=_groups(row),
         domains=[DomainCount(name, n) for name, n in counts["domains"].items()],

@@ -37,6 +37,7 @@ from coverslip.workspace.jobs.trainings import TRAINING
 from coverslip.workspace.recipes import keeping_split_of, recipe_grouping, recipe_of_dataset
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.database import write_transaction
+from coverslip.workspace.store.keys import keys_of_dataset
 from coverslip.workspace.store.rows import refuse_unready
 from coverslip.workspace.store.workspace import Workspace
 
@@ -95,6 +96,7 @@ def queue_training(
         folder=str(folder),
         command=["-m", "coverslip", "train", *options, "--", *images.sources],
         choices=full_recipe.model_dump(mode="json"),
+        image_keys=keys_of_dataset(workspace, dataset_id),
     )
     return job_id
 

@@ -100,6 +100,10 @@ def _is_never_finished_early(_job: Job, _state: State) -> bool:
     return False
 
 
+def _store_nothing(_workspace: Workspace, _job: Job) -> None:
+    pass
+
+
 def _list_nothing(_workspace: Workspace, _folders: JobFolders) -> None:
     pass
 
@@ -119,6 +123,7 @@ class JobKind:
         can_resume_finished: whether a finished job can be resumed, to retry what failed.
         resume_command: the command that resumes a job; the second argument is whether it is to finish early.
         can_finish: whether a job can be finished early in this state.
+        store_rows: stores what a job has added to its table; called every second while it runs, and after its end.
         list_unlisted: adds jobs to the table whose folders exist without it, given the folders in the table; called
             every second and by one thread at a time.
     """
@@ -133,6 +138,7 @@ class JobKind:
     can_resume_finished: bool = False
     resume_command: Callable[[Job, bool], list[str]] = field(default=_same_command)
     can_finish: Callable[[Job, State], bool] = field(default=_is_never_finished_early)
+    store_rows: Callable[[Workspace, Job], None] = field(default=_store_nothing)
     list_unlisted: Callable[[Workspace, JobFolders], None] = field(default=_list_nothing)
 
 

@@ -82,7 +82,11 @@ class Queue:
         for launched in ended:
             for job in jobs_of_process(self._workspace, launched.pid, launched.started):
                 record_signal(job, launched.process.returncode)
-        running = [job for job in jobs if job.state == "started" and self._check_process(job)]
+        started = [job for job in jobs if job.state == "started"]
+        running = [job for job in started if self._check_process(job)]
+        for job in started:
+            if job.kind in job_kinds():  # without kinds of other versions
+                kind_of(job).store_rows(self._workspace, job)
         for job in running:
             _enforce_stop(job)
             if self._options.most_bytes is not None:

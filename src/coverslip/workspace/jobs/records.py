@@ -48,6 +48,7 @@ class Job:
     stop_requested: float | None
     created: str
     made_by: str
+    image_keys: str | None  # the file of `store.keys`; None: its images are in no dataset
 
     @property
     def dataset_ids(self) -> list[str]:

@@ -3,24 +3,21 @@
 The objects are those of a prediction, the test images of a training, or the images of an evaluation.
 """
 
-import json
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
+from sqlalchemy import ColumnElement, String, func, select, tuple_
 
 from coverslip.datasets import name_as_text
 from coverslip.errors import NotFound
 from coverslip.runs.images import ImageSource
 from coverslip.workspace.jobs.records import Job
-from coverslip.workspace.predictions.measured import answers_of_job, picture_sources_of_job, rows_of_job
-from coverslip.workspace.predictions.rows import cells_in, picture_source_of, reading, source_of
+from coverslip.workspace.lists.rows import JobImages, images_of_job, picture_source_of
 from coverslip.workspace.predictions.state import PREDICTION
-from coverslip.workspace.store.rows import Page, Paging, dataset_row, source_paths
+from coverslip.workspace.store.rows import AnyRow, Page, Paging, dataset_row, source_paths
+from coverslip.workspace.store.tables import results
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.fields import (
     UNLABELED,
@@ -31,10 +28,9 @@ from coverslip.workspace.viewing.fields import (
 )
 from coverslip.workspace.viewing.images import PictureSource
 
-_PLANE = ", ".join(f"coalesce(json_extract(plan, '$.{name}'), 0)" for name in ("series", "t", "z"))
-_FIRST = "min(row_id), image_id, file, plan, count(*)"  # SQLite takes them from the row with the minimum
-_IS_OBJECT = "json_extract(plan, '$.region') IS NOT NULL"
-_IN_FIELD = f"file = ? AND ({_PLANE}) = (?, ?, ?) AND {_IS_OBJECT}"
+_PLANE = tuple(func.coalesce(func.json_extract(results.c.plan, f"$.{name}"), 0) for name in ("series", "t", "z"))
+_IS_OBJECT = func.json_extract(results.c.plan, "$.region").is_not(None)
+_FIRST = (func.min(results.c.row_id).label("row_id"), func.count().label("n_objects"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +53,17 @@ def list_fields(workspace: Workspace, job_id: str, paging: Paging) -> Page[Field
         NotFound: there is no such job.
         Conflict: nothing was measured yet.
     """
-    query = f"SELECT {_FIRST} FROM rows WHERE {_IS_OBJECT} GROUP BY file, {_PLANE} ORDER BY min(row_id)"  # noqa: S608 - only fixed texts are put in
-    with rows_of_job(workspace, job_id) as (_, file, _classes):
-        if file is None:
-            return Page([], 0)
-        with reading(file) as connection:
-            rows = connection.execute(query).fetchall()
-    return paging.page_of([_field(row) for row in rows])
+    listed = images_of_job(workspace, job_id)
+    query = select(*_FIRST).where(listed.is_of_job, _IS_OBJECT).group_by(results.c.file, *_PLANE)
+    with workspace.engine.connect() as connection:
+        fields = connection.execute(query.order_by("row_id")).all()
+    return Page([_field(listed, each) for each in paging.of(fields)], len(fields))
 
 
-def _field(row: sqlite3.Row) -> FieldOfView:
-    row_id, image_id, file, _, n_objects = row
-    name = field_name(image_id, name_as_text(json.loads(file)))
-    return FieldOfView(row_id, name, n_objects, picture_source_of(source_of(row)).version)
+def _field(listed: JobImages, field: AnyRow) -> FieldOfView:
+    (source,) = listed.sources([field.row_id])
+    name = field_name(listed.row(field.row_id).image_id, name_as_text(str(source.file)))
+    return FieldOfView(field.row_id, name, field.n_objects, picture_source_of(source).version)
 
 
 def field_of(workspace: Workspace, job_id: str, row_id: int) -> FieldOfView:
@@ -79,36 +73,37 @@ def field_of(workspace: Workspace, job_id: str, row_id: int) -> FieldOfView:
         NotFound: there is no such job or row, or the row is no object of a field.
         Conflict: nothing was measured yet.
     """
-    query = f"SELECT {_FIRST} FROM rows WHERE {_IN_FIELD}"  # noqa: S608 - only fixed texts are put in
-    with _plane_of(workspace, job_id, row_id) as plane, reading(plane.rows) as connection:
-        return _field(connection.execute(query, plane.key).fetchone())
+    plane = _plane_of(workspace, job_id, row_id)
+    with workspace.engine.connect() as connection:
+        return _field(plane.listed, connection.execute(select(*_FIRST).where(plane.is_in_field)).one())
 
 
 def field_predictions(workspace: Workspace, job_id: str, row_id: int) -> FieldPredictions:
     """Return the predictions of the field of an object; raises as `field_of`."""
-    query = f"SELECT row_id, label, predicted, probability FROM rows WHERE {_IN_FIELD} ORDER BY row_id"  # noqa: S608 - only fixed texts are put in
-    with _plane_of(workspace, job_id, row_id) as plane:
-        with reading(plane.rows) as connection:
-            rows = connection.execute(query, plane.key).fetchall()
-        answers = answers_of_job(workspace, plane.job, plane.rows, plane.classes)
-    number: dict[str | None, int] = {name: k for k, name in enumerate(plane.classes)}
+    plane = _plane_of(workspace, job_id, row_id)
+    columns = (results.c.row_id, results.c.label, results.c.predicted, results.c.probability)
+    with workspace.engine.connect() as connection:
+        query = select(*columns).where(plane.is_in_field).order_by(results.c.row_id)
+        rows = connection.execute(query).all()
+        answers = plane.listed.answers(connection, [row.row_id for row in rows])
+    number: dict[str | None, int] = {name: k for k, name in enumerate(plane.listed.classes)}
     return FieldPredictions(
-        plane.classes,
-        [number.get(predicted, UNLABELED) for *_, predicted, _ in rows],
-        [None if probability is None else round(probability, 4) for *_, probability in rows],
-        [number.get(label, UNLABELED) for _, label, *_ in rows],
-        [number.get(answers.get(row_id, ""), UNLABELED) for row_id, *_ in rows],
+        plane.listed.classes,
+        [number.get(row.predicted, UNLABELED) for row in rows],
+        [None if row.probability is None else round(row.probability, 4) for row in rows],
+        [number.get(row.label, UNLABELED) for row in rows],
+        [number.get(answers.get(row.row_id, ""), UNLABELED) for row in rows],
     )
 
 
 def field_outlines(workspace: Workspace, job_id: str, row_id: int) -> FieldOutlines:
     """Return the row_ids, boxes and outlines of the objects of the field of an object; raises as `field_of`."""
-    lines = "SELECT row_id || ' ' || plan AS line FROM rows WHERE file = ? ORDER BY row_id"
-    query = f"SELECT group_concat(line, char(10)) FROM ({lines})"  # noqa: S608 - only fixed texts are put in
-    with _plane_of(workspace, job_id, row_id) as plane:
-        with reading(plane.rows) as connection:
-            (rows,) = connection.execute(query, plane.key[:1]).fetchone()
-        tables = tables_of(workspace, _sources(workspace, plane.job))
+    plane = _plane_of(workspace, job_id, row_id)
+    line = results.c.row_id.cast(String) + " " + results.c.plan
+    lines = select(line.label("line")).where(plane.is_of_file).order_by(results.c.row_id).subquery()
+    with workspace.engine.connect() as connection:
+        rows: str = connection.execute(select(func.group_concat(lines.c.line, "\n"))).scalar_one()
+    tables = tables_of(workspace, _sources(workspace, plane.listed.job))
     return FieldOutlines(rows, tables, plane.source.file, plane.source.plan)
 
 
@@ -128,7 +123,7 @@ def picture_source(workspace: Workspace, job_id: str, row_id: int) -> PictureSou
         NotFound: there is no such job or row.
         Conflict: nothing was measured yet.
     """
-    (source,) = picture_sources_of_job(workspace, job_id, [row_id])
+    (source,) = images_of_job(workspace, job_id).picture_sources([row_id])
     return source
 
 
@@ -136,22 +131,20 @@ def picture_source(workspace: Workspace, job_id: str, row_id: int) -> PictureSou
 class _Plane:
     """The field of an object of a job."""
 
-    job: Job
-    rows: Path  # the database
-    classes: list[str]
+    listed: JobImages
     source: ImageSource
-    key: tuple[str, int, int, int | str]  # its file and plane, for `_IN_FIELD`
+    is_of_file: ColumnElement[bool]  # also images of other planes
+    is_in_field: ColumnElement[bool]
 
 
-@contextmanager
-def _plane_of(workspace: Workspace, job_id: str, row_id: int) -> Iterator[_Plane]:
-    """Open the rows of a job, and yield the field of an object; raises as `field_of`."""
-    with rows_of_job(workspace, job_id) as (job, file, classes):
-        if file is None:
-            raise NotFound("no-such-row")
-        cells = cells_in(file, row_id)
-        source = source_of(cells)
-        if source.plan.region is None:
-            raise NotFound("no-object-of-field")
-        key = (cells["file"], source.plan.series, source.plan.t, source.plan.z)
-        yield _Plane(job, file, classes, source, key)
+def _plane_of(workspace: Workspace, job_id: str, row_id: int) -> _Plane:
+    """Return the field of an object; raises as `field_of`."""
+    listed = images_of_job(workspace, job_id)
+    (source,) = listed.sources([row_id])
+    plan = source.plan
+    if plan.region is None:
+        raise NotFound("no-object-of-field")
+    file = select(results.c.file).where(listed.is_of_job, results.c.row_id == row_id).scalar_subquery()
+    is_of_file = listed.is_of_job & (results.c.file == file)
+    is_in_field = is_of_file & (tuple_(*_PLANE) == tuple_(plan.series, plan.t, plan.z)) & _IS_OBJECT
+    return _Plane(listed, source, is_of_file, is_in_field)

@@ -22,8 +22,8 @@ from coverslip.runs import find_classifier, open_classifier
 from coverslip.runs.documents import read_object
 from coverslip.workspace.jobs.downloads import zipped
 from coverslip.workspace.jobs.records import Job, find_job
+from coverslip.workspace.lists.rows import images_of_job
 from coverslip.workspace.predictions.predicting import plan_for
-from coverslip.workspace.predictions.rows import every_image
 from coverslip.workspace.predictions.state import PREDICTION
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.fields import tables_of
@@ -137,7 +137,7 @@ def write_objects(workspace: Workspace, prediction_id: str, choice: ObjectExport
         raise CoverslipError("prediction-without-objects")
     rows = {
         row.image_id: (row.correction or row.predicted or "", row.probability or 0.0, row.decision)
-        for row, _ in every_image(workspace, job)
+        for row, _ in images_of_job(workspace, job.id).every_image()
         if row.excluded is None
     }
     classes = list(map(str, job.choices["classes"]))

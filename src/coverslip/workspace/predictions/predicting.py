@@ -1,17 +1,14 @@
 """The process of a prediction: `python -m coverslip.workspace.predictions.predicting FOLDER`.
 
-FOLDER contains `request.json`. The process writes rows to `rows.sqlite` and `predictions.csv`, and its status to
-`status.json`. If it is restarted, it resumes after the last row. `begun.json` records the classifier, images and
-thresholds of the rows, `files.sha256` the hashes of the files from which they were computed.
+FOLDER contains `request.json`. The process writes rows to `predictions.csv`, and its status to `status.json`. If it is
+restarted, it resumes after the last row. `begun.json` records the classifier, images and thresholds of the rows.
 """
 
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
-from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,24 +20,21 @@ from coverslip.images import ReadPlan
 from coverslip.messages import ChooseOther, Note, note, text
 from coverslip.runs import (
     CLASSIFIER_COLUMN,
-    HashedReading,
-    Prediction,
-    PredictionsFile,
-    RowHashes,
     Run,
     StatusFile,
+    hashes_of_rows,
     identity_of,
+    is_reserved,
+    unfinished_rows,
 )
 from coverslip.runs.documents import read_object
 from coverslip.stopping import Stop, signals_stop
+from coverslip.workspace.lists.reading import FIRST_COLUMN, PLAN_COLUMN
 from coverslip.workspace.predictions.classifiers import INPUT_FILE, PredictionInput
-from coverslip.workspace.predictions.measured import with_dataset_labels
-from coverslip.workspace.predictions.rows import FILE, RowsWriter
-from coverslip.workspace.predictions.table_cells import write_cells
 from coverslip.workspace.store.rows import TableChoices, plan_of_choice
 
-_SECONDS_BETWEEN_WRITES = 0.3
-_HASHES_FILE = "files.sha256"  # of the rows
+ANSWER_COLUMNS = ("corrected", "excluded", "corrected_by")  # of downloads
+_UNSHOWN = frozenset({"unreadable-image", "rows-saved", "prediction-resumed"})  # notes: pages show the rows instead
 
 
 def predict_into(folder: Path) -> None:
@@ -69,22 +63,25 @@ def predict_into(folder: Path) -> None:
 def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
     request = read_object(folder / "request.json")
     notes: list[Note] = []
+    n_images = 0
 
     def handle(event: Event) -> None:
         match event:
-            case Noted():
+            case Noted() if event.note.code not in _UNSHOWN:
                 notes.append(replace(event.note, text=one_line(event.text, 500)))
                 status.write("running", notes=notes)
             case Progressed():
-                status.beat(seconds_left=event.seconds_left)
+                status.beat(seconds_left=event.seconds_left, n_done=n_images + event.done - event.total)
+                if stop.is_requested():
+                    raise Stopped("prediction-stopped", file=folder)
             case _:
                 pass
 
     from coverslip.inference import load_classifier
-    from coverslip.inference.new_images import EstimatedShares, note_on_thresholds
-    from coverslip.inference.predicting import TrainingImageCounter
+    from coverslip.inference.new_images import note_on_thresholds
+    from coverslip.inference.predicting import predict_opened
 
-    classifier, training_images = load_classifier(request["classifier"]), TrainingImageCounter(request["classifier"])
+    classifier = load_classifier(request["classifier"])
     if request["prevalence"]:
         if (extra_note := note_on_thresholds(classifier.card)) is not None:
             handle(Noted.of(extra_note))
@@ -94,6 +91,8 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
     trained = classifier.card.preprocessing.plan
     plan = plan_for(request, trained)
     data = _open_images(request, plan, classifier.classes)
+    n_images = len(data.records)
+    table = Run(folder).predictions_file
     prediction_input = PredictionInput(
         images=_fingerprint(data, folder.absolute().parents[1]),
         thresholds=classifier.card.operating_points,
@@ -101,52 +100,43 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
         identity=identity_of(request["classifier"], classifier.card, is_rescaled=bool(request["rescale"])),
     )
     _refuse_changed(folder, prediction_input)
-    for each in (*data.notes, *_notes_on_pixels(plan, trained)):
+    _refuse_changed_files(table, data)
+    for each in _notes_on_pixels(plan, trained):
         handle(Noted.of(each))
-    write_cells(folder, data.records)
-    status.write("running", n_total=len(data.records))
-    writer, shares = RowsWriter(folder / FILE), EstimatedShares(classifier.card)
-    try:
-        first_rows = enumerate(first_positions(data.records).tolist())
-        repeats = {row_id: first for row_id, first in first_rows if first < row_id}
-        writer.set_repeats(repeats.items())
-        last_columns = {CLASSIFIER_COLUMN: prediction_input.identity}
-        with RowHashes(folder / _HASHES_FILE) as hashes:
-            n_before = _n_unchanged_rows(writer, hashes, data)
-            hashes.keep(n_before)
-            remaining = replace(data, records=data.records[n_before:])
-            with (
-                PredictionsFile(Run(folder).predictions_file, classifier.classes, last_columns) as table,
-                HashedReading(remaining.records) as reading,
-            ):
-                for row_id, row in enumerate(islice(writer.added(), n_before)):
-                    table.write(row)
-                    if row_id not in repeats:  # an image that is listed again counts once
-                        shares.add(row)
-                unwritten: list[tuple[int, Prediction, Path, ReadPlan]] = []
-                written_at = time.monotonic()
-                pairs = classifier.predict_with_pixels(
-                    remaining.records, is_hashed=training_images.is_known, before_each=reading, emit=handle
-                )
-                rows = zip(remaining.records, training_images.rows(pairs), strict=True)
-                for k, (record, row) in enumerate(rows):
-                    hashes.add(reading.hash_of(k))
-                    table.write(row)
-                    if n_before + k not in repeats:
-                        shares.add(row)
-                    unwritten.append((n_before + k, row, record.path, record.plan))
-                    if time.monotonic() - written_at > _SECONDS_BETWEEN_WRITES:
-                        writer.add(unwritten)
-                        unwritten, written_at = [], time.monotonic()
-                        if stop.is_requested():
-                            raise Stopped("prediction-stopped", file=folder)
-                writer.add(unwritten)
-        classifier.save_engine()
-        for extra_note in (training_images.note(), shares.note()):
-            if extra_note is not None:
-                handle(Noted.of(extra_note))
-    finally:
-        writer.close()
+    status.write("running", n_total=n_images)
+    listed, columns = _with_columns(data)
+    predict_opened(
+        request["classifier"],
+        classifier,
+        listed,
+        out=table,
+        keep=columns,
+        is_rescaled=bool(request["rescale"]),
+        resume=True,
+        emit=handle,
+    )
+
+
+def _with_columns(data: Dataset) -> tuple[Dataset, tuple[str, ...]]:
+    """Return the images with the columns that the table of predictions adds, and these and the columns of their tables.
+
+    The workspace reads from them which pixels were read, and which rows list an image again.
+    """
+    first = first_positions(data.records).tolist()
+    names = dict.fromkeys(name for record in data.records for name, _ in record.about)
+    columns = [name for name in names if not is_reserved(name) and name not in (*ANSWER_COLUMNS, CLASSIFIER_COLUMN)]
+    records = [
+        replace(
+            record,
+            about=(
+                *((name, cell) for name, cell in record.about if name in columns),
+                (PLAN_COLUMN, record.plan.as_json()),
+                (FIRST_COLUMN, "" if first[k] == k else str(first[k])),
+            ),
+        )
+        for k, record in enumerate(data.records)
+    ]
+    return replace(data, records=tuple(records)), (*columns, PLAN_COLUMN, FIRST_COLUMN)
 
 
 _PIXEL_KEYS = ("series", "t", "z", "channels", "level")
@@ -182,11 +172,20 @@ def _open_images(
     """Open the images with a plan, and the labels of their dataset, else those of folders with names of classes."""
     tables = request["tables"]
     may_read = _below(request["roots"])
-    data = open_dataset(request["sources"], plan=plan, columns=tables["columns"], labeled=False, may_read=may_read)
+    data = open_dataset(
+        request["sources"],
+        domains=request["domains"],
+        plan=plan,
+        columns=tables["columns"],
+        labeled=False,
+        may_read=may_read,
+    )
     _refuse_outside(data, may_read)
     if "labels" not in request:
         return with_folder_labels(data, classes)
-    return replace(data, records=tuple(with_dataset_labels(data.records, request["labels"])))
+    labels: Mapping[str, str | None] = request["labels"]
+    records = (record.with_label(labels.get(record.image_id, record.label)) for record in data.records)
+    return replace(data, records=tuple(records))
 
 
 def _refuse_changed(folder: Path, current: PredictionInput) -> None:
@@ -205,18 +204,16 @@ def _refuse_changed(folder: Path, current: PredictionInput) -> None:
         raise Conflict("prediction-classifier-changed")
 
 
-def _n_unchanged_rows(writer: RowsWriter, hashes: RowHashes, data: Dataset) -> int:
-    """Return the number of rows of an earlier process, which stay; those without a hash are computed again.
+def _refuse_changed_files(table: Path, data: Dataset) -> None:
+    """Check that the files of the rows of an earlier process have not changed.
 
     Raises:
-        Conflict: the files of an image have changed since its row was computed.
+        Conflict: they have.
     """
-    n = 0
-    for _, is_unchanged in zip(writer.added(), hashes.unchanged(data.records), strict=False):
-        if not is_unchanged:
-            raise Conflict("prediction-images-changed")
-        n += 1
-    return n
+    if unfinished_rows(table).is_file():
+        with hashes_of_rows(table) as hashes:
+            if not all(hashes.unchanged(data.records)):
+                raise Conflict("prediction-images-changed")
 
 
 def _fingerprint(data: Dataset, workspace: Path) -> str:

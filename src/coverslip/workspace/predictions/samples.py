@@ -30,9 +30,8 @@ from coverslip.text_tables import number_of
 from coverslip.workspace.datasets.grouping import groups_of_paths
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.jobs.results import stamp_of, stored_result
+from coverslip.workspace.lists.rows import Exclusion, as_prediction, images_of_job
 from coverslip.workspace.predictions.classifiers import location_of
-from coverslip.workspace.predictions.rows import FILE as ROWS
-from coverslip.workspace.predictions.rows import Exclusion, corrections_of, every_prediction
 from coverslip.workspace.predictions.state import state_of_prediction
 from coverslip.workspace.store.workspace import Workspace
 
@@ -178,15 +177,14 @@ def sampled_rows(workspace: Workspace, job: Job, sampling: Sampling) -> SampledR
     Raises:
         CoverslipError: no image can be read, or the pattern matches no path.
     """
-    excluded = _excluded_rows(workspace, job)
-    rows = list(every_prediction(job))
-    counted = [row for row in rows if row[0] not in excluded]
-    paths = [prediction.path for _, prediction, _ in counted]
+    rows = list(images_of_job(workspace, job.id).every_image())
+    counted = [(row, source) for row, source in rows if row.excluded is None]
+    paths = [row.path for row, _ in counted]
     samples = _samples_of(paths, sampling)
-    times = _times_of(paths, [plan for _, _, plan in counted], sampling)
+    times = _times_of(paths, [source.plan for _, source in counted], sampling)
     pairs = [
-        (row_id, SampledPrediction(prediction, sample, sampling.conditions.get(sample) or None, time))
-        for (row_id, prediction, _), sample, time in zip(counted, samples, times, strict=True)
+        (row.row_id, SampledPrediction(as_prediction(row), sample, sampling.conditions.get(sample) or None, time))
+        for (row, _), sample, time in zip(counted, samples, times, strict=True)
         if sample is not None
     ]
     predictions = [prediction for _, prediction in pairs]
@@ -197,7 +195,9 @@ def sampled_rows(workspace: Workspace, job: Job, sampling: Sampling) -> SampledR
 
 
 def _excluded_rows(workspace: Workspace, job: Job) -> set[int]:
-    answers = corrections_of(workspace, job.id)
+    listed = images_of_job(workspace, job.id)
+    with workspace.engine.connect() as connection:
+        answers = listed.answers(connection)
     return {row_id for row_id, answer in answers.items() if isinstance(answer, Exclusion)}
 
 
@@ -205,7 +205,7 @@ def _summarize(workspace: Workspace, job: Job, sampling: Sampling) -> SampledSum
     """Return the summary, which is stored for its samples, the excluded images, and the classifier."""
     run = measured_run(workspace, job)
     stamp = stamp_of(
-        job.folder / ROWS,
+        job.run.predictions_file,
         *([] if run is None else [run.predictions_file, run.split_file, run.classifier_folder / CARD]),
         about=(sampling.model_dump_json(), sorted(_excluded_rows(workspace, job))),
     )
@@ -238,13 +238,12 @@ def _samples_of(paths: Sequence[str], sampling: Sampling) -> list[str | None]:
     return [sample or None for sample in samples]
 
 
-def _times_of(paths: Sequence[str], plans: Sequence[str], sampling: Sampling) -> list[float | None]:
+def _times_of(paths: Sequence[str], plans: Sequence[ReadPlan], sampling: Sampling) -> list[float | None]:
     """Return the time of each image; None: unknown."""
     if sampling.time is None:
         return [None] * len(paths)
     if sampling.time == "series":
-        time_of = {plan: float(ReadPlan.from_json(plan).t) for plan in set(plans)}
-        return [time_of[plan] for plan in plans]
+        return [float(plan.t) for plan in plans]
     times = [number_of(match or "") for match in groups_of_paths(sampling.time_pattern or "", list(paths))]
     if paths and all(time is None for time in times):
         raise CoverslipError("no-time-matches", pattern=one_line(sampling.time_pattern or ""), path=one_line(paths[0]))

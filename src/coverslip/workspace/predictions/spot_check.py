@@ -18,7 +18,7 @@ from coverslip.inference.spot_check import (
 )
 from coverslip.runs.documents import table_text
 from coverslip.workspace.jobs.records import Job, find_job
-from coverslip.workspace.predictions.rows import Exclusion, every_row
+from coverslip.workspace.lists.rows import Exclusion, images_of_job
 from coverslip.workspace.predictions.samples import (
     Sampling,
     classes_of,
@@ -172,9 +172,8 @@ def labels_table(workspace: Workspace, prediction_id: str) -> str:
     Raises:
         NotFound: there is no such prediction.
     """
-    job = find_job(workspace, prediction_id, "predict")
     images = {image.row_id: image for image in spot_check_state(workspace, prediction_id).images}
-    rows = {row.row_id: row for row, _ in every_row(workspace, job) if row.row_id in images}
+    rows = {row.row_id: row for row in images_of_job(workspace, prediction_id, "predict").at([*images]).items}
     return table_text(
         _COLUMNS,
         (

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
+from sqlalchemy import select
 
+from coverslip.datasets import domains_of_paths
 from coverslip.errors import BadRun
 from coverslip.files import write_json
 from coverslip.messages import Failure, Note, localized_note, text
@@ -16,11 +18,12 @@ from coverslip.workspace.datasets.changed_files import refuse_changed_files
 from coverslip.workspace.jobs.kinds import JobKind, JobProgress, StateSource, register
 from coverslip.workspace.jobs.records import Job, Json, add_job, all_jobs, find_job, new_job_folder, unused_name
 from coverslip.workspace.jobs.state import ACTIVE, State, end_time, failure_of_job, state_of, status_of
+from coverslip.workspace.lists.reading import read_results
+from coverslip.workspace.lists.rows import Exclusion, images_of_job
 from coverslip.workspace.predictions.classifiers import INPUT_FILE, PredictionInput, location_of
-from coverslip.workspace.predictions.measured import labels_of_files
-from coverslip.workspace.predictions.rows import Exclusion, corrections_of, count_only, count_rows
-from coverslip.workspace.predictions.table_cells import columns_of
+from coverslip.workspace.store.keys import keys_of_dataset
 from coverslip.workspace.store.rows import (
+    AnyRow,
     Page,
     Paging,
     TableChoices,
@@ -30,6 +33,7 @@ from coverslip.workspace.store.rows import (
     source_paths,
     table_choices,
 )
+from coverslip.workspace.store.tables import images
 from coverslip.workspace.store.workspace import Workspace
 
 
@@ -70,10 +74,14 @@ def queue_prediction(
     request["prevalence"], request["rescale"] = dict(prevalence or {}), rescale
     request["tables"] = {"columns": dict(choices.columns), "crop_size": choices.crop_size}
     request["roots"] = [str(root) for root in (*workspace.roots, workspace.folder)]
+    request["domains"] = [None] * len(paths)
     if dataset_id is not None:
         with workspace.engine.connect() as connection:
-            request["pixels"] = dataset_row(connection, dataset_id).pixel_choice
-            request["labels"] = labels_of_files(connection, dataset_id)
+            dataset = dataset_row(connection, dataset_id)
+            request["domains"] = _domains_of(dataset)
+            request["pixels"] = dataset.pixel_choice
+            query = select(images.c.image_id, images.c.label).where(images.c.dataset_id == dataset_id)
+            request["labels"] = {image.image_id: image.label for image in connection.execute(query)}
     write_json(folder / "request.json", request)
     add_job(
         workspace,
@@ -91,8 +99,18 @@ def queue_prediction(
             "classifier_name": classifier.name,
             "prevalence": request["prevalence"],
         },
+        image_keys=None if dataset_id is None else keys_of_dataset(workspace, dataset_id),
     )
     return job_id
+
+
+def _domains_of(dataset: AnyRow) -> list[str | None]:
+    """Return the domains of the sources of a dataset, which are parts of the IDs of its images."""
+    stated = [source["domain"] for source in dataset.sources]
+    if not dataset.is_labeled or len(stated) == 1:
+        return stated
+    named = domains_of_paths([Path(path) for path in source_paths(dataset)])
+    return [domain or name for domain, name in zip(stated, named, strict=True)]
 
 
 def _images_of(
@@ -176,8 +194,10 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
     """Return the state of a prediction."""
     status = status_of(job)
     state = state_of(job, status)
-    n_done, decisions = count_rows(job)
-    corrected = corrections_of(workspace, job.id)
+    listed = images_of_job(workspace, job.id)
+    decisions = listed.decisions()
+    with workspace.engine.connect() as connection:
+        answers = listed.answers(connection)
     is_active = state in ACTIVE
     classes, prevalence = list(job.choices["classes"]), dict(job.choices["prevalence"])
     run_folder = _run_of_classifier(workspace, job)
@@ -191,7 +211,7 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
         run_id=None if run_folder is None else job.classifier_id,
         dataset_id=job.dataset_id,
         state=state,
-        n_done=n_done,
+        n_done=sum(decisions.values()),
         n_total=status.n_total if status else None,
         seconds_left=status.seconds_left if status and is_active else None,
         decisions=decisions,
@@ -202,13 +222,13 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
         has_earlier_thresholds=bool(inputs and card and not inputs.matches(card, has_stated_shares=bool(prevalence))),
         created=job.created,
         ended=end_time(state, status),
-        n_corrected=len(corrected),
-        n_excluded=sum(isinstance(answer, Exclusion) for answer in corrected.values()),
-        n_review=count_only(job, corrected, "review"),
-        n_warned=count_only(job, corrected, "warning"),
+        n_corrected=len(answers),
+        n_excluded=sum(isinstance(answer, Exclusion) for answer in answers.values()),
+        n_review=listed.count("review"),
+        n_warned=listed.count("warning"),
         error=failure_of_job(job, status) if state == "failed" else None,
         notes=[localized_note(each) for each in status.notes] if status else [],
-        columns=columns_of(job.folder),
+        columns=listed.columns,
     )
 
 
@@ -256,7 +276,11 @@ def _progress(job: Job) -> JobProgress | None:
     status = status_of(job)
     if status is None or status.n_total is None:
         return None
-    return JobProgress(count_rows(job)[0], status.n_total, seconds_left=status.seconds_left)
+    return JobProgress(status.n_done or 0, status.n_total, seconds_left=status.seconds_left)
+
+
+def _store_rows(workspace: Workspace, job: Job) -> None:
+    read_results(workspace, job)
 
 
 PREDICTION = register(
@@ -267,5 +291,6 @@ PREDICTION = register(
         events=PredictionEvents,
         source=partial(StateSource, prediction_events),
         progress=_progress,
+        store_rows=_store_rows,
     )
 )

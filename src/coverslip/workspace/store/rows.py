@@ -3,7 +3,6 @@
 import datetime
 import os
 import secrets
-from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, bindparam, case, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, bindparam, case, or_, select
 
 from coverslip.datasets import (
     ClassPlan,
@@ -27,10 +26,9 @@ from coverslip.datasets import (
 from coverslip.errors import Conflict, NotFound
 from coverslip.images import ImageFacts, ReadPlan
 from coverslip.messages import localized_reason, note_of, text
-from coverslip.runs import Run, SplitRow
-from coverslip.runs.images import image_files
 from coverslip.workspace.store.sql import among, among_integers, unindexed
 from coverslip.workspace.store.tables import (
+    changed_labels,
     classifiers,
     confirmed_labels,
     datasets,
@@ -38,6 +36,7 @@ from coverslip.workspace.store.tables import (
     images,
     jobs,
     reserved_images,
+    second_reading_images,
 )
 
 Json = dict[str, Any]  # Any: JSON values
@@ -204,49 +203,6 @@ def ranges(n: int, size: int) -> Iterator[tuple[int, int]]:
         yield start, min(n, start + size)
 
 
-def rows_in_dataset(connection: Connection, dataset_id: str, run: Run) -> dict[str, SplitRow]:
-    """Return the split row of each image of a training, by the current ID of the image in the dataset.
-
-    IDs change if a source is added or removed, so images are matched by file. They are matched by ID only if no image
-    of the file exists any more, because its folder was moved.
-    """
-    query = select(images.c.image_id, images.c.path).where(images.c.dataset_id == dataset_id)
-    current_images = [(image_id, path) for image_id, path in connection.execute(query).all()]
-    n_of_file = Counter(file for _, file in current_images)
-    rows_of = _rows_by_file(run)
-    moved_rows = {row.image_id: row for file, rows in rows_of.items() if file not in n_of_file for row in rows}
-    by_id = {}
-    for image_id, file in current_images:
-        file_rows = rows_of.get(file)
-        row = (
-            moved_rows.get(image_id)
-            if file_rows is None
-            else _row_of(image_id, file_rows, is_only=n_of_file[file] == 1)
-        )
-        if row is not None:
-            by_id[image_id] = row
-    return by_id
-
-
-def _rows_by_file(run: Run) -> dict[str, list[SplitRow]]:
-    files, rows = image_files(run), defaultdict[str, list[SplitRow]](list)
-    for row in run.split:
-        rows[files[row.image_id]].append(row)
-    return rows
-
-
-def _row_of(image_id: str, file_rows: Sequence[SplitRow], *, is_only: bool) -> SplitRow | None:
-    """Return the row of an image among those of its file. If there are several, source names may differ."""
-    if is_only and len(file_rows) == 1:
-        return file_rows[0]
-    matches = (row for row in file_rows if _is_same(image_id, row.image_id) or _is_same(row.image_id, image_id))
-    return next(matches, None)
-
-
-def _is_same(image_id: str, without_source: str) -> bool:
-    return f"/{image_id}".endswith(f"/{without_source}")
-
-
 OUTSIDE = "outside"  # the stored reason of an image that the app may not read
 WHOLE = ReadPlan()
 
@@ -342,6 +298,13 @@ def _plan(  # Any: checked by the plan
     )
 
 
+_ANNOTATIONS = (changed_labels, confirmed_labels, reserved_images, second_reading_images)
+# Whether users said something about an image: a label, an exclusion, a confirmation, a reading, or its reservation.
+is_annotated = or_(
+    images.c.label.is_distinct_from(images.c.label_before),
+    images.c.is_excluded,
+    *(images.c.row_id.in_(select(table.c.row_id)) for table in _ANNOTATIONS),
+)
 _reserved = select(reserved_images.c.row_id).where(reserved_images.c.row_id == images.c.row_id)
 is_reserved = _reserved.correlate(images).exists()
 is_reserved_for_test = is_reserved & images.c.predefined_split.is_(None) & images.c.label.is_not(None)

@@ -23,6 +23,15 @@ from sqlalchemy import (
 metadata = MetaData()
 
 
+def path_as_stored(path: str) -> str | bytes:
+    """Return a path as the database stores it: one that is not UTF-8 as bytes."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(path)
+    return path
+
+
 class PathText(TypeDecorator[str]):
     """A path as text. One that is not UTF-8 is stored as bytes."""
 
@@ -31,13 +40,7 @@ class PathText(TypeDecorator[str]):
 
     def process_bind_param(self, value: str | None, _: Dialect) -> Any:  # Any: str or bytes
         """Convert a path for the database."""
-        if value is None or value.isascii():
-            return value
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            return os.fsencode(value)
-        return value
+        return None if value is None else path_as_stored(value)
 
     def process_result_value(self, value: Any, _: Dialect) -> str | None:  # Any: str or bytes
         """Convert a path from the database."""
@@ -280,6 +283,7 @@ jobs = Table(
     Column("stop_requested", Float),
     Column("created", String, nullable=False),
     Column("made_by", String, nullable=False, server_default=""),  # the user of the request; empty: unknown
+    Column("image_keys", String),  # the file with the row_ids of its images, absolute; None: they are in no dataset
 )
 
 # Imported classifiers; those that were trained here are in their runs.
@@ -291,6 +295,48 @@ classifiers = Table(
     Column("file", String, nullable=False),  # absolute
     Column("created", String, nullable=False),  # ISO 8601, UTC
     Column("removed", String),  # time of the removal; it can be restored for a while
+)
+
+# The images that jobs have measured or predicted: the rows of `predictions.csv` in their folders.
+results = Table(
+    "results",
+    metadata,
+    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("row_id", Integer, primary_key=True),  # the permanent number of the row in its job, from 0
+    Column("first_row", Integer),  # of the first row of the same image, if there is an earlier one
+    # The image in the dataset of the job; None: the job has no dataset, or the image is not in it any more.
+    Column("image", ForeignKey("images.row_id", ondelete="SET NULL"), index=True),
+    Column("image_id", String, nullable=False),  # as in the table
+    Column("path", String, nullable=False),  # as in the table
+    Column("file", PathText),  # absolute; None: it was missing when the row was read
+    Column("plan", String, nullable=False),  # the pixels that the classifier read, as JSON
+    Column("group", String),
+    Column("label", String),  # at the request of the job
+    Column("predicted", String),
+    Column("decision", String, nullable=False),
+    Column("probability", Float),
+    Column("probabilities", String, nullable=False),  # of the classes of the job, as JSON
+    Column("reason", String),
+    Column("warning", String),
+    Column("ood_score", Float),
+    Column("prediction_set", String),  # as JSON
+    Column("about", String),  # further columns of the tables that name the images, as JSON; None: there are none
+    Index("results_by_probability", "job_id", "probability"),
+    Index("results_by_decision", "job_id", "decision", "probability"),
+    Index("results_by_cell", "job_id", "label", "predicted", "probability"),
+    sqlite_with_rowid=False,
+)
+
+# How much of the table of a job is in `results`.
+result_tables = Table(
+    "result_tables",
+    metadata,
+    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("version", String, nullable=False),  # changes if the table is replaced, not if rows are added
+    Column("n_bytes", Integer, nullable=False),
+    Column("n_rows", Integer, nullable=False),
+    Column("classes", JSON, nullable=False),
+    Column("columns", JSON, nullable=False),  # further columns, of the tables that name the images
 )
 
 corrections = Table(

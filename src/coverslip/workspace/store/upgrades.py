@@ -4,8 +4,12 @@ Each step runs in one transaction with those after it, so that a database which 
 Steps contain the tables of their time, not those of today.
 """
 
+import json
+import os
 import sqlite3
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
+from pathlib import Path
 
 Steps = Mapping[int, Callable[[sqlite3.Connection], None]]  # by the version that they start from
 
@@ -140,7 +144,92 @@ def _add_missing(connection: sqlite3.Connection, dataset_id: str, image_id: str)
     )
 
 
-STEPS: Steps = {5: _add_group_merge, 6: _refer_to_images_by_row}
+_RESULTS_8 = """CREATE TABLE results (
+    job_id VARCHAR NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    row_id INTEGER NOT NULL,
+    first_row INTEGER,
+    image INTEGER REFERENCES images (row_id) ON DELETE SET NULL,
+    image_id VARCHAR NOT NULL,
+    path VARCHAR NOT NULL,
+    file VARCHAR,
+    "plan" VARCHAR NOT NULL,
+    "group" VARCHAR,
+    label VARCHAR,
+    predicted VARCHAR,
+    decision VARCHAR NOT NULL,
+    probability FLOAT,
+    probabilities VARCHAR NOT NULL,
+    reason VARCHAR,
+    warning VARCHAR,
+    ood_score FLOAT,
+    prediction_set VARCHAR,
+    about VARCHAR,
+    PRIMARY KEY (job_id, row_id)
+) WITHOUT ROWID"""
+_RESULT_TABLES_8 = """CREATE TABLE result_tables (
+    job_id VARCHAR NOT NULL PRIMARY KEY REFERENCES jobs (id) ON DELETE CASCADE,
+    version VARCHAR NOT NULL,
+    n_bytes INTEGER NOT NULL,
+    n_rows INTEGER NOT NULL,
+    classes JSON NOT NULL,
+    columns JSON NOT NULL
+)"""
+_INDEXES_8 = {  # of results
+    "ix_results_image": "(image)",
+    "results_by_probability": "(job_id, probability)",
+    "results_by_decision": "(job_id, decision, probability)",
+    "results_by_cell": "(job_id, label, predicted, probability)",
+}
+
+
+def _store_results(connection: sqlite3.Connection) -> None:
+    """Store the rows of predictions, which had a database each. Those of measurements are read from their tables."""
+    connection.execute("ALTER TABLE jobs ADD COLUMN image_keys VARCHAR")
+    connection.execute(_RESULTS_8)
+    connection.execute(_RESULT_TABLES_8)
+    for name, columns in _INDEXES_8.items():
+        connection.execute(f"CREATE INDEX {name} ON results {columns}")
+    predictions = "SELECT id, folder, choices FROM jobs WHERE kind = 'predict'"
+    for job_id, folder, choices in connection.execute(predictions).fetchall():
+        file = Path(folder) / "rows.sqlite"
+        if file.is_file():
+            _store_prediction(connection, job_id, file, json.loads(choices)["classes"])
+
+
+def _store_prediction(connection: sqlite3.Connection, job_id: str, file: Path, classes: list[str]) -> None:
+    names = "image_id, path, file, plan, label, predicted, decision, probability, probabilities, reason, warning"
+    names = f"{names}, ood_score, prediction_set"
+    n_rows = 0
+    cells_file = file.with_name("cells.jsonl")
+    with closing(sqlite3.connect(file)) as rows, ExitStack() as stack:
+        has_repeats = rows.execute("SELECT 1 FROM sqlite_master WHERE name = 'repeats'").fetchone()
+        first_of = dict(rows.execute("SELECT row_id, first FROM repeats")) if has_repeats else {}
+        lines = stack.enter_context(cells_file.open(encoding="utf-8")) if cells_file.is_file() else iter(())
+        columns = next(lines, "[]")
+        query = f"SELECT row_id, {names} FROM rows ORDER BY row_id"
+        for row_id, image_id, path, located, *others in rows.execute(query):
+            located = json.loads(located)
+            cells = (job_id, row_id, first_of.get(row_id), image_id, path, _path(located), *others, next(lines, None))
+            connection.execute(
+                f"INSERT INTO results (job_id, row_id, first_row, {names}, about) VALUES ({', '.join('?' * 17)})",
+                cells,
+            )
+            n_rows += 1
+    table = file.with_name("predictions.csv")
+    n_bytes = table.stat().st_size if table.is_file() else 0
+    values = (job_id, "", n_bytes, n_rows, json.dumps(classes), columns)
+    connection.execute("INSERT INTO result_tables VALUES (?, ?, ?, ?, ?, ?)", values)
+
+
+def _path(text: str) -> str | bytes:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(text)
+    return text
+
+
+STEPS: Steps = {5: _add_group_merge, 6: _refer_to_images_by_row, 7: _store_results}
 
 
 def can_upgrade(steps: Steps, version: int, expected: int) -> bool:

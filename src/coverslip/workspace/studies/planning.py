@@ -31,6 +31,7 @@ from coverslip.studies import (
 from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.jobs.records import add_job, new_job_folder
 from coverslip.workspace.recipes import recipe_of_dataset
+from coverslip.workspace.store.keys import keys_of_dataset
 from coverslip.workspace.store.rows import AnyRow, Json, refuse_unready
 from coverslip.workspace.store.workspace import Workspace
 
@@ -323,6 +324,7 @@ def queue_study(
             **asdict(choices),
             "dataset_ids": [*choices.dataset_ids, *choices.pretraining_ids],  # they are all read
             "dataset_of": dataset_of,
+            "keys_of": {path: keys_of_dataset(workspace, dataset_id) for path, dataset_id in dataset_of.items()},
             "budget_seconds": seconds,
         },
     )

@@ -67,13 +67,13 @@ def _list_unlisted(workspace: Workspace, folders: JobFolders) -> None:
 
 
 def _list(workspace: Workspace, study: Job, cell: Cell) -> None:
-    has_one_source = len(cell.dataset.path) == 1  # several datasets as one are not a dataset of the workspace
+    path = cell.dataset.path[0] if len(cell.dataset.path) == 1 else ""  # several as one are no dataset of the workspace
     add_job(
         workspace,
         id=sha256_json([study.id, cell.name])[:10],  # the same after the study is deleted and restored
         kind="train",
         name=f"{study.name}: {cell.label}" + (f", {cell.repeat}" if cell.repeat > 1 else ""),
-        dataset_id=study.choices["dataset_of"].get(cell.dataset.path[0]) if has_one_source else None,
+        dataset_id=study.choices["dataset_of"].get(path),
         dataset_name=cell.dataset.name,
         study_id=study.id,
         folder=str(cell.run.folder),
@@ -81,6 +81,7 @@ def _list(workspace: Workspace, study: Job, cell: Cell) -> None:
         choices=cell.recipe.model_dump(mode="json"),
         state="started",
         queued=None,
+        image_keys=study.choices.get("keys_of", {}).get(path),
     )
 
 

@@ -19,6 +19,7 @@ from coverslip.errors import BadRun, CoverslipError, NotFound, PreconditionFaile
 from coverslip.images import ReadPlan, prepare_decoding
 from coverslip.runs import LabelErrors, Run
 from coverslip.workspace.store.database import read_transaction
+from coverslip.workspace.store.keys import split_in_dataset
 from coverslip.workspace.store.rows import (
     AnyRow,
     ImagesChanged,
@@ -34,7 +35,6 @@ from coverslip.workspace.store.rows import (
     load_records,
     plan_of,
     reason_text,
-    rows_in_dataset,
 )
 from coverslip.workspace.store.sql import among, read_integers
 from coverslip.workspace.store.tables import image_facts, images, inspections, suggested_images
@@ -312,13 +312,13 @@ def _in_part(connection: Connection, dataset_id: str, filters: Filters) -> list[
     run = _training(connection, filters)
     if not run.split:
         raise BadRun("no-split-yet", file=run.split_file)
-    rows = rows_in_dataset(connection, dataset_id, run)
+    rows = split_in_dataset(connection, dataset_id, filters.run or "")
     return [image_id for image_id, row in rows.items() if row.split == filters.part]
 
 
 def _label_errors(connection: Connection, dataset_id: str, filters: Filters) -> LabelErrors:
     """Return the suspected label errors of a training, without confirmed and changed labels."""
-    now = current_label_errors(connection, dataset_id, _training(connection, filters))
+    now = current_label_errors(connection, dataset_id, filters.run or "", _training(connection, filters))
     if now is None:
         raise CoverslipError("labels-not-checked")
     return now.unconfirmed
@@ -461,7 +461,7 @@ class CurrentLabelErrors:
     n_relabeled: int
 
 
-def current_label_errors(connection: Connection, dataset_id: str, run: Run) -> CurrentLabelErrors | None:
+def current_label_errors(connection: Connection, dataset_id: str, run_id: str, run: Run) -> CurrentLabelErrors | None:
     """Return the current label errors; None without a search. Without the dataset, all of them are returned."""
     errors = run.label_errors
     if errors is None:
@@ -469,7 +469,7 @@ def current_label_errors(connection: Connection, dataset_id: str, run: Run) -> C
     with suppress(NotFound):
         dataset = dataset_row(connection, dataset_id)
         errors_now = errors.renamed(
-            {row.image_id: image_id for image_id, row in rows_in_dataset(connection, dataset_id, run).items()}
+            {row.image_id: image_id for image_id, row in split_in_dataset(connection, dataset_id, run_id).items()}
         )
         labels = {image.image_id: image.label for image in errors_now.images}
         records = load_records(connection, dataset_id, image_ids=labels)

@@ -1,0 +1,204 @@
+"""Read the tables of jobs (`predictions.csv`) into the database: once, while they grow or when they were replaced.
+
+The processes of jobs do not know the database, and may run on other computers. Rows are stored in short transactions,
+so that other requests rarely wait.
+"""
+
+import csv
+import json
+import math
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+from sqlalchemy import Connection, delete, select
+
+from coverslip.datasets import name_from_text
+from coverslip.files import plain_cell
+from coverslip.images import ReadPlan
+from coverslip.runs import (
+    CLASSIFIER_COLUMN,
+    TEXT_FORMATS,
+    Prediction,
+    complete_records,
+    is_reserved,
+    prediction_of,
+    unfinished_rows,
+)
+from coverslip.runs.images import ImageLookup
+from coverslip.workspace.jobs.kinds import kind_of
+from coverslip.workspace.jobs.records import Job
+from coverslip.workspace.store.database import write_transaction
+from coverslip.workspace.store.keys import keys_in
+from coverslip.workspace.store.rows import AnyRow, plan_of
+from coverslip.workspace.store.sql import among_integers, replace_rows
+from coverslip.workspace.store.tables import images, path_as_stored, result_tables, results
+from coverslip.workspace.store.workspace import Workspace
+
+PLAN_COLUMN, FIRST_COLUMN = "coverslip_plan", "coverslip_first"  # of predictions: pixels, first row of a listed image
+_ROWS_AT_ONCE = 1_000
+_locks: dict[tuple[Path, str], threading.Lock] = {}
+_INSERT = (
+    f"INSERT OR REPLACE INTO results ({', '.join(chr(34) + each.name + chr(34) for each in results.columns)}) "  # noqa: S608 - fixed names
+    f"VALUES ({', '.join('?' * len(results.columns))})"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row of a table, and what the table or the run knows of its image."""
+
+    prediction: Prediction
+    file: Path | None
+    plan: str
+    first_row: int | None = None
+    group: str | None = None
+    about: str | None = None
+
+
+def read_results(workspace: Workspace, job: Job) -> AnyRow | None:
+    """Read new rows of a job, and return what is known of its table: classes and columns; None: it has none yet."""
+    with _locks.setdefault((workspace.folder, job.id), threading.Lock()):
+        if kind_of(job).has_measurements:
+            _read_measured(workspace, job)
+        else:
+            for file in (job.run.predictions_file, unfinished_rows(job.run.predictions_file)):
+                with suppress(FileNotFoundError), file.open("rb") as stream:
+                    _read_new(workspace, job, stream)
+                    break
+        return _stored(workspace, job)
+
+
+def delete_results(workspace: Workspace, job_id: str) -> None:
+    """Delete the rows of a job, in short transactions."""
+    rows = select(results.c.row_id).where(results.c.job_id == job_id).limit(_ROWS_AT_ONCE)
+    is_next = (results.c.job_id == job_id) & results.c.row_id.in_(rows.scalar_subquery())
+    n_deleted = 1
+    while n_deleted:
+        with write_transaction(workspace.engine) as connection:
+            n_deleted = connection.execute(delete(results).where(is_next)).rowcount
+            connection.execute(delete(result_tables).where(result_tables.c.job_id == job_id))
+
+
+def _stored(workspace: Workspace, job: Job) -> AnyRow | None:
+    with workspace.engine.connect() as connection:
+        return connection.execute(select(result_tables).where(result_tables.c.job_id == job.id)).one_or_none()
+
+
+def _read_measured(workspace: Workspace, job: Job) -> None:
+    """Read the table of a run or an evaluation, if it is new: it appears when it is complete, and can be replaced."""
+    try:
+        status = job.run.predictions_file.stat()
+    except FileNotFoundError:
+        return
+    version, stored = f"{status.st_mtime_ns:x}-{status.st_size:x}", _stored(workspace, job)
+    if stored is not None and stored.version == version:
+        return
+    predictions = job.run.predictions
+    lookup = ImageLookup(job.run)
+    split = job.run.split if job.run.split_file.is_file() else ()  # evaluations have none
+    groups = {row.image_id: row.named_group for row in split}
+
+    def rows() -> Iterator[_Row]:
+        for prediction in predictions:
+            source = lookup.find(prediction.image_id)
+            group = groups.get(prediction.image_id) or None
+            if source is None:
+                yield _Row(prediction, None, "", group=group)
+            else:
+                yield _Row(prediction, source.file, source.plan.as_json(), group=group)
+
+    remaining, n_rows = rows(), 0
+    while chunk := list(islice(remaining, _ROWS_AT_ONCE)):
+        with write_transaction(workspace.engine) as connection:
+            _insert(connection, job, n_rows, chunk)
+        n_rows += len(chunk)
+    with write_transaction(workspace.engine) as connection:
+        connection.execute(delete(results).where(results.c.job_id == job.id, results.c.row_id >= n_rows))
+        _store(connection, job, version, status.st_size, n_rows, list(predictions.classes), [])
+
+
+def _read_new(workspace: Workspace, job: Job, stream: IO[bytes]) -> None:
+    """Read the rows that a prediction has added to its table."""
+    stored = _stored(workspace, job)
+    size = os.fstat(stream.fileno()).st_size
+    if stored is not None and size == stored.n_bytes:
+        return
+    is_continued = stored is not None and 0 < stored.n_bytes < size
+    n_bytes, n_rows = (stored.n_bytes, stored.n_rows) if stored is not None and is_continued else (0, 0)
+    records = complete_records(stream, TEXT_FORMATS["csv"])
+    header = next(records, b"")
+    if not header:
+        return
+    columns = _cells(header)
+    classes = [name.removeprefix("p:") for name in columns if name.startswith("p:")]
+    further = [name for name in columns if not is_reserved(name)]
+    names = [name for name in further if name not in (PLAN_COLUMN, FIRST_COLUMN, CLASSIFIER_COLUMN)]
+    if n_bytes:
+        stream.seek(n_bytes)
+    else:
+        n_bytes = len(header)
+    while chunk := list(islice(records, _ROWS_AT_ONCE)):
+        rows = [_row_of(dict(zip(columns, _cells(record), strict=True)), classes, names) for record in chunk]
+        with write_transaction(workspace.engine) as connection:
+            _insert(connection, job, n_rows, rows)
+            n_bytes, n_rows = n_bytes + sum(map(len, chunk)), n_rows + len(chunk)
+            _store(connection, job, "", n_bytes, n_rows, classes, names)
+
+
+def _cells(record: bytes) -> list[str]:
+    (cells,) = csv.reader([record.decode()])
+    return [plain_cell(cell) for cell in cells]
+
+
+def _row_of(cells: Mapping[str, str], classes: list[str], names: list[str]) -> _Row:
+    about = json.dumps([cells[name] for name in names]) if names else None
+    first = int(cells[FIRST_COLUMN]) if cells[FIRST_COLUMN] else None
+    file = Path(name_from_text(cells["path"]))
+    return _Row(prediction_of(cells, classes), file, cells[PLAN_COLUMN], first, about=about)
+
+
+def _insert(connection: Connection, job: Job, start: int, rows: list[_Row]) -> None:
+    """Store rows with the images of the dataset that the job named."""
+    key_of = keys_in(job.image_keys)
+    keys = [key_of.get(row.prediction.image_id) for row in rows]
+    of_first = [row.first_row for row in rows if row.first_row is not None]
+    query = select(results.c.row_id, results.c.image).where(
+        results.c.job_id == job.id, results.c.row_id.in_(among_integers(of_first))
+    )
+    image_of: dict[int | None, int | None] = {row.row_id: row.image for row in connection.execute(query)}
+    is_key = images.c.row_id.in_(among_integers(key for key in keys if key is not None))
+    present = connection.execute(select(images.c.row_id, images.c.plan).where(is_key))
+    plan_of_image: dict[int | None, Any] = {row.row_id: row.plan for row in present}
+    cells = []
+    for row_id, (row, key) in enumerate(zip(rows, keys, strict=True), start):
+        image = key if key in plan_of_image else image_of.get(row.first_row)
+        image_of[row_id] = image
+        plan = row.plan or (plan_of(plan_of_image[image])[0] if image in plan_of_image else ReadPlan()).as_json()
+        cells.append((job.id, row_id, row.first_row, image, *_values(row, plan)))
+    connection.exec_driver_sql(_INSERT, cells)
+
+
+def _values(row: _Row, plan: str) -> tuple[object, ...]:
+    """Return the values of the columns from `image_id` on."""
+    prediction = row.prediction
+    chosen = None if prediction.prediction_set is None else json.dumps(prediction.prediction_set)
+    return (
+        *(prediction.image_id, prediction.path, None if row.file is None else path_as_stored(str(row.file)), plan),
+        *(row.group, prediction.label, prediction.predicted, prediction.decision, prediction.probability),
+        json.dumps([None if math.isnan(p) else p for p in prediction.probabilities]),
+        *(prediction.reason, prediction.warning, prediction.ood_score, chosen, row.about),
+    )
+
+
+def _store(
+    connection: Connection, job: Job, version: str, n_bytes: int, n_rows: int, classes: list[str], columns: list[str]
+) -> None:
+    """Store how much of the table has been read."""
+    values = {"version": version, "n_bytes": n_bytes, "n_rows": n_rows, "classes": classes, "columns": columns}
+    replace_rows(connection, result_tables, [{"job_id": job.id, **values}])

@@ -1,0 +1,432 @@
+"""The images of a job with their predictions: pages of them, single ones, their pictures, and what users answered."""
+
+import hashlib
+import json
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+from sqlalchemy import ColumnElement, Connection, Select, func, or_, select
+
+from coverslip.cache import state_of
+from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE, ClassPlan, ImageRecord, with_classes
+from coverslip.errors import Conflict, NotFound
+from coverslip.images import ReadPlan
+from coverslip.messages import localized_reason
+from coverslip.runs import Prediction
+from coverslip.runs.images import ImageSource
+from coverslip.workspace.jobs.kinds import kind_of
+from coverslip.workspace.jobs.records import Job, find_job
+from coverslip.workspace.lists.reading import read_results
+from coverslip.workspace.store.rows import AnyRow, Page, as_dataset, dataset_row
+from coverslip.workspace.store.sql import among, among_integers, read_integers, unindexed
+from coverslip.workspace.store.tables import changed_labels, corrections, images, label_changes, results
+from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.viewing.filters import Filters, Gallery, Only, matching_query
+from coverslip.workspace.viewing.images import PictureSource
+from coverslip.workspace.viewing.pictures import View, large_picture
+from coverslip.workspace.viewing.tiles import ChannelDisplay, stored_display
+
+KINDS = ("train", "evaluate", "predict")  # of jobs with rows
+_REVIEWED = (UNCERTAIN, UNFAMILIAR, UNREADABLE)
+_ROWS_AT_ONCE = 2_000
+FILE = func.coalesce(images.c.path, results.c.file)  # where the image is now, else where it was
+_LOCATED = results.outerjoin(images, images.c.row_id == results.c.image)
+_CELLS = (*(each for each in results.c if each.name != "file"), FILE.label("file"))
+
+
+class Exclusion(StrEnum):
+    """Why a user excluded an image from training."""
+
+    NONE_OF_THESE = "none-of-these"  # it shows none of the classifier's classes
+    UNUSABLE = "unusable"  # such as blurred, cut off, empty
+
+
+Answer = str | Exclusion | None  # the class of an image, or why it is excluded
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An image with its prediction and correction."""
+
+    row_id: Annotated[int, Field(description="Its permanent number in the job, from 0.")]
+    image_id: str
+    path: str
+    label: Annotated[str | None, Field(description="Its label at the request of the job; null: unknown.")]
+    predicted: str | None
+    decision: str
+    probability: float | None
+    probabilities: dict[str, float | None]
+    correction: Annotated[str | None, Field(description="The class that a user corrected or confirmed.")]
+    excluded: Annotated[
+        Exclusion | None,
+        Field(description="Why a user excluded it: it shows none of the classes, or is unusable."),
+    ]
+    reason: Annotated[str | None, Field(description="Why the image could not be read, or is unfamiliar.")]
+    warning: Annotated[str | None, Field(description="How the image differs from all training images.")]
+    ood_score: Annotated[
+        float | None, Field(description="0 for typical training images, above 1 for unfamiliar images; null: unknown.")
+    ]
+    prediction_set: Annotated[
+        tuple[str, ...] | None,
+        Field(
+            description="Set of classes that contains the true class for 90% of the images of each class; null: "
+            "unknown."
+        ),
+    ]
+    group: Annotated[
+        str | None, Field(description="For images of a training, the group in its split; null: unknown.")
+    ] = None
+    corrected_by: Annotated[
+        str | None, Field(description="Who corrected, confirmed or excluded it in a prediction; null: nobody did.")
+    ] = None
+
+
+@dataclass(frozen=True)
+class JobImages:
+    """The images that a job has measured or predicted so far, in the order of its table."""
+
+    workspace: Workspace
+    job: Job
+    classes: list[str]
+    columns: list[str]  # further columns of the tables that name the images
+
+    def page(self, filters: Filters, *, offset: int, limit: int) -> Page[Row]:
+        """Return a page of the matching rows.
+
+        Raises:
+            CoverslipError: rows do not support a filter.
+        """
+        with self.workspace.engine.connect() as connection:
+            query = matching_query(self._gallery, filters)
+            row_ids = connection.execute(query.limit(limit).offset(offset)).scalars().all()
+            return Page(self._rows(connection, row_ids), _count(connection, query))
+
+    def at(self, row_ids: Sequence[int]) -> Page[Row]:
+        """Return the rows with these numbers in this order, without missing ones."""
+        with self.workspace.engine.connect() as connection:
+            rows = self._rows(connection, row_ids)
+        return Page(rows, len(rows))
+
+    def row(self, row_id: int) -> Row:
+        """Return one row.
+
+        Raises:
+            NotFound: there is no row of that number.
+        """
+        rows = self.at([row_id]).items
+        if not rows:
+            raise NotFound("no-such-row")
+        return rows[0]
+
+    def row_ids(self, filters: Filters) -> Any:  # Any: a NumPy array
+        """Return the numbers of the matching rows, in order, as unsigned integers of 32 bit; raises as `page`."""
+        with self.workspace.engine.connect() as connection:
+            return read_integers(connection, matching_query(self._gallery, filters))[0].astype("<u4")
+
+    def count(self, only: Only) -> int:
+        """Return the number of rows that match a filter."""
+        with self.workspace.engine.connect() as connection:
+            return _count(connection, matching_query(self._gallery, Filters(only=only)))
+
+    def decisions(self) -> dict[str, int]:
+        """Return the number of rows by decision, the most frequent first."""
+        query = select(results.c.decision, func.count()).where(self.is_of_job).group_by(results.c.decision)
+        with self.workspace.engine.connect() as connection:
+            counts = connection.execute(query).all()
+        return dict(sorted(((str(name), int(n)) for name, n in counts), key=lambda pair: -pair[1]))
+
+    def every_row(self) -> Iterator[tuple[Row, ImageSource, dict[str, str]]]:
+        """Yield all rows in order, with constant memory: the images, and the cells of the further columns.
+
+        Texts are in the language of the table.
+        """
+        for cells, answers, authors in self._batches():
+            about = dict(zip(self.columns, json.loads(cells.about or "[]"), strict=False))
+            yield self._row(cells, answers, authors), source_of(cells), about
+
+    def every_image(self) -> Iterator[tuple[Row, ImageSource]]:
+        """Yield the first row of each image, as `every_row`. All rows of an image have the same answer of a user."""
+        for cells, answers, authors in self._batches():
+            if cells.first_row is None:
+                yield self._row(cells, answers, authors), source_of(cells)
+
+    def sources(self, row_ids: Sequence[int]) -> list[ImageSource]:
+        """Return the files of images, and how they are read.
+
+        Raises:
+            NotFound: there is no row of such a number.
+        """
+        with self.workspace.engine.connect() as connection:
+            cells_of = self._cells(connection, row_ids)
+        if not cells_of.keys() >= set(row_ids):
+            raise NotFound("no-such-row")
+        return [source_of(cells_of[row_id]) for row_id in row_ids]
+
+    def picture_sources(self, row_ids: Sequence[int]) -> list[PictureSource]:
+        """Return the locations of the pixels of rows; raises as `sources`."""
+        return [picture_source_of(source) for source in self.sources(row_ids)]
+
+    def rows_of_image(self, row_id: int) -> list[int]:
+        """Return the numbers of all rows of the image of a row so far."""
+        is_row = self.is_of_job & (results.c.row_id == row_id)
+        first = select(func.coalesce(results.c.first_row, results.c.row_id)).where(is_row).scalar_subquery()
+        is_same = or_(results.c.row_id == first, results.c.first_row == first)
+        query = select(results.c.row_id).where(self.is_of_job, is_same).order_by(results.c.row_id)
+        with self.workspace.engine.connect() as connection:
+            return list(connection.execute(query).scalars())
+
+    @property
+    def is_of_job(self) -> ColumnElement[bool]:
+        """The condition for the rows of the job."""
+        return results.c.job_id == self.job.id
+
+    def answers(self, connection: Connection, row_ids: Collection[int] | None = None) -> Mapping[int, str | Exclusion]:
+        """Return what users answered, by row: a class, or why the image is excluded.
+
+        For a measurement these are labels that were changed in the dataset since then.
+
+        Args:
+            connection: a connection to the database.
+            row_ids: the rows; None: all.
+        """
+        if kind_of(self.job).has_measurements:
+            return self._relabeled
+        query = select(corrections).where(corrections.c.job_id == self.job.id)
+        if row_ids is not None:
+            query = query.where(corrections.c.row_id.in_(among_integers(row_ids)))
+        return {
+            answer.row_id: Exclusion(answer.label) if answer.is_excluded else answer.label
+            for answer in connection.execute(query)
+        }
+
+    @cached_property
+    def _relabeled(self) -> Mapping[int, str | Exclusion]:
+        """The new labels of measured images that were relabeled in their dataset since then, by row.
+
+        Images whose label was removed are not included.
+        """
+        dataset_id = self.job.dataset_id
+        if dataset_id is None:
+            return {}
+        since = or_(label_changes.c.made >= self.job.created, label_changes.c.is_undone)
+        changes = select(label_changes.c.id).where(label_changes.c.dataset_id == dataset_id, since)
+        changed = select(changed_labels.c.row_id).where(changed_labels.c.change_id.in_(changes))
+        query = (
+            select(results.c.row_id, results.c.label.label("before"), images.c.label, images.c.domain)
+            .join(images, images.c.row_id == results.c.image)
+            .where(self.is_of_job, images.c.row_id.in_(changed), unindexed(images.c.dataset_id) == dataset_id)
+        )
+        with suppress(NotFound), self.workspace.engine.connect() as connection:
+            dataset = dataset_row(connection, dataset_id)
+            rows = connection.execute(query).all()
+            kinds = list(dict.fromkeys((row.domain, row.label) for row in rows if row.label is not None))
+            records = [ImageRecord("", Path(), label, None, domain, None, ReadPlan()) for domain, label in kinds]
+            plan = class_plan_of(self.workspace, self.job)
+            labels = [record.label for record in with_classes(as_dataset(dataset, records), plan, self.classes).records]
+            now = dict(zip(kinds, labels, strict=True))
+            return {
+                row.row_id: label
+                for row in rows
+                if (label := now.get((row.domain, row.label))) is not None and label != row.before
+            }
+        return {}
+
+    def _batches(self) -> Iterator[tuple[AnyRow, Mapping[int, str | Exclusion], Mapping[int, str]]]:
+        """Yield the cells of all rows in order, with the answers about some rows and their authors."""
+        last = -1
+        while True:
+            query = select(*_CELLS).select_from(_LOCATED).where(self.is_of_job, results.c.row_id > last)
+            with self.workspace.engine.connect() as connection:
+                batch = connection.execute(query.order_by(results.c.row_id).limit(_ROWS_AT_ONCE)).all()
+                row_ids = [cells.row_id for cells in batch]
+                answers, authors = self.answers(connection, row_ids), self._authors(connection, row_ids)
+            if not batch:
+                return
+            for cells in batch:
+                yield cells, answers, authors
+            last = batch[-1].row_id
+
+    def _rows(self, connection: Connection, row_ids: Sequence[int]) -> list[Row]:
+        cells_of = self._cells(connection, row_ids)
+        answers, authors = self.answers(connection, row_ids), self._authors(connection, row_ids)
+        rows = [self._row(cells_of[row_id], answers, authors) for row_id in row_ids if row_id in cells_of]
+        return [row if row.reason is None else replace(row, reason=localized_reason(row.reason)) for row in rows]
+
+    def _cells(self, connection: Connection, row_ids: Sequence[int]) -> dict[int, AnyRow]:
+        is_requested = self.is_of_job & results.c.row_id.in_(among_integers(row_ids))
+        query = select(*_CELLS).select_from(_LOCATED).where(is_requested)
+        return {cells.row_id: cells for cells in connection.execute(query)}
+
+    def _authors(self, connection: Connection, row_ids: Sequence[int]) -> dict[int, str]:
+        """Return who gave the answers about a prediction, by row."""
+        is_answer = (corrections.c.job_id == self.job.id) & corrections.c.row_id.in_(among_integers(row_ids))
+        query = select(corrections.c.row_id, corrections.c.made_by).where(is_answer)
+        return {answer.row_id: answer.made_by for answer in connection.execute(query)}
+
+    def _row(self, cells: AnyRow, answers: Mapping[int, str | Exclusion], authors: Mapping[int, str]) -> Row:
+        answer = answers.get(cells.row_id)
+        probabilities: list[float | None] = json.loads(cells.probabilities)
+        return Row(
+            row_id=cells.row_id,
+            image_id=cells.image_id,
+            path=cells.path,
+            label=cells.label,
+            predicted=cells.predicted,
+            decision=cells.decision,
+            probability=cells.probability,
+            probabilities=dict(zip(self.classes, probabilities, strict=False)),
+            correction=None if isinstance(answer, Exclusion) else answer,
+            excluded=answer if isinstance(answer, Exclusion) else None,
+            reason=cells.reason,
+            warning=cells.warning,
+            ood_score=cells.ood_score,
+            prediction_set=None if cells.prediction_set is None else tuple(json.loads(cells.prediction_set)),
+            group=cells.group,
+            corrected_by=authors.get(cells.row_id),
+        )
+
+    @cached_property
+    def _gallery(self) -> Gallery:
+        if kind_of(self.job).has_measurements:
+            is_corrected = results.c.row_id.in_(among_integers(self._relabeled))
+        else:
+            answered = select(corrections.c.row_id).where(corrections.c.job_id == self.job.id)
+            is_corrected = results.c.row_id.in_(answered)
+        return Gallery(
+            row_id=results.c.row_id,
+            position=results.c.row_id,
+            path=results.c.image_id,  # paths are absolute: most of their folders are the same
+            named={name: results.c[name] for name in ("label", "predicted", "decision", "probability")},
+            only={
+                # As in reports, images of classes that the classifier does not have are not misclassified.
+                "misclassified": (results.c.predicted != results.c.label) & results.c.label.in_(among(self.classes)),
+                "review": results.c.decision.in_(_REVIEWED) & ~is_corrected,
+                "corrected": is_corrected,
+                "warning": results.c.warning.is_not(None),
+            },
+            condition=self.is_of_job,
+        )
+
+
+def images_of_job(workspace: Workspace, job_id: str, *kinds: str) -> JobImages:
+    """Return the images of a run, an evaluation or a prediction, with all rows that its table has now.
+
+    Raises:
+        NotFound: there is no such job of these kinds.
+        Conflict: nothing was measured yet.
+    """
+    job = find_job(workspace, job_id, *(kinds or KINDS))
+    table = read_results(workspace, job)
+    if table is None and kind_of(job).has_measurements:
+        raise Conflict("no-measured-images")
+    if table is None:
+        return JobImages(workspace, job, list(map(str, job.choices["classes"])), [])
+    return JobImages(workspace, job, table.classes, table.columns)
+
+
+def class_plan_of(workspace: Workspace, job: Job) -> ClassPlan:
+    """Return the plan of classes of the training of a job."""
+    training = job if job.classifier_id is None else find_job(workspace, job.classifier_id)
+    choices: Mapping[str, object] = training.choices
+    return ClassPlan.model_validate(choices.get("classes") or {})
+
+
+def image_in_dataset(connection: Connection, job: Job, row_id: int) -> int | None:
+    """Return the row_id of the image of a row in the dataset of the job; None if it is not there now."""
+    query = (
+        select(images.c.row_id)
+        .join(results, results.c.image == images.c.row_id)
+        .where(results.c.job_id == job.id, results.c.row_id == row_id, images.c.dataset_id == job.dataset_id)
+    )
+    return connection.execute(query).scalar_one_or_none()
+
+
+def decisions_of_dataset(workspace: Workspace, dataset_id: str, job_id: str) -> tuple[list[str], list[tuple[int, str]]]:
+    """Return the classes of a run, an evaluation or a prediction, and its decisions by row_id of a dataset.
+
+    Raises:
+        NotFound: there is no such dataset or job.
+        Conflict: nothing was measured yet.
+    """
+    listed = images_of_job(workspace, job_id)
+    query = (
+        select(images.c.row_id, results.c.decision)
+        .join(results, results.c.image == images.c.row_id)
+        .where(listed.is_of_job, unindexed(images.c.dataset_id) == dataset_id)
+    )
+    with workspace.engine.connect() as connection:
+        dataset_row(connection, dataset_id)
+        rows = connection.execute(query.order_by(results.c.row_id)).all()
+    return listed.classes, [(int(row.row_id), str(row.decision)) for row in rows]
+
+
+def display_of_job(workspace: Workspace, job_id: str) -> tuple[ChannelDisplay, ...]:
+    """Return how the channels of the dataset of a job are shown; none: automatic, or there are several datasets.
+
+    Raises:
+        NotFound: there is no such job.
+    """
+    dataset_ids = find_job(workspace, job_id).dataset_ids
+    if len(dataset_ids) != 1:
+        return ()
+    try:
+        return stored_display(workspace, dataset_ids[0])
+    except NotFound:  # deleted since
+        return ()
+
+
+def as_prediction(row: Row) -> Prediction:
+    """Return the prediction of a row, without answers of users."""
+    return Prediction(
+        row.image_id,
+        row.path,
+        row.label,
+        row.predicted,
+        row.probability,
+        row.decision,
+        tuple(math.nan if p is None else p for p in row.probabilities.values()),
+        row.reason,
+        row.warning,
+        row.ood_score,
+        row.prediction_set,
+    )
+
+
+NOT_FOUND = ImageSource(Path("/nowhere"), ReadPlan())  # the row still counts
+
+
+def source_of(cells: AnyRow) -> ImageSource:
+    """Return the location of the pixels of a row's image."""
+    if cells.file is None:
+        return NOT_FOUND
+    return ImageSource(Path(cells.file), ReadPlan.from_json(cells.plan))
+
+
+def picture_of(workspace: Workspace, source: ImageSource, view: View) -> bytes:
+    """Return a row's image for the viewer.
+
+    Raises:
+        NotFound: its file is missing.
+        CoverslipError: it is outside the allowed roots, or cannot be read.
+    """
+    if source == NOT_FOUND:
+        raise NotFound("image-moved")
+    return large_picture(workspace, picture_source_of(source), view)
+
+
+def picture_source_of(source: ImageSource) -> PictureSource:
+    """Return the location of the pixels of a row's image, with a version that changes with its file."""
+    identity = f"{source.file!r} {state_of(source.file)} {source.plan.as_json()}"
+    return PictureSource(source.file, source.plan, hashlib.sha256(identity.encode()).hexdigest()[:24], True)
+
+
+def _count(connection: Connection, query: Select[Any]) -> int:
+    counted = query.order_by(None).with_only_columns(func.count(), maintain_column_froms=True)
+    return int(connection.execute(counted).scalar_one())

@@ -1,0 +1,33 @@
+"""Tables of predictions as the process of a prediction in the app writes them."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from coverslip.images import ReadPlan
+from coverslip.runs import CLASSIFIER_COLUMN, Layout, Prediction, prediction_table
+from coverslip.workspace.lists.matching import finder_in
+from coverslip.workspace.lists.reading import FIRST_COLUMN, PLAN_COLUMN
+from coverslip.workspace.store.keys import write_keys
+from coverslip.workspace.store.workspace import Workspace
+
+
+def write_predictions(folder: Path, classes: Sequence[str], rows: Iterable[tuple[Prediction, ReadPlan]]) -> None:
+    """Write `predictions.csv` of a prediction."""
+    folder.mkdir(parents=True, exist_ok=True)
+    layout = Layout(tuple(classes), None, (PLAN_COLUMN, FIRST_COLUMN, CLASSIFIER_COLUMN))
+    with prediction_table(folder / "predictions.csv", layout, "csv", {}) as table:
+        assert not list(table.saved_rows([]))
+        for row, plan in rows:
+            table.write(row, {PLAN_COLUMN: plan.as_json(), CLASSIFIER_COLUMN: "0"})
+
+
+def keys_by_path(
+    workspace: Workspace, dataset_id: str | None, rows: Iterable[tuple[Prediction, ReadPlan]]
+) -> str | None:
+    """The keys of the images of a dataset under the IDs of these rows, which have absolute paths."""
+    if dataset_id is None:
+        return None
+    with workspace.engine.connect() as connection:
+        finder, row_ids = finder_in(connection, dataset_id)
+    places = {row.image_id: finder.find(row.path, plan) for row, plan in rows}
+    return write_keys(workspace, {image_id: row_ids[k] for image_id, k in places.items() if k is not None})
