@@ -96,8 +96,8 @@ def test_rows_are_those_of_the_command_line_and_the_engine_is_stored(lab: Lab, t
     assert (lab.workspace.runs / "first" / "classifier" / "engines" / "engine.json").is_file()
     cs.predict(lab.workspace.runs / "first", [lab.new], out=tmp_path / "predictions.csv")
     expected = (tmp_path / "predictions.csv").read_text()
-    folder = find_job(lab.workspace, lab.prediction).folder
-    assert (folder / "predictions.csv").read_text() == expected
+    downloaded = lab.client.get(f"{API}/predictions/{lab.prediction}/download/predictions").text
+    assert downloaded.removeprefix("\ufeff") == expected
     Image.new("RGB", (640, 480)).save(lab.new.parent / "field.png")
     sources = [str(lab.new / "broken.png"), str(lab.new.parent / "field.png")]
     other = lab.client.post(f"{API}/predictions", json={"classifier_id": lab.run, "sources": sources})

@@ -34,9 +34,7 @@ _VIEWER = frozenset(
 _ANNOTATOR = frozenset(
     {
         "confirm_labels",
-        "correct_evaluation_row",
-        "correct_prediction",
-        "correct_run_row",
+        "correct_job_row",
         "cancel_map",
         "create_explanation",
         "create_map",

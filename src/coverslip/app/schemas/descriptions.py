@@ -395,7 +395,6 @@ FIELDS_OF: Mapping[str, Mapping[str, str]] = {
     "JoinUndo": {"dataset_id": "The ID of the dataset."},
     "JoinedDataset": {"dataset_id": "The ID of the dataset."},
     "LabelChange": {"id": "The number of the change, for undo and redo.", "is_undone": "Whether it was undone."},
-    "LabelCorrection": {"label": "The label; null removes the correction."},
     "LabelErrorsState": {
         "n_checked": "Number of images that were checked; null until the search is done.",
         "n_not_checked": "Number of images that could not be checked; null until the search is done.",
@@ -859,7 +858,6 @@ EXAMPLES: Mapping[str, Json] = {
         "step": {"after": "cells-joined-0123456789abcdef.csv", "before": None, "domain": None},
     },
     "JoinedDataset": {"dataset_id": "5f3a1b2c4d6e"},
-    "LabelCorrection": {"label": "round"},
     "LabelsStep": {"change": 12},
     "NewDataset": {"sources": [{"path": "/data/cells"}], "name": "Blood cells", "group_pattern": r"slide\d+"},
     "NewEvaluation": {"dataset_id": "5f3a1b2c4d6e", "name": "Second laboratory"},

@@ -149,7 +149,6 @@ cache-kind-app-previews = Vorschauen der Datenaugmentierung in der App
 
 cache-kind-app-results = Ergebnisse für die Seiten der App
 
-cache-kind-app-rows = Listen gemessener Bilder in der App
 
 cache-kind-app-study-times = erwartete Zeiten von Studien in der App
 

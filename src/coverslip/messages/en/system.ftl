@@ -149,7 +149,6 @@ cache-kind-app-previews = previews of data augmentation in the app
 
 cache-kind-app-results = results for the pages of the app
 
-cache-kind-app-rows = lists of measured images in the app
 
 cache-kind-app-study-times = expected times of studies in the app
 

@@ -187,12 +187,12 @@ def _insert(connection: Connection, job: Job, start: int, rows: list[_Row]) -> N
 def _values(row: _Row, plan: str) -> tuple[object, ...]:
     """Return the values of the columns from `image_id` on."""
     prediction = row.prediction
-    chosen = None if prediction.prediction_set is None else json.dumps(prediction.prediction_set)
+    classes = None if prediction.prediction_set is None else json.dumps(prediction.prediction_set)
     return (
         *(prediction.image_id, prediction.path, None if row.file is None else path_as_stored(str(row.file)), plan),
         *(row.group, prediction.label, prediction.predicted, prediction.decision, prediction.probability),
         json.dumps([None if math.isnan(p) else p for p in prediction.probabilities]),
-        *(prediction.reason, prediction.warning, prediction.ood_score, chosen, row.about),
+        *(prediction.reason, prediction.warning, prediction.ood_score, classes, row.about),
     )
 
 

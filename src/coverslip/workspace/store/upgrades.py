@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+from coverslip.runs import Run
+
 Steps = Mapping[int, Callable[[sqlite3.Connection], None]]  # by the version that they start from
 
 
@@ -215,7 +217,7 @@ def _store_prediction(connection: sqlite3.Connection, job_id: str, file: Path, c
                 cells,
             )
             n_rows += 1
-    table = file.with_name("predictions.csv")
+    table = Run(file.parent).predictions_file
     n_bytes = table.stat().st_size if table.is_file() else 0
     values = (job_id, "", n_bytes, n_rows, json.dumps(classes), columns)
     connection.execute("INSERT INTO result_tables VALUES (?, ?, ?, ?, ?, ?)", values)
