@@ -99,7 +99,8 @@ def earlier_workspace(version: int, folder: Path) -> Path:
     """A database as that version wrote it: three images; what is said about them, and about images that are missing."""
     file = folder / "workspace.sqlite"
     with closing(sqlite3.connect(file)) as connection:
-        connection.executescript((WORKSPACES / "version_6.sql").read_text(encoding="utf-8"))
+        statements = WORKSPACES / f"version_{max(version, 6)}.sql"
+        connection.executescript(statements.read_text(encoding="utf-8"))
         if version == 5:
             connection.execute("ALTER TABLE datasets DROP COLUMN group_merge")
         connection.execute(f"PRAGMA user_version = {version}")
@@ -156,6 +157,13 @@ def test_a_workspace_of_an_earlier_version_is_brought_to_this_one(tmp_path: Path
     with closing(sqlite3.connect(tmp_path / f"workspace-version-{version}.sqlite")) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (version,)
         assert connection.execute("SELECT count(*) FROM removed_image_labels").fetchone() == (2,)
+
+
+def test_a_workspace_of_this_version_is_kept_for_later_ones(tmp_path: Path) -> None:
+    """After a change of the tables, `workspaces/write.py` writes it."""
+    new = tmp_path / "new.sqlite"
+    open_database(new).dispose()
+    assert described(earlier_workspace(database.VERSION, tmp_path)) == described(new)
 
 
 def test_a_database_in_use_by_a_server_is_not_brought_to_this_version(tmp_path: Path) -> None:
