@@ -2,8 +2,8 @@
 
 Change `VERSION` with the tables, and add the step that brings a workspace of the last version to it (`upgrades`). A
 workspace of a version without steps is refused. Before the first step, the database is copied. The database records
-the version of coverslip that wrote each of its versions, which an earlier coverslip names when it refuses it. Tests open
-a small workspace of each version: write that of a new one with `tests/workspaces/write.py`.
+the version of coverslip that wrote each of its versions, which an earlier coverslip names when it refuses it. Tests
+open a small workspace of each version: write that of a new one with `tests/workspaces/write.py`.
 """
 
 import os
