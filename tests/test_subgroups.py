@@ -117,7 +117,7 @@ def test_images_without_a_named_group_are_counted_apart_from_groups():
     decided = evaluated(probability, label, group=group).of_groups
     assert (decided.n, decided.n_alone) == (16, 16)
     whole = evaluated(probability, label, group=group)
-    assert (whole.n_groups, whole.n_named_groups, whole.n_ungrouped) == (32, 16, 16)
+    assert (whole.n_groups, whole.n_ungrouped, whole.n_units) == (16, 16, 32)
     assert decided == replace(evaluated(probability[:-16], label[:-16], group=group[:-16]).of_groups, n_alone=16)
     assert evaluated(probability, label, group=np.full(80, "")).of_groups is None
 

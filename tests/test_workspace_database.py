@@ -1,18 +1,29 @@
 """The workspace's tables: of other versions, damaged, on full and read-only disks."""
 
 import asyncio
+import json
+import os
 import re
+import resource
+import signal
 import sqlite3
-from collections.abc import AsyncIterator
+import time
+import warnings
+import zipfile
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
+from itertools import count
 from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
+from refusing import refusing
 from sqlalchemy import Engine, MetaData, insert, select
 from sqlalchemy.exc import OperationalError
 
+from coverslip._version import __version__
 from coverslip.accounts.backups import write_server_backup
 from coverslip.accounts.projects import add_project, workspace_of
 from coverslip.accounts.server import open_account_server
@@ -23,8 +34,11 @@ from coverslip.app.server import bound_socket, run_until_ended, runner_of
 from coverslip.cache import exclusive_lock
 from coverslip.cli import main
 from coverslip.errors import CoverslipError, DiskFull
+from coverslip.events import Event, Noted, OnProgress, Progressed
 from coverslip.messages import ChooseOther, Remedy, RestoreBackup
-from coverslip.workspace.backups.writing import write_backup
+from coverslip.workspace.backups.archive import DATABASE, MANIFEST
+from coverslip.workspace.backups.restoring import restore_backup
+from coverslip.workspace.backups.writing import count_rows, write_backup
 from coverslip.workspace.store import database, tables, upgrades
 from coverslip.workspace.store.database import check_pages, open_database, write_transaction
 from coverslip.workspace.store.serving import only_server
@@ -53,28 +67,40 @@ def written(tmp_path: Path) -> Path:
     return file
 
 
-@pytest.mark.parametrize("version", [0, database.VERSION + 1])
-def test_a_workspace_of_another_version_is_refused_and_left_alone(written: Path, version: int) -> None:
+@pytest.mark.parametrize(("version", "needed"), [(0, ""), (database.VERSION + 1, "9.8.7")])
+def test_a_workspace_of_another_version_is_refused_and_left_alone(written: Path, version: int, needed: str) -> None:
     with closing(sqlite3.connect(written)) as connection:
         connection.execute(f"PRAGMA user_version = {version}")
+        if needed:  # as that version of coverslip records itself
+            connection.execute("INSERT INTO coverslip_versions VALUES (?, ?, '')", (version, needed))
+        connection.commit()
         before = [version, *connection.iterdump()]
     with pytest.raises(CoverslipError) as refused:
         open_database(written)
     error = refused.value
     assert (error.code, error.file, error.remedies) == ("workspace-version", written, (ChooseOther("workspace"),))
-    assert error.parameters == {"version": version, "expected": database.VERSION}
+    stated = {"version": version, "expected": database.VERSION, "has_needed": bool(needed), "needed": needed}
+    assert error.parameters == stated
     with closing(sqlite3.connect(written)) as connection:
         assert [*connection.execute("PRAGMA user_version").fetchone(), *connection.iterdump()] == before
 
 
+Step = Callable[[sqlite3.Connection, OnProgress], None]
 WORKSPACES = Path(__file__).parent / "workspaces"  # the statements of a small workspace of each version
+
+
+def versions_in(file: Path) -> dict[int, str]:
+    """The version of coverslip that wrote each version of the tables."""
+    with closing(sqlite3.connect(file)) as connection:
+        return dict(connection.execute("SELECT version, coverslip FROM coverslip_versions"))
 
 
 def earlier_workspace(version: int, folder: Path) -> Path:
     """A database as that version wrote it: three images; what is said about them, and about images that are missing."""
     file = folder / "workspace.sqlite"
     with closing(sqlite3.connect(file)) as connection:
-        connection.executescript((WORKSPACES / "version_6.sql").read_text(encoding="utf-8"))
+        statements = WORKSPACES / f"version_{max(version, 6)}.sql"
+        connection.executescript(statements.read_text(encoding="utf-8"))
         if version == 5:
             connection.execute("ALTER TABLE datasets DROP COLUMN group_merge")
         connection.execute(f"PRAGMA user_version = {version}")
@@ -127,9 +153,17 @@ def test_a_workspace_of_an_earlier_version_is_brought_to_this_one(tmp_path: Path
         if version == 5:  # the column that was added is the last one
             after.pop("datasets"), expected.pop("datasets")
         assert after == expected
+    assert versions_in(file) == versions_in(new) == {database.VERSION: __version__}
     with closing(sqlite3.connect(tmp_path / f"workspace-version-{version}.sqlite")) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (version,)
         assert connection.execute("SELECT count(*) FROM removed_image_labels").fetchone() == (2,)
+
+
+def test_a_workspace_of_this_version_is_kept_for_later_ones(tmp_path: Path) -> None:
+    """After a change of the tables, `workspaces/write.py` writes it."""
+    new = tmp_path / "new.sqlite"
+    open_database(new).dispose()
+    assert described(earlier_workspace(database.VERSION, tmp_path)) == described(new)
 
 
 def test_a_database_in_use_by_a_server_is_not_brought_to_this_version(tmp_path: Path) -> None:
@@ -142,6 +176,44 @@ def test_a_database_in_use_by_a_server_is_not_brought_to_this_version(tmp_path: 
         open_database(file).dispose()
     with closing(sqlite3.connect(file)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (database.VERSION,)
+
+
+def backup_of(file: Path, folder: str, backup: Path) -> None:
+    """A backup of a workspace in this folder, as the version of the database wrote it."""
+    with closing(sqlite3.connect(file)) as connection:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        rows = count_rows(connection)
+    size = {"n_files": 1, "n_bytes": file.stat().st_size, "n_rows": rows, "n_images_outside": 0, "n_links": 0}
+    source = {"coverslip": "0.1.0", "system": os.name, "workspace": folder, "created": "2026-01-01T00:00:00+00:00"}
+    with zipfile.ZipFile(backup, "w") as archive:
+        archive.write(file, DATABASE)
+        archive.writestr(MANIFEST, json.dumps({"format_version": 1, "database_version": version, **source, **size}))
+
+
+@pytest.mark.parametrize("version", [5, 6])
+def test_a_backup_of_an_earlier_version_is_restored_and_brought_to_this_one(tmp_path: Path, version: int) -> None:
+    file, backup = earlier_workspace(version, tmp_path), tmp_path / "backup.zip"
+    backup_of(file, "/c", backup)
+    folder = restore_backup(backup, tmp_path / "restored").folder
+    open_database(file).dispose()
+    restored = open_workspace(folder, (tmp_path,))
+    with restored.engine.connect() as connection:
+        paths = connection.execute(select(images.c.path).where(images.c.dataset_id.is_not(None))).scalars().all()
+        assert paths == [str(folder / f"{k}.png") for k in range(3)]
+        labels = connection.execute(select(tables.confirmed_labels.c.label)).scalars().all()
+        assert labels == ["a", "z", "b"]
+    assert versions_in(restored.database_file) == {database.VERSION: __version__}
+    assert described(restored.database_file) == described(file)
+
+
+def test_a_backup_of_a_later_version_names_that_version(tmp_path: Path) -> None:
+    file, backup = earlier_workspace(6, tmp_path), tmp_path / "backup.zip"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute(f"PRAGMA user_version = {database.VERSION + 1}")
+    backup_of(file, "/c", backup)
+    with refusing(CoverslipError, "backup-version", has_needed=True, needed="0.1.0"):
+        restore_backup(backup, tmp_path / "restored")
+    assert not (tmp_path / "restored").exists()
 
 
 def test_a_server_on_a_network_drive_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,18 +243,128 @@ def test_a_server_that_lost_its_accounts_is_not_started_without_them(tmp_path: P
 def test_a_step_that_fails_leaves_the_earlier_version(tmp_path: Path) -> None:
     file = earlier_workspace(6, tmp_path)
 
-    def fail(connection: sqlite3.Connection) -> None:
-        upgrades.STEPS[6](connection)
+    def fail(connection: sqlite3.Connection, report: OnProgress) -> None:
+        upgrades.STEPS[6](connection, report)
         raise sqlite3.OperationalError("interrupted")
 
     with closing(sqlite3.connect(file)) as connection:
         before = list(connection.iterdump())
     with pytest.raises(CoverslipError):
-        open_database(file, steps={6: fail})
+        open_database(file, steps={**upgrades.STEPS, 6: fail})
     with closing(sqlite3.connect(file)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (6,)
         assert list(connection.iterdump()) == before
     open_database(file).dispose()
+
+
+def test_an_upgrade_reports_its_copy_and_a_rising_share_of_each_step(tmp_path: Path) -> None:
+    file, events = earlier_workspace(5, tmp_path), list[Event]()
+
+    def slowly(step: Step) -> Step:
+        def upgrade(connection: sqlite3.Connection, report: OnProgress) -> None:
+            time.sleep(1.1)  # events are emitted after a second
+            step(connection, report)
+
+        return upgrade
+
+    steps = {version: slowly(step) for version, step in upgrades.STEPS.items()}
+    open_database(file, steps=steps, emit=events.append).dispose()
+    first, *others = events
+    assert isinstance(first, Noted)
+    assert first.note.code == "workspace-upgrade"
+    upgrade = {"folder": str(tmp_path), "version": 5, "expected": database.VERSION}
+    assert first.note.parameters == {**upgrade, "copy": "workspace-version-5.sqlite"}
+    assert (tmp_path / "workspace-version-5.sqlite").is_file()
+    shares = defaultdict[int, list[int]](list)
+    for event in others:
+        assert isinstance(event, Progressed)
+        shares[event.parameters["version"]].append(event.done)
+    assert list(shares) == list(range(6, database.VERSION + 1))
+    for each in shares.values():
+        assert each == sorted(each)
+        assert each[-1] == 100
+
+
+def content_of(file: Path) -> list[object]:
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        return [*connection.execute("PRAGMA user_version").fetchone(), *connection.iterdump()]
+
+
+def ends_when_killed(work: Callable[[], object]) -> bool:
+    """Whether the work ends in a process of its own, in which it may be killed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the work needs none of the other threads
+        pid = os.fork()
+    if not pid:
+        try:
+            work()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(pid, 0)
+    assert status in (0, signal.SIGKILL, signal.SIGXFSZ)
+    return status == 0
+
+
+def test_an_upgrade_that_is_killed_at_any_statement_leaves_the_earlier_version(tmp_path: Path) -> None:
+    file = earlier_workspace(5, tmp_path)
+    copy, before = tmp_path / "workspace-version-5.sqlite", content_of(file)
+
+    def killed_at(last: int) -> Callable[[], object]:
+        statements = count(1)
+
+        def kill(_: str) -> None:
+            if next(statements) == last:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        def traced(step: Step) -> Step:
+            def upgrade(connection: sqlite3.Connection, report: OnProgress) -> None:
+                connection.set_trace_callback(kill)  # until the end of the transaction
+                step(connection, report)
+
+            return upgrade
+
+        return lambda: open_database(file, steps={version: traced(step) for version, step in upgrades.STEPS.items()})
+
+    for n_killed in count():
+        assert not ends_when_killed(killed_at(n_killed + 1))
+        content = content_of(file)
+        assert content_of(copy) == before
+        if content[0] == database.VERSION:  # it was killed after the transaction
+            break
+        assert content == before
+    assert n_killed > 30
+    open_database(file).dispose()
+    assert versions_in(file) == {database.VERSION: __version__}
+    assert content_of(copy) == before
+
+
+def test_an_upgrade_that_is_killed_at_any_write_leaves_one_version_or_the_other(tmp_path: Path) -> None:
+    """A limit of the size of files ends the process in the midst of writing: in the copy, or in the log of SQLite."""
+    file = earlier_workspace(6, tmp_path)
+    copy, before = tmp_path / "workspace-version-6.sqlite", content_of(file)
+
+    def killed_at(n_bytes: int) -> Callable[[], None]:
+        def work() -> None:
+            signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, n_bytes))
+            open_database(file)
+
+        return work
+
+    states = set()
+    for n_bytes in count(10_000, 30_000):
+        is_ended = ends_when_killed(killed_at(n_bytes))
+        assert not copy.exists() or content_of(copy) == before
+        version = content_of(file)[0]
+        assert version == database.VERSION or content_of(file) == before
+        states.add((copy.exists(), version))
+        if is_ended:
+            break
+    assert states == {(False, 6), (True, 6), (True, database.VERSION)}
+    open_database(file).dispose()
+    assert versions_in(file) == {database.VERSION: __version__}
 
 
 def test_a_workspace_of_this_version_keeps_its_labels(written: Path) -> None:

@@ -40,6 +40,7 @@ from coverslip.app.schemas.descriptions import describe_fields
 from coverslip.app.server import address_of, bound_socket, names_of, outer_name, run_until_ended, runner_of
 from coverslip.app.users import CHANGE, IS_FULL, IS_SCRIPT, PROJECT, ROLE, USER, cookie_of
 from coverslip.errors import CoverslipError, NotFound
+from coverslip.events import Emit, ignore
 from coverslip.messages import failure
 from coverslip.workspace.jobs.options import DEFAULT, JobOptions
 from coverslip.workspace.store.authors import acting_as
@@ -81,6 +82,7 @@ def create_accounts_app(
     activity_days: int | None = None,
     backups: Path | None = None,
     report: Report = lambda _, __: None,
+    emit: Emit = ignore,
 ) -> FastAPI:
     """Create the application for accounts and projects, without the projects themselves.
 
@@ -90,10 +92,10 @@ def create_accounts_app(
         options: how the jobs of projects run.
         activity_days: for how long activity is kept; None: forever.
         backups: the folder for backups that administrators start; None: they cannot start any.
-        report: as of `ProjectApps`.
+        report, emit: as of `ProjectApps`.
     """
     backup_runs = BackupRuns(server, backups)
-    projects = ProjectApps(server, options, report)
+    projects = ProjectApps(server, options, report, emit)
 
     @asynccontextmanager
     async def at_work(_: FastAPI) -> AsyncIterator[None]:
@@ -297,6 +299,7 @@ def open_accounts_server(
     activity_days: int | None = None,
     backups: Path | None = None,
     report: Report = lambda _, __: None,
+    emit: Emit = ignore,
 ) -> Iterator[RunningServer]:
     """Open a server with accounts.
 
@@ -313,7 +316,7 @@ def open_accounts_server(
         options: how the jobs of projects run.
         activity_days: for how long activity is kept; None: forever.
         backups: the folder for backups that administrators start; None: they cannot start any.
-        report: as of `ProjectApps`.
+        report, emit: as of `ProjectApps`.
 
     Raises:
         CoverslipError: another server uses the folder, it cannot be used, or this computer has no such address.
@@ -336,6 +339,7 @@ def open_accounts_server(
             activity_days=activity_days,
             backups=backups,
             report=report,
+            emit=emit,
         )
         gate: ASGIApp = Guard(AccountsGate(app, proxies, base), door)
         if proxies.addresses:

@@ -18,6 +18,7 @@ from coverslip.accounts.server import AccountServer
 from coverslip.app.server import background_of, close_streams, create_app
 from coverslip.app.streams import ended_by_signals
 from coverslip.errors import CoverslipError
+from coverslip.events import Emit, ignore
 from coverslip.images import decode_in_processes, interrupt_decoding
 from coverslip.workspace.jobs.options import DEFAULT, JobOptions
 from coverslip.workspace.store.serving import only_server
@@ -36,12 +37,17 @@ class ProjectApps:
         server: the server with the projects.
         options: how their jobs run.
         report: receives a project that cannot be served when the server starts, and the reason.
+        emit: receives progress events of upgrades of workspaces.
     """
 
     def __init__(
-        self, server: AccountServer, options: JobOptions = DEFAULT, report: Report = lambda _, __: None
+        self,
+        server: AccountServer,
+        options: JobOptions = DEFAULT,
+        report: Report = lambda _, __: None,
+        emit: Emit = ignore,
     ) -> None:
-        self._report = report
+        self._report, self._emit = report, emit
         self._server, self._options, self._turns = server, options, options.turns(is_open=False)
         self._apps: dict[str, tuple[Project, FastAPI, AsyncExitStack]] = {}
         self._changing = defaultdict[str, asyncio.Lock](asyncio.Lock)  # a project is opened or closed
@@ -101,7 +107,7 @@ class ProjectApps:
         workspace = replace(workspace_of(self._server, project), pool=self._pool)
         stack.enter_context(only_server(workspace.folder))
         stack.callback(workspace.engine.dispose)
-        workspace.check_database()
+        workspace.check_database(self._emit)
         app = create_app(workspace, self._turns, self._options)
         stack.callback(app.state.queue.close)  # also if its background work cannot start
         return app

@@ -27,6 +27,7 @@ from coverslip.app.routes import ROUTERS
 from coverslip.app.schemas.descriptions import describe_fields
 from coverslip.app.streams import describe_events, ended_by_signals
 from coverslip.errors import CoverslipError
+from coverslip.events import Emit, ignore
 from coverslip.images import decode_in_processes, interrupt_decoding
 from coverslip.messages import ChooseOther
 from coverslip.stopping import ending_signals
@@ -182,6 +183,7 @@ def open_server(
     port: int = PORT,
     new_token: bool = False,
     options: JobOptions = DEFAULT,
+    emit: Emit = ignore,
 ) -> Iterator[Server]:
     """Open a server of the workspace on `port`, or on the next free port.
 
@@ -192,14 +194,14 @@ def open_server(
         port: the first port to try.
         new_token: create a new token, which invalidates earlier ones.
         options: how jobs run.
+        emit: receives progress events of an upgrade of the workspace.
 
     Raises:
         CoverslipError: another server uses the workspace, it cannot be used, or this computer has no such address.
     """
     with ExitStack() as stack:
         stack.enter_context(only_server(workspace.folder))
-        stack.callback(workspace.engine.dispose)  # opened here, so that its errors reach the terminal
-        workspace.check_database()
+        workspace.check_database(emit)  # here, so that its errors and its progress reach the terminal
         bound = stack.enter_context(bound_socket(host, port))
         needs_one = new_token or (not is_loopback(host) and not token_hash(workspace))
         token = make_token(workspace) if needs_one else None

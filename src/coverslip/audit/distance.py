@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coverslip.audit.features import FeatureSet, feature_extractor
+from coverslip.counts import count_groups
 from coverslip.datasets import Dataset, ImageSource, one_line, open_dataset, scan_images
 from coverslip.errors import BadDataset
 from coverslip.evaluation import Metric
@@ -172,11 +173,12 @@ def _number_equal_names(names: Sequence[str]) -> list[str]:
 
 
 def _with_groups(name: str, data: Dataset, features: FeatureSet) -> _DatasetFeatures:
-    group = None
+    group, n_groups = None, None
     if data.has_groups:
+        n_groups = count_groups(data.records[i].named_group for i in features.positions).n_groups
         group_names = [data.records[i].group or f"image {data.records[i].image_id}" for i in features.positions]
         group = np.unique(group_names, return_inverse=True)[1]
-    facts = SetFacts(name, len(features.positions), None if group is None else int(group.max()) + 1)
+    facts = SetFacts(name, len(features.positions), n_groups)
     return _DatasetFeatures(facts, frozenset(features.digests), features.features, group)
 
 

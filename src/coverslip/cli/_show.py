@@ -245,7 +245,7 @@ def show_numbers(
         n_images=evaluation.n,
         split={"test": "test", "val": "validation", "out-of-fold": "held-out"}.get(evaluation.split, "other"),
         name=evaluation.split,
-        has_groups=bool(evaluation.n_groups),
+        has_groups=bool(evaluation.n_units),
         groups=group_words(evaluation),
     )
     console.print(f"\n{measured_on}", style="bold")
@@ -569,6 +569,7 @@ def _groups_in_words(groups: GroupFacts | None) -> str:
     return text(
         "command-groups",
         n_groups=groups.n_groups,
+        n_ungrouped=groups.n_ungrouped,
         is_same=images.min == images.max,
         n_fewest=int(images.min),
         n_most=int(images.max),

@@ -52,6 +52,8 @@ def app(
     """
     import webbrowser
 
+    from coverslip.cli._show import notes_console
+    from coverslip.cli.progress import shown_progress
     from coverslip.machine import limit_memory_arenas
     from coverslip.workspace.store.serving import redirect_file
     from coverslip.workspace.store.workspace import open_workspace
@@ -62,11 +64,12 @@ def app(
     from coverslip.app.server import open_server  # takes seconds; the workspace is checked before
 
     # Ctrl-C, SIGTERM or a closed terminal is the regular end, not an error.
-    with (
-        suppress(KeyboardInterrupt),
-        open_server(opened_workspace, host=host, port=port, new_token=new_token, options=options) as server,
-        ExitStack() as stack,
-    ):
+    with suppress(KeyboardInterrupt), ExitStack() as stack:
+        with shown_progress(notes_console()) as emit:  # of an upgrade of the workspace
+            opening = open_server(
+                opened_workspace, host=host, port=port, new_token=new_token, options=options, emit=emit
+            )
+            server = stack.enter_context(opening)
         typer.echo(_greeting(server, port))
         if not no_browser and _has_screen():
             address = server.own_address

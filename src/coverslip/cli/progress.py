@@ -42,7 +42,12 @@ def shown_progress(console: Console) -> Iterator[Emit]:
         with _Bars(console) as bars:
             yield bars.show
     else:
-        yield _Lines(console).show
+        yield progress_lines(console)
+
+
+def progress_lines(console: Console) -> Emit:
+    """Return a receiver of progress events that prints lines, also on a terminal."""
+    return _Lines(console).show
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,8 @@ def server(
 
     from coverslip.accounts.server import open_account_server
     from coverslip.accounts.users import list_users
+    from coverslip.cli._show import notes_console
+    from coverslip.cli.progress import progress_lines
     from coverslip.machine import limit_memory_arenas
 
     for address in proxy or ():
@@ -116,6 +118,7 @@ def server(
             activity_days=keep_activity,
             backups=None if backups is None else backups.absolute(),
             report=_report_project,
+            emit=progress_lines(notes_console()),
         ) as running,
     ):
         rows = {"command-app-address": running.address, "command-server-folder": str(opened.folder)}

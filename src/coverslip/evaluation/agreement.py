@@ -54,7 +54,7 @@ def agreement_of(
         of_kappa = metric_with_interval(value, influence_on_counts(kappa, a, b, len(used)), units, "correlation")
     return Agreement(
         n=len(a),
-        n_groups=units.n if units.has_groups else None,
+        n_groups=units.n_groups(np.ones(len(a), bool)),
         agreement=replace(percent, n_correct=None, n_images=None, n_groups=None),
         kappa=of_kappa,
         classes=tuple(used),

@@ -31,7 +31,14 @@ def over_folds(evaluations: Sequence[Evaluation], n_train: Sequence[int]) -> Fol
         n_train: number of training images of each fold.
     """
     per_fold = tuple(
-        FoldScores(fold=k, n=tested.n, n_groups=tested.n_groups, n_train=n, metrics=tested.metrics)
+        FoldScores(
+            fold=k,
+            n=tested.n,
+            n_groups=tested.n_groups,
+            n_ungrouped=tested.n_ungrouped,
+            n_train=n,
+            metrics=tested.metrics,
+        )
         for k, (tested, n) in enumerate(zip(evaluations, n_train, strict=True), start=1)
     )
     variance_factor = 1 / len(per_fold) + float(np.mean([fold.n / fold.n_train for fold in per_fold]))

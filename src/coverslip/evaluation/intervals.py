@@ -155,28 +155,42 @@ class Units:
     label: np.ndarray  # (n_images,) int, the true class
     n_classes: int
     has_groups: bool
+    has_name: np.ndarray | None = None  # (n_images,) bool: whether the image has a group; None: all or none have one
 
     @classmethod
     def of(cls, label: np.ndarray, group: np.ndarray | None, n_classes: int) -> "Units":
-        """Return the groups as units; single images without groups."""
+        """Return the groups, and the images without a group, as units; single images without groups."""
         code = np.arange(len(label)) if group is None else group_codes(group)
-        return cls(code, int(code.max()) + 1, label, n_classes, group is not None)
+        has_name = None if group is None else has_group_name(group)
+        return cls(code, int(code.max()) + 1, label, n_classes, group is not None, has_name)
 
-    def n_groups(self, is_counted: np.ndarray) -> int:
+    def n_counted(self, is_counted: np.ndarray) -> int:
         """Return the number of units with any of the counted images."""
         return len(np.unique(self.code[is_counted]))
+
+    def n_groups(self, is_counted: np.ndarray) -> int | None:
+        """Return the number of groups with any of the counted images; None without groups."""
+        if not self.has_groups:
+            return None
+        return self.n_counted(is_counted if self.has_name is None else is_counted & self.has_name)
+
+    @property
+    def name(self) -> str:
+        """What the units are, for the method of an interval."""
+        are_groups = self.has_name is None or bool(self.has_name.all())
+        return "groups" if are_groups else "groups and images without a group"
 
     @property
     def method(self) -> str:
         """The method of the intervals, for `metrics.json`."""
         if not self.has_groups:
             return "infinitesimal jackknife over images (Jeffreys' interval)"
-        method = "infinitesimal jackknife over groups (Student's t, logit scale)"
-        return method if self.n >= FEW_GROUPS_FOR_INTERVALS else f"{method}; only {self.n} groups: approximate"
+        method = f"infinitesimal jackknife over {self.name} (Student's t, logit scale)"
+        return method if self.n >= FEW_GROUPS_FOR_INTERVALS else f"{method}; only {self.n} {self.name}: approximate"
 
 
 def metric_with_interval(
-    value: float, influence: Influence, units: Units, scale: Scale, *, n_groups: int | None = None
+    value: float, influence: Influence, units: Units, scale: Scale, *, n_units: int | None = None
 ) -> Metric:
     """Return a metric with its interval, computed from the influence of each image.
 
@@ -185,38 +199,38 @@ def metric_with_interval(
         influence: of each image on the metric.
         units: groups or images.
         scale: range of the metric.
-        n_groups: number of groups that the metric is computed from; default: all with counted images.
+        n_units: number of units that the metric is computed from; default: all with counted images.
     """
     counted = influence.of_image != 0 if influence.is_proportion else np.ones(len(units.code), dtype=bool)
-    if n_groups is None:
-        n_groups = units.n_groups(counted)
+    if n_units is None:
+        n_units = units.n_counted(counted)
     metric = Metric(value=value, method=units.method)
     if influence.is_proportion:
         n_images = int(counted.sum())
-        of_groups = n_groups if units.has_groups else None
-        metric = replace(metric, n_correct=round(value * n_images), n_images=n_images, n_groups=of_groups)
-    if units.has_groups and n_groups < FEWEST_GROUPS:
-        return replace(metric, reason=text("interval-needs-groups", n_groups=n_groups, n_needed=FEWEST_GROUPS))
+        n_correct, n_groups = round(value * n_images), units.n_groups(counted)
+        metric = replace(metric, n_correct=n_correct, n_images=n_images, n_groups=n_groups)
+    if units.has_groups and n_units < FEWEST_GROUPS:
+        return replace(metric, reason=text("interval-needs-groups", n_groups=n_units, n_needed=FEWEST_GROUPS))
     if units.n < 2:
         return replace(metric, reason=text("interval-of-one-image"))
     if units.has_groups and scale == "share" and value in (0, 1):
-        reach = 1 - _TAIL ** (1 / n_groups)
+        reach = 1 - _TAIL ** (1 / n_units)
         low, high = (1 - reach, 1.0) if value == 1 else (0.0, reach)
-        return replace(metric, low=low, high=high, method=f"exact binomial over {n_groups} groups (Clopper-Pearson)")
+        return replace(
+            metric, low=low, high=high, method=f"exact binomial over {n_units} {units.name} (Clopper-Pearson)"
+        )
     variance, freedom = _variance(influence, units)
     if not variance > 0:
         return replace(metric, reason=text("interval-without-influence"))
     low, high = _ends(value, influence, variance, freedom, units, scale)
-    if units.has_groups and n_groups < _ENOUGH_GROUPS and scale in ("share", "correlation"):
-        low = min(low, value * n_groups / (n_groups + 1))
+    if units.has_groups and n_units < _ENOUGH_GROUPS and scale in ("share", "correlation"):
+        low = min(low, value * n_units / (n_units + 1))
     return replace(metric, low=min(low, value), high=max(high, value))
 
 
-def difference_with_interval(
-    value: float, influence: Influence, units: Units, *, n_groups: int | None = None
-) -> Metric:
+def difference_with_interval(value: float, influence: Influence, units: Units, *, n_units: int | None = None) -> Metric:
     """Return a difference of two shares with its interval, within [-1, 1]. Args as of `metric_with_interval`."""
-    metric = metric_with_interval(value, influence, units, "real", n_groups=n_groups)
+    metric = metric_with_interval(value, influence, units, "real", n_units=n_units)
     if metric.low is None or metric.high is None:
         return metric
     return replace(metric, low=max(metric.low, -1.0), high=min(metric.high, 1.0))
@@ -226,6 +240,11 @@ def standard_error(influence: Influence, units: Units) -> tuple[float, float]:
     """Return the standard error of a metric and its degrees of freedom (infinite: normal distribution)."""
     variance, freedom = _variance(influence, units)
     return variance**0.5, freedom
+
+
+def has_group_name(group: np.ndarray) -> np.ndarray:
+    """Return (n_images,) bool: whether each image has a group."""
+    return np.array([name not in ("", None) for name in group.tolist()], dtype=bool)
 
 
 def group_codes(group: np.ndarray) -> np.ndarray:

@@ -45,6 +45,7 @@ class DomainScores:
 
     n: int
     n_groups: int | None  # None if no groups are known
+    n_ungrouped: int = 0  # images without a group
     metrics: Mapping[str, Metric]
 
 
@@ -54,6 +55,7 @@ class SubgroupScores:
 
     n: int
     n_groups: int | None
+    n_ungrouped: int = 0
     is_small: bool  # too few images or groups for precise metrics
     n_missing: int  # classes of the evaluated images without an image here
     metrics: Mapping[str, Metric]
@@ -78,6 +80,7 @@ class FoldScores:
     fold: int  # 1-based
     n: int
     n_groups: int | None
+    n_ungrouped: int = 0
     n_train: int  # training images of its network
     metrics: Mapping[str, Metric]
 
@@ -109,13 +112,13 @@ class Evaluation:
     of_groups: GroupDecisions | None = None  # None if groups are unknown, or mostly of several classes
     group_mean_accuracy: Metric | None = None  # mean over named groups with equal weights; None without groups
     over_majority_class: Metric | None = None  # accuracy minus that of predicting the most frequent class
-    n_ungrouped: int = 0  # images without a named group, if others have one; each counts in `n_groups`
+    n_ungrouped: int = 0  # images without a group, if groups are known
     protocol: tuple[str, ...] = ()  # recipe keys of a published protocol, which usually makes metrics too high
 
     @property
-    def n_named_groups(self) -> int | None:
-        """Number of named groups among `n_groups`; None if no groups are known."""
-        return None if self.n_groups is None else self.n_groups - self.n_ungrouped
+    def n_units(self) -> int | None:
+        """Number of units of the intervals: groups, and images without a group; None if no groups are known."""
+        return None if self.n_groups is None else self.n_groups + self.n_ungrouped
 
     @property
     def is_group_mean_different(self) -> bool:

@@ -137,12 +137,10 @@ def compared_conditions(
             if min(len(a), len(b)) < _FEWEST_SAMPLES:
                 reason = text("summary-few-samples", n_needed=_FEWEST_SAMPLES)
                 value = float(np.mean(b) - np.mean(a)) if a and b else None
-                metric = Metric(value=value, reason=reason, n_groups=len(a) + len(b))
+                metric = Metric(value=value, reason=reason)
             else:
                 welch = difference_of_means(a, b)
-                metric = Metric(
-                    value=welch.value, low=welch.low, high=welch.high, method="Welch", n_groups=len(a) + len(b)
-                )
+                metric = Metric(value=welch.value, low=welch.low, high=welch.high, method="Welch")
                 comparison = replace(comparison, p=welch.p, effect_size=welch.effect_size)
             differences.append(replace(comparison, difference=metric))
     return _adjusted(differences, classes)
@@ -171,7 +169,6 @@ def trends_of_conditions(
             high=fit.high,
             method=TREND_METHOD,
             reason=text("trend-not-estimable") if fit.value is None else None,
-            n_groups=len(pairs),
         )
         ratio = replace(slope, value=_exp(slope.value), low=_exp(slope.low), high=_exp(slope.high))
         trends.append(ConditionTrend(name=name, slope=slope, odds_ratio=ratio, test=TREND_TEST, p=fit.p, p_holm=None))

@@ -12,9 +12,11 @@ so groups with images of several classes are excluded from these predictions.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TypedDict
 
 import numpy as np
 
+from coverslip.counts import count_groups
 from coverslip.evaluation.decisions import positive_class
 from coverslip.evaluation.intervals import (
     FEWEST_GROUPS,
@@ -22,6 +24,7 @@ from coverslip.evaluation.intervals import (
     Units,
     difference_with_interval,
     group_codes,
+    has_group_name,
     influence_on_counts,
     influence_on_mean,
     influence_on_proportion,
@@ -89,6 +92,7 @@ def evaluate_predictions(
         split=split,
         n=overall.n,
         n_groups=overall.n_groups,
+        n_ungrouped=overall.n_ungrouped,
         primary=primary,
         metrics=overall.metrics,
         per_class=dict(zip(classes, per_class(probability, label, predicted, group), strict=True)),
@@ -99,7 +103,6 @@ def evaluate_predictions(
         by_column=subgroups(probability, label, predicted, group, columns or {}),
         group_mean_accuracy=group_mean_accuracy(predicted == label, group),
         over_majority_class=_over_majority_class(label, predicted, group, len(classes)),
-        n_ungrouped=0 if group is None else sum(name in ("", None) for name in group.tolist()),
         of_groups=group_decisions(probability, label, group, None if positive is None else names.index(positive)),
     )
 
@@ -160,9 +163,21 @@ def _domain_scores(
     metrics = {**intervals, **uncalibrated_metrics}
     return DomainScores(
         n=len(label),
-        n_groups=None if group is None else int(group_codes(group).max()) + 1,
+        **_group_counts(group),
         metrics={name: metrics[name] for name in METRICS},
     )
+
+
+class _GroupCounts(TypedDict):
+    n_groups: int | None
+    n_ungrouped: int
+
+
+def _group_counts(group: np.ndarray | None) -> _GroupCounts:
+    if group is None:
+        return {"n_groups": None, "n_ungrouped": 0}
+    groups = count_groups(group.tolist())
+    return {"n_groups": groups.n_groups, "n_ungrouped": groups.n_ungrouped}
 
 
 def _by_domain(
@@ -206,7 +221,7 @@ def per_class(
 
 
 def _class_scores(score: np.ndarray, is_class: np.ndarray, is_predicted: np.ndarray, units: Units) -> ClassScores:
-    units = Units(units.code, units.n, is_class.astype(int), 2, units.has_groups)
+    units = replace(units, label=is_class.astype(int), n_classes=2)
     n, n_predicted, n_images = int(is_class.sum()), int(is_predicted.sum()), len(is_class)
     no_images = text("class-without-images") if n == 0 else None
     no_predictions = text("class-never-predicted") if n_predicted == 0 else None
@@ -240,7 +255,7 @@ def _f1(is_class: np.ndarray, is_predicted: np.ndarray, units: Units, missing: s
         return Metric(value=None, method=units.method, reason=missing)
     influence = influence_on_counts(_f1_of_margins, is_class.astype(int), is_predicted.astype(int), 2)
     value = 2 * int((is_class & is_predicted).sum()) / int(is_class.sum() + is_predicted.sum())
-    return metric_with_interval(value, influence, units, "share", n_groups=units.n_groups(is_class | is_predicted))
+    return metric_with_interval(value, influence, units, "share", n_units=units.n_counted(is_class | is_predicted))
 
 
 def _f1_of_margins(margins: Margins) -> np.ndarray:
@@ -260,8 +275,8 @@ def _of_ranking(
     influence = Influence(
         ranked.of_image, np.array([negative, positive]) ** 2 / 2, ranked.value + (positive + negative) / 2
     )
-    n_groups = units.n_groups(is_class) if is_class.all() else min(map(units.n_groups, (is_class, ~is_class)))
-    return metric_with_interval(ranked.value, influence, units, "share", n_groups=n_groups)
+    n_units = units.n_counted(is_class) if is_class.all() else min(map(units.n_counted, (is_class, ~is_class)))
+    return metric_with_interval(ranked.value, influence, units, "share", n_units=n_units)
 
 
 _LEAST = 1e-6  # smallest probability of a class, as in predictions.csv, so that one image cannot exclude a class
@@ -284,7 +299,7 @@ def group_decisions(
     """
     if group is None:
         return None
-    is_named = _has_group_name(group)
+    is_named = has_group_name(group)
     probability, label, group = probability[is_named], label[is_named], group[is_named]
     if not len(group):
         return None
@@ -327,7 +342,7 @@ def group_mean_accuracy(is_right: np.ndarray, group: np.ndarray | None) -> Metri
     Returns:
         None if no group is named.
     """
-    if group is None or not (is_named := _has_group_name(group)).any():
+    if group is None or not (is_named := has_group_name(group)).any():
         return None
     code = group_codes(group[is_named])
     accuracy = np.bincount(code, weights=is_right[is_named]) / np.bincount(code)
@@ -335,10 +350,6 @@ def group_mean_accuracy(is_right: np.ndarray, group: np.ndarray | None) -> Metri
     units = Units.of(no_class, np.arange(len(accuracy)), 1)
     metric = metric_with_interval(float(accuracy.mean()), influence_on_mean(accuracy, no_class, 1), units, "share")
     return replace(metric, n_groups=len(accuracy))
-
-
-def _has_group_name(group: np.ndarray) -> np.ndarray:
-    return np.array([name not in ("", None) for name in group.tolist()], dtype=bool)
 
 
 SUBGROUP_METRICS = ("accuracy", "macro_f1")
@@ -386,11 +397,11 @@ def _subgroup(
     probability: np.ndarray, label: np.ndarray, predicted: np.ndarray, group: np.ndarray | None, is_in: np.ndarray
 ) -> SubgroupScores:
     subgroup_group = None if group is None else group[is_in]
-    n_groups = None if subgroup_group is None else int(group_codes(subgroup_group).max()) + 1
+    n_units = int(is_in.sum()) if subgroup_group is None else count_groups(subgroup_group.tolist()).n_units
     return SubgroupScores(
         n=int(is_in.sum()),
-        n_groups=n_groups,
-        is_small=bool(is_in.sum() < _FEW_IMAGES or (n_groups is not None and n_groups < FEWEST_GROUPS)),
+        **_group_counts(subgroup_group),
+        is_small=bool(is_in.sum() < _FEW_IMAGES or n_units < FEWEST_GROUPS),
         n_missing=len(set(label.tolist()) - set(label[is_in].tolist())),
         metrics=metric_intervals(
             probability[is_in], label[is_in], subgroup_group, predicted=predicted[is_in], metrics=SUBGROUP_METRICS
@@ -419,6 +430,6 @@ def _gap(
         unseen += influence.unseen
         values.append(record.value(*part))
     difference = float(values[0] - values[1])
-    n_groups = min(units.n_groups(is_in), units.n_groups(~is_in))
+    n_units = min(units.n_counted(is_in), units.n_counted(~is_in))
     influence = Influence(of_image, unseen, difference)
-    return difference_with_interval(difference, influence, units, n_groups=n_groups)
+    return difference_with_interval(difference, influence, units, n_units=n_units)

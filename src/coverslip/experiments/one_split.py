@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from coverslip.counts import count_groups
 from coverslip.datasets import (
     Dataset,
     PixelCache,
@@ -245,7 +246,7 @@ def _card(
     fitted_images = (
         split_data.train if fitted_on == "training images" else np.concatenate([split_data.train, split_data.val])
     )
-    groups = {split_data.data.records[i].named_group for i in fitted_images.tolist()} - {None}
+    groups = count_groups(split_data.data.records[i].named_group for i in fitted_images.tolist())
     points = calibration.operating_points
     return ClassifierCard(
         model=recipe.model,
@@ -262,7 +263,7 @@ def _card(
         ood=ood,
         trained_on=TrainedOn(
             n_images=len(fitted_images),
-            n_groups=len(groups) if split_data.data.has_groups else None,
+            n_groups=groups.n_groups if split_data.data.has_groups else None,
             width_px=(min(widths), max(widths)),
             height_px=(min(heights), max(heights)),
             **_pixel_sizes(train_facts),
@@ -356,7 +357,7 @@ def learning_curve_hook(
             label[is_used],
             unit[is_used],
             n_images=len(fitted_images),
-            n_groups=len({records[i].named_group for i in fitted_images.tolist()} - {None}) if has_groups else None,
+            n_groups=count_groups(records[i].named_group for i in fitted_images).n_groups if has_groups else None,
             has_name=has_name if has_groups else None,
             shrinkage=shrinkage,
             balanced=is_balanced(recipe),

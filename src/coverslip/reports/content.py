@@ -131,7 +131,7 @@ class DomainResult:
 def facts(run: ReportedRun) -> list[tuple[str, str]]:
     """Return the titles and values of the line below the headline."""
     seconds, is_own = run.seconds_of_training, run.evaluation is None
-    n_groups = run.n_groups if is_own else run.metrics.n_named_groups
+    n_groups = run.n_groups if is_own else run.metrics.n_groups
     n_ungrouped = run.n_ungrouped if is_own else run.metrics.n_ungrouped
     rows = [
         (text("column-images"), count(len(run.used) if is_own else run.metrics.n)),

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
+from coverslip.counts import count_groups
 from coverslip.errors import CoverslipError
 from coverslip.evaluation import METRICS, Answers
 from coverslip.messages import text
@@ -40,11 +41,8 @@ class CommonImages:
 
     @property
     def n_groups(self) -> int | None:
-        """Number of groups; an image without a group counts as a group."""
-        if self.group is None:
-            return None
-        group_names = {name for name in self.group if name}
-        return len(group_names) + int((self.group == "").sum())
+        """Number of groups; None where no groups are known."""
+        return None if self.group is None else count_groups(self.group.tolist()).n_groups
 
 
 def common_images(first: Run, second: Run) -> CommonImages:

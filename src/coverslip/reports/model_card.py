@@ -71,7 +71,7 @@ def _imbalance(run: ReportedRun) -> str:
 
 
 def _independence(run: ReportedRun) -> str:
-    return text("card-independence", has_groups=bool(run.metrics.n_groups), groups=group_words(run.metrics))
+    return text("card-independence", has_groups=bool(run.metrics.n_units), groups=group_words(run.metrics))
 
 
 def _rule(run: ReportedRun) -> str:

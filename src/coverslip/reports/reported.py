@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from coverslip.counts import GroupCount, count_groups
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.evaluation import Evaluation
 from coverslip.runs import (
@@ -74,19 +75,22 @@ class ReportedRun:
         return 0 if self.run.inspection is None else self.run.inspection.n_excluded_by_hand
 
     @cached_property
+    def groups(self) -> Mapping[str, GroupCount]:
+        """The groups of each set, and of all used images by the name `all`."""
+        sets = {part: [row for row in self.used if row.split == part] for part in ("train", "val", "test")}
+        return {
+            part: count_groups(row.named_group for row in rows) for part, rows in (sets | {"all": self.used}).items()
+        }
+
+    @property
     def n_groups(self) -> int:
-        """Number of named groups of all used images; 0 if no groups are known."""
-        return len({row.named_group for row in self.used if row.named_group})
+        """Number of groups of all used images; 0 if no groups are known."""
+        return self.groups["all"].n_groups
 
     @property
     def n_ungrouped(self) -> int:
-        """Number of images without a named group; 0 if no image has one."""
-        return sum(not row.named_group for row in self.used) if self.n_groups else 0
-
-    @property
-    def n_ungrouped_training(self) -> int:
-        """Number of training images without a named group."""
-        return sum(row.split == "train" and not row.named_group for row in self.used)
+        """Number of used images without a group; 0 if no image has one."""
+        return self.groups["all"].n_ungrouped if self.n_groups else 0
 
     @property
     def n_test_leaks(self) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from coverslip.augmentation import Copies
+from coverslip.counts import count_groups
 from coverslip.evaluation import FEW_GROUPS_FOR_INTERVALS, Evaluation, Metric
 from coverslip.messages import duration, localized_number, text
 from coverslip.reports.reported import ReportedRun
@@ -92,10 +93,9 @@ def count(n: int) -> str:
 
 def group_words(evaluation: Evaluation) -> str:
     """Return the groups that intervals are computed over: '7 groups and 25 images without a known group', or empty."""
-    if not evaluation.n_groups:
+    if not evaluation.n_units:
         return ""
-    n_groups, n_ungrouped = evaluation.n_named_groups or 0, evaluation.n_ungrouped or 0
-    return text("report-groups", n_groups=n_groups, n_ungrouped=n_ungrouped)
+    return text("report-groups", n_groups=evaluation.n_groups or 0, n_ungrouped=evaluation.n_ungrouped)
 
 
 def headline(run: ReportedRun) -> str:
@@ -125,7 +125,7 @@ def lead(run: ReportedRun) -> list[str]:
         why_instant(run) if run.evaluation is None else "",
         text("report-majority-class", label=run.classes[most], accuracy=share),
         against_majority_class(run.metrics),
-        _groups(run) if run.metrics.n_groups else "",
+        _groups(run) if run.metrics.n_units else "",
     ]
     return list(filter(None, sentences))
 
@@ -245,16 +245,16 @@ def _groups(run: ReportedRun) -> str:
     """Return which groups the measured images come from, and whether training used images of them."""
     if run.evaluation is not None:  # group names may coincide with those of unrelated groups in training
         return text("report-groups-of-evaluation", groups=group_words(run.metrics))
-    test_groups = [row.named_group for row in run.used if run.n_folds or row.split == "test"]
-    n_ungrouped, is_leaky = test_groups.count(""), run.environment.allow_leakage
+    groups = count_groups(row.named_group for row in run.used if run.n_folds or row.split == "test")
+    n_ungrouped, is_leaky = groups.n_ungrouped, run.environment.allow_leakage
     is_every_fold_apart = bool(run.n_folds) and not n_ungrouped
     first = text(
         "report-groups-of-test-images",
-        n_groups=len({*test_groups} - {""}),
+        n_groups=groups.n_groups,
         n_ungrouped=n_ungrouped,
         is_of_test_set=is_leaky and not is_every_fold_apart,
     )
-    n_unknown = n_ungrouped if run.n_folds else run.n_ungrouped_training
+    n_unknown = n_ungrouped if run.n_folds else run.groups["train"].n_ungrouped
     if is_every_fold_apart:
         return f"{first} {text('report-groups-of-folds')}"
     if is_leaky:
@@ -277,9 +277,9 @@ def _range(metric: Metric, shown: Callable[[float], str]) -> str:
 
 def interval_words(evaluation: Evaluation) -> str:
     """Return what confidence intervals cover, for readers who do not know the names of the methods."""
-    folds, has_groups = evaluation.folds, bool(evaluation.n_groups)
+    folds, has_groups = evaluation.folds, bool(evaluation.n_units)
     sentences = [text("report-interval", has_groups=has_groups, has_folds=bool(folds))]
-    if evaluation.n_groups and evaluation.n_groups < FEW_GROUPS_FOR_INTERVALS:
+    if evaluation.n_units and evaluation.n_units < FEW_GROUPS_FOR_INTERVALS:
         sentences.append(text("report-interval-few-groups", groups=group_words(evaluation)))
     if has_groups:
         sentences.append(text("report-interval-groups"))

@@ -87,7 +87,10 @@ def _evaluation_of(content: Json, file: Path) -> Evaluation:
     try:
         check_format(content["format_version"], file)
         per_class = {name: _nested(scores) for name, scores in content["per_class"].items()}
-        return _EVALUATION.validate_python({**content, "per_class": per_class})
+        n_groups = content["n_groups"]
+        if n_groups is not None and "n_units" not in content:  # of a version that counted images without a group too
+            n_groups -= content.get("n_ungrouped", 0)
+        return _EVALUATION.validate_python({**content, "per_class": per_class, "n_groups": n_groups})
     except (KeyError, TypeError, AttributeError, ValidationError) as error:
         reason = first_fault(error) if isinstance(error, ValidationError) else str(error)
         raise BadRun("unreadable-metrics", file=file, reason=reason) from error
@@ -101,6 +104,7 @@ def metrics_as_json(evaluation: Evaluation) -> Json:
         "n": evaluation.n,
         "n_groups": evaluation.n_groups,
         "n_ungrouped": evaluation.n_ungrouped,
+        "n_units": evaluation.n_units,
         "metrics": _metrics(evaluation.metrics),
         "primary": evaluation.primary,
         "per_class": {name: _of_class(scores) for name, scores in evaluation.per_class.items()},
@@ -144,13 +148,19 @@ def _nested(scores: Json) -> Json:
 
 
 def _of_images(scores: DomainScores | FoldScores) -> Json:
-    return {"n": scores.n, "n_groups": scores.n_groups, "metrics": _metrics(scores.metrics)}
+    return {
+        "n": scores.n,
+        "n_groups": scores.n_groups,
+        "n_ungrouped": scores.n_ungrouped,
+        "metrics": _metrics(scores.metrics),
+    }
 
 
 def _of_subgroup(scores: SubgroupScores) -> Json:
     return {
         "n": scores.n,
         "n_groups": scores.n_groups,
+        "n_ungrouped": scores.n_ungrouped,
         "is_small": scores.is_small,
         "n_missing": scores.n_missing,
         "metrics": _metrics(scores.metrics),

@@ -519,7 +519,7 @@ def _test_to_train(rows: Iterable[ResultRow]) -> float:
 
 
 def _n_units(rows: Sequence[ResultRow]) -> tuple[int | None, bool]:
-    """Return the number of groups (or images if there are none) that the splits divide, and whether they are groups.
+    """Return the number of units that the splits divide, and whether these are groups and images without a group.
 
     Folds test each unit once. For single splits, the number is estimated from the test proportion.
     """
@@ -527,8 +527,8 @@ def _n_units(rows: Sequence[ResultRow]) -> tuple[int | None, bool]:
     if first is None or not first.n_test:
         return None, False
     same = [r for r in rows if (r.run, r.repeat, r.seed) == (first.run, first.repeat, first.seed)]
-    has_groups = all(row.n_groups for row in same)
-    n = sum((row.n_groups if has_groups else row.n_test) or 0 for row in same)
+    has_groups = all((row.n_groups or 0) + (row.n_ungrouped or 0) for row in same)
+    n = sum((row.n_groups or 0) + (row.n_ungrouped or 0) if has_groups else row.n_test or 0 for row in same)
     return (round(n * (1 + (first.n_untested or 0) / first.n_test)) if first.fold is None else n), has_groups
 
 

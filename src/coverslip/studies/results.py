@@ -41,6 +41,7 @@ class ResultRow:
     n_untested: int | None = None  # training and validation images, and those that `train_per_class` excludes
     n_test: int | None = None
     n_groups: int | None = None  # of the tested images
+    n_ungrouped: int | None = None  # tested images without a group
     metrics: Mapping[str, float | None] = field(default_factory=dict)  # by name; one column each in the table
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # 95% CI over images or groups
     primary: float | None = None  # value of the study's primary metric
@@ -190,6 +191,7 @@ def _numbers(run: Run, metrics: Evaluation, primary_metric: str) -> dict[str, ob
         "n_untested": sum(row.split in ("train", "val") or is_over_cap(row.reason) for row in run.split),
         "n_test": metrics.n,
         "n_groups": metrics.n_groups,
+        "n_ungrouped": metrics.n_ungrouped,
         "primary": metrics[primary_metric].value,
         "train_seconds": _train_seconds(run.training),
     }

@@ -18,6 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from coverslip.counts import count_groups
 from coverslip.datasets import Dataset, is_table, list_finders, open_image_file
 from coverslip.errors import CoverslipError
 from coverslip.events import Emit, Event, Noted
@@ -287,7 +288,7 @@ def _preview_files(request: Json) -> Json:
             **{name: getattr(summary, name) for name in shared},
             "n_fields": len(summary.fields),
             "n_empty": summary.n_empty,
-            "n_groups": len({f.group for f in summary.fields if f.group}),
+            "n_groups": count_groups(f.group for f in summary.fields).n_groups,
             "fields": fields,
             "matches": dict(islice(summary.matches.items(), _PREVIEW_LINES)),
             "n_matches": len(summary.matches),

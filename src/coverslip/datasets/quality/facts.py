@@ -6,6 +6,7 @@ from statistics import median
 
 from pydantic import BaseModel, ConfigDict
 
+from coverslip.counts import count_groups
 from coverslip.datasets.index import Dataset, natural_key
 from coverslip.datasets.quality.scanning import Scan
 from coverslip.images import ImageFacts
@@ -38,6 +39,7 @@ class GroupFacts(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     n_groups: int
+    n_ungrouped: int = 0  # images without a group
     images_per_group: Spread
     classes_per_group: Spread
     groups_per_class: dict[str, int]
@@ -51,31 +53,39 @@ def class_sizes(dataset: Dataset, scan: Scan) -> dict[str, int]:
 
 
 def group_facts(dataset: Dataset) -> GroupFacts | None:
-    """Return the distribution of images over groups; None without named groups.
-
-    An image without a named group can be in any set, so it counts among the groups of its class, not as a group.
-    """
+    """Return the distribution of images over groups; None without groups. Images without a group are not counted."""
     labels_of_group: dict[str, set[str]] = defaultdict(set)
     groups_of_label: dict[str, set[str]] = defaultdict(set)
     n_of_group: Counter[str] = Counter()
-    for record in dataset.records:
-        if record.group is None or record.label in dataset.dropped:
+    used = [record for record in dataset.records if record.label not in dataset.dropped]
+    groups = count_groups(record.named_group for record in used)
+    for record in used:
+        if record.named_group is None:
             continue
-        n_of_group[record.group] += record.named_group is not None
+        n_of_group[record.named_group] += 1
         if record.label is not None and dataset.has_class(record):
-            labels_of_group[record.group].add(record.label)
-            groups_of_label[record.label].add(record.group)
-    n_of_group = +n_of_group
+            labels_of_group[record.named_group].add(record.label)
+            groups_of_label[record.label].add(record.named_group)
     images = Spread.of(n_of_group.values())
     per_group = Spread.of(len(labels_of_group[group]) for group in n_of_group)
     if images is None or per_group is None:
         return None
     return GroupFacts(
-        n_groups=len(n_of_group),
+        n_groups=groups.n_groups,
+        n_ungrouped=groups.n_ungrouped,
         images_per_group=images,
         classes_per_group=per_group,
         groups_per_class={label: len(groups_of_label[label]) for label in dataset.classes},
     )
+
+
+def units_per_class(dataset: Dataset) -> dict[str, int]:
+    """Return the number of groups, and of images without a group, of each class: what a split divides at most."""
+    names: dict[str, list[str | None]] = {label: [] for label in dataset.classes}
+    for record in dataset.records:
+        if record.label is not None and dataset.has_class(record):
+            names[record.label].append(record.named_group)
+    return {label: count_groups(groups).n_units for label, groups in names.items()}
 
 
 def single_groups(dataset: Dataset) -> list[str]:

@@ -12,6 +12,7 @@ from coverslip.datasets.quality.facts import (
     class_sizes,
     group_facts,
     single_groups,
+    units_per_class,
 )
 from coverslip.datasets.quality.finding import Cluster, FindingCase, finding_case
 from coverslip.datasets.quality.name_groups import NameGroups, groups_in_names
@@ -132,8 +133,8 @@ def no_groups(dataset: Dataset, _: Scan) -> Iterator[FindingCase]:
 
 def classes_in_few_groups(dataset: Dataset, _: Scan) -> Iterator[FindingCase]:
     """Find classes that cannot be in every set."""
-    groups = group_facts(dataset)
-    scarce = [label for label, n in groups.groups_per_class.items() if n < _FEWEST_GROUPS] if groups else []
+    n_units = units_per_class(dataset) if group_facts(dataset) else {}
+    scarce = [label for label, n in n_units.items() if n < _FEWEST_GROUPS]
     if scarce:
         yield finding_case("finding-class-in-few-groups", names=some(scarce), n_needed=_FEWEST_GROUPS, classes=scarce)
 
@@ -151,7 +152,7 @@ def few_groups(dataset: Dataset, _: Scan) -> Iterator[FindingCase]:
         return
     needs_folds = _FEWEST_GROUPS <= groups.n_groups < FEW_GROUPS_FOR_ONE_SPLIT and not dataset.has_predefined_split
     is_cross_validated_by_default = (
-        needs_folds and min(groups.groups_per_class.values(), default=0) > 1
+        needs_folds and min(units_per_class(dataset).values(), default=0) > 1
     )  # else there may be none
     remedies = () if is_cross_validated_by_default else (Set("split.folds", 5),)
     yield finding_case(

@@ -43,6 +43,10 @@ stage-writing-backup = Sicherung schreiben
 
 stage-restoring-backup = Sicherung wiederherstellen
 
+stage-copying-workspace = Datenbank des Arbeitsbereichs kopieren
+
+stage-upgrading-workspace = Arbeitsbereich auf das Format { $version } bringen
+
 stage-storing-images = Bilder im Ordner des Trainings speichern
 
 ## Exports
@@ -127,6 +131,8 @@ unit-files = Dateien
 unit-objects = Objekte
 
 unit-megabytes = MB
+
+unit-percent = %
 
 # Events as a line of text
 

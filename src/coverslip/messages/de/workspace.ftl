@@ -111,8 +111,16 @@ missing-table = die Tabelle „{ $table }“ fehlt
 
 missing-table-columns = in der Tabelle „{ $table }“ fehlen Spalten: { $columns }
 
-workspace-version = Dieser Arbeitsbereich hat das Format { $version }, und diese Version von coverslip liest nur das Format { $expected }
-    .do = Verwenden Sie die Version von coverslip, die ihn angelegt hat, oder wählen Sie einen anderen Ordner für den Arbeitsbereich.
+workspace-version = Dieser Arbeitsbereich hat das Format { $version }{ $has_needed ->
+        [true] {" "}von coverslip { $needed }
+       *[false] { "" }
+    }, und diese Version von coverslip liest das Format { $expected }
+    .do = { $has_needed ->
+        [true] Installieren Sie coverslip { $needed } oder eine spätere Version
+       *[false] Verwenden Sie die Version von coverslip, die ihn geschrieben hat
+    }, oder wählen Sie einen anderen Ordner für den Arbeitsbereich. Nichts wurde geändert.
+
+workspace-upgrade = Der Arbeitsbereich { $folder } hat das Format { $version }. coverslip bringt ihn auf das Format { $expected } und behält seine bisherige Datenbank in { $copy }. Wird dies unterbrochen, bleibt der Arbeitsbereich unverändert.
 
 postgresql-not-supported = Die Tabellen eines Servers können nicht in PostgreSQL liegen, aber { $variable } nennt eine Datenbank
     .do = Sichern Sie den Server mit der letzten Version, die sie liest (`coverslip backup --server`), und stellen Sie die Sicherung mit dieser Version in einem neuen Ordner wieder her, ohne { $variable }. Die Schritte stehen in docs/server.md.
@@ -177,7 +185,10 @@ restore-disk-full = Der Arbeitsbereich braucht { NUMBER($needed_mb, maximumFract
 backup-not-accepted = Diese Sicherung kann nicht wiederhergestellt werden: { $why }
     .do = Nichts wurde wiederhergestellt. Verwenden Sie eine andere Sicherung, oder kopieren Sie diese noch einmal von ihrem Speicherort.
 
-backup-version = Diese Sicherung stammt von einer anderen Version von coverslip
+backup-version = Diese Sicherung stammt von { $has_needed ->
+        [true] coverslip { $needed }, dessen Format diese Version nicht liest
+       *[false] einer anderen Version von coverslip
+    }
     .do = Stellen Sie sie mit der Version wieder her, die sie erstellt hat.
 
 backup-other-system = Diese Sicherung stammt von einem anderen Betriebssystem, dessen Pfade anders sind

@@ -182,6 +182,10 @@ command-groups = { $n_groups ->
             }
            *[false] { $n_groups } groups of { $n_fewest } to { $n_most } images
         }
+    }{ $n_ungrouped ->
+        [0] { "" }
+        [one] ; { $n_ungrouped } image without a group
+       *[other] ; { $n_ungrouped } images without a group
     }
 
 command-range = { $low } to { $high } { $unit }, median { $median }

@@ -43,6 +43,10 @@ stage-writing-backup = writing the backup
 
 stage-restoring-backup = restoring the backup
 
+stage-copying-workspace = copying the database of the workspace
+
+stage-upgrading-workspace = bringing the workspace to the format { $version }
+
 stage-storing-images = storing images in the run folder
 
 ## Exports
@@ -127,6 +131,8 @@ unit-files = files
 unit-objects = objects
 
 unit-megabytes = MB
+
+unit-percent = %
 
 # Events as a line of text
 

@@ -111,8 +111,16 @@ missing-table = the table '{ $table }' is missing
 
 missing-table-columns = the table '{ $table }' has no column { $columns }
 
-workspace-version = This workspace has the format { $version }, and this version of coverslip reads the format { $expected } only
-    .do = Use the version of coverslip that created it, or choose another folder for the workspace.
+workspace-version = This workspace has the format { $version }{ $has_needed ->
+        [true] , written by coverslip { $needed }
+       *[false] { "" }
+    }, and this version of coverslip reads the format { $expected }
+    .do = { $has_needed ->
+        [true] Install coverslip { $needed } or a later version
+       *[false] Use the version of coverslip that wrote it
+    }, or choose another folder for the workspace. Nothing was changed.
+
+workspace-upgrade = The workspace { $folder } has the format { $version }. coverslip brings it to the format { $expected }, and keeps its database from before in { $copy }. If this is interrupted, the workspace is unchanged.
 
 postgresql-not-supported = The tables of a server cannot be in PostgreSQL, but { $variable } names a database
     .do = Use the last version that reads it to back up the server (`coverslip backup --server`), and restore the backup with this version into a new folder, without { $variable }. docs/server.md has the steps.
@@ -177,7 +185,10 @@ restore-disk-full = The workspace needs { NUMBER($needed_mb, maximumFractionDigi
 backup-not-accepted = This backup cannot be restored: { $why }
     .do = Nothing was restored. Use another backup, or copy this one again from where it is stored.
 
-backup-version = This backup is from another version of coverslip
+backup-version = This backup is from { $has_needed ->
+        [true] coverslip { $needed }, whose format this version does not read
+       *[false] another version of coverslip
+    }
     .do = Restore it with the version that made it.
 
 backup-other-system = This backup is from another operating system, whose paths differ

@@ -73,11 +73,8 @@ def _n_duplicates(run: ReportedRun) -> int | None:
 def _sets(run: ReportedRun) -> list[FlowSet]:
     if run.n_folds:
         return [FlowSet(text("flow-cross-validation", n_folds=run.n_folds), len(run.used), run.n_groups)]
-    rows_of = {split: [row for row in run.used if row.split == split] for split in _SETS}
     return [
-        FlowSet(set_title(split), len(rows), len({row.named_group for row in rows if row.named_group}))
-        for split, rows in rows_of.items()
-        if rows
+        FlowSet(set_title(split), run.parts[split], run.groups[split].n_groups) for split in _SETS if run.parts[split]
     ]
 
 

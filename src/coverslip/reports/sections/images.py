@@ -252,7 +252,7 @@ def _text(run: ReportedRun) -> SectionText:
 def _totals(run: ReportedRun) -> list[list[Cell]]:
     """Return the foot of the table: all images, and their groups."""
     sets = _parts(run)
-    n_groups = [len({row.named_group for row in run.used if row.split == part and row.named_group}) for part in sets]
+    n_groups = [run.groups[part].n_groups if part in run.groups else 0 for part in sets]
     rows = [_row(text("report-all-images"), [run.parts[part] for part in sets])]
     if n := run.n_excluded_by_hand:
         rows.insert(0, _row(text("report-excluded-by-hand"), [n if part == "excluded" else 0 for part in sets]))

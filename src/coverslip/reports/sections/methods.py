@@ -412,7 +412,7 @@ def _number_methods(run: ReportedRun) -> str:
     metrics = text(
         "methods-metrics",
         image_set=split_words(run),
-        has_groups=bool(run.metrics.n_groups),
+        has_groups=bool(run.metrics.n_units),
         groups=group_words(run.metrics),
         metrics=_metric_methods(run),
         has_intervals=bool(interval_methods),

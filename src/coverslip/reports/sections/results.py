@@ -198,7 +198,7 @@ def limit(code: str, **parameters: Any) -> Limit:
 
 
 def _split_limits(run: ReportedRun) -> Iterator[Limit]:
-    n_groups, has_folds = run.metrics.n_groups, bool(run.n_folds)
+    n_units, has_folds = run.metrics.n_units, bool(run.n_folds)
     if has_folds:
         yield limit("limit-classifier-not-measured", n_folds=run.n_folds)
     if run.environment.allow_leakage:
@@ -210,11 +210,11 @@ def _split_limits(run: ReportedRun) -> Iterator[Limit]:
     if run.metrics.split == "val":
         yield limit("limit-validation-images")
     groups = group_words(run.metrics)
-    if not n_groups:
+    if not n_units:
         yield limit("limit-no-groups")
-    elif n_groups < FEWEST_GROUPS:
+    elif n_units < FEWEST_GROUPS:
         yield limit("limit-too-few-groups", has_folds=has_folds, groups=groups, n_needed=FEWEST_GROUPS)
-    elif n_groups < FEW_GROUPS_FOR_INTERVALS:
+    elif n_units < FEW_GROUPS_FOR_INTERVALS:
         yield limit("limit-few-groups", has_folds=has_folds, groups=groups)
 
 

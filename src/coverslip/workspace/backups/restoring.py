@@ -36,6 +36,7 @@ from coverslip.workspace.store.upgrades import STEPS, can_upgrade
 _CHUNK_BYTES = 2**20
 _MB = 10**6
 _MOST_MANIFEST_BYTES = 2**20
+_LONGEST_VERSION = 40  # characters that an error shows of a version of coverslip
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,8 @@ def _checked(
         content = json.loads(archive.read(stated.info))
         version = content.get("format_version") if isinstance(content, dict) else None
         if version != FORMAT_VERSION or not _can_open(content.get("database_version")):
-            raise CoverslipError("backup-version", file=file)
+            writer = str(content.get("coverslip") or "") if isinstance(content, dict) else ""
+            raise CoverslipError("backup-version", file=file, has_needed=bool(writer), needed=writer[:_LONGEST_VERSION])
         manifest = Manifest.model_validate(content)
     except (ValueError, ValidationError) as error:
         raise _not_accepted(file, text("backup-without-manifest", name=MANIFEST)) from error

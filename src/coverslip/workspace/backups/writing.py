@@ -72,7 +72,7 @@ def write_backup(workspace: Workspace, file: Path, emit: Emit = ignore) -> Manif
         raise CoverslipError("backup-exists", file=file, remedies=(ChooseOther("output"),))
     if file.absolute().resolve().is_relative_to(workspace.folder):
         raise CoverslipError("backup-inside-workspace", file=file, remedies=(ChooseOther("output"),))
-    workspace.engine.dispose()  # opening it has checked its version and tables
+    workspace.upgrade_database(emit)  # also checks its tables
     with atomic_write(file) as part, part.open("xb") as stream:
         with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
             writer = _Writer(

@@ -16,6 +16,7 @@ from pydantic import Field, TypeAdapter
 
 from coverslip.audit import with_cached_near_duplicates
 from coverslip.cache import RECORDS, Kind, RecordStore, register
+from coverslip.counts import count_groups
 from coverslip.datasets import (
     Dataset,
     Folds,
@@ -297,8 +298,8 @@ def _preview_of(
     groups = [record.named_group for record in data.records]
 
     def counts_of(indices: Sequence[int]) -> tuple[int, int, int]:
-        named = [groups[i] for i in indices if groups[i] is not None]
-        return len(indices), len(set(named)), len(indices) - len(named)
+        of_part = count_groups(groups[i] for i in indices)
+        return len(indices), of_part.n_groups, of_part.n_ungrouped
 
     by_part: dict[Part, list[int]] = {part: [] for part in _SETS}
     for i, part in enumerate(split.parts):

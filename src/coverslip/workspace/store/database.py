@@ -1,7 +1,9 @@
 """Open, create and write the database of the workspace, a file of SQLite.
 
 Change `VERSION` with the tables, and add the step that brings a workspace of the last version to it (`upgrades`). A
-workspace of a version without steps is refused. Before the first step, the database is copied.
+workspace of a version without steps is refused. Before the first step, the database is copied. The database records
+the version of coverslip that wrote each of its versions, which an earlier coverslip names when it refuses it. Tests
+open a small workspace of each version: write that of a new one with `tests/workspaces/write.py`.
 """
 
 import os
@@ -12,6 +14,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from contextvars import ContextVar
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event
@@ -19,10 +22,12 @@ from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from coverslip._version import __version__
 from coverslip.cache import exclusive_lock
 from coverslip.errors import Busy, CoverslipError, DiskFull
+from coverslip.events import Emit, Noted, OnProgress, ignore, progress_reporter
 from coverslip.files import write_error
-from coverslip.messages import ChooseOther, Remedies, RestoreBackup, text
+from coverslip.messages import ChooseOther, Remedies, RestoreBackup, note, text
 from coverslip.workspace.store.backup_records import newest_backup
 from coverslip.workspace.store.tables import metadata
 from coverslip.workspace.store.upgrades import STEPS, Steps, can_upgrade
@@ -34,6 +39,9 @@ _wait_seconds: ContextVar[int] = ContextVar("wait_seconds", default=_WAIT_SECOND
 
 
 SERVER_LOCK = "server.lock"
+_VERSIONS = "coverslip_versions"  # a table that all versions can read, so that it is none of `metadata`
+_PAGES_AT_ONCE = 4_096
+_MB = 10**6
 _WRITERS = "writers"  # the execution option of an engine
 
 
@@ -65,7 +73,14 @@ class _Writers:
                     self._waiting[0].set()
 
 
-def open_database(file: Path, *, tables: MetaData = metadata, version: int = VERSION, steps: Steps = STEPS) -> Engine:
+def open_database(
+    file: Path,
+    *,
+    tables: MetaData = metadata,
+    version: int = VERSION,
+    steps: Steps = STEPS,
+    emit: Emit = ignore,
+) -> Engine:
     """Open the database at `file`. It is created if it does not exist. Readers never wait for a writer.
 
     It appears with its tables or not at all. So a file without tables was emptied, and is refused: it is not new.
@@ -75,13 +90,14 @@ def open_database(file: Path, *, tables: MetaData = metadata, version: int = VER
         tables: its tables.
         version: of the tables.
         steps: to this version from earlier ones.
+        emit: receives a note and progress events while the tables are brought to this version.
 
     Raises:
         CoverslipError: the database has another version, is damaged or empty, or cannot be written to.
     """
     try:
         if file.exists():
-            _check(file, tables, version, steps)
+            _check(file, tables, version, steps, emit)
         else:
             _create(file, tables, version)
     except sqlite3.Error as error:
@@ -168,8 +184,8 @@ def check_pages(file: Path) -> None:
         raise _damaged(result.splitlines()[-1], file)
 
 
-def _check(file: Path, tables: MetaData, expected: int, steps: Steps) -> None:
-    """Check that the tables are complete and of this version."""
+def _check(file: Path, tables: MetaData, expected: int, steps: Steps, emit: Emit) -> None:
+    """Check that the tables are complete, and bring them to this version."""
     if not file.stat().st_size:  # before it is opened, since SQLite then deletes its log
         raise _lost("workspace-database-empty", file)
     with closing(sqlite3.connect(file, timeout=_WAIT_SECONDS)) as connection:
@@ -177,22 +193,25 @@ def _check(file: Path, tables: MetaData, expected: int, steps: Steps) -> None:
         if not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
             raise _lost("workspace-database-empty", file)
         if version != expected and not can_upgrade(steps, version, expected):
+            needed = _writer(connection, version)
             raise CoverslipError(
                 "workspace-version",
                 file=file,
                 remedies=(ChooseOther("workspace"),),
                 version=version,
                 expected=expected,
+                has_needed=needed is not None,
+                needed=needed or "",
             )
         if version != expected:
-            _upgrade(connection, file, expected, steps)
+            _upgrade(connection, file, expected, steps, emit)
         _check_tables(connection, tables, file)
 
 
 SERVED = set[Path]()  # the folders that this process serves, whose locks it holds
 
 
-def _upgrade(connection: sqlite3.Connection, file: Path, expected: int, steps: Steps) -> None:
+def _upgrade(connection: sqlite3.Connection, file: Path, expected: int, steps: Steps, emit: Emit) -> None:
     """Bring the tables to the expected version in one transaction, unless another process does. A copy is kept.
 
     Raises:
@@ -212,25 +231,60 @@ def _upgrade(connection: sqlite3.Connection, file: Path, expected: int, steps: S
     connection.execute("BEGIN IMMEDIATE")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version < expected:
-        _copy(file, file.with_name(f"{file.stem}-version-{version}{file.suffix}"))
+        copy = file.with_name(f"{file.stem}-version-{version}{file.suffix}")
+        upgrade = note("workspace-upgrade", folder=str(file.parent), version=version, expected=expected, copy=copy.name)
+        emit(Noted.of(upgrade))
+        _copy(file, copy, emit)
     for each in range(version, expected):
-        steps[each](connection)
-    connection.execute(f"PRAGMA user_version = {expected}")
+        report = _percent(progress_reporter(emit, "upgrading-workspace", "percent", version=each + 1))
+        steps[each](connection, report)
+        report(1, 1)
+    _record_version(connection, expected)
     connection.execute("COMMIT")
 
 
-def _copy(file: Path, copy: Path) -> None:
+def _percent(report: OnProgress) -> OnProgress:
+    return lambda done, total: report(100 * done // total, 100)
+
+
+def _copy(file: Path, copy: Path, emit: Emit) -> None:
     """Copy a database, which is being read, to a file that appears as a whole."""
     part = copy.with_name(f".{copy.name}.{secrets.token_hex(4)}.part")
+    report = progress_reporter(emit, "copying-workspace", "megabytes")
     try:
         with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(part)) as target:
-            source.backup(target)
+            (page_bytes,) = source.execute("PRAGMA page_size").fetchone()
+
+            def report_pages(_: int, n_left: int, n_pages: int) -> None:
+                report((n_pages - n_left) * page_bytes // _MB, n_pages * page_bytes // _MB)
+
+            source.backup(target, pages=_PAGES_AT_ONCE, progress=report_pages)
         part.replace(copy)
     except OSError as error:
         raise write_error(copy, error) from error
     finally:
         for suffix in ("", "-journal"):
             part.with_name(f"{part.name}{suffix}").unlink(missing_ok=True)
+
+
+def _record_version(connection: sqlite3.Connection, version: int) -> None:
+    """Set the version of the tables, and record that this coverslip wrote it."""
+    connection.execute(f"PRAGMA user_version = {version}")
+    connection.execute(
+        f"CREATE TABLE IF NOT EXISTS {_VERSIONS} (version INTEGER PRIMARY KEY, coverslip VARCHAR NOT NULL, "
+        "made VARCHAR NOT NULL)"
+    )
+    made = datetime.now(UTC).isoformat(timespec="seconds")
+    connection.execute(f"INSERT OR REPLACE INTO {_VERSIONS} VALUES (?, ?, ?)", (version, __version__, made))  # noqa: S608
+
+
+def _writer(connection: sqlite3.Connection, version: int) -> str | None:
+    """Return the version of coverslip that wrote a version of the tables; None if it is not recorded."""
+    query = f"SELECT coverslip FROM {_VERSIONS} WHERE version = ?"  # noqa: S608
+    with suppress(sqlite3.OperationalError):  # databases of the first versions have no such table
+        for (writer,) in connection.execute(query, [version]):
+            return str(writer)
+    return None
 
 
 def _create(file: Path, tables: MetaData, version: int) -> None:
@@ -243,7 +297,7 @@ def _create(file: Path, tables: MetaData, version: int) -> None:
         with closing(sqlite3.connect(part, isolation_level=None)) as connection:
             connection.execute("BEGIN IMMEDIATE")
             _create_tables(connection, tables)
-            connection.execute(f"PRAGMA user_version = {version}")
+            _record_version(connection, version)
             connection.execute("COMMIT")
         with suppress(FileExistsError):
             _publish(part, file)

@@ -1,7 +1,8 @@
 """The steps that bring the database of a workspace from each version to the next one.
 
 Each step runs in one transaction with those after it, so that a database which is interrupted keeps its version.
-Steps contain the tables of their time, not those of today.
+Steps contain the tables of their time, not those of today. They report the completed share of their work, which takes
+tens of seconds for a million images.
 """
 
 import json
@@ -13,10 +14,12 @@ from pathlib import Path
 
 from coverslip.runs import Run
 
-Steps = Mapping[int, Callable[[sqlite3.Connection], None]]  # by the version that they start from
+from coverslip.events import OnProgress
+
+Steps = Mapping[int, Callable[[sqlite3.Connection, OnProgress], None]]  # by the version that they start from
 
 
-def _add_group_merge(connection: sqlite3.Connection) -> None:
+def _add_group_merge(connection: sqlite3.Connection, report: OnProgress) -> None:
     connection.execute("ALTER TABLE datasets ADD COLUMN group_merge JSON NOT NULL DEFAULT '{}'")
 
 
@@ -56,7 +59,6 @@ _INDEXES_7 = {  # of images
     "images_by_group": '(dataset_id, "group", "position")',
     "images_by_pixels": "(dataset_id, pixel_hash)",
     "images_by_problem": '(dataset_id, problem, "position")',
-    "ix_images_missing_from": "(missing_from)",
 }
 _OF_DATASET = "dataset_id VARCHAR NOT NULL REFERENCES datasets (id) ON DELETE CASCADE"
 _OF_IMAGE = "row_id INTEGER NOT NULL REFERENCES images (row_id) ON DELETE CASCADE"
@@ -78,9 +80,11 @@ _BY_IMAGE_ID_6 = {  # the columns besides the dataset and the image, the primary
 }
 
 
-def _refer_to_images_by_row(connection: sqlite3.Connection) -> None:
+def _refer_to_images_by_row(connection: sqlite3.Connection, report: OnProgress) -> None:
     """Let all tables refer to images by `row_id`, and keep missing images instead of their paths or IDs."""
     execute = connection.execute
+    first = 3  # parts of the work before the indexes; each part takes about as long as an index of all images
+    n_parts = first + len(_INDEXES_7) + len(_BY_IMAGE_ID_6)
     execute(_IMAGES_7)
     execute(f"INSERT INTO images_7 ({_COPIED_6}) SELECT {_COPIED_6} FROM images")
     execute("DELETE FROM sqlite_sequence WHERE name = 'images_7'")  # numbers of removed images are not used again
@@ -92,16 +96,20 @@ def _refer_to_images_by_row(connection: sqlite3.Connection) -> None:
         "CASE WHEN plan != 'null' THEN plan END, 0, '' FROM removed_image_labels"
     )
     execute("DROP TABLE removed_image_labels")
+    execute("CREATE INDEX ix_images_missing_from ON images_7 (missing_from)")  # by which each missing image is found
+    report(2, n_parts)
     named = " UNION ".join(f"SELECT dataset_id, image_id FROM {table}" for table in _BY_IMAGE_ID_6)
     is_listed = "(dataset_id, image_id) IN (SELECT dataset_id, image_id FROM images)"
     for name in execute(f"SELECT dataset_id, image_id FROM ({named}) WHERE NOT {is_listed}").fetchall():
         _add_missing(connection, *name)
     execute("DROP TABLE images")
     execute("ALTER TABLE images_7 RENAME TO images")
-    for name, columns in _INDEXES_7.items():
+    for n, (name, columns) in enumerate(_INDEXES_7.items(), start=first):
+        report(n, n_parts)
         is_unique = columns.startswith("UNIQUE")
         execute(f"CREATE {'UNIQUE ' * is_unique}INDEX {name} ON images {columns.removeprefix('UNIQUE ')}")
-    for table, (columns, key, has_numbers) in _BY_IMAGE_ID_6.items():
+    for n, (table, (columns, key, has_numbers)) in enumerate(_BY_IMAGE_ID_6.items(), start=first + len(_INDEXES_7)):
+        report(n, n_parts)
         execute(f"ALTER TABLE {table} RENAME TO {table}_6")
         further = f", {columns}" if columns else ""
         execute(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from coverslip.datasets import list_finders
 from coverslip.errors import CoverslipError
+from coverslip.events import Emit, ignore
 from coverslip.files import default_workspace_folder
 from coverslip.images import Fields, Pixels, ReadPlan, read_pixels
 from coverslip.machine import n_cores
@@ -200,23 +201,43 @@ class Workspace:
     def log(self) -> Path:
         return self.folder / "log" / "app.log"
 
+    @property
+    def database_file(self) -> Path:
+        return self.folder / "workspace.sqlite"
+
     @cached_property
     def engine(self) -> "Engine":
         """The database, opened on first use."""
         from coverslip.workspace.store.database import open_database
 
-        return open_database(self.folder / "workspace.sqlite")
+        return open_database(self.database_file)
 
-    def check_database(self) -> None:
-        """Read the whole database. A server does so before it starts.
+    def upgrade_database(self, emit: Emit) -> None:
+        """Bring the database to the version of this coverslip, which takes tens of seconds for a million images.
+
+        Args:
+            emit: receives a note and progress events, if the database has an earlier version.
+
+        Raises:
+            CoverslipError: it is damaged, empty or of another version, or cannot be used.
+        """
+        from coverslip.workspace.store.database import open_database
+
+        open_database(self.database_file, emit=emit).dispose()
+
+    def check_database(self, emit: Emit = ignore) -> None:
+        """Upgrade the database if needed, and read it as a whole. A server does so before it starts.
+
+        Args:
+            emit: as of `upgrade_database`.
 
         Raises:
             CoverslipError: it is damaged, empty or of another version, or cannot be used.
         """
         from coverslip.workspace.store.database import check_pages
 
-        _ = self.engine
-        check_pages(self.folder / "workspace.sqlite")
+        self.upgrade_database(emit)
+        check_pages(self.database_file)
 
     @cached_property
     def works(self) -> Works:
