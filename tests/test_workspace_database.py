@@ -39,6 +39,8 @@ from coverslip.messages import ChooseOther, Remedy, RestoreBackup
 from coverslip.workspace.backups.archive import DATABASE, MANIFEST
 from coverslip.workspace.backups.restoring import restore_backup
 from coverslip.workspace.backups.writing import count_rows, write_backup
+from coverslip.workspace.lists.matching import match_earlier_jobs
+from coverslip.workspace.lists.rows import image_in_dataset, images_of_job
 from coverslip.workspace.store import database, tables, upgrades
 from coverslip.workspace.store.database import check_pages, open_database, write_transaction
 from coverslip.workspace.store.serving import only_server
@@ -122,7 +124,7 @@ def described(file: Path) -> dict[str, list[object]]:
         return described
 
 
-@pytest.mark.parametrize("version", [5, 6])
+@pytest.mark.parametrize("version", [5, 6, 7])
 def test_a_workspace_of_an_earlier_version_is_brought_to_this_one(tmp_path: Path, version: int) -> None:
     file, new = earlier_workspace(version, tmp_path), tmp_path / "new.sqlite"
     open_database(new).dispose()
@@ -153,10 +155,53 @@ def test_a_workspace_of_an_earlier_version_is_brought_to_this_one(tmp_path: Path
         if version == 5:  # the column that was added is the last one
             after.pop("datasets"), expected.pop("datasets")
         assert after == expected
-    assert versions_in(file) == versions_in(new) == {database.VERSION: __version__}
+    assert versions_in(file)[database.VERSION] == versions_in(new)[database.VERSION] == __version__
     with closing(sqlite3.connect(tmp_path / f"workspace-version-{version}.sqlite")) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (version,)
-        assert connection.execute("SELECT count(*) FROM removed_image_labels").fetchone() == (2,)
+        if version < 7:
+            assert connection.execute("SELECT count(*) FROM removed_image_labels").fetchone() == (2,)
+
+
+_ROWS_7 = """
+CREATE TABLE rows (
+    row_id INTEGER PRIMARY KEY, image_id TEXT NOT NULL, path TEXT NOT NULL, file TEXT NOT NULL, plan TEXT NOT NULL,
+    label TEXT, predicted TEXT, decision TEXT NOT NULL, probability REAL, probabilities TEXT NOT NULL, reason TEXT,
+    warning TEXT, ood_score REAL, prediction_set TEXT
+);
+CREATE TABLE repeats (row_id INTEGER PRIMARY KEY, first INTEGER NOT NULL);
+"""
+
+
+def test_predictions_of_version_7_keep_their_rows_and_find_their_images(tmp_path: Path) -> None:
+    file, folder = earlier_workspace(7, tmp_path), tmp_path / "predictions" / "monday"
+    folder.mkdir(parents=True)
+    listed = [("0.png", "/c/0.png"), ("2.png", "/c/2.png"), ("0.png (2)", "/c/0.png"), ("other.png", "/other/0.png")]
+    with closing(sqlite3.connect(folder / "rows.sqlite")) as connection:
+        connection.executescript(_ROWS_7)
+        for k, (image_id, path) in enumerate(listed):
+            cells = (k, image_id, path, json.dumps(path), "{}", "a", "b", "b", 0.75, "[0.25, 0.75]", "b" * k or None)
+            connection.execute(f"INSERT INTO rows VALUES ({', '.join('?' * 11)}, NULL, 0.5, '[\"b\"]')", cells)
+        connection.execute("INSERT INTO repeats VALUES (2, 0)")
+        connection.commit()
+    (folder / "cells.jsonl").write_text('["well"]\n["A1"]\n["A2"]\n["A1"]\n[""]\n')
+    (folder / "predictions.csv").write_text("image_id\n")
+    with closing(sqlite3.connect(file)) as connection:
+        choices = json.dumps({"sources": [], "classes": ["a", "b"]})
+        connection.execute(
+            "INSERT INTO jobs (id, kind, name, dataset_id, dataset_name, folder, command, choices, state, created) "
+            "VALUES ('p', 'predict', 'Monday', 'd', 'd', ?, '[]', ?, 'ended', '2026-01-01')",
+            (str(folder), choices),
+        )
+        connection.commit()
+    workspace = open_workspace(tmp_path, (tmp_path,))
+    match_earlier_jobs(workspace)
+    predicted = images_of_job(workspace, "p")
+    rows = [(row.image_id, row.probabilities, row.reason, cells["well"]) for row, _, cells in predicted.every_row()]
+    both = {"a": 0.25, "b": 0.75}
+    assert rows == [(listed[k][0], both, "b" * k or None, well) for k, well in enumerate(("A1", "A2", "A1", ""))]
+    assert predicted.rows_of_image(2) == [0, 2]
+    with workspace.engine.connect() as connection:
+        assert [image_in_dataset(connection, predicted.job, k) for k in range(4)] == [1, 3, 1, None]
 
 
 def test_a_workspace_of_this_version_is_kept_for_later_ones(tmp_path: Path) -> None:
@@ -190,7 +235,7 @@ def backup_of(file: Path, folder: str, backup: Path) -> None:
         archive.writestr(MANIFEST, json.dumps({"format_version": 1, "database_version": version, **source, **size}))
 
 
-@pytest.mark.parametrize("version", [5, 6])
+@pytest.mark.parametrize("version", [5, 6, 7])
 def test_a_backup_of_an_earlier_version_is_restored_and_brought_to_this_one(tmp_path: Path, version: int) -> None:
     file, backup = earlier_workspace(version, tmp_path), tmp_path / "backup.zip"
     backup_of(file, "/c", backup)
@@ -202,7 +247,7 @@ def test_a_backup_of_an_earlier_version_is_restored_and_brought_to_this_one(tmp_
         assert paths == [str(folder / f"{k}.png") for k in range(3)]
         labels = connection.execute(select(tables.confirmed_labels.c.label)).scalars().all()
         assert labels == ["a", "z", "b"]
-    assert versions_in(restored.database_file) == {database.VERSION: __version__}
+    assert versions_in(restored.database_file)[database.VERSION] == __version__
     assert described(restored.database_file) == described(file)
 
 

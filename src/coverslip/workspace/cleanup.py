@@ -23,7 +23,7 @@ from coverslip.workspace.jobs.records import is_inside
 from coverslip.workspace.jobs.state import jobs_reading
 from coverslip.workspace.lists.reading import delete_results
 from coverslip.workspace.store import tables
-from coverslip.workspace.store.database import write_transaction
+from coverslip.workspace.store.database import free_space, write_transaction
 from coverslip.workspace.store.rows import Page, Paging, dataset_row, now, source_paths
 from coverslip.workspace.store.tables import datasets
 from coverslip.workspace.store.workspace import Workspace
@@ -213,3 +213,5 @@ def _empty_trash(workspace: Workspace, is_over: threading.Event) -> None:
                 connection.execute(delete(tables.classifiers).where(is_import))
             shutil.rmtree(folder, ignore_errors=True)
             cache.remove_stores_of(folder.name)
+    if not is_over.is_set():
+        free_space(workspace.engine)

@@ -41,6 +41,7 @@ _wait_seconds: ContextVar[int] = ContextVar("wait_seconds", default=_WAIT_SECOND
 SERVER_LOCK = "server.lock"
 _VERSIONS = "coverslip_versions"  # a table that all versions can read, so that it is none of `metadata`
 _PAGES_AT_ONCE = 4_096
+_INCREMENTAL = 2  # of SQLite's `auto_vacuum`: the file shrinks on request
 _MB = 10**6
 _WRITERS = "writers"  # the execution option of an engine
 
@@ -241,6 +242,9 @@ def _upgrade(connection: sqlite3.Connection, file: Path, expected: int, steps: S
         report(1, 1)
     _record_version(connection, expected)
     connection.execute("COMMIT")
+    if connection.execute("PRAGMA auto_vacuum").fetchone() != (_INCREMENTAL,):
+        connection.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")
+        connection.execute("VACUUM")
 
 
 def _percent(report: OnProgress) -> OnProgress:
@@ -295,6 +299,7 @@ def _create(file: Path, tables: MetaData, version: int) -> None:
     part = file.with_name(f".{file.name}.{secrets.token_hex(4)}.part")
     try:
         with closing(sqlite3.connect(part, isolation_level=None)) as connection:
+            connection.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")
             connection.execute("BEGIN IMMEDIATE")
             _create_tables(connection, tables)
             _record_version(connection, version)
@@ -349,6 +354,18 @@ def read_transaction(engine: Engine) -> Iterator[Connection]:
     with engine.connect() as connection:
         connection.exec_driver_sql("BEGIN")
         yield connection
+
+
+def free_space(engine: Engine) -> None:
+    """Give the space of deleted rows back to the disk, in short transactions."""
+    n_free = 1
+    while n_free:
+        with write_transaction(engine) as connection:
+            # Fetched through the driver: each row frees a page, but has no columns.
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, sqlite3.Connection)
+            driver.execute(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})").fetchall()
+            n_free = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
 
 
 @contextmanager

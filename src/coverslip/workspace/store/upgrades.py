@@ -12,9 +12,8 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from coverslip.runs import Run
-
 from coverslip.events import OnProgress
+from coverslip.runs import Run
 
 Steps = Mapping[int, Callable[[sqlite3.Connection, OnProgress], None]]  # by the version that they start from
 
@@ -192,7 +191,7 @@ _INDEXES_8 = {  # of results
 }
 
 
-def _store_results(connection: sqlite3.Connection) -> None:
+def _store_results(connection: sqlite3.Connection, report: OnProgress) -> None:
     """Store the rows of predictions, which had a database each. Those of measurements are read from their tables."""
     connection.execute("ALTER TABLE jobs ADD COLUMN image_keys VARCHAR")
     connection.execute(_RESULTS_8)
@@ -200,7 +199,9 @@ def _store_results(connection: sqlite3.Connection) -> None:
     for name, columns in _INDEXES_8.items():
         connection.execute(f"CREATE INDEX {name} ON results {columns}")
     predictions = "SELECT id, folder, choices FROM jobs WHERE kind = 'predict'"
-    for job_id, folder, choices in connection.execute(predictions).fetchall():
+    jobs = connection.execute(predictions).fetchall()
+    for n, (job_id, folder, choices) in enumerate(jobs):
+        report(n, len(jobs))
         file = Path(folder) / "rows.sqlite"
         if file.is_file():
             _store_prediction(connection, job_id, file, json.loads(choices)["classes"])
