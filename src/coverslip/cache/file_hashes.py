@@ -64,6 +64,11 @@ def _state(status: os.stat_result) -> FileState | None:
     return FileState(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
+def states_of(image: Iterable[Path]) -> dict[str, FileState]:
+    """Return the states of the regular files of an image by path; if it is a folder, those of all files in it."""
+    return _Files(image).states
+
+
 @dataclass(frozen=True, slots=True)
 class FileIdentity:
     """The hash of one or more files, and their state before they were read."""
@@ -74,7 +79,7 @@ class FileIdentity:
 
     def is_current(self) -> bool:
         """Return whether no file has changed since it was read, as far as its state shows it."""
-        return _Files(self.image).states == self.states
+        return states_of(self.image) == self.states
 
 
 class FileHashes:

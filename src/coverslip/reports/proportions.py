@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coverslip._version import __version__
+from coverslip.datasets import some
 from coverslip.evaluation import Metric
 from coverslip.evaluation.plates import wells_of
 from coverslip.evaluation.sample_proportions import SampleProportions, Summary, is_corrected, shares_of_samples
@@ -116,7 +117,16 @@ def _facts(summary: Summary) -> list[tuple[str, str]]:
     return [(text(code), words.count(n)) for code, n in facts if n]
 
 
+def similar_names_of(summary: Summary) -> Iterator[str]:
+    """Yield a sentence for each set of names that may be one sample or condition with several spellings."""
+    for spellings in summary.similar_samples:
+        yield text("summary-similar-samples", names=some(spellings))
+    for spellings in summary.similar_conditions:
+        yield text("summary-similar-conditions", names=some(spellings))
+
+
 def _warnings(summary: Summary) -> Iterator[str]:
+    yield from similar_names_of(summary)
     if summary.label_shift is not None and summary.label_shift.violated:
         yield text("summary-shift-violated", p=words.number(summary.label_shift.p))
     if summary.is_corrected:

@@ -13487,6 +13487,10 @@ export interface components {
             controls: components["schemas"]["PlateControls"][];
             /** @description Whether the classifier errs as on its test images; null: not corrected, or too few images. */
             label_shift: components["schemas"]["LabelShift"] | null;
+            /** Similar Samples */
+            similar_samples: string[][];
+            /** Similar Conditions */
+            similar_conditions: string[][];
             /**
              * Is Corrected
              * @description Whether the run of the classifier has errors on test images, with which to correct.
@@ -19548,6 +19552,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -20028,6 +20041,15 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
