@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coverslip._version import __version__
-from coverslip.datasets import some
 from coverslip.evaluation import Metric
 from coverslip.evaluation.plates import wells_of
 from coverslip.evaluation.sample_proportions import SampleProportions, Summary, is_corrected, shares_of_samples
@@ -119,10 +118,12 @@ def _facts(summary: Summary) -> list[tuple[str, str]]:
 
 def similar_names_of(summary: Summary) -> Iterator[str]:
     """Yield a sentence for each set of names that may be one sample or condition with several spellings."""
-    for spellings in summary.similar_samples:
-        yield text("summary-similar-samples", names=some(spellings))
-    for spellings in summary.similar_conditions:
-        yield text("summary-similar-conditions", names=some(spellings))
+    for code, sets in (
+        ("summary-similar-samples", summary.similar_samples),
+        ("summary-similar-conditions", summary.similar_conditions),
+    ):
+        for spellings in sets:
+            yield text(code, names=", ".join(f"'{name}'" for name in spellings))
 
 
 def _warnings(summary: Summary) -> Iterator[str]:

@@ -13487,9 +13487,15 @@ export interface components {
             controls: components["schemas"]["PlateControls"][];
             /** @description Whether the classifier errs as on its test images; null: not corrected, or too few images. */
             label_shift: components["schemas"]["LabelShift"] | null;
-            /** Similar Samples */
+            /**
+             * Similar Samples
+             * @description Sets of names that may be one sample with several spellings.
+             */
             similar_samples: string[][];
-            /** Similar Conditions */
+            /**
+             * Similar Conditions
+             * @description Sets of names that may be one condition with several spellings.
+             */
             similar_conditions: string[][];
             /**
              * Is Corrected
