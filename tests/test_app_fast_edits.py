@@ -85,6 +85,15 @@ def test_edits_during_a_save_are_not_lost(page: "Page", stock: Stock, request: p
     page.get_by_role("status").get_by_text("saved", exact=False).first.wait_for()
     assert page.get_by_label("Name of b in training").input_value() == "second"
 
+    groups = {"slide0": ["slide0", "slide1"], "slide2": ["slide2", "slide3"], "slide4": ["slide4", "slide5"]}
+    stock.app.send(dataset, {"group_pattern": r"slide\d+"}, "PATCH")
+    stock.app.send(dataset, {"group_merge": groups}, "PATCH")
+    page.reload()
+    with slow_saves(page, f"**/{dataset}", "PATCH") as answer_until:
+        for name in ("slide0", "slide2"):
+            page.get_by_role("button", name=f"Separate the groups that are joined in {name}").click()
+        answer_until(lambda: list(stock.app.get(dataset)["groups"]["merge"]) == ["slide4"])
+
     open_page(page, f"/{dataset}?tab=images")
     page.get_by_role("button", name="New class").click()
     name = page.get_by_label("Name of the new class")

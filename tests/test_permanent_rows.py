@@ -4,19 +4,22 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 from drawing import save_cell
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from image_kinds import write_zarr
 from image_sets import workspace_in
 from sqlalchemy import select, update
 
 from coverslip.errors import Conflict
 from coverslip.workspace.correcting.history import exclude, undo_exclusion
-from coverslip.workspace.correcting.readings import import_readings
-from coverslip.workspace.datasets.changed_files import state_text
+from coverslip.workspace.correcting.readings import decide, import_readings
+from coverslip.workspace.datasets import changed_files
+from coverslip.workspace.datasets.file_states import states_of_images
 from coverslip.workspace.datasets.labels import confirm_labels, set_labels
-from coverslip.workspace.datasets.snapshots import training_images
+from coverslip.workspace.datasets.snapshots import table_lines, training_images
 from coverslip.workspace.datasets.sources import Source, change_dataset, open_sources, refresh_dataset
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.store.rows import confirmed_ids
@@ -254,7 +257,7 @@ def test_nothing_is_said_about_a_file_that_was_exchanged_until_the_dataset_is_re
     chosen_labels = [set_labels(laboratory.workspace, laboratory.dataset_id, ImageSelection(rows=[row_id]), "y")[1]]
     with laboratory.workspace.engine.connect() as connection:  # so that the next label need not read the file
         state = connection.execute(select(images.c.file_state).where(images.c.row_id == row_id)).scalar_one()
-    assert state == state_text(path)
+    assert states_of_images([(path,)]) == {(path,): state}
     laboratory.do("exchange", 0, 1)
     image = ImageSelection(rows=[row_id])
     for action in (
@@ -271,6 +274,88 @@ def test_nothing_is_said_about_a_file_that_was_exchanged_until_the_dataset_is_re
     training_images(laboratory.workspace, laboratory.dataset_id)
     assert chosen_labels == [1, 1]
     assert other != row_id
+
+
+def write_images(folder: Path, kind: str) -> Path:
+    """Two images of several files each, or 600 crops of a file: a table of them."""
+    rows = ["path,label"]
+    if kind == "channels":
+        rows = ["channel_1,channel_2,label"]
+        for k in range(2):
+            files = [save_cell(folder / f"{k}_{c}.png", seed=2 * k + c) for c in range(2)]
+            rows.append(f"{files[0].name},{files[1].name},{'ab'[k]}")
+    elif kind == "zarr":
+        for k in range(2):
+            write_zarr(folder / f"{k}.zarr", np.full((1, 16, 16), k + 1, np.uint8), "CYX", "0.5")
+            rows.append(f"{k}.zarr,{'ab'[k]}")
+    else:
+        save_cell(folder / "0.png", seed=0, side=30)
+        rows = ["path,label,x,y,width,height"] + [
+            f"0.png,{'ab'[x % 2]},{x},{y},4,4" for x in range(25) for y in range(24)
+        ]
+    (folder / "t.csv").write_text("\n".join(rows), encoding="utf-8")
+    return folder / "t.csv"
+
+
+@pytest.mark.parametrize(
+    ("kind", "changed"), [("channels", "0_1.png"), ("zarr", "0.zarr/0/c/0/0/0"), ("crops", "0.png")]
+)
+def test_all_files_of_all_images_are_compared(tmp_path: Path, kind: str, changed: str) -> None:
+    (folder := tmp_path / "images").mkdir()
+    home, file = workspace_in(tmp_path), folder / changed
+    dataset_id = open_sources(home, [Source(str(write_images(folder, kind)))]).id
+    home.background.wait_all()
+    with home.engine.connect() as connection:
+        rows = connection.execute(select(images.c.row_id).order_by(images.c.position)).scalars().all()
+    everything = ImageSelection(rows=list(rows))
+    set_labels(home, dataset_id, everything, "c")
+    read = file.read_bytes()
+    file.write_bytes(read)  # other times, the same content
+    set_labels(home, dataset_id, everything, "a")
+    file.write_bytes(bytes([*read[:-9], read[-9] ^ 255, *read[-8:]]))
+    for action in (
+        lambda: set_labels(home, dataset_id, everything, "b"),
+        lambda: exclude(home, dataset_id, everything, is_excluded=True),
+        lambda: list(table_lines(home, dataset_id)),
+    ):
+        with pytest.raises(Conflict) as refused:
+            action()
+        assert refused.value.code == "image-files-changed"
+    if kind != "crops":
+        assert set_labels(home, dataset_id, ImageSelection(rows=[rows[1]]), "d")[1] == 1
+    file.write_bytes(read)
+    assert len(list(table_lines(home, dataset_id))) > 0
+
+
+def test_files_that_are_too_large_to_compare_are_read_again_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    laboratory = Laboratory(tmp_path)
+    monkeypatch.setattr(changed_files, "_MOST_BYTES_READ", 1)
+    (row_id, path), *_ = laboratory.rows()
+    path.write_bytes(path.read_bytes())
+    with pytest.raises(Conflict):
+        set_labels(laboratory.workspace, laboratory.dataset_id, ImageSelection(rows=[row_id]), "x")
+    refreshed(laboratory)
+    assert set_labels(laboratory.workspace, laboratory.dataset_id, ImageSelection(rows=[row_id]), "x")[1] == 1
+
+
+def test_decisions_and_imports_are_about_the_content_that_was_read(tmp_path: Path) -> None:
+    laboratory = Laboratory(tmp_path)
+    home, dataset_id = laboratory.workspace, laboratory.dataset_id
+    laboratory.do("read", 0, "b")  # the first label is another one
+    (row_id, path), *_ = laboratory.rows()
+    laboratory.do("exchange", 0, 1)
+    (laboratory.folder / "readings.csv").write_text(f"path,label,author\n{path},a,ada\n", encoding="utf-8")
+    for action in (
+        lambda: decide(home, dataset_id, row_id, "b", "eva"),
+        lambda: import_readings(home, dataset_id, laboratory.folder / "readings.csv"),
+    ):
+        with pytest.raises(Conflict) as refused:
+            action()
+        assert refused.value.code == "image-files-changed"
+    refreshed(laboratory)
+    assert decide(home, dataset_id, row_id, "b", "eva").label == "b"
 
 
 def test_an_edited_image_keeps_its_label_and_a_new_one_with_the_name_of_a_missing_one_gets_none(tmp_path: Path) -> None:

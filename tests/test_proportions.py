@@ -2,6 +2,7 @@
 
 import codecs
 import csv
+import html
 import json
 import re
 from collections.abc import Sequence
@@ -35,6 +36,7 @@ from coverslip.evaluation.proportions import (
     trend_of_shares,
 )
 from coverslip.inference.proportions import names_of_folders
+from coverslip.reports.proportions import similar_names_of
 from coverslip.runs import Prediction, Predictions, Run
 from coverslip.runs.classifier import write_card
 
@@ -379,6 +381,30 @@ def test_without_a_run_proportions_are_only_counted(
         for of_class in each["classes"].values():
             assert of_class["corrected"] is None
             assert of_class["reason"]
+
+
+def test_samples_and_conditions_with_several_spellings_are_named(
+    predictions: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, table = predictions
+    with table.open(newline="") as opened:
+        rows = list(csv.DictReader(opened))
+    wells, doses = ("P1", "p1", "P01", "P2", "Q1", "Q2"), ("low", "low", "Low", "Low", "high", "high")
+    with table.open("w", newline="") as opened:
+        writer = csv.writer(opened)
+        writer.writerow(["image_id", "well", "dose"])
+        writer.writerows([row["image_id"], wells[k % 6], doses[k % 6]] for k, row in enumerate(rows))
+    options = ["--by", "well", "--condition", "dose", "--table", str(table)]
+    assert main(["summarise", str(file), *options, "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["similar_samples"] == [["P1", "p1", "P01"]]
+    assert [sorted(names) for names in printed["similar_conditions"]] == [["Low", "low"]]
+    assert main(["summarise", str(file), *options, "--report", str(tmp_path / "report.html")]) == 0
+    shown = capsys.readouterr().err
+    report = html.unescape((tmp_path / "report.html").read_text(encoding="utf-8"))
+    for sentence in similar_names_of(cs.summarise(file, by="well", condition="dose", table=table)):
+        assert sentence in shown
+        assert sentence in report
 
 
 def test_kept_columns_of_predictions_name_samples(predictions: tuple[Path, Path], tmp_path: Path) -> None:

@@ -209,7 +209,7 @@ def test_an_image_may_be_listed_several_times(fitted: ImageClassifier, paths: li
     X, y = [paths[k] for k in sample], [labels[k] for k in sample]
     predicted = fitted.predict(paths)[sample]
     weights = np.arange(len(sample))
-    assert fitted.predict(X).tolist() == predicted.tolist()
+    assert fitted.predict(X).tolist() == fitted.predict(np.array(paths)[sample]).tolist() == predicted.tolist()
     assert fitted.score(X, y, sample_weight=weights) == accuracy_score(y, predicted, sample_weight=weights)
     assert clone(fitted).recipe == fitted.recipe
 

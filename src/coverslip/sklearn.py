@@ -161,6 +161,6 @@ def _images(X: Images) -> list[Any]:  # Any: paths of image files, or images in 
     if not images:
         raise NotImages("estimator-x-empty")
     for image in images:
-        if isinstance(image, np.ndarray | np.generic | float | int | list | tuple) and np.ndim(image) < 2:
+        if isinstance(image, np.ndarray | np.number | np.bool | float | int | list | tuple) and np.ndim(image) < 2:
             raise NotImages("estimator-without-images", shape=text("estimator-rows", n_numbers=np.size(image)))
     return images

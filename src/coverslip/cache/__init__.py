@@ -15,7 +15,7 @@ from coverslip.cache.eviction import (
     remove_stores_of,
     trim,
 )
-from coverslip.cache.file_hashes import FileHashes, FileIdentity, FileState, is_on_local, state_of
+from coverslip.cache.file_hashes import FileHashes, FileIdentity, FileState, is_on_local, state_of, states_of
 from coverslip.cache.records import RECORDS, RecordStore
 from coverslip.cache.stores import (
     FILES,
@@ -61,6 +61,7 @@ __all__ = [
     "remove_database",
     "remove_stores_of",
     "state_of",
+    "states_of",
     "store_content",
     "trim",
     "unusable_note",

@@ -35,6 +35,7 @@ _LOCAL = frozenset({"apfs", "bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs",
 _OWN_DEVICES = frozenset({"apfs", "btrfs"})
 _SETTLED_NS = 60 * 10**9
 _BLOCK_BYTES = 2**20
+_AT_ONCE = 2_000  # images
 _ORIGIN = "origin"  # a file that is never changed, so that its inode and time differ from those of a copy
 _MACHINE_IDS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
 _STATE = struct.Struct("<QQQqq")
@@ -64,6 +65,11 @@ def _state(status: os.stat_result) -> FileState | None:
     return FileState(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
+def states_of(image: Iterable[Path]) -> dict[str, FileState]:
+    """Return the states of the regular files of an image by path; if it is a folder, those of all files in it."""
+    return _Files(image).states
+
+
 @dataclass(frozen=True, slots=True)
 class FileIdentity:
     """The hash of one or more files, and their state before they were read."""
@@ -74,7 +80,7 @@ class FileIdentity:
 
     def is_current(self) -> bool:
         """Return whether no file has changed since it was read, as far as its state shows it."""
-        return _Files(self.image).states == self.states
+        return states_of(self.image) == self.states
 
 
 class FileHashes:
@@ -114,6 +120,11 @@ class FileHashes:
         """Return the hash of the files of each image without reading them; None where they must be read."""
         if self._binding is None:
             return [None] * len(images)
+        # All at once would take half as long again, because of the many objects at the same time.
+        blocks = (images[k : k + _AT_ONCE] for k in range(0, len(images), _AT_ONCE))
+        return [digest for block in blocks for digest in self._find(block)]
+
+    def _find(self, images: Sequence[Sequence[Path]]) -> list[bytes | None]:
         states = [state_of(image[0]) if len(image) == 1 else None for image in images]
         others = {i: _Files(images[i]) for i, state in enumerate(states) if state is None}  # folders, several files
         files = [(os.fspath(image[0]), each) for image, each in zip(images, states, strict=True) if each is not None]

@@ -131,6 +131,8 @@ def _as_json(summary: "Summary") -> dict[str, object]:
         "series": [_sample_as_json(each) for each in summary.series],
         "method": summary.method,
         "assumption": summary.assumption,
+        "similar_samples": summary.similar_samples,
+        "similar_conditions": summary.similar_conditions,
         "label_shift": None if summary.label_shift is None else asdict(summary.label_shift),
         "comparisons": [{**_named(asdict(each)), "reason": each.difference.reason} for each in summary.comparisons],
         "controls": [_named(asdict(each)) for each in summary.controls],
@@ -159,6 +161,7 @@ def _named(record: dict[str, object]) -> dict[str, object]:
 
 def _show(summary: "Summary") -> None:
     from coverslip.cli._show import filled_table, notes_console, results_console
+    from coverslip.reports.proportions import similar_names_of
     from coverslip.reports.tables import Estimate, estimate
     from coverslip.reports.words import number, with_interval
 
@@ -214,6 +217,8 @@ def _show(summary: "Summary") -> None:
         for metric in (of_class.corrected for of_class in each.classes.values())
         if summary.is_corrected and metric.reason
     )
+    for sentence in similar_names_of(summary):
+        notes_console().print(sentence, soft_wrap=True)
     for reason in reasons:
         notes_console().print(reason, soft_wrap=True)
     if summary.label_shift is not None and summary.label_shift.violated:

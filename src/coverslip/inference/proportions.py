@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE, read_table, with_points_in_numbers
+from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE, read_table, similar_names, with_points_in_numbers
 from coverslip.errors import CoverslipError
 from coverslip.evaluation import Metric, estimated_shares
 from coverslip.evaluation.proportions import Corrected, ErrorRates, Votes, Z, raw_shares
@@ -188,6 +188,8 @@ def summary_of(
         series=_series(classes, rows, votes, names, rates, on_progress),
         controls=tuple(controls_of_plates(samples, controls, classes)),
         label_shift=shift,
+        similar_samples=tuple(similar_names(images)),
+        similar_conditions=tuple(similar_names(name for name in names if name is not None)),
         is_corrected=rates is not None,
         method=RAW_METHOD if rates is None else MELDED_METHOD if len(classes) == 2 else DRAWS_METHOD,
         assumption=text("summary-raw-only") if rates is None else _assumption(rates, classes),

@@ -116,7 +116,18 @@ def _facts(summary: Summary) -> list[tuple[str, str]]:
     return [(text(code), words.count(n)) for code, n in facts if n]
 
 
+def similar_names_of(summary: Summary) -> Iterator[str]:
+    """Yield a sentence for each set of names that may be one sample or condition with several spellings."""
+    for code, sets in (
+        ("summary-similar-samples", summary.similar_samples),
+        ("summary-similar-conditions", summary.similar_conditions),
+    ):
+        for spellings in sets:
+            yield text(code, names=", ".join(f"'{name}'" for name in spellings))
+
+
 def _warnings(summary: Summary) -> Iterator[str]:
+    yield from similar_names_of(summary)
     if summary.label_shift is not None and summary.label_shift.violated:
         yield text("summary-shift-violated", p=words.number(summary.label_shift.p))
     if summary.is_corrected:

@@ -13360,6 +13360,16 @@ export interface components {
             /** @description Whether the classifier errs as on its test images; null: not corrected, or too few images. */
             label_shift: components["schemas"]["LabelShift"] | null;
             /**
+             * Similar Samples
+             * @description Sets of names that may be one sample with several spellings.
+             */
+            similar_samples: string[][];
+            /**
+             * Similar Conditions
+             * @description Sets of names that may be one condition with several spellings.
+             */
+            similar_conditions: string[][];
+            /**
              * Is Corrected
              * @description Whether the run of the classifier has errors on test images, with which to correct.
              */
@@ -19641,6 +19651,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -20121,6 +20140,15 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -120,7 +120,7 @@ def download_label_changes(workspace: ServedWorkspace, dataset_id: str) -> Strea
 @router.get(
     "/datasets/{dataset_id}/download/labels",
     response_class=StreamingResponse,
-    responses=_CSV | problems(404),
+    responses=_CSV | problems(404, 409),
 )
 def download_labels(workspace: ServedWorkspace, dataset_id: str) -> StreamingResponse:
     """All images with their current labels, as a table with absolute paths."""

@@ -81,7 +81,7 @@ def undo_decision(workspace: ServedWorkspace, dataset_id: str, row_id: RowId) ->
     readings.undo_decision(workspace, dataset_id, row_id)
 
 
-@router.post(_PATH + "/import", responses=problems(404, 413), openapi_extra=RAW_BODY)
+@router.post(_PATH + "/import", responses=problems(404, 409, 413), openapi_extra=RAW_BODY)
 async def import_readings(workspace: ServedWorkspace, request: Request, dataset_id: str) -> ImportedReadings:
     """Import readings from a table (the body) with the columns `image_id` or `path`, `label`, `author` and `time`."""
     folder = workspace.folder / "uploads"

@@ -529,6 +529,8 @@ FIELDS_OF: Mapping[str, Mapping[str, str]] = {
         "series": "The proportions in each sample and each condition at each time; empty: images have no times.",
         "samples_needed": "How many samples would show the difference to detect, by class; empty: none was stated.",
         "label_shift": "Whether the classifier errs as on its test images; null: not corrected, or too few images.",
+        "similar_samples": "Sets of names that may be one sample with several spellings.",
+        "similar_conditions": "Sets of names that may be one condition with several spellings.",
         "is_corrected": "Whether the run of the classifier has errors on test images, with which to correct.",
         "method": "The method of the proportions and their intervals.",
         "assumption": "What corrected proportions assume, or why there are none.",

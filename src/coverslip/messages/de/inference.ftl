@@ -341,6 +341,10 @@ summary-few-samples = ein Intervall braucht mindestens { $n_needed } Proben jede
 
 trend-not-estimable = die Anteile der Proben sind bei allen Dosen oberhalb oder unterhalb einer Grenze 0 oder 1, oder zu wenige Proben liegen dazwischen
 
+summary-similar-samples = Die Proben { $names } könnten eine Probe in mehreren Schreibweisen sein. Sie zählen als verschiedene Proben. Wenn sie eine Probe sind, verwenden Sie eine Schreibweise.
+
+summary-similar-conditions = Die Bedingungen { $names } könnten eine Bedingung in mehreren Schreibweisen sein. Sie zählen als verschiedene Bedingungen. Wenn sie eine Bedingung sind, verwenden Sie eine Schreibweise.
+
 summary-shift-violated = Zwei Schätzungen der Anteile stimmen nicht überein (p = { $p }): Die Fehlerraten des Klassifikators sind hier wahrscheinlich andere als auf den Testbildern seines Trainings. Prüfen Sie Labels einiger Bilder, bevor Sie sich auf korrigierte Anteile verlassen.
 
 summary-other-classes = Die Klassen stimmen nicht überein mit: { $other }

@@ -220,7 +220,7 @@ filters-without-list = Die Anfrage wählt Bilder durch Filter ohne die Liste die
 image-files-changed = { $n_images ->
         [one] Eine Datei hat
        *[other] { $n_images } Dateien haben
-    } einen anderen Inhalt als beim Einlesen: { $names }
+    } sich seit dem Einlesen geändert: { $names }
     .do = Wählen Sie *Aus Dateien aktualisieren* in der Übersicht des Datensatzes. Labels bleiben dann bei den Bildern, für die sie vergeben wurden.
 
 images-changed = { $n_missing ->

@@ -341,6 +341,10 @@ summary-few-samples = an interval needs at least { $n_needed } samples of each c
 
 trend-not-estimable = the proportions of the samples are 0 or 1 at all doses above or below a limit, or too few samples are between them
 
+summary-similar-samples = The samples { $names } may be one sample with several spellings. They count as different samples. If they are one sample, use one spelling.
+
+summary-similar-conditions = The conditions { $names } may be one condition with several spellings. They count as different conditions. If they are one condition, use one spelling.
+
 summary-shift-violated = Two estimates of the proportions disagree (p = { $p }): the error rates of the classifier are probably different here than on the test images of its run. Check labels of some images before you rely on corrected proportions.
 
 summary-other-classes = The classes differ from those of { $other }

@@ -220,7 +220,7 @@ filters-without-list = The request selects images by filters without the list of
 image-files-changed = { $n_images ->
         [one] A file has
        *[other] { $n_images } files have
-    } other content than when coverslip read { $n_images ->
+    } changed since coverslip read { $n_images ->
         [one] it
        *[other] them
     }: { $names }

@@ -104,7 +104,11 @@ def exclude_by_job(
         row_ids: the images, all of this dataset.
         is_excluded: exclude them; otherwise include them.
         job_id: the prediction.
+
+    Raises:
+        Conflict: files of the images changed since they were read.
     """
+    refuse_changed_files(connection, dataset_row(connection, dataset_id), row_ids)
     is_selected = images.c.row_id.in_(among_integers(row_ids))
     is_changed = ~images.c.is_excluded if is_excluded else images.c.is_excluded & (images.c.excluded_by == job_id)
     changed_rows = connection.execute(select(images.c.row_id).where(is_selected, is_changed)).scalars().all()

@@ -385,13 +385,14 @@ def import_readings(workspace: Workspace, dataset_id: str, file: Path) -> Import
     Raises:
         NotFound: there is no such dataset.
         BadDataset: the table cannot be read, or has no column of the images or labels.
+        Conflict: files of these images changed since they were read.
         CoverslipError: a label cannot be a class.
     """
     table = [each for each in read_readings(file) if each.kind != DECISION]
     n_without_author = n_same_author = n_unlabeled = 0
     unknown: list[str] = []
     with write_transaction(workspace.engine) as connection:
-        dataset_row(connection, dataset_id)
+        row = dataset_row(connection, dataset_id)
         listed = connection.execute(
             select(images.c.row_id, images.c.image_id, images.c.path, images.c.shown_path, images.c.label).where(
                 images.c.dataset_id == dataset_id
@@ -410,6 +411,7 @@ def import_readings(workspace: Workspace, dataset_id: str, file: Path) -> Import
                 n_unlabeled += 1
             else:
                 matched.append((image, each))
+        refuse_changed_files(connection, row, {image.row_id for image, _ in matched})
         first = _first_labels(connection, dataset_id)
         new_rows = {image.row_id for image, _ in matched if image.row_id not in first}
         _store_first_labels(connection, dataset_id, sorted(new_rows), None)

@@ -15,13 +15,14 @@ from pathlib import Path
 
 from sqlalchemy import Connection, delete, insert, literal, select, update
 
-from coverslip.cache import FileHashes, state_of
+from coverslip.cache import FileHashes
 from coverslip.datasets import Dataset, ImageRecord, find_hashes, hash_files
 from coverslip.errors import BadDataset
 from coverslip.images import PLAN_COLUMNS
 from coverslip.messages import ChooseOther
+from coverslip.workspace.datasets.file_states import states_of_images
 from coverslip.workspace.datasets.state import update_counts
-from coverslip.workspace.store.rows import OUTSIDE, AnyRow, Json, is_annotated, opened_as_json, plan_as_json
+from coverslip.workspace.store.rows import OUTSIDE, AnyRow, Json, is_annotated, opened_as_json, plan_as_json, plan_of
 from coverslip.workspace.store.sql import among_integers, replace_rows
 from coverslip.workspace.store.tables import (
     datasets,
@@ -33,7 +34,6 @@ from coverslip.workspace.store.tables import (
 from coverslip.workspace.store.workspace import Workspace
 
 _ROWS_AT_ONCE = 5_000
-_MOST_BYTES_READ = 10**9  # to recognize images within a request: some seconds
 
 _Pixels = tuple[str, str]  # a file, and the pixels of it as JSON
 
@@ -160,23 +160,25 @@ def content_of(record: ImageRecord, content_hash: str) -> str:
 def find_file_hashes(workspace: Workspace, dataset_id: str, dataset: Dataset) -> list[str | None]:
     """Return the hash of the files of each image that the dataset has now; None: it is unknown until they are read.
 
-    Files are read if their images may be others than before: new files if others are missing, and files whose state
-    does not show that they are unchanged, as on network drives. If these are too many for a request, none is read:
-    then an image at an earlier path counts as the earlier one.
+    Files are read if their images may be others than before: new files if others are missing, and files in another
+    state than when they were read last. For all others, the path decides.
     """
     is_of_dataset = (images.c.dataset_id == dataset_id) | (images.c.missing_from == dataset_id)
+    columns = (images.c.path, images.c.plan, images.c.file_state)
     with workspace.engine.connect() as connection:
-        earlier = set(connection.execute(select(images.c.path).where(is_of_dataset, images.c.path != "")).scalars())
+        rows = connection.execute(select(*columns).where(is_of_dataset, images.c.path != "")).all()
+    state_before = {plan_of(row.plan)[0].files(Path(row.path)): row.file_state for row in rows}
+    earlier = {row.path for row in rows}
     records = dataset.records
     has_missing = not earlier.issubset(str(record.path) for record in records)
     with FileHashes() as hashes:
         digests = [None if digest is None else digest.hex() for digest in find_hashes(records, hashes)]
         is_unknown = [has_missing or str(record.path) in earlier for record in records]
         unknown = [k for k, digest in enumerate(digests) if digest is None and is_unknown[k]]
-        files = {file for k in unknown for file in records[k].files}
-        if sum(state.n_bytes for state in map(state_of, files) if state is not None) <= _MOST_BYTES_READ:
-            for k, digest in zip(unknown, hash_files([records[k] for k in unknown], hashes), strict=True):
-                digests[k] = digest or None
+        states = states_of_images(records[k].files for k in unknown)
+        unread = [k for k in unknown if states[files := records[k].files] != state_before.get(files)]
+        for k, digest in zip(unread, hash_files([records[k] for k in unread], hashes), strict=True):
+            digests[k] = digest or None
     return digests
 
 

@@ -56,7 +56,6 @@ def set_labels(
     with write_transaction(workspace.engine) as connection:
         row = dataset_row(connection, dataset_id)
         row_ids = selected_rows(connection, row, selection)
-        refuse_changed_files(connection, row, row_ids)
         return label_rows(connection, row, row_ids, label, author=author)
 
 
@@ -83,8 +82,10 @@ def label_rows(
         As `set_labels`.
 
     Raises:
+        Conflict: files of the images changed since they were read.
         CoverslipError: this cannot be the name of a class.
     """
+    refuse_changed_files(connection, row, row_ids)
     label = None if label is None else clean_name(label)
     is_changed = images.c.row_id.in_(among_integers(row_ids)) & images.c.label.is_distinct_from(label)
     change = insert(label_changes).values(

@@ -23,7 +23,7 @@ from coverslip.events import Emit, Event, Progressed
 from coverslip.images import Fields, ImageFacts
 from coverslip.messages import Failure, failure
 from coverslip.runs import inspection_of
-from coverslip.workspace.datasets.changed_files import state_text
+from coverslip.workspace.datasets.file_states import states_of_images
 from coverslip.workspace.datasets.image_rows import content_of, store_images, version_of
 from coverslip.workspace.datasets.inspections import (
     IMAGE_CHECK,
@@ -264,14 +264,14 @@ def _scan(workspace: Workspace, dataset_id: str, progress: _ProgressWriter) -> N
         is_inside = [image.reason != OUTSIDE for image in described]
         batch = as_dataset(row, list(compress(records, is_inside)))
         row_ids = [image.row_id for image in compress(described, is_inside)]
-        states = [state_text(record.path) for record in batch.records]  # before the files are read
+        state_of = states_of_images(record.files for record in batch.records)  # before the files are read
         hashes = ContentHashes(len(batch))
         on_pixels = pictures.PictureWriter(dataset_id, lambda k: version_of(batch.records[k], hashes[k]))  # noqa: B023 - called within this pass
         facts = scan_images(batch, emit=progress, on_pixels=on_pixels, fields=fields, content_hashes=hashes).facts
         on_pixels.close()
         identities = [
-            _Identity(version_of(record, digest), content_of(record, digest), state) if digest else None
-            for record, digest, state in zip(batch.records, hashes, states, strict=True)
+            _Identity(version_of(each, digest), content_of(each, digest), state_of[each.files]) if digest else None
+            for each, digest in zip(batch.records, hashes, strict=True)
         ]
         refuse_missing(row)  # the disk may have been disconnected meanwhile
         with write_transaction(workspace.engine) as connection:

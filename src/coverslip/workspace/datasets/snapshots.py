@@ -109,9 +109,10 @@ def table_lines(workspace: Workspace, dataset_id: str) -> Iterator[str]:
 
     Raises:
         NotFound: there is no such dataset; raised before the first line.
+        Conflict: files changed since they were read; raised before the first line.
     """
     with workspace.engine.connect() as connection:
-        dataset_row(connection, dataset_id)
+        refuse_changed_files(connection, dataset_row(connection, dataset_id))
 
     def lines() -> Iterator[str]:
         with read_transaction(workspace.engine) as connection:

@@ -218,6 +218,10 @@ export const predict: Texts['predict'] = {
     meanKey: 'Mittelwert der Proben, mit seinem 95-%-Konfidenzintervall',
     notCorrected:
       'Die Anteile sind nicht korrigiert, weil es hier von diesem Klassifikator keine Vorhersagen für Testbilder gibt: Er wurde importiert, oder sein Training wurde gelöscht oder ist nicht abgeschlossen. Gezählte Vorhersagen sind durch seine Fehler verzerrt.',
+    similarSamples: (names) =>
+      `Die Proben ${names.map((each) => `„${each}“`).join(', ')} könnten eine Probe in mehreren Schreibweisen sein. Sie zählen als verschiedene Proben.`,
+    similarConditions: (names) =>
+      `Die Bedingungen ${names.map((each) => `„${each}“`).join(', ')} könnten eine Bedingung in mehreren Schreibweisen sein. Sie zählen als verschiedene Bedingungen.`,
     shift:
       'Zwei Schätzungen der Anteile widersprechen sich: Der Klassifikator irrt sich hier wahrscheinlich anders als auf den Testbildern seines Trainings. Verlassen Sie sich nicht auf korrigierte Anteile, bevor Sie die vorhergesagten Klassen einiger Bilder geprüft haben.',
     excluded: (n) =>

@@ -209,6 +209,10 @@ export const predict = {
     meanKey: 'Mean of the samples, with its 95% confidence interval',
     notCorrected:
       'Proportions are not corrected, because this classifier has no predictions of test images here: it was imported, or its training was deleted or is not finished. Counts of predictions are biased by its errors.',
+    similarSamples: (names: readonly string[]) =>
+      `The samples ${names.map((each) => `“${each}”`).join(', ')} may be one sample with several spellings. They count as different samples.`,
+    similarConditions: (names: readonly string[]) =>
+      `The conditions ${names.map((each) => `“${each}”`).join(', ')} may be one condition with several spellings. They count as different conditions.`,
     shift:
       'Two estimates of the proportions disagree: the classifier probably does not err here as on the test images of its training. Do not rely on corrected proportions before you have checked the labels of some images.',
     excluded: (n: number) =>
