@@ -14,11 +14,11 @@ from PIL import Image
 from refusing import fault_in_line, note_of, refusing
 
 import coverslip as cs
+from coverslip.datasets import open_text_table
 from coverslip.errors import BadDataset, CoverslipError
 from coverslip.events import Event, Noted
 from coverslip.messages import Note
 from coverslip.objects import Objects, export_predicted, predicted_objects, read_objects
-from coverslip.objects.text_files import open_text_table
 
 HEIGHT, WIDTH = 40, 60
 SERIES_POINTS = "image,series,x,y\nsmall.svs,0,9,9\nsmall.svs,1,5,5\n"
@@ -344,12 +344,12 @@ def test_columns_with_other_names_are_chosen_by_the_user(fields: Path, tmp_path:
     table = written(tmp_path / "t.csv", "Bild,horizontal,vertikal,Art\na.tif,5,6,rund\n")
     with refusing(BadDataset, "no-positions-in-table"):
         collected(fields, points=table, size_px=4)
-    columns = {"image": "Bild", "x": "horizontal", "y": "vertikal", "label": "Art"}
+    columns = {"path": "Bild", "x": "horizontal", "y": "vertikal", "label": "Art"}
     objects, _ = collected(fields, points=table, size_px=4, columns=columns)
     assert (list(objects.image_ids), labels_of(objects)) == (["a.tif#1"], ["rund"])
-    with refusing(BadDataset, "unknown-object-column"):
+    with refusing(BadDataset, "unknown-column"):
         collected(fields, points=table, size_px=4, columns={"x": "horizontl"})
-    with refusing(BadDataset, "unknown-object-meaning"):
+    with refusing(BadDataset, "unknown-meaning"):
         collected(fields, points=table, size_px=4, columns={"where": "Bild"})
 
 

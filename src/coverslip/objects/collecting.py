@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from coverslip.datasets import Dataset, ImageSource, is_hidden, natural_key, one_line, some
+from coverslip.datasets import Dataset, ImageSource, TableChoices, Unit, is_hidden, natural_key, one_line, some
 from coverslip.errors import BadDataset, CoverslipError, UnreadableImage
 from coverslip.events import Emit, Noted, progress_reporter
 from coverslip.images import ReadPlan, pixel_side, read_pixels
@@ -19,7 +19,7 @@ from coverslip.objects.finders import find_with
 from coverslip.objects.finding import FinderSettings
 from coverslip.objects.label_images import LABEL_SUFFIXES, LabelPlane, read_label_planes
 from coverslip.objects.object_files import OBJECT_SUFFIXES, Sources, is_companion, is_table_of_objects, read_object_file
-from coverslip.objects.object_tables import ObjectTablePreview, TableChoices, Unit, preview_object_table
+from coverslip.objects.object_tables import ObjectTablePreview, preview_object_table
 from coverslip.objects.outlines import OutlineBuilder, trace_labels
 from coverslip.objects.table import UNKNOWN, FieldOfView, Objects, ObjectsBuilder
 from coverslip.progress import show

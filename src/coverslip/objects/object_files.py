@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from coverslip.datasets import TableChoices
 from coverslip.errors import BadDataset
 from coverslip.images import open_image
 from coverslip.objects.field_objects import FieldObjects
 from coverslip.objects.label_images import LABEL_SUFFIXES, read_label_planes
 from coverslip.objects.object_tables import (
-    TableChoices,
     columns_of,
     kind_of_table,
     open_object_table,
@@ -112,7 +112,12 @@ def _read_json(file: Path, objects: FieldObjects, *, is_only_file: bool) -> str:
 def _read_text(
     file: Path, objects: FieldObjects, sources: Sources, choices: TableChoices, *, is_only_file: bool
 ) -> str:
-    kind = _kind_of_lines(text_lines(file, _N_FIRST_LINES))
+    try:
+        kind = _kind_of_lines(text_lines(file, _N_FIRST_LINES))
+    except BadDataset as error:
+        if error.code == "not-a-text-table":
+            raise BadDataset("object-file-not-text", file=file) from error
+        raise
     if kind is not None:
         if (of := _field_of(file, objects, is_only_file=is_only_file)) is not None:
             lines = text_lines(file)
@@ -131,7 +136,7 @@ def _read_text(
     sources.table = sources.table or file
     columns = columns_of(table, table_kind, choices)
     of = None
-    if not {"image", "image_number"} & columns.keys():
+    if not {"path", "image_number"} & columns.keys():
         of = _field_of(file, objects, is_only_file=is_only_file)
         if of is None:
             return table_kind.name

@@ -2,142 +2,39 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Literal
 
-from coverslip.datasets import one_line, plain_name
+from coverslip.datasets import (
+    ABSOLUTE,
+    OBJECT_KINDS,
+    OBJECT_MEANINGS,
+    POINT_COLUMNS,
+    POSITIONS,
+    TableChoices,
+    TableKind,
+    TextTable,
+    Unit,
+    base_and_unit,
+    chosen_columns,
+    column_named,
+    find_column,
+    one_line,
+    open_text_table,
+    plain_name,
+    refuse_duplicates,
+)
 from coverslip.errors import BadDataset
 from coverslip.messages import text
 from coverslip.objects.field_objects import Box, FieldObjects, no_pixel_size
 from coverslip.objects.fields import FieldNames
 from coverslip.objects.table import UNKNOWN, FieldOfView
-from coverslip.objects.text_files import TextTable, open_text_table, words_of
+from coverslip.objects.text_files import words_of
 from coverslip.text_tables import decimal_comma_columns, number_of, with_decimal_point, with_decimal_points
 
-Unit = Literal["px", "um"]  # of positions
 _MOST_FAULTS = 5  # in an error
 _N_FIRST_ROWS = 5  # in a preview
-_MICROMETERS = re.compile(r"[_ (\[]*(?:[µμu]m|microns?|micrometers?)[)\]]*$")
-_PIXELS = re.compile(r"[_ (\[]*(?:px|pixels?)[)\]]*$")
-
-
-@dataclass(frozen=True, slots=True)
-class TableKind:
-    """How a program names the columns of its tables. Names are compared without case, spaces and units."""
-
-    name: str
-    columns: Mapping[str, tuple[str, ...]]  # the columns of each meaning, best first
-    needs: tuple[tuple[str, ...], ...]  # columns by which the kind is recognized: all of one of these
-    center_offset: float = 0.0  # 0.5: positions count centers of pixels from 0
-    is_inclusive: bool = False  # whether the maximum of a box is its last pixel
-    n_header_lines: int = 1
-    radius_scale: float = 2.0  # from the column `radius` to the diameter
-
-
-_IMAGES = ("image", "image_name", "filename", "file_name", "path", "image_path", "file", "field", "field_of_view")
-_CLASSES = ("class", "class_name", "classification", "cell_type", "phenotype", "category", "type")
-_PLAIN = {
-    "image": _IMAGES,
-    "series": ("series", "position"),
-    "object_id": ("object_id", "objectid", "id", "cell_id", "nucleus_id", "object", "roi", "name"),
-    "label": ("label", *_CLASSES, "predicted_class", "target"),
-    "t": ("t", "frame", "time_point", "timepoint", "timestep"),
-    "x": ("x_center", "x_centre", "center_x", "centre_x", "centroid_x", "x_centroid", "cx", "x", "pos_x", "x_position"),
-    "y": ("y_center", "y_centre", "center_y", "centre_y", "centroid_y", "y_centroid", "cy", "y", "pos_y", "y_position"),
-    "x_min": ("x_min", "xmin", "min_x", "left", "bbox_x", "box_x", "bx"),
-    "y_min": ("y_min", "ymin", "min_y", "top", "bbox_y", "box_y", "by"),
-    "x_max": ("x_max", "xmax", "max_x", "right"),
-    "y_max": ("y_max", "ymax", "max_y", "bottom"),
-    "width": ("width", "w", "bbox_width", "box_width", "bbox_w"),
-    "height": ("height", "h", "bbox_height", "box_height", "bbox_h"),
-    "radius": ("radius",),
-}
-KINDS = (
-    TableKind(
-        "cellprofiler",
-        {
-            "image_number": ("imagenumber",),
-            "image": ("filename", "image_filename"),
-            "object_id": ("objectnumber",),
-            "label": _CLASSES,
-            "x": ("location_center_x", "areashape_center_x"),
-            "y": ("location_center_y", "areashape_center_y"),
-            "x_min": ("areashape_boundingboxminimum_x",),
-            "y_min": ("areashape_boundingboxminimum_y",),
-            "x_max": ("areashape_boundingboxmaximum_x",),
-            "y_max": ("areashape_boundingboxmaximum_y",),
-        },
-        (("imagenumber", "objectnumber"),),
-        center_offset=0.5,
-    ),
-    TableKind(
-        "trackmate",
-        {
-            "image": (),
-            "object_id": ("id",),
-            "t": ("frame",),
-            "x": ("position_x",),
-            "y": ("position_y",),
-            "radius": ("radius",),
-        },
-        (("track_id", "position_x", "position_y", "frame"),),
-        center_offset=0.5,
-    ),
-    TableKind(
-        "ilastik",
-        {
-            "image": (),
-            "object_id": ("labelimage_oid", "object_id"),
-            "label": ("user_label", "predicted_class"),
-            "t": ("timestep", "frame"),
-            "x": ("center_of_the_object_0",),
-            "y": ("center_of_the_object_1",),
-            "x_min": ("bounding_box_minimum_0",),
-            "y_min": ("bounding_box_minimum_1",),
-            "x_max": ("bounding_box_maximum_0",),
-            "y_max": ("bounding_box_maximum_1",),
-        },
-        (("center_of_the_object_0",),),
-        center_offset=0.5,
-        is_inclusive=True,
-    ),
-    TableKind(
-        "scikit-image",
-        {
-            "image": _IMAGES,
-            "object_id": ("label",),
-            "label": _CLASSES,
-            "t": ("frame", "t"),
-            "x": ("centroid_1",),
-            "y": ("centroid_0",),
-            "x_min": ("bbox_1",),
-            "y_min": ("bbox_0",),
-            "x_max": ("bbox_3",),
-            "y_max": ("bbox_2",),
-        },
-        (("label", "bbox_0"), ("label", "centroid_0")),
-        center_offset=0.5,
-    ),
-    TableKind(  # the column Label names the image, and the ROI in it
-        "imagej",
-        {
-            "image": ("label",),
-            "object_id": ("",),
-            "x": ("x", "xm"),
-            "y": ("y", "ym"),
-            "x_min": ("bx",),
-            "y_min": ("by",),
-            "width": ("width",),
-            "height": ("height",),
-        },
-        (("", "label", "bx"), ("", "label", "xm"), ("", "label", "area", "x", "y")),
-    ),
-    TableKind("qupath-table", {**_PLAIN, "label": _CLASSES}, (("image", "object_id", "centroid_x", "centroid_y"),)),
-    TableKind("table", _PLAIN, ((),)),
-)
-MEANINGS = tuple(_PLAIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,19 +47,11 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class TableChoices:
-    """What a user states about tables."""
-
-    columns: Mapping[str, str] = field(default_factory=dict)  # from meaning to column; an empty name: none
-    unit: Unit | None = None  # of positions; None: as the names of the columns state it, else pixels
-
-
-@dataclass(frozen=True, slots=True)
 class ObjectTablePreview:
     """The columns of a table of objects, their meanings, and the first rows."""
 
     file: str
-    kind: str  # a name of `KINDS`
+    kind: str  # a name of `OBJECT_KINDS`
     columns: tuple[str, ...]
     meanings: dict[str, str]  # from meaning to column
     in_um: tuple[str, ...]  # meanings whose values are in µm
@@ -190,13 +79,6 @@ class ObjectTable:
         return islice(self.text.rows_with_points(names), self.n_header_rows, None)
 
 
-def _plain(column: str) -> str:
-    """Return the name of a column in the form in which names are compared, without its unit."""
-    name = plain_name(column)
-    name = _PIXELS.sub("", _MICROMETERS.sub("", name))
-    return re.sub(r"[^\w]+|_+", "_", name).strip("_")
-
-
 def open_object_table(file: Path) -> ObjectTable | None:
     """Return the table in a file; None if its first line contains no names of columns.
 
@@ -208,7 +90,8 @@ def open_object_table(file: Path) -> ObjectTable | None:
     line, header = next(rows, (0, []))
     if not header or _is_number(header[0]):
         return None
-    if "imagenumber" not in map(_plain, header) and {_plain(cell) for cell in header} <= _TOP_HEADER:
+    names = {base_and_unit(cell)[0] for cell in header}
+    if "imagenumber" not in names and names <= _TOP_HEADER:
         line, header = next(rows, (line, header))  # CellProfiler writes the names of objects above those of columns
         n_header_rows = 2
     return ObjectTable(file, tuple(header), rows, content, n_header_rows)
@@ -223,8 +106,8 @@ def _is_number(cell: str) -> bool:
 
 def kind_of_table(columns: Sequence[str]) -> TableKind:
     """Return the kind of a table with these columns."""
-    names = set(map(_plain, columns))
-    return next(kind for kind in KINDS if any(map(names.issuperset, kind.needs)))
+    names = {base_and_unit(column)[0] for column in columns}
+    return next(kind for kind in OBJECT_KINDS if any(map(names.issuperset, kind.needs)))
 
 
 def columns_of(table: ObjectTable, kind: TableKind, choices: TableChoices) -> dict[str, Column]:
@@ -249,50 +132,37 @@ def _has_positions(columns: Mapping[str, Column]) -> bool:
 
 
 def _chosen_columns(table: ObjectTable, kind: TableKind, choices: TableChoices) -> dict[str, Column]:
-    """Return the column of each meaning; raises if a chosen one does not exist."""
-    plain, mapping = [_plain(column) for column in table.columns], choices.columns
+    """Return the column of each meaning; raises if a chosen one does not exist, or has a name that another one has."""
+    chosen = chosen_columns(table.columns, choices.columns, OBJECT_MEANINGS, table.file)
+    free = ["" if column in chosen.values() else column for column in table.columns]
+    recognized = _without_name_of_objects(free) if kind.name == "cellprofiler" else free
     columns: dict[str, Column] = {}
-    for meaning in mapping:
-        if meaning not in MEANINGS:
-            raise BadDataset(
-                "unknown-object-meaning", file=table.file, meaning=one_line(meaning), meanings=", ".join(MEANINGS)
-            )
-    recognized = _without_name_of_objects(plain) if kind.name == "cellprofiler" else plain
-    for meaning, names in {**_PLAIN_EMPTY, **kind.columns}.items():
-        if meaning in mapping:
-            if not mapping[meaning]:
-                continue
-            name = _plain(mapping[meaning])
-            at = plain.index(name) if name in plain else None
-            if at is None:
-                raise BadDataset(
-                    "unknown-object-column",
-                    file=table.file,
-                    column=one_line(mapping[meaning]),
-                    columns=one_line(", ".join(table.columns), 400),
-                )
-        else:
-            at = next((recognized.index(name) for name in names if name in recognized), None)
-        if at is not None:
+    for meaning in dict.fromkeys((*OBJECT_MEANINGS, *kind.columns)):
+        is_chosen = meaning in chosen
+        at = find_column(table.columns if is_chosen else recognized, meaning, kind, chosen, ABSOLUTE)
+        if at is not None and (is_chosen or at not in (column.index for column in columns.values())):
             name = table.columns[at]
-            is_in_um = bool(_MICROMETERS.search(plain_name(name))) if choices.unit is None else choices.unit == "um"
-            columns[meaning] = Column(at, name, is_in_um and meaning in _POSITIONS)
+            is_in_um = base_and_unit(name)[1] == "um" if choices.unit is None else choices.unit == "um"
+            columns[meaning] = Column(at, name, is_in_um and meaning in POSITIONS)
+    if table.n_header_rows == 1:  # else columns of the same name are of several kinds of objects
+        refuse_duplicates(table.columns, {plain_name(column.name) for column in columns.values()}, table.file)
     return columns
 
 
-def _without_name_of_objects(plain: Sequence[str]) -> list[str]:
-    """Return the names of CellProfiler's columns. In tables for databases, the name of the objects precedes them.
+def _without_name_of_objects(columns: Sequence[str]) -> list[str]:
+    """Return the plain names of CellProfiler's columns. In tables for databases, the name of the objects precedes them.
 
     If the table has several kinds of objects, such as cells and nuclei, these are the first ones.
     """
+    plain = list(map(plain_name, columns))
     match = next(filter(None, map(_OF_OBJECTS.match, plain)), None)
     return [name.removeprefix(match[1]) if match else name for name in plain]
 
 
 _OF_OBJECTS = re.compile(r"(.+_)(?:areashape_center|areashape_boundingbox|location_center)")
 
-_POSITIONS = frozenset({"x", "y", "x_min", "y_min", "x_max", "y_max", "width", "height", "radius"})
-_NUMBERS = _POSITIONS | {"series", "t", "image_number"}
+_BOX = ("x_min", "y_min", "x_max", "y_max", "width", "height")
+_NUMBERS = {*POSITIONS, "series", "t", "image_number"}
 
 
 def preview_object_table(file: Path, choices: TableChoices) -> ObjectTablePreview | None:
@@ -307,11 +177,10 @@ def preview_object_table(file: Path, choices: TableChoices) -> ObjectTablePrevie
     if table is None:
         return None
     kind = kind_of_table(table.columns)
-    plain = set(map(_plain, table.columns))
     existing = {
         meaning: name
         for meaning, name in choices.columns.items()
-        if meaning in MEANINGS and (not name or _plain(name) in plain)
+        if meaning in OBJECT_MEANINGS and (not name or column_named(table.columns, name) is not None)
     }
     columns = _chosen_columns(table, kind, replace(choices, columns=existing))
     rows = _data_rows(table, kind, columns, choices.unit) if _has_positions(columns) else table.rows
@@ -326,9 +195,6 @@ def preview_object_table(file: Path, choices: TableChoices) -> ObjectTablePrevie
         first_rows=tuple(tuple(one_line(cell, 60) for cell in cells[: len(table.columns)]) for cells in first),
         n_rows=n_rows,
     )
-
-
-_PLAIN_EMPTY: dict[str, tuple[str, ...]] = dict.fromkeys(MEANINGS, ())
 
 
 def read_object_table(
@@ -352,7 +218,7 @@ def read_object_table(
     Raises:
         BadDataset: cells are invalid; the error lists the first lines.
     """
-    is_numbered = "image_number" in columns and "image" not in columns
+    is_numbered = "image_number" in columns and "path" not in columns
     files = [k for k, name in enumerate(table.columns) if _NAMES_OF_FILES.match(name)] if is_numbered else []
     image_of_number = _cellprofiler_images(table.file, objects.names) if is_numbered and not files else {}
     faults: list[tuple[int, str]] = []
@@ -382,13 +248,12 @@ def _data_rows(
     at = columns.get("x") or columns["x_min"]
     is_data = False
     for line, cells in table.rows:
-        cells += [""] * (len(table.columns) - len(cells))
         if kind.name == "trackmate" and not is_data and not _is_number(cells[at.index]):
             for meaning in ("x", "y", "radius"):
                 if (
                     unit is None
                     and meaning in columns
-                    and _MICROMETERS.search(cells[columns[meaning].index].casefold())
+                    and base_and_unit(f"x {cells[columns[meaning].index]}")[1] == "um"
                 ):
                     columns[meaning] = replace(columns[meaning], is_in_um=True)
             continue
@@ -418,11 +283,11 @@ def _field_of(
         trial = replace(names, unmatched={}, ambiguous={})
         matches = (trial.match(cells[k]) for k in files)
         return next((field for field in matches if field is not None), None) or names.match(cells[files[0]])
-    if "image" not in columns:
+    if "path" not in columns:
         number = columns.get("image_number")
         return None if number is None else image_of_number.get(cells[number.index])
     series = _integer(cells, columns.get("series"))
-    name = cells[columns["image"].index]
+    name = cells[columns["path"].index]
     return names.match(name.partition(":")[0] if kind.name == "imagej" else name, series)
 
 
@@ -450,6 +315,9 @@ def _add(
     values = {
         name: number(name) for name in ("x", "y", "x_min", "y_min", "x_max", "y_max", "width", "height", "radius")
     }
+    box_cells = [cells[columns[name].index] for name in _BOX if name in columns]
+    if any(box_cells) and not all(box_cells):
+        raise _fault("box-with-empty-cells", columns=", ".join(columns[name].name for name in _BOX if name in columns))
     extra = 1.0 if kind.is_inclusive else 0.0
     box: Box | None = None
     point: tuple[float, float] | None = None
@@ -489,7 +357,7 @@ def _label(cells: Sequence[str], kind: TableKind, columns: Mapping[str, Column])
 
 def _box_at(columns: Mapping[str, Column], x: float, y: float, width: float, height: float) -> Box:
     """Return a box from its corner, or from its center if the name of the column says so."""
-    if _plain(columns["x"].name) in ("x", "pos_x", "x_position"):
+    if base_and_unit(columns["x"].name)[0] in POINT_COLUMNS["x"]:
         return x, y, x + width, y + height
     return x - width / 2, y - height / 2, x + width / 2, y + height / 2
 
@@ -521,15 +389,15 @@ def _cellprofiler_images(file: Path, names: FieldNames) -> dict[str, FieldOfView
     candidates = [each for each in sorted(file.parent.glob("*Image.csv")) if file.stem.startswith(each.stem[:-5])]
     for candidate in candidates:
         table = open_object_table(candidate)
-        if table is None or "imagenumber" not in map(_plain, table.columns):
+        at_number = None if table is None else column_named(table.columns, "imagenumber")
+        if table is None or at_number is None:
             continue
-        at_number = list(map(_plain, table.columns)).index("imagenumber")
         channels = [k for k, column in enumerate(table.columns) if _NAMES_OF_FILES.match(column)]
         matches: dict[int, dict[str, FieldOfView]] = {k: {} for k in channels}
         trial = replace(names, unmatched={}, ambiguous={})
         for _, cells in table.rows:
             for k in channels:
-                if k < len(cells) and (of_image := trial.match(cells[k])) is not None:
+                if (of_image := trial.match(cells[k])) is not None:
                     matches[k][cells[at_number]] = of_image
         best = max(matches.values(), key=len, default={})
         if best:

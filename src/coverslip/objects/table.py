@@ -12,14 +12,23 @@ from pathlib import Path
 
 import numpy as np
 
-from coverslip.datasets import CellFault, FileFinder, clean_label, name_as_text, name_from_text, one_line, printable
+from coverslip.datasets import (
+    CellFault,
+    FileFinder,
+    clean_label,
+    name_as_text,
+    name_from_text,
+    one_line,
+    open_text_table,
+    printable,
+    refuse_duplicates,
+)
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.events import OnProgress
-from coverslip.files import CsvWriter, atomic_write, check_replaceable, plain_cell, safe_cell
+from coverslip.files import CsvWriter, atomic_write, check_replaceable, safe_cell
 from coverslip.images import PixelSize, describe_image
 from coverslip.messages import text
 from coverslip.objects.outlines import Array, OutlineBuilder, Outlines, outlines_of_wkt
-from coverslip.objects.text_files import open_text_table
 from coverslip.text_tables import number_of
 
 COLUMNS = (
@@ -223,14 +232,14 @@ def read_objects(file: Path) -> Objects:
     faults: list[tuple[int, str]] = []
     n_faults = 0
     table = open_text_table(file)
-    _, header = next(table.rows(), (0, []))
+    header = table.columns
     at = {name: header.index(name) for name in (*COLUMNS, "pixel_size_um") if name in header}
+    refuse_duplicates(header, set(at), file)
     if missing := [name for name in _NEEDED if name not in at]:
         raise BadDataset("objects-without-column", file=file, column=missing[0])
     rows = table.rows_with_points({at[name]: name for name in _NUMBERS if name in at})
     for line, cells in islice(rows, 1, None):
-        cells += [""] * (len(header) - len(cells))
-        row = {name: plain_cell(cells[k]) for name, k in at.items()}
+        row = {name: cells[k] for name, k in at.items()}
         key = tuple(row.get(name, "") for name in _OF_FIELD)
         try:
             fields.setdefault(key, _Rows()).add(row)
@@ -298,8 +307,7 @@ class _Rows:
 
 def is_objects_table(file: Path) -> bool:
     """Return whether a file is a table of objects that `Objects.write_csv` wrote, or one with its columns."""
-    _, header = next(open_text_table(file).rows(), (0, []))
-    return set(_NEEDED) <= set(header)
+    return set(_NEEDED) <= set(open_text_table(file).columns)
 
 
 def outlines_in_plane(file: Path, path: Path, series: int, t: int, z: int | str) -> tuple[Array, Outlines]:
@@ -321,7 +329,7 @@ def outlines_in_plane(file: Path, path: Path, series: int, t: int, z: int | str)
     """
     boxes, texts = array("q"), list[str]()
     table = open_text_table(file)
-    _, header = next(table.rows(), (0, []))
+    header = table.columns
     at = {name: header.index(name) for name in COLUMNS if name in header}
     if any(name not in at for name in (*_NEEDED, "outline")):
         return np.empty((0, 4), np.int64), OutlineBuilder().finish()
@@ -331,10 +339,9 @@ def outlines_in_plane(file: Path, path: Path, series: int, t: int, z: int | str)
     at_box = [at[name] for name in ("x", "y", "width", "height")]
     rows = table.rows_with_points({at[name]: name for name in _NUMBERS if name in at})
     for _, cells in islice(rows, 1, None):
-        cells += [""] * (len(header) - len(cells))
         cell = cells[at_path]
         if cell not in is_of_field:
-            is_of_field[cell] = os.fspath(_file_of(plain_cell(cell), root, finder)) == os.fspath(path)
+            is_of_field[cell] = os.fspath(_file_of(cell, root, finder)) == os.fspath(path)
         if not is_of_field[cell] or (at_series is not None and (cells[at_series] or "0") != str(series)):
             continue
         if any(cells[k] and cells[k] != value for k, value in plane):

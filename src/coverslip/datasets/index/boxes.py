@@ -1,7 +1,6 @@
 """Boxes and points in a table: corner and size, center and size, two corners, or points with one crop size."""
 
 import math
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -10,8 +9,9 @@ from typing import Literal, overload
 
 import numpy as np
 
-from coverslip.datasets.index.names import one_line
-from coverslip.datasets.index.table import PIXELS, RELATIVE, CellFault, Table, plain_name
+from coverslip.datasets.index.table import CellFault, Table
+from coverslip.datasets.names import one_line
+from coverslip.datasets.tables.columns import PIXELS, RELATIVE, base_and_unit
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.images import describe_image, square_around
 from coverslip.messages import Set
@@ -28,7 +28,6 @@ _LAYOUTS: tuple[tuple[Layout, tuple[str, ...]], ...] = (
     ("corner", ("x_min", "y_min", "width", "height")),
 )
 _POINTS = (("x_center", "y_center"), ("x", "y"))
-_MICROMETERS = re.compile(r"(?:^|_)([xy])(?:_.*)?_?[(\[]?(?:[µμu]m|microns?)[)\]]?$")
 _MOST = 2**31  # pixels, more than any image has
 _UNKNOWN_SIZE: Size = (10_000, 10_000)  # for unreadable files, so that the boxes of their rows differ
 _MOST_FILES, _MOST_POINTS = 50, 1_000  # for the suggested crop size
@@ -41,7 +40,7 @@ class BoxColumns:
 
     at: tuple[int, ...]
     names: tuple[str, ...]  # as the table writes them
-    meanings: tuple[str, ...]  # keys of `ALIASES`
+    meanings: tuple[str, ...]
     layout: Layout
     is_relative: bool  # to the width and height of the image
 
@@ -60,22 +59,23 @@ def find_box_columns(table: Table) -> BoxColumns | None:
         BadDataset: only three of four columns exist, so that whole fields of view would be used as crops.
     """
     missing: list[str] = []
-    for suffixes in (PIXELS, RELATIVE):
+    for units in (PIXELS, RELATIVE):
         for layout, names in _LAYOUTS:
-            at = [table.index(name, suffixes) for name in names]
+            at = [table.index(name, units) for name in names]
             present = tuple(column for column in at if column is not None)
             if len(set(present)) == len(names):
-                return BoxColumns(present, _names(table, present), names, layout, suffixes is RELATIVE)
+                return BoxColumns(present, _names(table, present), names, layout, units is RELATIVE)
             if len(set(present)) == len(names) - 1:
-                missing += [f"{name}{suffixes[0]}" for name, column in zip(names, at, strict=True) if column is None]
+                ending = "_relative" if units is RELATIVE else ""
+                missing += [f"{name}{ending}" for name, column in zip(names, at, strict=True) if column is None]
     if missing:
         raise BadDataset("missing-box-column", file=table.file, column=missing[0])
-    for suffixes in (PIXELS, RELATIVE):
+    for units in (PIXELS, RELATIVE):
         for names in _POINTS:
-            at = [table.index(name, suffixes) for name in names]
+            at = [table.index(name, units) for name in names]
             present = tuple(column for column in at if column is not None)
             if len(present) == len(names):
-                return BoxColumns(present, _names(table, present), names, "point", suffixes is RELATIVE)
+                return BoxColumns(present, _names(table, present), names, "point", units is RELATIVE)
     return None
 
 
@@ -251,7 +251,8 @@ def _refuse_micrometers(table: Table) -> None:
     Raises:
         BadDataset: there are such columns.
     """
-    axes = {match[1]: column for column in table.columns if (match := _MICROMETERS.search(plain_name(column)))}
+    named = [(column, *base_and_unit(column)) for column in table.columns]
+    axes = {axis: column for column, base, unit in named for axis in "xy" if unit == "um" and axis in base.split("_")}
     if len(axes) == 2:
         raise BadDataset("positions-in-micrometers", file=table.file, x=axes["x"], y=axes["y"])
 

@@ -14,8 +14,9 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
-from coverslip.datasets.index.names import one_line, some
-from coverslip.datasets.index.table import ALIASES, Table, plain_name
+from coverslip.datasets.index.table import Table
+from coverslip.datasets.names import one_line, some
+from coverslip.datasets.tables.columns import IMAGE_TABLES, plain_name
 from coverslip.errors import BadDataset
 from coverslip.images import Decoded, Depth, decode_pillow
 from coverslip.messages import text
@@ -225,7 +226,7 @@ def _texts_and_images(
     axes: Axes,  # Any: whatever stands in a data frame
 ) -> tuple[list[list[str]], dict[str, Decoded]]:
     """Return each column as text, and the images by name. In the text, `word` and row number replace images."""
-    of_paths = [name for name in columns if plain_name(name) in ALIASES["path"]]
+    of_paths = [name for name in columns if plain_name(name) in IMAGE_TABLES.columns["path"]]
     of_images = [name for name in of_paths if any(map(is_image, columns[name]))]
     if of_images and len(of_paths) > 1:
         raise BadDataset("images-and-paths", columns=some(of_paths))

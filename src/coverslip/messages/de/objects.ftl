@@ -200,12 +200,6 @@ points-invalid = { $n_lines ->
     }
     .do = Eine Zeile hat x und y in Pixeln und wahlweise eine Klasse.
 
-unknown-object-meaning = Es gibt keine Bedeutung „{ $meaning }“ einer Spalte
-    .do = Die Bedeutungen sind { $meanings }.
-
-unknown-object-column = Die Tabelle hat keine Spalte „{ $column }“. Ihre Spalten sind { $columns }
-    .do = Prüfen Sie die Schreibweise.
-
 no-positions-in-table = Die Tabelle hat keine Spalten mit Positionen. Ihre Spalten sind { $columns }
     .do = Wählen Sie die Spalten von x und y oder von x_min und y_min.
 

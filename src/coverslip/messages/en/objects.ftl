@@ -200,12 +200,6 @@ points-invalid = { $n_lines ->
     }
     .do = A line has x and y in pixels, and optionally a class.
 
-unknown-object-meaning = There is no meaning '{ $meaning }' of a column
-    .do = The meanings are { $meanings }.
-
-unknown-object-column = The table has no column '{ $column }'. Its columns are { $columns }
-    .do = Check the spelling.
-
 no-positions-in-table = The table has no columns with positions. Its columns are { $columns }
     .do = Choose the columns of x and y, or of x_min and y_min.
 

@@ -13,10 +13,10 @@ from pydantic import Field, TypeAdapter
 from sqlalchemy import select
 
 from coverslip.datasets import (
-    TABLE_NAMES,
     Dataset,
     ImageRecord,
     check_groups,
+    is_image_column,
     is_table,
     one_line,
     open_dataset,
@@ -129,7 +129,8 @@ def group_columns(workspace: Workspace, dataset_id: str) -> list[str]:
     return [
         name
         for name in common_columns(workspace, dataset_id)
-        if name == row.group_column or (plain_name(name) not in TABLE_NAMES - {"group"} and name not in mapped)
+        if name == row.group_column
+        or (name not in mapped and (not is_image_column(name) or plain_name(name) == "group"))
     ]
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from coverslip.archives import Entry, Limits, open_archive, safe_name
 from coverslip.datasets import (
     PLAIN_TABLE_SUFFIXES,
+    TableChoices,
     describe_table,
     gives_labels,
     has_box_columns,
@@ -32,7 +33,7 @@ from coverslip.files import write_error
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.state import DatasetState
 from coverslip.workspace.store.database import write_transaction
-from coverslip.workspace.store.rows import AnyRow, TableChoices, new_id, now
+from coverslip.workspace.store.rows import AnyRow, new_id, now
 from coverslip.workspace.store.tables import uploads
 from coverslip.workspace.store.workspace import Workspace
 

@@ -3,7 +3,6 @@
 `predictions.csv` of a run is converted to a database on first use.
 """
 
-import csv
 import json
 import threading
 from collections import defaultdict
@@ -20,10 +19,11 @@ from sqlalchemy import Connection, or_, select
 from coverslip.cache import Kind, Layout, claim_store, register, remove_database
 from coverslip.datasets import ClassPlan, ImageRecord, with_classes
 from coverslip.errors import Conflict, NotFound
-from coverslip.files import plain_cell, sha256_json
+from coverslip.files import sha256_json
 from coverslip.images import ReadPlan, box_center
 from coverslip.runs import Run
 from coverslip.runs.images import ImageLookup, ImageSource
+from coverslip.runs.predictions import classes_in
 from coverslip.workspace.jobs.kinds import find_measured_job, kind_of
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.predictions.rows import (
@@ -372,7 +372,7 @@ def _rows_of(workspace: Workspace, job: Job) -> Iterator[tuple[Path, list[str]]]
     table = run.predictions_file
     if not table.is_file():
         raise Conflict("no-measured-images")
-    classes = _classes_in(table)
+    classes = list(classes_in(table))
     stat, dataset_key = table.stat(), _dataset_key(workspace, job)
     with claim_store(ROWS, f"{job.id}-{stat.st_mtime_ns:x}-{stat.st_size:x}-{dataset_key}", will_grow=False) as claim:
         pass
@@ -385,11 +385,6 @@ def _rows_of(workspace: Workspace, job: Job) -> Iterator[tuple[Path, list[str]]]
         yield file, classes
     finally:
         claim.release(has_grown=is_new)
-
-
-def _classes_in(table: Path) -> list[str]:
-    with table.open(newline="", encoding="utf-8-sig") as file:
-        return [name[2:] for cell in next(csv.reader(file)) if (name := plain_cell(cell)).startswith("p:")]
 
 
 def _dataset_key(workspace: Workspace, job: Job) -> str:

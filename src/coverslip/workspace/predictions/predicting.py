@@ -15,7 +15,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from coverslip.datasets import Dataset, first_positions, name_as_text, one_line, open_dataset, with_folder_labels
+from coverslip.datasets import (
+    Dataset,
+    TableChoices,
+    first_positions,
+    name_as_text,
+    one_line,
+    open_dataset,
+    with_folder_labels,
+)
 from coverslip.errors import BadDataset, Conflict, CoverslipError, Stopped
 from coverslip.events import Event, Noted, Progressed
 from coverslip.files import sha256_json
@@ -37,7 +45,7 @@ from coverslip.workspace.predictions.classifiers import INPUT_FILE, PredictionIn
 from coverslip.workspace.predictions.measured import with_dataset_labels
 from coverslip.workspace.predictions.rows import FILE, RowsWriter
 from coverslip.workspace.predictions.table_cells import write_cells
-from coverslip.workspace.store.rows import TableChoices, plan_of_choice
+from coverslip.workspace.store.rows import plan_of_choice
 
 _SECONDS_BETWEEN_WRITES = 0.3
 _HASHES_FILE = "files.sha256"  # of the rows

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from coverslip.datasets import TableChoices
 from coverslip.errors import BadRun
 from coverslip.files import write_json
 from coverslip.messages import Failure, Note, localized_note, text
@@ -23,7 +24,6 @@ from coverslip.workspace.predictions.table_cells import columns_of
 from coverslip.workspace.store.rows import (
     Page,
     Paging,
-    TableChoices,
     dataset_row,
     folder_of_run,
     refuse_unready,

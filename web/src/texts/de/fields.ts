@@ -140,7 +140,7 @@ export const fields: Texts['fields'] = {
     boxes: 'Rahmen und weitere Spalten',
     none: 'keine',
     meanings: {
-      image: 'Bildname',
+      path: 'Bildname',
       x: 'x des Mittelpunkts',
       y: 'y des Mittelpunkts',
       label: 'Klasse',

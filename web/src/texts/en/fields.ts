@@ -132,7 +132,7 @@ export const fields = {
     boxes: 'Boxes and further columns',
     none: 'none',
     meanings: {
-      image: 'Image name',
+      path: 'Image name',
       x: 'x of the center',
       y: 'y of the center',
       label: 'Class',
