@@ -11,16 +11,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from coverslip.datasets import (
-    clean_label,
-    column_named,
-    natural_key,
-    one_line,
-    plain_name,
-    read_table,
-    refuse_duplicates,
-    similar_names,
-)
+from coverslip.datasets import clean_label, natural_key, one_line, read_table, similar_names
+from coverslip.datasets.tables.columns import column_named, plain_name, refuse_duplicates
 from coverslip.errors import BadDataset, CoverslipError
 from coverslip.evaluation.agreement import Agreement, agreement_of
 from coverslip.messages import text

@@ -9,7 +9,8 @@ from pathlib import Path, PurePath
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE, open_text_table
+from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE
+from coverslip.datasets.tables.reading import open_text_table
 from coverslip.errors import CoverslipError
 from coverslip.evaluation import Metric, estimated_shares
 from coverslip.evaluation.proportions import Corrected, ErrorRates, Votes, Z, raw_shares

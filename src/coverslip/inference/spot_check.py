@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.datasets import UNREADABLE, clean_label, open_text_table
+from coverslip.datasets import UNREADABLE, clean_label
+from coverslip.datasets.tables.reading import open_text_table
 from coverslip.errors import CoverslipError
 from coverslip.evaluation import Metric
 from coverslip.evaluation.proportions import EffectiveCounts, Votes, pooled_counts, raw_shares

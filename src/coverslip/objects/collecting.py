@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from coverslip.datasets import Dataset, ImageSource, TableChoices, Unit, is_hidden, natural_key, one_line, some
+from coverslip.datasets import Dataset, ImageSource, is_hidden, natural_key, one_line, some
+from coverslip.datasets.tables.columns import TableChoices, Unit
 from coverslip.errors import BadDataset, CoverslipError, UnreadableImage
 from coverslip.events import Emit, Noted, progress_reporter
 from coverslip.images import ReadPlan, pixel_side, read_pixels
@@ -422,7 +423,7 @@ def collect_objects(
         finder_file: that the finder needs, such as the weights of InstanSeg.
         size_px: side in pixels of the square around points, and around objects without a box.
         size_um: the same in µm.
-        columns: the column of each meaning of a table, if it is not recognized: `{"x": "Pos X", "image": "Slide"}`.
+        columns: the column of each meaning of a table, if it is not recognized: `{"x": "Pos X", "path": "Slide"}`.
         unit: `"um"` or `"px"`: the unit of positions in tables and of points, if the names of columns do not state it.
         pixel_size_um: side in µm of a pixel of the fields, which replaces the pixel size that files declare.
         group: the column with the group of each field (slide, well, patient), if the fields are those of a table.

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from coverslip.datasets import (
+from coverslip.datasets import one_line
+from coverslip.datasets.tables.columns import (
     ABSOLUTE,
     OBJECT_KINDS,
     OBJECT_MEANINGS,
@@ -14,17 +15,15 @@ from coverslip.datasets import (
     POSITIONS,
     TableChoices,
     TableKind,
-    TextTable,
     Unit,
     base_and_unit,
     chosen_columns,
     column_named,
     find_column,
-    one_line,
-    open_text_table,
     plain_name,
     refuse_duplicates,
 )
+from coverslip.datasets.tables.reading import TextTable, open_text_table
 from coverslip.errors import BadDataset
 from coverslip.messages import text
 from coverslip.objects.field_objects import Box, FieldObjects, no_pixel_size
@@ -59,23 +58,21 @@ class ObjectTablePreview:
     n_rows: int
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class ObjectTable:
-    """The header of a table, and its rows, which are read once."""
+    """A table with its columns."""
 
-    file: Path
-    columns: tuple[str, ...]
-    rows: Iterator[tuple[int, list[str]]]  # line number, cells
     text: TextTable
-    n_header_rows: int = 1
+    columns: tuple[str, ...]
+    n_header_rows: int
 
-    def rows_with_points(self, columns: Iterable["Column"]) -> Iterator[tuple[int, list[str]]]:
-        """Return the rows with `1.5` for `1,5` in these columns of numbers.
+    def rows(self, numbers: Iterable[Column] = ()) -> Iterator[tuple[int, list[str]]]:
+        """Return the line numbers and cells of the rows, with `1.5` for `1,5` in columns of numbers.
 
         Raises:
-            BadDataset: the commas of a column have an unknown meaning.
+            BadDataset: as `TextTable.rows_with_points`.
         """
-        names = {column.index: one_line(column.name, 60) for column in columns}
+        names = {column.index: one_line(column.name, 60) for column in numbers}
         return islice(self.text.rows_with_points(names), self.n_header_rows, None)
 
 
@@ -85,16 +82,14 @@ def open_object_table(file: Path) -> ObjectTable | None:
     Raises:
         BadDataset: the file cannot be read, or is not text.
     """
-    content, n_header_rows = open_text_table(file), 1
-    rows = content.rows()
-    line, header = next(rows, (0, []))
-    if not header or _is_number(header[0]):
+    table = open_text_table(file)
+    first = [tuple(cells) for _, cells in islice(table.rows(), 2)]
+    if not first or _is_number(first[0][0]):
         return None
-    names = {base_and_unit(cell)[0] for cell in header}
-    if "imagenumber" not in names and names <= _TOP_HEADER:
-        line, header = next(rows, (line, header))  # CellProfiler writes the names of objects above those of columns
-        n_header_rows = 2
-    return ObjectTable(file, tuple(header), rows, content, n_header_rows)
+    names = {base_and_unit(cell)[0] for cell in first[0]}
+    # CellProfiler writes the names of objects above those of columns.
+    n_header_rows = len(first) if "imagenumber" not in names and names <= _TOP_HEADER else 1
+    return ObjectTable(table, first[n_header_rows - 1], n_header_rows)
 
 
 _TOP_HEADER = frozenset({"image", "experiment", "nuclei", "cells", "cytoplasm", "objects"})
@@ -123,7 +118,7 @@ def columns_of(table: ObjectTable, kind: TableKind, choices: TableChoices) -> di
     """
     columns = _chosen_columns(table, kind, choices)
     if not _has_positions(columns):
-        raise BadDataset("no-positions-in-table", file=table.file, columns=one_line(", ".join(table.columns), 400))
+        raise BadDataset("no-positions-in-table", file=table.text.file, columns=one_line(", ".join(table.columns), 400))
     return columns
 
 
@@ -133,23 +128,24 @@ def _has_positions(columns: Mapping[str, Column]) -> bool:
 
 def _chosen_columns(table: ObjectTable, kind: TableKind, choices: TableChoices) -> dict[str, Column]:
     """Return the column of each meaning; raises if a chosen one does not exist, or has a name that another one has."""
-    chosen = chosen_columns(table.columns, choices.columns, OBJECT_MEANINGS, table.file)
-    free = ["" if column in chosen.values() else column for column in table.columns]
-    recognized = _without_name_of_objects(free) if kind.name == "cellprofiler" else free
+    mapping = chosen_columns(table.columns, choices.columns, OBJECT_MEANINGS, table.text.file)
+    recognized: Sequence[str] = table.columns
+    if kind.name == "cellprofiler":
+        recognized = _without_name_of_objects("" if name in mapping.values() else name for name in table.columns)
     columns: dict[str, Column] = {}
     for meaning in dict.fromkeys((*OBJECT_MEANINGS, *kind.columns)):
-        is_chosen = meaning in chosen
-        at = find_column(table.columns if is_chosen else recognized, meaning, kind, chosen, ABSOLUTE)
+        is_chosen = meaning in mapping
+        at = find_column(table.columns if is_chosen else recognized, meaning, kind, mapping, ABSOLUTE)
         if at is not None and (is_chosen or at not in (column.index for column in columns.values())):
             name = table.columns[at]
             is_in_um = base_and_unit(name)[1] == "um" if choices.unit is None else choices.unit == "um"
             columns[meaning] = Column(at, name, is_in_um and meaning in POSITIONS)
     if table.n_header_rows == 1:  # else columns of the same name are of several kinds of objects
-        refuse_duplicates(table.columns, {plain_name(column.name) for column in columns.values()}, table.file)
+        refuse_duplicates(table.columns, {plain_name(column.name) for column in columns.values()}, table.text.file)
     return columns
 
 
-def _without_name_of_objects(columns: Sequence[str]) -> list[str]:
+def _without_name_of_objects(columns: Iterable[str]) -> list[str]:
     """Return the plain names of CellProfiler's columns. In tables for databases, the name of the objects precedes them.
 
     If the table has several kinds of objects, such as cells and nuclei, these are the first ones.
@@ -183,7 +179,9 @@ def preview_object_table(file: Path, choices: TableChoices) -> ObjectTablePrevie
         if meaning in OBJECT_MEANINGS and (not name or column_named(table.columns, name) is not None)
     }
     columns = _chosen_columns(table, kind, replace(choices, columns=existing))
-    rows = _data_rows(table, kind, columns, choices.unit) if _has_positions(columns) else table.rows
+    rows = table.rows()
+    if _has_positions(columns):
+        rows = _data_rows(rows, kind, columns, choices.unit)
     first = [cells for _, cells in islice(rows, _N_FIRST_ROWS)]
     n_rows = len(first) + sum(1 for _ in rows)
     return ObjectTablePreview(
@@ -192,7 +190,7 @@ def preview_object_table(file: Path, choices: TableChoices) -> ObjectTablePrevie
         columns=tuple(map(one_line, table.columns)),
         meanings={meaning: column.name for meaning, column in columns.items()},
         in_um=tuple(meaning for meaning, column in columns.items() if column.is_in_um),
-        first_rows=tuple(tuple(one_line(cell, 60) for cell in cells[: len(table.columns)]) for cells in first),
+        first_rows=tuple(tuple(one_line(cell, 60) for cell in cells) for cells in first),
         n_rows=n_rows,
     )
 
@@ -220,16 +218,16 @@ def read_object_table(
     """
     is_numbered = "image_number" in columns and "path" not in columns
     files = [k for k, name in enumerate(table.columns) if _NAMES_OF_FILES.match(name)] if is_numbered else []
-    image_of_number = _cellprofiler_images(table.file, objects.names) if is_numbered and not files else {}
+    image_of_number = _cellprofiler_images(table.text.file, objects.names) if is_numbered and not files else {}
     faults: list[tuple[int, str]] = []
     n_faults = 0
-    table.rows = table.rows_with_points(column for meaning, column in columns.items() if meaning in _NUMBERS)
-    for line, cells in _data_rows(table, kind, columns, unit):
+    numbers = [column for meaning, column in columns.items() if meaning in _NUMBERS]
+    for line, cells in _data_rows(table.rows(numbers), kind, columns, unit):
         try:
             of_row = _field_of(cells, kind, columns, objects.names, image_of_number, files) or of
             if of_row is None:
                 continue
-            _add(cells, columns, kind, of_row, objects, table.file)
+            _add(cells, columns, kind, of_row, objects, table.text.file)
         except ValueError as error:
             n_faults += 1
             if n_faults <= _MOST_FAULTS:
@@ -238,16 +236,18 @@ def read_object_table(
         rows = "; ".join(
             text("invalid-row", place=text("table-line", line=line), fault=fault) for line, fault in faults
         )
-        raise BadDataset("invalid-rows", file=table.file, n_rows=n_faults, rows=rows, has_more=n_faults > _MOST_FAULTS)
+        raise BadDataset(
+            "invalid-rows", file=table.text.file, n_rows=n_faults, rows=rows, has_more=n_faults > _MOST_FAULTS
+        )
 
 
 def _data_rows(
-    table: ObjectTable, kind: TableKind, columns: dict[str, Column], unit: Unit | None
+    rows: Iterator[tuple[int, list[str]]], kind: TableKind, columns: dict[str, Column], unit: Unit | None
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield the rows of a table. TrackMate repeats the header in other words and with units, for `columns`."""
     at = columns.get("x") or columns["x_min"]
     is_data = False
-    for line, cells in table.rows:
+    for line, cells in rows:
         if kind.name == "trackmate" and not is_data and not _is_number(cells[at.index]):
             for meaning in ("x", "y", "radius"):
                 if (
@@ -395,7 +395,7 @@ def _cellprofiler_images(file: Path, names: FieldNames) -> dict[str, FieldOfView
         channels = [k for k, column in enumerate(table.columns) if _NAMES_OF_FILES.match(column)]
         matches: dict[int, dict[str, FieldOfView]] = {k: {} for k in channels}
         trial = replace(names, unmatched={}, ambiguous={})
-        for _, cells in table.rows:
+        for _, cells in table.rows():
             for k in channels:
                 if (of_image := trial.match(cells[k])) is not None:
                     matches[k][cells[at_number]] = of_image

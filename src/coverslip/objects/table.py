@@ -12,17 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from coverslip.datasets import (
-    CellFault,
-    FileFinder,
-    clean_label,
-    name_as_text,
-    name_from_text,
-    one_line,
-    open_text_table,
-    printable,
-    refuse_duplicates,
-)
+from coverslip.datasets import CellFault, FileFinder, clean_label, name_as_text, name_from_text, one_line, printable
+from coverslip.datasets.tables.columns import refuse_duplicates
+from coverslip.datasets.tables.reading import open_text_table
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.events import OnProgress
 from coverslip.files import CsvWriter, atomic_write, check_replaceable, safe_cell

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from coverslip.datasets import encoding_of, layout_of, open_text
+from coverslip.datasets.tables.reading import encoding_of, layout_of, open_text
 from coverslip.text_tables import number_of, with_decimal_point
 
 

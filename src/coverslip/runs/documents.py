@@ -4,12 +4,13 @@ import io
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self, TextIO
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from coverslip.datasets import TextTable, open_text_table
+from coverslip.datasets.tables.reading import TextTable, open_text_table
 from coverslip.errors import BadDataset, BadRun
 from coverslip.files import CsvWriter, atomic_write, read_bytes, safe_cell, write_text
 from coverslip.messages import text
@@ -147,42 +148,35 @@ def rows_of_table(file: Path, is_number: Callable[[str], bool] = lambda _: False
     Raises:
         BadRun: the table is missing, damaged or too large, or the commas of numbers have an unknown meaning.
     """
-    try:
-        table = _open_table(file)
+    with _opened_table(file) as table:
         if len(table.columns) > _MOST_COLUMNS:
             raise ValueError(text("too-many-columns", n_columns=len(table.columns)))
         for n, row in enumerate(table.named_rows(is_number), start=1):
             if n * len(row) > _MOST_CELLS:
                 raise ValueError(text("too-many-cells", n_cells=_MOST_CELLS))
             yield row
-    except BadDataset as error:
-        raise BadRun(error.code, file=file, **error.parameters) from error
-    except ValueError as error:
-        raise BadRun("damaged-run-table", file=file, reason=str(error)) from error
 
 
 def columns_of_table(file: Path) -> tuple[str, ...]:
-    """Return the columns of a CSV table of a run folder.
+    """Return the columns of a CSV table of a run folder; raises as `rows_of_table`."""
+    with _opened_table(file) as table:
+        return table.columns
 
-    Raises:
-        BadRun: the table is missing, is not text or is too large.
-    """
+
+@contextmanager
+def _opened_table(file: Path) -> Iterator[TextTable]:
+    if not file.exists():
+        raise _missing(file)
     try:
-        return _open_table(file).columns
+        if not file.is_file():
+            raise ValueError(text("not-a-regular-file"))
+        if file.stat().st_size > _MOST_TABLE_BYTES:
+            raise ValueError(text("larger-than-allowed", limit=_MOST_TABLE_BYTES // 2**20))
+        yield open_text_table(file, is_exact=True)
     except BadDataset as error:
         raise BadRun(error.code, file=file, **error.parameters) from error
     except ValueError as error:
         raise BadRun("damaged-run-table", file=file, reason=str(error)) from error
-
-
-def _open_table(file: Path) -> TextTable:
-    if not file.exists():
-        raise _missing(file)
-    if not file.is_file():
-        raise ValueError(text("not-a-regular-file"))
-    if file.stat().st_size > _MOST_TABLE_BYTES:
-        raise ValueError(text("larger-than-allowed", limit=_MOST_TABLE_BYTES // 2**20))
-    return open_text_table(file, is_exact=True)
 
 
 def _missing(file: Path) -> BadRun:

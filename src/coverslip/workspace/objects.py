@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 
-from coverslip.datasets import OBJECT_MEANINGS
+from coverslip.datasets.tables.columns import OBJECT_MEANINGS
 from coverslip.errors import CoverslipError
 from coverslip.files import write_json
 from coverslip.messages import Failure, Note, text

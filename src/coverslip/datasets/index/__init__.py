@@ -1,6 +1,6 @@
 """The images of a dataset with their labels, groups and sets from names and tables, without decoding."""
 
-from coverslip.datasets.index.boxes import has_box_columns, with_points_in_numbers
+from coverslip.datasets.index.boxes import has_box_columns
 from coverslip.datasets.index.channel_files import channel_names, with_plan
 from coverslip.datasets.index.classes import ClassPlan, Name, check_classes, shared_class_notes, with_classes
 from coverslip.datasets.index.file_finder import FileFinder
@@ -86,6 +86,5 @@ __all__ = [
     "with_groups",
     "with_mapping",
     "with_plan",
-    "with_points_in_numbers",
     "with_unique_ids",
 ]

@@ -2,14 +2,14 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, overload
+from typing import Literal
 
 import numpy as np
 
-from coverslip.datasets.index.table import CellFault, Table
+from coverslip.datasets.index.table import CellFault, PackedRows, Table
 from coverslip.datasets.names import one_line
 from coverslip.datasets.tables.columns import PIXELS, RELATIVE, base_and_unit
 from coverslip.errors import BadDataset, UnreadableImage
@@ -164,31 +164,12 @@ def with_points_in_numbers(table: Table, at: Iterable[int]) -> Table:
     """
     names = {column: one_line(table.columns[column], 60) for column in at}
     with_commas = decimal_comma_columns(table.rows, names, table.separator, table.file)
-    return replace(table, rows=_RowsWithPoints(table.rows, with_commas)) if with_commas else table
-
-
-class _RowsWithPoints(Sequence[tuple[str, ...]]):
-    """The rows of a table, which take most memory and are not copied, with decimal points for decimal commas."""
-
-    def __init__(self, rows: Sequence[tuple[str, ...]], columns: frozenset[int]) -> None:
-        self._rows, self._columns = rows, columns
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __iter__(self) -> Iterator[tuple[str, ...]]:
-        return (with_decimal_points(row, self._columns) for row in self._rows)
-
-    @overload
-    def __getitem__(self, key: int) -> tuple[str, ...]: ...
-
-    @overload
-    def __getitem__(self, key: slice) -> tuple[tuple[str, ...], ...]: ...
-
-    def __getitem__(self, key: int | slice) -> tuple[str, ...] | tuple[tuple[str, ...], ...]:
-        if isinstance(key, slice):
-            return tuple(with_decimal_points(row, self._columns) for row in self._rows[key])
-        return with_decimal_points(self._rows[key], self._columns)
+    if not with_commas:
+        return table
+    rows = PackedRows()
+    for row in table.rows:
+        rows.append(with_decimal_points(row, with_commas))
+    return replace(table, rows=rows)
 
 
 def box_of(

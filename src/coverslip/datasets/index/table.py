@@ -46,7 +46,7 @@ class Table:
 
     def index(self, meaning: str, units: Sequence[ColumnUnit] = PIXELS) -> int | None:
         """Return the index of the column of a meaning (path, label, ...), as `find_column`."""
-        return find_column(self.columns, meaning, chosen=self.mapping, units=units)
+        return find_column(self.columns, meaning, mapping=self.mapping, units=units)
 
 
 class PackedRows(Sequence[tuple[str, ...]]):

@@ -107,7 +107,7 @@ def _records(
     shared: dict[object, Any] = {}  # equal sets and texts are stored once  (Any: of the type of its key)
     about_columns = [(table.columns[at], at) for at in other_columns(table, columns)]
     n_repeated = n_excluded = n_alone = 0
-    whole, fields = list[tuple[int, Path]](), set[Path]()  # rows without a box, and files with boxes
+    without_box: list[int] = []  # lines
     for row, line in zip(table.rows, table.lines, strict=True):
         if fault := _cell_fault(table, columns, row):
             faults.append((line, fault))
@@ -135,10 +135,8 @@ def _records(
             row_plan, stated = _with_other_files(row_plan, stated, row, columns, file, table, finder)
         except ValueError as error:
             faults.append((line, error))
-        if columns.box is not None and "region" in stated:
-            fields.add(file)
-        elif columns.box is not None and not columns.box.are_points:
-            whole.append((line, file))
+        if columns.box is not None and not any(row[at] for at in columns.box.at):
+            without_box.append(line)
         if columns.image_id is not None and row[columns.image_id]:
             identity = printable(row[columns.image_id])
         else:
@@ -169,9 +167,7 @@ def _records(
         if is_distinct:
             distinct.add(record)
         records.append(record)
-    faults += [(line, CellFault("field-without-box")) for line, file in whole if file in fields]
     if faults:
-        faults.sort(key=lambda fault: fault[0])
         raise BadDataset(
             "invalid-rows",
             file=table.file,
@@ -181,9 +177,9 @@ def _records(
             ),
             has_more=len(faults) > 5,
         )
-    if whole:
-        lines = ", ".join(table.place(line) for line, _ in whole[:_MOST_SHOWN])
-        notes.append(note("rows-without-box", level="warning", n_rows=len(whole), rows=lines))
+    if without_box:
+        places = ", ".join(map(table.place, without_box[:_MOST_SHOWN]))
+        notes.append(note("rows-without-box", level="warning", n_rows=len(without_box), rows=places))
     notes += _notes_on_rows(table, columns, n_repeated=n_repeated, n_excluded=n_excluded, n_alone=n_alone)
     if not records:
         raise BadDataset("all-rows-excluded", file=table.file)

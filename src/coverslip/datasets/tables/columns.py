@@ -37,18 +37,19 @@ class TableKind:
     is_inclusive: bool = False  # whether the maximum of a box is its last pixel
 
 
-def _both_axes(*names: str) -> dict[str, tuple[str, ...]]:
-    """Return names for the x axis, and the same for the y axis."""
-    return {axis: tuple(name.replace("@", axis) for name in names) for axis in "xy"}
+def _both_axes(meaning: str, *names: str, marks: str = "xy") -> dict[str, tuple[str, ...]]:
+    """Return a meaning and the names of its columns for both axes, with `@` for the axis, or for its mark in names."""
+    pairs = zip("xy", marks, strict=True)
+    return {meaning.replace("@", axis): tuple(name.replace("@", mark) for name in names) for axis, mark in pairs}
 
 
-_CORNERS = _both_axes("bbox_@", "box_@")
-POINT_COLUMNS = _both_axes("@", "@_position", "position_@", "pos_@", "@_coordinate", "@_coord")
+_CORNERS = _both_axes("@", "bbox_@", "box_@")
+POINT_COLUMNS = _both_axes("@", "@", "@_position", "position_@", "pos_@", "@_coordinate", "@_coord")
 _CENTERS = _both_axes(
-    *("@_center", "@_centre", "center_@", "centre_@", "c@", "centroid_@", "@_centroid", "@center", "@centre")
+    *("@", "@_center", "@_centre", "center_@", "centre_@", "c@", "centroid_@", "@_centroid", "@center", "@centre")
 )
-_FIRST = _both_axes("@_min", "@min", "min_@")
-_LAST = _both_axes("@_max", "@max", "max_@")
+_FIRST = _both_axes("@", "@_min", "@min", "min_@")
+_LAST = _both_axes("@", "@_max", "@max", "max_@")
 _SIDES = {
     "width": ("bbox_width", "box_width", "bbox_w", "box_w", "width", "w"),
     "height": ("bbox_height", "box_height", "bbox_h", "box_h", "height", "h"),
@@ -98,12 +99,9 @@ OBJECT_KINDS = (
             "path": ("filename", "image_filename"),
             "object_id": ("objectnumber",),
             "label": _OBJECT_CLASSES,
-            "x": ("location_center_x", "areashape_center_x"),
-            "y": ("location_center_y", "areashape_center_y"),
-            "x_min": ("areashape_boundingboxminimum_x",),
-            "y_min": ("areashape_boundingboxminimum_y",),
-            "x_max": ("areashape_boundingboxmaximum_x",),
-            "y_max": ("areashape_boundingboxmaximum_y",),
+            **_both_axes("@", "location_center_@", "areashape_center_@"),
+            **_both_axes("@_min", "areashape_boundingboxminimum_@"),
+            **_both_axes("@_max", "areashape_boundingboxmaximum_@"),
         },
         (("imagenumber", "objectnumber"),),
         center_offset=0.5,
@@ -113,8 +111,7 @@ OBJECT_KINDS = (
         {
             "object_id": ("id",),
             "t": ("frame",),
-            "x": ("position_x",),
-            "y": ("position_y",),
+            **_both_axes("@", "position_@"),
             "radius": ("radius",),
         },
         (("track_id", "position_x", "position_y", "frame"),),
@@ -126,12 +123,9 @@ OBJECT_KINDS = (
             "object_id": ("labelimage_oid", "object_id"),
             "label": ("user_label", "predicted_class"),
             "t": ("timestep", "frame"),
-            "x": ("center_of_the_object_0",),
-            "y": ("center_of_the_object_1",),
-            "x_min": ("bounding_box_minimum_0",),
-            "y_min": ("bounding_box_minimum_1",),
-            "x_max": ("bounding_box_maximum_0",),
-            "y_max": ("bounding_box_maximum_1",),
+            **_both_axes("@", "center_of_the_object_@", marks="01"),
+            **_both_axes("@_min", "bounding_box_minimum_@", marks="01"),
+            **_both_axes("@_max", "bounding_box_maximum_@", marks="01"),
         },
         (("center_of_the_object_0",),),
         center_offset=0.5,
@@ -144,12 +138,9 @@ OBJECT_KINDS = (
             "object_id": ("label",),
             "label": _OBJECT_CLASSES,
             "t": ("frame", "t"),
-            "x": ("centroid_1",),
-            "y": ("centroid_0",),
-            "x_min": ("bbox_1",),
-            "y_min": ("bbox_0",),
-            "x_max": ("bbox_3",),
-            "y_max": ("bbox_2",),
+            **_both_axes("@", "centroid_@", marks="10"),
+            **_both_axes("@_min", "bbox_@", marks="10"),
+            **_both_axes("@_max", "bbox_@", marks="32"),
         },
         (("label", "bbox_0"), ("label", "centroid_0")),
         center_offset=0.5,
@@ -159,10 +150,8 @@ OBJECT_KINDS = (
         {
             "path": ("label",),
             "object_id": ("",),
-            "x": ("x", "xm"),
-            "y": ("y", "ym"),
-            "x_min": ("bx",),
-            "y_min": ("by",),
+            **_both_axes("@", "@", "@m"),
+            **_both_axes("@_min", "b@"),
             "width": ("width",),
             "height": ("height",),
         },
@@ -229,7 +218,7 @@ def column_named(columns: Sequence[str], name: str) -> int | None:
 
 
 def chosen_columns(
-    columns: Sequence[str], chosen: Mapping[str, str], meanings: Collection[str], file: Path | None
+    columns: Sequence[str], mapping: Mapping[str, str], meanings: Collection[str], file: Path | None
 ) -> dict[str, str]:
     """Return the columns that a user chose, by meaning and as the table writes them; "": no column.
 
@@ -237,7 +226,7 @@ def chosen_columns(
         BadDataset: there is no such meaning or column.
     """
     column_of_meaning = {}
-    for meaning, name in chosen.items():
+    for meaning, name in mapping.items():
         if meaning not in meanings:
             raise BadDataset(
                 "unknown-meaning",
@@ -262,7 +251,7 @@ def find_column(
     columns: Sequence[str],
     meaning: str,
     kind: TableKind = IMAGE_TABLES,
-    chosen: Mapping[str, str] | None = None,
+    mapping: Mapping[str, str] | None = None,
     units: Sequence[ColumnUnit] = PIXELS,
 ) -> int | None:
     """Return the position of the column of a meaning: the chosen one, else the best name that was not chosen.
@@ -271,13 +260,13 @@ def find_column(
         columns: of the table.
         meaning: such as path or label.
         kind: of the table.
-        chosen: as of `chosen_columns`.
+        mapping: as of `chosen_columns`.
         units: in which the column of a position may be, best first.
     """
-    chosen = chosen or {}
-    if meaning in chosen:
-        return columns.index(chosen[meaning]) if chosen[meaning] else None
-    free = [(at, column) for at, column in enumerate(columns) if column not in chosen.values()]
+    mapping = mapping or {}
+    if meaning in mapping:
+        return columns.index(mapping[meaning]) if mapping[meaning] else None
+    free = [(at, column) for at, column in enumerate(columns) if column not in mapping.values()]
     if meaning not in POSITIONS:
         position = {plain_name(column): at for at, column in reversed(free)}
         return next((position[name] for name in kind.columns.get(meaning, ()) if name in position), None)

@@ -151,7 +151,7 @@ class TextTable:
         Raises:
             BadDataset: as `rows`, or the commas of a column have an unknown meaning.
         """
-        if self.separator == ",":
+        if self.separator == "," or not numbers:
             return self.rows()
         with_commas = decimal_comma_columns((cells for _, cells in self.rows()), numbers, self.separator, self.file)
         return ((line, list(with_decimal_points(cells, with_commas))) for line, cells in self.rows())

@@ -362,8 +362,6 @@ several-unicode-forms = „{ $value }“ passt zu mehreren Namen, die sich nur i
 
 corners-too-close = { $x_max } und { $y_max } müssen mindestens 1 Pixel größer als { $x_min } und { $y_min } sein
 
-field-without-box = der Rahmen ist leer, aber andere Zeilen haben Rahmen in dieser Datei
-
 rows-without-box = { $n_rows ->
         [one] { $n_rows } Zeile hat keinen Rahmen; ihr Bild ist die ganze Datei
        *[other] { $n_rows } Zeilen haben keinen Rahmen; ihre Bilder sind ganze Dateien

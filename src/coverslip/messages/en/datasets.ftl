@@ -362,8 +362,6 @@ several-unicode-forms = '{ $value }' fits several names that differ only in the 
 
 corners-too-close = { $x_max } and { $y_max } must be at least 1 pixel greater than { $x_min } and { $y_min }
 
-field-without-box = the box is empty, but other rows have boxes in this file
-
 rows-without-box = { $n_rows ->
         [one] { $n_rows } row has no box, so that its image is the whole file
        *[other] { $n_rows } rows have no box, so that their images are whole files

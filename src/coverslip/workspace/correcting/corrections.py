@@ -13,7 +13,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 from sqlalchemy import Connection, delete, select
 
-from coverslip.datasets import IMAGE_TABLES, name_as_text, plain_name
+from coverslip.datasets import name_as_text
+from coverslip.datasets.tables.columns import IMAGE_TABLES, plain_name
 from coverslip.errors import Conflict, NotFound
 from coverslip.files import CsvWriter, safe_cell, write_bytes
 from coverslip.images import PLAN_COLUMNS

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 from sqlalchemy import Connection, select
 
-from coverslip.datasets import find_column, name_as_text, natural_key, open_dataset, scan_images
+from coverslip.datasets import name_as_text, natural_key, open_dataset, scan_images
+from coverslip.datasets.tables.columns import find_column
 from coverslip.errors import Conflict, NotFound
 from coverslip.images import ImageFacts
 from coverslip.runs.images import ImageSource
