@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from coverslip.datasets import TableChoices
+from coverslip.datasets import TABLE_SUFFIXES, TableChoices, is_table
 from coverslip.errors import BadDataset
 from coverslip.images import open_image
 from coverslip.objects.field_objects import FieldObjects
@@ -32,7 +32,7 @@ from coverslip.objects.polygon_files import (
 from coverslip.objects.table import FieldOfView
 from coverslip.objects.text_files import text_lines, words_of
 
-OBJECT_SUFFIXES = frozenset({".geojson", ".json", ".zip", ".roi", ".txt", ".csv", ".tsv", ".npy"})
+OBJECT_SUFFIXES = frozenset({".geojson", ".json", ".zip", ".roi", ".npy", *TABLE_SUFFIXES})
 _HEAD_BYTES = 4096
 _N_FIRST_LINES = 50
 # Files beside those of objects.
@@ -112,12 +112,7 @@ def _read_json(file: Path, objects: FieldObjects, *, is_only_file: bool) -> str:
 def _read_text(
     file: Path, objects: FieldObjects, sources: Sources, choices: TableChoices, *, is_only_file: bool
 ) -> str:
-    try:
-        kind = _kind_of_lines(text_lines(file, _N_FIRST_LINES))
-    except BadDataset as error:
-        if error.code == "not-a-text-table":
-            raise BadDataset("object-file-not-text", file=file) from error
-        raise
+    kind = _kind_of_lines(text_lines(file, _N_FIRST_LINES))
     if kind is not None:
         if (of := _field_of(file, objects, is_only_file=is_only_file)) is not None:
             lines = text_lines(file)
@@ -150,13 +145,10 @@ def is_table_of_objects(file: Path) -> bool:
     Raises:
         BadDataset: the file cannot be read, or is not text.
     """
-    if file.suffix.lower() not in _TABLE_SUFFIXES:
+    if not is_table(file):
         return False
     lines = text_lines(file, _N_FIRST_LINES)
     return any(map(str.strip, lines)) and _kind_of_lines(lines) is None
-
-
-_TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
 
 
 def _kind_of_lines(lines: Sequence[str]) -> str | None:

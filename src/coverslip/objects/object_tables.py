@@ -23,9 +23,9 @@ from coverslip.datasets.tables.columns import (
     plain_name,
     refuse_duplicates,
 )
+from coverslip.datasets.tables.faults import CellFault, RowFaults
 from coverslip.datasets.tables.reading import TextTable, open_text_table
 from coverslip.errors import BadDataset
-from coverslip.messages import text
 from coverslip.objects.field_objects import Box, FieldObjects, no_pixel_size
 from coverslip.objects.fields import FieldNames
 from coverslip.objects.table import UNKNOWN, FieldOfView
@@ -219,8 +219,7 @@ def read_object_table(
     is_numbered = "image_number" in columns and "path" not in columns
     files = [k for k, name in enumerate(table.columns) if _NAMES_OF_FILES.match(name)] if is_numbered else []
     image_of_number = _cellprofiler_images(table.text.file, objects.names) if is_numbered and not files else {}
-    faults: list[tuple[int, str]] = []
-    n_faults = 0
+    faults = RowFaults(table.text.file)
     numbers = [column for meaning, column in columns.items() if meaning in _NUMBERS]
     for line, cells in _data_rows(table.rows(numbers), kind, columns, unit):
         try:
@@ -229,16 +228,8 @@ def read_object_table(
                 continue
             _add(cells, columns, kind, of_row, objects, table.text.file)
         except ValueError as error:
-            n_faults += 1
-            if n_faults <= _MOST_FAULTS:
-                faults.append((line, str(error)))
-    if n_faults:
-        rows = "; ".join(
-            text("invalid-row", place=text("table-line", line=line), fault=fault) for line, fault in faults
-        )
-        raise BadDataset(
-            "invalid-rows", file=table.text.file, n_rows=n_faults, rows=rows, has_more=n_faults > _MOST_FAULTS
-        )
+            faults.add(line, error)
+    faults.check()
 
 
 def _data_rows(
@@ -305,7 +296,7 @@ def _add(
             return None
         value = number_of(cells[column.index])
         if value is None:
-            raise _fault("cell-not-a-number", column=column.name, value=one_line(cells[column.index], 40))
+            raise CellFault("cell-not-a-number", column=column.name, value=one_line(cells[column.index], 40))
         if column.is_in_um:
             if of.pixel_size_um is None:
                 raise no_pixel_size(file, of)
@@ -317,7 +308,8 @@ def _add(
     }
     box_cells = [cells[columns[name].index] for name in _BOX if name in columns]
     if any(box_cells) and not all(box_cells):
-        raise _fault("box-with-empty-cells", columns=", ".join(columns[name].name for name in _BOX if name in columns))
+        names = [columns[name].name for name in _BOX if name in columns]
+        raise CellFault("box-with-empty-cells", columns=", ".join(names))
     extra = 1.0 if kind.is_inclusive else 0.0
     box: Box | None = None
     point: tuple[float, float] | None = None
@@ -333,9 +325,9 @@ def _add(
             box = _box_at(columns, x, y, values["width"], values["height"])
         point = (x, y)
     if box is None and point is None:
-        raise _fault("row-without-position")
+        raise CellFault("row-without-position")
     if box is not None and not (box[2] > box[0] and box[3] > box[1]):
-        raise _fault("row-with-empty-box")
+        raise CellFault("row-with-empty-box")
     objects.add(
         of,
         file,
@@ -367,12 +359,8 @@ def _integer(cells: Sequence[str], column: Column | None) -> int | None:
         return None
     value = number_of(cells[column.index])
     if value is None or not (value.is_integer() and 0 <= value < 2**31):
-        raise _fault("not-a-count", column=column.name, value=one_line(cells[column.index], 40))
+        raise CellFault("not-a-count", column=column.name, value=one_line(cells[column.index], 40))
     return int(value)
-
-
-def _fault(code: str, **parameters: str) -> ValueError:
-    return ValueError(text(code, **parameters))
 
 
 _NAMES_OF_FILES = re.compile(r"(?:Image_)?(?:FileName|URL)_", re.IGNORECASE)  # CellProfiler's, of a channel

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from coverslip.datasets import CellFault, FileFinder, clean_label, name_as_text, name_from_text, one_line, printable
+from coverslip.datasets import FileFinder, clean_label, name_as_text, name_from_text, one_line, printable
 from coverslip.datasets.tables.columns import refuse_duplicates
+from coverslip.datasets.tables.faults import CellFault, RowFaults
 from coverslip.datasets.tables.reading import open_text_table
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.events import OnProgress
 from coverslip.files import CsvWriter, atomic_write, check_replaceable, safe_cell
 from coverslip.images import PixelSize, describe_image
-from coverslip.messages import text
 from coverslip.objects.outlines import Array, OutlineBuilder, Outlines, outlines_of_wkt
 from coverslip.text_tables import number_of
 
@@ -221,9 +221,7 @@ def read_objects(file: Path) -> Objects:
         BadDataset: the table cannot be read, a column is missing, or a cell is invalid.
     """
     fields: dict[tuple[str, ...], _Rows] = {}
-    faults: list[tuple[int, str]] = []
-    n_faults = 0
-    table = open_text_table(file)
+    table, faults = open_text_table(file), RowFaults(file)
     header = table.columns
     at = {name: header.index(name) for name in (*COLUMNS, "pixel_size_um") if name in header}
     refuse_duplicates(header, set(at), file)
@@ -236,14 +234,8 @@ def read_objects(file: Path) -> Objects:
         try:
             fields.setdefault(key, _Rows()).add(row)
         except ValueError as error:
-            n_faults += 1
-            if n_faults <= _MOST_FAULTS:
-                faults.append((line, str(error)))
-    if n_faults:
-        places = (text("invalid-row", place=text("table-line", line=line), fault=fault) for line, fault in faults)
-        raise BadDataset(
-            "invalid-rows", file=file, n_rows=n_faults, rows="; ".join(places), has_more=n_faults > _MOST_FAULTS
-        )
+            faults.add(line, error)
+    faults.check()
     if not fields:
         raise BadDataset("no-table-rows", file=file)
     builder, root, finder = ObjectsBuilder(), file.absolute().parent, FileFinder()
@@ -255,7 +247,6 @@ def read_objects(file: Path) -> Objects:
 _NUMBERS = ("series", "t", "z", "x", "y", "width", "height", "pixel_size_um")
 _NEEDED = ("path", "field", "object_id", "x", "y", "width", "height")
 _OF_FIELD = ("path", "field", "series", "group", "pixel_size_um")
-_MOST_FAULTS = 5
 
 
 class _Rows:
@@ -269,7 +260,7 @@ class _Rows:
         """Add a row. Raises ValueError, whose text names the fault, if a cell is invalid."""
         numbers = [_number(row, name) for name in ("x", "y", "width", "height")]
         if min(numbers[2:]) <= 0:
-            raise ValueError(text("box-too-small", width="width", height="height"))
+            raise CellFault("box-too-small", width="width", height="height")
         if row.get("pixel_size_um"):
             _number(row, "pixel_size_um")
         t, z = (int(_number(row, name)) if row.get(name) else UNKNOWN for name in "tz")
@@ -277,7 +268,7 @@ class _Rows:
         try:
             self._outlines.add_wkt(row.get("outline", ""))
         except ValueError as error:
-            raise ValueError(text("not-an-outline", value=one_line(row["outline"], 40))) from error
+            raise CellFault("not-an-outline", value=one_line(row["outline"], 40)) from error
         self._boxes.extend((x, y, x + width, y + height))
         self._t.append(t)
         self._z.append(z)
@@ -364,7 +355,7 @@ def _parsed(texts: Sequence[str]) -> Outlines:
 def _number(row: Mapping[str, str], name: str) -> float:
     number = number_of(row[name])
     if number is None or abs(number) >= 2**31:
-        raise ValueError(text("cell-not-a-number", column=name, value=one_line(row[name], 40)))
+        raise CellFault("cell-not-a-number", column=name, value=one_line(row[name], 40))
     return number
 
 

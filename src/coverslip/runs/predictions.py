@@ -1,6 +1,8 @@
 """`predictions.csv`: predictions as rows and as a table, and reading and writing of the file."""
 
+import errno
 import math
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -239,13 +241,13 @@ def read_predictions(file: Path) -> Predictions:
 
 
 def check_predictions_table(file: Path) -> None:
-    """Check that a file, if it can be read, is a CSV table of predictions with the probability of each class.
+    """Check that a file is a CSV table of predictions with the probability of each class.
 
     Raises:
-        CoverslipError: it is another file, or has the most probable classes only.
+        CoverslipError: it does not exist or is another file, or has the most probable classes only.
     """
     if not file.exists():
-        return
+        raise CoverslipError("table-not-read", file=file, reason=os.strerror(errno.ENOENT))
     columns: tuple[str, ...] = ()
     try:
         columns = columns_of_table(file)

@@ -35,7 +35,7 @@ from coverslip.datasets.index.records import (
 )
 from coverslip.datasets.index.table import (
     PLAIN_TABLE_SUFFIXES,
-    CellFault,
+    TABLE_SUFFIXES,
     is_table,
     read_table,
 )
@@ -47,11 +47,11 @@ __all__ = [
     "EXCLUDED_BY_HAND",
     "PLAIN_TABLE_SUFFIXES",
     "SIDES",
+    "TABLE_SUFFIXES",
     "UNCERTAIN",
     "UNFAMILIAR",
     "UNREADABLE",
     "Axes",
-    "CellFault",
     "ClassPlan",
     "Dataset",
     "FileFinder",

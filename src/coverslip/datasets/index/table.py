@@ -6,10 +6,11 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, overload
+from typing import overload
 
 from coverslip.datasets.names import has_image_suffix, one_line
 from coverslip.datasets.tables.columns import PIXELS, ColumnUnit, find_column, is_image_column, plain_name
+from coverslip.datasets.tables.faults import line_of_file
 from coverslip.datasets.tables.reading import WINDOWS, open_text_table
 from coverslip.errors import BadDataset
 from coverslip.images import Decoded
@@ -42,7 +43,7 @@ class Table:
 
     def place(self, line: int) -> str:
         """Return the line or row number as text, for messages."""
-        return text("table-row", row=line) if self.is_in_memory else text("table-line", line=line)
+        return text("table-row", row=line) if self.is_in_memory else line_of_file(line)
 
     def index(self, meaning: str, units: Sequence[ColumnUnit] = PIXELS) -> int | None:
         """Return the index of the column of a meaning (path, label, ...), as `find_column`."""
@@ -88,23 +89,6 @@ class PackedRows(Sequence[tuple[str, ...]]):
 
 
 _ROWS_OF_BLOCK = 512
-
-
-class CellFault(ValueError):
-    """An invalid cell.
-
-    Its text is rendered on display, since only the first of many invalid rows are displayed.
-
-    Args:
-        code, parameters: of the message, as of `messages.text`.
-    """
-
-    def __init__(self, code: str, **parameters: Any) -> None:  # Any: JSON values
-        super().__init__(code)
-        self.code, self.parameters = code, parameters
-
-    def __str__(self) -> str:
-        return text(self.code, **self.parameters)
 
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt"})

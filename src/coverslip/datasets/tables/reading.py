@@ -184,12 +184,13 @@ class TextTable:
         with open_text(self.file, self.encoding) as stream:
             for _ in range(self.n_skipped):
                 stream.readline(_LONGEST_ROW)
-            lines, well_formed = _LinesOfRow(stream), _well_formed(self.separator)
-            reader = csv.reader(lines, delimiter=self.separator, strict=True)
+            lines, well_formed = list[str](), _well_formed(self.separator)
+            reader = csv.reader(_lines_of(stream, lines), delimiter=self.separator, strict=True)
             line, n_columns = self.n_skipped + 1, 0
             try:
                 for cells in reader:
-                    row = lines.take_row()
+                    row = "".join(lines)
+                    lines.clear()
                     n_columns = n_columns or (len(cells) if any(cells) else 0)
                     if '"' in row and any('"' in cell for cell in cells) and not well_formed.fullmatch(row):
                         raise csv.Error(text("unquoted-quotation-mark"))
@@ -250,30 +251,15 @@ def _fault_in_row(error: csv.Error, n_lines: int) -> str:
     return text("perhaps-unclosed-quotation-mark", reason=reason) if n_lines > 1 else reason
 
 
-class _LinesOfRow:
-    """An iterator over the lines of a table, which stores the lines of the current row and limits its length."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._row, self._n_letters = list[str](), 0  # of the current row
-        self._lines = stream
-
-    def __iter__(self) -> "_LinesOfRow":
-        return self
-
-    def __next__(self) -> str:
-        line = self._lines.readline(_LONGEST_ROW + 1)
-        self._n_letters += len(line)
-        if self._n_letters > _LONGEST_ROW:
+def _lines_of(stream: TextIO, row: list[str]) -> Iterator[str]:
+    """Yield lines, and add them to the current row, whose length is limited. The caller clears the row at its end."""
+    n_letters = 0
+    while line := stream.readline(_LONGEST_ROW + 1):
+        n_letters = len(line) + (n_letters if row else 0)
+        if n_letters > _LONGEST_ROW:
             raise csv.Error(text("row-too-long", n_characters=_LONGEST_ROW))
-        if not line:
-            raise StopIteration
-        self._row.append(line)
-        return line
-
-    def take_row(self) -> str:
-        """Return the text of the current row, and start the next row."""
-        row, self._row, self._n_letters = "".join(self._row), [], 0
-        return row
+        row.append(line)
+        yield line
 
 
 def layout_of(head: str) -> tuple[str, int]:

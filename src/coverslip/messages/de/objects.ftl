@@ -129,9 +129,6 @@ objects-in-pieces = { $n_objects } von { $n_all } Objekten bestehen aus mehreren
 object-file-not-read = Die Datei mit Objekten kann nicht gelesen werden: { $reason }
     .do = Exportieren Sie sie noch einmal.
 
-object-file-not-text = Die Datei ist weder Text noch eine bekannte Datei mit Objekten
-    .do = Exportieren Sie Objekte als GeoJSON, ImageJ-ROIs, COCO, YOLO, CSV oder Labelbilder.
-
 unknown-object-file = Die Art der Datei ist unbekannt
     .do = Exportieren Sie Objekte als GeoJSON, ImageJ-ROIs, COCO, YOLO, CSV oder Labelbilder.
 

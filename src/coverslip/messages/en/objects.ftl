@@ -129,9 +129,6 @@ objects-in-pieces = { $n_objects } of { $n_all } objects consist of several sepa
 object-file-not-read = The file of objects cannot be read: { $reason }
     .do = Export it again.
 
-object-file-not-text = The file is neither text nor a known file of objects
-    .do = Export objects as GeoJSON, ImageJ ROIs, COCO, YOLO, CSV or label images.
-
 unknown-object-file = The kind of the file is unknown
     .do = Export objects as GeoJSON, ImageJ ROIs, COCO, YOLO, CSV or label images.
 
