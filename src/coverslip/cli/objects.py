@@ -106,7 +106,7 @@ def objects(
     check_groups(group, group_pattern)
     from coverslip.cli._show import notes_console, print_json
     from coverslip.cli.progress import shown_progress
-    from coverslip.datasets import TableChoices
+    from coverslip.datasets.tables.columns import TableChoices
     from coverslip.errors import CoverslipError
     from coverslip.objects import collect_objects, preview_first_table
 

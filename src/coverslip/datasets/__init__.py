@@ -110,7 +110,7 @@ from coverslip.datasets.splits import (
     tested_classes,
     trained_classes,
 )
-from coverslip.datasets.tables.columns import TableChoices, is_image_column, plain_name
+from coverslip.datasets.tables.columns import is_image_column, plain_name
 
 __all__ = [
     "DECISIONS",
@@ -154,7 +154,6 @@ __all__ = [
     "SignalSource",
     "Split",
     "Spread",
-    "TableChoices",
     "TableContent",
     "Unreadable",
     "cap_training",

@@ -70,10 +70,10 @@ class ObjectTable:
         """Return the line numbers and cells of the rows, with `1.5` for `1,5` in columns of numbers.
 
         Raises:
-            BadDataset: as `TextTable.rows_with_points`.
+            BadDataset: as `TextTable.rows`.
         """
         names = {column.index: one_line(column.name, 60) for column in numbers}
-        return islice(self.text.rows_with_points(names), self.n_header_rows, None)
+        return islice(self.text.rows(names), self.n_header_rows, None)
 
 
 def open_object_table(file: Path) -> ObjectTable | None:

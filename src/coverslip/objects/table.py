@@ -227,7 +227,7 @@ def read_objects(file: Path) -> Objects:
     refuse_duplicates(header, set(at), file)
     if missing := [name for name in _NEEDED if name not in at]:
         raise BadDataset("objects-without-column", file=file, column=missing[0])
-    rows = table.rows_with_points({at[name]: name for name in _NUMBERS if name in at})
+    rows = table.rows({at[name]: name for name in _NUMBERS if name in at})
     for line, cells in islice(rows, 1, None):
         row = {name: cells[k] for name, k in at.items()}
         key = tuple(row.get(name, "") for name in _OF_FIELD)
@@ -320,7 +320,7 @@ def outlines_in_plane(file: Path, path: Path, series: int, t: int, z: int | str)
     plane = [(at[name], str(value)) for name, value in (("t", t), ("z", z)) if name in at]
     at_path, at_series, at_outline = at["path"], at.get("series"), at["outline"]
     at_box = [at[name] for name in ("x", "y", "width", "height")]
-    rows = table.rows_with_points({at[name]: name for name in _NUMBERS if name in at})
+    rows = table.rows({at[name]: name for name in _NUMBERS if name in at})
     for _, cells in islice(rows, 1, None):
         cell = cells[at_path]
         if cell not in is_of_field:

@@ -20,7 +20,6 @@ FORMAT_VERSION = 1
 # 200,000 images in 121 classes. Each value takes a few hundred bytes of memory.
 _MOST_BYTES, _MOST_VALUES = 64 * 2**20, 2_000_000
 _MOST_TABLE_BYTES, _MOST_CELLS = 512 * 2**20, 25_000_000
-_MOST_COLUMNS = 50_000  # one for each class
 
 
 class Record(BaseModel):
@@ -149,8 +148,6 @@ def rows_of_table(file: Path, is_number: Callable[[str], bool] = lambda _: False
         BadRun: the table is missing, damaged or too large, or the commas of numbers have an unknown meaning.
     """
     with _opened_table(file) as table:
-        if len(table.columns) > _MOST_COLUMNS:
-            raise ValueError(text("too-many-columns", n_columns=len(table.columns)))
         for n, row in enumerate(table.named_rows(is_number), start=1):
             if n * len(row) > _MOST_CELLS:
                 raise ValueError(text("too-many-cells", n_cells=_MOST_CELLS))

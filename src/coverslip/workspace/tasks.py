@@ -261,7 +261,7 @@ def preview_objects(request: Json, _: Emit) -> Json:
 
 
 def _preview_files(request: Json) -> Json:
-    from coverslip.datasets import TableChoices
+    from coverslip.datasets.tables.columns import TableChoices
     from coverslip.objects import PointSize, preview_first_table, read_objects_of
 
     notes: list[Note] = []

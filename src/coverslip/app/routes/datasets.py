@@ -22,7 +22,7 @@ from coverslip.app.schemas.datasets import (
     TimeOf,
 )
 from coverslip.app.schemas.system import located, problems
-from coverslip.datasets import TableChoices
+from coverslip.datasets.tables.columns import TableChoices
 from coverslip.experiments.estimating import Counts
 from coverslip.workspace import cleanup, group_suggestions, leakage_audit, maps, recipes, suggestions
 from coverslip.workspace.datasets import folders, grouping, pixel_options, reading_images, sources, state, uploads

@@ -22,13 +22,16 @@ Box = tuple[int, int, int, int]  # x, y, width, height in pixels
 Size = tuple[int, int]  # width, height
 Layout = Literal["corner", "center", "corners", "point"]
 
-_LAYOUTS: tuple[tuple[Layout, tuple[str, ...]], ...] = (
+_BOXES: tuple[tuple[Layout, tuple[str, ...]], ...] = (
     ("corner", ("x", "y", "width", "height")),
     ("center", ("x_center", "y_center", "width", "height")),
     ("corners", ("x_min", "y_min", "x_max", "y_max")),
     ("corner", ("x_min", "y_min", "width", "height")),
 )
-_POINTS = (("x_center", "y_center"), ("x", "y"))
+_POINTS: tuple[tuple[Layout, tuple[str, ...]], ...] = (("point", ("x_center", "y_center")), ("point", ("x", "y")))
+_ALL_LAYOUTS = tuple(
+    (layout, names, units) for kind in (_BOXES, _POINTS) for units in (PIXELS, RELATIVE) for layout, names in kind
+)
 _MOST = 2**31  # pixels, more than any image has
 _UNKNOWN_SIZE: Size = (10_000, 10_000)  # for unreadable files, so that the boxes of their rows differ
 _MOST_FILES, _MOST_POINTS = 50, 1_000  # for the suggested crop size
@@ -60,23 +63,17 @@ def find_box_columns(table: Table) -> BoxColumns | None:
         BadDataset: only three of four columns exist, so that whole fields of view would be used as crops.
     """
     missing: list[str] = []
-    for units in (PIXELS, RELATIVE):
-        for layout, names in _LAYOUTS:
-            at = [table.index(name, units) for name in names]
-            present = tuple(column for column in at if column is not None)
-            if len(set(present)) == len(names):
-                return BoxColumns(present, _names(table, present), names, layout, units is RELATIVE)
-            if len(set(present)) == len(names) - 1:
-                ending = "_relative" if units is RELATIVE else ""
-                missing += [f"{name}{ending}" for name, column in zip(names, at, strict=True) if column is None]
-    if missing:
-        raise BadDataset("missing-box-column", file=table.file, column=missing[0])
-    for units in (PIXELS, RELATIVE):
-        for names in _POINTS:
-            at = [table.index(name, units) for name in names]
-            present = tuple(column for column in at if column is not None)
-            if len(present) == len(names):
-                return BoxColumns(present, _names(table, present), names, "point", units is RELATIVE)
+    for layout, names, units in _ALL_LAYOUTS:
+        if layout == "point" and missing:
+            raise BadDataset("missing-box-column", file=table.file, column=missing[0])
+        at = [table.index(name, units) for name in names]
+        present = tuple(column for column in at if column is not None)
+        if len(set(present)) == len(names):
+            written = tuple(table.columns[k] for k in present)
+            return BoxColumns(present, written, names, layout, units is RELATIVE)
+        if layout != "point" and len(set(present)) == len(names) - 1:
+            ending = "_relative" if units is RELATIVE else ""
+            missing += [f"{name}{ending}" for name, column in zip(names, at, strict=True) if column is None]
     return None
 
 
@@ -221,10 +218,6 @@ def size_of(file: Path, series: int) -> Size | None:
         return describe_image(file)[series].sizes[0]
     except (UnreadableImage, IndexError, ValueError):
         return None
-
-
-def _names(table: Table, at: Sequence[int]) -> tuple[str, ...]:
-    return tuple(table.columns[k] for k in at)
 
 
 def _refuse_micrometers(table: Table) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO, TextIO
 
 from coverslip.datasets.names import has_image_suffix, one_line
@@ -110,15 +111,23 @@ class TextTable:
         """The cells of the first row; raises as `rows`. Empty if the file is empty."""
         return tuple(next(self.rows(), (0, []))[1])
 
-    def rows(self) -> Iterator[tuple[int, list[str]]]:
+    def rows(self, numbers: Mapping[int, str] = MappingProxyType({})) -> Iterator[tuple[int, list[str]]]:
         """Yield the first line and the cells of each row that is not empty. The first row contains the column names.
 
         Rows have as many cells as the first.
 
+        Args:
+            numbers: the names of columns of numbers, in which `1,5` becomes `1.5`, by their positions. For this, the
+                file is read twice if commas do not separate its cells.
+
         Raises:
-            BadDataset: the file cannot be read, or a row cannot be parsed or has too many cells or, if all rows must
-                have all cells, too few.
+            BadDataset: the file cannot be read, a row cannot be parsed or has too many cells or, if all rows must have
+                all cells, too few, or the commas of a column have an unknown meaning.
         """
+        with_commas = frozenset[int]()
+        if numbers and self.separator != ",":
+            all_cells = (cells for _, cells in self.rows())
+            with_commas = decimal_comma_columns(all_cells, numbers, self.separator, self.file)
         n_columns = n_long = long_line = 0
         for line, cells in self._parsed_rows():
             if not self.is_exact:
@@ -138,23 +147,9 @@ class TextTable:
                 if any(cells[n_columns:]):
                     n_long, long_line = n_long + 1, long_line or line
                 cells = (cells + [""] * n_columns)[:n_columns]
-            yield line, cells
+            yield line, list(with_decimal_points(cells, with_commas)) if with_commas else cells
         if n_long:
             raise BadDataset("rows-too-long", file=self.file, n_rows=n_long, line=long_line)
-
-    def rows_with_points(self, numbers: Mapping[int, str]) -> Iterator[tuple[int, list[str]]]:
-        """Yield as `rows`, with `1.5` for `1,5` in columns of numbers. The file is read twice for this.
-
-        Args:
-            numbers: the names of these columns by their positions.
-
-        Raises:
-            BadDataset: as `rows`, or the commas of a column have an unknown meaning.
-        """
-        if self.separator == "," or not numbers:
-            return self.rows()
-        with_commas = decimal_comma_columns((cells for _, cells in self.rows()), numbers, self.separator, self.file)
-        return ((line, list(with_decimal_points(cells, with_commas))) for line, cells in self.rows())
 
     def named_rows(
         self, is_number: Callable[[str], bool] = lambda _: False, used: Collection[str] | None = None
@@ -166,13 +161,13 @@ class TextTable:
             used: names of columns that must not be repeated; None: all.
 
         Raises:
-            BadDataset: as `rows_with_points`, or two of these columns have the same name.
+            BadDataset: as `rows`, or two of these columns have the same name.
         """
         columns = self.columns
         for name, n_columns in Counter(columns).items():
             if n_columns > 1 and (used is None or name in used):
                 raise BadDataset("duplicate-column", file=self.file, n_columns=n_columns, column=one_line(name, 60))
-        rows = self.rows_with_points({at: name for at, name in enumerate(columns) if is_number(name)})
+        rows = self.rows({at: name for at, name in enumerate(columns) if is_number(name)})
         return (dict(zip(columns, cells, strict=True)) for _, cells in islice(rows, 1, None))
 
     def _parsed_rows(self) -> Iterator[tuple[int, list[str]]]:

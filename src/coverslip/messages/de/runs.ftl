@@ -46,8 +46,6 @@ not-a-regular-file = sie ist keine reguläre Datei
 
 larger-than-allowed = sie ist größer als { $limit } MiB
 
-too-many-columns = sie hat { $n_columns } Spalten, mehr als jede Tabelle eines Trainings
-
 wrong-number-of-cells = sie hat { $n_cells ->
         [one] { $n_cells } Zelle
        *[other] { $n_cells } Zellen

@@ -46,8 +46,6 @@ not-a-regular-file = it is not a regular file
 
 larger-than-allowed = it is larger than { $limit } MiB
 
-too-many-columns = it has { $n_columns } columns, which is more than any table of a run has
-
 wrong-number-of-cells = it has { $n_cells ->
         [one] { $n_cells } cell
        *[other] { $n_cells } cells

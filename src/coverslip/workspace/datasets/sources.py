@@ -12,7 +12,8 @@ from pathlib import Path
 
 from sqlalchemy import insert, select, update
 
-from coverslip.datasets import Dataset, TableChoices, has_class_folders, is_table, one_line, open_dataset, printable
+from coverslip.datasets import Dataset, has_class_folders, is_table, one_line, open_dataset, printable
+from coverslip.datasets.tables.columns import TableChoices
 from coverslip.errors import BadDataset, Conflict
 from coverslip.images import ReadPlan
 from coverslip.messages import text

@@ -20,7 +20,6 @@ from sqlalchemy import Connection, delete, insert, select, update
 from coverslip.archives import Entry, Limits, open_archive, safe_name
 from coverslip.datasets import (
     PLAIN_TABLE_SUFFIXES,
-    TableChoices,
     describe_table,
     gives_labels,
     has_box_columns,
@@ -28,6 +27,7 @@ from coverslip.datasets import (
     one_line,
     read_table,
 )
+from coverslip.datasets.tables.columns import TableChoices
 from coverslip.errors import BadDataset, Conflict, CoverslipError, NotFound, TooLarge
 from coverslip.files import write_error
 from coverslip.workspace.datasets import sources

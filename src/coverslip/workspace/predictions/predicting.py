@@ -15,15 +15,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from coverslip.datasets import (
-    Dataset,
-    TableChoices,
-    first_positions,
-    name_as_text,
-    one_line,
-    open_dataset,
-    with_folder_labels,
-)
+from coverslip.datasets import Dataset, first_positions, name_as_text, one_line, open_dataset, with_folder_labels
+from coverslip.datasets.tables.columns import TableChoices
 from coverslip.errors import BadDataset, Conflict, CoverslipError, Stopped
 from coverslip.events import Event, Noted, Progressed
 from coverslip.files import sha256_json

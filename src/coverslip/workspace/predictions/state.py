@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from coverslip.datasets import TableChoices
+from coverslip.datasets.tables.columns import TableChoices
 from coverslip.errors import BadRun
 from coverslip.files import write_json
 from coverslip.messages import Failure, Note, localized_note, text

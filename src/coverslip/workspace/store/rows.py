@@ -20,11 +20,11 @@ from coverslip.datasets import (
     Opening,
     Origin,
     Scan,
-    TableChoices,
     Unreadable,
     natural_key,
     with_classes,
 )
+from coverslip.datasets.tables.columns import TableChoices
 from coverslip.errors import Conflict, NotFound
 from coverslip.images import ImageFacts, ReadPlan
 from coverslip.messages import localized_reason, note_of, text
