@@ -18,6 +18,7 @@ from coverslip.errors import BadDataset
 from coverslip.events import ignore
 from coverslip.messages import MapColumn, text
 from coverslip.objects import outlines_in_plane, read_objects
+from coverslip.objects.table import UNKNOWN
 from coverslip.text_tables import number_of
 
 NFC, NFD = (unicodedata.normalize(form, "Zürich") for form in ("NFC", "NFD"))
@@ -320,6 +321,15 @@ def test_tables_of_images_and_of_objects_accept_the_same_names_of_columns(
     cs.collect_objects([tmp_path / "a.png", tmp_path / "b.png"], outlines=table, out=tmp_path / "o.csv", emit=ignore)
     for opened in (cs.open_dataset(table), cs.open_dataset(tmp_path / "o.csv")):
         assert [(r.path.name, r.plan.region, r.label) for r in opened] == [("b.png", (1, 2, 30, 20), "k")]
+
+
+def test_rectangles_of_omero_have_its_text_as_class_and_not_the_kind_of_their_shape(tmp_path: Path) -> None:
+    draw(tmp_path, "a.png")
+    columns = "image_id,image_name,roi_id,shape_id,type,text,z,t,X,Y,Width,Height,X1,Y1,X2,Y2"
+    table = write(tmp_path / "rois.csv", columns, '5,"a.png",1,7,rectangle,"Zürich",1,1,3,4,10,8,,,,')
+    cs.collect_objects(tmp_path / "a.png", outlines=table, out=tmp_path / "o.csv", emit=ignore)
+    objects = read_objects(tmp_path / "o.csv")
+    assert (objects.box.tolist(), objects.labels, objects.t.tolist()) == ([[3, 4, 10, 8]], ("Zürich",), [UNKNOWN])
 
 
 def test_a_repeated_column_of_readings_or_samples_is_not_chosen_by_chance(tmp_path: Path) -> None:

@@ -306,10 +306,6 @@ def _add(
     values = {
         name: number(name) for name in ("x", "y", "x_min", "y_min", "x_max", "y_max", "width", "height", "radius")
     }
-    box_cells = [cells[columns[name].index] for name in _BOX if name in columns]
-    if any(box_cells) and not all(box_cells):
-        names = [columns[name].name for name in _BOX if name in columns]
-        raise CellFault("box-with-empty-cells", columns=", ".join(names))
     extra = 1.0 if kind.is_inclusive else 0.0
     box: Box | None = None
     point: tuple[float, float] | None = None
@@ -324,6 +320,9 @@ def _add(
         if box is None and values["width"] is not None and values["height"] is not None:
             box = _box_at(columns, x, y, values["width"], values["height"])
         point = (x, y)
+    cells_of_box = [(columns[name].name, cells[columns[name].index]) for name in _BOX if name in columns]
+    if box is None and any(cell for _, cell in cells_of_box) and not all(cell for _, cell in cells_of_box):
+        raise CellFault("box-with-empty-cells", columns=", ".join(name for name, _ in cells_of_box))
     if box is None and point is None:
         raise CellFault("row-without-position")
     if box is not None and not (box[2] > box[0] and box[3] > box[1]):

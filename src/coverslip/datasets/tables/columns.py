@@ -157,6 +157,18 @@ OBJECT_KINDS = (
         },
         (("", "label", "bx"), ("", "label", "xm"), ("", "label", "area", "x", "y")),
     ),
+    TableKind(  # the column `type` is that of the shape, and `t` counts from 1
+        "omero",
+        {
+            "path": ("image_name",),
+            "object_id": ("shape_id",),
+            "label": ("text",),
+            **_both_axes("@", "@"),
+            "width": ("width",),
+            "height": ("height",),
+        },
+        (("image_name", "roi_id", "shape_id", "type"),),
+    ),
     TableKind(
         "qupath-table",
         {**_OBJECTS, "label": _OBJECT_CLASSES},
