@@ -476,3 +476,12 @@ def test_real_points_of_red_blood_cells_are_matched_to_their_fields(
     assert len(summary.n_of_field) == len(list((folder / "fields").iterdir()))
     assert summary.n_of_label["7"] == sum(line.split()[2] == "7" for line in lines)
     assert summary.unmatched == ()
+
+
+def test_lengths_in_um_are_divided_by_the_pixel_size_of_their_axis(tmp_path: Path) -> None:
+    """Pixels are 0.5 µm wide and 0.25 µm high."""
+    pixels = np.zeros((100, 100), np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, imagej=True, resolution=(2, 4), metadata={"unit": "um", "axes": "YX"})
+    table = written(tmp_path / "a.csv", "x_min_um,y_min_um,width_um,height_um\n1,1,10,10\n")
+    objects, _ = collected(tmp_path / "a.tif", outlines=table)
+    assert objects.box.tolist() == [[2, 4, 20, 40]]

@@ -3,9 +3,7 @@
 from coverslip.datasets.content import ContentHashes, SharedReads, find_hashes, hash_files
 from coverslip.datasets.index import (
     DECISIONS,
-    PLAIN_TABLE_SUFFIXES,
     SIDES,
-    TABLE_SUFFIXES,
     UNCERTAIN,
     UNFAMILIAR,
     UNREADABLE,
@@ -31,7 +29,6 @@ from coverslip.datasets.index import (
     has_class_folders,
     is_folder,
     is_image,
-    is_table,
     list_images,
     open_dataset,
     open_image_file,
@@ -114,9 +111,7 @@ from coverslip.datasets.tables.columns import is_image_column, plain_name
 
 __all__ = [
     "DECISIONS",
-    "PLAIN_TABLE_SUFFIXES",
     "SIDES",
-    "TABLE_SUFFIXES",
     "UNCERTAIN",
     "UNFAMILIAR",
     "UNREADABLE",
@@ -189,7 +184,6 @@ __all__ = [
     "is_image",
     "is_image_column",
     "is_over_cap",
-    "is_table",
     "list_finders",
     "list_images",
     "name_as_text",

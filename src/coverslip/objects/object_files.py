@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from coverslip.datasets import TABLE_SUFFIXES, is_table
 from coverslip.datasets.tables.columns import TableChoices
+from coverslip.datasets.tables.reading import TABLE_SUFFIXES, is_table
 from coverslip.errors import BadDataset
 from coverslip.images import open_image
 from coverslip.objects.field_objects import FieldObjects

@@ -23,7 +23,7 @@ from coverslip.datasets.tables.columns import (
     plain_name,
     refuse_duplicates,
 )
-from coverslip.datasets.tables.faults import CellFault, RowFaults
+from coverslip.datasets.tables.faults import CellFault, RowFaults, number_in
 from coverslip.datasets.tables.reading import TextTable, open_text_table
 from coverslip.errors import BadDataset
 from coverslip.objects.field_objects import Box, FieldObjects, no_pixel_size
@@ -294,13 +294,11 @@ def _add(
         column = columns.get(meaning)
         if column is None or not cells[column.index]:
             return None
-        value = number_of(cells[column.index])
-        if value is None:
-            raise CellFault("cell-not-a-number", column=column.name, value=one_line(cells[column.index], 40))
+        value = number_in(cells[column.index], column.name)
         if column.is_in_um:
             if of.pixel_size_um is None:
                 raise no_pixel_size(file, of)
-            value /= of.pixel_size_um["xywhr".index(meaning[0]) % 2 if meaning[0] in "xy" else 0]
+            value /= of.pixel_size_um["xywhr".index(meaning[0]) % 2]
         return value
 
     values = {

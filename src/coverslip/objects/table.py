@@ -14,7 +14,7 @@ import numpy as np
 
 from coverslip.datasets import FileFinder, clean_label, name_as_text, name_from_text, one_line, printable
 from coverslip.datasets.tables.columns import refuse_duplicates
-from coverslip.datasets.tables.faults import CellFault, RowFaults
+from coverslip.datasets.tables.faults import CellFault, RowFaults, number_in
 from coverslip.datasets.tables.reading import open_text_table
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.events import OnProgress
@@ -258,12 +258,12 @@ class _Rows:
 
     def add(self, row: Mapping[str, str]) -> None:
         """Add a row. Raises ValueError, whose text names the fault, if a cell is invalid."""
-        numbers = [_number(row, name) for name in ("x", "y", "width", "height")]
+        numbers = [number_in(row[name], name) for name in ("x", "y", "width", "height")]
         if min(numbers[2:]) <= 0:
             raise CellFault("box-too-small", width="width", height="height")
         if row.get("pixel_size_um"):
-            _number(row, "pixel_size_um")
-        t, z = (int(_number(row, name)) if row.get(name) else UNKNOWN for name in "tz")
+            number_in(row["pixel_size_um"], "pixel_size_um")
+        t, z = (int(number_in(row[name], name)) if row.get(name) else UNKNOWN for name in "tz")
         x, y, width, height = numbers
         try:
             self._outlines.add_wkt(row.get("outline", ""))
@@ -350,13 +350,6 @@ def _parsed(texts: Sequence[str]) -> Outlines:
             except ValueError:
                 builder.add_wkt("")
         return builder.finish()
-
-
-def _number(row: Mapping[str, str], name: str) -> float:
-    number = number_of(row[name])
-    if number is None or abs(number) >= 2**31:
-        raise CellFault("cell-not-a-number", column=name, value=one_line(row[name], 40))
-    return number
 
 
 def _file_of(cell: str, root: Path, finder: FileFinder) -> Path:

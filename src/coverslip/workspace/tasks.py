@@ -18,7 +18,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coverslip.datasets import Dataset, is_table, list_finders, open_image_file
+from coverslip.datasets import Dataset, list_finders, open_image_file
+from coverslip.datasets.tables.reading import is_table
 from coverslip.errors import CoverslipError
 from coverslip.events import Emit, Event, Noted
 from coverslip.images import PLAN_COLUMNS, ReadPlan

@@ -34,9 +34,6 @@ from coverslip.datasets.index.records import (
     first_positions,
 )
 from coverslip.datasets.index.table import (
-    PLAIN_TABLE_SUFFIXES,
-    TABLE_SUFFIXES,
-    is_table,
     read_table,
 )
 from coverslip.datasets.index.table_columns import TableContent, describe_table, gives_labels, with_mapping
@@ -45,9 +42,7 @@ from coverslip.datasets.index.table_rows import EXCLUDED_BY_HAND
 __all__ = [
     "DECISIONS",
     "EXCLUDED_BY_HAND",
-    "PLAIN_TABLE_SUFFIXES",
     "SIDES",
-    "TABLE_SUFFIXES",
     "UNCERTAIN",
     "UNFAMILIAR",
     "UNREADABLE",
@@ -74,7 +69,6 @@ __all__ = [
     "has_class_folders",
     "is_folder",
     "is_image",
-    "is_table",
     "list_images",
     "open_dataset",
     "open_image_file",

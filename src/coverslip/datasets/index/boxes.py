@@ -12,11 +12,11 @@ import numpy as np
 from coverslip.datasets.index.table import PackedRows, Table
 from coverslip.datasets.names import one_line
 from coverslip.datasets.tables.columns import PIXELS, RELATIVE, base_and_unit
-from coverslip.datasets.tables.faults import CellFault
+from coverslip.datasets.tables.faults import CellFault, number_in
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.images import describe_image, square_around
 from coverslip.messages import Set
-from coverslip.text_tables import decimal_comma_columns, number_of, with_decimal_points
+from coverslip.text_tables import decimal_comma_columns, with_decimal_points
 
 Box = tuple[int, int, int, int]  # x, y, width, height in pixels
 Size = tuple[int, int]  # width, height
@@ -32,7 +32,6 @@ _POINTS: tuple[tuple[Layout, tuple[str, ...]], ...] = (("point", ("x_center", "y
 _ALL_LAYOUTS = tuple(
     (layout, names, units) for kind in (_BOXES, _POINTS) for units in (PIXELS, RELATIVE) for layout, names in kind
 )
-_MOST = 2**31  # pixels, more than any image has
 _UNKNOWN_SIZE: Size = (10_000, 10_000)  # for unreadable files, so that the boxes of their rows differ
 _MOST_FILES, _MOST_POINTS = 50, 1_000  # for the suggested crop size
 _SUGGESTED_SIDES = (16, 512)
@@ -136,7 +135,7 @@ def suggested_crop_size(table: Table, at_path: int, columns: BoxColumns) -> int 
     points: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for row in with_points_in_numbers(table, columns.at).rows:
         try:
-            point = _number(row[columns.at[0]], "x"), _number(row[columns.at[1]], "y")
+            point = number_in(row[columns.at[0]], "x"), number_in(row[columns.at[1]], "y")
         except ValueError:
             continue
         if row[at_path] in points or len(points) < _MOST_FILES:
@@ -188,7 +187,7 @@ def box_of(
     cells = [row[at] for at in columns.at]
     if not any(cells) and not columns.are_points:
         return None
-    numbers = [_number(cell, name) for cell, name in zip(cells, columns.names, strict=True)]
+    numbers = [number_in(cell, name) for cell, name in zip(cells, columns.names, strict=True)]
     if columns.is_relative:
         image_width, image_height = size() or _UNKNOWN_SIZE
         numbers = [number * side for number, side in zip(numbers, (image_width, image_height) * 2, strict=False)]
@@ -230,13 +229,6 @@ def _refuse_micrometers(table: Table) -> None:
     axes = {axis: column for column, base, unit in named for axis in "xy" if unit == "um" and axis in base.split("_")}
     if len(axes) == 2:
         raise BadDataset("positions-in-micrometers", file=table.file, x=axes["x"], y=axes["y"])
-
-
-def _number(cell: str, column: str) -> float:
-    number = number_of(cell)
-    if number is None or abs(number) >= _MOST:
-        raise CellFault("cell-not-a-number", column=column, value=one_line(cell, 40))
-    return number
 
 
 def _rounded(number: float) -> int:

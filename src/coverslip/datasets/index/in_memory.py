@@ -16,7 +16,7 @@ from PIL import Image
 
 from coverslip.datasets.index.table import Table
 from coverslip.datasets.names import one_line, some
-from coverslip.datasets.tables.columns import IMAGE_TABLES, plain_name
+from coverslip.datasets.tables.columns import IMAGE_TABLES, plain_name, refuse_repeated_names
 from coverslip.errors import BadDataset
 from coverslip.images import Decoded, Depth, decode_pillow
 from coverslip.messages import text
@@ -203,8 +203,7 @@ def _is_table(candidate: object) -> bool:
 
 def _table_of(frame: Any, name_prefix: str, axes: Axes) -> Table:  # Any: each library's own
     names = list(frame if isinstance(frame, Mapping) else getattr(frame, "column_names", frame.columns))
-    if len(set(names)) < len(names):
-        raise BadDataset("equal-table-columns", columns=some(map(str, names), 12))
+    refuse_repeated_names([str(name) for name in names], None)
     columns = {str(name): _cells(frame[name]) for name in names}
     lengths = {len(cells) for cells in columns.values()}
     if len(lengths) > 1:

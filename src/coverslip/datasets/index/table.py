@@ -91,16 +91,9 @@ class PackedRows(Sequence[tuple[str, ...]]):
 _ROWS_OF_BLOCK = 512
 
 
-TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt"})
-PLAIN_TABLE_SUFFIXES = frozenset({".csv", ".tsv"})  # searched for in image folders; most other text files are notes
 # 5 million rows of 200 bytes
 _MOST_BYTES = 2**30
 SHEET_SUFFIXES = frozenset({".xlsx", ".xls", ".ods", ".numbers"})
-
-
-def is_table(path: Path) -> bool:
-    """Return whether a file name has a suffix of tables that can be read."""
-    return path.suffix.lower() in TABLE_SUFFIXES
 
 
 def read_table(path: Path) -> Table:

@@ -31,6 +31,7 @@ _LIKELY_GROUPS = (
     *("patient", "subject", "donor", "case", "slide", "plate", "well", "experiment", "movie", "image"),
     *("field", "cell", "sample", "animal", "batch"),
 )
+_NAMES = IMAGE_TABLES.columns
 _PREDICTION_COLUMNS = {"predicted", "decision"}
 _N_FIRST_ROWS = 20
 _FEWEST_CLASSES = 2
@@ -60,7 +61,7 @@ def with_mapping(table: Table, mapping: Mapping[str, str]) -> Table:
     Raises:
         BadDataset: there is no such meaning or column.
     """
-    return replace(table, mapping=chosen_columns(table.columns, mapping, IMAGE_TABLES.columns, table.file))
+    return replace(table, mapping=chosen_columns(table.columns, mapping, _NAMES, table.file))
 
 
 def path_column(table: Table) -> int | None:
@@ -161,11 +162,7 @@ def _other_files(table: Table, notes: list[Note]) -> tuple[int, ...]:
     columns = [table.index(f"channel_{n}") for n in range(2, MAX_CHANNEL_FILES + 1)]
     numbered = [column for column in columns if column is not None]
     plain_names = [plain_name(column) for column in table.columns]
-    if (
-        numbered
-        and "channel_1" in plain_names
-        and any(name in plain_names for name in IMAGE_TABLES.columns["path"][:-1])
-    ):
+    if numbered and "channel_1" in plain_names and any(name in plain_names for name in _NAMES["path"][:-1]):
         notes.append(note("channel-columns"))
         return ()
     if columns[: len(numbered)] != numbered:
@@ -179,7 +176,7 @@ def other_columns(table: Table, columns: Columns) -> list[int]:
 
 
 def _other_columns(table: Table, used: Collection[int | None]) -> list[int]:
-    used_columns = {*used, *map(table.index, IMAGE_TABLES.columns)}
+    used_columns = {*used, *map(table.index, _NAMES)}
     return [
         at for at, column in enumerate(table.columns) if at not in used_columns and column and not is_position(column)
     ]
@@ -285,11 +282,7 @@ def _group_column(
 
 def _no_column(table: Table, meaning: Literal["path", "label"]) -> BadDataset:
     plain_names = [plain_name(column) for column in table.columns]
-    near = [
-        c
-        for alias in IMAGE_TABLES.columns[meaning]
-        for c in difflib.get_close_matches(alias, plain_names, n=1, cutoff=0.7)
-    ]
+    near = [c for alias in _NAMES[meaning] for c in difflib.get_close_matches(alias, plain_names, n=1, cutoff=0.7)]
     hint = f" {text('is-it-column', column=table.columns[plain_names.index(near[0])])}" if near else ""
     if table.is_in_memory and meaning == "label" and len(table.columns) == 1:
         return BadDataset("no-labels-given")

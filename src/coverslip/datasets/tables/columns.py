@@ -298,11 +298,14 @@ def refuse_duplicates(columns: Sequence[str], names: Collection[str], file: Path
     Raises:
         BadDataset: two columns that are read have the same name.
     """
-    times = Counter(map(plain_name, columns))
-    duplicate = next((each for each in columns if plain_name(each) in names and times[plain_name(each)] > 1), None)
-    if duplicate is not None:
-        n_columns = times[plain_name(duplicate)]
-        raise BadDataset("duplicate-column", file=file, n_columns=n_columns, column=one_line(duplicate, 60))
+    refuse_repeated_names([name for name in map(plain_name, columns) if name in names], file)
+
+
+def refuse_repeated_names(names: Sequence[str], file: Path | None) -> None:
+    """Raise BadDataset if a name is repeated."""
+    for name, n_columns in Counter(names).items():
+        if n_columns > 1:
+            raise BadDataset("duplicate-column", file=file, n_columns=n_columns, column=one_line(name, 60))
 
 
 def spelling_hint(name: str, names: Sequence[str]) -> str:

@@ -1,13 +1,16 @@
-"""Errors about invalid rows of tables."""
+"""Errors about invalid cells and rows of tables."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from coverslip.datasets.names import one_line
 from coverslip.errors import BadDataset
 from coverslip.messages import text
+from coverslip.text_tables import number_of
 
 _MOST_LISTED = 5
+_TOO_LARGE = 2**31  # pixels, more than any image has
 
 
 class CellFault(ValueError):
@@ -25,6 +28,14 @@ class CellFault(ValueError):
 
     def __str__(self) -> str:
         return text(self.code, **self.parameters)
+
+
+def number_in(cell: str, column: str) -> float:
+    """Return the number of a cell with a position or length. Raises CellFault if it states none."""
+    number = number_of(cell)
+    if number is None or abs(number) >= _TOO_LARGE:
+        raise CellFault("cell-not-a-number", column=column, value=one_line(cell, 40))
+    return number
 
 
 def line_of_file(line: int) -> str:

@@ -5,7 +5,6 @@ import csv
 import io
 import os
 import re
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
@@ -13,14 +12,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO, TextIO
 
-from coverslip.datasets.names import has_image_suffix, one_line
-from coverslip.datasets.tables.columns import is_image_column
+from coverslip.datasets.names import has_image_suffix
+from coverslip.datasets.tables.columns import is_image_column, refuse_repeated_names
 from coverslip.errors import BadDataset
 from coverslip.files import plain_cell
 from coverslip.images import open_image
 from coverslip.messages import text
 from coverslip.text_tables import decimal_comma_columns, with_decimal_points
 
+TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt"})
+PLAIN_TABLE_SUFFIXES = frozenset({".csv", ".tsv"})  # searched for in image folders; most other text files are notes
 _SEPARATORS = ",;\t"
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _MOST_COMMENTS = 1_000  # lines
@@ -29,6 +30,11 @@ _HEAD = 2**20  # characters of a file by which its layout is recognized
 _LONGEST_FIRST_ROW = 2**16  # characters that are searched, if comments may precede the header
 _BLOCK = 2**20  # bytes
 WINDOWS = "cp1252"  # the encoding of files that are not UTF-8
+
+
+def is_table(path: Path) -> bool:
+    """Return whether a file name has a suffix of tables that can be read."""
+    return path.suffix.lower() in TABLE_SUFFIXES
 
 
 def encoding_of(file: Path) -> str:
@@ -164,9 +170,7 @@ class TextTable:
             BadDataset: as `rows`, or two of these columns have the same name.
         """
         columns = self.columns
-        for name, n_columns in Counter(columns).items():
-            if n_columns > 1 and (used is None or name in used):
-                raise BadDataset("duplicate-column", file=self.file, n_columns=n_columns, column=one_line(name, 60))
+        refuse_repeated_names([name for name in columns if used is None or name in used], self.file)
         rows = self.rows({at: name for at, name in enumerate(columns) if is_number(name)})
         return (dict(zip(columns, cells, strict=True)) for _, cells in islice(rows, 1, None))
 

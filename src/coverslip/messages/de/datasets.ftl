@@ -445,9 +445,6 @@ unequal-labels = (X, y) enthält { $n_images ->
     }
     .do = Geben Sie für jedes Bild ein Label an.
 
-equal-table-columns = Die Tabelle hat zwei Spalten mit demselben Namen: { $columns }
-    .do = Benennen Sie eine davon um.
-
 unequal-columns = Die Spalten der Tabelle sind unterschiedlich lang: { $columns }
     .do = Geben Sie für jedes Bild eine Zeile an.
 

@@ -445,9 +445,6 @@ unequal-labels = (X, y) contains { $n_images ->
     }
     .do = Give one label for each image.
 
-equal-table-columns = The table has two columns with the same name: { $columns }
-    .do = Rename one of them.
-
 unequal-columns = The columns of the table differ in length: { $columns }
     .do = Give each image a row.
 

@@ -17,12 +17,12 @@ from coverslip.datasets import (
     ImageRecord,
     check_groups,
     is_image_column,
-    is_table,
     one_line,
     open_dataset,
     plain_name,
     read_table,
 )
+from coverslip.datasets.tables.reading import is_table
 from coverslip.errors import BadDataset
 from coverslip.messages import Failure
 from coverslip.workspace.store.rows import Json, dataset_row, load_dataset, source_paths, table_choices
