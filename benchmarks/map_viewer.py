@@ -27,6 +27,7 @@ import numpy as np
 from _records import Record
 from app import CHROMIUM, Server, drag_and_zoom, serving
 from app_rows import DATASET, write_dataset
+from coverslip.workspace.predictions.rows import FILE, RowsWriter
 from sqlalchemy import bindparam, insert, select, update
 
 from coverslip.files import write_json
@@ -34,7 +35,6 @@ from coverslip.images import ReadPlan
 from coverslip.runs import Prediction, Run
 from coverslip.runs.predictions import PredictionsFile
 from coverslip.workspace.jobs.records import add_job
-from coverslip.workspace.predictions.rows import FILE, RowsWriter
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import now
 from coverslip.workspace.store.tables import dataset_maps, images

@@ -1,4 +1,4 @@
-"""Write the generated parts of the documentation: recipe keys and sets, formats, networks, help texts, errors.
+"""Write the generated parts of the documentation: columns, recipe keys and sets, formats, networks, help, errors.
 
     python docs/make_reference.py
 
@@ -29,14 +29,15 @@ def main() -> None:
 
 def pages() -> dict[Path, str]:
     """The pages with generated parts, as they should be."""
-    recipe, commands, images, models, problems = (
-        DOCS / f"{name}.md" for name in ("recipe", "commands", "images", "models", "problems")
+    recipe, commands, data, images, models, problems = (
+        DOCS / f"{name}.md" for name in ("recipe", "commands", "data", "images", "models", "problems")
     )
     recipe_text = _with_part(recipe, recipe.read_text(encoding="utf-8"), "recipe keys", recipe_table())
     images_text = _with_part(images, images.read_text(encoding="utf-8"), "formats", formats_table())
     return {
         recipe: _with_part(recipe, recipe_text, "sets of random changes", augment_table()),
         commands: _with_part(commands, commands.read_text(encoding="utf-8"), "help texts", help_texts()),
+        data: _with_part(data, data.read_text(encoding="utf-8"), "columns", columns_table()),
         images: _with_part(images, images_text, "kinds", kinds_table()),
         models: _with_part(models, models.read_text(encoding="utf-8"), "networks", models_table()),
         problems: _with_part(problems, problems.read_text(encoding="utf-8"), "errors", errors_list()),
@@ -75,6 +76,17 @@ def augment_table() -> str:
         words = ", ".join(f"`{key}: {json.dumps(value)}`" for key, value in changes.items())
         rows.append(f"| `{named_set.name}` | {words or 'nothing'} | {named_set.text} |")
     return "\n".join([*head, *rows])
+
+
+def columns_table() -> str:
+    """One row per meaning: the accepted names in tables of images, and in tables of objects of other programs."""
+    from coverslip.datasets.tables.columns import IMAGE_TABLES, OBJECT_TABLE
+
+    kinds = IMAGE_TABLES.columns, OBJECT_TABLE.columns
+    meanings = [each for each in {**kinds[0], **kinds[1]} if not each.startswith("channel_")]
+    names = [[" ".join(f"`{name}`" for name in kind.get(each, ())) or "–" for kind in kinds] for each in meanings]
+    rows = [f"| `{each}` | {' | '.join(cells)} |" for each, cells in zip(meanings, names, strict=True)]
+    return "\n".join(["| meaning | tables of images | tables of objects |", "|---|---|---|", *rows])
 
 
 def formats_table() -> str:

@@ -49,7 +49,7 @@ from coverslip.reports.sections import sections_of
 from coverslip.reports.sections.images import n_mistakes
 from coverslip.reports.sections.results import limits
 from coverslip.runs import Recipe, Run, SplitPlan
-from coverslip.runs.documents import read_table
+from coverslip.runs.documents import rows_of_table
 from coverslip.workspace.jobs.results import Results, results_of
 from coverslip.workspace.store.workspace import Workspace
 
@@ -184,7 +184,7 @@ def test_the_images_behind_a_cell_of_the_confusion_matrix_can_be_viewed(lab: Lab
     assert surest["path"].startswith("<script>/")
     assert list(surest["probabilities"]) == list(CLASSES)
     every = lab.get(f"jobs/{lab.run}/rows?limit=5&offset=2")
-    table = list(read_table(Path(lab.get(f"runs/{lab.run}")["folder"]) / "predictions.csv"))
+    table = list(rows_of_table(Path(lab.get(f"runs/{lab.run}")["folder"]) / "predictions.csv"))
     assert [row["image_id"] for row in every["items"]] == [row["image_id"] for row in table[2:7]]
     assert every["total"] == len(table)
     mistakes = lab.get(f"jobs/{lab.run}/rows?only=misclassified")

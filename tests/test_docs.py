@@ -211,10 +211,10 @@ def test_every_image_suffix_is_documented() -> None:
 
 
 def test_every_column_of_a_table_and_its_other_names_are_documented() -> None:
-    from coverslip.datasets import TABLE_NAMES
+    from coverslip.datasets.tables.columns import IMAGE_COLUMNS
 
     further_channels = {f"channel_{n}" for n in range(3, 17)}  # the first two stand for them
-    assert TABLE_NAMES - in_code(page("data.md")) == further_channels
+    assert IMAGE_COLUMNS - in_code(page("data.md")) == further_channels
 
 
 def test_every_finding_is_documented() -> None:

@@ -14,12 +14,12 @@ from typer.testing import CliRunner
 import coverslip as cs
 from coverslip.cli import app as cli
 from coverslip.datasets.quality import patterns_in_names
+from coverslip.datasets.tables.columns import TableChoices
 from coverslip.errors import BadDataset
 from coverslip.events import ignore
 from coverslip.objects import (
     FieldNames,
     PointSize,
-    TableChoices,
     list_fields,
     preview_first_table,
     read_objects,
@@ -29,7 +29,7 @@ from coverslip.objects import (
 __all__ = ["fields"]
 
 TABLE = "Pos_A,Pos_B,Slide,Kind\n10,12,a.tif,round\n30,8,a.tif,flat\n5,5,b.tif,round\n"
-COLUMNS = {"x": "Pos_A", "y": "Pos_B", "image": "Slide", "label": "kind"}
+COLUMNS = {"x": "Pos_A", "y": "Pos_B", "path": "Slide", "label": "kind"}
 
 
 def test_a_table_is_previewed_with_and_without_the_columns_that_the_user_states(fields: Path, tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_a_table_is_previewed_with_and_without_the_columns_that_the_user_states(
         cs.collect_objects(fields, points=table, size_px=4, out=None, emit=ignore)
     summary = cs.collect_objects(fields, points=table, size_px=4, columns=COLUMNS, out=None, emit=ignore)
     assert summary.table is not None
-    assert summary.table.meanings == {"image": "Slide", "label": "Kind", "x": "Pos_A", "y": "Pos_B"}
+    assert summary.table.meanings == {"path": "Slide", "label": "Kind", "x": "Pos_A", "y": "Pos_B"}
     assert (summary.kind, summary.n_files, summary.n_read) == ("table", 1, 1)
     assert summary.matches == {"a.tif": "a.tif", "b.tif": "b.tif"}
     assert [(each.image_id, each.box, each.label) for each in summary.first][1] == ("a.tif#2", (28, 6, 4, 4), "flat")
@@ -143,7 +143,7 @@ def test_the_app_previews_files_and_imports_them_by_the_same_choices(tmp_path: P
         seen = app.send("POST", at, choice)
         assert (seen["objects"], seen["error"]["code"]) == (None, "no-positions-in-table")
         assert seen["table"]["columns"] == ["Pos_A", "Pos_B", "Slide"]
-        choice |= {"columns": {"x": "Pos_A", "y": "Pos_B", "image": "Slide"}, "group_pattern": r"(?P<plate>P\d)"}
+        choice |= {"columns": {"x": "Pos_A", "y": "Pos_B", "path": "Slide"}, "group_pattern": r"(?P<plate>P\d)"}
         seen = app.send("POST", at, choice)
         assert (seen["error"], seen["objects"]["n_objects"], seen["objects"]["n_empty"]) == (None, 3, 2)
         assert seen["objects"]["n_groups"] == 2

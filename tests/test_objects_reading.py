@@ -14,11 +14,11 @@ from PIL import Image
 from refusing import fault_in_line, note_of, refusing
 
 import coverslip as cs
+from coverslip.datasets.tables.reading import open_text_table
 from coverslip.errors import BadDataset, CoverslipError
 from coverslip.events import Event, Noted
 from coverslip.messages import Note
 from coverslip.objects import Objects, export_predicted, predicted_objects, read_objects
-from coverslip.objects.text_files import open_text_table
 
 HEIGHT, WIDTH = 40, 60
 SERIES_POINTS = "image,series,x,y\nsmall.svs,0,9,9\nsmall.svs,1,5,5\n"
@@ -344,12 +344,12 @@ def test_columns_with_other_names_are_chosen_by_the_user(fields: Path, tmp_path:
     table = written(tmp_path / "t.csv", "Bild,horizontal,vertikal,Art\na.tif,5,6,rund\n")
     with refusing(BadDataset, "no-positions-in-table"):
         collected(fields, points=table, size_px=4)
-    columns = {"image": "Bild", "x": "horizontal", "y": "vertikal", "label": "Art"}
+    columns = {"path": "Bild", "x": "horizontal", "y": "vertikal", "label": "Art"}
     objects, _ = collected(fields, points=table, size_px=4, columns=columns)
     assert (list(objects.image_ids), labels_of(objects)) == (["a.tif#1"], ["rund"])
-    with refusing(BadDataset, "unknown-object-column"):
+    with refusing(BadDataset, "unknown-column"):
         collected(fields, points=table, size_px=4, columns={"x": "horizontl"})
-    with refusing(BadDataset, "unknown-object-meaning"):
+    with refusing(BadDataset, "unknown-meaning"):
         collected(fields, points=table, size_px=4, columns={"where": "Bild"})
 
 
@@ -376,7 +376,7 @@ def test_plain_points_have_a_class_and_the_box_of_tables_of_points(fields: Path,
         ("a.roi", b"Iout", "roi-invalid", {"number": 1}),
         ("a.txt", "0 0.5 0.5 0.1 0.1\n0 0.5 0.5 -0.0 0.1\n", "yolo-line-invalid", {"number": 2}),
         ("a.txt", "1 2 x\n3 4\nfive 6\n", "points-invalid", {"n_lines": 1, "numbers": "3"}),
-        ("a.txt", b"\0\1\2", "object-file-not-text", {}),
+        ("a.txt", b"\0\1\2", "not-a-text-table", {}),
         ("a.csv", "x,y,width,height,id\n200,3,5,5,1\n", "files-without-objects", {"n_outside": 1}),
         ("a.csv", "x,y,width,height,id\n2,3,5,5,1\n9,3,5,5,1\n", "repeated-object-ids", {"n_ids": 1}),
         ("a.png", b"\x89PNG broken", "labels-not-read", {}),
@@ -476,3 +476,12 @@ def test_real_points_of_red_blood_cells_are_matched_to_their_fields(
     assert len(summary.n_of_field) == len(list((folder / "fields").iterdir()))
     assert summary.n_of_label["7"] == sum(line.split()[2] == "7" for line in lines)
     assert summary.unmatched == ()
+
+
+def test_lengths_in_um_are_divided_by_the_pixel_size_of_their_axis(tmp_path: Path) -> None:
+    """Pixels are 0.5 µm wide and 0.25 µm high."""
+    pixels = np.zeros((100, 100), np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, imagej=True, resolution=(2, 4), metadata={"unit": "um", "axes": "YX"})
+    table = written(tmp_path / "a.csv", "x_min_um,y_min_um,width_um,height_um\n1,1,10,10\n")
+    objects, _ = collected(tmp_path / "a.tif", outlines=table)
+    assert objects.box.tolist() == [[2, 4, 20, 40]]

@@ -455,17 +455,19 @@ def test_predictions_without_the_probability_of_each_class_are_refused(
     assert refused.value.file == file
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "cp1252", "utf-16"])
 def test_tables_that_excel_saved_are_the_same(
-    predictions: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    predictions: tuple[Path, Path], encoding: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With semicolons, decimal commas and a byte order mark, which `--excel` also writes."""
-    file, table = predictions
+    """With semicolons, decimal commas and a byte order mark, which `--excel` also writes, or as "CSV" in Germany."""
+    file, table = tmp_path / "predictions.csv", predictions[1]
+    file.write_text(predictions[0].read_text().replace("a_0", "Größe_0"), encoding="utf-8")
 
     def saved(before: Path, numbers: tuple[str, ...]) -> Path:
-        with before.open(newline="") as opened:
+        with before.open(newline="", encoding="utf-8") as opened:
             rows = list(csv.DictReader(opened))
         after = tmp_path / f"saved {before.name}"
-        with after.open("w", newline="", encoding="utf-8-sig") as opened:
+        with after.open("w", newline="", encoding=encoding) as opened:
             writer = csv.DictWriter(opened, list(rows[0]), delimiter=";")
             writer.writeheader()
             for row in rows:

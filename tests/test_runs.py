@@ -31,7 +31,7 @@ from coverslip.runs import (
     save_recipe,
     with_settings,
 )
-from coverslip.runs.documents import read_table, write_table
+from coverslip.runs.documents import rows_of_table, write_table
 
 
 def test_an_empty_recipe_is_a_good_one(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_a_table_keeps_any_text_and_is_safe_in_a_spreadsheet(tmp_path: Path) -> 
         {"label": text, "n": "1"} for text in ("-neg", "=1+1", "a,b", 'c"d', "e\nf", "'quoted'", "'-x", "''=y", "é🔬")
     ]
     write_table(tmp_path / "t.csv", ("label", "n"), rows)
-    assert list(read_table(tmp_path / "t.csv")) == rows
+    assert list(rows_of_table(tmp_path / "t.csv")) == rows
     assert "\n=1+1" not in (tmp_path / "t.csv").read_text()
 
 

@@ -287,10 +287,11 @@ NAMES = {
 
 @pytest.mark.slow
 def test_no_path_that_a_run_of_a_stranger_names_is_opened(own_run: Run) -> None:
-    names = itertools.cycle(NAMES.values())
+    names_of_text = {name for name in NAMES.values() if "\0" not in name}
+    names = itertools.cycle(names_of_text)
     for table in (own_run.split_file, own_run.predictions_file):
         table.write_text(re.sub(r",[^,\n]+\.png,", lambda _: f",{next(names)},", table.read_text()), encoding="utf-8")
-    assert {row.path for row in Run(own_run.folder).split} == set(NAMES.values())
+    assert {row.path for row in Run(own_run.folder).split} == names_of_text
     assert main(["report", str(own_run.folder)]) == 0
     assert "root:" not in own_run.report_file.read_text(encoding="utf-8")
 

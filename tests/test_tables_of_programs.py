@@ -13,10 +13,12 @@ from refusing import fault_in_line, note_of, refusing
 
 import coverslip as cs
 from coverslip.datasets import describe_table, gives_labels, read_table, some
+from coverslip.datasets.tables.reading import open_text_table
 from coverslip.errors import BadDataset
 from coverslip.events import ignore
 from coverslip.messages import MapColumn, text
 from coverslip.objects import outlines_in_plane, read_objects
+from coverslip.objects.table import UNKNOWN
 from coverslip.text_tables import number_of
 
 NFC, NFD = (unicodedata.normalize(form, "Zürich") for form in ("NFC", "NFD"))
@@ -123,6 +125,47 @@ def test_a_file_with_zero_bytes_anywhere_is_no_table(tmp_path: Path) -> None:
     table.write_bytes(b"path,label\n" + b"a.png,a\n" * 1000 + b"a.png,b\0\n")
     with refusing(BadDataset, "not-a-text-table"):
         cs.open_dataset(table)
+
+
+@pytest.mark.parametrize(
+    ("content", "utf8_line"),
+    [(b"path,label\na.png,Gr\xc3\xbcn\nb.png,Gr\xfcn\n", 2), (b"\xef\xbb\xbfpath,label\na.png,a\nb.png,Gr\xfcn\n", 1)],
+)
+def test_a_table_of_two_encodings_would_give_one_class_two_names(
+    content: bytes, utf8_line: int, tmp_path: Path
+) -> None:
+    table = tmp_path / "t.csv"
+    table.write_bytes(content)
+    with refusing(BadDataset, "mixed-encodings", utf8_line=utf8_line, line=3):
+        cs.open_dataset(table)
+    draw(tmp_path, "a.png")
+    with refusing(BadDataset, "mixed-encodings", utf8_line=utf8_line, line=3):
+        cs.collect_objects(tmp_path / "a.png", points=table, size_px=8, out=None, emit=ignore)
+
+
+def test_bytes_that_are_no_letters_would_give_two_classes_one_name(tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_bytes(b"path,label\na.png,Gr\x81n\nb.png,Gr\x8dn\n")
+    with refusing(BadDataset, "unknown-encoding", line=2):
+        cs.open_dataset(table)
+
+
+def test_rows_without_a_box_are_listed_since_their_images_are_whole_files(tmp_path: Path) -> None:
+    draw(tmp_path, "a.png", "b.png")
+    table = write(tmp_path / "t.csv", "path,label,x,y,w,h", "a.png,a,1,2,3,4", "b.png,b,,,,")
+    data = cs.open_dataset(table)
+    assert [record.plan.region for record in data] == [(1, 2, 3, 4), None]
+    assert note_of(data.notes, "rows-without-box").parameters == {"n_rows": 1, "rows": text("table-line", line=3)}
+
+
+def test_a_column_that_is_the_time_point_in_tables_of_objects_is_not_ignored(tmp_path: Path) -> None:
+    draw(tmp_path, "a.png")
+    table = write(tmp_path / "t.csv", "path,label,frame,x,y", "a.png,a,0,5,6", "a.png,b,1,5,6")
+    with refusing(BadDataset, "unread-time-column", column="frame") as refused:
+        cs.open_dataset(table, crop_size=8)
+    assert refused.value.remedies == (MapColumn("t"),)
+    assert [record.plan.t for record in cs.open_dataset(table, crop_size=8, columns={"t": "frame"})] == [0, 1]
+    assert [record.plan.t for record in cs.open_dataset(table, crop_size=8, columns={"t": ""})] == [0, 0]
 
 
 @pytest.mark.parametrize(("on_disk", "in_table"), [(NFC, NFD), (NFD, NFC)])
@@ -241,6 +284,62 @@ def test_points_of_objects_with_commas_of_unknown_meaning_are_refused(content: s
     points.write_text(content)
     with refusing(BadDataset, "ambiguous-decimal-commas", column="x", value="1,500"):
         cs.collect_objects(tmp_path / "a.png", points=points, size_px=8, out=tmp_path / "o.csv", emit=ignore)
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        ("image,x,y,label,label\na.png,10,20,a,b\n", "duplicate-column"),
+        ("image,x,y\na.png,1,5,2,5\n", "rows-too-long"),  # decimal commas between commas
+        ('image,x,y,label\na.png,10,20,"a\nb.png,10,20,b\n', "invalid-table-line"),
+        ("image,x_min,y_min,x_max,y_max,x,y\na.png,1,2,30,,10,10\n", "invalid-rows"),
+    ],
+)
+def test_tables_of_objects_are_read_as_strictly_as_tables_of_images(content: str, code: str, tmp_path: Path) -> None:
+    draw(tmp_path, "a.png")
+    points = tmp_path / "points.csv"
+    points.write_text(content)
+    with refusing(BadDataset, code):
+        cs.collect_objects(tmp_path / "a.png", points=points, size_px=8, out=None, emit=ignore)
+
+
+@pytest.mark.parametrize(
+    ("header", "numbers"),
+    [
+        ("filepath,x1,y1,x2,y2", "1,2,31,22"),
+        ("file_path,x0,y0,x1,y1", "1,2,31,22"),
+        ("image,x1,y1,box_w,box_h", "1,2,30,20"),
+        ("image,x_coordinate,y_coordinate,w,h", "1,2,30,20"),
+        ("image,xcentre,ycentre,w,h", "16,12,30,20"),
+    ],
+)
+def test_tables_of_images_and_of_objects_accept_the_same_names_of_columns(
+    header: str, numbers: str, tmp_path: Path
+) -> None:
+    draw(tmp_path, "a.png", "b.png")
+    table = write(tmp_path / "t.csv", f"{header},class", f"b.png,{numbers},k")
+    cs.collect_objects([tmp_path / "a.png", tmp_path / "b.png"], outlines=table, out=tmp_path / "o.csv", emit=ignore)
+    for opened in (cs.open_dataset(table), cs.open_dataset(tmp_path / "o.csv")):
+        assert [(r.path.name, r.plan.region, r.label) for r in opened] == [("b.png", (1, 2, 30, 20), "k")]
+
+
+def test_rectangles_of_omero_have_its_text_as_class_and_not_the_kind_of_their_shape(tmp_path: Path) -> None:
+    draw(tmp_path, "a.png")
+    columns = "image_id,image_name,roi_id,shape_id,type,text,z,t,X,Y,Width,Height,X1,Y1,X2,Y2"
+    table = write(tmp_path / "rois.csv", columns, '5,"a.png",1,7,rectangle,"Zürich",1,1,3,4,10,8,,,,')
+    cs.collect_objects(tmp_path / "a.png", outlines=table, out=tmp_path / "o.csv", emit=ignore)
+    objects = read_objects(tmp_path / "o.csv")
+    assert (objects.box.tolist(), objects.labels, objects.t.tolist()) == ([[3, 4, 10, 8]], ("Zürich",), [UNKNOWN])
+
+
+def test_a_repeated_column_of_readings_or_samples_is_not_chosen_by_chance(tmp_path: Path) -> None:
+    tables = [write(tmp_path / f"{name}.csv", "path,label,label", "a.png,a,b", "b.png,b,b") for name in "xy"]
+    with refusing(BadDataset, "duplicate-column", column="label"):
+        cs.agreement(tables)
+    rows = open_text_table(write(tmp_path / "t.csv", "path,well,note,note", "a.png,A1,x,y"))
+    assert [row["well"] for row in rows.named_rows(used={"path", "well"})] == ["A1"]
+    with refusing(BadDataset, "duplicate-column", column="note"):
+        rows.named_rows()
 
 
 def test_a_table_of_objects_that_excel_saved_is_the_same(tmp_path: Path) -> None:

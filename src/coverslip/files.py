@@ -27,8 +27,7 @@ _cleaned: set[Path] = set()  # folders
 
 # Outlines of objects can be longer than the default. The limit is one for the process: it is set here alone, once, so
 # that what a reader accepts does not depend on what else is read.
-LONGEST_LINE = 2**27  # characters
-csv.field_size_limit(LONGEST_LINE)
+csv.field_size_limit(2**27)  # characters
 
 
 def weights_folder() -> Path:

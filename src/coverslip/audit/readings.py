@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from coverslip.datasets import clean_label, natural_key, one_line, plain_name, read_table, similar_names
+from coverslip.datasets import clean_label, natural_key, one_line, read_table, similar_names
+from coverslip.datasets.tables.columns import column_named, plain_name, refuse_duplicates
 from coverslip.errors import BadDataset, CoverslipError
 from coverslip.evaluation.agreement import Agreement, agreement_of
 from coverslip.messages import text
@@ -121,18 +122,14 @@ def read_readings(file: Path, *, group: str | None = None) -> list[Reading]:
         BadDataset: it cannot be read, or has no column of the images, labels or groups.
     """
     table = read_table(file)
-    names = [plain_name(column) for column in table.columns]
-
-    def column(name: str) -> int | None:
-        return names.index(plain_name(name)) if plain_name(name) in names else None
-
-    at = {name: column(name) for name in ("author", "time", "kind")}
+    at = {name: column_named(table.columns, name) for name in ("author", "time", "kind")}
     at |= {name: table.index(name) for name in ("image_id", "path", "label")}
-    at["group"] = None if group is None else column(group)
+    at["group"] = None if group is None else column_named(table.columns, group)
     if at["label"] is None or (at["image_id"] is None and at["path"] is None):
         raise BadDataset("readings-without-columns", file=file, columns=", ".join(map(one_line, table.columns)))
     if group is not None and at["group"] is None:
         raise BadDataset("readings-without-group", file=file, column=one_line(group))
+    refuse_duplicates(table.columns, {plain_name(table.columns[k]) for k in at.values() if k is not None}, file)
     readings = []
     for line, row in zip(table.lines, table.rows, strict=True):
         cells = {name: "" if k is None else row[k] for name, k in at.items()}

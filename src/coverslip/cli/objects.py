@@ -89,7 +89,7 @@ def objects(
 
       coverslip objects fields/ --outlines annotations.geojson --dry-run
 
-      coverslip objects fields/ --points spots.csv --columns x=Pos_X,y=Pos_Y,image=Slide --unit um --size-um 12
+      coverslip objects fields/ --points spots.csv --columns x=Pos_X,y=Pos_Y,path=Slide --unit um --size-um 12
 
       coverslip objects plate/ --masks masks/ --group-pattern '(?P<plate>P\d+)_(?P<well>[A-H]\d+)'
 
@@ -106,8 +106,9 @@ def objects(
     check_groups(group, group_pattern)
     from coverslip.cli._show import notes_console, print_json
     from coverslip.cli.progress import shown_progress
+    from coverslip.datasets.tables.columns import TableChoices
     from coverslip.errors import CoverslipError
-    from coverslip.objects import TableChoices, collect_objects, preview_first_table
+    from coverslip.objects import collect_objects, preview_first_table
 
     mapping = columns_of(columns)
     try:

@@ -9,7 +9,8 @@ from pathlib import Path, PurePath
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE, read_table, similar_names, with_points_in_numbers
+from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE, similar_names
+from coverslip.datasets.tables.reading import open_text_table
 from coverslip.errors import CoverslipError
 from coverslip.evaluation import Metric, estimated_shares
 from coverslip.evaluation.proportions import Corrected, ErrorRates, Votes, Z, raw_shares
@@ -32,7 +33,7 @@ from coverslip.inference.repeated_images import first_ids
 from coverslip.messages import note, text
 from coverslip.progress import show
 from coverslip.runs import CLASSIFIER_COLUMN, Prediction, Predictions, Run, identity_of, open_classifier, open_run
-from coverslip.runs.documents import table_text, table_with_points, write_table
+from coverslip.runs.documents import rows_of_table, table_text, write_table
 from coverslip.runs.predictions import check_predictions_table, read_predictions
 from coverslip.text_tables import composed, number_of
 
@@ -301,7 +302,7 @@ def read_sampled(
             raise CoverslipError("summary-other-classes", file=file, other=str(files[0]))
         order = [predicted.classes.index(name) for name in classes]
         named = joined.file if joined else file
-        about_images = table_with_points(file, lambda name: name in (time, condition))
+        about_images = rows_of_table(file, lambda name: name in (time, condition))
         counted: set[tuple[str, str, float | None]] = set()  # images with their samples and times
         for row, cells, first_id in zip(predicted, about_images, first_ids(predicted), strict=True):
             about: Mapping[str, str] = joined.row_of(row.image_id, row.path) if joined else cells
@@ -421,7 +422,8 @@ class _JoinedTable:
     def __init__(self, file: Path, by: str | None, condition: str | None, time: str | None) -> None:
         self.file = file
         columns = [name for name in (by, condition, time) if name]
-        rows = read_csv(file, numbers=[name for name in (condition, time) if name])
+        used = {"image_id", "path", *columns}
+        rows = list(open_text_table(file).named_rows(lambda name: name in (condition, time), used))
         self._key = next((name for name in ("image_id", "path") if rows and name in rows[0]), None)
         if self._key is None:
             raise CoverslipError("summary-table-without-key", file=file)
@@ -443,21 +445,6 @@ class _JoinedTable:
         if row is None:
             raise CoverslipError("summary-image-not-in-table", file=self.file, path=path)
         return row
-
-
-def read_csv(file: Path, numbers: Sequence[str] = ()) -> list[dict[str, str]]:
-    """Return the rows of a table of a user, as of `open_dataset`, by the names of the columns as written.
-
-    Args:
-        file: the table.
-        numbers: columns of numbers, in which `1,5` becomes `1.5`.
-
-    Raises:
-        BadDataset: it cannot be read, or the commas of a column of numbers have an unknown meaning.
-    """
-    table = read_table(file)
-    table = with_points_in_numbers(table, [k for k, name in enumerate(table.columns) if name in numbers])
-    return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
 
 
 def _prior(run: Run, classes: Sequence[str]) -> list[float]:

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.datasets import UNREADABLE
+from coverslip.datasets import UNREADABLE, clean_label
+from coverslip.datasets.tables.reading import open_text_table
 from coverslip.errors import CoverslipError
 from coverslip.evaluation import Metric
 from coverslip.evaluation.proportions import EffectiveCounts, Votes, pooled_counts, raw_shares
@@ -31,7 +32,6 @@ from coverslip.inference.proportions import (
     SampledPrediction,
     error_rates,
     probabilities_of,
-    read_csv,
     read_sampled,
     run_of_predictions,
     summary_of,
@@ -330,7 +330,7 @@ def _read_labels(file: Path, classes: Sequence[str], rows: Sequence[SampledPredi
     Raises:
         CoverslipError: an image or a label is not known, an image has several rows or labels, or there is no label.
     """
-    lines = read_csv(file)
+    lines = list(open_text_table(file).named_rows(used=("image_id", "path", "label")))
     columns = list(lines[0]) if lines else []
     if "label" not in columns or not {"image_id", "path"} & {*columns}:
         raise CoverslipError("spot-check-no-labels-table", file=file, columns=", ".join(columns) or "-")
@@ -346,7 +346,7 @@ def _read_labels(file: Path, classes: Sequence[str], rows: Sequence[SampledPredi
             raise CoverslipError("spot-check-unknown-image", file=file, image=image[0])
         if len(numbers_of[image]) > 1:
             raise CoverslipError("spot-check-several-rows", file=file, image=image[0], n_rows=len(numbers_of[image]))
-        label = line["label"].strip()
+        label = clean_label(line["label"])
         if label and label not in classes and label not in EXCLUSIONS:
             raise CoverslipError(
                 "spot-check-unknown-label",

@@ -12,7 +12,7 @@ from coverslip.objects.field_objects import PointSize
 from coverslip.objects.fields import FieldNames, list_fields
 from coverslip.objects.finders import Finder, list_finders
 from coverslip.objects.finding import FinderSettings, find_objects
-from coverslip.objects.object_tables import MEANINGS, ObjectTablePreview, TableChoices
+from coverslip.objects.object_tables import ObjectTablePreview
 from coverslip.objects.outlines import Outlines, fill_outlines, joined, trace_labels
 from coverslip.objects.table import (
     COLUMNS,
@@ -26,7 +26,6 @@ from coverslip.objects.table import (
 
 __all__ = [
     "COLUMNS",
-    "MEANINGS",
     "OBJECT_FORMATS",
     "CropChoices",
     "FieldNames",
@@ -40,7 +39,6 @@ __all__ = [
     "Outlines",
     "PointSize",
     "Summary",
-    "TableChoices",
     "collect_objects",
     "export_predicted",
     "fill_outlines",

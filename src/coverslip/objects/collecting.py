@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from coverslip.datasets import Dataset, ImageSource, is_hidden, natural_key, one_line, some
+from coverslip.datasets.tables.columns import TableChoices, Unit
 from coverslip.errors import BadDataset, CoverslipError, UnreadableImage
 from coverslip.events import Emit, Noted, progress_reporter
 from coverslip.images import ReadPlan, pixel_side, read_pixels
@@ -19,7 +20,7 @@ from coverslip.objects.finders import find_with
 from coverslip.objects.finding import FinderSettings
 from coverslip.objects.label_images import LABEL_SUFFIXES, LabelPlane, read_label_planes
 from coverslip.objects.object_files import OBJECT_SUFFIXES, Sources, is_companion, is_table_of_objects, read_object_file
-from coverslip.objects.object_tables import ObjectTablePreview, TableChoices, Unit, preview_object_table
+from coverslip.objects.object_tables import ObjectTablePreview, preview_object_table
 from coverslip.objects.outlines import OutlineBuilder, trace_labels
 from coverslip.objects.table import UNKNOWN, FieldOfView, Objects, ObjectsBuilder
 from coverslip.progress import show
@@ -422,7 +423,7 @@ def collect_objects(
         finder_file: that the finder needs, such as the weights of InstanSeg.
         size_px: side in pixels of the square around points, and around objects without a box.
         size_um: the same in µm.
-        columns: the column of each meaning of a table, if it is not recognized: `{"x": "Pos X", "image": "Slide"}`.
+        columns: the column of each meaning of a table, if it is not recognized: `{"x": "Pos X", "path": "Slide"}`.
         unit: `"um"` or `"px"`: the unit of positions in tables and of points, if the names of columns do not state it.
         pixel_size_um: side in µm of a pixel of the fields, which replaces the pixel size that files declare.
         group: the column with the group of each field (slide, well, patient), if the fields are those of a table.

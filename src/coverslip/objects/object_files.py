@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from coverslip.datasets.tables.columns import TableChoices
+from coverslip.datasets.tables.reading import TABLE_SUFFIXES, is_table
 from coverslip.errors import BadDataset
 from coverslip.images import open_image
 from coverslip.objects.field_objects import FieldObjects
 from coverslip.objects.label_images import LABEL_SUFFIXES, read_label_planes
 from coverslip.objects.object_tables import (
-    TableChoices,
     columns_of,
     kind_of_table,
     open_object_table,
@@ -32,7 +33,7 @@ from coverslip.objects.polygon_files import (
 from coverslip.objects.table import FieldOfView
 from coverslip.objects.text_files import text_lines, words_of
 
-OBJECT_SUFFIXES = frozenset({".geojson", ".json", ".zip", ".roi", ".txt", ".csv", ".tsv", ".npy"})
+OBJECT_SUFFIXES = frozenset({".geojson", ".json", ".zip", ".roi", ".npy", *TABLE_SUFFIXES})
 _HEAD_BYTES = 4096
 _N_FIRST_LINES = 50
 # Files beside those of objects.
@@ -131,7 +132,7 @@ def _read_text(
     sources.table = sources.table or file
     columns = columns_of(table, table_kind, choices)
     of = None
-    if not {"image", "image_number"} & columns.keys():
+    if not {"path", "image_number"} & columns.keys():
         of = _field_of(file, objects, is_only_file=is_only_file)
         if of is None:
             return table_kind.name
@@ -145,13 +146,10 @@ def is_table_of_objects(file: Path) -> bool:
     Raises:
         BadDataset: the file cannot be read, or is not text.
     """
-    if file.suffix.lower() not in _TABLE_SUFFIXES:
+    if not is_table(file):
         return False
     lines = text_lines(file, _N_FIRST_LINES)
     return any(map(str.strip, lines)) and _kind_of_lines(lines) is None
-
-
-_TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
 
 
 def _kind_of_lines(lines: Sequence[str]) -> str | None:

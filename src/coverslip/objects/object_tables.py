@@ -2,142 +2,38 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Literal
 
-from coverslip.datasets import one_line, plain_name
+from coverslip.datasets import one_line
+from coverslip.datasets.tables.columns import (
+    ABSOLUTE,
+    OBJECT_KINDS,
+    OBJECT_MEANINGS,
+    POINT_COLUMNS,
+    POSITIONS,
+    TableChoices,
+    TableKind,
+    Unit,
+    base_and_unit,
+    chosen_columns,
+    column_named,
+    find_column,
+    plain_name,
+    refuse_duplicates,
+)
+from coverslip.datasets.tables.faults import CellFault, RowFaults, number_in
+from coverslip.datasets.tables.reading import TextTable, open_text_table
 from coverslip.errors import BadDataset
-from coverslip.messages import text
 from coverslip.objects.field_objects import Box, FieldObjects, no_pixel_size
 from coverslip.objects.fields import FieldNames
 from coverslip.objects.table import UNKNOWN, FieldOfView
-from coverslip.objects.text_files import TextTable, open_text_table, words_of
+from coverslip.objects.text_files import words_of
 from coverslip.text_tables import decimal_comma_columns, number_of, with_decimal_point, with_decimal_points
 
-Unit = Literal["px", "um"]  # of positions
 _MOST_FAULTS = 5  # in an error
 _N_FIRST_ROWS = 5  # in a preview
-_MICROMETERS = re.compile(r"[_ (\[]*(?:[µμu]m|microns?|micrometers?)[)\]]*$")
-_PIXELS = re.compile(r"[_ (\[]*(?:px|pixels?)[)\]]*$")
-
-
-@dataclass(frozen=True, slots=True)
-class TableKind:
-    """How a program names the columns of its tables. Names are compared without case, spaces and units."""
-
-    name: str
-    columns: Mapping[str, tuple[str, ...]]  # the columns of each meaning, best first
-    needs: tuple[tuple[str, ...], ...]  # columns by which the kind is recognized: all of one of these
-    center_offset: float = 0.0  # 0.5: positions count centers of pixels from 0
-    is_inclusive: bool = False  # whether the maximum of a box is its last pixel
-    n_header_lines: int = 1
-    radius_scale: float = 2.0  # from the column `radius` to the diameter
-
-
-_IMAGES = ("image", "image_name", "filename", "file_name", "path", "image_path", "file", "field", "field_of_view")
-_CLASSES = ("class", "class_name", "classification", "cell_type", "phenotype", "category", "type")
-_PLAIN = {
-    "image": _IMAGES,
-    "series": ("series", "position"),
-    "object_id": ("object_id", "objectid", "id", "cell_id", "nucleus_id", "object", "roi", "name"),
-    "label": ("label", *_CLASSES, "predicted_class", "target"),
-    "t": ("t", "frame", "time_point", "timepoint", "timestep"),
-    "x": ("x_center", "x_centre", "center_x", "centre_x", "centroid_x", "x_centroid", "cx", "x", "pos_x", "x_position"),
-    "y": ("y_center", "y_centre", "center_y", "centre_y", "centroid_y", "y_centroid", "cy", "y", "pos_y", "y_position"),
-    "x_min": ("x_min", "xmin", "min_x", "left", "bbox_x", "box_x", "bx"),
-    "y_min": ("y_min", "ymin", "min_y", "top", "bbox_y", "box_y", "by"),
-    "x_max": ("x_max", "xmax", "max_x", "right"),
-    "y_max": ("y_max", "ymax", "max_y", "bottom"),
-    "width": ("width", "w", "bbox_width", "box_width", "bbox_w"),
-    "height": ("height", "h", "bbox_height", "box_height", "bbox_h"),
-    "radius": ("radius",),
-}
-KINDS = (
-    TableKind(
-        "cellprofiler",
-        {
-            "image_number": ("imagenumber",),
-            "image": ("filename", "image_filename"),
-            "object_id": ("objectnumber",),
-            "label": _CLASSES,
-            "x": ("location_center_x", "areashape_center_x"),
-            "y": ("location_center_y", "areashape_center_y"),
-            "x_min": ("areashape_boundingboxminimum_x",),
-            "y_min": ("areashape_boundingboxminimum_y",),
-            "x_max": ("areashape_boundingboxmaximum_x",),
-            "y_max": ("areashape_boundingboxmaximum_y",),
-        },
-        (("imagenumber", "objectnumber"),),
-        center_offset=0.5,
-    ),
-    TableKind(
-        "trackmate",
-        {
-            "image": (),
-            "object_id": ("id",),
-            "t": ("frame",),
-            "x": ("position_x",),
-            "y": ("position_y",),
-            "radius": ("radius",),
-        },
-        (("track_id", "position_x", "position_y", "frame"),),
-        center_offset=0.5,
-    ),
-    TableKind(
-        "ilastik",
-        {
-            "image": (),
-            "object_id": ("labelimage_oid", "object_id"),
-            "label": ("user_label", "predicted_class"),
-            "t": ("timestep", "frame"),
-            "x": ("center_of_the_object_0",),
-            "y": ("center_of_the_object_1",),
-            "x_min": ("bounding_box_minimum_0",),
-            "y_min": ("bounding_box_minimum_1",),
-            "x_max": ("bounding_box_maximum_0",),
-            "y_max": ("bounding_box_maximum_1",),
-        },
-        (("center_of_the_object_0",),),
-        center_offset=0.5,
-        is_inclusive=True,
-    ),
-    TableKind(
-        "scikit-image",
-        {
-            "image": _IMAGES,
-            "object_id": ("label",),
-            "label": _CLASSES,
-            "t": ("frame", "t"),
-            "x": ("centroid_1",),
-            "y": ("centroid_0",),
-            "x_min": ("bbox_1",),
-            "y_min": ("bbox_0",),
-            "x_max": ("bbox_3",),
-            "y_max": ("bbox_2",),
-        },
-        (("label", "bbox_0"), ("label", "centroid_0")),
-        center_offset=0.5,
-    ),
-    TableKind(  # the column Label names the image, and the ROI in it
-        "imagej",
-        {
-            "image": ("label",),
-            "object_id": ("",),
-            "x": ("x", "xm"),
-            "y": ("y", "ym"),
-            "x_min": ("bx",),
-            "y_min": ("by",),
-            "width": ("width",),
-            "height": ("height",),
-        },
-        (("", "label", "bx"), ("", "label", "xm"), ("", "label", "area", "x", "y")),
-    ),
-    TableKind("qupath-table", {**_PLAIN, "label": _CLASSES}, (("image", "object_id", "centroid_x", "centroid_y"),)),
-    TableKind("table", _PLAIN, ((),)),
-)
-MEANINGS = tuple(_PLAIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,19 +46,11 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class TableChoices:
-    """What a user states about tables."""
-
-    columns: Mapping[str, str] = field(default_factory=dict)  # from meaning to column; an empty name: none
-    unit: Unit | None = None  # of positions; None: as the names of the columns state it, else pixels
-
-
-@dataclass(frozen=True, slots=True)
 class ObjectTablePreview:
     """The columns of a table of objects, their meanings, and the first rows."""
 
     file: str
-    kind: str  # a name of `KINDS`
+    kind: str  # a name of `OBJECT_KINDS`
     columns: tuple[str, ...]
     meanings: dict[str, str]  # from meaning to column
     in_um: tuple[str, ...]  # meanings whose values are in µm
@@ -170,31 +58,22 @@ class ObjectTablePreview:
     n_rows: int
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class ObjectTable:
-    """The header of a table, and its rows, which are read once."""
+    """A table with its columns."""
 
-    file: Path
-    columns: tuple[str, ...]
-    rows: Iterator[tuple[int, list[str]]]  # line number, cells
     text: TextTable
-    n_header_rows: int = 1
+    columns: tuple[str, ...]
+    n_header_rows: int
 
-    def rows_with_points(self, columns: Iterable["Column"]) -> Iterator[tuple[int, list[str]]]:
-        """Return the rows with `1.5` for `1,5` in these columns of numbers.
+    def rows(self, numbers: Iterable[Column] = ()) -> Iterator[tuple[int, list[str]]]:
+        """Return the line numbers and cells of the rows, with `1.5` for `1,5` in columns of numbers.
 
         Raises:
-            BadDataset: the commas of a column have an unknown meaning.
+            BadDataset: as `TextTable.rows`.
         """
-        names = {column.index: one_line(column.name, 60) for column in columns}
-        return islice(self.text.rows_with_points(names), self.n_header_rows, None)
-
-
-def _plain(column: str) -> str:
-    """Return the name of a column in the form in which names are compared, without its unit."""
-    name = plain_name(column)
-    name = _PIXELS.sub("", _MICROMETERS.sub("", name))
-    return re.sub(r"[^\w]+|_+", "_", name).strip("_")
+        names = {column.index: one_line(column.name, 60) for column in numbers}
+        return islice(self.text.rows(names), self.n_header_rows, None)
 
 
 def open_object_table(file: Path) -> ObjectTable | None:
@@ -203,15 +82,14 @@ def open_object_table(file: Path) -> ObjectTable | None:
     Raises:
         BadDataset: the file cannot be read, or is not text.
     """
-    content, n_header_rows = open_text_table(file), 1
-    rows = content.rows()
-    line, header = next(rows, (0, []))
-    if not header or _is_number(header[0]):
+    table = open_text_table(file)
+    first = [tuple(cells) for _, cells in islice(table.rows(), 2)]
+    if not first or _is_number(first[0][0]):
         return None
-    if "imagenumber" not in map(_plain, header) and {_plain(cell) for cell in header} <= _TOP_HEADER:
-        line, header = next(rows, (line, header))  # CellProfiler writes the names of objects above those of columns
-        n_header_rows = 2
-    return ObjectTable(file, tuple(header), rows, content, n_header_rows)
+    names = {base_and_unit(cell)[0] for cell in first[0]}
+    # CellProfiler writes the names of objects above those of columns.
+    n_header_rows = len(first) if "imagenumber" not in names and names <= _TOP_HEADER else 1
+    return ObjectTable(table, first[n_header_rows - 1], n_header_rows)
 
 
 _TOP_HEADER = frozenset({"image", "experiment", "nuclei", "cells", "cytoplasm", "objects"})
@@ -223,8 +101,8 @@ def _is_number(cell: str) -> bool:
 
 def kind_of_table(columns: Sequence[str]) -> TableKind:
     """Return the kind of a table with these columns."""
-    names = set(map(_plain, columns))
-    return next(kind for kind in KINDS if any(map(names.issuperset, kind.needs)))
+    names = {base_and_unit(column)[0] for column in columns}
+    return next(kind for kind in OBJECT_KINDS if any(map(names.issuperset, kind.needs)))
 
 
 def columns_of(table: ObjectTable, kind: TableKind, choices: TableChoices) -> dict[str, Column]:
@@ -240,7 +118,7 @@ def columns_of(table: ObjectTable, kind: TableKind, choices: TableChoices) -> di
     """
     columns = _chosen_columns(table, kind, choices)
     if not _has_positions(columns):
-        raise BadDataset("no-positions-in-table", file=table.file, columns=one_line(", ".join(table.columns), 400))
+        raise BadDataset("no-positions-in-table", file=table.text.file, columns=one_line(", ".join(table.columns), 400))
     return columns
 
 
@@ -249,50 +127,38 @@ def _has_positions(columns: Mapping[str, Column]) -> bool:
 
 
 def _chosen_columns(table: ObjectTable, kind: TableKind, choices: TableChoices) -> dict[str, Column]:
-    """Return the column of each meaning; raises if a chosen one does not exist."""
-    plain, mapping = [_plain(column) for column in table.columns], choices.columns
+    """Return the column of each meaning; raises if a chosen one does not exist, or has a name that another one has."""
+    mapping = chosen_columns(table.columns, choices.columns, OBJECT_MEANINGS, table.text.file)
+    recognized: Sequence[str] = table.columns
+    if kind.name == "cellprofiler":
+        recognized = _without_name_of_objects("" if name in mapping.values() else name for name in table.columns)
     columns: dict[str, Column] = {}
-    for meaning in mapping:
-        if meaning not in MEANINGS:
-            raise BadDataset(
-                "unknown-object-meaning", file=table.file, meaning=one_line(meaning), meanings=", ".join(MEANINGS)
-            )
-    recognized = _without_name_of_objects(plain) if kind.name == "cellprofiler" else plain
-    for meaning, names in {**_PLAIN_EMPTY, **kind.columns}.items():
-        if meaning in mapping:
-            if not mapping[meaning]:
-                continue
-            name = _plain(mapping[meaning])
-            at = plain.index(name) if name in plain else None
-            if at is None:
-                raise BadDataset(
-                    "unknown-object-column",
-                    file=table.file,
-                    column=one_line(mapping[meaning]),
-                    columns=one_line(", ".join(table.columns), 400),
-                )
-        else:
-            at = next((recognized.index(name) for name in names if name in recognized), None)
-        if at is not None:
+    for meaning in dict.fromkeys((*OBJECT_MEANINGS, *kind.columns)):
+        is_chosen = meaning in mapping
+        at = find_column(table.columns if is_chosen else recognized, meaning, kind, mapping, ABSOLUTE)
+        if at is not None and (is_chosen or at not in (column.index for column in columns.values())):
             name = table.columns[at]
-            is_in_um = bool(_MICROMETERS.search(plain_name(name))) if choices.unit is None else choices.unit == "um"
-            columns[meaning] = Column(at, name, is_in_um and meaning in _POSITIONS)
+            is_in_um = base_and_unit(name)[1] == "um" if choices.unit is None else choices.unit == "um"
+            columns[meaning] = Column(at, name, is_in_um and meaning in POSITIONS)
+    if table.n_header_rows == 1:  # else columns of the same name are of several kinds of objects
+        refuse_duplicates(table.columns, {plain_name(column.name) for column in columns.values()}, table.text.file)
     return columns
 
 
-def _without_name_of_objects(plain: Sequence[str]) -> list[str]:
-    """Return the names of CellProfiler's columns. In tables for databases, the name of the objects precedes them.
+def _without_name_of_objects(columns: Iterable[str]) -> list[str]:
+    """Return the plain names of CellProfiler's columns. In tables for databases, the name of the objects precedes them.
 
     If the table has several kinds of objects, such as cells and nuclei, these are the first ones.
     """
+    plain = list(map(plain_name, columns))
     match = next(filter(None, map(_OF_OBJECTS.match, plain)), None)
     return [name.removeprefix(match[1]) if match else name for name in plain]
 
 
 _OF_OBJECTS = re.compile(r"(.+_)(?:areashape_center|areashape_boundingbox|location_center)")
 
-_POSITIONS = frozenset({"x", "y", "x_min", "y_min", "x_max", "y_max", "width", "height", "radius"})
-_NUMBERS = _POSITIONS | {"series", "t", "image_number"}
+_BOX = ("x_min", "y_min", "x_max", "y_max", "width", "height")
+_NUMBERS = {*POSITIONS, "series", "t", "image_number"}
 
 
 def preview_object_table(file: Path, choices: TableChoices) -> ObjectTablePreview | None:
@@ -307,14 +173,15 @@ def preview_object_table(file: Path, choices: TableChoices) -> ObjectTablePrevie
     if table is None:
         return None
     kind = kind_of_table(table.columns)
-    plain = set(map(_plain, table.columns))
     existing = {
         meaning: name
         for meaning, name in choices.columns.items()
-        if meaning in MEANINGS and (not name or _plain(name) in plain)
+        if meaning in OBJECT_MEANINGS and (not name or column_named(table.columns, name) is not None)
     }
     columns = _chosen_columns(table, kind, replace(choices, columns=existing))
-    rows = _data_rows(table, kind, columns, choices.unit) if _has_positions(columns) else table.rows
+    rows = table.rows()
+    if _has_positions(columns):
+        rows = _data_rows(rows, kind, columns, choices.unit)
     first = [cells for _, cells in islice(rows, _N_FIRST_ROWS)]
     n_rows = len(first) + sum(1 for _ in rows)
     return ObjectTablePreview(
@@ -323,12 +190,9 @@ def preview_object_table(file: Path, choices: TableChoices) -> ObjectTablePrevie
         columns=tuple(map(one_line, table.columns)),
         meanings={meaning: column.name for meaning, column in columns.items()},
         in_um=tuple(meaning for meaning, column in columns.items() if column.is_in_um),
-        first_rows=tuple(tuple(one_line(cell, 60) for cell in cells[: len(table.columns)]) for cells in first),
+        first_rows=tuple(tuple(one_line(cell, 60) for cell in cells) for cells in first),
         n_rows=n_rows,
     )
-
-
-_PLAIN_EMPTY: dict[str, tuple[str, ...]] = dict.fromkeys(MEANINGS, ())
 
 
 def read_object_table(
@@ -352,43 +216,35 @@ def read_object_table(
     Raises:
         BadDataset: cells are invalid; the error lists the first lines.
     """
-    is_numbered = "image_number" in columns and "image" not in columns
+    is_numbered = "image_number" in columns and "path" not in columns
     files = [k for k, name in enumerate(table.columns) if _NAMES_OF_FILES.match(name)] if is_numbered else []
-    image_of_number = _cellprofiler_images(table.file, objects.names) if is_numbered and not files else {}
-    faults: list[tuple[int, str]] = []
-    n_faults = 0
-    table.rows = table.rows_with_points(column for meaning, column in columns.items() if meaning in _NUMBERS)
-    for line, cells in _data_rows(table, kind, columns, unit):
+    image_of_number = _cellprofiler_images(table.text.file, objects.names) if is_numbered and not files else {}
+    faults = RowFaults(table.text.file)
+    numbers = [column for meaning, column in columns.items() if meaning in _NUMBERS]
+    for line, cells in _data_rows(table.rows(numbers), kind, columns, unit):
         try:
             of_row = _field_of(cells, kind, columns, objects.names, image_of_number, files) or of
             if of_row is None:
                 continue
-            _add(cells, columns, kind, of_row, objects, table.file)
+            _add(cells, columns, kind, of_row, objects, table.text.file)
         except ValueError as error:
-            n_faults += 1
-            if n_faults <= _MOST_FAULTS:
-                faults.append((line, str(error)))
-    if n_faults:
-        rows = "; ".join(
-            text("invalid-row", place=text("table-line", line=line), fault=fault) for line, fault in faults
-        )
-        raise BadDataset("invalid-rows", file=table.file, n_rows=n_faults, rows=rows, has_more=n_faults > _MOST_FAULTS)
+            faults.add(line, error)
+    faults.check()
 
 
 def _data_rows(
-    table: ObjectTable, kind: TableKind, columns: dict[str, Column], unit: Unit | None
+    rows: Iterator[tuple[int, list[str]]], kind: TableKind, columns: dict[str, Column], unit: Unit | None
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield the rows of a table. TrackMate repeats the header in other words and with units, for `columns`."""
     at = columns.get("x") or columns["x_min"]
     is_data = False
-    for line, cells in table.rows:
-        cells += [""] * (len(table.columns) - len(cells))
+    for line, cells in rows:
         if kind.name == "trackmate" and not is_data and not _is_number(cells[at.index]):
             for meaning in ("x", "y", "radius"):
                 if (
                     unit is None
                     and meaning in columns
-                    and _MICROMETERS.search(cells[columns[meaning].index].casefold())
+                    and base_and_unit(f"x {cells[columns[meaning].index]}")[1] == "um"
                 ):
                     columns[meaning] = replace(columns[meaning], is_in_um=True)
             continue
@@ -418,11 +274,11 @@ def _field_of(
         trial = replace(names, unmatched={}, ambiguous={})
         matches = (trial.match(cells[k]) for k in files)
         return next((field for field in matches if field is not None), None) or names.match(cells[files[0]])
-    if "image" not in columns:
+    if "path" not in columns:
         number = columns.get("image_number")
         return None if number is None else image_of_number.get(cells[number.index])
     series = _integer(cells, columns.get("series"))
-    name = cells[columns["image"].index]
+    name = cells[columns["path"].index]
     return names.match(name.partition(":")[0] if kind.name == "imagej" else name, series)
 
 
@@ -438,13 +294,11 @@ def _add(
         column = columns.get(meaning)
         if column is None or not cells[column.index]:
             return None
-        value = number_of(cells[column.index])
-        if value is None:
-            raise _fault("cell-not-a-number", column=column.name, value=one_line(cells[column.index], 40))
+        value = number_in(cells[column.index], column.name)
         if column.is_in_um:
             if of.pixel_size_um is None:
                 raise no_pixel_size(file, of)
-            value /= of.pixel_size_um["xywhr".index(meaning[0]) % 2 if meaning[0] in "xy" else 0]
+            value /= of.pixel_size_um["xywhr".index(meaning[0]) % 2]
         return value
 
     values = {
@@ -464,10 +318,13 @@ def _add(
         if box is None and values["width"] is not None and values["height"] is not None:
             box = _box_at(columns, x, y, values["width"], values["height"])
         point = (x, y)
+    cells_of_box = [(columns[name].name, cells[columns[name].index]) for name in _BOX if name in columns]
+    if box is None and any(cell for _, cell in cells_of_box) and not all(cell for _, cell in cells_of_box):
+        raise CellFault("box-with-empty-cells", columns=", ".join(name for name, _ in cells_of_box))
     if box is None and point is None:
-        raise _fault("row-without-position")
+        raise CellFault("row-without-position")
     if box is not None and not (box[2] > box[0] and box[3] > box[1]):
-        raise _fault("row-with-empty-box")
+        raise CellFault("row-with-empty-box")
     objects.add(
         of,
         file,
@@ -489,7 +346,7 @@ def _label(cells: Sequence[str], kind: TableKind, columns: Mapping[str, Column])
 
 def _box_at(columns: Mapping[str, Column], x: float, y: float, width: float, height: float) -> Box:
     """Return a box from its corner, or from its center if the name of the column says so."""
-    if _plain(columns["x"].name) in ("x", "pos_x", "x_position"):
+    if base_and_unit(columns["x"].name)[0] in POINT_COLUMNS["x"]:
         return x, y, x + width, y + height
     return x - width / 2, y - height / 2, x + width / 2, y + height / 2
 
@@ -499,12 +356,8 @@ def _integer(cells: Sequence[str], column: Column | None) -> int | None:
         return None
     value = number_of(cells[column.index])
     if value is None or not (value.is_integer() and 0 <= value < 2**31):
-        raise _fault("not-a-count", column=column.name, value=one_line(cells[column.index], 40))
+        raise CellFault("not-a-count", column=column.name, value=one_line(cells[column.index], 40))
     return int(value)
-
-
-def _fault(code: str, **parameters: str) -> ValueError:
-    return ValueError(text(code, **parameters))
 
 
 _NAMES_OF_FILES = re.compile(r"(?:Image_)?(?:FileName|URL)_", re.IGNORECASE)  # CellProfiler's, of a channel
@@ -521,15 +374,15 @@ def _cellprofiler_images(file: Path, names: FieldNames) -> dict[str, FieldOfView
     candidates = [each for each in sorted(file.parent.glob("*Image.csv")) if file.stem.startswith(each.stem[:-5])]
     for candidate in candidates:
         table = open_object_table(candidate)
-        if table is None or "imagenumber" not in map(_plain, table.columns):
+        at_number = None if table is None else column_named(table.columns, "imagenumber")
+        if table is None or at_number is None:
             continue
-        at_number = list(map(_plain, table.columns)).index("imagenumber")
         channels = [k for k, column in enumerate(table.columns) if _NAMES_OF_FILES.match(column)]
         matches: dict[int, dict[str, FieldOfView]] = {k: {} for k in channels}
         trial = replace(names, unmatched={}, ambiguous={})
-        for _, cells in table.rows:
+        for _, cells in table.rows():
             for k in channels:
-                if k < len(cells) and (of_image := trial.match(cells[k])) is not None:
+                if (of_image := trial.match(cells[k])) is not None:
                     matches[k][cells[at_number]] = of_image
         best = max(matches.values(), key=len, default={})
         if best:

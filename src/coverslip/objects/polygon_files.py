@@ -15,6 +15,7 @@ from coverslip.images import open_image
 from coverslip.objects.field_objects import FieldObjects
 from coverslip.objects.outlines import Array, Polygon, nested_rings, trace_labels, without_last
 from coverslip.objects.table import FieldOfView
+from coverslip.objects.text_files import text_lines
 
 Json = dict[str, Any]
 _MAX_BYTES = 2**30
@@ -296,7 +297,7 @@ def yolo_classes(file: Path) -> list[str]:
     for folder in list(file.absolute().parents)[:3]:
         for name in ("classes.txt", "obj.names"):
             if (folder / name).is_file():
-                return (folder / name).read_text(encoding="utf-8-sig", errors="replace").split("\n")
+                return [line.strip() for line in text_lines(folder / name)]
         for name in ("data.yaml", "dataset.yaml"):
             if (folder / name).is_file():
                 try:

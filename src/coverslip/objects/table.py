@@ -12,14 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
-from coverslip.datasets import CellFault, FileFinder, clean_label, name_as_text, name_from_text, one_line, printable
+from coverslip.datasets import FileFinder, clean_label, name_as_text, name_from_text, one_line, printable
+from coverslip.datasets.tables.columns import refuse_duplicates
+from coverslip.datasets.tables.faults import CellFault, RowFaults, number_in
+from coverslip.datasets.tables.reading import open_text_table
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.events import OnProgress
-from coverslip.files import CsvWriter, atomic_write, check_replaceable, plain_cell, safe_cell
+from coverslip.files import CsvWriter, atomic_write, check_replaceable, safe_cell
 from coverslip.images import PixelSize, describe_image
-from coverslip.messages import text
 from coverslip.objects.outlines import Array, OutlineBuilder, Outlines, outlines_of_wkt
-from coverslip.objects.text_files import open_text_table
 from coverslip.text_tables import number_of
 
 COLUMNS = (
@@ -220,29 +221,21 @@ def read_objects(file: Path) -> Objects:
         BadDataset: the table cannot be read, a column is missing, or a cell is invalid.
     """
     fields: dict[tuple[str, ...], _Rows] = {}
-    faults: list[tuple[int, str]] = []
-    n_faults = 0
-    table = open_text_table(file)
-    _, header = next(table.rows(), (0, []))
+    table, faults = open_text_table(file), RowFaults(file)
+    header = table.columns
     at = {name: header.index(name) for name in (*COLUMNS, "pixel_size_um") if name in header}
+    refuse_duplicates(header, set(at), file)
     if missing := [name for name in _NEEDED if name not in at]:
         raise BadDataset("objects-without-column", file=file, column=missing[0])
-    rows = table.rows_with_points({at[name]: name for name in _NUMBERS if name in at})
+    rows = table.rows({at[name]: name for name in _NUMBERS if name in at})
     for line, cells in islice(rows, 1, None):
-        cells += [""] * (len(header) - len(cells))
-        row = {name: plain_cell(cells[k]) for name, k in at.items()}
+        row = {name: cells[k] for name, k in at.items()}
         key = tuple(row.get(name, "") for name in _OF_FIELD)
         try:
             fields.setdefault(key, _Rows()).add(row)
         except ValueError as error:
-            n_faults += 1
-            if n_faults <= _MOST_FAULTS:
-                faults.append((line, str(error)))
-    if n_faults:
-        places = (text("invalid-row", place=text("table-line", line=line), fault=fault) for line, fault in faults)
-        raise BadDataset(
-            "invalid-rows", file=file, n_rows=n_faults, rows="; ".join(places), has_more=n_faults > _MOST_FAULTS
-        )
+            faults.add(line, error)
+    faults.check()
     if not fields:
         raise BadDataset("no-table-rows", file=file)
     builder, root, finder = ObjectsBuilder(), file.absolute().parent, FileFinder()
@@ -254,7 +247,6 @@ def read_objects(file: Path) -> Objects:
 _NUMBERS = ("series", "t", "z", "x", "y", "width", "height", "pixel_size_um")
 _NEEDED = ("path", "field", "object_id", "x", "y", "width", "height")
 _OF_FIELD = ("path", "field", "series", "group", "pixel_size_um")
-_MOST_FAULTS = 5
 
 
 class _Rows:
@@ -266,17 +258,17 @@ class _Rows:
 
     def add(self, row: Mapping[str, str]) -> None:
         """Add a row. Raises ValueError, whose text names the fault, if a cell is invalid."""
-        numbers = [_number(row, name) for name in ("x", "y", "width", "height")]
+        numbers = [number_in(row[name], name) for name in ("x", "y", "width", "height")]
         if min(numbers[2:]) <= 0:
-            raise ValueError(text("box-too-small", width="width", height="height"))
+            raise CellFault("box-too-small", width="width", height="height")
         if row.get("pixel_size_um"):
-            _number(row, "pixel_size_um")
-        t, z = (int(_number(row, name)) if row.get(name) else UNKNOWN for name in "tz")
+            number_in(row["pixel_size_um"], "pixel_size_um")
+        t, z = (int(number_in(row[name], name)) if row.get(name) else UNKNOWN for name in "tz")
         x, y, width, height = numbers
         try:
             self._outlines.add_wkt(row.get("outline", ""))
         except ValueError as error:
-            raise ValueError(text("not-an-outline", value=one_line(row["outline"], 40))) from error
+            raise CellFault("not-an-outline", value=one_line(row["outline"], 40)) from error
         self._boxes.extend((x, y, x + width, y + height))
         self._t.append(t)
         self._z.append(z)
@@ -298,8 +290,7 @@ class _Rows:
 
 def is_objects_table(file: Path) -> bool:
     """Return whether a file is a table of objects that `Objects.write_csv` wrote, or one with its columns."""
-    _, header = next(open_text_table(file).rows(), (0, []))
-    return set(_NEEDED) <= set(header)
+    return set(_NEEDED) <= set(open_text_table(file).columns)
 
 
 def outlines_in_plane(file: Path, path: Path, series: int, t: int, z: int | str) -> tuple[Array, Outlines]:
@@ -321,7 +312,7 @@ def outlines_in_plane(file: Path, path: Path, series: int, t: int, z: int | str)
     """
     boxes, texts = array("q"), list[str]()
     table = open_text_table(file)
-    _, header = next(table.rows(), (0, []))
+    header = table.columns
     at = {name: header.index(name) for name in COLUMNS if name in header}
     if any(name not in at for name in (*_NEEDED, "outline")):
         return np.empty((0, 4), np.int64), OutlineBuilder().finish()
@@ -329,12 +320,11 @@ def outlines_in_plane(file: Path, path: Path, series: int, t: int, z: int | str)
     plane = [(at[name], str(value)) for name, value in (("t", t), ("z", z)) if name in at]
     at_path, at_series, at_outline = at["path"], at.get("series"), at["outline"]
     at_box = [at[name] for name in ("x", "y", "width", "height")]
-    rows = table.rows_with_points({at[name]: name for name in _NUMBERS if name in at})
+    rows = table.rows({at[name]: name for name in _NUMBERS if name in at})
     for _, cells in islice(rows, 1, None):
-        cells += [""] * (len(header) - len(cells))
         cell = cells[at_path]
         if cell not in is_of_field:
-            is_of_field[cell] = os.fspath(_file_of(plain_cell(cell), root, finder)) == os.fspath(path)
+            is_of_field[cell] = os.fspath(_file_of(cell, root, finder)) == os.fspath(path)
         if not is_of_field[cell] or (at_series is not None and (cells[at_series] or "0") != str(series)):
             continue
         if any(cells[k] and cells[k] != value for k, value in plane):
@@ -360,13 +350,6 @@ def _parsed(texts: Sequence[str]) -> Outlines:
             except ValueError:
                 builder.add_wkt("")
         return builder.finish()
-
-
-def _number(row: Mapping[str, str], name: str) -> float:
-    number = number_of(row[name])
-    if number is None or abs(number) >= 2**31:
-        raise ValueError(text("cell-not-a-number", column=name, value=one_line(row[name], 40)))
-    return number
 
 
 def _file_of(cell: str, root: Path, finder: FileFinder) -> Path:

@@ -14,7 +14,7 @@ from coverslip.errors import CoverslipError
 from coverslip.evaluation import METRICS, Answers
 from coverslip.messages import text
 from coverslip.runs import SET_BY_FINISHING, MeasuredPredictions, Run, SplitRow, recipe_keys, values_of
-from coverslip.runs.documents import table_with_points
+from coverslip.runs.documents import rows_of_table
 from coverslip.runs.images import ImageLookup, image_files
 from coverslip.tables import no_such
 from coverslip.text_tables import number_of
@@ -400,7 +400,7 @@ def read_published(file: Path) -> list[Published]:
         CoverslipError: the file cannot be read, or a column or number cannot be parsed.
     """
     try:
-        rows = list(table_with_points(file, lambda name: name not in _TEXT_COLUMNS))
+        rows = list(rows_of_table(file, lambda name: name not in _TEXT_COLUMNS))
     except CoverslipError as error:
         raise CoverslipError("unreadable-published-values", file=file, cause=error) from error
     if not rows:

@@ -1,30 +1,25 @@
 """Read and write the files of a run folder: JSON objects as frozen models, tables as CSV."""
 
-import csv
 import io
 import json
 import math
-import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self, TextIO
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from coverslip.errors import BadRun
-from coverslip.files import CsvWriter, atomic_write, plain_cell, read_bytes, safe_cell, write_text
+from coverslip.datasets.tables.reading import TextTable, open_text_table
+from coverslip.errors import BadDataset, BadRun
+from coverslip.files import CsvWriter, atomic_write, read_bytes, safe_cell, write_text
 from coverslip.messages import text
-from coverslip.text_tables import decimal_comma_columns, with_decimal_points
 
 FORMAT_VERSION = 1
 # Limits for files from untrusted sources. They allow hashes of 400,000 images (30 MB of JSON), and probabilities of
 # 200,000 images in 121 classes. Each value takes a few hundred bytes of memory.
 _MOST_BYTES, _MOST_VALUES = 64 * 2**20, 2_000_000
 _MOST_TABLE_BYTES, _MOST_CELLS = 512 * 2**20, 25_000_000
-_MOST_COLUMNS = 50_000  # one for each class
-_LONGEST_HEADER = 2**16  # characters that are searched for the first separator
 
 
 class Record(BaseModel):
@@ -140,77 +135,45 @@ def _write_rows(stream: TextIO, columns: Sequence[str], rows: Iterable[Mapping[s
         writer.writerow(safe_cell(cell) if isinstance(cell, str) else cell for cell in cells)
 
 
-def read_table(file: Path) -> Iterator[dict[str, str]]:
+def rows_of_table(file: Path, is_number: Callable[[str], bool] = lambda _: False) -> Iterator[dict[str, str]]:
     """Yield the rows of a CSV table of a run folder. All rows at once would take much more memory than the file.
 
-    A spreadsheet may have saved the table with a byte order mark and other separators.
-
-    Raises:
-        BadRun: the table is missing, damaged or too large.
-    """
-    try:
-        if file.exists() and not file.is_file():
-            raise ValueError(text("not-a-regular-file"))
-        with file.open(newline="", encoding="utf-8-sig") as opened:
-            if os.fstat(opened.fileno()).st_size > _MOST_TABLE_BYTES:
-                raise ValueError(text("larger-than-allowed", limit=_MOST_TABLE_BYTES // 2**20))
-            yield from _rows(csv.reader(opened, delimiter=separator_of(opened)))
-    except OSError as error:
-        raise _missing(file) from error
-    except (ValueError, csv.Error) as error:
-        raise BadRun("damaged-run-table", file=file, reason=str(error)) from error
-
-
-def table_with_points(file: Path, is_number: Callable[[str], bool]) -> Iterator[dict[str, str]]:
-    """Yield the rows of a table as `read_table`, with `1.5` for `1,5` in columns of numbers.
+    A spreadsheet may have saved the table with other separators, decimal commas, or another encoding.
 
     Args:
-        file: the table. It is read twice if a spreadsheet saved it with other separators than commas.
-        is_number: returns whether a column contains numbers.
+        file: the table.
+        is_number: returns whether a column contains numbers, in which `1,5` becomes `1.5`.
 
     Raises:
-        BadRun: as `read_table`.
-        BadDataset: the commas of a column have an unknown meaning.
+        BadRun: the table is missing, damaged or too large, or the commas of numbers have an unknown meaning.
     """
-    rows = read_table(file)
-    first = next(rows, None)
-    if first is None:
-        return
-    names = {at: name for at, name in enumerate(first) if is_number(name)}
-    cells = (list(row.values()) for row in read_table(file))
-    with_commas = decimal_comma_columns(cells, names, _separator_in(file), file)
-    for row in chain([first], rows):
-        yield dict(zip(row, with_decimal_points(list(row.values()), with_commas), strict=True)) if with_commas else row
+    with _opened_table(file) as table:
+        for n, row in enumerate(table.named_rows(is_number), start=1):
+            if n * len(row) > _MOST_CELLS:
+                raise ValueError(text("too-many-cells", n_cells=_MOST_CELLS))
+            yield row
 
 
-def _separator_in(file: Path) -> str:
-    with file.open(newline="", encoding="utf-8-sig") as opened:
-        return separator_of(opened)
+def columns_of_table(file: Path) -> tuple[str, ...]:
+    """Return the columns of a CSV table of a run folder; raises as `rows_of_table`."""
+    with _opened_table(file) as table:
+        return table.columns
 
 
-def separator_of(stream: TextIO) -> str:
-    """Return the separator of a table, from the beginning of the stream: a comma, unless a spreadsheet changed it.
-
-    The name of the first column contains none of these characters.
-    """
-    mark = re.search(r"[,;\t]", stream.readline(_LONGEST_HEADER))
-    stream.seek(0)
-    return mark[0] if mark else ","
-
-
-def _rows(lines: Iterator[list[str]]) -> Iterator[dict[str, str]]:
-    header = next(lines, [])
-    if len(header) > _MOST_COLUMNS:
-        raise ValueError(text("too-many-columns", n_columns=len(header)))
-    columns = [plain_cell(cell) for cell in header]
-    if len(set(columns)) < len(columns):
-        raise ValueError(text("equal-column-names"))
-    for n, cells in enumerate(lines, start=1):
-        if len(cells) != len(columns):
-            raise ValueError(text("wrong-number-of-cells", row=n, n_cells=len(cells), n_columns=len(columns)))
-        if n * len(columns) > _MOST_CELLS:
-            raise ValueError(text("too-many-cells", n_cells=_MOST_CELLS))
-        yield dict(zip(columns, map(plain_cell, cells), strict=True))
+@contextmanager
+def _opened_table(file: Path) -> Iterator[TextTable]:
+    if not file.exists():
+        raise _missing(file)
+    try:
+        if not file.is_file():
+            raise ValueError(text("not-a-regular-file"))
+        if file.stat().st_size > _MOST_TABLE_BYTES:
+            raise ValueError(text("larger-than-allowed", limit=_MOST_TABLE_BYTES // 2**20))
+        yield open_text_table(file, is_exact=True)
+    except BadDataset as error:
+        raise BadRun(error.code, file=file, **error.parameters) from error
+    except ValueError as error:
+        raise BadRun("damaged-run-table", file=file, reason=str(error)) from error
 
 
 def _missing(file: Path) -> BadRun:

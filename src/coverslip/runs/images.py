@@ -15,17 +15,16 @@ import numpy.typing as npt
 from coverslip.cache import FileHashes
 from coverslip.datasets import (
     SIDES,
-    TABLE_NAMES,
     Dataset,
     ImageFinder,
     ImageRecord,
     Opening,
     Scan,
     hash_files,
+    is_image_column,
     name_as_text,
     name_from_text,
     open_dataset,
-    plain_name,
     reopen_dataset,
     scan_images,
     some,
@@ -46,7 +45,7 @@ from coverslip.images import (
     small_pixels,
 )
 from coverslip.messages import ChooseOther, Evaluate, note
-from coverslip.runs.documents import read_table, write_table
+from coverslip.runs.documents import rows_of_table, write_table
 from coverslip.runs.environment import Opened, images_opened
 from coverslip.runs.folder import IN_MEMORY_TABLE, Run, open_run
 from coverslip.runs.recipe import Recipe
@@ -83,7 +82,7 @@ class UnchangedImages:
         """
         if not run.content_hashes_file.is_file():
             return
-        before = {row["image_id"]: row.get("sha256") for row in read_table(run.content_hashes_file)}
+        before = {row["image_id"]: row.get("sha256") for row in rows_of_table(run.content_hashes_file)}
         if None in before.values():
             raise BadRun("content-hashes-of-earlier-version", file=run.content_hashes_file)
         records = [record for record in data.records if record.in_memory is None]
@@ -186,7 +185,7 @@ def _group_column(data: Dataset) -> str | None:
     if not data.has_groups:
         return None
     column = data.opening.group
-    return column if column is not None and plain_name(column) not in TABLE_NAMES else "group"
+    return column if column is not None and not is_image_column(column) else "group"
 
 
 def _row(record: ImageRecord, group: str | None, folder: Path) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """`predictions.csv`: predictions as rows and as a table, and reading and writing of the file."""
 
-import csv
+import errno
 import math
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -13,9 +14,9 @@ import numpy as np
 
 from coverslip.datasets import counted
 from coverslip.errors import BadRun, CoverslipError
-from coverslip.files import CsvWriter, atomic_write, check_replaceable, plain_cell, safe_cell, write_error
+from coverslip.files import CsvWriter, atomic_write, check_replaceable, safe_cell, write_error
 from coverslip.messages import text
-from coverslip.runs.documents import separator_of, table_with_points
+from coverslip.runs.documents import columns_of_table, rows_of_table
 from coverslip.tables import data_frame, html_table
 
 if TYPE_CHECKING:
@@ -227,13 +228,12 @@ def read_predictions(file: Path) -> Predictions:
 
     Raises:
         BadRun: the table is missing or damaged.
-        BadDataset: a spreadsheet saved it with commas of unknown meaning in numbers.
     """
     try:
-        rows = table_with_points(file, lambda name: name in _NUMBERS or name.startswith("p:"))
+        rows = rows_of_table(file, lambda name: name in _NUMBERS or name.startswith("p:"))
         first = next(rows, None)
         if first is None:
-            return Predictions([], _classes_in(file))
+            return Predictions([], classes_in(file))
         classes = _classes_among(first)
         return Predictions([prediction_of(cells, classes) for cells in chain([first], rows)], classes)
     except (KeyError, ValueError) as error:
@@ -241,30 +241,33 @@ def read_predictions(file: Path) -> Predictions:
 
 
 def check_predictions_table(file: Path) -> None:
-    """Check that a file, if it can be read, is a CSV table of predictions with the probability of each class.
+    """Check that a file is a CSV table of predictions with the probability of each class.
 
     Raises:
-        CoverslipError: it is another file, or has the most probable classes only.
+        CoverslipError: it does not exist or is another file, or has the most probable classes only.
     """
-    columns: list[str] = []
+    if not file.exists():
+        raise CoverslipError("table-not-read", file=file, reason=os.strerror(errno.ENOENT))
+    columns: tuple[str, ...] = ()
     try:
-        with file.open(newline="", encoding="utf-8-sig") as opened:
-            columns = next(csv.reader(opened, delimiter=separator_of(opened)), [])
-    except OSError:
-        return
-    except (ValueError, csv.Error):  # not text
-        pass
+        columns = columns_of_table(file)
+    except BadRun as error:
+        if error.code not in ("not-a-text-table", "invalid-table-line"):
+            raise
     if not {*FIRST_COLUMNS} <= {*columns}:
         raise CoverslipError("not-predictions", file=file)
     if "top_1" in columns and not any(name.startswith("p:") for name in columns):
         raise CoverslipError("predictions-of-top-classes", file=file)
 
 
-def _classes_in(file: Path) -> tuple[str, ...]:
-    """Return the classes of a table without rows."""
-    with file.open(newline="", encoding="utf-8-sig") as opened:
-        reader = csv.reader(opened, delimiter=separator_of(opened))
-        return _classes_among(plain_cell(cell) for cell in next(reader, []))
+def classes_in(file: Path) -> tuple[str, ...]:
+    """Return the classes of a table of predictions.
+
+    Raises:
+        BadRun: the table is missing or damaged.
+        ValueError: it has no column of probabilities.
+    """
+    return _classes_among(columns_of_table(file))
 
 
 def _classes_among(columns: Iterable[str]) -> tuple[str, ...]:

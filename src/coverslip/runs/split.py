@@ -10,7 +10,7 @@ from coverslip.errors import BadRun
 from coverslip.events import Emit, ignore
 from coverslip.images import ImageFacts, ReadPlan
 from coverslip.messages import text
-from coverslip.runs.documents import Document, Record, read_table, write_table
+from coverslip.runs.documents import Document, Record, rows_of_table, write_table
 from coverslip.runs.recipe import FromRun, Recipe
 from coverslip.stopping import BY_SIGNAL, Stop
 
@@ -84,7 +84,7 @@ def read_split(file: Path) -> tuple[SplitRow, ...]:
     """
     try:
         shared: dict[str, str] = {}
-        return tuple(_row(cells, shared) for cells in read_table(file))
+        return tuple(_row(cells, shared) for cells in rows_of_table(file))
     except (KeyError, TypeError, ValueError) as error:
         raise BadRun("damaged-training-table", file=file, reason=str(error)) from error
 

@@ -15,7 +15,7 @@ from coverslip.evaluation import OperatingPoint
 from coverslip.events import CheckpointSelection, EpochEnded
 from coverslip.messages import duration, text
 from coverslip.runs.classifier import CalibrationImages
-from coverslip.runs.documents import Document, Record, read_table, write_table
+from coverslip.runs.documents import Document, Record, rows_of_table, write_table
 
 StoppedBecause = Literal[
     "all epochs done", "no better epoch", "on request", "finished early", "out of time", "does not fit", "diverged"
@@ -292,7 +292,7 @@ def read_history(file: Path) -> tuple[Epoch, ...]:
     if not file.is_file():
         return ()
     try:
-        return tuple(_epoch(row) for row in read_table(file))
+        return tuple(_epoch(row) for row in rows_of_table(file))
     except (KeyError, TypeError, ValueError) as error:
         raise BadRun("damaged-training-table", file=file, reason=str(error)) from error
 

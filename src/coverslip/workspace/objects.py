@@ -12,10 +12,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 
+from coverslip.datasets.tables.columns import OBJECT_MEANINGS
 from coverslip.errors import CoverslipError
 from coverslip.files import write_json
 from coverslip.messages import Failure, Note, text
-from coverslip.objects import MEANINGS, FinderSettings, ObjectTablePreview, list_finders
+from coverslip.objects import FinderSettings, ObjectTablePreview, list_finders
 from coverslip.processes import Json
 from coverslip.workspace.datasets.sources import Source, open_sources
 from coverslip.workspace.datasets.state import dataset_state
@@ -57,8 +58,8 @@ class ObjectsToCollect(BaseModel):
     )
     columns: dict[Annotated[str, StringConstraints(max_length=40)], OneName] = Field(
         default_factory=dict,
-        max_length=len(MEANINGS),
-        description="Columns of a table that are not recognized, by their meanings: " + ", ".join(MEANINGS) + ".",
+        max_length=len(OBJECT_MEANINGS),
+        description=f"Columns of a table that are not recognized, by their meanings: {', '.join(OBJECT_MEANINGS)}.",
     )
     unit: Literal["px", "um"] | None = Field(
         default=None, description="The unit of positions; null: as the names of columns state it, else pixels."

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coverslip.counts import count_groups
-from coverslip.datasets import Dataset, is_table, list_finders, open_image_file
+from coverslip.datasets import Dataset, list_finders, open_image_file
+from coverslip.datasets.tables.reading import is_table
 from coverslip.errors import CoverslipError
 from coverslip.events import Emit, Event, Noted
 from coverslip.images import PLAN_COLUMNS, ReadPlan
@@ -262,7 +263,8 @@ def preview_objects(request: Json, _: Emit) -> Json:
 
 
 def _preview_files(request: Json) -> Json:
-    from coverslip.objects import PointSize, TableChoices, preview_first_table, read_objects_of
+    from coverslip.datasets.tables.columns import TableChoices
+    from coverslip.objects import PointSize, preview_first_table, read_objects_of
 
     notes: list[Note] = []
 

@@ -9265,7 +9265,7 @@ export interface components {
             size_um?: number | null;
             /**
              * Columns
-             * @description Columns of a table that are not recognized, by their meanings: image, series, object_id, label, t, x, y, x_min, y_min, x_max, y_max, width, height, radius.
+             * @description Columns of a table that are not recognized, by their meanings: path, series, object_id, label, t, x, y, x_min, y_min, width, height, x_max, y_max, radius.
              */
             columns?: {
                 [key: string]: string;

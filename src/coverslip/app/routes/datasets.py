@@ -22,6 +22,7 @@ from coverslip.app.schemas.datasets import (
     TimeOf,
 )
 from coverslip.app.schemas.system import located, problems
+from coverslip.datasets.tables.columns import TableChoices
 from coverslip.experiments.estimating import Counts
 from coverslip.workspace import cleanup, group_suggestions, leakage_audit, maps, recipes, suggestions
 from coverslip.workspace.datasets import folders, grouping, pixel_options, reading_images, sources, state, uploads
@@ -39,7 +40,7 @@ from coverslip.workspace.leakage_audit import DatasetDistances, LeakageEstimateS
 from coverslip.workspace.maps import MapPredictions, MapState
 from coverslip.workspace.predictions.classifiers import classes_of
 from coverslip.workspace.recipes import TimePreview
-from coverslip.workspace.store.rows import Page, TableChoices
+from coverslip.workspace.store.rows import Page
 from coverslip.workspace.suggestions import LabelSuggestions
 from coverslip.workspace.viewing.filters import Text
 
@@ -75,7 +76,7 @@ def create_dataset(workspace: ServedWorkspace, new: NewDataset, locate: Locate) 
         group_pattern=new.group_pattern,
         is_labeled=new.is_labeled,
         classes=classes_of(workspace, new.classifier_id),
-        choices=TableChoices(new.columns, new.crop_size),
+        choices=TableChoices(new.columns, crop_size=new.crop_size),
     )
     locate("datasets", dataset.id)
     return dataset
@@ -395,7 +396,7 @@ async def send_archive(workspace: ServedWorkspace, upload_id: str, request: Requ
 def finish_upload(workspace: ServedWorkspace, upload_id: str, finished: FinishUpload, locate: Locate) -> DatasetState:
     """Create a dataset of the files. If this fails, the files are kept for another attempt."""
     table = finished.table
-    choices = None if table is None else TableChoices(table.columns, table.crop_size)
+    choices = None if table is None else TableChoices(table.columns, crop_size=table.crop_size)
     dataset = uploads.finish_upload(
         workspace,
         upload_id,

@@ -1,24 +1,12 @@
 """The images of a dataset with their labels, groups and sets from names and tables, without decoding."""
 
-from coverslip.datasets.index.boxes import has_box_columns, with_points_in_numbers
+from coverslip.datasets.index.boxes import has_box_columns
 from coverslip.datasets.index.channel_files import channel_names, with_plan
 from coverslip.datasets.index.classes import ClassPlan, Name, check_classes, shared_class_notes, with_classes
 from coverslip.datasets.index.file_finder import FileFinder
 from coverslip.datasets.index.folders import is_folder, list_images
 from coverslip.datasets.index.in_memory import Axes
 from coverslip.datasets.index.matching import ImageFinder
-from coverslip.datasets.index.names import (
-    clean_label,
-    counted,
-    has_image_suffix,
-    is_hidden,
-    name_as_text,
-    name_from_text,
-    natural_key,
-    one_line,
-    printable,
-    some,
-)
 from coverslip.datasets.index.opening import (
     ImageSource,
     check_pattern,
@@ -48,30 +36,19 @@ from coverslip.datasets.index.records import (
     first_positions,
 )
 from coverslip.datasets.index.table import (
-    ALIASES,
-    PLAIN_TABLE_SUFFIXES,
-    TABLE_NAMES,
-    CellFault,
-    is_table,
-    is_table_name,
-    plain_name,
     read_table,
 )
 from coverslip.datasets.index.table_columns import TableContent, describe_table, gives_labels, with_mapping
 from coverslip.datasets.index.table_rows import EXCLUDED_BY_HAND
 
 __all__ = [
-    "ALIASES",
     "DECISIONS",
     "EXCLUDED_BY_HAND",
-    "PLAIN_TABLE_SUFFIXES",
     "SIDES",
-    "TABLE_NAMES",
     "UNCERTAIN",
     "UNFAMILIAR",
     "UNREADABLE",
     "Axes",
-    "CellFault",
     "ClassPlan",
     "Dataset",
     "FileFinder",
@@ -87,8 +64,6 @@ __all__ = [
     "channel_names",
     "check_classes",
     "check_pattern",
-    "clean_label",
-    "counted",
     "describe_table",
     "domains_of_paths",
     "first_positions",
@@ -96,30 +71,18 @@ __all__ = [
     "grouped_by_pattern",
     "has_box_columns",
     "has_class_folders",
-    "has_image_suffix",
     "is_folder",
-    "is_hidden",
     "is_image",
-    "is_table",
-    "is_table_name",
     "list_images",
-    "name_as_text",
-    "name_from_text",
-    "natural_key",
-    "one_line",
     "open_dataset",
     "open_image_file",
-    "plain_name",
-    "printable",
     "read_table",
     "reopen_dataset",
     "shared_class_notes",
-    "some",
     "with_classes",
     "with_folder_labels",
     "with_groups",
     "with_mapping",
     "with_plan",
-    "with_points_in_numbers",
     "with_unique_ids",
 ]

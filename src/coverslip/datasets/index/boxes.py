@@ -1,35 +1,37 @@
 """Boxes and points in a table: corner and size, center and size, two corners, or points with one crop size."""
 
 import math
-import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, overload
+from typing import Literal
 
 import numpy as np
 
-from coverslip.datasets.index.names import one_line
-from coverslip.datasets.index.table import PIXELS, RELATIVE, CellFault, Table, plain_name
+from coverslip.datasets.index.table import PackedRows, Table
+from coverslip.datasets.names import one_line
+from coverslip.datasets.tables.columns import PIXELS, RELATIVE, base_and_unit
+from coverslip.datasets.tables.faults import CellFault, number_in
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.images import describe_image, square_around
 from coverslip.messages import Set
-from coverslip.text_tables import decimal_comma_columns, number_of, with_decimal_points
+from coverslip.text_tables import decimal_comma_columns, with_decimal_points
 
 Box = tuple[int, int, int, int]  # x, y, width, height in pixels
 Size = tuple[int, int]  # width, height
 Layout = Literal["corner", "center", "corners", "point"]
 
-_LAYOUTS: tuple[tuple[Layout, tuple[str, ...]], ...] = (
+_BOXES: tuple[tuple[Layout, tuple[str, ...]], ...] = (
     ("corner", ("x", "y", "width", "height")),
     ("center", ("x_center", "y_center", "width", "height")),
     ("corners", ("x_min", "y_min", "x_max", "y_max")),
     ("corner", ("x_min", "y_min", "width", "height")),
 )
-_POINTS = (("x_center", "y_center"), ("x", "y"))
-_MICROMETERS = re.compile(r"(?:^|_)([xy])(?:_.*)?_?[(\[]?(?:[µμu]m|microns?)[)\]]?$")
-_MOST = 2**31  # pixels, more than any image has
+_POINTS: tuple[tuple[Layout, tuple[str, ...]], ...] = (("point", ("x_center", "y_center")), ("point", ("x", "y")))
+_ALL_LAYOUTS = tuple(
+    (layout, names, units) for kind in (_BOXES, _POINTS) for units in (PIXELS, RELATIVE) for layout, names in kind
+)
 _UNKNOWN_SIZE: Size = (10_000, 10_000)  # for unreadable files, so that the boxes of their rows differ
 _MOST_FILES, _MOST_POINTS = 50, 1_000  # for the suggested crop size
 _SUGGESTED_SIDES = (16, 512)
@@ -41,7 +43,7 @@ class BoxColumns:
 
     at: tuple[int, ...]
     names: tuple[str, ...]  # as the table writes them
-    meanings: tuple[str, ...]  # keys of `ALIASES`
+    meanings: tuple[str, ...]
     layout: Layout
     is_relative: bool  # to the width and height of the image
 
@@ -60,22 +62,17 @@ def find_box_columns(table: Table) -> BoxColumns | None:
         BadDataset: only three of four columns exist, so that whole fields of view would be used as crops.
     """
     missing: list[str] = []
-    for suffixes in (PIXELS, RELATIVE):
-        for layout, names in _LAYOUTS:
-            at = [table.index(name, suffixes) for name in names]
-            present = tuple(column for column in at if column is not None)
-            if len(set(present)) == len(names):
-                return BoxColumns(present, _names(table, present), names, layout, suffixes is RELATIVE)
-            if len(set(present)) == len(names) - 1:
-                missing += [f"{name}{suffixes[0]}" for name, column in zip(names, at, strict=True) if column is None]
-    if missing:
-        raise BadDataset("missing-box-column", file=table.file, column=missing[0])
-    for suffixes in (PIXELS, RELATIVE):
-        for names in _POINTS:
-            at = [table.index(name, suffixes) for name in names]
-            present = tuple(column for column in at if column is not None)
-            if len(present) == len(names):
-                return BoxColumns(present, _names(table, present), names, "point", suffixes is RELATIVE)
+    for layout, names, units in _ALL_LAYOUTS:
+        if layout == "point" and missing:
+            raise BadDataset("missing-box-column", file=table.file, column=missing[0])
+        at = [table.index(name, units) for name in names]
+        present = tuple(column for column in at if column is not None)
+        if len(set(present)) == len(names):
+            written = tuple(table.columns[k] for k in present)
+            return BoxColumns(present, written, names, layout, units is RELATIVE)
+        if layout != "point" and len(set(present)) == len(names) - 1:
+            ending = "_relative" if units is RELATIVE else ""
+            missing += [f"{name}{ending}" for name, column in zip(names, at, strict=True) if column is None]
     return None
 
 
@@ -138,7 +135,7 @@ def suggested_crop_size(table: Table, at_path: int, columns: BoxColumns) -> int 
     points: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for row in with_points_in_numbers(table, columns.at).rows:
         try:
-            point = _number(row[columns.at[0]], "x"), _number(row[columns.at[1]], "y")
+            point = number_in(row[columns.at[0]], "x"), number_in(row[columns.at[1]], "y")
         except ValueError:
             continue
         if row[at_path] in points or len(points) < _MOST_FILES:
@@ -164,31 +161,12 @@ def with_points_in_numbers(table: Table, at: Iterable[int]) -> Table:
     """
     names = {column: one_line(table.columns[column], 60) for column in at}
     with_commas = decimal_comma_columns(table.rows, names, table.separator, table.file)
-    return replace(table, rows=_RowsWithPoints(table.rows, with_commas)) if with_commas else table
-
-
-class _RowsWithPoints(Sequence[tuple[str, ...]]):
-    """The rows of a table, which take most memory and are not copied, with decimal points for decimal commas."""
-
-    def __init__(self, rows: Sequence[tuple[str, ...]], columns: frozenset[int]) -> None:
-        self._rows, self._columns = rows, columns
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __iter__(self) -> Iterator[tuple[str, ...]]:
-        return (with_decimal_points(row, self._columns) for row in self._rows)
-
-    @overload
-    def __getitem__(self, key: int) -> tuple[str, ...]: ...
-
-    @overload
-    def __getitem__(self, key: slice) -> tuple[tuple[str, ...], ...]: ...
-
-    def __getitem__(self, key: int | slice) -> tuple[str, ...] | tuple[tuple[str, ...], ...]:
-        if isinstance(key, slice):
-            return tuple(with_decimal_points(row, self._columns) for row in self._rows[key])
-        return with_decimal_points(self._rows[key], self._columns)
+    if not with_commas:
+        return table
+    rows = PackedRows()
+    for row in table.rows:
+        rows.append(with_decimal_points(row, with_commas))
+    return replace(table, rows=rows)
 
 
 def box_of(
@@ -209,7 +187,7 @@ def box_of(
     cells = [row[at] for at in columns.at]
     if not any(cells) and not columns.are_points:
         return None
-    numbers = [_number(cell, name) for cell, name in zip(cells, columns.names, strict=True)]
+    numbers = [number_in(cell, name) for cell, name in zip(cells, columns.names, strict=True)]
     if columns.is_relative:
         image_width, image_height = size() or _UNKNOWN_SIZE
         numbers = [number * side for number, side in zip(numbers, (image_width, image_height) * 2, strict=False)]
@@ -241,26 +219,16 @@ def size_of(file: Path, series: int) -> Size | None:
         return None
 
 
-def _names(table: Table, at: Sequence[int]) -> tuple[str, ...]:
-    return tuple(table.columns[k] for k in at)
-
-
 def _refuse_micrometers(table: Table) -> None:
     """Refuse columns with positions in micrometers, since the pixel size is unknown.
 
     Raises:
         BadDataset: there are such columns.
     """
-    axes = {match[1]: column for column in table.columns if (match := _MICROMETERS.search(plain_name(column)))}
+    named = [(column, *base_and_unit(column)) for column in table.columns]
+    axes = {axis: column for column, base, unit in named for axis in "xy" if unit == "um" and axis in base.split("_")}
     if len(axes) == 2:
         raise BadDataset("positions-in-micrometers", file=table.file, x=axes["x"], y=axes["y"])
-
-
-def _number(cell: str, column: str) -> float:
-    number = number_of(cell)
-    if number is None or abs(number) >= _MOST:
-        raise CellFault("cell-not-a-number", column=column, value=one_line(cell, 40))
-    return number
 
 
 def _rounded(number: float) -> int:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from coverslip.datasets.index.names import one_line
 from coverslip.datasets.index.records import Dataset, ImageRecord
+from coverslip.datasets.names import one_line
 from coverslip.images import MAX_CHANNEL_FILES, ReadPlan
 from coverslip.messages import Note, note
 

@@ -15,8 +15,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from coverslip.datasets.index.names import clean_label, natural_key, one_line, some
 from coverslip.datasets.index.records import Dataset, ImageRecord
+from coverslip.datasets.names import clean_label, natural_key, one_line, some
 from coverslip.errors import BadRecipe
 from coverslip.keys import Key
 from coverslip.messages import Note, Set, note, text

@@ -5,8 +5,8 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
-from coverslip.datasets.index.names import has_image_suffix, is_hidden, some, suffix_of
-from coverslip.datasets.index.table import CellFault
+from coverslip.datasets.names import has_image_suffix, is_hidden, some, suffix_of
+from coverslip.datasets.tables.faults import CellFault
 from coverslip.images import is_image_folder
 from coverslip.text_tables import composed
 

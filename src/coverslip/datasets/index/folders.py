@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from coverslip.datasets.index.names import (
+from coverslip.datasets.index.records import ImageRecord, Side, Source, side_named
+from coverslip.datasets.names import (
     clean_label,
     has_image_suffix,
     is_hidden,
@@ -17,7 +18,6 @@ from coverslip.datasets.index.names import (
     some,
     suffix_of,
 )
-from coverslip.datasets.index.records import ImageRecord, Side, Source, side_named
 from coverslip.errors import BadDataset
 from coverslip.images import ReadPlan, is_image_folder, unread_formats
 from coverslip.messages import Note, note

@@ -14,8 +14,9 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
-from coverslip.datasets.index.names import one_line, some
-from coverslip.datasets.index.table import ALIASES, Table, plain_name
+from coverslip.datasets.index.table import Table
+from coverslip.datasets.names import one_line, some
+from coverslip.datasets.tables.columns import IMAGE_TABLES, plain_name, refuse_repeated_names
 from coverslip.errors import BadDataset
 from coverslip.images import Decoded, Depth, decode_pillow
 from coverslip.messages import text
@@ -202,8 +203,7 @@ def _is_table(candidate: object) -> bool:
 
 def _table_of(frame: Any, name_prefix: str, axes: Axes) -> Table:  # Any: each library's own
     names = list(frame if isinstance(frame, Mapping) else getattr(frame, "column_names", frame.columns))
-    if len(set(names)) < len(names):
-        raise BadDataset("equal-table-columns", columns=some(map(str, names), 12))
+    refuse_repeated_names([str(name) for name in names], None)
     columns = {str(name): _cells(frame[name]) for name in names}
     lengths = {len(cells) for cells in columns.values()}
     if len(lengths) > 1:
@@ -225,7 +225,7 @@ def _texts_and_images(
     axes: Axes,  # Any: whatever stands in a data frame
 ) -> tuple[list[list[str]], dict[str, Decoded]]:
     """Return each column as text, and the images by name. In the text, `word` and row number replace images."""
-    of_paths = [name for name in columns if plain_name(name) in ALIASES["path"]]
+    of_paths = [name for name in columns if plain_name(name) in IMAGE_TABLES.columns["path"]]
     of_images = [name for name in of_paths if any(map(is_image, columns[name]))]
     if of_images and len(of_paths) > 1:
         raise BadDataset("images-and-paths", columns=some(of_paths))

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.datasets.index.names import (
+from coverslip.datasets.index.table import Table
+from coverslip.datasets.names import (
     counted,
     name_as_text,
     natural_key,
     posix_below,
     source_name,
 )
-from coverslip.datasets.index.table import Table, plain_name
+from coverslip.datasets.tables.columns import plain_name
 from coverslip.images import (
     PLAN_COLUMNS,
     Decoded,

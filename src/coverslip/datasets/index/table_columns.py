@@ -2,25 +2,37 @@
 
 import difflib
 import re
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from coverslip.datasets.index.boxes import BoxColumns, Layout, find_box_columns, suggested_crop_size, used_box_columns
-from coverslip.datasets.index.names import has_image_suffix, one_line, some
-from coverslip.datasets.index.table import ALIASES, PIXELS, POSITIONS, RELATIVE, TABLE_NAMES, Table, plain_name
+from coverslip.datasets.index.table import Table
+from coverslip.datasets.names import has_image_suffix, one_line, some
+from coverslip.datasets.tables.columns import (
+    IMAGE_TABLES,
+    OBJECT_TABLE,
+    chosen_columns,
+    column_named,
+    find_column,
+    is_image_column,
+    is_position,
+    plain_name,
+    refuse_duplicates,
+    spelling_hint,
+)
 from coverslip.errors import BadDataset
 from coverslip.images import MAX_CHANNEL_FILES, PLAN_COLUMNS
 from coverslip.messages import GroupBy, MapColumn, Note, note, text
+from coverslip.text_tables import number_of
 
 _LIKELY_GROUPS = (
     *("patient", "subject", "donor", "case", "slide", "plate", "well", "experiment", "movie", "image"),
     *("field", "cell", "sample", "animal", "batch"),
 )
+_NAMES = IMAGE_TABLES.columns
 _PREDICTION_COLUMNS = {"predicted", "decision"}
-_ENDINGS = (*PIXELS, *RELATIVE)
 _N_FIRST_ROWS = 20
 _FEWEST_CLASSES = 2
 
@@ -46,34 +58,10 @@ class Columns:
 def with_mapping(table: Table, mapping: Mapping[str, str]) -> Table:
     """Return the table with the columns of some meanings: `{"path": "File", "label": "Class", "split": ""}`.
 
-    Args:
-        table: as it was read.
-        mapping: meaning (a key of `ALIASES`) to the column's name; an empty name: the table has no such column.
-
     Raises:
         BadDataset: there is no such meaning or column.
     """
-    columns_by_plain_name = {plain_name(column): column for column in reversed(table.columns)}
-    column_of_meaning = {}
-    for meaning, name in mapping.items():
-        if meaning not in ALIASES:
-            raise BadDataset(
-                "unknown-meaning",
-                meaning=one_line(meaning, 40),
-                hint=_spelling_hint(meaning, list(ALIASES)),
-                meanings=", ".join(name for name in ALIASES if not name.startswith("channel_")),
-            )
-        column = name if name in table.columns else columns_by_plain_name.get(plain_name(name))
-        if column is None and name:
-            raise BadDataset(
-                "unknown-column",
-                file=table.file,
-                column=one_line(name, 60),
-                hint=_spelling_hint(name, table.columns),
-                columns=some(table.columns, 12),
-            )
-        column_of_meaning[meaning] = column or ""
-    return replace(table, mapping=column_of_meaning)
+    return replace(table, mapping=chosen_columns(table.columns, mapping, _NAMES, table.file))
 
 
 def path_column(table: Table) -> int | None:
@@ -115,12 +103,14 @@ def find_columns(
     Raises:
         BadDataset: a column is missing, unknown, or duplicated.
     """
-    _refuse_duplicate_columns(table, group)
+    read = {plain_name(name) for name in table.columns if is_image_column(name) or is_position(name)}
+    refuse_duplicates(table.columns, read | {plain_name(group or "path")}, table.file)
     at_path = path_column(table)
     if at_path is None:
         raise _no_column(table, "path")
     if table.index("path") is None:
         notes.append(note("path-column", column=one_line(table.columns[at_path], 60)))
+    _refuse_unread_times(table, at_path)
     at_label = table.index("label")
     has_labels = at_label is not None and any(row[at_label] for row in table.rows)
     if labeled and not has_labels and set(map(plain_name, table.columns)) >= _PREDICTION_COLUMNS:
@@ -151,12 +141,28 @@ def find_columns(
     )
 
 
+def _refuse_unread_times(table: Table, at_path: int) -> None:
+    """Refuse a column that is probably the time point, under a name that is accepted in tables of objects only.
+
+    Raises:
+        BadDataset: several rows of a file have different numbers there, so that all would be of the first time point.
+    """
+    at = find_column(table.columns, "t", OBJECT_TABLE, table.mapping)
+    if at is None or table.index("t") is not None or "t" in table.mapping:
+        return
+    first: dict[str, str] = {}
+    for row in table.rows:
+        if number_of(row[at]) is not None and first.setdefault(row[at_path], row[at]) != row[at]:
+            column, remedies = one_line(table.columns[at], 60), (MapColumn("t"),)
+            raise BadDataset("unread-time-column", file=table.file, remedies=remedies, column=column)
+
+
 def _other_files(table: Table, notes: list[Note]) -> tuple[int, ...]:
     """Return the columns `channel_2`, `channel_3`, ..., which name files unless there are `path` and `channel_1`."""
     columns = [table.index(f"channel_{n}") for n in range(2, MAX_CHANNEL_FILES + 1)]
     numbered = [column for column in columns if column is not None]
     plain_names = [plain_name(column) for column in table.columns]
-    if numbered and "channel_1" in plain_names and any(name in plain_names for name in ALIASES["path"][:-1]):
+    if numbered and "channel_1" in plain_names and any(name in plain_names for name in _NAMES["path"][:-1]):
         notes.append(note("channel-columns"))
         return ()
     if columns[: len(numbered)] != numbered:
@@ -170,12 +176,9 @@ def other_columns(table: Table, columns: Columns) -> list[int]:
 
 
 def _other_columns(table: Table, used: Collection[int | None]) -> list[int]:
-    positions = {f"{name}{suffix}" for meaning in POSITIONS for name in ALIASES[meaning] for suffix in _ENDINGS}
-    used_columns = {*used, *map(table.index, ALIASES)}
+    used_columns = {*used, *map(table.index, _NAMES)}
     return [
-        at
-        for at, column in enumerate(table.columns)
-        if at not in used_columns and column and plain_name(column) not in positions
+        at for at, column in enumerate(table.columns) if at not in used_columns and column and not is_position(column)
     ]
 
 
@@ -201,7 +204,7 @@ def class_columns(table: Table, group: str | None = None) -> tuple[int, ...]:
     """
     if "label" in table.mapping:
         return ()
-    at_group = None if group is None else _by_plain_name(table, group)
+    at_group = None if group is None else column_named(table.columns, group)
     classes = _other_columns(table, {path_column(table), at_group})
     are_filled = set[int]()
     for row in table.rows:
@@ -237,11 +240,6 @@ def gives_labels(table: Table) -> bool:
         return False
 
 
-def _by_plain_name(table: Table, name: str) -> int | None:
-    plain_names = [plain_name(column) for column in table.columns]
-    return plain_names.index(plain_name(name)) if plain_name(name) in plain_names else None
-
-
 def _group_column(
     table: Table,
     group: str | None,
@@ -252,13 +250,13 @@ def _group_column(
     is_of_objects: bool,
 ) -> int | None:
     if group is not None:
-        if (at := _by_plain_name(table, group)) is not None:
+        if (at := column_named(table.columns, group)) is not None:
             return at
         raise BadDataset(
             "unknown-group-column",
             file=table.file,
             column=one_line(group, 60),
-            hint=_spelling_hint(group, table.columns),
+            hint=spelling_hint(group, table.columns),
             columns=", ".join(table.columns),
         )
     if not wants_groups:
@@ -282,24 +280,9 @@ def _group_column(
     return used
 
 
-def _refuse_duplicate_columns(table: Table, group: str | None) -> None:
-    """Refuse two columns with the same name, since it would be unclear which of them is used.
-
-    Raises:
-        BadDataset: two columns that would be read here have the same name.
-    """
-    positions = {f"{name}{suffix}" for meaning in POSITIONS for name in ALIASES[meaning] for suffix in _ENDINGS}
-    read = TABLE_NAMES | positions | ({plain_name(group)} if group else set())
-    times = Counter(plain_name(column) for column in table.columns)
-    duplicates = [column for column in table.columns if times[plain_name(column)] > 1 and plain_name(column) in read]
-    if duplicates:
-        n_columns = times[plain_name(duplicates[0])]
-        raise BadDataset("duplicate-column", file=table.file, n_columns=n_columns, column=one_line(duplicates[0], 60))
-
-
 def _no_column(table: Table, meaning: Literal["path", "label"]) -> BadDataset:
     plain_names = [plain_name(column) for column in table.columns]
-    near = [c for alias in ALIASES[meaning] for c in difflib.get_close_matches(alias, plain_names, n=1, cutoff=0.7)]
+    near = [c for alias in _NAMES[meaning] for c in difflib.get_close_matches(alias, plain_names, n=1, cutoff=0.7)]
     hint = f" {text('is-it-column', column=table.columns[plain_names.index(near[0])])}" if near else ""
     if table.is_in_memory and meaning == "label" and len(table.columns) == 1:
         return BadDataset("no-labels-given")
@@ -367,10 +350,3 @@ def describe_table(table: Table, *, n_rows: int = 5) -> TableContent:
         layout=box.layout if box is not None and are_positions else None,
         suggested_crop_size=side,
     )
-
-
-def _spelling_hint(name: str, names: Sequence[str]) -> str:
-    """Return a hint with the most similar name, or "" if there is none."""
-    names_by_plain_name = {plain_name(each): each for each in names}
-    near = difflib.get_close_matches(plain_name(name), names_by_plain_name, n=1, cutoff=0.5)
-    return f" {text('did-you-mean', name=one_line(names_by_plain_name[near[0]], 60))}" if near else ""

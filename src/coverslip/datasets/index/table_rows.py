@@ -10,7 +10,10 @@ from typing import Any
 
 from coverslip.datasets.index.boxes import Size, box_of, size_of, with_points_in_numbers
 from coverslip.datasets.index.file_finder import FileFinder
-from coverslip.datasets.index.names import (
+from coverslip.datasets.index.records import SIDE_WORDS, ImageRecord, Side, side_named
+from coverslip.datasets.index.table import Table
+from coverslip.datasets.index.table_columns import Columns, find_columns, other_columns, states_class
+from coverslip.datasets.names import (
     absolute_path,
     clean_label,
     name_as_text,
@@ -19,9 +22,7 @@ from coverslip.datasets.index.names import (
     posix_below,
     printable,
 )
-from coverslip.datasets.index.records import SIDE_WORDS, ImageRecord, Side, side_named
-from coverslip.datasets.index.table import CellFault, Table
-from coverslip.datasets.index.table_columns import Columns, find_columns, other_columns, states_class
+from coverslip.datasets.tables.faults import CellFault, RowFaults
 from coverslip.errors import BadDataset
 from coverslip.images import PIXEL_SIZES_UM, Channel, Decoded, ReadPlan, box_center
 from coverslip.messages import Note, note, text
@@ -30,7 +31,7 @@ from coverslip.text_tables import number_of
 EXCLUDED_BY_HAND = "excluded-rows"  # the code of the note that counts them
 _EXCLUDED = "excluded"
 _ALL_PLANES = ("max", "mean", "best-focus", "channels")
-_MOST_SHOWN = 5  # of the invalid rows
+_MOST_LISTED = 5  # rows in a note
 _FEWEST_FIELDS = 3  # one for each set of a split
 
 
@@ -101,15 +102,16 @@ def _records(
 ) -> list[ImageRecord]:
     root = table.path.parent
     crop, plan = plan, plan.of_whole_image
-    faults: list[tuple[int, ValueError]] = []  # line, and its error
+    faults = RowFaults(table.file, table.place)
     records, distinct = list[ImageRecord](), set[ImageRecord]()
     files: dict[str, Path] = {}
     shared: dict[object, Any] = {}  # equal sets and texts are stored once  (Any: of the type of its key)
     about_columns = [(table.columns[at], at) for at in other_columns(table, columns)]
     n_repeated = n_excluded = n_alone = 0
+    without_box: list[int] = []  # lines
     for row, line in zip(table.rows, table.lines, strict=True):
         if fault := _cell_fault(table, columns, row):
-            faults.append((line, fault))
+            faults.add(line, fault)
             continue
         cell = row[columns.path]
         image_in_memory = table.images.get(cell)
@@ -117,7 +119,7 @@ def _records(
             try:
                 files[cell] = _resolve(cell, table, finder) if image_in_memory is None else Path(cell)
             except CellFault as fault:
-                faults.append((line, fault))
+                faults.add(line, fault)
                 continue
         file = files[cell]
         side: Side | None = None
@@ -127,13 +129,15 @@ def _records(
                 continue
             side = side_named(row[columns.split])
             if side is None:
-                faults.append((line, _unknown_side(row[columns.split])))
+                faults.add(line, _unknown_side(row[columns.split]))
         row_plan, stated, tag = plan, frozenset[str](), ""
         try:
             row_plan, stated, tag = _row_plan(row, columns, plan, crop, partial(sizes, file, image_in_memory))
             row_plan, stated = _with_other_files(row_plan, stated, row, columns, file, table, finder)
         except ValueError as error:
-            faults.append((line, error))
+            faults.add(line, error)
+        if columns.box is not None and not any(row[at] for at in columns.box.at):
+            without_box.append(line)
         if columns.image_id is not None and row[columns.image_id]:
             identity = printable(row[columns.image_id])
         else:
@@ -164,16 +168,10 @@ def _records(
         if is_distinct:
             distinct.add(record)
         records.append(record)
-    if faults:
-        raise BadDataset(
-            "invalid-rows",
-            file=table.file,
-            n_rows=len(faults),
-            rows="; ".join(
-                text("invalid-row", place=table.place(line), fault=str(fault)) for line, fault in faults[:5]
-            ),
-            has_more=len(faults) > 5,
-        )
+    faults.check()
+    if without_box:
+        places = ", ".join(map(table.place, without_box[:_MOST_LISTED]))
+        notes.append(note("rows-without-box", level="warning", n_rows=len(without_box), rows=places))
     notes += _notes_on_rows(table, columns, n_repeated=n_repeated, n_excluded=n_excluded, n_alone=n_alone)
     if not records:
         raise BadDataset("all-rows-excluded", file=table.file)

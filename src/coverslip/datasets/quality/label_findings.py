@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from coverslip.datasets.index import Dataset, ImageRecord, channel_names, natural_key, one_line, some
+from coverslip.datasets.index import Dataset, ImageRecord, channel_names
+from coverslip.datasets.names import natural_key, one_line, some
 from coverslip.datasets.quality.facts import (
     FEW_GROUPS_FOR_ONE_SPLIT,
     SOME_GROUPS,

@@ -6,12 +6,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from coverslip.datasets.index import Dataset, ImageRecord, clean_label, plain_name, read_table
+from coverslip.datasets.index import Dataset, ImageRecord, read_table
 from coverslip.datasets.index.records import Opening
 from coverslip.datasets.index.table import Table
 from coverslip.datasets.index.table_columns import with_mapping
+from coverslip.datasets.names import clean_label
 from coverslip.datasets.quality.finding import Finding
 from coverslip.datasets.quality.inspecting import Inspection
+from coverslip.datasets.tables.columns import column_named
 
 Inspected = TypeVar("Inspected", bound=Inspection)
 _KEYS = {"similar-class-names": "classes", "similar-group-names": "groups"}  # the field of a finding with its names
@@ -99,8 +101,7 @@ def _cells(
 
 def _column(table: Table, opening: Opening, meaning: str) -> int | None:
     if meaning == "group" and opening.group is not None:
-        names = [plain_name(column) for column in table.columns]
-        return names.index(plain_name(opening.group)) if plain_name(opening.group) in names else None
+        return column_named(table.columns, opening.group)
     return table.index(meaning)
 
 

@@ -12,7 +12,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from coverslip.datasets.index import Dataset, Side, one_line
+from coverslip.datasets.index import Dataset, Side
+from coverslip.datasets.names import one_line
 from coverslip.datasets.quality.packed_facts import Unreadable
 from coverslip.datasets.quality.scanning import Scan
 from coverslip.messages import Note, note, text

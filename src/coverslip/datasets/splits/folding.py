@@ -7,7 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from coverslip.datasets.index import SIDES, Dataset, Part, counted, natural_key, one_line, some
+from coverslip.datasets.index import SIDES, Dataset, Part
+from coverslip.datasets.names import counted, natural_key, one_line, some
 from coverslip.datasets.quality import (
     FEW_GROUPS_FOR_ONE_SPLIT,
     ON_REQUEST,

@@ -13,7 +13,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from coverslip.datasets.index import DECISIONS, SIDES, Dataset, Part, Side, counted, natural_key, one_line, some
+from coverslip.datasets.index import DECISIONS, SIDES, Dataset, Part, Side
+from coverslip.datasets.names import counted, natural_key, one_line, some
 from coverslip.datasets.quality import (
     ON_REQUEST,
     Leak,

@@ -248,6 +248,12 @@ row-too-long = die Zeile hat mehr als { $n_characters } Zeichen
 not-a-text-table = Diese Datei ist keine Texttabelle
     .do = Speichern Sie sie als CSV (kommagetrennte Werte).
 
+unknown-encoding = Zeile { NUMBER($line, useGrouping: 0) } der Tabelle ist weder UTF-8 noch Windows-1252, ihre Buchstaben sind also nicht bekannt
+    .do = Speichern Sie die Tabelle noch einmal als „CSV UTF-8“.
+
+mixed-encodings = Zeile { NUMBER($utf8_line, useGrouping: 0) } der Tabelle ist UTF-8, Zeile { NUMBER($line, useGrouping: 0) } aber nicht, so dass ein Name auf zwei Arten geschrieben sein kann
+    .do = Fügen Sie die Teile der Tabelle in einem Tabellenprogramm zusammen, korrigieren Sie Umlaute und Akzente, und speichern Sie als „CSV UTF-8“.
+
 not-utf-8 = Die Tabelle „{ $table }“ ist nicht in UTF-8 kodiert. coverslip liest sie als Windows-1252.
 
 ## Columns of tables
@@ -356,6 +362,16 @@ several-unicode-forms = „{ $value }“ passt zu mehreren Namen, die sich nur i
 
 corners-too-close = { $x_max } und { $y_max } müssen mindestens 1 Pixel größer als { $x_min } und { $y_min } sein
 
+rows-without-box = { $n_rows ->
+        [one] { $n_rows } Zeile hat keinen Rahmen; ihr Bild ist die ganze Datei
+       *[other] { $n_rows } Zeilen haben keinen Rahmen; ihre Bilder sind ganze Dateien
+    }: { $rows }
+
+box-with-empty-cells = einige Zellen des Rahmens sind leer ({ $columns })
+
+unread-time-column = Zeilen derselben Datei haben verschiedene Zahlen in der Spalte „{ $column }“, die nicht als Zeitpunkt gelesen wird
+    .do = Wählen Sie diese Spalte als t. Gehören alle Zeilen zum ersten Zeitpunkt, wählen Sie keine Spalte als t.
+
 box-too-small = { $width } und { $height } müssen mindestens 1 Pixel betragen
 
 all-rows-excluded = In jeder Zeile der Tabelle steht „excluded“
@@ -428,9 +444,6 @@ unequal-labels = (X, y) enthält { $n_images ->
        *[other] { $n_labels } Labels
     }
     .do = Geben Sie für jedes Bild ein Label an.
-
-equal-table-columns = Die Tabelle hat zwei Spalten mit demselben Namen: { $columns }
-    .do = Benennen Sie eine davon um.
 
 unequal-columns = Die Spalten der Tabelle sind unterschiedlich lang: { $columns }
     .do = Geben Sie für jedes Bild eine Zeile an.

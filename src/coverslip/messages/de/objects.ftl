@@ -129,9 +129,6 @@ objects-in-pieces = { $n_objects } von { $n_all } Objekten bestehen aus mehreren
 object-file-not-read = Die Datei mit Objekten kann nicht gelesen werden: { $reason }
     .do = Exportieren Sie sie noch einmal.
 
-object-file-not-text = Die Datei ist weder Text noch eine bekannte Datei mit Objekten
-    .do = Exportieren Sie Objekte als GeoJSON, ImageJ-ROIs, COCO, YOLO, CSV oder Labelbilder.
-
 unknown-object-file = Die Art der Datei ist unbekannt
     .do = Exportieren Sie Objekte als GeoJSON, ImageJ-ROIs, COCO, YOLO, CSV oder Labelbilder.
 
@@ -199,12 +196,6 @@ points-invalid = { $n_lines ->
        *[other] { $n_lines } Zeilen sind keine Punkte, etwa die Zeilen { $numbers }
     }
     .do = Eine Zeile hat x und y in Pixeln und wahlweise eine Klasse.
-
-unknown-object-meaning = Es gibt keine Bedeutung „{ $meaning }“ einer Spalte
-    .do = Die Bedeutungen sind { $meanings }.
-
-unknown-object-column = Die Tabelle hat keine Spalte „{ $column }“. Ihre Spalten sind { $columns }
-    .do = Prüfen Sie die Schreibweise.
 
 no-positions-in-table = Die Tabelle hat keine Spalten mit Positionen. Ihre Spalten sind { $columns }
     .do = Wählen Sie die Spalten von x und y oder von x_min und y_min.

@@ -46,11 +46,7 @@ not-a-regular-file = sie ist keine reguläre Datei
 
 larger-than-allowed = sie ist größer als { $limit } MiB
 
-too-many-columns = sie hat { $n_columns } Spalten, mehr als jede Tabelle eines Trainings
-
-equal-column-names = zwei Spalten haben denselben Namen
-
-wrong-number-of-cells = Zeile { $row } hat { $n_cells ->
+wrong-number-of-cells = sie hat { $n_cells ->
         [one] { $n_cells } Zelle
        *[other] { $n_cells } Zellen
     } statt { $n_columns }

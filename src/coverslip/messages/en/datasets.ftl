@@ -248,6 +248,12 @@ row-too-long = the row has more than { $n_characters } characters
 not-a-text-table = This file is not a text table
     .do = Save it as CSV (comma-separated values).
 
+unknown-encoding = Line { NUMBER($line, useGrouping: 0) } of the table is neither UTF-8 nor Windows-1252, so its letters are not known
+    .do = Save the table again as "CSV UTF-8".
+
+mixed-encodings = Line { NUMBER($utf8_line, useGrouping: 0) } of the table is UTF-8, but line { NUMBER($line, useGrouping: 0) } is not, so that a name can be written in two ways
+    .do = Put the parts of the table together in a spreadsheet program, correct accented letters, and save as "CSV UTF-8".
+
 not-utf-8 = The table '{ $table }' is not UTF-8. coverslip reads it as Windows-1252.
 
 ## Columns of tables
@@ -356,6 +362,16 @@ several-unicode-forms = '{ $value }' fits several names that differ only in the 
 
 corners-too-close = { $x_max } and { $y_max } must be at least 1 pixel greater than { $x_min } and { $y_min }
 
+rows-without-box = { $n_rows ->
+        [one] { $n_rows } row has no box, so that its image is the whole file
+       *[other] { $n_rows } rows have no box, so that their images are whole files
+    }: { $rows }
+
+box-with-empty-cells = some cells of the box are empty ({ $columns })
+
+unread-time-column = Rows of the same file have different numbers in the column '{ $column }', which is not read as the time point
+    .do = Choose this column as t. If all rows are of the first time point, choose no column as t.
+
 box-too-small = { $width } and { $height } must be 1 pixel or more
 
 all-rows-excluded = Every row of the table says 'excluded'
@@ -428,9 +444,6 @@ unequal-labels = (X, y) contains { $n_images ->
        *[other] { $n_labels } labels
     }
     .do = Give one label for each image.
-
-equal-table-columns = The table has two columns with the same name: { $columns }
-    .do = Rename one of them.
 
 unequal-columns = The columns of the table differ in length: { $columns }
     .do = Give each image a row.

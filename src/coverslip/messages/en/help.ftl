@@ -222,7 +222,7 @@ help-objects-size = Side in pixels of the square around each point.
 
 help-objects-size-um = Side in µm of the square around each point.
 
-help-objects-columns = Columns of a table that are not recognized, such as x=Pos_X,image=Slide. Names: image, series, object_id, label, t, x, y, x_min, y_min, x_max, y_max, width, height, radius.
+help-objects-columns = Columns of a table that are not recognized, such as x=Pos_X,path=Slide. Names: path, series, object_id, label, t, x, y, x_min, y_min, x_max, y_max, width, height, radius.
 
 help-objects-unit = The unit of positions in tables and of points: px or um. Default: as the names of the columns state it, otherwise px.
 

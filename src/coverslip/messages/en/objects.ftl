@@ -129,9 +129,6 @@ objects-in-pieces = { $n_objects } of { $n_all } objects consist of several sepa
 object-file-not-read = The file of objects cannot be read: { $reason }
     .do = Export it again.
 
-object-file-not-text = The file is neither text nor a known file of objects
-    .do = Export objects as GeoJSON, ImageJ ROIs, COCO, YOLO, CSV or label images.
-
 unknown-object-file = The kind of the file is unknown
     .do = Export objects as GeoJSON, ImageJ ROIs, COCO, YOLO, CSV or label images.
 
@@ -199,12 +196,6 @@ points-invalid = { $n_lines ->
        *[other] { $n_lines } lines are not points, such as lines { $numbers }
     }
     .do = A line has x and y in pixels, and optionally a class.
-
-unknown-object-meaning = There is no meaning '{ $meaning }' of a column
-    .do = The meanings are { $meanings }.
-
-unknown-object-column = The table has no column '{ $column }'. Its columns are { $columns }
-    .do = Check the spelling.
 
 no-positions-in-table = The table has no columns with positions. Its columns are { $columns }
     .do = Choose the columns of x and y, or of x_min and y_min.

@@ -46,11 +46,7 @@ not-a-regular-file = it is not a regular file
 
 larger-than-allowed = it is larger than { $limit } MiB
 
-too-many-columns = it has { $n_columns } columns, which is more than any table of a run has
-
-equal-column-names = two columns have the same name
-
-wrong-number-of-cells = row { $row } has { $n_cells ->
+wrong-number-of-cells = it has { $n_cells ->
         [one] { $n_cells } cell
        *[other] { $n_cells } cells
     } instead of { $n_columns }

@@ -13,7 +13,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 from sqlalchemy import Connection, delete, select
 
-from coverslip.datasets import ALIASES, name_as_text, plain_name
+from coverslip.datasets import name_as_text
+from coverslip.datasets.tables.columns import IMAGE_TABLES, plain_name
 from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.files import CsvWriter, safe_cell, write_bytes
 from coverslip.images import PLAN_COLUMNS
@@ -152,7 +153,9 @@ def _names(columns: Mapping[str, str]) -> dict[str, str]:
     box = next((box for box in _BOXES if all(columns.get(meaning) != "" for meaning in box)), _BOXES[0])
     names: dict[str, str] = {}
     for meaning in (*_MEANINGS, *box):
-        unused_names = (name for name in (meaning, *ALIASES[meaning]) if plain_name(name) not in used_names)
+        unused_names = (
+            name for name in (meaning, *IMAGE_TABLES.columns[meaning]) if plain_name(name) not in used_names
+        )
         name = columns[meaning] if meaning in columns else next(unused_names, "")
         if name and name not in names.values():
             names[meaning] = name

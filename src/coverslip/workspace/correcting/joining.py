@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 from sqlalchemy import Connection, select
 
-from coverslip.datasets import ALIASES, name_as_text, natural_key, open_dataset, plain_name, scan_images
+from coverslip.datasets import name_as_text, natural_key, open_dataset, scan_images
+from coverslip.datasets.tables.columns import find_column
 from coverslip.errors import Conflict, NotFound
 from coverslip.images import ImageFacts
 from coverslip.runs.images import ImageSource
@@ -198,7 +199,8 @@ def _column_of_groups(workspace: Workspace, dataset: AnyRow) -> str | None:
     if dataset.group_pattern is not None or not dataset.summary["n_groups"]:
         return None
     columns = grouping.common_columns(workspace, dataset.id)
-    return next((column for column in columns if plain_name(column) in ALIASES["group"]), None)
+    at = find_column(columns, "group")
+    return None if at is None else columns[at]
 
 
 def _training_on(workspace: Workspace, connection: Connection, dataset: AnyRow, job: Job) -> Job | None:

@@ -13,17 +13,16 @@ from PIL import Image
 from pydantic import Field
 
 from coverslip.datasets import (
-    PLAIN_TABLE_SUFFIXES,
     describe_table,
     has_image_suffix,
     is_folder,
     is_hidden,
-    is_table,
     natural_key,
     open_dataset,
     read_table,
     with_mapping,
 )
+from coverslip.datasets.tables.reading import PLAIN_TABLE_SUFFIXES, is_table
 from coverslip.errors import BadDataset, CoverslipError
 from coverslip.images import UnreadFormat, small_pixels, unread_formats, unread_suffixes
 from coverslip.workspace.store.workspace import Workspace

@@ -13,16 +13,16 @@ from pydantic import Field, TypeAdapter
 from sqlalchemy import select
 
 from coverslip.datasets import (
-    TABLE_NAMES,
     Dataset,
     ImageRecord,
     check_groups,
-    is_table,
+    is_image_column,
     one_line,
     open_dataset,
     plain_name,
     read_table,
 )
+from coverslip.datasets.tables.reading import is_table
 from coverslip.errors import BadDataset
 from coverslip.messages import Failure
 from coverslip.workspace.store.rows import Json, dataset_row, load_dataset, source_paths, table_choices
@@ -129,7 +129,8 @@ def group_columns(workspace: Workspace, dataset_id: str) -> list[str]:
     return [
         name
         for name in common_columns(workspace, dataset_id)
-        if name == row.group_column or (plain_name(name) not in TABLE_NAMES - {"group"} and name not in mapped)
+        if name == row.group_column
+        or (name not in mapped and (not is_image_column(name) or plain_name(name) == "group"))
     ]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import ColumnElement, Connection, select
 
-from coverslip.datasets import TABLE_NAMES, ImageRecord, name_as_text, plain_name
+from coverslip.datasets import ImageRecord, is_image_column, name_as_text, plain_name
 from coverslip.errors import BadDataset
 from coverslip.files import CsvWriter, safe_cell, write_bytes
 from coverslip.images import PLAN_COLUMNS, box_center
@@ -101,7 +101,7 @@ def training_images(
 
 def _group_column(column: str | None) -> str:
     """Return the name of the group column in a table for training: the user's name, unless it has another meaning."""
-    return column if column is not None and plain_name(column) not in TABLE_NAMES else "group"
+    return column if column is not None and not is_image_column(column) else "group"
 
 
 def table_lines(workspace: Workspace, dataset_id: str) -> Iterator[str]:

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from sqlalchemy import insert, select, update
 
-from coverslip.datasets import Dataset, has_class_folders, is_table, one_line, open_dataset, printable
+from coverslip.datasets import Dataset, has_class_folders, one_line, open_dataset, printable
+from coverslip.datasets.tables.columns import TableChoices
+from coverslip.datasets.tables.reading import is_table
 from coverslip.errors import BadDataset, Conflict
 from coverslip.images import ReadPlan
 from coverslip.messages import text
@@ -35,7 +37,6 @@ from coverslip.workspace.store.rows import (
     WHOLE,
     AnyRow,
     Json,
-    TableChoices,
     dataset_row,
     load_dataset,
     new_id,

@@ -18,21 +18,15 @@ from pydantic import Field
 from sqlalchemy import Connection, delete, insert, select, update
 
 from coverslip.archives import Entry, Limits, open_archive, safe_name
-from coverslip.datasets import (
-    PLAIN_TABLE_SUFFIXES,
-    describe_table,
-    gives_labels,
-    has_box_columns,
-    is_hidden,
-    one_line,
-    read_table,
-)
+from coverslip.datasets import describe_table, gives_labels, has_box_columns, is_hidden, one_line, read_table
+from coverslip.datasets.tables.columns import TableChoices
+from coverslip.datasets.tables.reading import PLAIN_TABLE_SUFFIXES
 from coverslip.errors import BadDataset, Conflict, CoverslipError, NotFound, TooLarge
 from coverslip.files import write_error
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.state import DatasetState
 from coverslip.workspace.store.database import write_transaction
-from coverslip.workspace.store.rows import AnyRow, TableChoices, new_id, now
+from coverslip.workspace.store.rows import AnyRow, new_id, now
 from coverslip.workspace.store.tables import uploads
 from coverslip.workspace.store.workspace import Workspace
 

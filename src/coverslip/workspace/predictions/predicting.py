@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from coverslip.datasets import Dataset, first_positions, name_as_text, one_line, open_dataset, with_folder_labels
+from coverslip.datasets.tables.columns import TableChoices
 from coverslip.errors import BadDataset, Conflict, CoverslipError, Stopped
 from coverslip.events import Event, Noted, Progressed
 from coverslip.files import sha256_json
@@ -31,7 +32,7 @@ from coverslip.runs.documents import read_object
 from coverslip.stopping import Stop, signals_stop
 from coverslip.workspace.lists.reading import FIRST_COLUMN, PLAN_COLUMN
 from coverslip.workspace.predictions.classifiers import INPUT_FILE, PredictionInput
-from coverslip.workspace.store.rows import TableChoices, plan_of_choice
+from coverslip.workspace.store.rows import plan_of_choice
 
 ANSWER_COLUMNS = ("corrected", "excluded", "corrected_by")  # of downloads
 _UNSHOWN = frozenset({"unreadable-image", "rows-saved", "prediction-resumed"})  # notes: pages show the rows instead

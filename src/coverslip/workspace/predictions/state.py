@@ -10,6 +10,7 @@ from pydantic import Field
 from sqlalchemy import select
 
 from coverslip.datasets import domains_of_paths
+from coverslip.datasets.tables.columns import TableChoices
 from coverslip.errors import BadRun
 from coverslip.files import write_json
 from coverslip.messages import Failure, Note, localized_note, text
@@ -26,7 +27,6 @@ from coverslip.workspace.store.rows import (
     AnyRow,
     Page,
     Paging,
-    TableChoices,
     dataset_row,
     folder_of_run,
     refuse_unready,

@@ -3,8 +3,8 @@
 import datetime
 import os
 import secrets
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
@@ -23,6 +23,7 @@ from coverslip.datasets import (
     natural_key,
     with_classes,
 )
+from coverslip.datasets.tables.columns import TableChoices
 from coverslip.errors import Conflict, NotFound
 from coverslip.images import ImageFacts, ReadPlan
 from coverslip.messages import localized_reason, note_of, text
@@ -222,18 +223,10 @@ def opened_as_json(dataset: Dataset) -> Json:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class TableChoices:
-    """How to read the tables of a dataset, if their headers are not sufficient."""
-
-    columns: Mapping[str, str] = field(default_factory=dict)  # meaning to column
-    crop_size: int | str | None = None  # side of the square around each point, in pixels or in µm
-
-
 def table_choices(row: AnyRow) -> TableChoices:
     """Return the choices for the tables of a dataset."""
     opened = row.opened or {}
-    return TableChoices(opened.get("columns", {}), opened.get("crop_size"))
+    return TableChoices(opened.get("columns", {}), crop_size=opened.get("crop_size"))
 
 
 def plan_of_dataset(row: AnyRow) -> ReadPlan:

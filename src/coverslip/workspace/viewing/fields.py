@@ -18,7 +18,7 @@ from pydantic import Field
 from sqlalchemy import ColumnElement, Connection, Select, String, and_, cast, func, select
 
 from coverslip.cache import state_of
-from coverslip.datasets import is_table
+from coverslip.datasets.tables.reading import is_table
 from coverslip.errors import CoverslipError, NotFound
 from coverslip.images import ReadPlan
 from coverslip.objects import Outlines, joined, outlines_in_plane

@@ -126,6 +126,7 @@ export const fields: Texts['fields'] = {
       trackmate: 'Tabelle von TrackMate',
       ilastik: 'Tabelle von ilastik',
       'scikit-image': 'Tabelle von scikit-image',
+      omero: 'Tabelle von OMERO',
       'qupath-table': 'Tabelle von QuPath',
       table: 'Tabelle',
       empty: 'leere Dateien',
@@ -140,7 +141,7 @@ export const fields: Texts['fields'] = {
     boxes: 'Rahmen und weitere Spalten',
     none: 'keine',
     meanings: {
-      image: 'Bildname',
+      path: 'Bildname',
       x: 'x des Mittelpunkts',
       y: 'y des Mittelpunkts',
       label: 'Klasse',

@@ -117,6 +117,7 @@ export const fields = {
       trackmate: 'a table of TrackMate',
       ilastik: 'a table of ilastik',
       'scikit-image': 'a table of scikit-image',
+      omero: 'a table of OMERO',
       'qupath-table': 'a table of QuPath',
       table: 'a table',
       empty: 'empty files',
@@ -132,7 +133,7 @@ export const fields = {
     boxes: 'Boxes and further columns',
     none: 'none',
     meanings: {
-      image: 'Image name',
+      path: 'Image name',
       x: 'x of the center',
       y: 'y of the center',
       label: 'Class',
