@@ -13,7 +13,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from coverslip.datasets import name_as_text
+from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE, name_as_text
 from coverslip.errors import NotFound
 from coverslip.runs.images import ImageSource
 from coverslip.workspace.jobs.records import Job
@@ -44,6 +44,10 @@ class FieldPredictions:
     classes: list[str]
     predicted: Annotated[list[int], Field(description="Positions in `classes`; -1: unreadable.")]
     probabilities: Annotated[list[float | None], Field(description="Of the predicted classes; null: unreadable.")]
+    decisions: Annotated[
+        list[int],
+        Field(description="Positions in `classes`, followed by `uncertain`, `unfamiliar` and `unreadable`."),
+    ]
     labels: Annotated[list[int], Field(description="Labels of the images at the request of the job; -1: none.")]
     corrections: Annotated[
         list[int], Field(description="Classes that a user corrected or confirmed, or changed labels; -1: none.")
@@ -86,16 +90,18 @@ def field_of(workspace: Workspace, job_id: str, row_id: int) -> FieldOfView:
 
 def field_predictions(workspace: Workspace, job_id: str, row_id: int) -> FieldPredictions:
     """Return the predictions of the field of an object; raises as `field_of`."""
-    query = f"SELECT row_id, label, predicted, probability FROM rows WHERE {_IN_FIELD} ORDER BY row_id"  # noqa: S608 - only fixed texts are put in
+    query = f"SELECT row_id, label, decision, predicted, probability FROM rows WHERE {_IN_FIELD} ORDER BY row_id"  # noqa: S608 - only fixed texts are put in
     with _plane_of(workspace, job_id, row_id) as plane:
         with reading(plane.rows) as connection:
             rows = connection.execute(query, plane.key).fetchall()
         answers = answers_of_job(workspace, plane.job, plane.rows, plane.classes)
+    decisions = {name: k for k, name in enumerate((*plane.classes, UNCERTAIN, UNFAMILIAR, UNREADABLE))}
     number: dict[str | None, int] = {name: k for k, name in enumerate(plane.classes)}
     return FieldPredictions(
         plane.classes,
         [number.get(predicted, UNLABELED) for *_, predicted, _ in rows],
         [None if probability is None else round(probability, 4) for *_, probability in rows],
+        [decisions[decision] for _, _, decision, *_ in rows],
         [number.get(label, UNLABELED) for _, label, *_ in rows],
         [number.get(answers.get(row_id, ""), UNLABELED) for row_id, *_ in rows],
     )
