@@ -264,6 +264,7 @@ def _card(
         trained_on=TrainedOn(
             n_images=len(fitted_images),
             n_groups=groups.n_groups if split_data.data.has_groups else None,
+            n_ungrouped=groups.n_ungrouped if split_data.data.has_groups else 0,
             width_px=(min(widths), max(widths)),
             height_px=(min(heights), max(heights)),
             **_pixel_sizes(train_facts),

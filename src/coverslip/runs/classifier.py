@@ -108,8 +108,9 @@ class TrainedOn(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    n_images: int
+    n_images: int = Field(description="Of the training and validation set; after cross-validation, all.")
     n_groups: int | None
+    n_ungrouped: int = Field(default=0, description="Of these images, those without a group, if groups are known.")
     width_px: tuple[int, int] = Field(description="Smallest and largest.")
     height_px: tuple[int, int] = Field(description="Smallest and largest.")
     pixel_size_um: tuple[PixelSizeUm, PixelSizeUm] | None = Field(

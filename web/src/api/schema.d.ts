@@ -4291,14 +4291,19 @@ export interface components {
             resize: string;
             /**
              * N Images
-             * @description Number of training images.
+             * @description Number of images of the training and validation set; after cross-validation, of all.
              */
             n_images: number;
             /**
              * N Groups
-             * @description Number of groups of the training images; null: unknown.
+             * @description Number of groups of these images; null: unknown.
              */
             n_groups: number | null;
+            /**
+             * N Ungrouped
+             * @description Number of these images without a group, if groups are known.
+             */
+            n_ungrouped: number;
             /**
              * Width Px
              * @description Smallest and largest width of the training images.
@@ -4786,7 +4791,7 @@ export interface components {
         CurvePoint: {
             /**
              * N Images
-             * @description Number of training images: the mean of the repeats.
+             * @description Number of images for training and validation: the mean of the repeats.
              */
             n_images: number;
             /** @description The macro-F1. */
@@ -6160,6 +6165,11 @@ export interface components {
              */
             probabilities: (number | null)[];
             /**
+             * Decisions
+             * @description Positions in `classes`, followed by `uncertain`, `unfamiliar` and `unreadable`.
+             */
+            decisions: number[];
+            /**
              * Labels
              * @description Labels of the images at the request of the job; -1: none.
              */
@@ -6591,12 +6601,12 @@ export interface components {
             n: number;
             /**
              * N Groups
-             * @description Groups with a name.
+             * @description Groups of these images.
              */
             n_groups: number;
             /**
              * N Ungrouped
-             * @description Images without a known group.
+             * @description Images without a group.
              */
             n_ungrouped: number;
         };
@@ -6787,9 +6797,15 @@ export interface components {
         GroupFacts: {
             /**
              * N Groups
-             * @description Number of groups; null: no groups are known.
+             * @description Number of groups.
              */
             n_groups: number;
+            /**
+             * N Ungrouped
+             * @description Number of images without a group.
+             * @default 0
+             */
+            n_ungrouped: number;
             /** @description Number of images in a group. */
             images_per_group: components["schemas"]["Spread"];
             /** @description Number of classes in a group. */
@@ -8012,7 +8028,7 @@ export interface components {
         LearningCurve: {
             /**
              * N Images
-             * @description Number of training images of the classifier.
+             * @description Number of images for training and validation of the classifier.
              */
             n_images: number;
             /**
@@ -12305,12 +12321,12 @@ export interface components {
             n: number;
             /**
              * N Groups
-             * @description Groups with a name.
+             * @description Groups of these images.
              */
             n_groups: number;
             /**
              * N Ungrouped
-             * @description Images without a known group.
+             * @description Images without a group.
              */
             n_ungrouped: number;
         };
@@ -12329,6 +12345,8 @@ export interface components {
              * @description 0: one split. Otherwise parts and by_class are those of the first fold.
              */
             n_folds: number;
+            /** @description The images of all sets together. */
+            used: components["schemas"]["UsedImages"];
             /**
              * Parts
              * @description The number of images in each set.
@@ -13531,6 +13549,11 @@ export interface components {
              */
             n_groups: number | null;
             /**
+             * N Ungrouped
+             * @description Number of these images without a group, if groups are known.
+             */
+            n_ungrouped: number;
+            /**
              * Primary
              * @description Name of the primary metric.
              */
@@ -14159,6 +14182,32 @@ export interface components {
              * @description Its name.
              */
             name: string;
+        };
+        /**
+         * UsedImages
+         * @description The images that a training uses: those of all sets, without excluded ones.
+         */
+        UsedImages: {
+            /**
+             * N
+             * @description Number of images.
+             */
+            n: number;
+            /**
+             * N Classes
+             * @description Classes with any of these images.
+             */
+            n_classes: number;
+            /**
+             * N Groups
+             * @description Groups of these images.
+             */
+            n_groups: number;
+            /**
+             * N Ungrouped
+             * @description Images without a group.
+             */
+            n_ungrouped: number;
         };
         /**
          * VariantDifference

@@ -281,7 +281,10 @@ FIELDS_OF: Mapping[str, Mapping[str, str]] = {
     "Confusion": {"counts": "Number of images: rows are the true class, columns the predicted class."},
     "CorrectedRow": {"row": "The image."},
     "Counts": {"n_images": "Number of images."},
-    "CurvePoint": {"n_images": "Number of training images: the mean of the repeats.", "macro_f1": "The macro-F1."},
+    "CurvePoint": {
+        "n_images": "Number of images for training and validation: the mean of the repeats.",
+        "macro_f1": "The macro-F1.",
+    },
     "DatasetChanges": {"name": "The new name."},
     "DatasetComparison": {
         "dataset": _TRAINED_ON,
@@ -370,6 +373,8 @@ FIELDS_OF: Mapping[str, Mapping[str, str]] = {
         "end": "Where the group ends in the path.",
     },
     "GroupFacts": {
+        "n_groups": "Number of groups.",
+        "n_ungrouped": "Number of images without a group.",
         "images_per_group": "Number of images in a group.",
         "classes_per_group": "Number of classes in a group.",
         "groups_per_class": "Number of groups of each class.",
@@ -413,7 +418,7 @@ FIELDS_OF: Mapping[str, Mapping[str, str]] = {
         "whole_many": "Seconds from the files to the results for a batch.",
     },
     "LearningCurve": {
-        "n_images": "Number of training images of the classifier.",
+        "n_images": "Number of images for training and validation of the classifier.",
         "now": "Macro-F1 of the fitted curve at this number of images; null: no curve.",
         "gain": "The expected gain in macro-F1 with twice as many images.",
         "n_images_of_fold": "Training images of the classifier of a fold; null without folds.",
@@ -686,7 +691,11 @@ FIELDS_OF: Mapping[str, Mapping[str, str]] = {
     },
     "SizePoint": {"n": "Training images per class, or percent of all images.", "score": "The primary metric."},
     "SplitPart": {"part": "The set."},
-    "SplitPreview": {"parts": "The number of images in each set.", "by_class": "The same for each class."},
+    "SplitPreview": {
+        "used": "The images of all sets together.",
+        "parts": "The number of images in each set.",
+        "by_class": "The same for each class.",
+    },
     "Spread": {"min": "The minimum.", "max": "The maximum."},
     "StageTime": {
         "seconds": "Duration up to the last event.",

@@ -308,8 +308,8 @@ limit-near-duplicates = Nach Beinahe-Duplikaten wurde nicht gesucht.
     .meaning = Einige Testbilder sind womöglich gedrehte, gespiegelte, beschnittene oder neu komprimierte Kopien von Trainingsbildern. Mit split.near_duplicates: together findet ein Training sie und hält sie in einem Set.
 
 limit-excluded-images = { $n_images ->
-        [one] { $n_images } Bild wurde ausgeschlossen.
-       *[other] { $n_images } Bilder wurden ausgeschlossen.
+        [one] { $n_images } Bild wurde wegen eines Problems ausgeschlossen.
+       *[other] { $n_images } Bilder wurden wegen Problemen ausgeschlossen.
     }
     .meaning = Die Datei split.csv im Ordner des Trainings nennt sie mit Gründen. Neue Bilder mit denselben Problemen erhalten keine Vorhersage.
 

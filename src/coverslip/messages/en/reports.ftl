@@ -214,9 +214,9 @@ report-misclassifications-shown = { $n_shown } of { $n_images }, with predicted 
 
 report-no-doubling = The effect of more images cannot be estimated: { $reason }.
 
-report-flat-learning-curve = Twice as many training images like these would change the result by about { $change }. The learning curve is flat.
+report-flat-learning-curve = Twice as many images like these for training and validation would change the result by about { $change }. The learning curve is flat.
 
-report-doubling = Twice as many training images like these ({ $n_doubled } instead of { $n_images }) would change the result by about { $change }.{ $is_significant ->
+report-doubling = Twice as many images like these for training and validation ({ $n_doubled } instead of { $n_images }) would change the result by about { $change }.{ $is_significant ->
         [true] {""}
        *[false] {" "}This is not statistically significant.
     }
@@ -240,7 +240,7 @@ report-learning-curve-groups = Twice as many images means twice as many groups (
 
 report-learning-curve-limits = The curve does not show which class needs more images, and it does not apply to images from another laboratory.
 
-report-learning-curve-drawing = Error (1 − macro-F1) by number of training images, extrapolated to twice as many. Lines are 95% CIs.
+report-learning-curve-drawing = Error (1 − macro-F1) by number of images for training and validation, extrapolated to twice as many. Lines are 95% CIs.
 
 report-budget = The training had a time budget of { $time }. The recipe in the run’s folder contains all settings that were adapted to the time. It gives the same result without a time budget.
 
@@ -862,7 +862,7 @@ report-title-roc = ROC and precision-recall curves
     .subtitle = each class against all others
 
 report-title-learning-curve = Learning curve
-    .subtitle = effect of twice as many training images
+    .subtitle = effect of twice as many images for training and validation
 
 report-title-leakage-estimate = Leakage estimate
     .subtitle = image-level split against grouped split
@@ -1286,7 +1286,7 @@ figure-label-measured = measured
 
 figure-label-extrapolated = extrapolated to twice as many images
 
-figure-label-training-images = training images
+figure-label-training-images = images for training and validation
 
 figure-label-error = error (1 − macro-F1)
 
@@ -1362,7 +1362,7 @@ card-initial-weights = Initial weights
 
 card-classes = Classes
 
-card-title-training-images = Training images
+card-title-training-images = Images of the training and validation set
 
 card-title-input = Input
 

@@ -308,8 +308,8 @@ limit-near-duplicates = Near-duplicates were not searched for.
     .meaning = Some test images may be rotated, mirrored, cropped or recompressed copies of training images. With split.near_duplicates: together, a training finds them and keeps them in one set.
 
 limit-excluded-images = { $n_images ->
-        [one] { $n_images } image was excluded.
-       *[other] { $n_images } images were excluded.
+        [one] { $n_images } image was excluded because of a problem.
+       *[other] { $n_images } images were excluded because of problems.
     }
     .meaning = The file split.csv in the run’s folder lists them with reasons. New images with the same problems get no prediction.
 

@@ -55,8 +55,8 @@ class SplitPart:
 
     part: Part
     n: int
-    n_groups: Annotated[int, Field(description="Groups with a name.")]
-    n_ungrouped: Annotated[int, Field(description="Images without a known group.")]
+    n_groups: Annotated[int, Field(description="Groups of these images.")]
+    n_ungrouped: Annotated[int, Field(description="Images without a group.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,18 @@ class FoldPart:
 
     fold: int
     n: int
-    n_groups: Annotated[int, Field(description="Groups with a name.")]
-    n_ungrouped: Annotated[int, Field(description="Images without a known group.")]
+    n_groups: Annotated[int, Field(description="Groups of these images.")]
+    n_ungrouped: Annotated[int, Field(description="Images without a group.")]
+
+
+@dataclass(frozen=True, slots=True)
+class UsedImages:
+    """The images that a training uses: those of all sets, without excluded ones."""
+
+    n: int
+    n_classes: Annotated[int, Field(description="Classes with any of these images.")]
+    n_groups: Annotated[int, Field(description="Groups of these images.")]
+    n_ungrouped: Annotated[int, Field(description="Images without a group.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +97,7 @@ class SplitPreview:
     n_folds: Annotated[
         int, Field(description="0: one split. Otherwise parts and by_class are those of the first fold.")
     ]
+    used: UsedImages
     parts: list[SplitPart]
     folds: Annotated[list[FoldPart], Field(description="The test sets of the folds; empty for one split.")]
     by_class: list[ClassSplit]
@@ -311,9 +322,11 @@ def _preview_of(
     counts = Counter(
         (record.label, part) for record, part in zip(data.records, split.parts, strict=True) if part != "excluded"
     )
+    n, n_groups, n_ungrouped = counts_of([i for i, part in enumerate(split.parts) if part != "excluded"])
     return SplitPreview(
         notes=notes,
         n_folds=len(folds.splits) if folds else 0,
+        used=UsedImages(n, len({label for label, _ in counts}), n_groups, n_ungrouped),
         parts=[SplitPart(part, *counts_of(indices)) for part, indices in by_part.items()],
         folds=[FoldPart(fold, *counts_of(indices)) for fold, indices in sorted(tested.items())],
         by_class=[

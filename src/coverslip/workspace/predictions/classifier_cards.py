@@ -33,6 +33,7 @@ class TestMetrics:
     ]
     n: Annotated[int, Field(description="Number of measured images.")]
     n_groups: Annotated[int | None, Field(description="Number of groups of these images; null: unknown.")]
+    n_ungrouped: Annotated[int, Field(description="Number of these images without a group, if groups are known.")]
     primary: Annotated[str, Field(description="Name of the primary metric.")]
     values: Annotated[list[Measured], Field(description="The metrics that are shown first.")]
     per_class: list[TestedClass]
@@ -46,8 +47,11 @@ class ClassifierCard:
     n_parameters: Annotated[int, Field(description="Number of parameters of the network.")]
     image_size: Annotated[int, Field(description="Side in pixels to which images are resized.")]
     resize: Annotated[str, Field(description="How images are resized.")]
-    n_images: Annotated[int, Field(description="Number of training images.")]
-    n_groups: Annotated[int | None, Field(description="Number of groups of the training images; null: unknown.")]
+    n_images: Annotated[
+        int, Field(description="Number of images of the training and validation set; after cross-validation, of all.")
+    ]
+    n_groups: Annotated[int | None, Field(description="Number of groups of these images; null: unknown.")]
+    n_ungrouped: Annotated[int, Field(description="Number of these images without a group, if groups are known.")]
     width_px: Annotated[tuple[int, int], Field(description="Smallest and largest width of the training images.")]
     height_px: Annotated[tuple[int, int], Field(description="Smallest and largest height of the training images.")]
     dtypes: Annotated[tuple[Depth, ...], Field(description="Data types of the training images.")]
@@ -80,6 +84,7 @@ def classifier_card(workspace: Workspace, classifier_id: str) -> ClassifierCard:
         resize=card.preprocessing.resize,
         n_images=trained_on.n_images,
         n_groups=trained_on.n_groups,
+        n_ungrouped=trained_on.n_ungrouped,
         width_px=trained_on.width_px,
         height_px=trained_on.height_px,
         dtypes=trained_on.dtypes,
@@ -98,6 +103,7 @@ def _test_metrics(evaluation: Evaluation) -> TestMetrics:
         split=evaluation.split,
         n=evaluation.n,
         n_groups=evaluation.n_groups,
+        n_ungrouped=evaluation.n_ungrouped,
         primary=evaluation.primary,
         values=[
             measured(name, values[name])

@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import Field
 from sqlalchemy import ColumnElement, String, func, select, tuple_
 
-from coverslip.datasets import name_as_text
+from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE, name_as_text
 from coverslip.errors import NotFound
 from coverslip.runs.images import ImageSource
 from coverslip.workspace.jobs.records import Job
@@ -40,6 +40,10 @@ class FieldPredictions:
     classes: list[str]
     predicted: Annotated[list[int], Field(description="Positions in `classes`; -1: unreadable.")]
     probabilities: Annotated[list[float | None], Field(description="Of the predicted classes; null: unreadable.")]
+    decisions: Annotated[
+        list[int],
+        Field(description="Positions in `classes`, followed by `uncertain`, `unfamiliar` and `unreadable`."),
+    ]
     labels: Annotated[list[int], Field(description="Labels of the images at the request of the job; -1: none.")]
     corrections: Annotated[
         list[int], Field(description="Classes that a user corrected or confirmed, or changed labels; -1: none.")
@@ -81,16 +85,18 @@ def field_of(workspace: Workspace, job_id: str, row_id: int) -> FieldOfView:
 def field_predictions(workspace: Workspace, job_id: str, row_id: int) -> FieldPredictions:
     """Return the predictions of the field of an object; raises as `field_of`."""
     plane = _plane_of(workspace, job_id, row_id)
-    columns = (results.c.row_id, results.c.label, results.c.predicted, results.c.probability)
+    columns = tuple(results.c[name] for name in ("row_id", "label", "predicted", "decision", "probability"))
     with workspace.engine.connect() as connection:
         query = select(*columns).where(plane.is_in_field).order_by(results.c.row_id)
         rows = connection.execute(query).all()
         answers = plane.listed.answers(connection, [row.row_id for row in rows])
+    decisions = {name: k for k, name in enumerate((*plane.listed.classes, UNCERTAIN, UNFAMILIAR, UNREADABLE))}
     number: dict[str | None, int] = {name: k for k, name in enumerate(plane.listed.classes)}
     return FieldPredictions(
         plane.listed.classes,
         [number.get(row.predicted, UNLABELED) for row in rows],
         [None if row.probability is None else round(row.probability, 4) for row in rows],
+        [decisions[row.decision] for row in rows],
         [number.get(row.label, UNLABELED) for row in rows],
         [number.get(answers.get(row.row_id, ""), UNLABELED) for row in rows],
     )

@@ -10,6 +10,7 @@ export type ColorBy = 'result' | 'class' | 'probability';
 const LIMITS = [0, 0.5, 0.7, 0.9, 0.99, 1]; // of the probabilities of each color
 const OF_PROBABILITY = ['#d55e00', '#e69f00', '#f0e442', '#56b4e9', '#0072b2']; // for color-blind readers, too
 const OF_RESULT = ['#0072b2', '#d55e00']; // correct, misclassified
+const UNDECIDED = ['#c8c8c8', '#8a8a8a']; // uncertain, unfamiliar
 const NONE = '#ffffff';
 
 /** The colors of n objects, and the entries of their legend. */
@@ -20,14 +21,15 @@ export function colorsOf(
   n: number,
 ) {
   const words = texts.fields;
-  const { predicted = [], probabilities = [], labels = [], corrections = [] } = values ?? {};
+  const decided = texts.predict.decisions;
+  const { predicted = [], probabilities = [], decisions = [], labels = [], corrections = [] } = values ?? {};
   const colors = {
-    class: () => classColors(classes.map((_, k) => k)),
+    class: () => [...classColors(classes.map((_, k) => k)), ...UNDECIDED],
     probability: () => OF_PROBABILITY,
     result: () => OF_RESULT,
   }[by]();
   const names = {
-    class: () => classes,
+    class: () => [...classes, decided['uncertain']!, decided['unfamiliar']!],
     probability: () => colors.map((_, k) => words.probability(percent(LIMITS[k]!), percent(LIMITS[k + 1]!))),
     result: () => [words.correct, words.misclassified],
   }[by]();
@@ -38,8 +40,7 @@ export function colorsOf(
     const probability = probabilities[k] ?? null;
     const answer = corrections[k]! >= 0 ? corrections[k]! : -1;
     if (by === 'class') {
-      const shown = answer >= 0 ? answer : predicted[k]!;
-      if (shown >= 0) colorOf[k] = shown;
+      colorOf[k] = answer >= 0 ? answer : decisions[k]!; // unreadable is the last decision and the last color
     } else if (by === 'probability') {
       if (probability !== null)
         colorOf[k] = Math.max(
@@ -51,7 +52,7 @@ export function colorsOf(
       if (label >= 0 && predicted[k]! >= 0) colorOf[k] = label === predicted[k] ? 0 : 1;
     }
   }
-  const marks = by === 'class' ? [...classes.map((_, k) => markOf(k)), ''] : [];
+  const marks = by === 'class' ? [...classes.map((_, k) => markOf(k)), '', '', ''] : [];
   const counts = new Uint32Array(palette.length);
   for (const color of colorOf) counts[color]! += 1;
   const entries = [...names, by === 'result' ? words.withoutResult : words.unreadable].map((name, k) => ({

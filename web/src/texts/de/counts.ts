@@ -5,6 +5,14 @@ export const counts: Texts['counts'] = {
   images: (n) => plural(n, { one: `${count(n)} Bild`, other: `${count(n)} Bilder` }),
   classes: (n) => plural(n, { one: `${count(n)} Klasse`, other: `${count(n)} Klassen` }),
   groups: (n) => plural(n, { one: `${count(n)} Gruppe`, other: `${count(n)} Gruppen` }),
+  groupsAndOthers: (nGroups, nUngrouped) =>
+    plural(nGroups, { one: `${count(nGroups)} Gruppe`, other: `${count(nGroups)} Gruppen` }) +
+    (nUngrouped
+      ? plural(nUngrouped, {
+          one: ` und ${count(nUngrouped)} Bild ohne Gruppe`,
+          other: ` und ${count(nUngrouped)} Bilder ohne Gruppe`,
+        })
+      : ''),
   files: (n) => plural(n, { one: `${count(n)} Datei`, other: `${count(n)} Dateien` }),
   labels: (n) => plural(n, { one: `${count(n)} Label`, other: `${count(n)} Labels` }),
   split: (train, val, test) =>

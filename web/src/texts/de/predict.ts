@@ -62,8 +62,8 @@ export const predict: Texts['predict'] = {
     about: 'Über diesen Klassifikator',
     notFor: 'Nicht verwenden für:',
     metrics: 'Metriken auf Testbildern',
-    testedOn: ({ n, n_groups, split }, isImported) =>
-      `Gemessen${isImported ? ' von seinem Autor' : ''} auf ${dative.images(n)}${n_groups === null ? '' : ` aus ${counts.groups(n_groups)}`}${
+    testedOn: ({ n, n_groups, n_ungrouped, split }, isImported) =>
+      `Gemessen${isImported ? ' von seinem Autor' : ''} auf ${dative.images(n)}${n_groups === null ? '' : ` (${counts.groupsAndOthers(n_groups, n_ungrouped)})`}${
         split === 'out-of-fold' ? ' mit Kreuzvalidierung' : ''
       }. Der Klassifikator wurde nicht mit diesen Bildern trainiert. Auf anderen Bildern können die Ergebnisse andere sein.`,
     withoutMetrics:
@@ -84,8 +84,8 @@ export const predict: Texts['predict'] = {
       ['Netz', `${card.classifier.model}, ${count(card.n_parameters)} Parameter`],
       ['Klassen', card.classifier.classes.join(', ')],
       [
-        'Trainiert mit',
-        `${dative.images(card.n_images)}${card.n_groups === null ? '' : ` aus ${counts.groups(card.n_groups)}`}`,
+        'Trainiert und validiert mit',
+        `${dative.images(card.n_images)}${card.n_groups === null ? '' : ` (${counts.groupsAndOthers(card.n_groups, card.n_ungrouped)})`}`,
       ],
       [
         'Größe dieser Bilder',
@@ -224,6 +224,8 @@ export const predict: Texts['predict'] = {
       `Die Bedingungen ${names.map((each) => `„${each}“`).join(', ')} könnten eine Bedingung in mehreren Schreibweisen sein. Sie zählen als verschiedene Bedingungen.`,
     shift:
       'Zwei Schätzungen der Anteile widersprechen sich: Der Klassifikator irrt sich hier wahrscheinlich anders als auf den Testbildern seines Trainings. Verlassen Sie sich nicht auf korrigierte Anteile, bevor Sie die vorhergesagten Klassen einiger Bilder geprüft haben.',
+    counted: (n, nUncertain, nUnfamiliar, nUnreadable) =>
+      `Gezählt: ${counts.images(n)}, davon ${count(nUncertain)} unsicher und ${count(nUnfamiliar)} ungewohnt, die für jede Klasse mit ihren Wahrscheinlichkeiten zählen. Nicht gezählt: ${count(nUnreadable)} nicht lesbar.`,
     excluded: (n) =>
       plural(n, {
         one: `${count(n)} Bild, das als ausgeschlossen markiert ist, wird nicht gezählt.`,
@@ -256,7 +258,7 @@ export const predict: Texts['predict'] = {
     clear: 'Alle Bedingungen entfernen',
     nImages: 'Bilder',
     nSamples: 'Proben',
-    count: 'Anzahl',
+    count: 'Vorhergesagte Bilder',
     raw: 'Unkorrigierter Anteil',
     corrected: 'Korrigierter Anteil',
     differences: 'Unterschiede zwischen Bedingungen',
@@ -501,7 +503,7 @@ export const predict: Texts['predict'] = {
   toDatasetHelp: 'coverslip speichert Ihre Korrekturen als Labels im Datensatz dieser Bilder.',
   created: 'Aus Ihren Korrekturen wurde ein Datensatz angelegt.',
   show: 'Bilder anzeigen',
-  predictedAs: 'Vorhergesagt als',
+  predictedAs: 'Entscheidung des Klassifikators',
   all: 'Alle Bilder',
   review: 'Zu prüfen',
   corrected: 'Geprüft',

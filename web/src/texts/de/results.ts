@@ -201,8 +201,8 @@ export const results: typeof english = {
       'Die Vorhersagen für jeden Fold stammen von einem Klassifikator, der nicht mit diesem Fold trainiert wurde. Wenn sich die Metriken der Folds stark unterscheiden, hängt das Ergebnis von der Wahl der Testbilder ab.',
     fold: 'Fold',
     moreImages: {
-      figure: 'Fehler nach Anzahl der Trainingsbilder',
-      across: 'Trainingsbilder',
+      figure: 'Fehler nach Anzahl der Bilder für Training und Validierung',
+      across: 'Bilder für Training und Validierung',
       up: 'Fehler (1 − Makro-F1)',
       twice: 'doppelt so viele',
     },

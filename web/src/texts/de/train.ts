@@ -16,13 +16,11 @@ export const train: Texts['train'] = {
     'coverslip liest diese Bilder noch. Sie können das Training starten, sobald alle Bilder gelesen sind.',
   facts: (nLabeled, nClasses) =>
     plural(nLabeled, {
-      one: `${count(nLabeled)} Bild mit Label, ${counts.classes(nClasses)}`,
-      other: `${count(nLabeled)} Bilder mit Label, ${counts.classes(nClasses)}`,
+      one: `Im Datensatz: ${count(nLabeled)} Bild mit Label, ${counts.classes(nClasses)}`,
+      other: `Im Datensatz: ${count(nLabeled)} Bilder mit Label, ${counts.classes(nClasses)}`,
     }),
   groups: counts.groups,
-  groupedBy: (by, n) => (n === null ? `gruppiert nach „${by}“` : `${counts.groups(n)} nach „${by}“`),
-  ungrouped: (n) =>
-    plural(n, { one: `${count(n)} Bild ohne Gruppe`, other: `${count(n)} Bilder ohne Gruppe` }),
+  groupedBy: (by) => `gruppiert nach „${by}“`,
   noGroups: 'keine Gruppen',
   noGroupsAdvice:
     'Wenn mehrere Bilder von einem Patienten, einem Objektträger oder einem Well stammen, legen Sie zuerst Gruppen fest. Sonst fallen die Ergebnisse durch ein Datenleck zu gut aus.',
@@ -173,6 +171,11 @@ export const train: Texts['train'] = {
     keepHelp:
       'Ihre Testbilder bleiben Testbilder, damit Sie die beiden Trainings vergleichen können. Neue Bilder kommen in das Trainingsset.',
     sum: counts.split,
+    used: (of) =>
+      `In diesem Training verwendet: ${counts.images(of.n)}, ${counts.classes(of.n_classes)}${
+        of.n_groups ? ` (${counts.groupsAndOthers(of.n_groups, of.n_ungrouped)})` : ''
+      }.`,
+    excluded: (n) => `Ausgeschlossen: ${counts.images(n)}.`,
     working: 'Aufteilung wird berechnet …',
   },
   init: {

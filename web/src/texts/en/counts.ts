@@ -5,6 +5,15 @@ export const counts = {
   images: (n: number) => plural(n, { one: `${count(n)} image`, other: `${count(n)} images` }),
   classes: (n: number) => plural(n, { one: `${count(n)} class`, other: `${count(n)} classes` }),
   groups: (n: number) => plural(n, { one: `${count(n)} group`, other: `${count(n)} groups` }),
+  /** Groups, and the images that have none. */
+  groupsAndOthers: (nGroups: number, nUngrouped: number) =>
+    plural(nGroups, { one: `${count(nGroups)} group`, other: `${count(nGroups)} groups` }) +
+    (nUngrouped
+      ? plural(nUngrouped, {
+          one: ` and ${count(nUngrouped)} image without a group`,
+          other: ` and ${count(nUngrouped)} images without a group`,
+        })
+      : ''),
   files: (n: number) => plural(n, { one: `${count(n)} file`, other: `${count(n)} files` }),
   labels: (n: number) => plural(n, { one: `${count(n)} label`, other: `${count(n)} labels` }),
   /** The sizes of the three sets of a split. */

@@ -62,10 +62,15 @@ export const predict = {
     notFor: 'Do not use it for:',
     metrics: 'Metrics on test images',
     testedOn: (
-      { n, n_groups, split }: { n: number; n_groups: number | null; split: string },
+      {
+        n,
+        n_groups,
+        n_ungrouped,
+        split,
+      }: { n: number; n_groups: number | null; n_ungrouped: number; split: string },
       isImported: boolean,
     ) =>
-      `Measured ${isImported ? 'by its author ' : ''}on ${counts.images(n)}${n_groups === null ? '' : ` of ${counts.groups(n_groups)}`}${
+      `Measured ${isImported ? 'by its author ' : ''}on ${counts.images(n)}${n_groups === null ? '' : ` (${counts.groupsAndOthers(n_groups, n_ungrouped)})`}${
         split === 'out-of-fold' ? ' by cross-validation' : ''
       }. The classifier was not trained on these images. Other images can have other results.`,
     withoutMetrics:
@@ -86,8 +91,8 @@ export const predict = {
       ['Network', `${card.classifier.model}, ${count(card.n_parameters)} parameters`],
       ['Classes', card.classifier.classes.join(', ')],
       [
-        'Trained on',
-        `${counts.images(card.n_images)}${card.n_groups === null ? '' : ` of ${counts.groups(card.n_groups)}`}`,
+        'Trained and validated on',
+        `${counts.images(card.n_images)}${card.n_groups === null ? '' : ` (${counts.groupsAndOthers(card.n_groups, card.n_ungrouped)})`}`,
       ],
       [
         'Size of these images',
@@ -215,6 +220,8 @@ export const predict = {
       `The conditions ${names.map((each) => `“${each}”`).join(', ')} may be one condition with several spellings. They count as different conditions.`,
     shift:
       'Two estimates of the proportions disagree: the classifier probably does not err here as on the test images of its training. Do not rely on corrected proportions before you have checked the labels of some images.',
+    counted: (n: number, nUncertain: number, nUnfamiliar: number, nUnreadable: number) =>
+      `Counted: ${counts.images(n)}, of which ${count(nUncertain)} uncertain and ${count(nUnfamiliar)} unfamiliar, which count for each class by their probabilities. Not counted: ${count(nUnreadable)} unreadable.`,
     excluded: (n: number) =>
       plural(n, {
         one: `${count(n)} image that was marked as excluded is not counted.`,
@@ -248,7 +255,7 @@ export const predict = {
     clear: 'Remove all conditions',
     nImages: 'Images',
     nSamples: 'Samples',
-    count: 'Count',
+    count: 'Predicted images',
     raw: 'Raw proportion',
     corrected: 'Corrected proportion',
     differences: 'Differences between conditions',
@@ -486,7 +493,7 @@ export const predict = {
   toDatasetHelp: 'coverslip saves your corrections as labels in the dataset of these images.',
   created: 'A dataset was created from your corrections.',
   show: 'Show images',
-  predictedAs: 'Predicted as',
+  predictedAs: 'Decision of the classifier',
   all: 'All images',
   review: 'Needs review',
   corrected: 'Reviewed',

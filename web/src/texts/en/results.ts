@@ -215,8 +215,8 @@ export const results = {
       'Each fold is predicted by a classifier that was not trained on it. If metrics differ much between folds, the result depends on the choice of test images.',
     fold: 'Fold',
     moreImages: {
-      figure: 'Error by number of training images',
-      across: 'training images',
+      figure: 'Error by number of images for training and validation',
+      across: 'images for training and validation',
       up: 'error (1 − macro-F1)',
       twice: 'twice as many',
     },

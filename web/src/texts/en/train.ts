@@ -14,14 +14,11 @@ export const train = {
   reading: 'coverslip is still reading these images. You can start the training when all images are read.',
   facts: (nLabeled: number, nClasses: number) =>
     plural(nLabeled, {
-      one: `${count(nLabeled)} labeled image, ${counts.classes(nClasses)}`,
-      other: `${count(nLabeled)} labeled images, ${counts.classes(nClasses)}`,
+      one: `In the dataset: ${count(nLabeled)} labeled image, ${counts.classes(nClasses)}`,
+      other: `In the dataset: ${count(nLabeled)} labeled images, ${counts.classes(nClasses)}`,
     }),
   groups: counts.groups,
-  groupedBy: (by: string, n: number | null) =>
-    n === null ? `grouped by “${by}”` : `${counts.groups(n)} by “${by}”`,
-  ungrouped: (n: number) =>
-    plural(n, { one: `${count(n)} image without a group`, other: `${count(n)} images without a group` }),
+  groupedBy: (by: string) => `grouped by “${by}”`,
   noGroups: 'no groups',
   noGroupsAdvice:
     'If several images come from one patient, slide or well, define groups first. Otherwise data leakage inflates the results.',
@@ -172,6 +169,11 @@ export const train = {
     keepHelp:
       'Its test images stay test images, so that you can compare the two trainings. New images join the training set.',
     sum: counts.split,
+    used: (of: { n: number; n_classes: number; n_groups: number; n_ungrouped: number }) =>
+      `Used in this training: ${counts.images(of.n)}, ${counts.classes(of.n_classes)}${
+        of.n_groups ? ` (${counts.groupsAndOthers(of.n_groups, of.n_ungrouped)})` : ''
+      }.`,
+    excluded: (n: number) => `Excluded: ${counts.images(n)}.`,
     working: 'Computing the split …',
   },
   init: {
