@@ -27,15 +27,15 @@ import numpy as np
 from _records import Record
 from app import CHROMIUM, Server, drag_and_zoom, serving
 from app_rows import DATASET, write_dataset
-from coverslip.workspace.predictions.rows import FILE, RowsWriter
 from sqlalchemy import bindparam, insert, select, update
 
 from coverslip.files import write_json
 from coverslip.images import ReadPlan
-from coverslip.runs import Prediction, Run
-from coverslip.runs.predictions import PredictionsFile
+from coverslip.runs import CLASSIFIER_COLUMN, Layout, Prediction, Run, prediction_table
 from coverslip.workspace.jobs.records import add_job
+from coverslip.workspace.lists.reading import FIRST_COLUMN, PLAN_COLUMN
 from coverslip.workspace.store.database import write_transaction
+from coverslip.workspace.store.keys import keys_of_dataset
 from coverslip.workspace.store.rows import now
 from coverslip.workspace.store.tables import dataset_maps, images
 from coverslip.workspace.store.workspace import Workspace, open_workspace
@@ -138,12 +138,11 @@ def write_map(workspace: Workspace, folder: Path, count: int) -> None:
         Prediction(row.image_id, str(file), row.label, name, 0.91, name, probabilities)
         for row, file, name in zip(listed, files, predicted, strict=True)
     ]
-    with PredictionsFile(Run(job).predictions_file, CLASSES) as table:
+    layout = Layout(tuple(CLASSES), None, (PLAN_COLUMN, FIRST_COLUMN, CLASSIFIER_COLUMN))
+    with prediction_table(Run(job).predictions_file, layout, "csv", {}) as table:
+        assert not list(table.saved_rows([]))
         for row in rows:
-            table.write(row)
-    writer = RowsWriter(job / FILE)
-    writer.add([(k, row, Path(row.path), ReadPlan()) for k, row in enumerate(rows)])
-    writer.close()
+            table.write(row, {PLAN_COLUMN: ReadPlan().as_json()})
     write_json(job / "request.json", {"format_version": 1})
     choices = {"sources": [], "classes": list(CLASSES), "classifier_name": "None", "prevalence": {}}
     add_job(
@@ -158,6 +157,7 @@ def write_map(workspace: Workspace, folder: Path, count: int) -> None:
         choices=choices,
         state="ended",
         queued=None,
+        image_keys=keys_of_dataset(workspace, DATASET),
     )
 
 
