@@ -141,8 +141,8 @@ def write_map(workspace: Workspace, folder: Path, count: int) -> None:
     layout = Layout(tuple(CLASSES), None, (PLAN_COLUMN, FIRST_COLUMN, CLASSIFIER_COLUMN))
     with prediction_table(Run(job).predictions_file, layout, "csv", {}) as table:
         assert not list(table.saved_rows([]))
-        for row in rows:
-            table.write(row, {PLAN_COLUMN: ReadPlan().as_json()})
+        for prediction in rows:
+            table.write(prediction, {PLAN_COLUMN: ReadPlan().as_json()})
     write_json(job / "request.json", {"format_version": 1})
     choices = {"sources": [], "classes": list(CLASSES), "classifier_name": "None", "prevalence": {}}
     add_job(

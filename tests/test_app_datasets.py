@@ -180,6 +180,7 @@ def test_images_are_filtered_sorted_and_paged(app: App, tmp_path: Path) -> None:
 def test_a_part_of_a_training_is_a_filter(app: App, tmp_path: Path) -> None:
     from sqlalchemy import insert
 
+    from coverslip.workspace.store.keys import keys_of_dataset
     from coverslip.workspace.store.tables import jobs
 
     dataset = app.open(save_cells(tmp_path / "cells", n=2))
@@ -188,7 +189,7 @@ def test_a_part_of_a_training_is_a_filter(app: App, tmp_path: Path) -> None:
     rows = "flat/slide0_0.png,a,flat,,,test,,\nround/slide1_1.png,b,round,,,train,,\n"
     (run / "split.csv").write_text(f"image_id,path,label,group,domain,split,fold,reason\n{rows}")
     values = {"id": "r1", "kind": "train", "name": "first", "dataset_name": "", "folder": str(run), "command": []}
-    values["choices"] = {}
+    values |= {"choices": {}, "image_keys": keys_of_dataset(app.home, dataset["id"])}
     with app.home.engine.begin() as connection:
         connection.execute(insert(jobs).values(**values, state="ended", created=""))
     where = f"datasets/{dataset['id']}"

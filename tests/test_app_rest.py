@@ -172,7 +172,7 @@ def test_labels_and_corrections_have_the_author_of_the_request(
 
     rows = f"{API}/jobs/{lab.prediction}/rows"
     answer = lab.client.put(f"{rows}/7/correction", json={"label": "large"}, headers=headers).json()
-    assert answer["corrected_by"] == expected
+    assert answer["row"]["corrected_by"] == expected
     listed = lab.client.get(rows, params={"limit": 8}).json()["items"]
     assert (listed[6]["corrected_by"], listed[7]["corrected_by"]) == (None, expected)
     text = downloaded(lab.client.get(f"{API}/predictions/{lab.prediction}/download/predictions"))

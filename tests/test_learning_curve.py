@@ -201,8 +201,8 @@ def curve(gain: float, low: float, high: float) -> LearningCurve:
 
 def test_it_is_said_in_plain_words() -> None:
     assert doubling(curve(0.021, 0.011, 0.031)) == (
-        "Twice as many training images like these (800 instead of 400) would change the result by about +0.021 "
-        "macro-F1 (95%\N{NO-BREAK SPACE}CI +0.011 to +0.031)."
+        "Twice as many images like these for training and validation (800 instead of 400) would change the result by "
+        "about +0.021 macro-F1 (95%\N{NO-BREAK SPACE}CI +0.011 to +0.031)."
     )
     assert doubling(curve(0.02, -0.01, 0.05)).endswith("This is not statistically significant.")
     assert "curve is flat" in doubling(curve(0.002, 0.0, 0.004))

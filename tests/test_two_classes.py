@@ -55,7 +55,8 @@ def test_the_threshold_comes_from_validation_images_and_every_number_follows_it(
         == run_with_target.metrics.per_class["small"].metrics["recall"]
     )
     n_learnt = sum(row.split in ("train", "val") for row in run_with_target.split)
-    assert f"**Training images** {n_learnt} images" in run_with_target.model_card_file.read_text(encoding="utf-8")
+    card = run_with_target.model_card_file.read_text(encoding="utf-8")
+    assert f"**Images of the training and validation set** {n_learnt} images" in card
     page = run_with_target.report_file.read_text(encoding="utf-8")
     assert "“small” is the positive class" in page
     assert f"at least {threshold:.3g}, chosen for a target sensitivity of 80.0% on validation images" in page
