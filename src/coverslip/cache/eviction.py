@@ -274,9 +274,10 @@ class Claim:
     def release(self, *, has_grown: bool = True) -> None:
         """Release the store; if it has grown, trim the cache."""
         self._touch()
+        n_bytes = size_of(self.folder) if has_grown else 0  # before others may remove the store
         self._lock.close()
         if has_grown:
-            _trim_if_full(self.folder.parent, size_of(self.folder) - self._n_bytes)
+            _trim_if_full(self.folder.parent, n_bytes - self._n_bytes)
 
     def drop(self) -> None:
         """Release the store without updating the time of its last use."""
