@@ -17,6 +17,7 @@ from coverslip.workspace.cleanup import delete_expired, remove_partial_files
 from coverslip.workspace.datasets import sources, uploads
 from coverslip.workspace.jobs.control import adopt_runs, remove_job
 from coverslip.workspace.store import tables as db
+from coverslip.workspace.store.database import free_space
 from coverslip.workspace.store.workspace import Workspace
 
 DAY = 86_400
@@ -172,6 +173,31 @@ def test_what_was_deleted_is_listed_until_it_is_restored(tmp_path: Path) -> None
         assert client.post("/api/v1/runs/later/restore").status_code == 200
         assert client.post(f"/api/v1/datasets/{dataset.id}/restore").status_code == 200
         assert [item["id"] for item in client.get("/api/v1/trash").json()["items"]] == ["earlier"]
+
+
+def test_the_space_of_deleted_rows_is_free_whatever_the_mode_of_the_file(tmp_path: Path) -> None:
+    home = workspace_in(tmp_path)
+
+    def fill_and_free() -> tuple[int, int]:
+        with home.engine.begin() as connection:
+            connection.exec_driver_sql("CREATE TABLE filled (content BLOB)")
+            connection.exec_driver_sql("INSERT INTO filled VALUES (zeroblob(1000000))")
+        with home.engine.begin() as connection:
+            connection.exec_driver_sql("DROP TABLE filled")
+        free_space(home.engine)
+        with home.engine.connect() as connection:
+            mode = connection.exec_driver_sql("PRAGMA auto_vacuum").scalar_one()
+            return mode, connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
+
+    assert fill_and_free() == (2, 0)
+    with home.engine.connect() as connection:  # as after an upgrade that was interrupted
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        driver.execute("PRAGMA auto_vacuum = 0")
+        driver.execute("VACUUM")
+    home.engine.dispose()
+    mode, n_free = fill_and_free()
+    assert (mode, n_free > 200) == (0, True)
 
 
 def test_partial_files_of_killed_processes_go_after_a_day(tmp_path: Path) -> None:

@@ -479,6 +479,37 @@ def written_prediction(
     return "written"
 
 
+def test_later_rows_of_an_image_get_its_correction(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path)
+    listed = [(Prediction(name, "a.png", None, "x", 0.75, "x", (0.75, 0.25)), ReadPlan()) for name in ("a", "b")]
+    prediction = written_prediction(workspace, ("x", "y"), listed)
+    file = workspace.predictions / "written" / "predictions.csv"
+    lines = file.read_text().splitlines(keepends=True)
+    file.write_text("".join(lines[:2]))  # the second row is not predicted yet
+    assert images_of_job(workspace, prediction).decisions() == {"x": 1}
+    correct(workspace, prediction, 0, "y")
+    second = lines[2].replace(",{},,", ",{},0,")  # the row lists the first image again
+    file.write_text("".join([*lines[:2], second[:20]]))  # a part of a row is not read
+    assert images_of_job(workspace, prediction).decisions() == {"x": 1}
+    file.write_text("".join([*lines[:2], second]))
+    rows = [row for row, *_ in images_of_job(workspace, prediction).every_row()]
+    assert [(row.image_id, row.correction, row.corrected_by is None) for row in rows] == [
+        ("a", "y", False),
+        ("b", "y", False),
+    ]
+    correct(workspace, prediction, 1, None)
+    assert images_of_job(workspace, prediction).count("corrected") == 0
+
+
+def test_rows_whose_keys_are_missing_are_refused(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path)
+    row = Prediction("a", "a.png", None, "x", 0.75, "x", (0.75, 0.25))
+    prediction = written_prediction(workspace, ("x", "y"), [(row, ReadPlan())])
+    change_job(workspace, prediction, image_keys=str(tmp_path / "missing.csv"))
+    with refusing(CoverslipError, "missing-path"):
+        images_of_job(workspace, prediction)
+
+
 @pytest.mark.slow
 def test_many_rows_are_filtered_and_sorted_a_page_at_a_time(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)

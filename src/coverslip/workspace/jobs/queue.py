@@ -84,9 +84,6 @@ class Queue:
                 record_signal(job, launched.process.returncode)
         started = [job for job in jobs if job.state == "started"]
         running = [job for job in started if self._check_process(job)]
-        for job in started:
-            if job.kind in job_kinds():  # without kinds of other versions
-                kind_of(job).store_rows(self._workspace, job)
         for job in running:
             _enforce_stop(job)
             if self._options.most_bytes is not None:
@@ -100,6 +97,9 @@ class Queue:
         for queue, job_id in next_ids.items():
             if self._turns.take(folder, queue):
                 self._begin(find_job(self._workspace, job_id))
+        for job in started:  # last: a damaged table must not keep other jobs from starting
+            if job.kind in queue_of:
+                kind_of(job).store_rows(self._workspace, job)
 
     def _check_process(self, job: Job) -> bool:
         """Return whether a job is running. A job without a process is marked as ended."""

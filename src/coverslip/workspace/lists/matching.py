@@ -11,9 +11,10 @@ from coverslip.datasets import ImageFinder
 from coverslip.errors import CoverslipError
 from coverslip.images import ReadPlan
 from coverslip.runs.images import ImageSource, evaluated_images_of, image_files, images_of
+from coverslip.workspace.jobs.kinds import kind_of
 from coverslip.workspace.jobs.records import Job, all_jobs
 from coverslip.workspace.store.database import write_transaction
-from coverslip.workspace.store.keys import write_keys
+from coverslip.workspace.store.keys import keys_of_dataset, write_keys
 from coverslip.workspace.store.rows import plan_of
 from coverslip.workspace.store.sql import among_integers, change_rows
 from coverslip.workspace.store.tables import images, jobs, results
@@ -71,12 +72,16 @@ def _match(workspace: Workspace, job: Job, dataset_id: str) -> None:
         is_of_job = results.c.job_id == job.id
         columns = (results.c.row_id, results.c.image_id, results.c.file, results.c.plan)
         stored = connection.execute(select(*columns).where(is_of_job)).all()
-    sources = {row.image_id: ImageSource(Path(row.file), ReadPlan.from_json(row.plan)) for row in stored if row.file}
-    sources = sources or _images_of_run(job)
+    if kind_of(job).has_measurements:
+        sources = _images_of_run(job)
+    else:
+        located = [row for row in stored if row.file]
+        sources = {row.image_id: ImageSource(Path(row.file), ReadPlan.from_json(row.plan)) for row in located}
     matches = {image_id: finder.find(str(source.file), source.plan) for image_id, source in sources.items()}
     row_of = {image_id: row_ids[index] for image_id, index in matches.items() if index is not None}
     _log.info("%s: %d of %d images are in its dataset", job.name, len(row_of), len(sources))
-    keys = write_keys(workspace, row_of)
+    # A job that has not listed its images yet will read those that the dataset has now.
+    keys = write_keys(workspace, row_of) if sources else keys_of_dataset(workspace, dataset_id)
     changes = [
         {"job_id": job.id, "row_id": row.row_id, "image": row_of[row.image_id]}
         for row in stored

@@ -10,13 +10,12 @@ import math
 import os
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, insert, select
 
 from coverslip.datasets import name_from_text
 from coverslip.files import plain_cell
@@ -37,7 +36,7 @@ from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.keys import keys_in
 from coverslip.workspace.store.rows import AnyRow, plan_of
 from coverslip.workspace.store.sql import among_integers, replace_rows
-from coverslip.workspace.store.tables import images, path_as_stored, result_tables, results
+from coverslip.workspace.store.tables import corrections, images, path_as_stored, result_tables, results
 from coverslip.workspace.store.workspace import Workspace
 
 PLAN_COLUMN, FIRST_COLUMN = "coverslip_plan", "coverslip_first"  # of predictions: pixels, first row of a listed image
@@ -68,8 +67,8 @@ def read_results(workspace: Workspace, job: Job) -> AnyRow | None:
             _read_measured(workspace, job)
         else:
             for file in (job.run.predictions_file, unfinished_rows(job.run.predictions_file)):
-                with suppress(FileNotFoundError), file.open("rb") as stream:
-                    _read_new(workspace, job, stream)
+                if file.is_file():
+                    _read_new(workspace, job, file)
                     break
         return _stored(workspace, job)
 
@@ -123,8 +122,17 @@ def _read_measured(workspace: Workspace, job: Job) -> None:
         _store(connection, job, version, status.st_size, n_rows, list(predictions.classes), [])
 
 
-def _read_new(workspace: Workspace, job: Job, stream: IO[bytes]) -> None:
+def _read_new(workspace: Workspace, job: Job, file: Path) -> None:
     """Read the rows that a prediction has added to its table."""
+    try:
+        stream = file.open("rb")
+    except FileNotFoundError:  # it was renamed, because it is complete: the next call reads it
+        return
+    with stream:
+        _read_rows(workspace, job, stream)
+
+
+def _read_rows(workspace: Workspace, job: Job, stream: IO[bytes]) -> None:
     stored = _stored(workspace, job)
     size = os.fstat(stream.fileno()).st_size
     if stored is not None and size == stored.n_bytes:
@@ -158,9 +166,9 @@ def _cells(record: bytes) -> list[str]:
 
 def _row_of(cells: Mapping[str, str], classes: list[str], names: list[str]) -> _Row:
     about = json.dumps([cells[name] for name in names]) if names else None
-    first = int(cells[FIRST_COLUMN]) if cells[FIRST_COLUMN] else None
-    file = Path(name_from_text(cells["path"]))
-    return _Row(prediction_of(cells, classes), file, cells[PLAN_COLUMN], first, about=about)
+    first = int(cells.get(FIRST_COLUMN) or -1)  # tables of earlier versions do not have these two columns
+    file, plan = Path(name_from_text(cells["path"])), cells.get(PLAN_COLUMN, "")
+    return _Row(prediction_of(cells, classes), file, plan, first if first >= 0 else None, about=about)
 
 
 def _insert(connection: Connection, job: Job, start: int, rows: list[_Row]) -> None:
@@ -182,6 +190,16 @@ def _insert(connection: Connection, job: Job, start: int, rows: list[_Row]) -> N
         plan = row.plan or (plan_of(plan_of_image[image])[0] if image in plan_of_image else ReadPlan()).as_json()
         cells.append((job.id, row_id, row.first_row, image, *_values(row, plan)))
     connection.exec_driver_sql(_INSERT, cells)
+    _correct_repeats(connection, job, start)
+
+
+def _correct_repeats(connection: Connection, job: Job, start: int) -> None:
+    """Copy the answers about the first rows of images to further rows of them, which users could not see before."""
+    is_repeat = (results.c.first_row == corrections.c.row_id) & (results.c.job_id == corrections.c.job_id)
+    columns = [results.c.row_id if each.name == "row_id" else each for each in corrections.columns]
+    answers = select(*columns).join(results, is_repeat).where(results.c.job_id == job.id, results.c.row_id >= start)
+    names = [each.name for each in corrections.columns]
+    connection.execute(insert(corrections).prefix_with("OR IGNORE").from_select(names, answers))
 
 
 def _values(row: _Row, plan: str) -> tuple[object, ...]:

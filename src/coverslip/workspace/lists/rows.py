@@ -36,9 +36,9 @@ from coverslip.workspace.viewing.tiles import ChannelDisplay, stored_display
 KINDS = ("train", "evaluate", "predict")  # of jobs with rows
 _REVIEWED = (UNCERTAIN, UNFAMILIAR, UNREADABLE)
 _ROWS_AT_ONCE = 2_000
-FILE = func.coalesce(images.c.path, results.c.file)  # where the image is now, else where it was
+_FILE = func.coalesce(images.c.path, results.c.file)  # where the image is now, else where it was
 _LOCATED = results.outerjoin(images, images.c.row_id == results.c.image)
-_CELLS = (*(each for each in results.c if each.name != "file"), FILE.label("file"))
+_CELLS = (*(each for each in results.c if each.name != "file"), _FILE.label("file"))
 
 
 class Exclusion(StrEnum):

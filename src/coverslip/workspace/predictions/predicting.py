@@ -63,6 +63,8 @@ def predict_into(folder: Path) -> None:
 
 def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
     request = read_object(folder / "request.json")
+    if "domains" not in request:
+        raise Conflict("prediction-of-earlier-version")
     notes: list[Note] = []
     n_images = 0
 

@@ -358,8 +358,9 @@ def read_transaction(engine: Engine) -> Iterator[Connection]:
 
 def free_space(engine: Engine) -> None:
     """Give the space of deleted rows back to the disk, in short transactions."""
-    n_free = 1
-    while n_free:
+    n_before, n_free = 0, 1
+    while n_free and n_free != n_before:  # it stays the same if an interrupted upgrade left the file without this mode
+        n_before = n_free
         with write_transaction(engine) as connection:
             # Fetched through the driver: each row frees a page, but has no columns.
             driver = connection.connection.driver_connection

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, select
 
+from coverslip.errors import CoverslipError
 from coverslip.files import CsvWriter, plain_cell, safe_cell, write_bytes
 from coverslip.runs import Run, SplitRow
 from coverslip.workspace.store.tables import images, jobs
@@ -50,6 +51,8 @@ def keys_in(file: str | None) -> Mapping[str, int]:
 
 @lru_cache(maxsize=4)
 def _read(file: Path) -> Mapping[str, int]:
+    if not file.is_file():  # without it, labels would silently miss the dataset
+        raise CoverslipError("missing-path", file=file)
     with file.open(encoding="utf-8", newline="") as opened:
         rows = csv.reader(opened)
         next(rows)

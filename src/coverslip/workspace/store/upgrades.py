@@ -6,7 +6,6 @@ tens of seconds for a million images.
 """
 
 import json
-import os
 import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from coverslip.events import OnProgress
 from coverslip.runs import Run
+from coverslip.workspace.store.tables import path_as_stored
 
 Steps = Mapping[int, Callable[[sqlite3.Connection, OnProgress], None]]  # by the version that they start from
 
@@ -213,6 +213,8 @@ def _store_prediction(connection: sqlite3.Connection, job_id: str, file: Path, c
     n_rows = 0
     cells_file = file.with_name("cells.jsonl")
     with closing(sqlite3.connect(file)) as rows, ExitStack() as stack:
+        if not _is_intact(rows):
+            return  # its rows are read from its table, where it is complete
         has_repeats = rows.execute("SELECT 1 FROM sqlite_master WHERE name = 'repeats'").fetchone()
         first_of = dict(rows.execute("SELECT row_id, first FROM repeats")) if has_repeats else {}
         lines = stack.enter_context(cells_file.open(encoding="utf-8")) if cells_file.is_file() else iter(())
@@ -220,7 +222,16 @@ def _store_prediction(connection: sqlite3.Connection, job_id: str, file: Path, c
         query = f"SELECT row_id, {names} FROM rows ORDER BY row_id"
         for row_id, image_id, path, located, *others in rows.execute(query):
             located = json.loads(located)
-            cells = (job_id, row_id, first_of.get(row_id), image_id, path, _path(located), *others, next(lines, None))
+            cells = (
+                job_id,
+                row_id,
+                first_of.get(row_id),
+                image_id,
+                path,
+                path_as_stored(located),
+                *others,
+                next(lines, None),
+            )
             connection.execute(
                 f"INSERT INTO results (job_id, row_id, first_row, {names}, about) VALUES ({', '.join('?' * 17)})",
                 cells,
@@ -232,12 +243,12 @@ def _store_prediction(connection: sqlite3.Connection, job_id: str, file: Path, c
     connection.execute("INSERT INTO result_tables VALUES (?, ?, ?, ?, ?, ?)", values)
 
 
-def _path(text: str) -> str | bytes:
+def _is_intact(connection: sqlite3.Connection) -> bool:
     try:
-        text.encode()
-    except UnicodeEncodeError:
-        return os.fsencode(text)
-    return text
+        (result,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.DatabaseError:
+        return False
+    return bool(result == "ok")
 
 
 STEPS: Steps = {5: _add_group_merge, 6: _refer_to_images_by_row, 7: _store_results}
