@@ -597,7 +597,7 @@ def test_a_killed_prediction_resumes_after_its_last_row(lab: Lab, tmp_path: Path
     assert status
     os.kill(status.pid, signal.SIGKILL)
     ended_prediction = ended(lab.client, answer.json()["id"], what="predictions")
-    assert ended_prediction["state"] == "interrupted"
+    assert (ended_prediction["state"], ended_prediction["error"]["code"]) == ("failed", "job-ended-by-signal")
     assert 0 < ended_prediction["n_done"] < ended_prediction["n_total"] == 600
     table = downloaded(lab.client.get(f"{path}/download/predictions"))
     assert len(table.splitlines()) == ended_prediction["n_done"] + 1

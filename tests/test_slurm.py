@@ -15,13 +15,13 @@ from small_workspace import FINETUNE, QUICK, new_workspace, open_images, trained
 
 from coverslip.cli import main
 from coverslip.errors import CoverslipError
+from coverslip.runtime.programs import recorded_failure
 from coverslip.workspace.jobs import control, runs
 from coverslip.workspace.jobs.control import queue_training
 from coverslip.workspace.jobs.options import JobOptions
 from coverslip.workspace.jobs.queue import Queue
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.jobs.slurm import Slurm
-from coverslip.workspace.jobs.state import failure_before_start
 from coverslip.workspace.store.workspace import Workspace
 
 pytestmark = pytest.mark.xdist_group("slurm")
@@ -198,7 +198,7 @@ def test_options_that_slurm_refuses_are_the_reason_of_the_failure(workspace: Wor
     run_id = queued(workspace, cells)
     with queue(workspace, "--partition=none"):
         until(lambda: state(workspace, run_id) == "failed", seconds=60)
-    failure = failure_before_start(find_job(workspace, run_id))
+    failure = recorded_failure(find_job(workspace, run_id).folder)
     assert failure is not None
     assert "partition" in str(failure.parameters["reason"])
     assert jobs_of_slurm() == []

@@ -29,6 +29,7 @@ from coverslip.messages import ChooseOther
 from coverslip.models import list_models
 from coverslip.runs import BudgetRecord, Prediction, Recipe, SplitPlan, budget_seconds, load_recipe, save_recipe
 from coverslip.runs.log import FoldedLog, LogReader, Progress, lasting_lines
+from coverslip.runtime.programs import Program, is_running, last_output, launch, python_command
 from coverslip.workspace.correcting.corrections import correct
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.state import dataset_state
@@ -40,7 +41,7 @@ from coverslip.workspace.jobs.queue import Queue
 from coverslip.workspace.jobs.records import Job, add_job, change_if_unchanged, change_job, find_job
 from coverslip.workspace.jobs.results import fingerprint_of_code
 from coverslip.workspace.jobs.runs import run_story
-from coverslip.workspace.jobs.state import is_running, launch, lines_of_last_process, state_of, status_of
+from coverslip.workspace.jobs.state import state_of, status_of
 from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.lists.rows import Row, images_of_job
 from coverslip.workspace.predictions import classifiers
@@ -68,6 +69,18 @@ def queued(workspace: Workspace, cells: str, **recipe: object) -> str:
 def as_started(workspace: Workspace, run_id: str, **values: object) -> Job:
     change_job(workspace, run_id, state="started", queued=None, **values)
     return find_job(workspace, run_id)
+
+
+def launched(folder: Path, *arguments: str) -> tuple[Program, float]:
+    """A started program of Python, and when it started."""
+    program = launch(python_command(*arguments), folder)
+    return program, process_started(program.pid)
+
+
+def state_at_end(workspace: Workspace, run_id: str) -> str:
+    """The state of a job whose process has ended, after the queue has recorded that."""
+    until(lambda: Queue(workspace, Turns()).update() or find_job(workspace, run_id).state == "ended")
+    return state_now(find_job(workspace, run_id))
 
 
 def state_now(job: Job) -> str:
@@ -112,9 +125,9 @@ def test_jobs_of_an_unknown_kind_delay_no_other(tmp_path: Path) -> None:
         assert find_job(workspace, waiting_id).state == "queued"
         assert find_job(workspace, other_id).state == "started"
     finally:
-        for launched in queue._started:
-            launched.process.kill()
-            launched.process.wait()
+        for program, _ in queue._started:
+            program.kill()
+            program.wait()
 
 
 @pytest.mark.slow
@@ -193,7 +206,8 @@ def test_a_job_whose_process_died_is_interrupted_and_can_be_resumed(workspace: W
     assert (job.folder / "stop").exists()
     assert state_now(find_job(workspace, run_id)) == "stopping"
     process.kill()  # not waited for: what has ended but was not asked about counts as ended
-    assert until(lambda: state_now(job) == "interrupted")
+    assert state_now(job) == "stopping"
+    assert state_at_end(workspace, run_id) == "interrupted"
     process.wait()
     control.resume_job(workspace, run_id)
     assert not (job.folder / "stop").exists()
@@ -210,26 +224,42 @@ def test_a_job_that_failed_has_ended_once_its_process_has(workspace: Workspace, 
     shutil.rmtree(job.folder)  # as an evaluation does that finds no label it knows
     states.append(state_now(job))
     process.kill()
-    assert until(lambda: state_now(job) not in ("running", "starting"))
+    assert state_at_end(workspace, run_id) == "interrupted"
     process.wait()
     assert states == ["running", "starting"]
     control.remove_job(workspace, run_id)
 
 
-def test_a_job_that_a_signal_ended_early_names_the_signal(workspace: Workspace, cells: str) -> None:
+WARNED = "import os, time; print('DeprecationWarning: old', flush=True); "
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "parameters"),
+    [
+        ("os.kill(os.getpid(), 9)", "job-ended-by-signal", {"signal": "SIGKILL"}),
+        ("os._exit(3)", "job-ended-with-code", {"exit_code": 3}),
+        ("raise MemoryError", "job-ended-with-error", {"reason": "MemoryError", "exit_code": 1}),
+        ("os._exit(0)", "job-ended-silently", {}),
+    ],
+)
+@pytest.mark.parametrize("has_begun", [False, True])
+def test_a_job_that_dies_says_how_and_never_by_a_warning(
+    workspace: Workspace, cells: str, code: str, reason: str, parameters: dict[str, object], has_begun: bool
+) -> None:
     run_id = queued(workspace, cells)
-    change_job(workspace, run_id, command=["-c", "import time; print('a warning', flush=True); time.sleep(60)"])
+    change_job(workspace, run_id, command=["-c", f"{WARNED}time.sleep(.3); {code}"])
     queue = Queue(workspace, Turns())
     queue.update()
     job = find_job(workspace, run_id)
-    assert until(lambda: lines_of_last_process(job.log)) == ["a warning"]
-    os.kill(job.pid or 0, signal.SIGKILL)
+    if has_begun:
+        say(job, state="running", pid=job.pid, process_started=job.process_started, host=os.uname().nodename)
     assert until(lambda: queue.update() or find_job(workspace, run_id).state == "ended")
     state = runs.run_state(workspace, run_id)
-    assert (state.state, state.error and (state.error.code, state.error.parameters)) == (
+    assert (state.state, state.error and (state.error.code, dict(state.error.parameters))) == (
         "failed",
-        ("job-ended-by-signal", {"signal": "SIGKILL"}),
+        (reason, parameters),
     )
+    control.resume_job(workspace, run_id)
     control.remove_job(workspace, run_id)
 
 
@@ -315,30 +345,27 @@ def test_a_process_that_never_began_its_folder_leaves_why(workspace: Workspace, 
     job = as_started(workspace, run_id, launched=time.time() - 60)
     assert state_now(job) == "interrupted"  # nobody knows: the computer was switched off, say
     command = ["-m", "coverslip", "train", str(job.folder / "no_such_images"), "--out=other"]
-    begun = launch(command, log=job.log, failure=job.failure_file, folder=workspace.folder, readable=())
-    begun.process.wait()
-    job = as_started(workspace, run_id, pid=begun.pid, process_started=begun.started)
-    assert state_now(job) == "failed"
+    begun, started = launched(job.folder, *command)
+    begun.wait()
+    job = as_started(workspace, run_id, pid=begun.pid, process_started=started)
+    assert state_at_end(workspace, run_id) == "failed"
     error = runs.run_state(workspace, run_id).error
     assert error is not None
     assert (error.kind, error.file) == ("bad-dataset", str(job.folder / "no_such_images"))
-    begun = launch(
-        ["-c", "print('second')"], log=job.log, failure=job.failure_file, folder=workspace.folder, readable=()
-    )
-    begun.process.wait()
-    assert lines_of_last_process(job.log) == ["second"]
+    launched(job.folder, "-c", "print('second')")[0].wait()
+    assert last_output(job.folder) == ["second"]
     control.remove_job(workspace, run_id)
 
 
 def test_a_process_in_a_session_of_its_own_is_distinguished_from_a_later_one(tmp_path: Path) -> None:
-    begun = launch(["-c", "import os, time; print(os.getsid(0) == os.getpid(), flush=True); time.sleep(60)"],
-                   log=tmp_path / "log", failure=tmp_path / "failure", folder=tmp_path, readable=())  # fmt: skip
-    assert is_running(begun.pid, begun.started)
-    assert not is_running(begun.pid, begun.started - 100)
-    assert until(lambda: lines_of_last_process(tmp_path / "log")) == ["True"]
-    begun.process.kill()
-    assert until(lambda: not is_running(begun.pid, begun.started))
-    begun.process.wait()
+    code = "import os, time; print(os.getsid(0) == os.getpid(), flush=True); time.sleep(60)"
+    begun, started = launched(tmp_path / "job", "-c", code)
+    assert is_running(begun.pid, started)
+    assert not is_running(begun.pid, started - 100)
+    assert until(lambda: last_output(tmp_path / "job")) == ["True"]
+    begun.kill()
+    assert until(lambda: not is_running(begun.pid, started))
+    begun.wait()
 
 
 def test_a_job_continues_and_can_be_stopped_after_the_clock_was_set(
@@ -349,10 +376,9 @@ def test_a_job_continues_and_can_be_stopped_after_the_clock_was_set(
     run_id = queued(workspace, cells)
     job = as_started(workspace, run_id, launched=time.time() + 3600)  # then the clock was set back by an hour
     assert state_now(job) == "interrupted"
-    begun = launch(["-c", "import time; time.sleep(60)"], log=job.log, failure=job.failure_file,
-                   folder=workspace.folder, readable=())  # fmt: skip
-    job = as_started(workspace, run_id, pid=begun.pid, process_started=begun.started)
-    owner = {"pid": begun.pid, "process_started": begun.started, "host": os.uname().nodename}
+    begun, started = launched(job.folder, "-c", "import time; time.sleep(60)")
+    job = as_started(workspace, run_id, pid=begun.pid, process_started=started)
+    owner = {"pid": begun.pid, "process_started": started, "host": os.uname().nodename}
     say(job, state="running", **owner)
     booted = psutil.boot_time()
     monkeypatch.setattr(psutil._psplatform, "boot_time", lambda: booted - 3600)
@@ -360,7 +386,7 @@ def test_a_job_continues_and_can_be_stopped_after_the_clock_was_set(
     job.run.stop_file.touch()
     change_job(workspace, run_id, stop_requested=time.time() + 3600)  # before the clock was set back
     Queue(workspace, Turns()).update()
-    assert until(lambda: begun.process.poll() == -signal.SIGTERM)
+    assert until(lambda: begun.poll() == -signal.SIGTERM)
 
 
 def test_a_classifier_that_hangs_while_it_is_loaded_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,14 +30,8 @@ from coverslip.files import sha256_json
 from coverslip.inference import load_classifier
 from coverslip.messages import failure, text
 from coverslip.runs import FromRun, Run, check_recipe, images_opened
-from coverslip.studies.local_executor import (
-    Order,
-    failure_file,
-    log_file,
-    record_failure,
-    start_training,
-    wait_for_training,
-)
+from coverslip.runtime.programs import failure_file, log_file, record_failure
+from coverslip.studies.local_executor import Order, start_training, wait_for_training
 
 _MAX_FILES = 200_000
 

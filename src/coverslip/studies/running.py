@@ -12,9 +12,10 @@ from coverslip.events import Emit, FoldEnded, Noted, Progressed, StepEnded, from
 from coverslip.messages import Resume, failure, note
 from coverslip.runs import Run, StatusFile
 from coverslip.runs.log import LogReader
+from coverslip.runtime.programs import record_failure
 from coverslip.stopping import NO_DEADLINE, Deadline, Stop
 from coverslip.studies.cells import Cell
-from coverslip.studies.local_executor import Order, record_failure, start_failure
+from coverslip.studies.local_executor import Order, start_failure
 
 _POLL_SECONDS = 0.2
 
@@ -51,10 +52,11 @@ def state_of(cell: Cell) -> CellState:
         return CellState("done")
     if status is not None and status.state == "failed":
         return CellState("failed", status.reason)
-    if status is None:
-        reason = start_failure(cell.run.folder)
-        return CellState("not begun") if reason is None else CellState("failed", reason)
-    return CellState("running" if status.is_alive else "stopped")
+    if status is not None and status.is_alive:
+        return CellState("running")
+    if (reason := start_failure(cell.run.folder)) is not None:
+        return CellState("failed", reason)
+    return CellState("not begun" if status is None else "stopped")
 
 
 def run_cells(

@@ -108,10 +108,6 @@ cell-failed = Training fehlgeschlagen: { $cell }: { $reason }
 pretraining-failed = Das Vortraining, von dem dieses Training ausgeht, ist fehlgeschlagen
     .do = Beheben Sie zuerst die Ursache dieses Fehlers, und setzen Sie dann die Studie fort.
 
-training-process-failed = { $last_lines }
-
-training-process-ended = Der Prozess des Trainings endete mit dem Exit-Code { $exit_code } und ohne Meldung
-
 # Clusters
 
 no-computer-for-training = Kein Rechner des Clusters hat { $threads ->

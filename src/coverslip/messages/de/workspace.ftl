@@ -453,6 +453,12 @@ job-ended-silently = Der Prozess endete ohne Meldung
 job-ended-by-signal = Ein Signal hat den Prozess beendet ({ $signal })
     .do = Starten Sie den Auftrag erneut. Ist das Signal SIGKILL, reichte wahrscheinlich der Arbeitsspeicher nicht: Schließen Sie andere Programme, oder verwenden Sie ein kleineres Netz, kleinere Bilder oder kleinere Batches.
 
+job-ended-with-error = { $reason } (Exit-Code { $exit_code })
+    .do = Lesen Sie das Protokoll des Auftrags. Wenn die Ursache daraus nicht klar wird, melden Sie den Fehler mit dem Protokoll.
+
+job-ended-with-code = Der Prozess endete mit dem Exit-Code { $exit_code } und ohne Fehlermeldung
+    .do = Lesen Sie das Protokoll des Auftrags. Wenn die Ursache daraus nicht klar wird, melden Sie den Fehler mit dem Protokoll.
+
 job-took-memory = Der Auftrag brauchte { NUMBER($taken, maximumFractionDigits: 1) } GB Arbeitsspeicher; erlaubt sind { NUMBER($limit, maximumFractionDigits: 1) } GB je Auftrag
     .do = Verwenden Sie ein kleineres Netz, kleinere Bilder oder kleinere Batches, oder bitten Sie den Betreiber der App, die Grenze zu erhöhen. Ein fortgesetztes Training beginnt beim letzten gespeicherten Stand.
 

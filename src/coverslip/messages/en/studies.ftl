@@ -108,10 +108,6 @@ cell-failed = Training failed: { $cell }: { $reason }
 pretraining-failed = The pretraining that this training starts from failed
     .do = Correct the cause of that failure first, then resume the study.
 
-training-process-failed = { $last_lines }
-
-training-process-ended = The process of the training ended with exit code { $exit_code } and without a message
-
 # Clusters
 
 no-computer-for-training = No computer of the cluster has { $threads ->

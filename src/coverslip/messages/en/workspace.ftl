@@ -456,6 +456,12 @@ job-ended-silently = The process ended without a message
 job-ended-by-signal = A signal ended the process ({ $signal })
     .do = Start the job again. If the signal is SIGKILL, the computer probably ran out of memory: close other programs, or use a smaller network, smaller images or smaller batches.
 
+job-ended-with-error = { $reason } (exit code { $exit_code })
+    .do = Read the log of the job. If the cause is not clear from it, report the error with the log.
+
+job-ended-with-code = The process ended with exit code { $exit_code } and no error message
+    .do = Read the log of the job. If the cause is not clear from it, report the error with the log.
+
 job-took-memory = The job took { NUMBER($taken, maximumFractionDigits: 1) } GB of memory; the limit for a job is { NUMBER($limit, maximumFractionDigits: 1) } GB
     .do = Use a smaller network, smaller images or smaller batches, or ask whoever runs the app to raise the limit. A training that is resumed continues from its last saved state.
 

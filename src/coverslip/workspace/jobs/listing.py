@@ -14,6 +14,7 @@ from pydantic import Field
 from coverslip.errors import Conflict, NotFound
 from coverslip.messages import Failure
 from coverslip.runs.log import LogLine, lasting_lines, localized_line
+from coverslip.runtime.programs import last_output
 from coverslip.workspace.jobs import control
 from coverslip.workspace.jobs.kinds import JobProgress, Source, StateSource, kind_of, queued_ids
 from coverslip.workspace.jobs.records import Job, find_job, listed_jobs
@@ -23,7 +24,6 @@ from coverslip.workspace.jobs.state import (
     end_time,
     failure_of_job,
     has_ended,
-    lines_of_last_process,
     state_of,
     status_of,
 )
@@ -252,5 +252,5 @@ def _output_of(job: Job) -> list[LogLine]:
         written = job.log.stat().st_mtime
     except OSError:
         return []
-    lines = [line for line in lines_of_last_process(job.log) if line.strip()]
+    lines = [line for line in last_output(job.folder) if line.strip()]
     return [LogLine(n, written, "Output", {"text": line}) for n, line in enumerate(lines, start=1)]

@@ -4,19 +4,31 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from sqlalchemy import update
 
-from coverslip.machine import memory_of_processes
+from coverslip.machine import memory_of_processes, process_started
+from coverslip.messages import failure
+from coverslip.runtime.programs import (
+    Program,
+    is_running,
+    kill_with_children,
+    launch,
+    python_command,
+    record_failure,
+    terminate,
+)
 from coverslip.workspace.jobs.control import adopt_runs
 from coverslip.workspace.jobs.kinds import job_kinds, kind_of, list_unlisted_jobs, queued_ids
 from coverslip.workspace.jobs.options import DEFAULT, TRAININGS_QUEUE, JobOptions
 from coverslip.workspace.jobs.records import Job, find_job, jobs_of_process, unended_jobs
-from coverslip.workspace.jobs.state import Launched, end_for_memory, has_process, launch, record_signal, terminate
+from coverslip.workspace.jobs.state import has_process, record_end
 from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.workers import child_environment
 
 _SECONDS_BETWEEN_CHECKS = 1.0
 _SECONDS_TO_END = 1.0  # enough: a starting job is recorded before its process
@@ -37,7 +49,8 @@ class Queue:
         self._workspace, self._turns, self._options = workspace, turns, options
         turns.enter(workspace.folder)
         self._woken, self._is_closed = threading.Event(), False
-        self._started: list[Launched] = []  # polled, so that ended processes do not stay zombies
+        # With their start times. They are polled, so that ended processes do not stay zombies.
+        self._started: list[tuple[Program, float]] = []
         self._thread = threading.Thread(target=self._work, name="coverslip queue", daemon=True)
 
     def start(self) -> None:
@@ -75,13 +88,13 @@ class Queue:
 
     def update(self) -> None:
         """Handle stop requests and the limit of memory, then start the next job of each queue without a running job."""
-        ended = [each for each in self._started if each.process.poll() is not None]
+        ended = [each for each in self._started if each[0].poll() is not None]
         self._started = [each for each in self._started if each not in ended]
         with self._workspace.engine.connect() as connection:
             jobs = unended_jobs(connection)
-        for launched in ended:
-            for job in jobs_of_process(self._workspace, launched.pid, launched.started):
-                record_signal(job, launched.process.returncode)
+        for program, began in ended:
+            for job in jobs_of_process(self._workspace, program.pid, began):
+                record_end(job, program.returncode)
         started = [job for job in jobs if job.state == "started"]
         running = [job for job in started if self._check_process(job)]
         for job in running:
@@ -121,20 +134,24 @@ class Queue:
             )
         if not result.rowcount:
             return
-        job.log.parent.mkdir(parents=True, exist_ok=True)
-        launched = launch(
-            job.command,
-            log=job.log,
-            failure=job.failure_file,
-            folder=self._workspace.folder,
-            readable=self._workspace.readable,
-            slurm=self._options.slurm if kind_of(job).queue == TRAININGS_QUEUE else None,
-        )
-        self._started.append(launched)
+        command = python_command(*job.command)
+        if self._options.slurm is not None and kind_of(job).queue == TRAININGS_QUEUE:
+            command = self._options.slurm.submitting(command, job.log)
+        environment = child_environment(self._workspace.readable)
+        program = launch(command, job.folder, cwd=self._workspace.folder, environment=environment)
+        _reset_niceness(program)
+        began = process_started(program.pid)
+        self._started.append((program, began))
         with write_transaction(self._workspace.engine) as connection:
-            connection.execute(
-                update(db.jobs).where(db.jobs.c.id == job.id).values(pid=launched.pid, process_started=launched.started)
-            )
+            of_job = db.jobs.c.id == job.id
+            connection.execute(update(db.jobs).where(of_job).values(pid=program.pid, process_started=began))
+
+
+def _reset_niceness(program: Program) -> None:
+    import psutil
+
+    with suppress(psutil.Error, OSError):  # only an administrator may reset the niceness of the server
+        psutil.Process(program.pid).nice(0)
 
 
 def _enforce_stop(job: Job) -> None:
@@ -152,5 +169,7 @@ def _enforce_stop(job: Job) -> None:
 def _limit_memory(job: Job, most_bytes: int) -> None:
     """End a job whose processes take more memory than allowed. It can be resumed from its last checkpoint."""
     n_bytes = 0 if job.pid is None else memory_of_processes(job.pid)
-    if n_bytes > most_bytes:
-        end_for_memory(job, n_bytes, most_bytes)
+    if n_bytes > most_bytes and is_running(job.pid, job.process_started):
+        reason = failure("job-took-memory", kind="memory", taken=n_bytes / 1e9, limit=most_bytes / 1e9)
+        record_failure(job.folder, reason)
+        kill_with_children(job.pid, job.process_started)

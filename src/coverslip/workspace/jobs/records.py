@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, delete, insert, se
 
 from coverslip.errors import BadRecipe, BadRun, Conflict, NotFound
 from coverslip.runs import Run
+from coverslip.runtime.programs import failure_file, log_file
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.authors import author_name
 from coverslip.workspace.store.database import write_transaction
@@ -63,12 +64,7 @@ class Job:
     @property
     def log(self) -> Path:
         """The output of its process."""
-        return self.folder.with_name(f"{self.folder.name}.log")
-
-    @property
-    def failure_file(self) -> Path:
-        """The failure of its process, if that failed before its folder existed."""
-        return self.folder.with_name(f"{self.folder.name}.failure.json")
+        return log_file(self.folder)
 
     @property
     def requested_recipe(self) -> Path:
@@ -90,7 +86,8 @@ class Job:
     @property
     def files(self) -> list[Path]:
         """Its folder and the files that belong to it, if they exist."""
-        return [file for file in (self.folder, self.log, self.failure_file, self.requested_recipe) if file.exists()]
+        files = (self.folder, self.log, failure_file(self.folder), self.requested_recipe)
+        return [file for file in files if file.exists()]
 
 
 def requested_recipe(folder: Path) -> Path:

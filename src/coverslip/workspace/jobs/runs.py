@@ -16,6 +16,7 @@ from coverslip.messages import Failure, language
 from coverslip.reports.reported import ReportedRun, Rule
 from coverslip.runs import SET_BY_FINISHING, Run, is_run
 from coverslip.runs.log import Progress, Stage, StageTime, Step, TimedNote, Training, Work, seconds_left
+from coverslip.runtime.programs import last_output
 from coverslip.workspace.jobs.kinds import queued_ids
 from coverslip.workspace.jobs.options import TRAININGS_QUEUE
 from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job
@@ -25,7 +26,6 @@ from coverslip.workspace.jobs.state import (
     end_time,
     failure_of_job,
     folded_log,
-    lines_of_last_process,
     state_of,
     status_of,
 )
@@ -317,7 +317,7 @@ def run_story(workspace: Workspace, run_id: str) -> RunStory:
         trainings=log.progress.trainings,
         notes=log.progress.notes,
         last_event=log.last_event,
-        log_tail=lines_of_last_process(job.log),
+        log_tail=last_output(job.folder),
     )
 
 
