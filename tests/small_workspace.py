@@ -25,13 +25,13 @@ from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.exports import exporting
 from coverslip.workspace.exports.state import ExportTo, queue_export
-from coverslip.workspace.jobs.control import queue_training
 from coverslip.workspace.jobs.records import Job, change_if_unchanged, change_job, find_job
 from coverslip.workspace.jobs.state import has_ended, state_of, status_of
 from coverslip.workspace.predictions import predicting
 from coverslip.workspace.predictions.state import queue_prediction
 from coverslip.workspace.store.workspace import Workspace, open_workspace
 from coverslip.workspace.studies.planning import StudyChoices, queue_study
+from coverslip.workspace.trainings.queueing import queue_training
 
 Json = dict[str, Any]  # Any: JSON values
 API = "/api/v1"

@@ -564,7 +564,7 @@ from coverslip.workspace.viewing import images
 from coverslip.workspace.datasets import labels
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.viewing import pictures
-from coverslip.workspace.jobs import previews
+from coverslip.workspace.trainings import previews
 from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.datasets import snapshots
 from coverslip.workspace.datasets import uploads

@@ -15,10 +15,10 @@ from small_workspace import new_workspace, open_images, until
 from sqlalchemy import update
 
 from coverslip.errors import CoverslipError
+from coverslip.workspace.changes import Changes
 from coverslip.workspace.datasets.source_watch import SourceWatch
 from coverslip.workspace.datasets.sources import refresh_dataset
 from coverslip.workspace.datasets.state import dataset_state
-from coverslip.workspace.jobs.changes import Changes
 from coverslip.workspace.jobs.records import add_job, change_job
 from coverslip.workspace.store import tables
 from coverslip.workspace.store.rows import MissingSource

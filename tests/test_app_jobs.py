@@ -17,8 +17,8 @@ from small_workspace import API, Json, events_of, new_workspace, until
 
 from coverslip.app.server import create_app
 from coverslip.app.streams import events_of_workspace
+from coverslip.workspace.changes import Changes
 from coverslip.workspace.datasets.source_watch import SourceWatch
-from coverslip.workspace.jobs.changes import Changes
 from coverslip.workspace.jobs.kinds import JobKind, JobProgress, StateSource, register, unregister
 from coverslip.workspace.jobs.listing import JobEvents, job_state
 from coverslip.workspace.jobs.records import Job, add_job, new_job_folder

@@ -50,8 +50,8 @@ from coverslip.reports.sections.images import n_mistakes
 from coverslip.reports.sections.results import limits
 from coverslip.runs import Recipe, Run, SplitPlan
 from coverslip.runs.documents import rows_of_table
-from coverslip.workspace.jobs.results import Results, results_of
 from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.trainings.results import Results, results_of
 
 pytestmark = pytest.mark.slow
 

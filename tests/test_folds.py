@@ -49,7 +49,7 @@ from coverslip.reports.reported import read_run
 from coverslip.reports.sections.results import uncertain_words
 from coverslip.reports.words import interval_words, percent
 from coverslip.runs import Recipe, Run, SplitPlan, augment_named, automatic_epochs, open_classifier
-from coverslip.workspace.jobs.previews import preview_of_split
+from coverslip.workspace.trainings.previews import preview_of_split
 
 INSTANT = Recipe(model=SMALL_NETWORK, stage="instant", image_size=48, tta=1, augment=augment_named("none"))
 SHORT = Recipe(model=SMALL_NETWORK, init="scratch", image_size=48, tta=1, epochs=1, batch_size=16)

@@ -36,12 +36,12 @@ from coverslip.images.decoding_pool import Decoders
 from coverslip.messages import Note, text
 from coverslip.pipeline import train_without_report
 from coverslip.runs import ImageChoices, Run, TrainedOn
-from coverslip.workspace.jobs.control import adopt_runs
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.predictions import predicting
 from coverslip.workspace.predictions.classifiers import list_classifiers
 from coverslip.workspace.predictions.state import prediction_state, queue_prediction
 from coverslip.workspace.store.rows import Paging
+from coverslip.workspace.trainings.queueing import adopt_runs
 
 UM = 0.5
 

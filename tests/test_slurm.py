@@ -16,13 +16,14 @@ from small_workspace import FINETUNE, QUICK, new_workspace, open_images, trained
 from coverslip.cli import main
 from coverslip.errors import CoverslipError
 from coverslip.runtime.programs import recorded_failure
-from coverslip.workspace.jobs import control, runs
-from coverslip.workspace.jobs.control import queue_training
+from coverslip.workspace.jobs import control
 from coverslip.workspace.jobs.options import JobOptions
 from coverslip.workspace.jobs.queue import Queue
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.jobs.slurm import Slurm
 from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.trainings import runs
+from coverslip.workspace.trainings.queueing import queue_training
 
 pytestmark = pytest.mark.xdist_group("slurm")
 

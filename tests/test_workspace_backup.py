@@ -33,7 +33,7 @@ from coverslip.workspace.backups.restoring import restore_backup
 from coverslip.workspace.backups.writing import count_rows, write_backup
 from coverslip.workspace.datasets import uploads
 from coverslip.workspace.datasets.state import dataset_state
-from coverslip.workspace.jobs.control import finish_job, queue_training, remove_job, restore_job, stop_job
+from coverslip.workspace.jobs.control import finish_job, remove_job, restore_job, stop_job
 from coverslip.workspace.jobs.queue import Queue
 from coverslip.workspace.jobs.records import all_jobs, change_job, find_job
 from coverslip.workspace.jobs.state import has_ended, state_of, status_of
@@ -41,6 +41,7 @@ from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.predictions import classifiers
 from coverslip.workspace.store.rows import load_dataset
 from coverslip.workspace.store.workspace import Workspace, open_workspace
+from coverslip.workspace.trainings.queueing import queue_training
 
 Json = dict[str, Any]  # Any: JSON values
 

@@ -15,10 +15,11 @@ from coverslip.runs import Recipe, Run, StatusFile, save_recipe
 from coverslip.workspace import cleanup
 from coverslip.workspace.cleanup import delete_expired, remove_partial_files
 from coverslip.workspace.datasets import sources, uploads
-from coverslip.workspace.jobs.control import adopt_runs, remove_job
+from coverslip.workspace.jobs.control import remove_job
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.database import free_space
 from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.trainings.queueing import adopt_runs
 
 DAY = 86_400
 

@@ -33,14 +33,11 @@ from coverslip.runtime.programs import Program, is_running, last_output, launch,
 from coverslip.workspace.correcting.corrections import correct
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.state import dataset_state
-from coverslip.workspace.jobs import control, runs
-from coverslip.workspace.jobs.control import queue_training
+from coverslip.workspace.jobs import control
 from coverslip.workspace.jobs.kinds import queued_ids
 from coverslip.workspace.jobs.options import TRAININGS_QUEUE, JobOptions
 from coverslip.workspace.jobs.queue import Queue
 from coverslip.workspace.jobs.records import Job, add_job, change_if_unchanged, change_job, find_job
-from coverslip.workspace.jobs.results import fingerprint_of_code
-from coverslip.workspace.jobs.runs import run_story
 from coverslip.workspace.jobs.state import state_of, status_of
 from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.lists.rows import Row, images_of_job
@@ -49,6 +46,10 @@ from coverslip.workspace.predictions.predicting import _below, _refuse_outside
 from coverslip.workspace.recipes import advised_models, recipe_of_dataset, validated_recipe
 from coverslip.workspace.store.rows import Page, dataset_row
 from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.trainings import runs
+from coverslip.workspace.trainings.queueing import queue_training
+from coverslip.workspace.trainings.results import fingerprint_of_code
+from coverslip.workspace.trainings.runs import run_story
 from coverslip.workspace.viewing.filters import Filters
 
 

@@ -27,10 +27,10 @@ from coverslip.workspace import cleanup, group_suggestions
 from coverslip.workspace.datasets import labels, reading_images, sources
 from coverslip.workspace.datasets.inspections import check_images, inspect_now, update_inspection
 from coverslip.workspace.datasets.state import dataset_state
-from coverslip.workspace.jobs import previews
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store import workspace as workspace_module
 from coverslip.workspace.store.workspace import Background, Workspace, compute_pool
+from coverslip.workspace.trainings import previews
 from coverslip.workspace.viewing.filters import Filters
 from coverslip.workspace.workers import WorkerPool
 

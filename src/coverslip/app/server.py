@@ -32,9 +32,9 @@ from coverslip.images import decode_in_processes, interrupt_decoding
 from coverslip.messages import ChooseOther
 from coverslip.stopping import ending_signals
 from coverslip.workspace import cleanup
+from coverslip.workspace.changes import Changes
 from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.datasets.source_watch import SourceWatch
-from coverslip.workspace.jobs.changes import Changes
 from coverslip.workspace.jobs.options import DEFAULT, JobOptions
 from coverslip.workspace.jobs.queue import Queue
 from coverslip.workspace.jobs.turns import Turns
@@ -44,6 +44,7 @@ from coverslip.workspace.objects import ObjectPreviews
 from coverslip.workspace.predictions.classifiers import LoadedClassifiers
 from coverslip.workspace.store.serving import make_token, only_server, record_address, token_hash
 from coverslip.workspace.store.workspace import Workspace, compute_pool
+from coverslip.workspace.trainings.queueing import adopt_runs
 
 if TYPE_CHECKING:
     import uvicorn
@@ -118,6 +119,7 @@ async def background_of(app: FastAPI) -> AsyncIterator[None]:
     workspace.background.start("cleanup", lambda is_over: cleanup.delete_expired(workspace, is_over))
     await asyncio.to_thread(reading_images.begin, workspace)
     await asyncio.to_thread(match_earlier_jobs, workspace)
+    await asyncio.to_thread(adopt_runs, workspace)
     await asyncio.to_thread(app.state.queue.start)
     app.state.classifiers.start()
     app.state.sources.start()

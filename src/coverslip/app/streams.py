@@ -27,7 +27,7 @@ from coverslip.app.schemas.system import Json, add_schemas, complete_document
 from coverslip.app.users import USER
 from coverslip.errors import NotFound, TooManyStreams
 from coverslip.stopping import ending_signals
-from coverslip.workspace.jobs.changes import Changes
+from coverslip.workspace.changes import Changes
 from coverslip.workspace.jobs.kinds import as_text, job_kinds
 from coverslip.workspace.jobs.listing import JobEvents
 from coverslip.workspace.jobs.state import has_ended

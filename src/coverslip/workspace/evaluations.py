@@ -35,7 +35,6 @@ from coverslip.workspace.jobs.records import (
     find_job,
     new_job_folder,
 )
-from coverslip.workspace.jobs.runs import Headline, evaluation_of, headline_of
 from coverslip.workspace.jobs.state import (
     ACTIVE,
     State,
@@ -49,6 +48,7 @@ from coverslip.workspace.store.keys import keys_of_dataset
 from coverslip.workspace.store.rows import Page, Paging, refuse_unread, refuse_unready, table_choices
 from coverslip.workspace.store.tables import datasets, images
 from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.trainings.runs import Headline, evaluation_of, headline_of
 
 
 def compared(workspace: Workspace, run_ids: Sequence[str]) -> Comparison:

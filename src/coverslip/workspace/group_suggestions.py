@@ -29,11 +29,11 @@ from coverslip.datasets import (
 from coverslip.errors import CoverslipError
 from coverslip.workspace.datasets import grouping
 from coverslip.workspace.datasets.sources import Grouping, groups_of_images
-from coverslip.workspace.jobs.previews import preview_of_split, recipe_for
 from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.rows import AnyRow, load_dataset, load_scan, refuse_unread, source_paths, table_choices
 from coverslip.workspace.store.tables import images
 from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.trainings.previews import preview_of_split, recipe_for
 
 _MOST = 6
 _FEWEST_GROUPS = 3  # one for each set of a split

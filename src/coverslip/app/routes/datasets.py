@@ -34,14 +34,14 @@ from coverslip.workspace.datasets.sources import Source
 from coverslip.workspace.datasets.state import ClassThumbnails, DatasetState
 from coverslip.workspace.datasets.uploads import Upload, UploadedTable
 from coverslip.workspace.group_suggestions import GroupSuggestion
-from coverslip.workspace.jobs import previews
-from coverslip.workspace.jobs.previews import SplitPreview
 from coverslip.workspace.leakage_audit import DatasetDistances, LeakageEstimateState
 from coverslip.workspace.maps import MapPredictions, MapState
 from coverslip.workspace.predictions.classifiers import classes_of
 from coverslip.workspace.recipes import TimePreview
 from coverslip.workspace.store.rows import Page
 from coverslip.workspace.suggestions import LabelSuggestions
+from coverslip.workspace.trainings import previews
+from coverslip.workspace.trainings.previews import SplitPreview
 from coverslip.workspace.viewing.filters import Text
 
 Others = Annotated[list[str], Query(max_length=1_000, description="Other datasets.")]

@@ -11,9 +11,10 @@ from coverslip.app.schemas.system import located, problems
 from coverslip.inference.export import Attribution
 from coverslip.workspace.exports import state
 from coverslip.workspace.exports.state import ExportState
-from coverslip.workspace.jobs import control, downloads
+from coverslip.workspace.jobs import control
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.store.rows import Page
+from coverslip.workspace.trainings import downloads
 
 router = api_router("exports")
 

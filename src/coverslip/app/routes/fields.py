@@ -19,7 +19,6 @@ from coverslip.app.routes.images import (
 )
 from coverslip.app.schemas.system import located, problems
 from coverslip.workspace import objects
-from coverslip.workspace.jobs import downloads
 from coverslip.workspace.lists.rows import display_of_job
 from coverslip.workspace.objects import (
     FinderName,
@@ -35,6 +34,7 @@ from coverslip.workspace.predictions import object_export
 from coverslip.workspace.predictions.fields import FieldPredictions
 from coverslip.workspace.predictions.object_export import ObjectExport, ObjectExportState
 from coverslip.workspace.store.rows import Page
+from coverslip.workspace.trainings import downloads
 from coverslip.workspace.viewing import fields, images, tiles
 from coverslip.workspace.viewing.fields import FieldLabels, FieldOfView, FieldOutlines
 

@@ -25,11 +25,12 @@ from coverslip.runs.log import LogLine
 from coverslip.workspace import explanations
 from coverslip.workspace.cleanup import DeletedItem, list_deleted
 from coverslip.workspace.explanations import ExplanationState
-from coverslip.workspace.jobs import control, listing, runs
+from coverslip.workspace.jobs import control, listing
 from coverslip.workspace.jobs.listing import JobState
 from coverslip.workspace.jobs.records import find_job
-from coverslip.workspace.jobs.runs import RunState, RunStory
 from coverslip.workspace.store.rows import Page
+from coverslip.workspace.trainings import queueing, runs
+from coverslip.workspace.trainings.runs import RunState, RunStory
 
 router = api_router("jobs")
 
@@ -186,7 +187,7 @@ def list_runs(workspace: ServedWorkspace, paging: Paged) -> Page[RunState]:
 @runs_router.post("/runs", status_code=201, responses=located(201) | problems(404, 409, 422))
 def create_run(workspace: ServedWorkspace, new: NewRun, queue: JobQueue, locate: Locate) -> RunState:
     """Queue a training. Trainings and studies run one at a time."""
-    job = control.queue_training(
+    job = queueing.queue_training(
         workspace,
         dataset_id=new.dataset_id,
         name=new.name,
@@ -209,7 +210,7 @@ def get_run(workspace: ServedWorkspace, run_id: str) -> RunStory:
 @runs_router.patch("/runs/{run_id}", responses=problems(404, 422))
 def change_run(workspace: ServedWorkspace, run_id: str, changes: RunChanges) -> RunState:
     """Rename a training. Its folder keeps its name."""
-    control.rename_run(workspace, run_id, changes.name)
+    queueing.rename_run(workspace, run_id, changes.name)
     return runs.run_state(workspace, run_id)
 
 

@@ -38,13 +38,14 @@ from coverslip.workspace.correcting.trained_images import (
     start_label_check,
 )
 from coverslip.workspace.evaluations import EvaluationOutlook, EvaluationState, TestSet
-from coverslip.workspace.jobs import control, downloads, results
+from coverslip.workspace.jobs import control
 from coverslip.workspace.jobs.records import find_job
-from coverslip.workspace.jobs.results import EvaluationResults, Results
 from coverslip.workspace.predictions import classifier_cards, classifiers
 from coverslip.workspace.predictions.classifier_cards import ClassifierCard
 from coverslip.workspace.predictions.classifiers import Classifier
 from coverslip.workspace.store.rows import Page
+from coverslip.workspace.trainings import downloads, results
+from coverslip.workspace.trainings.results import EvaluationResults, Results
 
 router = api_router("results")
 

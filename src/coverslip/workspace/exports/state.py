@@ -17,12 +17,12 @@ from coverslip.runs import Run
 from coverslip.runs.documents import read_object
 from coverslip.runs.log import Work
 from coverslip.workspace.exports.exporting import CONTENT, SOURCE_FILE, revision_of
-from coverslip.workspace.jobs.downloads import zipped
 from coverslip.workspace.jobs.kinds import JobKind, StateSource, progress_of_work, queued_ids, register
 from coverslip.workspace.jobs.records import Job, add_job, all_jobs, find_job, new_job_folder
 from coverslip.workspace.jobs.state import ACTIVE, State, end_time, failure_of_job, folded_log, state_of, status_of
 from coverslip.workspace.store.rows import Page, Paging
 from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.trainings.downloads import zipped
 
 ExportTo = Literal["onnx", "openvino", "pt2", "bioimageio"]
 _VERIFICATION = TypeAdapter(Verification)

@@ -1,1 +1,1 @@
-"""Trainings, evaluations, predictions and studies as processes: queue, watch and end them; results of trainings."""
+"""Jobs of any kind: queue, watch, list and end them."""

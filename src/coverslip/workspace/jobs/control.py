@@ -1,136 +1,26 @@
-"""Queue trainings; stop, resume, finish, remove and restore jobs of any kind; adopt runs from outside the app."""
+"""Stop, resume, finish, remove and restore jobs of any kind."""
 
-import math
-import secrets
 import shutil
 import time
-from collections.abc import Mapping
-from contextlib import suppress
-from pathlib import Path
-from typing import Any
 
 from sqlalchemy import update
 
-from coverslip.errors import Conflict, CoverslipError, NotFound
+from coverslip.errors import Conflict, NotFound
 from coverslip.experiments.run_state import request_finish
 from coverslip.files import write_error, write_text
-from coverslip.models import check_weights, model_info
-from coverslip.runs import budget_seconds, is_run, open_run, save_recipe
-from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.jobs.kinds import kind_of, list_unlisted_jobs
-from coverslip.workspace.jobs.previews import refuse_untrainable
 from coverslip.workspace.jobs.records import (
     Job,
-    add_job,
     change_if_unchanged,
     change_job,
     find_job,
-    job_folders,
     jobs_inside,
-    new_job_folder,
     remove_trainings_of,
-    requested_recipe,
-    unused_name,
 )
 from coverslip.workspace.jobs.state import ACTIVE, has_ended, state_of, status_of
-from coverslip.workspace.jobs.trainings import TRAINING
-from coverslip.workspace.recipes import keeping_split_of, recipe_grouping, recipe_of_dataset
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.database import write_transaction
-from coverslip.workspace.store.keys import keys_of_dataset
-from coverslip.workspace.store.rows import refuse_unready
 from coverslip.workspace.store.workspace import Workspace
-
-
-def queue_training(
-    workspace: Workspace,
-    *,
-    dataset_id: str,
-    name: str | None,
-    recipe: Mapping[str, Any],
-    allow_leakage: bool = False,
-    budget: str | None = None,
-    repeats_run: str | None = None,
-) -> str:
-    """Queue a training; return its ID.
-
-    Args:
-        workspace: the workspace of the training.
-        dataset_id: a dataset of labeled images.
-        name: the name; by default that of the dataset.
-        recipe: values that differ from the defaults, nested or with dotted keys; `init.run` may be the ID of a run.
-        allow_leakage: accept a predefined split with the same pixels or groups in training and test set.
-        budget: the time budget; fine-tuning is adapted to it.
-        repeats_run: an earlier training on the same dataset: each image stays in its set.
-
-    Raises:
-        NotFound, Conflict: the dataset does not exist or is not ready, or the earlier split cannot be reused.
-        BadRecipe: a key or value is not valid, or the budget is no length of time.
-        WeightsUnavailable: the pretrained weights of the network are not available.
-        CoverslipError: the split is refused, for example because a set or a class would be empty.
-    """
-    budget_options = [] if budget is None else [f"--budget={math.ceil(budget_seconds(budget))}s"]
-    with workspace.engine.connect() as connection:
-        dataset = refuse_unready(connection, dataset_id)
-    full_recipe = recipe_of_dataset(workspace, dataset, recipe)
-    if full_recipe.init == "imagenet":
-        check_weights(model_info(full_recipe.model))
-    refuse_untrainable(workspace, dataset_id, recipe, allow_leakage=allow_leakage, repeats_run=repeats_run)
-    if repeats_run is not None:
-        full_recipe = keeping_split_of(workspace, repeats_run, dataset_id, full_recipe)
-    images = training_images(workspace, dataset_id, grouped=recipe_grouping(workspace, dataset, recipe))
-    name = name or unused_name(workspace, TRAINING.name, dataset.name)
-    job_id, folder = new_job_folder(workspace.runs, name)
-    recipe_file = requested_recipe(folder)
-    save_recipe(full_recipe, recipe_file, only_set=True)
-    leakage_options = ["--allow-leakage"] if allow_leakage else []
-    options = [*images.options, *leakage_options, *budget_options, f"--recipe={recipe_file}", f"--out={folder}"]
-    add_job(
-        workspace,
-        id=job_id,
-        kind=TRAINING.name,
-        name=name,
-        dataset_id=dataset_id,
-        dataset_name=dataset.name,
-        repeats_run=repeats_run,
-        folder=str(folder),
-        command=["-m", "coverslip", "train", *options, "--", *images.sources],
-        choices=full_recipe.model_dump(mode="json"),
-        image_keys=keys_of_dataset(workspace, dataset_id),
-    )
-    return job_id
-
-
-def rename_run(workspace: Workspace, run_id: str, name: str) -> None:
-    """Rename a training."""
-    find_job(workspace, run_id, TRAINING.name)
-    change_job(workspace, run_id, name=name)
-
-
-def adopt_runs(workspace: Workspace) -> None:
-    """Add run folders of the workspace that are not in its tables: trained in a terminal, or copied there."""
-    folders = job_folders(workspace).listed
-    for folder in sorted(workspace.runs.glob("*")):
-        if is_run(folder) and str(folder) not in folders:
-            with suppress(CoverslipError):  # incomplete and damaged runs are not listed
-                _adopt(workspace, folder)
-
-
-def _adopt(workspace: Workspace, folder: Path) -> None:
-    run = open_run(folder)
-    sources = run.environment.opened.sources
-    add_job(
-        workspace,
-        id=secrets.token_hex(5),
-        kind=TRAINING.name,
-        name=folder.name,
-        dataset_name=Path(sources[0]).name if sources else "",
-        folder=str(folder),
-        command=["-m", "coverslip", "train", f"--resume={folder}"],
-        choices=run.recipe.model_dump(mode="json"),
-        state="started",
-        queued=None,
-    )
 
 
 def stop_job(workspace: Workspace, job_id: str) -> None:

@@ -19,7 +19,6 @@ from coverslip.runtime.programs import (
     record_failure,
     terminate,
 )
-from coverslip.workspace.jobs.control import adopt_runs
 from coverslip.workspace.jobs.kinds import job_kinds, kind_of, list_unlisted_jobs, queued_ids
 from coverslip.workspace.jobs.options import DEFAULT, TRAININGS_QUEUE, JobOptions
 from coverslip.workspace.jobs.records import Job, find_job, jobs_of_process, unended_jobs
@@ -54,7 +53,6 @@ class Queue:
         self._thread = threading.Thread(target=self._work, name="coverslip queue", daemon=True)
 
     def start(self) -> None:
-        adopt_runs(self._workspace)
         self._attempt(self._list_unlisted)  # before the first request
         self._thread.start()
 

@@ -27,11 +27,11 @@ from coverslip.runs import ClassifierCard, Layout, find_classifier, metrics_of_c
 from coverslip.runs.classifier import state_of_classifier
 from coverslip.runs.documents import Document
 from coverslip.workspace.jobs.records import Job, all_jobs, find_job
-from coverslip.workspace.jobs.runs import Headline, headline_of
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import Page, Paging, now
 from coverslip.workspace.store.tables import classifiers
 from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.trainings.runs import Headline, headline_of
 from coverslip.workspace.workers import ReusableWorker, start_worker
 
 

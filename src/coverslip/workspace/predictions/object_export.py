@@ -20,12 +20,12 @@ from coverslip.objects import CropChoices, ObjectFormat, is_objects_table
 from coverslip.processes import Json
 from coverslip.runs import find_classifier, open_classifier
 from coverslip.runs.documents import read_object
-from coverslip.workspace.jobs.downloads import zipped
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.lists.rows import images_of_job
 from coverslip.workspace.predictions.predicting import plan_for
 from coverslip.workspace.predictions.state import PREDICTION
 from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.trainings.downloads import zipped
 from coverslip.workspace.viewing.fields import tables_of
 from coverslip.workspace.workers import JobOfWork, StepProgress, WorkKind
 

@@ -29,11 +29,11 @@ from coverslip.runs.documents import table_text
 from coverslip.text_tables import number_of
 from coverslip.workspace.datasets.grouping import groups_of_paths
 from coverslip.workspace.jobs.records import Job, find_job
-from coverslip.workspace.jobs.results import stamp_of, stored_result
 from coverslip.workspace.lists.rows import Exclusion, as_prediction, images_of_job
 from coverslip.workspace.predictions.classifiers import location_of
 from coverslip.workspace.predictions.state import state_of_prediction
 from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.trainings.results import stamp_of, stored_result
 
 _FILE = "samples.json"  # in the folder of the prediction
 

@@ -38,7 +38,6 @@ from coverslip.workspace.jobs.kinds import (
 )
 from coverslip.workspace.jobs.options import TRAININGS_QUEUE
 from coverslip.workspace.jobs.records import Job, JobFolders, add_job, all_jobs, find_job
-from coverslip.workspace.jobs.runs import Headline, headline_of
 from coverslip.workspace.jobs.state import (
     State,
     end_time,
@@ -50,6 +49,7 @@ from coverslip.workspace.jobs.state import (
 from coverslip.workspace.store.rows import Page, Paging, dataset_row
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.studies.planning import PlannedTraining, planned
+from coverslip.workspace.trainings.runs import Headline, headline_of
 
 
 def _list_unlisted(workspace: Workspace, folders: JobFolders) -> None:

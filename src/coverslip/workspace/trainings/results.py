@@ -38,8 +38,8 @@ from coverslip.reports.sections.training import Section
 from coverslip.reports.tables import reasons
 from coverslip.runs import LeakageEstimate, Run, metrics_as_json
 from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job
-from coverslip.workspace.jobs.runs import Headline, headline_of
 from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.trainings.runs import Headline, headline_of
 
 RESULTS = register(Kind("app-results", RECORDS, bound_bytes=5 * 10**8))
 Result = TypeVar("Result")

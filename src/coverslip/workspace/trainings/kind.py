@@ -20,9 +20,9 @@ from coverslip.workspace.jobs.kinds import (
 )
 from coverslip.workspace.jobs.options import TRAININGS_QUEUE
 from coverslip.workspace.jobs.records import Job, find_job
-from coverslip.workspace.jobs.runs import RunState, can_finish, state_of_run
 from coverslip.workspace.jobs.state import State, folded_log, has_ended
 from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.trainings.runs import RunState, can_finish, state_of_run
 
 
 @dataclass(frozen=True, slots=True)

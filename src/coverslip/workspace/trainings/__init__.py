@@ -1,0 +1,1 @@
+"""Trainings: queue and describe them; their results, previews and downloads."""
