@@ -117,7 +117,7 @@ def write_dataset(workspace: Workspace, folder: Path, count: int) -> None:
     with write_transaction(workspace.engine) as connection:
         new = insert(datasets).values(id=DATASET, **row, summary=NO_COUNTS, revision=0, state="ready", created=now())
         connection.execute(new)
-        store_images(connection, workspace, DATASET, dataset, {})
+        store_images(connection, workspace, DATASET, dataset)
         number = images.c.position - (images.c.position % EQUAL_EVERY == 1)
         connection.execute(update(images).values(pixel_hash=cast(number, String), width_px=SIDE, height_px=SIDE))
         facts = select(images.c.row_id, func.json(json.dumps(FACTS)))

@@ -53,7 +53,7 @@ class _Row:
     """A row of a table, and what the table or the run knows of its image."""
 
     prediction: Prediction
-    file: Path | None
+    file: str | None  # absolute path
     plan: str
     first_row: int | None = None
     group: str | None = None
@@ -110,7 +110,7 @@ def _read_measured(workspace: Workspace, job: Job) -> None:
             if source is None:
                 yield _Row(prediction, None, "", group=group)
             else:
-                yield _Row(prediction, source.file, source.plan.as_json(), group=group)
+                yield _Row(prediction, str(source.file), source.plan.as_json(), group=group)
 
     remaining, n_rows = rows(), 0
     while chunk := list(islice(remaining, _ROWS_AT_ONCE)):
@@ -167,7 +167,7 @@ def _cells(record: bytes) -> list[str]:
 def _row_of(cells: Mapping[str, str], classes: list[str], names: list[str]) -> _Row:
     about = json.dumps([cells[name] for name in names]) if names else None
     first = int(cells.get(FIRST_COLUMN) or -1)  # tables of earlier versions do not have these two columns
-    file, plan = Path(name_from_text(cells["path"])), cells.get(PLAN_COLUMN, "")
+    file, plan = name_from_text(cells["path"]), cells.get(PLAN_COLUMN, "")
     return _Row(prediction_of(cells, classes), file, plan, first if first >= 0 else None, about=about)
 
 
@@ -207,7 +207,7 @@ def _values(row: _Row, plan: str) -> tuple[object, ...]:
     prediction = row.prediction
     classes = None if prediction.prediction_set is None else json.dumps(prediction.prediction_set)
     return (
-        *(prediction.image_id, prediction.path, None if row.file is None else path_as_stored(str(row.file)), plan),
+        *(prediction.image_id, prediction.path, None if row.file is None else path_as_stored(row.file), plan),
         *(row.group, prediction.label, prediction.predicted, prediction.decision, prediction.probability),
         json.dumps([None if math.isnan(p) else p for p in prediction.probabilities]),
         *(prediction.reason, prediction.warning, prediction.ood_score, classes, row.about),
