@@ -14,6 +14,8 @@ from coverslip.runs import Prediction
 
 _REPEATED = re.compile(r"(?s)(.+) \(\d+\)")  # the name of an image that is listed again, as `repeated` gives it
 
+_OF_RECORD = ("image_id", "label", "field", "object_id", "sample", "about")  # that rows of an image need not share
+
 Pair = tuple[Prediction, PreprocessedImage | UnreadableImage | None]  # None: an earlier row has the image
 
 
@@ -48,8 +50,7 @@ class DistinctImages:
             else:
                 self._n_later[first] -= 1
                 row = rows[first] if self._n_later[first] else rows.pop(first)
-                about = {name: getattr(record, name) for name in ("image_id", "label", "field", "object_id", "sample")}
-                yield replace(row, **about), None
+                yield replace(row, **{name: getattr(record, name) for name in _OF_RECORD}), None
         yield from pairs  # all, if none is listed again; else this only ends the iterator
 
 

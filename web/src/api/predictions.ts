@@ -85,11 +85,10 @@ export type TableFormat = 'csv' | 'jsonl';
 /** The address of the table of a prediction. */
 export function predictionTable(
   id: string,
-  { format, top_k, keep }: { format: TableFormat; top_k: number | null; keep: readonly string[] },
+  { format, top_k }: { format: TableFormat; top_k: number | null },
 ): string {
   const query = new URLSearchParams({ format });
   if (top_k !== null) query.set('top_k', String(top_k));
-  for (const name of keep) query.append('keep', name);
   return `${addressOf('predictions', id, 'download', 'predictions')}?${query}`;
 }
 

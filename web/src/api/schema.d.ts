@@ -10197,11 +10197,6 @@ export interface components {
              * @description Notes about these images.
              */
             notes: components["schemas"]["Note"][];
-            /**
-             * Columns
-             * @description Other columns of the tables that name these images. Downloads can contain them.
-             */
-            columns: string[];
         };
         /**
          * Preparation
@@ -11421,6 +11416,13 @@ export interface components {
              * @description Who corrected, confirmed or excluded it in a prediction; null: nobody did.
              */
             corrected_by?: string | null;
+            /**
+             * Cells
+             * @description Its cells in the table that names the images, by column.
+             */
+            cells?: {
+                [key: string]: string;
+            };
         };
         /**
          * RunChanges
@@ -25314,8 +25316,6 @@ export interface operations {
                 format?: "csv" | "jsonl";
                 /** @description Number of most probable classes to report with their probabilities, in place of all classes. */
                 top_k?: number | null;
-                /** @description Columns to copy from the tables that name the images. Repeat the parameter for several columns. */
-                keep?: string[] | null;
             };
             header?: never;
             path: {

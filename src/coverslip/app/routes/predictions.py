@@ -252,13 +252,12 @@ def download_from_prediction(
     prediction_id: str,
     format: Literal["csv", "jsonl"] = "csv",  # noqa: A002  the name of the parameter
     top_k: TopK = None,
-    keep: Annotated[list[str] | None, Query()] = None,
 ) -> Response:
     """`predictions.csv` or `predictions.jsonl`.
 
     It has the columns `corrected`, `excluded` and `corrected_by` if there are corrections.
     """
-    text = downloads.table_of(workspace, prediction_id, format, top_k=top_k, keep=keep or ())
+    text = downloads.table_of(workspace, prediction_id, format, top_k=top_k)
     if format == "csv":
         return table_response(text, "predictions.csv")
     headers = {"Content-Disposition": 'attachment; filename="predictions.jsonl"'}

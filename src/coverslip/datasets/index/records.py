@@ -101,7 +101,7 @@ class ImageRecord:
         plan: ReadPlan,
         stated: frozenset[str] = frozenset(),
         in_memory: Decoded | None = None,
-        about: tuple[tuple[str, str], ...] = (),  # other columns of its table
+        about: tuple[tuple[str, str], ...] = (),  # other columns of its table; to predict, all columns
     ) -> None:
         put = object.__setattr__
         put(self, "image_id", image_id)
@@ -178,6 +178,11 @@ class ImageRecord:
     def _pixels(self) -> tuple[Any, ...]:
         """What images of the same pixels have in common."""
         return self.path, self._plan_of_file, self._box, id(self.in_memory)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns of `about`."""
+        return self._columns
 
     @property
     def has_box(self) -> bool:

@@ -179,7 +179,6 @@ export const predict: Texts['predict'] = {
     topK: 'Anzahl der Klassen',
     topHelp:
       'Spalten: top_1, top_1_probability, top_2, … Die Anteile nach Proben brauchen die Wahrscheinlichkeiten aller Klassen.',
-    columns: 'Aus Ihrer Tabelle übernommene Spalten',
     invalid: (n) => `Geben Sie eine Anzahl von 1 bis ${n} Klassen ein.`,
     action: 'Herunterladen',
   },

@@ -175,7 +175,6 @@ export const predict = {
     topK: 'Number of classes',
     topHelp:
       'Columns: top_1, top_1_probability, top_2, … Proportions by sample need the probabilities of all classes.',
-    columns: 'Columns to copy from your table',
     invalid: (n: number) => `Enter a number of classes from 1 to ${n}.`,
     action: 'Download',
   },
