@@ -278,7 +278,7 @@ def test_images_that_a_table_names_outside_the_roots_are_never_read(tmp_path: Pa
     save_cells(mine, n=2)
     (mine / "round" / "link.png").symlink_to(secret)
     (mine / "cells.csv").write_text(
-        f"path,label\n{secret},a\n../secret/face.png,b\nround/link.png,a\nround/slide0_0.png,b\nflat/slide0_0.png,a\n"
+        f"path,label\n{secret},a\n../secret/./face.png,a\nround/link.png,a\nround/slide0_0.png,b\nflat/slide0_0.png,a\n"
     )
     app = App(open_workspace(tmp_path / "home", (mine,)))
     dataset = app.open(mine / "cells.csv")
@@ -294,7 +294,7 @@ def test_images_that_a_table_names_outside_the_roots_are_never_read(tmp_path: Pa
     (mine / "round" / "slide0_0.png").unlink()
     (mine / "round" / "slide0_0.png").symlink_to(secret)  # after it was read
     assert app.refused("GET", f"{where}/images/{rows[3]}/picture")["status"] == 422
-    (mine / "all.csv").write_text(f"path,label\n{secret},a\n../secret/face.png,b\n")
+    (mine / "all.csv").write_text(f"path,label\n{secret},a\n../secret/./face.png,a\n")
     assert app.refused("POST", "datasets", {"sources": [{"path": str(mine / "all.csv")}]})["status"] == 422
 
 

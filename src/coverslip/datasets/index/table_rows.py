@@ -58,7 +58,8 @@ def open_table(
         may_read: returns whether a file may be opened for its width and height; None: all.
 
     Raises:
-        BadDataset: a column is missing or unknown, cells are invalid, or none of the files exists.
+        BadDataset: a column is missing or unknown, cells are invalid, two rows give an image different labels, or none
+            of the files exists.
     """
     notes = list(table.notes)
     columns = find_columns(
@@ -105,6 +106,7 @@ def _records(
     crop, plan = plan, plan.of_whole_image
     faults = RowFaults(table.file, table.place)
     records, distinct = list[ImageRecord](), set[ImageRecord]()
+    labeled: dict[object, tuple[str, int]] = {}  # label and line by pixels
     files: dict[str, Path] = {}
     shared: dict[object, Any] = {}  # equal sets and texts are stored once  (Any: of the type of its key)
     about_columns = (
@@ -172,6 +174,10 @@ def _records(
             continue
         if is_distinct:
             distinct.add(record)
+            if label is not None:
+                first_label, first_line = labeled.setdefault(record.pixels, (label, line))
+                if first_label != label:
+                    faults.add(line, _second_label(cell, label, first_label, table.place(first_line)))
         records.append(record)
     faults.check()
     if without_box:
@@ -191,6 +197,17 @@ def _cell_fault(table: Table, columns: Columns, row: Sequence[str]) -> CellFault
         if at is not None and not table.is_in_memory and ("\n" in row[at] or "\r" in row[at]):
             return CellFault("multi-line-cell", column=one_line(table.columns[at], 60))
     return None
+
+
+def _second_label(cell: str, label: str, first_label: str, place: str) -> CellFault:
+    """Return the error of a row that gives an image another label than an earlier row."""
+    return CellFault(
+        "second-label",
+        path=one_line(cell),
+        label=one_line(label, 60),
+        first_label=one_line(first_label, 60),
+        place=place,
+    )
 
 
 def _notes_on_rows(table: Table, columns: Columns, *, n_repeated: int, n_excluded: int, n_alone: int) -> Iterator[Note]:
