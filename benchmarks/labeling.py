@@ -87,7 +87,7 @@ def open_dataset(client: httpx.Client, folder: Path) -> str:
 
 def compare(client: httpx.Client, process: psutil.Process, dataset_id: str, n_labels: int, n_rounds: int) -> None:
     at = f"/datasets/{dataset_id}"
-    images = client.get(f"{at}/images", params={"limit": 500}).raise_for_status().json()["items"]
+    images = client.get(f"/lists/{dataset_id}/rows", params={"limit": 500}).raise_for_status().json()["items"]
     rounds = [name for _ in range(n_rounds) for name in ("alone", "beside")]
     durations: dict[str, list[float]] = {"alone": [], "beside": []}
     seconds: dict[str, list[float]] = {"alone": [], "beside": []}

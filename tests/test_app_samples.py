@@ -137,7 +137,7 @@ def test_proportions_over_time_and_files_for_other_programs(lab: Lab) -> None:
 
 def test_an_excluded_image_is_not_counted_until_it_is_included(lab: Lab) -> None:
     n = sum(each["n"] for each in lab.ask("GET")["summary"]["samples"])
-    address = f"{API}/jobs/{lab.prediction}/rows/0/correction"
+    address = f"{API}/lists/{lab.prediction}/rows/0/correction"
     assert lab.client.put(address, json={"label": None, "excluded": "unusable"}).status_code == 200
     answer = lab.ask("GET")
     assert (answer["n_excluded"], sum(each["n"] for each in answer["summary"]["samples"])) == (1, n - 1)

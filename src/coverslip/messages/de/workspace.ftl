@@ -420,6 +420,9 @@ labels-not-checked = Die Labels dieses Trainings wurden nicht geprüft
 no-such-job = Kein Auftrag hat diese ID
     .do = Vielleicht wurde er gelöscht. Sehen Sie in der Liste nach.
 
+no-such-list = Kein Datensatz, kein Training, keine Auswertung und keine Vorhersage hat diese ID
+    .do = Vielleicht wurde der Eintrag gelöscht. Sehen Sie in der Liste nach.
+
 no-such-training = Dieses Training gibt es nicht
     .do = Vielleicht wurde es gelöscht. Sehen Sie in der Liste der Trainings nach.
 

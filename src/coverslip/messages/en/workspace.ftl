@@ -423,6 +423,9 @@ labels-not-checked = The labels of this training have not been checked
 no-such-job = No job has this ID
     .do = It may have been deleted. Check the list.
 
+no-such-list = No dataset, training, evaluation or prediction has this ID
+    .do = It may have been deleted. Check the list.
+
 no-such-training = This training does not exist
     .do = It may have been deleted. Check the list of trainings.
 
