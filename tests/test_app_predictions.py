@@ -123,7 +123,7 @@ def test_a_download_has_the_chosen_format_classes_and_columns_of_the_user_s_tabl
     answer = lab.client.post(f"{API}/predictions", json={"classifier_id": lab.run, "sources": [str(plate)]})
     state = ended(lab.client, answer.json()["id"], what="predictions")
     assert state["state"] == "done"
-    listed = lab.client.get(f"{API}/jobs/{state['id']}/rows").json()["items"]
+    listed = lab.client.get(f"{API}/lists/{state['id']}/rows").json()["items"]
     assert [row["cells"] for row in listed] == [{"well": f"=A{k}", "input:predicted": str(k)} for k in range(5)]
     path = f"{API}/predictions/{state['id']}/download/predictions"
     plain = lab.client.get(path)

@@ -32,6 +32,7 @@ from coverslip.messages import Note, Resume, note, text
 from coverslip.progress import show
 from coverslip.runs import (
     CLASSIFIER_COLUMN,
+    REPEATS_COLUMN,
     Format,
     HashedReading,
     Layout,
@@ -216,6 +217,9 @@ def predict_opened(
         CoverslipError: as `predict`.
     """
     identity = identity_of(classifier.path, classifier.card, is_rescaled=is_rescaled)
+    first = first_positions(data.records).tolist()
+    if first != list(range(len(first))):
+        more = {REPEATS_COLUMN: lambda k: "" if first[k] == k else data.records[first[k]].image_id, **more}
     columns = output_columns(record.columns for record in data.records)
     layout = Layout(classifier.classes, top_k, (*columns.values(), *more, CLASSIFIER_COLUMN))
     for each in data.notes:
@@ -228,7 +232,6 @@ def predict_opened(
     }
     decisions: Counter[str] = Counter()
     shares = EstimatedShares(classifier.card)
-    first = first_positions(data.records)
     is_replaced, n_before = out.exists(), 0
     with prediction_table(out, layout, format, settings, resume=resume) as table:
         for row in table.saved_rows(data.records):

@@ -58,9 +58,11 @@ from coverslip.runs.prediction_tables import (
 from coverslip.runs.predictions import (
     ANSWER_COLUMNS,
     CLASSIFIER_COLUMN,
+    EXCLUDED_COLUMN,
     FILE_COLUMN,
     FIRST_COLUMN,
     PLAN_COLUMN,
+    REPEATS_COLUMN,
     MeasuredPredictions,
     Prediction,
     Predictions,
@@ -146,6 +148,7 @@ from coverslip.runs.training import (
 __all__ = [
     "ANSWER_COLUMNS",
     "CLASSIFIER_COLUMN",
+    "EXCLUDED_COLUMN",
     "FILE_COLUMN",
     "FIRST_COLUMN",
     "IMAGES_COPIED",
@@ -154,6 +157,7 @@ __all__ = [
     "N_OOD_IMAGES",
     "PLAN_COLUMN",
     "PRESETS",
+    "REPEATS_COLUMN",
     "SET_BY_FINISHING",
     "TEXT_FORMATS",
     "WORK_LOCK",

@@ -51,6 +51,7 @@ class Prediction:
     field: str = ""  # the field of view of an object; empty: not an object, or unknown; so are the next two
     object_id: str = ""  # within its field of view
     sample: str = ""  # such as a well, an animal or a patient
+    repeats: str = ""  # image_id of the first row of the same image; empty: this is the first one
     about: tuple[tuple[str, str], ...] = ()  # columns of its input table, by their names there
 
 
@@ -59,10 +60,13 @@ FIRST_COLUMNS = (
     "prediction_set",
 )
 CLASSIFIER_COLUMN = "classifier"  # the code of the classifier and its settings, as `identity_of`
-ANSWER_COLUMNS = ("corrected", "excluded", "corrected_by")  # of downloads from the app
+EXCLUDED_COLUMN = "excluded"
+ANSWER_COLUMNS = ("corrected", EXCLUDED_COLUMN, "corrected_by")  # of downloads from the app
+REPEATS_COLUMN = "repeats"  # the image_id of the first row of an image that is listed again; else empty
 FILE_COLUMN = "file_sha256"  # of watched folders
 PLAN_COLUMN, FIRST_COLUMN = "coverslip_plan", "coverslip_first"  # of the app: pixels, first row of a listed image
-_RESERVED = {*FIRST_COLUMNS, *ANSWER_COLUMNS, CLASSIFIER_COLUMN, FILE_COLUMN, PLAN_COLUMN, FIRST_COLUMN}
+_RESERVED = {*FIRST_COLUMNS, *ANSWER_COLUMNS, CLASSIFIER_COLUMN, REPEATS_COLUMN, FILE_COLUMN}
+_RESERVED |= {PLAN_COLUMN, FIRST_COLUMN}
 _OF_CLASS = re.compile(r"p:.*|top_\d+(_probability)?", re.DOTALL)
 _NUMBERS = ("probability", "ood_score")
 _BEGINS_WITH = ",".join(FIRST_COLUMNS).encode()
@@ -332,6 +336,7 @@ def prediction_of(cells: Mapping[str, str], classes: Sequence[str]) -> Predictio
         ood_score=float(cells["ood_score"]) if cells["ood_score"] else None,
         prediction_set=_set_of(cells["prediction_set"], classes),
         probabilities=tuple(float(cells[f"p:{name}"] or "nan") for name in classes) if is_read else (),
+        repeats=cells.get(REPEATS_COLUMN, ""),
         about=tuple((name, cell) for name, cell in cells.items() if not is_reserved(name)),
     )
 

@@ -11605,6 +11605,11 @@ export interface components {
              */
             n_unmatched: number;
             /**
+             * N Repeated
+             * @description Rows that list an image again; each image counts once.
+             */
+            n_repeated: number;
+            /**
              * N Without Time
              * @description Images without a time; not counted in proportions over time.
              */

@@ -396,6 +396,11 @@ repeated-images-counted-once = { $n_images ->
        *[other] { $n_images } Zeilen nennen Bilder erneut. Jedes Bild zählt einmal.
     }
 
+excluded-images-not-counted = { $n_images ->
+        [one] { $n_images } Bild wurde in der App ausgeschlossen und wird nicht gezählt.
+       *[other] { $n_images } Bilder wurden in der App ausgeschlossen und werden nicht gezählt.
+    }
+
 summary-table-repeats = Mehrere Zeilen dieser Tabelle haben „{ $image }“ als { $key }, mit verschiedenen Zellen in der Spalte „{ $column }“
     .do = Fügen Sie eine Spalte image_id mit der image_id jeder Zeile der Vorhersagen hinzu, oder korrigieren Sie die Zellen.
 

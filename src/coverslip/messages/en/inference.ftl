@@ -396,6 +396,11 @@ repeated-images-counted-once = { $n_images ->
        *[other] { $n_images } rows list images again. Each image counts once.
     }
 
+excluded-images-not-counted = { $n_images ->
+        [one] { $n_images } image was excluded in the app and is not counted.
+       *[other] { $n_images } images were excluded in the app and are not counted.
+    }
+
 summary-table-repeats = Several rows of this table have the { $key } '{ $image }', with different cells in the column '{ $column }'
     .do = Add a column image_id with the image_id of each row of the predictions, or correct the cells.
 

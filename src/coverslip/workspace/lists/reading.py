@@ -23,6 +23,7 @@ from coverslip.images import ReadPlan
 from coverslip.runs import (
     FIRST_COLUMN,
     PLAN_COLUMN,
+    REPEATS_COLUMN,
     TEXT_FORMATS,
     Prediction,
     complete_records,
@@ -145,7 +146,7 @@ def _read_rows(workspace: Workspace, job: Job, stream: IO[bytes]) -> None:
         return
     columns = _cells(header)
     classes = [name.removeprefix("p:") for name in columns if name.startswith("p:")]
-    names = [name for name in columns if not is_reserved(name)]
+    names = [name for name in columns if name == REPEATS_COLUMN or not is_reserved(name)]
     if n_bytes:
         stream.seek(n_bytes)
     else:

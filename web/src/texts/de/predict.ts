@@ -225,6 +225,11 @@ export const predict: Texts['predict'] = {
       'Zwei Schätzungen der Anteile widersprechen sich: Der Klassifikator irrt sich hier wahrscheinlich anders als auf den Testbildern seines Trainings. Verlassen Sie sich nicht auf korrigierte Anteile, bevor Sie die vorhergesagten Klassen einiger Bilder geprüft haben.',
     counted: (n, nUncertain, nUnfamiliar, nUnreadable) =>
       `Gezählt: ${counts.images(n)}, davon ${count(nUncertain)} unsicher und ${count(nUnfamiliar)} ungewohnt, die für jede Klasse mit ihren Wahrscheinlichkeiten zählen. Nicht gezählt: ${count(nUnreadable)} nicht lesbar.`,
+    repeated: (n) =>
+      plural(n, {
+        one: `${count(n)} Zeile nennt ein Bild noch einmal. Es zählt einmal.`,
+        other: `${count(n)} Zeilen nennen Bilder noch einmal. Jedes Bild zählt einmal.`,
+      }),
     excluded: (n) =>
       plural(n, {
         one: `${count(n)} Bild, das als ausgeschlossen markiert ist, wird nicht gezählt.`,
