@@ -53,7 +53,8 @@ export const readSamples = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/predictions/{prediction_id}/samples', { ...at(id), signal }));
 export type SampledSummary = Awaited<ReturnType<typeof readSamples>>;
 export type Summary = SampledSummary['summary'];
-export const changeSamples = (id: string, body: Sampling) =>
+/** The server refuses it with 412 if other samples were saved than those that this replaces. */
+export const changeSamples = (id: string, body: Schemas['ChangedSampling']) =>
   answer(api.PUT('/api/v1/predictions/{prediction_id}/samples', { ...at(id), body }));
 
 export type SpotCheck = Schemas['SpotCheck'];

@@ -3507,6 +3507,15 @@ export interface components {
             images: components["schemas"]["ChangedImage"][];
         };
         /**
+         * ChangedSampling
+         * @description How images divide into samples, and how they did when the client read it.
+         */
+        ChangedSampling: {
+            sampling: components["schemas"]["Sampling"];
+            /** @description What the client changed. If other samples are saved now, the response is 412, and nothing changes. */
+            replaces: components["schemas"]["Sampling"];
+        };
+        /**
          * ChangesSinceTraining
          * @description The changes since a training, and a later training that already includes them.
          */
@@ -23638,18 +23647,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                /**
-                 * @example {
-                 *       "by": "pattern",
-                 *       "pattern": "well_([A-H]\\d+)",
-                 *       "detect": 0.05,
-                 *       "conditions": {
-                 *         "A1": "0",
-                 *         "A2": "10"
-                 *       }
-                 *     }
-                 */
-                "application/json": components["schemas"]["Sampling"];
+                "application/json": components["schemas"]["ChangedSampling"];
             };
         };
         responses: {
@@ -23674,6 +23672,15 @@ export interface operations {
             };
             /** @description This is not possible in the current state. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Other images match the filters now than those that the client listed. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };

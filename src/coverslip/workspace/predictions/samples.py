@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from coverslip.datasets import UNREADABLE, one_line
-from coverslip.errors import Conflict, CoverslipError, NotFound
+from coverslip.errors import Conflict, CoverslipError, NotFound, PreconditionFailed
 from coverslip.evaluation.plates import Well, wells_of
 from coverslip.evaluation.sample_proportions import Summary
 from coverslip.files import write_json
@@ -36,6 +37,7 @@ from coverslip.workspace.predictions.state import state_of_prediction
 from coverslip.workspace.store.workspace import Workspace
 
 _FILE = "samples.json"  # in the folder of the prediction
+_saving = Lock()
 
 
 class Sampling(BaseModel):
@@ -95,15 +97,28 @@ class SampledSummary:
     n_without_time: Annotated[int, Field(description="Images without a time; not counted in proportions over time.")]
 
 
-def save_sampling(workspace: Workspace, prediction_id: str, sampling: Sampling) -> SampledSummary:
+class ChangedSampling(BaseModel):
+    """How images divide into samples, and how they did when the client read it."""
+
+    sampling: Sampling
+    replaces: Sampling = Field(
+        description="What the client changed. If other samples are saved now, the response is 412, and nothing changes."
+    )
+
+
+def save_sampling(workspace: Workspace, prediction_id: str, changed: ChangedSampling) -> SampledSummary:
     """Save how the images of a prediction divide into samples; return the proportions in these.
 
     Raises:
+        PreconditionFailed: somebody else has saved other samples or conditions.
         CoverslipError: as `summarize`; then nothing is saved.
     """
     job = finished_prediction(workspace, prediction_id)
-    summary = _summarize(workspace, job, sampling)
-    write_json(job.folder / _FILE, sampling.model_dump())
+    summary = _summarize(workspace, job, changed.sampling)
+    with _saving:
+        if saved_sampling(job) != changed.replaces:
+            raise PreconditionFailed("other-sampling-saved")
+        write_json(job.folder / _FILE, changed.sampling.model_dump())
     return summary
 
 
