@@ -259,6 +259,7 @@ def test_boxes_do_not_reveal_the_sizes_of_images_outside_the_roots(tmp_path: Pat
     from coverslip.workspace.store.workspace import open_workspace
 
     secret = save_cell(tmp_path / "secret" / "face.png", 1)
+    save_cell(tmp_path / "secret" / "other.png", 1)
     mine = tmp_path / "mine"
     save_cell(mine / "own.png", 2)
     (mine / "link.png").symlink_to(secret)
@@ -278,7 +279,7 @@ def test_images_that_a_table_names_outside_the_roots_are_never_read(tmp_path: Pa
     save_cells(mine, n=2)
     (mine / "round" / "link.png").symlink_to(secret)
     (mine / "cells.csv").write_text(
-        f"path,label\n{secret},a\n../secret/face.png,b\nround/link.png,a\nround/slide0_0.png,b\nflat/slide0_0.png,a\n"
+        f"path,label\n{secret},a\n../secret/other.png,b\nround/link.png,a\nround/slide0_0.png,b\nflat/slide0_0.png,a\n"
     )
     app = App(open_workspace(tmp_path / "home", (mine,)))
     dataset = app.open(mine / "cells.csv")
@@ -294,7 +295,7 @@ def test_images_that_a_table_names_outside_the_roots_are_never_read(tmp_path: Pa
     (mine / "round" / "slide0_0.png").unlink()
     (mine / "round" / "slide0_0.png").symlink_to(secret)  # after it was read
     assert app.refused("GET", f"{in_lists(where)}/rows/{rows[3]}/picture")["status"] == 422
-    (mine / "all.csv").write_text(f"path,label\n{secret},a\n../secret/face.png,b\n")
+    (mine / "all.csv").write_text(f"path,label\n{secret},a\n../secret/other.png,b\n")
     assert app.refused("POST", "datasets", {"sources": [{"path": str(mine / "all.csv")}]})["status"] == 422
 
 

@@ -122,19 +122,21 @@ def test_a_download_has_the_chosen_format_classes_and_columns_of_the_user_s_tabl
     plate.write_text("".join(["path,well,predicted\n", *rows]))
     answer = lab.client.post(f"{API}/predictions", json={"classifier_id": lab.run, "sources": [str(plate)]})
     state = ended(lab.client, answer.json()["id"], what="predictions")
-    assert (state["state"], state["columns"]) == ("done", ["well"])  # no column of the name of a result
+    assert state["state"] == "done"
+    listed = lab.client.get(f"{API}/lists/{state['id']}/rows").json()["items"]
+    assert [row["cells"] for row in listed] == [{"well": f"=A{k}", "input:predicted": str(k)} for k in range(5)]
     path = f"{API}/predictions/{state['id']}/download/predictions"
     plain = lab.client.get(path)
     whole = list(csv.DictReader(io.StringIO(downloaded(plain))))
-    assert list(whole[0])[-4:] == [*(f"p:{name}" for name in CLASSES), "classifier"]
-    answer = lab.client.get(path, params={"top_k": 2, "keep": "well"})
+    assert list(whole[0])[-6:] == [*(f"p:{name}" for name in CLASSES), "well", "input:predicted", "classifier"]
+    answer = lab.client.get(path, params={"top_k": 2})
     table = list(csv.DictReader(io.StringIO(downloaded(answer))))
-    assert [row["well"] for row in table] == [f"'=A{k}" for k in range(5)]
+    assert [(row["well"], row["input:predicted"]) for row in table] == [(f"'=A{k}", str(k)) for k in range(5)]
     for row, each in zip(table, whole, strict=True):
         assert not [name for name in row if name.startswith("p:")]
         best = sorted(CLASSES, key=lambda name: -float(each[f"p:{name}"]))[:2]
         assert [float(row[f"top_{k}_probability"]) for k in (1, 2)] == [float(each[f"p:{name}"]) for name in best]
-    lines = lab.client.get(path, params={"format": "jsonl", "keep": "well"})
+    lines = lab.client.get(path, params={"format": "jsonl"})
     assert lines.headers["content-type"].startswith("application/jsonl")
     assert 'filename="predictions.jsonl"' in lines.headers["content-disposition"]
     objects = [json.loads(line) for line in lines.text.splitlines()]
@@ -146,9 +148,8 @@ def test_a_download_has_the_chosen_format_classes_and_columns_of_the_user_s_tabl
     )
     assert list(first)[5:9] == ["decision", "corrected", "excluded", "corrected_by"]
     assert (first["corrected"], second["corrected"]) == (None, "large")
-    for query, code in (({"top_k": 4}, "top-k-out-of-range"), ({"keep": "column"}, "no-column-to-keep")):
-        refused = lab.client.get(path, params=query)
-        assert (refused.status_code, refused.json()["code"]) == (422, code)
+    refused = lab.client.get(path, params={"top_k": 4})
+    assert (refused.status_code, refused.json()["code"]) == (422, "top-k-out-of-range")
     assert lab.client.get(path, params={"format": "parquet"}).status_code == 422
     assert lab.client.delete(f"{API}/predictions/{state['id']}").status_code == 204
 
@@ -163,7 +164,7 @@ def test_all_rows_of_an_image_have_its_cells_and_its_correction(lab: Lab) -> Non
     path = f"{API}/predictions/{ended(lab.client, answer.json()['id'], what='predictions')['id']}"
 
     def corrections() -> list[str]:
-        text = downloaded(lab.client.get(f"{path}/download/predictions", params={"keep": "well"}))
+        text = downloaded(lab.client.get(f"{path}/download/predictions"))
         table = list(csv.DictReader(io.StringIO(text)))
         assert [(row["path"], row["well"]) for row in table] == [(first, "0"), (second, "1"), (first, "2")]
         assert len({row["image_id"] for row in table}) == 3

@@ -48,7 +48,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     with TestClient(create_app(workspace)) as client:
         lab = Lab(workspace, client, run, images, prediction)
         sampling = {"conditions": {name: name.partition("/")[0] for name in SAMPLES}}
-        assert client.put(f"{API}/predictions/{prediction}/samples", json=sampling).status_code == 200
+        changed = {"sampling": sampling, "replaces": {}}
+        assert client.put(f"{API}/predictions/{prediction}/samples", json=changed).status_code == 200
         yield lab
 
 
@@ -162,9 +163,9 @@ def test_labels_of_a_finished_check_become_corrections_and_do_not_change_its_res
 def test_a_spot_check_keeps_the_samples_of_its_draw(lab: Lab, drawn: Json) -> None:
     address = f"{API}/predictions/{lab.prediction}/samples"
     sampling = lab.client.get(address).json()["sampling"]
-    assert lab.client.put(address, json={"conditions": {}}).status_code == 200
+    assert lab.client.put(address, json={"sampling": {}, "replaces": sampling}).status_code == 200
     assert lab.send("GET")["sampling"] == drawn["sampling"] == sampling
-    assert lab.client.put(address, json=sampling).status_code == 200
+    assert lab.client.put(address, json={"sampling": sampling, "replaces": {}}).status_code == 200
 
 
 def test_a_prediction_that_is_not_finished_has_no_spot_check(lab: Lab) -> None:

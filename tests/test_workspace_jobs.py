@@ -493,7 +493,7 @@ def test_later_rows_of_an_image_get_its_correction(tmp_path: Path) -> None:
     file.write_text("".join([*lines[:2], second[:20]]))  # a part of a row is not read
     assert images_of_job(workspace, prediction).decisions() == {"x": 1}
     file.write_text("".join([*lines[:2], second]))
-    rows = [row for row, *_ in images_of_job(workspace, prediction).every_row()]
+    rows = [row for row, _ in images_of_job(workspace, prediction).every_row()]
     assert [(row.image_id, row.correction, row.corrected_by is None) for row in rows] == [
         ("a", "y", False),
         ("b", "y", False),

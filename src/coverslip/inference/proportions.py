@@ -29,10 +29,18 @@ from coverslip.evaluation.sample_proportions import (
 )
 from coverslip.events import Emit, Noted, OnProgress, ignore, ignore_progress, progress_reporter
 from coverslip.files import check_replaceable
-from coverslip.inference.repeated_images import first_ids
 from coverslip.messages import note, text
 from coverslip.progress import show
-from coverslip.runs import CLASSIFIER_COLUMN, Prediction, Predictions, Run, identity_of, open_classifier, open_run
+from coverslip.runs import (
+    CLASSIFIER_COLUMN,
+    EXCLUDED_COLUMN,
+    Prediction,
+    Predictions,
+    Run,
+    identity_of,
+    open_classifier,
+    open_run,
+)
 from coverslip.runs.documents import rows_of_table, table_text, write_table
 from coverslip.runs.predictions import check_predictions_table, read_predictions
 from coverslip.text_tables import composed, number_of
@@ -274,13 +282,15 @@ def read_sampled(
 ) -> tuple[tuple[str, ...], list[SampledPrediction]]:
     """Return the classes, and the predictions with their samples in the order of the tables, each image once.
 
+    Images that a user of the app excluded are not counted.
+
     Args:
         files: as `predictions` of `summarise`; so are the next two.
         by: None: all images of a condition are one sample.
         condition: the column with the condition.
         table: the table to join.
         time: the column with the time point.
-        emit: receives a note if images are listed several times.
+        emit: receives notes on images that are listed several times or were excluded.
 
     Raises:
         CoverslipError: as `summarise`.
@@ -296,7 +306,7 @@ def read_sampled(
     folders = names_of_folders(row.path for _, predicted in tables for row in predicted)
     rows: list[SampledPrediction] = []
     condition_of: dict[str, str | None] = {}
-    n_repeats = 0
+    n_repeats = n_excluded = 0
     for file, predicted in tables:
         if set(predicted.classes) != set(classes):
             raise CoverslipError("summary-other-classes", file=file, other=str(files[0]))
@@ -304,7 +314,10 @@ def read_sampled(
         named = joined.file if joined else file
         about_images = rows_of_table(file, lambda name: name in (time, condition))
         counted: set[tuple[str, str, float | None]] = set()  # images with their samples and times
-        for row, cells, first_id in zip(predicted, about_images, first_ids(predicted), strict=True):
+        for row, cells in zip(predicted, about_images, strict=True):
+            if cells.get(EXCLUDED_COLUMN):
+                n_excluded += 1
+                continue
             about: Mapping[str, str] = joined.row_of(row.image_id, row.path) if joined else cells
             value = _cell(about, condition, row.path, named, folders) if condition else None
             sample = _cell(about, by, row.path, named, folders) if by else value or text("all-samples")
@@ -314,13 +327,16 @@ def read_sampled(
                 )
             in_order = replace(row, probabilities=tuple(row.probabilities[k] for k in order if row.probabilities))
             at = None if time is None else _time(_cell(about, time, row.path, named, folders), time, row.path, named)
-            if (first_id, sample, at) in counted:
+            image = row.repeats or row.image_id, sample, at
+            if image in counted:
                 n_repeats += 1
                 continue
-            counted.add((first_id, sample, at))
+            counted.add(image)
             rows.append(SampledPrediction(in_order, sample, value, at, cells.get(CLASSIFIER_COLUMN, "")))
     if n_repeats:
         emit(Noted.of(note("repeated-images-counted-once", n_images=n_repeats)))
+    if n_excluded:
+        emit(Noted.of(note("excluded-images-not-counted", n_images=n_excluded)))
     if all(row.prediction.decision == UNREADABLE for row in rows):
         raise CoverslipError("summary-without-images", file=files[0])
     return classes, rows

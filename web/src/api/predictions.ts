@@ -53,7 +53,8 @@ export const readSamples = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/predictions/{prediction_id}/samples', { ...at(id), signal }));
 export type SampledSummary = Awaited<ReturnType<typeof readSamples>>;
 export type Summary = SampledSummary['summary'];
-export const changeSamples = (id: string, body: Sampling) =>
+/** The server refuses it with 412 if other samples were saved than those that this replaces. */
+export const changeSamples = (id: string, body: Schemas['ChangedSampling']) =>
   answer(api.PUT('/api/v1/predictions/{prediction_id}/samples', { ...at(id), body }));
 
 export type SpotCheck = Schemas['SpotCheck'];
@@ -84,11 +85,10 @@ export type TableFormat = 'csv' | 'jsonl';
 /** The address of the table of a prediction. */
 export function predictionTable(
   id: string,
-  { format, top_k, keep }: { format: TableFormat; top_k: number | null; keep: readonly string[] },
+  { format, top_k }: { format: TableFormat; top_k: number | null },
 ): string {
   const query = new URLSearchParams({ format });
   if (top_k !== null) query.set('top_k', String(top_k));
-  for (const name of keep) query.append('keep', name);
   return `${addressOf('predictions', id, 'download', 'predictions')}?${query}`;
 }
 

@@ -3507,6 +3507,15 @@ export interface components {
             images: components["schemas"]["ChangedImage"][];
         };
         /**
+         * ChangedSampling
+         * @description How images divide into samples, and how they did when the client read it.
+         */
+        ChangedSampling: {
+            sampling: components["schemas"]["Sampling"];
+            /** @description What the client changed. If other samples are saved now, the response is 412, and nothing changes. */
+            replaces: components["schemas"]["Sampling"];
+        };
+        /**
          * ChangesSinceTraining
          * @description The changes since a training, and a later training that already includes them.
          */
@@ -9935,11 +9944,6 @@ export interface components {
              * @description Notes about these images.
              */
             notes: components["schemas"]["Note"][];
-            /**
-             * Columns
-             * @description Other columns of the tables that name these images. Downloads can contain them.
-             */
-            columns: string[];
         };
         /**
          * Preparation
@@ -11159,6 +11163,13 @@ export interface components {
              * @description Who corrected, confirmed or excluded it in a prediction; null: nobody did.
              */
             corrected_by?: string | null;
+            /**
+             * Cells
+             * @description Its cells in the table that names the images, by column.
+             */
+            cells?: {
+                [key: string]: string;
+            };
         };
         /**
          * RunChanges
@@ -11602,6 +11613,11 @@ export interface components {
              * @description Images whose path the pattern does not match; not counted.
              */
             n_unmatched: number;
+            /**
+             * N Repeated
+             * @description Rows that list an image again; each image counts once.
+             */
+            n_repeated: number;
             /**
              * N Without Time
              * @description Images without a time; not counted in proportions over time.
@@ -23631,18 +23647,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                /**
-                 * @example {
-                 *       "by": "pattern",
-                 *       "pattern": "well_([A-H]\\d+)",
-                 *       "detect": 0.05,
-                 *       "conditions": {
-                 *         "A1": "0",
-                 *         "A2": "10"
-                 *       }
-                 *     }
-                 */
-                "application/json": components["schemas"]["Sampling"];
+                "application/json": components["schemas"]["ChangedSampling"];
             };
         };
         responses: {
@@ -23667,6 +23672,15 @@ export interface operations {
             };
             /** @description This is not possible in the current state. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Other images match the filters now than those that the client listed. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -24315,8 +24329,6 @@ export interface operations {
                 format?: "csv" | "jsonl";
                 /** @description Number of most probable classes to report with their probabilities, in place of all classes. */
                 top_k?: number | null;
-                /** @description Columns to copy from the tables that name the images. Repeat the parameter for several columns. */
-                keep?: string[] | null;
             };
             header?: never;
             path: {

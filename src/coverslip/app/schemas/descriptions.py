@@ -22,7 +22,6 @@ PARAMETERS: Mapping[str, str] = {
     "image_id": "The image_id of the image.",
     "job_id": "The ID of a training, evaluation, prediction, export or study.",
     "level": "The level of the pyramid; 0 has the full resolution.",
-    "keep": "Columns to copy from the tables that name the images. Repeat the parameter for several columns.",
     "last-event-id": "Number of the last event that the client has. Browsers send it when they reconnect.",
     "limit": "The largest number of items to return.",
     "name": "The name of the file.",

@@ -95,12 +95,6 @@ parquet-not-resumable = Parquet-Dateien können nicht fortgesetzt werden
 top-k-out-of-range = Der Klassifikator kann nicht { $top_k } Klassen aufführen: Er hat { $n_classes }
     .do = Wählen Sie eine Zahl von 1 bis { $n_classes }.
 
-no-column-to-keep = Keine Tabelle dieser Bilder hat eine weitere Spalte „{ $column }“. Die weiteren Spalten sind: { $columns }
-    .do = Wählen Sie eine dieser Spalten.
-
-kept-column-reserved = Die Tabelle der Vorhersagen hat bereits eine Spalte „{ $column }“
-    .do = Benennen Sie die Spalte Ihrer Tabelle um.
-
 rows-without-all-probabilities = die wiederverwendeten Zeilen enthalten nur die Wahrscheinlichkeiten der wahrscheinlichsten Klassen
 
 extra-for-parquet = Das Format „parquet“
@@ -362,7 +356,7 @@ predictions-without-classifier = Die Vorhersagen nennen ihren Klassifikator nich
     .do = Verwenden Sie die Tabelle so, wie `coverslip predict` sie geschrieben hat, oder nennen Sie kein Training.
 
 summary-no-column = Es gibt keine Spalte „{ $column }“. Die Spalten sind { $columns }
-    .do = Nennen Sie eine andere Spalte, führen Sie `coverslip predict` mit --keep { $column } aus, oder nennen Sie eine Tabelle mit --table.
+    .do = Nennen Sie eine andere Spalte, oder nennen Sie eine Tabelle mit --table.
 
 summary-empty-cell = Die Spalte „{ $column }“ ist für { $path } leer
     .do = Füllen Sie die Spalte aus, oder entfernen Sie die Zeile.
@@ -400,6 +394,11 @@ predictions-given-twice = Diese Tabelle mit Vorhersagen ist doppelt angegeben
 repeated-images-counted-once = { $n_images ->
         [one] { $n_images } Zeile nennt ein Bild erneut. Es zählt einmal.
        *[other] { $n_images } Zeilen nennen Bilder erneut. Jedes Bild zählt einmal.
+    }
+
+excluded-images-not-counted = { $n_images ->
+        [one] { $n_images } Bild wurde in der App ausgeschlossen und wird nicht gezählt.
+       *[other] { $n_images } Bilder wurden in der App ausgeschlossen und werden nicht gezählt.
     }
 
 summary-table-repeats = Mehrere Zeilen dieser Tabelle haben „{ $image }“ als { $key }, mit verschiedenen Zellen in der Spalte „{ $column }“

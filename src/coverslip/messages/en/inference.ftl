@@ -95,12 +95,6 @@ parquet-not-resumable = Parquet files cannot be resumed
 top-k-out-of-range = The classifier cannot list { $top_k } classes: it has { $n_classes }
     .do = Choose a number from 1 to { $n_classes }.
 
-no-column-to-keep = No table of these images has a further column '{ $column }'. The further columns are: { $columns }
-    .do = Choose one of these columns.
-
-kept-column-reserved = The table of predictions already has a column '{ $column }'
-    .do = Rename the column of your table.
-
 rows-without-all-probabilities = the reused rows contain the probabilities of the most probable classes only
 
 extra-for-parquet = The format 'parquet'
@@ -362,7 +356,7 @@ predictions-without-classifier = The predictions do not state their classifier: 
     .do = Use the table as `coverslip predict` wrote it, or name no run.
 
 summary-no-column = There is no column '{ $column }'. The columns are { $columns }
-    .do = Name another column, or run `coverslip predict` with --keep { $column }, or name a table with --table.
+    .do = Name another column, or name a table with --table.
 
 summary-empty-cell = The column '{ $column }' is empty for { $path }
     .do = Fill in the column, or remove the row.
@@ -400,6 +394,11 @@ predictions-given-twice = This table of predictions is given twice
 repeated-images-counted-once = { $n_images ->
         [one] { $n_images } row lists an image again. It counts once.
        *[other] { $n_images } rows list images again. Each image counts once.
+    }
+
+excluded-images-not-counted = { $n_images ->
+        [one] { $n_images } image was excluded in the app and is not counted.
+       *[other] { $n_images } images were excluded in the app and are not counted.
     }
 
 summary-table-repeats = Several rows of this table have the { $key } '{ $image }', with different cells in the column '{ $column }'

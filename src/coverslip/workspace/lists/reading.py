@@ -21,7 +21,9 @@ from coverslip.datasets import name_from_text
 from coverslip.files import plain_cell
 from coverslip.images import ReadPlan
 from coverslip.runs import (
-    CLASSIFIER_COLUMN,
+    FIRST_COLUMN,
+    PLAN_COLUMN,
+    REPEATS_COLUMN,
     TEXT_FORMATS,
     Prediction,
     complete_records,
@@ -39,7 +41,6 @@ from coverslip.workspace.store.sql import among_integers, replace_rows
 from coverslip.workspace.store.tables import corrections, images, path_as_stored, result_tables, results
 from coverslip.workspace.store.workspace import Workspace
 
-PLAN_COLUMN, FIRST_COLUMN = "coverslip_plan", "coverslip_first"  # of predictions: pixels, first row of a listed image
 _ROWS_AT_ONCE = 1_000
 _locks: dict[tuple[Path, str], threading.Lock] = {}
 _INSERT = (
@@ -145,8 +146,7 @@ def _read_rows(workspace: Workspace, job: Job, stream: IO[bytes]) -> None:
         return
     columns = _cells(header)
     classes = [name.removeprefix("p:") for name in columns if name.startswith("p:")]
-    further = [name for name in columns if not is_reserved(name)]
-    names = [name for name in further if name not in (PLAN_COLUMN, FIRST_COLUMN, CLASSIFIER_COLUMN)]
+    names = [name for name in columns if name == REPEATS_COLUMN or not is_reserved(name)]
     if n_bytes:
         stream.seek(n_bytes)
     else:

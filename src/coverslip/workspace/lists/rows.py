@@ -5,7 +5,7 @@ import json
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -85,6 +85,9 @@ class Row:
     corrected_by: Annotated[
         str | None, Field(description="Who corrected, confirmed or excluded it in a prediction; null: nobody did.")
     ] = None
+    cells: Annotated[dict[str, str], Field(description="Its cells in the table that names the images, by column.")] = (
+        field(default_factory=dict)
+    )
 
 
 @dataclass(frozen=True)
@@ -161,14 +164,10 @@ class JobImages(ImageList[Row]):
             counts = connection.execute(query).all()
         return dict(sorted(((str(name), int(n)) for name, n in counts), key=lambda pair: -pair[1]))
 
-    def every_row(self) -> Iterator[tuple[Row, ImageSource, dict[str, str]]]:
-        """Yield all rows in order, with constant memory: the images, and the cells of the further columns.
-
-        Texts are in the language of the table.
-        """
+    def every_row(self) -> Iterator[tuple[Row, ImageSource]]:
+        """Yield all rows in order with their images, with constant memory. Texts are in the language of the table."""
         for cells, answers, authors in self._batches():
-            about = dict(zip(self.columns, json.loads(cells.about or "[]"), strict=False))
-            yield self._row(cells, answers, authors), source_of(cells), about
+            yield self._row(cells, answers, authors), source_of(cells)
 
     def every_image(self) -> Iterator[tuple[Row, ImageSource]]:
         """Yield the first row of each image, as `every_row`. All rows of an image have the same answer of a user."""
@@ -321,6 +320,7 @@ class JobImages(ImageList[Row]):
             prediction_set=None if cells.prediction_set is None else tuple(json.loads(cells.prediction_set)),
             group=cells.group,
             corrected_by=authors.get(cells.row_id),
+            cells=dict(zip(self.columns, json.loads(cells.about or "[]"), strict=False)),
         )
 
     def gallery(self, connection: Connection, filters: Filters) -> Gallery:

@@ -179,7 +179,6 @@ export const predict: Texts['predict'] = {
     topK: 'Anzahl der Klassen',
     topHelp:
       'Spalten: top_1, top_1_probability, top_2, … Die Anteile nach Proben brauchen die Wahrscheinlichkeiten aller Klassen.',
-    columns: 'Aus Ihrer Tabelle übernommene Spalten',
     invalid: (n) => `Geben Sie eine Anzahl von 1 bis ${n} Klassen ein.`,
     action: 'Herunterladen',
   },
@@ -226,6 +225,11 @@ export const predict: Texts['predict'] = {
       'Zwei Schätzungen der Anteile widersprechen sich: Der Klassifikator irrt sich hier wahrscheinlich anders als auf den Testbildern seines Trainings. Verlassen Sie sich nicht auf korrigierte Anteile, bevor Sie die vorhergesagten Klassen einiger Bilder geprüft haben.',
     counted: (n, nUncertain, nUnfamiliar, nUnreadable) =>
       `Gezählt: ${counts.images(n)}, davon ${count(nUncertain)} unsicher und ${count(nUnfamiliar)} ungewohnt, die für jede Klasse mit ihren Wahrscheinlichkeiten zählen. Nicht gezählt: ${count(nUnreadable)} nicht lesbar.`,
+    repeated: (n) =>
+      plural(n, {
+        one: `${count(n)} Zeile nennt ein Bild noch einmal. Es zählt einmal.`,
+        other: `${count(n)} Zeilen nennen Bilder noch einmal. Jedes Bild zählt einmal.`,
+      }),
     excluded: (n) =>
       plural(n, {
         one: `${count(n)} Bild, das als ausgeschlossen markiert ist, wird nicht gezählt.`,

@@ -175,7 +175,6 @@ export const predict = {
     topK: 'Number of classes',
     topHelp:
       'Columns: top_1, top_1_probability, top_2, … Proportions by sample need the probabilities of all classes.',
-    columns: 'Columns to copy from your table',
     invalid: (n: number) => `Enter a number of classes from 1 to ${n}.`,
     action: 'Download',
   },
@@ -222,6 +221,11 @@ export const predict = {
       'Two estimates of the proportions disagree: the classifier probably does not err here as on the test images of its training. Do not rely on corrected proportions before you have checked the labels of some images.',
     counted: (n: number, nUncertain: number, nUnfamiliar: number, nUnreadable: number) =>
       `Counted: ${counts.images(n)}, of which ${count(nUncertain)} uncertain and ${count(nUnfamiliar)} unfamiliar, which count for each class by their probabilities. Not counted: ${count(nUnreadable)} unreadable.`,
+    repeated: (n: number) =>
+      plural(n, {
+        one: `${count(n)} row lists an image again. It counts once.`,
+        other: `${count(n)} rows list images again. Each image counts once.`,
+      }),
     excluded: (n: number) =>
       plural(n, {
         one: `${count(n)} image that was marked as excluded is not counted.`,
