@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from parameters import only_first
 from refusing import refusing
-from scipy.stats import binomtest, permutation_test, ttest_ind
+from scipy.stats import binomtest, norm, permutation_test, ttest_ind
 from scipy.stats import t as student_t
 
 import coverslip as cs
@@ -169,6 +169,68 @@ def test_conditions_are_compared_as_scipy_compares_them() -> None:
     assert difference_of_means([0.1, 0.1], [0.1, 0.1]).p is None
 
 
+@given(st.floats(-0.4, 0.4), st.floats(0, 0.6), st.floats(0.01, 0.2))
+def test_an_interval_of_a_difference_contains_0_as_its_p_value_says(
+    shift: float, error_of_factor: float, spread: float
+) -> None:
+    """Fieller (1954): d is in the interval if (D - d)² is at most (t SE)² + (z d g)², g the error of the factor."""
+    a = 0.2 + spread * np.array([-1, 0.5, 0.2, 0.8, -0.5])
+    b = 0.2 + shift + spread * np.array([0.3, -0.6, 1.1, -0.2])
+    both = difference_of_means(a, b, relative_error=error_of_factor)
+    welch = ttest_ind(b, a, equal_var=False)
+    assert both.p == welch.pvalue
+    if both.low is None or both.high is None:
+        assert error_of_factor > 1 / 1.96
+        return
+    assert (both.low <= 0 <= both.high) == (welch.pvalue >= 0.05)
+    half = welch.confidence_interval().high - (b.mean() - a.mean())
+    for end in (both.low, both.high):
+        squared = half**2 + (1.959964 * end * error_of_factor) ** 2
+        assert (b.mean() - a.mean() - end) ** 2 == pytest.approx(squared, rel=1e-6)
+
+
+def test_an_error_beside_that_of_samples_makes_intervals_wider_and_p_larger() -> None:
+    a, b = [0.1, 0.12, 0.2], [0.3, 0.25, 0.4, 0.33]
+    alone, both = difference_of_means(a, b), difference_of_means(a, b, absolute_error=0.06)
+    assert alone.low is not None
+    assert both.low is not None
+    assert both.value is not None
+    assert both.value - both.low == pytest.approx(np.hypot(both.value - alone.low, 1.959964 * 0.06))
+    welch = ttest_ind(b, a, equal_var=False)
+    z = np.linspace(0, 5, 500_001)  # that at which the interval ends at 0
+    squared = (student_t.isf(norm.sf(z), welch.df) * both.value / welch.statistic) ** 2 + (z * 0.06) ** 2
+    assert both.p == pytest.approx(2 * norm.sf(z[np.argmin(np.abs(squared - both.value**2))]), rel=1e-3)
+
+
+def test_a_sample_without_the_class_has_a_value_below_0() -> None:
+    """So that means are right: with false positives at 10 %, half of all samples have fewer than 10 % by chance."""
+    rates = ErrorRates([of_counts([900, 100]), of_counts([200, 800])])
+    corrected = rates.correct(of_counts([95, 5]))
+    assert corrected.shares[1] == pytest.approx(0, abs=1e-4)
+    assert corrected.unclipped[1] == pytest.approx((0.05 - 0.1) / (0.8 + 0.9 - 1))
+    assert corrected.unclipped.sum() == pytest.approx(1)
+    rng = np.random.default_rng(0)
+    votes = rng.binomial(200, 0.02 * 0.8 + 0.98 * 0.1, 300)
+    samples = [rates.correct(of_counts([200 - n, n])) for n in votes]
+    error = np.std([each.unclipped[1] for each in samples]) / 300**0.5
+    assert np.mean([each.unclipped[1] for each in samples]) == pytest.approx(0.02, abs=3 * error)
+    assert np.mean([each.shares[1] for each in samples]) > 0.02 + 0.005
+
+
+def test_the_error_of_a_difference_is_that_of_sensitivity_and_specificity() -> None:
+    """By the delta method: D is the difference of votes over J, so its relative error is that of J."""
+    rates = ErrorRates([of_counts([90, 10]), of_counts([20, 80])])
+    variance = sum(rate * (1 - rate) / 100 for rate in (90.5 / 101, 80.5 / 101))
+    assert rates.error_of_difference(np.array([-0.1, 0.1])).relative == pytest.approx(variance**0.5 / 0.7)
+    of_three = ErrorRates(CONFUSION).error_of_difference(np.array([0.2, -0.2, 0.0]))
+    row_by_row = []  # D = d M⁻¹, so that dD = -D dM M⁻¹, with multinomial rows
+    inverse = np.linalg.inv([[0.85, 0.1, 0.05], [0.08, 0.82, 0.1], [0.03, 0.12, 0.85]])
+    for of_class, votes in zip((0.2, -0.2, 0.0), CONFUSION, strict=True):
+        p = votes.shares[0]
+        row_by_row.append(of_class**2 * inverse.T @ ((np.diag(p) - np.outer(p, p)) / 100) @ inverse)
+    assert of_three.absolute == pytest.approx(np.diag(sum(row_by_row)) ** 0.5, rel=0.15)
+
+
 # Percent of leaf area with leaf blotch of ten varieties of barley (rows) at nine sites (McCullagh and Nelder 1989).
 BLOTCH = """
 0.05 0.00 1.25 2.50 5.50 1.00 5.00 5.00 17.50
@@ -245,6 +307,9 @@ def test_a_trend_without_an_estimate_is_refused() -> None:
     assert trend_of_shares([0, 0, 1, 1, 2, 2], [0, 0, 0, 0, 1, 1]).value is None
     assert trend_of_shares([0, 0, 1, 1, 2, 2], [0, 0, 0, 0, 0, 0]).value is None
     assert trend_of_shares([0, 0, 1, 1, 2, 2], [0.2] * 6).p is None
+    below = trend_of_shares([0, 0, 1, 1, 2, 2], [-0.03, -0.01, -0.02, 0.0, 0.03, 0.05])
+    assert below.value is None  # a mean below 0 has no odds
+    assert below.p is not None
 
 
 @pytest.fixture

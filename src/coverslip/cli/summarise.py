@@ -147,6 +147,7 @@ def _sample_as_json(sample: "SampleProportions") -> dict[str, object]:
             "count": each.count,
             "raw": asdict(each.raw),
             "corrected": None if each.corrected.value is None else asdict(each.corrected),
+            "unclipped": each.unclipped,
             "reason": each.corrected.reason,
             "z_score": each.z_score,
         }

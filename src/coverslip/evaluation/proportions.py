@@ -25,6 +25,7 @@ _SMALLEST = 1e-12
 _MOST_CONDITION, _LONGEST_STEP = 1e12, 5.0  # of the equations of a logistic model; on the scale of log odds
 _N_PERMUTATIONS, _PERMUTATIONS_AT_ONCE, _ROUNDING = 10_000, 1_000, 1e-9
 _POWER, _MOST_SAMPLES = 0.8, 10_000  # of the number of samples for a difference
+_MOST_ERRORS = 37.0  # standard errors, beyond which p is 0
 _SEED, _SEED_OF_SAMPLES = 0, 1  # of draws
 
 
@@ -111,7 +112,16 @@ class Corrected:
     shares: Floats  # (K,)
     low: Floats  # (K,)
     high: Floats
+    unclipped: Floats  # (K,) the exact solution, which can be below 0 or above 1; without bias, for means and tests
     reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorOfRates:
+    """The standard error of a difference that the uncertainty of the error rates causes."""
+
+    relative: float = 0.0  # of two classes: in proportion to the difference
+    absolute: tuple[float, ...] = ()  # of each of more classes
 
 
 class ErrorRates:
@@ -146,17 +156,33 @@ class ErrorRates:
         counts = effective_counts(votes)
         nothing = np.full(len(counts.shares), np.nan)
         if not self.is_complete:
-            return Corrected(nothing, nothing, nothing, "summary-class-without-images")
+            return Corrected(nothing, nothing, nothing, nothing, "summary-class-without-images")
         shares = solve(self.matrix, counts.shares[None])[0]
         bounds = self._melded(counts) if len(shares) == 2 else self._by_draws(counts)
         if bounds is None:
-            return Corrected(nothing, nothing, nothing, "summary-uninformative")
+            return Corrected(nothing, nothing, nothing, nothing, "summary-uninformative")
         low, high = bounds
         # If votes are further out than the error rates allow, all draws are at 0 or 1. The interval then has at least
         # the width for a classifier without errors that finds no image, or only images, of a class.
         least = 1 - _TAILS[0] ** (1 / counts.n)
         low = np.minimum(np.minimum(low, shares), 1 - least)
-        return Corrected(shares, low, np.maximum(np.maximum(high, shares), least))
+        unclipped = np.linalg.solve(self.matrix.T, counts.shares).astype(np.float64)
+        return Corrected(shares, low, np.maximum(np.maximum(high, shares), least), unclipped)
+
+    def error_of_difference(self, difference: Floats) -> "ErrorOfRates":
+        """Return how far the uncertainty of the error rates affects a difference of two unclipped proportions.
+
+        Args:
+            difference: (K,) of unclipped proportions, for a complete matrix that allows a correction.
+        """
+        if len(difference) == 2:  # the difference of votes, divided by sensitivity + specificity - 1
+            right = [(row.shares[k] * row.n + 0.5) / (row.n + 1) for k, row in enumerate(self._rows)]
+            variance = sum(rate * (1 - rate) / row.n for rate, row in zip(right, self._rows, strict=True))
+            return ErrorOfRates(relative=float(variance) ** 0.5 / float(np.trace(self.matrix) - 1))
+        votes = np.broadcast_to(difference @ self.matrix, (_N_DRAWS_OF_MANY, len(difference)))
+        drawn = np.linalg.solve(self._matrices.transpose(0, 2, 1), votes[:, :, None])[:, :, 0]
+        low, high = np.quantile(drawn, _TAILS, axis=0)  # some draws are close to singular, and have no finite variance
+        return ErrorOfRates(absolute=tuple((high - low) / (2 * Z)))
 
     def _melded(self, counts: EffectiveCounts) -> tuple[Floats, Floats] | None:
         """Return the melded intervals of two classes (Bayer, Fay and Graubard 2022), or None.
@@ -272,12 +298,22 @@ class Estimate:
     effect_size: float | None = None
 
 
-def difference_of_means(first: Sequence[float], second: Sequence[float]) -> Estimate:
+def difference_of_means(
+    first: Sequence[float], second: Sequence[float], *, relative_error: float = 0.0, absolute_error: float = 0.0
+) -> Estimate:
     """Return the mean of the second samples minus that of the first, by Welch's t test, with Hedges' g.
+
+    A relative error is that of a factor of all values, and has no effect on p. The interval is that of a ratio (Fieller
+    1954), so that it contains 0 if and only if p is at least .05; without limits, if the factor may be 0. With an
+    absolute error, interval and p are from both errors together.
 
     Args:
         first, second: at least two samples each.
+        relative_error: standard error of the factor of the values, divided by it.
+        absolute_error: standard error of the difference that is not one of samples.
     """
+    from scipy.optimize import brentq
+    from scipy.special import ndtr, stdtrit
     from scipy.stats import ttest_ind
 
     a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
@@ -286,9 +322,22 @@ def difference_of_means(first: Sequence[float], second: Sequence[float]) -> Esti
     if pooled <= _SMALLEST:
         return Estimate(value)
     test = ttest_ind(b, a, equal_var=False)
-    low, high = test.confidence_interval(LEVEL)
-    correction = 1 - 3 / (4 * degrees - 1)
-    return Estimate(value, float(low), float(high), float(test.pvalue), correction * value / float(pooled) ** 0.5)
+    effect_size = (1 - 3 / (4 * degrees - 1)) * value / float(pooled) ** 0.5
+    error = float(a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b)) ** 0.5
+
+    def half_width(z: float) -> float:  # of an interval whose level is that of z standard errors
+        return float(np.hypot(stdtrit(test.df, ndtr(-z)) * error, z * absolute_error))
+
+    p = float(test.pvalue)
+    if absolute_error:
+        is_beyond = half_width(_MOST_ERRORS) <= abs(value)
+        z = _MOST_ERRORS if is_beyond else brentq(lambda z: half_width(z) - abs(value), 0, _MOST_ERRORS)
+        p = 2 * float(ndtr(-z))
+    certain, half = 1 - (Z * relative_error) ** 2, half_width(Z)
+    if certain <= 0:
+        return Estimate(value, p=p, effect_size=effect_size)
+    spread = (value**2 - certain * (value**2 - half**2)) ** 0.5
+    return Estimate(value, (value - spread) / certain, (value + spread) / certain, p, effect_size)
 
 
 @dataclass(frozen=True, slots=True)

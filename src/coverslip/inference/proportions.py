@@ -183,7 +183,7 @@ def summary_of(
         classes=tuple(classes),
         samples=tuple(with_z_scores(samples, controls[0])),
         conditions=tuple(conditions),
-        comparisons=tuple(compared_conditions(samples, names, classes)),
+        comparisons=tuple(compared_conditions(samples, names, classes, rates)),
         trends=tuple(trends_of_conditions(samples, names, classes)),
         samples_needed=() if detect is None else tuple(samples_for_difference(samples, names, classes, detect)),
         series=_series(classes, rows, votes, names, rates, on_progress),
@@ -207,7 +207,7 @@ def _assumption(rates: ErrorRates, classes: Sequence[str]) -> str:
 
 SUMMARY_COLUMNS = (
     *("sample", "condition", "time", "n_images", "n_uncertain", "n_unfamiliar", "n_unreadable", "class", "count"),
-    *("raw", "raw_low", "raw_high", "corrected", "corrected_low", "corrected_high", "reason", "z_score"),
+    *("raw", "raw_low", "raw_high", "corrected", "corrected_low", "corrected_high", "unclipped", "reason", "z_score"),
 )
 
 
@@ -218,12 +218,12 @@ def summary_rows(summary: Summary) -> Iterator[dict[str, object]]:
             raw, corrected = of_class.raw, of_class.corrected
             time = "" if sample.time is None else f"{sample.time:g}"
             cells = (sample.sample, sample.condition, time, sample.n, sample.n_uncertain, sample.n_unfamiliar)
-            values = (raw.value, raw.low, raw.high, corrected.value, corrected.low, corrected.high, corrected.reason)
+            values = (raw.value, raw.low, raw.high, corrected.value, corrected.low, corrected.high, of_class.unclipped)
             z_score = "" if of_class.z_score is None else of_class.z_score
             yield dict(
                 zip(
                     SUMMARY_COLUMNS,
-                    (*cells, sample.n_unreadable, name, of_class.count, *values, z_score),
+                    (*cells, sample.n_unreadable, name, of_class.count, *values, corrected.reason, z_score),
                     strict=True,
                 )
             )
@@ -251,12 +251,17 @@ def write_grouped(summary: Summary, file: Path) -> None:
 
 
 def grouped_rows(summary: Summary) -> tuple[list[str], list[dict[str, object]]]:
-    """Return a table for GraphPad Prism: a column for each condition of a class, and a row for each sample of it."""
+    """Return a table for GraphPad Prism: a column for each condition of a class, and a row for each sample of it.
+
+    Values are those that are compared. The titles of columns with values below 0 or above 1 say that these are meant.
+    """
     columns: dict[str, list[float]] = {}
     for name in summary.classes:
         for condition in summary.conditions:
             title = f"{name}: {condition.condition or text('all-samples')}"
-            columns[title] = values_of_condition(summary.samples, condition.condition, name)
+            values = values_of_condition(summary.samples, condition.condition, name)
+            is_within = all(0 <= value <= 1 for value in values)
+            columns[title if is_within else f"{title} ({text('summary-values-unclipped')})"] = values
     n_rows = max(map(len, columns.values()))
     rows: list[dict[str, object]] = [
         {title: values[k] if k < len(values) else "" for title, values in columns.items()} for k in range(n_rows)
@@ -556,7 +561,7 @@ def _proportions(
     method = MELDED_METHOD if len(classes) == 2 else DRAWS_METHOD
     of_class = {}
     for k, name in enumerate(classes):
-        metric = Metric(value=None, method=method, reason=reason)
+        metric, unclipped = Metric(value=None, method=method, reason=reason), None
         if corrected is not None and not reason:
             metric = Metric(
                 value=float(corrected.shares[k]),
@@ -564,7 +569,8 @@ def _proportions(
                 high=float(corrected.high[k]),
                 method=method,
             )
-        of_class[name] = ClassProportion(count=float(counts[k]), raw=raw[k], corrected=metric)
+            unclipped = float(corrected.unclipped[k])
+        of_class[name] = ClassProportion(count=float(counts[k]), raw=raw[k], corrected=metric, unclipped=unclipped)
     return SampleProportions(
         sample=sample,
         condition=condition,

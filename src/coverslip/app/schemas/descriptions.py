@@ -436,6 +436,8 @@ FIELDS_OF: Mapping[str, Mapping[str, str]] = {
         "raw": "The share of votes, which is biased by errors of the classifier.",
         "corrected": "The proportion, corrected for errors of the classifier; its value is null if it is not corrected,"
         " for the `reason`.",
+        "unclipped": "The corrected proportion without limits at 0 and 1, which means and tests use; null: it is not"
+        " corrected.",
         "z_score": "Distance from the mean of the negative controls of its plate, in their standard deviations; null:"
         " no control was named, or fewer than two.",
     },

@@ -339,7 +339,11 @@ summary-unfamiliar = { NUMBER($share, style: "percent") } der Bilder sind für d
 
 summary-few-samples = ein Intervall braucht mindestens { $n_needed } Proben jeder Bedingung
 
-trend-not-estimable = die Anteile der Proben sind bei allen Dosen oberhalb oder unterhalb einer Grenze 0 oder 1, oder zu wenige Proben liegen dazwischen
+summary-size-unknown = die Fehlerraten des Klassifikators sind zu unsicher, um die Größe des Unterschieds anzugeben
+
+summary-values-unclipped = korrigiert, Werte unter 0 oder über 1 sind gewollt
+
+trend-not-estimable = Chancen (Odds) können diese Anteile nicht beschreiben: Ihr Mittelwert liegt bei manchen Dosen nicht zwischen 0 und 1, oder zu wenige Proben liegen zwischen 0 und 1
 
 summary-similar-samples = Die Proben { $names } könnten eine Probe in mehreren Schreibweisen sein. Sie zählen als verschiedene Proben. Wenn sie eine Probe sind, verwenden Sie eine Schreibweise.
 

@@ -339,7 +339,11 @@ summary-unfamiliar = { NUMBER($share, style: "percent") } of the images are unfa
 
 summary-few-samples = an interval needs at least { $n_needed } samples of each condition
 
-trend-not-estimable = the proportions of the samples are 0 or 1 at all doses above or below a limit, or too few samples are between them
+summary-size-unknown = the error rates of the classifier are too uncertain to say how large the difference is
+
+summary-values-unclipped = corrected, values below 0 or above 1 are meant
+
+trend-not-estimable = odds cannot describe these proportions: their mean at some doses is not between 0 and 1, or too few samples are between 0 and 1
 
 summary-similar-samples = The samples { $names } may be one sample with several spellings. They count as different samples. If they are one sample, use one spelling.
 
