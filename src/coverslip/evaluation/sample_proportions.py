@@ -118,6 +118,8 @@ class Summary:
     samples_needed: tuple[SamplesNeeded, ...]  # of each class; empty: no difference to detect was stated
     controls: tuple[PlateControls, ...]  # of each plate and class; empty: no negative control was named
     label_shift: LabelShift | None  # None: not corrected, or too few images
+    correlations: Mapping[str, float | None]  # of votes on test images of each class within groups; None: unknown
+    cautions: tuple[str, ...]  # sentences about single samples
     similar_samples: tuple[tuple[str, ...], ...]  # sets of names that may be one sample with several spellings
     similar_conditions: tuple[tuple[str, ...], ...]
     is_corrected: bool

@@ -44,6 +44,7 @@ MELDED_METHOD = "adjusted counts; melded interval at effective numbers of images
 DRAWS_METHOD = "adjusted counts by maximum likelihood; interval by draws at effective numbers of images"
 FOLDER = "folder"  # a name for the folder of each image, where tables have no such column
 MOST_UNFAMILIAR = 0.2  # share of unfamiliar images above which proportions are not corrected
+MOST_WIDTH = 0.5  # of an interval, above which a classifier is reported not to measure single samples
 _BY_CHANCE = 0.01
 
 
@@ -189,6 +190,8 @@ def summary_of(
         series=_series(classes, rows, votes, names, rates, on_progress),
         controls=tuple(controls_of_plates(samples, controls, classes)),
         label_shift=shift,
+        correlations={} if rates is None else _correlations(rates, classes),
+        cautions=tuple(cautions_of(samples)),
         similar_samples=tuple(similar_names(images)),
         similar_conditions=tuple(similar_names(name for name in names if name is not None)),
         is_corrected=rates is not None,
@@ -198,11 +201,29 @@ def summary_of(
 
 
 def _assumption(rates: ErrorRates, classes: Sequence[str]) -> str:
+    """Return what the correction assumes, and whether intervals include that error rates of samples differ."""
     sentences = [text("summary-assumption")]
-    if (dependent := rates.dependent_class()) is not None:
-        k, n_images, n_effective = dependent
-        sentences.append(text("summary-rates-differ", name=classes[k], n_images=n_images, n_effective=n_effective))
+    if without := [name for name, each in zip(classes, rates.correlations, strict=True) if each is None]:
+        sentences.append(text("summary-rates-equal", names=", ".join(f"'{name}'" for name in without)))
+    values = [(each.value, name) for name, each in zip(classes, rates.correlations, strict=True) if each is not None]
+    if values:
+        value, name = max(values)
+        sentences.append(text("summary-rates-differ", name=name, correlation=value))
     return " ".join(sentences)
+
+
+def _correlations(rates: ErrorRates, classes: Sequence[str]) -> dict[str, float | None]:
+    return {name: each and each.value for name, each in zip(classes, rates.correlations, strict=True)}
+
+
+def cautions_of(samples: Sequence[SampleProportions]) -> Iterator[str]:
+    """Yield what a reader must know before using the proportions of single samples."""
+    corrected = [
+        [each.corrected for each in sample.classes.values() if each.corrected.value is not None] for sample in samples
+    ]
+    n_wide = sum(any((each.high or 0) - (each.low or 0) > MOST_WIDTH for each in of_sample) for of_sample in corrected)
+    if n_wide:
+        yield text("summary-wide-intervals", n_wide=n_wide, n_samples=sum(map(bool, corrected)), width=MOST_WIDTH)
 
 
 SUMMARY_COLUMNS = (
@@ -470,13 +491,21 @@ def error_rates(run: Run, classes: Sequence[str]) -> ErrorRates:
     def votes(rows: Sequence[Prediction]) -> Floats:
         return votes_of(rows, classes, probabilities_of(rows, len(classes))[:, order])
 
-    return ErrorRates(votes_on_test_images(run, classes, votes))
+    return ErrorRates(
+        votes_on_test_images(run, classes, votes), votes_on_test_images(run, classes, votes, is_grouped=True)
+    )
 
 
 def votes_on_test_images(
-    run: Run, classes: Sequence[str], votes: Callable[[Sequence[Prediction]], Floats]
+    run: Run,
+    classes: Sequence[str],
+    votes: Callable[[Sequence[Prediction]], Floats],
+    *,
+    is_grouped: bool = False,
 ) -> list[Votes | None]:
     """Return votes on the test images of each class, by group; None: there is no image of the class.
+
+    An image without a group is a group, if others have a group. With `is_grouped`, only images with a group count.
 
     Raises:
         CoverslipError: the run has other classes.
@@ -488,11 +517,11 @@ def votes_on_test_images(
     by_class: list[Votes | None] = []
     rows = [row for row in predicted if row.label in classes and row.decision != UNREADABLE]
     for name in classes:
-        of_class = [row for row in rows if row.label == name]
+        of_class = [row for row in rows if row.label == name and (group_of.get(row.image_id) or not is_grouped)]
         groups = [group_of.get(row.image_id) or row.image_id for row in of_class]
-        is_grouped = any(group_of.get(row.image_id) for row in of_class)
+        has_groups = any(group_of.get(row.image_id) for row in of_class)
         by_class.append(
-            Votes.of(votes(of_class), groups if is_grouped else ["all"] * len(of_class)) if of_class else None
+            Votes.of(votes(of_class), groups if has_groups else ["all"] * len(of_class)) if of_class else None
         )
     return by_class
 
@@ -564,7 +593,7 @@ def _proportions(
         metric, unclipped = Metric(value=None, method=method, reason=reason), None
         if corrected is not None and not reason:
             metric = Metric(
-                value=float(corrected.shares[k]),
+                value=float(corrected.estimate[k]),
                 low=float(corrected.low[k]),
                 high=float(corrected.high[k]),
                 method=method,
@@ -590,7 +619,7 @@ def _label_shift(images: Sequence[_Images], rates: ErrorRates, prior: Sequence[f
 
     votes = np.concatenate([each.votes for each in images])
     probabilities = np.concatenate([each.probabilities for each in images])
-    adjusted = rates.correct(Votes(votes.sum(axis=0)[None], np.array([float(len(votes))])))
+    adjusted = rates.correct(Votes(votes.sum(axis=0)[None], np.array([float(len(votes))])), has_mean_rates=True)
     estimates = estimated_shares(probabilities, prior)
     if adjusted.reason is not None or any(each.value is None for each in estimates):
         return None

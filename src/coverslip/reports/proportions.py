@@ -127,6 +127,7 @@ def similar_names_of(summary: Summary) -> Iterator[str]:
 
 
 def _warnings(summary: Summary) -> Iterator[str]:
+    yield from summary.cautions
     yield from similar_names_of(summary)
     if summary.label_shift is not None and summary.label_shift.violated:
         yield text("summary-shift-violated", p=words.number(summary.label_shift.p))

@@ -536,6 +536,9 @@ FIELDS_OF: Mapping[str, Mapping[str, str]] = {
         "series": "The proportions in each sample and each condition at each time; empty: images have no times.",
         "samples_needed": "How many samples would show the difference to detect, by class; empty: none was stated.",
         "label_shift": "Whether the classifier errs as on its test images; null: not corrected, or too few images.",
+        "correlations": "How much votes on test images of each class resemble each other within a group, from 0 to 1;"
+        " null: unknown, since there are no groups. Empty: not corrected.",
+        "cautions": "What to know before using the proportions of single samples.",
         "similar_samples": "Sets of names that may be one sample with several spellings.",
         "similar_conditions": "Sets of names that may be one condition with several spellings.",
         "is_corrected": "Whether the run of the classifier has errors on test images, with which to correct.",

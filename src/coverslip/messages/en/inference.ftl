@@ -319,9 +319,13 @@ sheet-neighbors = similar training images:
 
 ## Proportions of samples
 
-summary-assumption = Assumption: the error rates of the classifier are the same in all samples as on the test images of its run. Label some images of each condition to check this.
+summary-assumption = Assumption: on average, the error rates of the classifier are the same in these samples as on the test images of its run. Label some images of each condition to check this.
 
-summary-rates-differ = It is doubtful here: error rates on '{ $name }' differ so much between groups of test images that its { $n_images } images are as informative as { $n_effective } independent ones. Proportions of single samples can be far from the truth, and their intervals too short.
+summary-rates-differ = Error rates differ between groups of test images such as patients or slides (correlation of errors within groups: { NUMBER($correlation, minimumFractionDigits: 2, maximumFractionDigits: 2) } for '{ $name }'; 0 means that groups are alike). Intervals of single samples include such differences.
+
+summary-rates-equal = Intervals of single samples assume that the classifier makes errors at the same rate in each sample. This is not checked for { $names }, because the test images have no groups. If the rates differ, the intervals are too short. To measure this, name the group of each image (patient, slide or plate) when you train.
+
+summary-wide-intervals = { $n_wide } of { $n_samples } samples have an interval wider than { NUMBER($width, style: "percent") }: this classifier cannot determine the proportions of single samples of this kind. Labels of some images of these samples (spot check) determine them. Means of several samples are more precise.
 
 all-samples = all samples
 
