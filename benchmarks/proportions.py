@@ -15,8 +15,8 @@ groups of labeled images do: correlation 0 to .5; 2, 4 or 8 classes; proportion 
 groups per class; 100 to 5,000 labels. A classifier has five new samples of 200 images, and two conditions of six
 samples, whose proportions differ by half of the proportion, or not at all. `before` are intervals with the mean error
 rates for all samples, and differences of values with limits at 0 and 1 by Welch's test. Errors are root mean squares of
-the last class. A bias is within the target if it is so within two standard errors of the simulation. Parts with other
-designs (`--seed`) can run side by side, and have records of their own.
+the last class. A bias is within the target if it is so within two standard errors of the simulation. Other seeds draw other
+designs.
 
     python benchmarks/proportions.py [--repeats 1000] [--classes 2 4] [--sizes equal unequal related]
     python benchmarks/proportions.py --single 40 [--repeats 200] [--seed 0]
@@ -156,40 +156,34 @@ def single_samples(n_designs: int, n_repeats: int, seed: int) -> None:
         show(design)
     many = [each for each in designs if each.n_groups >= FEWEST_GROUPS]
     few = [each for each in designs if each.n_groups < FEWEST_GROUPS]
-    parts = (
-        ("after", False, many),
-        ("with equal error rates", True, many),
-        (f"fewer than {FEWEST_GROUPS} groups", False, few),
-    )
-    for name, before, of_groups in parts:
-        covered = [float(np.mean(each.hits_before if before else each.hits)) for each in of_groups]
-        share = float(np.mean(np.array(covered) >= FEWEST_COVERED)) if covered else float("nan")
-        lowest = min(covered, default=float("nan"))
-        n = f"{len(covered)} designs"
-        claim = f"Single samples, {name}: share of designs with a coverage of at least {FEWEST_COVERED}"
-        print(f"{claim}: {share:.3f}; lowest {lowest:.3f}; {n}")
-        RECORD.add(claim, round(share, 3), n=n, note=f"lowest {lowest:.3f}; target: 0.95")
+
+    def add(claim: str, value: float, note: str, n: int, of: str = "") -> None:
+        print(f"{claim} {of}: {value:.3f}; {note}; {n} designs")
+        RECORD.add(claim, round(value, 3), note=note, n=f"{n} designs", of=of)
+
+    claim = f"Designs of single samples with a coverage of at least {FEWEST_COVERED}"
+    for name, of_groups, is_before in (
+        ("rates of samples", many, False), ("equal rates", many, True), (f"below {FEWEST_GROUPS} groups", few, False)
+    ):  # fmt: skip
+        covered = [float(np.mean(each.hits_before if is_before else each.hits)) for each in of_groups]
+        if covered:
+            n_covered = float(np.mean(np.array(covered) >= FEWEST_COVERED))
+            add(claim, n_covered, f"lowest {min(covered):.3f}", len(covered), name)
     of_errors = np.array([np.sqrt((np.array(each.errors) ** 2).mean(axis=0)) for each in designs])
     for name, column in zip(("counted", "corrected", "shown"), of_errors.T, strict=True):
         ratio = column / of_errors[:, :2].min(axis=1)
-        claim = f"Error of {name} proportions, relative to the better of counted and corrected"
-        print(f"{claim}: mean {ratio.mean():.3f}; largest {ratio.max():.2f}")
-        RECORD.add(claim, round(float(ratio.mean()), 3), note=f"at most {ratio.max():.2f}", n=f"{len(designs)} designs")
+        claim = "Error relative to the better of counted and corrected"
+        add(claim, float(ratio.mean()), f"at most {ratio.max():.2f}", len(designs), name)
     compared = [each for each in designs if each.differences]
-    for k, name in enumerate(("with limits", "without limits")):
+    for k, name in enumerate(("with limits", "without")):
         errors = [np.array(each.differences)[:, k] for each in compared]
         is_small = [abs(each.mean()) - 2 * each.std() / len(each) ** 0.5 <= MOST_BIAS for each in errors]
         covered = [float(np.mean(np.array(each.of_difference)[:, k])) for each in compared]
-        claim = f"Differences {name}: share of designs with an absolute bias of at most {MOST_BIAS}"
-        note = f"mean coverage {np.mean(covered):.3f}, lowest {min(covered):.3f}; target: 0.9"
-        print(f"{claim}: {np.mean(is_small):.3f}; {note}")
-        RECORD.add(claim, round(float(np.mean(is_small)), 3), note=note, n=f"{len(compared)} designs")
+        note = f"coverage {np.mean(covered):.3f}, lowest {min(covered):.3f}"
+        add(f"Differences with a bias within {MOST_BIAS}", float(np.mean(is_small)), note, len(compared), name)
     false = [float(np.mean(np.array(each.is_significant)[:, 0])) for each in compared]
-    print(f"Type I error: mean {np.mean(false):.3f}; largest {max(false):.3f}")
-    RECORD.add(
-        "Type I error of differences", round(float(np.mean(false)), 3), note=f"at most {max(false):.3f}; target: 0.06"
-    )
-    RECORD.write(f"single samples {seed}")
+    add("Type I error of differences", float(np.mean(false)), f"at most {max(false):.3f}", len(compared))
+    RECORD.write("single samples")
 
 
 def measure(design: Results, rng: np.random.Generator) -> None:

@@ -7691,7 +7691,7 @@ export interface components {
             n?: number | null;
             /**
              * N Suspected
-             * @description Number of labels that are probably wrong and not confirmed.
+             * @description Number of labels to check first that are not confirmed; no estimate of wrong labels.
              */
             n_suspected?: number | null;
             /**
