@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from _records import Record
 
-from coverslip.evaluation.proportions import difference_of_means, solve, trend_of_shares
+from coverslip.evaluation.proportions import difference_of_means, trend_of_shares
 
 RECORD = Record("Type I error of the tests between conditions", ["src/coverslip/evaluation/proportions.py"])
 TESTS = ("Welch's test between two conditions", "Permutation test of the trend over four doses")
@@ -63,7 +63,7 @@ def experiment(
     votes = rng.binomial(N_IMAGES, share * accuracy + (1 - share) * (1 - accuracy)) / N_IMAGES
     recall, specificity = rng.binomial(N_LABELED // 2, accuracy, 2) / (N_LABELED // 2)
     matrix = np.array([[specificity, 1 - specificity], [1 - recall, recall]])
-    corrected: Floats = solve(matrix, np.column_stack([1 - votes, votes]))[:, 1]
+    corrected: Floats = np.linalg.solve(matrix.T, np.array([1 - votes, votes]))[1]  # without limits at 0 and 1
     return corrected
 
 

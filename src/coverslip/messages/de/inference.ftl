@@ -321,7 +321,7 @@ sheet-neighbors = ähnliche Trainingsbilder:
 
 summary-assumption = Annahme: Im Mittel sind die Fehlerraten des Klassifikators in diesen Proben dieselben wie auf den Testbildern seines Trainings. Geben Sie zur Kontrolle einigen Bildern jeder Bedingung ein Label.
 
-summary-rates-differ = Die Fehlerraten unterscheiden sich zwischen Gruppen von Testbildern wie Patienten oder Objektträgern (Korrelation der Fehler innerhalb von Gruppen: { NUMBER($correlation, minimumFractionDigits: 2, maximumFractionDigits: 2) } bei „{ $name }“; 0 bedeutet, dass die Gruppen gleich sind). Intervalle einzelner Proben enthalten solche Unterschiede.
+summary-rates-differ = Korrelation der Fehler innerhalb von Gruppen von Testbildern wie Patienten oder Objektträgern: { NUMBER($correlation, minimumFractionDigits: 2, maximumFractionDigits: 2) } bei „{ $name }“ (0: Der Klassifikator macht in allen Gruppen gleich oft Fehler; 1: In jeder Gruppe sind alle Bilder richtig oder alle falsch). Intervalle einzelner Proben enthalten solche Unterschiede.
 
 summary-rates-equal = Intervalle einzelner Proben setzen voraus, dass der Klassifikator in jeder Probe gleich oft Fehler macht. Das ist für { $names } nicht geprüft, weil die Testbilder keine Gruppen haben. Wenn sich die Raten unterscheiden, sind die Intervalle zu kurz. Um das zu messen, geben Sie beim Training die Gruppe jedes Bildes an (Patient, Objektträger oder Platte).
 

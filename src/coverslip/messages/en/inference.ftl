@@ -321,7 +321,7 @@ sheet-neighbors = similar training images:
 
 summary-assumption = Assumption: on average, the error rates of the classifier are the same in these samples as on the test images of its run. Label some images of each condition to check this.
 
-summary-rates-differ = Error rates differ between groups of test images such as patients or slides (correlation of errors within groups: { NUMBER($correlation, minimumFractionDigits: 2, maximumFractionDigits: 2) } for '{ $name }'; 0 means that groups are alike). Intervals of single samples include such differences.
+summary-rates-differ = Correlation of errors within groups of test images, such as patients or slides: { NUMBER($correlation, minimumFractionDigits: 2, maximumFractionDigits: 2) } for '{ $name }' (0: the classifier makes errors at the same rate in all groups; 1: all images of a group are right or all are wrong). Intervals of single samples include such differences.
 
 summary-rates-equal = Intervals of single samples assume that the classifier makes errors at the same rate in each sample. This is not checked for { $names }, because the test images have no groups. If the rates differ, the intervals are too short. To measure this, name the group of each image (patient, slide or plate) when you train.
 
