@@ -15,7 +15,7 @@ groups of labeled images do: correlation 0 to .5; 2, 4 or 8 classes; proportion 
 groups per class; 100 to 5,000 labels. A classifier has five new samples of 200 images, and two conditions of six
 samples, whose proportions differ by half of the proportion, or not at all. `before` are intervals with the mean error
 rates for all samples, and differences of values with limits at 0 and 1 by Welch's test. Errors are root mean squares of
-the last class. A bias is within the target if it is so within two standard errors of the simulation. Seeds draw designs.
+the last class. A bias is within the target if it is so within two standard errors of the simulation.
 
     python benchmarks/proportions.py [--repeats 1000] [--classes 2 4] [--sizes equal unequal related]
     python benchmarks/proportions.py --single 40 [--repeats 200] [--seed 0]

@@ -439,6 +439,43 @@ def test_conditions_are_compared_by_counts_if_one_is_not_corrected(
     assert difference.difference.value == pytest.approx(raw["2"] - raw["0"])
 
 
+@pytest.mark.slow
+def test_all_doors_give_the_same_unclipped_values(
+    own_run: cs.Run, predictions: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, table = predictions
+    measured = own_run.predictions
+    first, second = measured.classes[:2]
+    mistaken = [
+        replace(row, image_id=f"{row.image_id} {k}", predicted=name, decision=name)
+        for row in measured
+        for k in range(20)
+        for name in [second if row.label == first and k < 4 else str(row.label)]
+    ]
+    Predictions(mistaken, measured.classes).write_csv(own_run.predictions_file)
+    run = Run(own_run.folder)
+    out, prism = tmp_path / "samples.csv", tmp_path / "prism.csv"
+    options = ["--by", "well", "--condition", "dose", "--table", str(table), "--run", str(run.folder), "--json"]
+    assert main(["summarise", str(file), *options, "--out", str(out), "--prism", str(prism)]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    summary = cs.summarise(file, by="well", condition="dose", table=table, run=run)
+    expected = [of_class.unclipped for each in summary.samples for of_class in each.classes.values()]
+    assert None not in expected
+    of_json = [of_class["unclipped"] for each in printed["samples"] for of_class in each["classes"].values()]
+    with out.open(newline="", encoding="utf-8") as opened:
+        of_table = [float(row["unclipped"]) for row in csv.DictReader(opened)]
+    assert of_json == pytest.approx(expected)
+    assert of_table == pytest.approx(expected)
+    header, *rows = csv.reader(prism.read_text(encoding="utf-8").splitlines())
+    columns = {title: [float(row[k]) for row in rows if row[k]] for k, title in enumerate(header)}
+    assert sorted(value for values in columns.values() for value in values) == pytest.approx(sorted(expected))  # type: ignore[type-var]
+    for title, values in columns.items():
+        is_beyond = any(not 0 <= value <= 1 for value in values)
+        assert title.endswith(f"({text('summary-values-unclipped')})") == is_beyond
+    assert any(min(values) < 0 for values in columns.values())  # wells without any image of the second class
+    assert printed["correlations"] == pytest.approx(dict(summary.correlations))
+
+
 def test_without_a_run_proportions_are_only_counted(
     predictions: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
