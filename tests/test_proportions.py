@@ -450,7 +450,7 @@ def test_all_doors_give_the_same_unclipped_values(
         replace(row, image_id=f"{row.image_id} {k}", predicted=name, decision=name)
         for row in measured
         for k in range(20)
-        for name in [second if row.label == first and k < 4 else str(row.label)]
+        for name in [second if row.label == first and k < 12 else str(row.label)]
     ]
     Predictions(mistaken, measured.classes).write_csv(own_run.predictions_file)
     run = Run(own_run.folder)
@@ -472,7 +472,9 @@ def test_all_doors_give_the_same_unclipped_values(
     for title, values in columns.items():
         is_beyond = any(not 0 <= value <= 1 for value in values)
         assert title.endswith(f"({text('summary-values-unclipped')})") == is_beyond
-    assert any(min(values) < 0 for values in columns.values())  # wells without any image of the second class
+    assert any(
+        min(values) < 0 for values in columns.values()
+    )  # predictions of the second class are fewer than errors on the first
     assert printed["correlations"] == pytest.approx(dict(summary.correlations))
 
 
