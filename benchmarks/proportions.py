@@ -160,7 +160,7 @@ def single_samples(n_designs: int, n_repeats: int, seed: int) -> None:
         print(f"{claim} {of}: {value:.3f}; {note}; {n} designs")
         RECORD.add(claim, round(value, 3), note=note, n=f"{n} designs", of=of)
 
-    claim = f"Designs of single samples with a coverage of at least {FEWEST_COVERED}"
+    claim = f"Designs with a coverage of {FEWEST_COVERED}"
     for name, of_groups, is_before in (
         ("rates of samples", many, False), ("equal rates", many, True), (f"below {FEWEST_GROUPS} groups", few, False)
     ):  # fmt: skip
@@ -171,7 +171,7 @@ def single_samples(n_designs: int, n_repeats: int, seed: int) -> None:
     of_errors = np.array([np.sqrt((np.array(each.errors) ** 2).mean(axis=0)) for each in designs])
     for name, column in zip(("counted", "corrected", "shown"), of_errors.T, strict=True):
         ratio = column / of_errors[:, :2].min(axis=1)
-        claim = "Error relative to the better of counted and corrected"
+        claim = "Error relative to the better"
         add(claim, float(ratio.mean()), f"at most {ratio.max():.2f}", len(designs), name)
     compared = [each for each in designs if each.differences]
     for k, name in enumerate(("with limits", "without")):
@@ -179,7 +179,7 @@ def single_samples(n_designs: int, n_repeats: int, seed: int) -> None:
         is_small = [abs(each.mean()) - 2 * each.std() / len(each) ** 0.5 <= MOST_BIAS for each in errors]
         covered = [float(np.mean(np.array(each.of_difference)[:, k])) for each in compared]
         note = f"coverage {np.mean(covered):.3f}, lowest {min(covered):.3f}"
-        add(f"Differences with a bias within {MOST_BIAS}", float(np.mean(is_small)), note, len(compared), name)
+        add(f"Differences, bias within {MOST_BIAS}", float(np.mean(is_small)), note, len(compared), name)
     false = [float(np.mean(np.array(each.is_significant)[:, 0])) for each in compared]
     add("Type I error of differences", float(np.mean(false)), f"at most {max(false):.3f}", len(compared))
     RECORD.write("single samples")
