@@ -47,7 +47,7 @@ def main() -> None:
             cells += [f"{of_test[-1]:.3f}", f"{sum(p is None for p in ps)}"]
         print(f"| {' | '.join(map(str, (*row, *cells)))} |", flush=True)
     for name, of_test in zip(TESTS, rates, strict=True):
-        note = f"at most {max(of_test):.3f}"
+        note = f"largest {max(of_test):.3f}"
         RECORD.add(f"{name}, p < 0.05", round(np.mean(of_test), 3), n=f"{len(of_test)} designs", note=note)
     RECORD.write()
 

@@ -162,7 +162,7 @@ def single_samples(n_designs: int, n_repeats: int, seed: int) -> None:
 
     claim = f"Designs with a coverage of {FEWEST_COVERED}"
     for name, of_groups, is_before in (
-        ("rates of samples", many, False), ("equal rates", many, True), (f"below {FEWEST_GROUPS} groups", few, False)
+        ("varying rates", many, False), ("equal rates", many, True), (f"below {FEWEST_GROUPS} groups", few, False)
     ):  # fmt: skip
         covered = [float(np.mean(each.hits_before if is_before else each.hits)) for each in of_groups]
         if covered:
@@ -171,8 +171,8 @@ def single_samples(n_designs: int, n_repeats: int, seed: int) -> None:
     of_errors = np.array([np.sqrt((np.array(each.errors) ** 2).mean(axis=0)) for each in designs])
     for name, column in zip(("counted", "corrected", "shown"), of_errors.T, strict=True):
         ratio = column / of_errors[:, :2].min(axis=1)
-        claim = "Error relative to the better"
-        add(claim, float(ratio.mean()), f"at most {ratio.max():.2f}", len(designs), name)
+        claim = "Relative error"
+        add(claim, float(ratio.mean()), f"largest {ratio.max():.2f}", len(designs), name)
     compared = [each for each in designs if each.differences]
     for k, name in enumerate(("with limits", "without")):
         errors = [np.array(each.differences)[:, k] for each in compared]
@@ -181,7 +181,7 @@ def single_samples(n_designs: int, n_repeats: int, seed: int) -> None:
         note = f"coverage {np.mean(covered):.3f}, lowest {min(covered):.3f}"
         add(f"Differences, bias within {MOST_BIAS}", float(np.mean(is_small)), note, len(compared), name)
     false = [float(np.mean(np.array(each.is_significant)[:, 0])) for each in compared]
-    add("Type I error of differences", float(np.mean(false)), f"at most {max(false):.3f}", len(compared))
+    add("Type I error of differences", float(np.mean(false)), f"largest {max(false):.3f}", len(compared))
     RECORD.write("single samples")
 
 
