@@ -3828,6 +3828,11 @@ export interface components {
             /** @description The proportion, corrected for errors of the classifier; its value is null if it is not corrected, for the `reason`. */
             corrected: components["schemas"]["Metric"];
             /**
+             * Unclipped
+             * @description The corrected proportion without limits at 0 and 1, which means and tests use; null: it is not corrected.
+             */
+            unclipped: number | null;
+            /**
              * Z Score
              * @description Distance from the mean of the negative controls of its plate, in their standard deviations; null: no control was named, or fewer than two.
              */
@@ -7400,7 +7405,7 @@ export interface components {
             n?: number | null;
             /**
              * N Suspected
-             * @description Number of labels that are probably wrong and not confirmed.
+             * @description Number of labels to check first that are not confirmed; no estimate of wrong labels.
              */
             n_suspected?: number | null;
             /**
@@ -13131,6 +13136,18 @@ export interface components {
             controls: components["schemas"]["PlateControls"][];
             /** @description Whether the classifier errs as on its test images; null: not corrected, or too few images. */
             label_shift: components["schemas"]["LabelShift"] | null;
+            /**
+             * Correlations
+             * @description How much votes on test images of each class resemble each other within a group, from 0 to 1; null: unknown, since there are no groups. Empty: not corrected.
+             */
+            correlations: {
+                [key: string]: number | null;
+            };
+            /**
+             * Cautions
+             * @description What to know before using the proportions of single samples.
+             */
+            cautions: string[];
             /**
              * Similar Samples
              * @description Sets of names that may be one sample with several spellings.

@@ -257,7 +257,7 @@ export const predict: Texts['predict'] = {
     conditions: 'Bedingungen',
     conditionOf: (sample) => `Bedingung von ${sample}`,
     conditionHelp:
-      'Um Bedingungen zu vergleichen, geben Sie die Bedingung jeder Probe ein, etwa eine Dosis oder eine Behandlung. Ein Vergleich braucht mindestens drei Proben je Bedingung.',
+      'Um Bedingungen zu vergleichen, geben Sie die Bedingung jeder Probe ein, etwa eine Dosis oder eine Behandlung. Ein Vergleich braucht mindestens drei Proben je Bedingung. Der korrigierte Anteil einer einzelnen Probe liegt näher am unkorrigierten, wo er dadurch genauer ist; Mittelwerte sind vollständig korrigiert.',
     useFolders: 'Den übergeordneten Ordner als Bedingung verwenden',
     clear: 'Alle Bedingungen entfernen',
     nImages: 'Bilder',
@@ -273,7 +273,7 @@ export const predict: Texts['predict'] = {
     effectSize: 'Effektstärke (g)',
     pHolm: 'Adjustiert (Holm)',
     differenceHelp:
-      'Verglichen werden die Anteile der Proben. Die Effektstärke ist Hedges’ g: die Differenz in Standardabweichungen der Proben. p-Werte sind für die Anzahl der Klassen und der Paare von Bedingungen adjustiert.',
+      'Verglichen werden die Anteile der Proben ohne Grenzen bei 0 und 1, weil Mittelwerte begrenzter Werte bei seltenen Klassen zu groß sind. Die Intervalle enthalten die Unsicherheit der Fehlerraten. Die Effektstärke ist Hedges’ g: die Differenz in Standardabweichungen der Proben. p-Werte sind für die Anzahl der Klassen und der Paare von Bedingungen adjustiert.',
     detect: 'Nachzuweisender Unterschied in Prozentpunkten',
     detectHelp:
       'Wie viele Proben je Bedingung diesen Unterschied mit einer Power von 80\u00a0% zeigen würden.',

@@ -254,7 +254,7 @@ export const predict = {
     conditions: 'Conditions',
     conditionOf: (sample: string) => `Condition of ${sample}`,
     conditionHelp:
-      'Enter the condition of each sample, such as a dose or a treatment, to compare conditions. A comparison needs at least three samples of each condition.',
+      'Enter the condition of each sample, such as a dose or a treatment, to compare conditions. A comparison needs at least three samples of each condition. The corrected proportion of a single sample is moved towards the raw one where that makes it more accurate; means are corrected in full.',
     useFolders: 'Use the upper folder as the condition',
     clear: 'Remove all conditions',
     nImages: 'Images',
@@ -270,7 +270,7 @@ export const predict = {
     effectSize: 'Effect size (g)',
     pHolm: 'Adjusted (Holm)',
     differenceHelp:
-      'Differences compare the proportions of samples. The effect size is Hedges’ g: the difference in standard deviations of the samples. p-values are adjusted for the number of classes and pairs of conditions.',
+      'Differences compare the proportions of samples without limits at 0 and 1, since averages of limited values are too large for rare classes. Their intervals include the uncertainty of the error rates. The effect size is Hedges’ g: the difference in standard deviations of the samples. p-values are adjusted for the number of classes and pairs of conditions.',
     detect: 'Difference to detect, in percentage points',
     detectHelp: 'How many samples of each condition would show this difference with a power of 80%.',
     needed: (n: number | null, name: string) =>
