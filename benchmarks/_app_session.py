@@ -74,7 +74,7 @@ def open_datasets(app: App, images: Path) -> tuple[str, str]:
     flawed = opened(app, "flawed", images / "flawed")
     app.get("flawed: inspection", f"datasets/{flawed}/inspection")
     for problem in ("unreadable", "duplicate", "conflicting", "problem"):
-        app.get(f"flawed: {problem}", f"datasets/{flawed}/images", only=problem)
+        app.get(f"flawed: {problem}", f"lists/{flawed}/rows", only=problem)
     upload = app.made("begin upload", "uploads", {"name": "uploaded", "is_labeled": True}, "upload")
     for file in sorted((images / "more").rglob("*.png")):
         name = f"{file.parent.name}/{file.name}"
@@ -82,7 +82,7 @@ def open_datasets(app: App, images: Path) -> tuple[str, str]:
     app.get("upload before its end", f"uploads/{upload}")
     uploaded = app.made("finish upload", f"uploads/{upload}/finish", {}, "dataset uploaded")
     read(app, "finish upload", uploaded)
-    app.get("uploaded images", f"datasets/{uploaded}/images")
+    app.get("uploaded images", f"lists/{uploaded}/rows")
     app.ask("add a source", "PATCH", f"datasets/{uploaded}", {"name": "Uploaded cells"})
     app.get("list datasets", "datasets")
     return cells, table
@@ -90,7 +90,7 @@ def open_datasets(app: App, images: Path) -> tuple[str, str]:
 
 def label_images(app: App, cells: str) -> None:
     at = f"datasets/{cells}"
-    app.get("all images", f"{at}/images", limit=2000)
+    app.get("all images", f"lists/{cells}/rows", limit=2000)
     rows = app.rows(cells)
     three = [rows[f"slide0_cells{k:03}.png"] for k in (0, 1, 2)]
     change = app.ask("label three images", "POST", f"{at}/labels", {"rows": three, "label": "large"}, author=ADA)
@@ -109,9 +109,9 @@ def label_images(app: App, cells: str) -> None:
         "exclude by filter of an earlier list", "POST", f"{at}/exclusions", {**some, "n_listed": 1, "is_excluded": True}
     )
     for step, query in FILTERS.items():
-        app.get(f"images, {step}", f"{at}/images", **query)
-        app.get(f"rows, {step}", f"{at}/rows", **query)
-    app.get("an image", f"{at}/images/{three[0]}")
+        app.get(f"images, {step}", f"lists/{cells}/rows", **query)
+        app.get(f"rows, {step}", f"lists/{cells}/row-ids", **query)
+    app.get("an image", f"lists/{cells}/rows/{three[0]}")
     app.get("label changes", f"{at}/label-changes")
     app.get("download label changes", f"{at}/download/label-changes")
     app.get("download labels", f"{at}/download/labels")
@@ -180,12 +180,12 @@ def view_images(app: App, cells: str) -> None:
     at, rows = f"datasets/{cells}", app.rows(cells)
     first = rows[name(0)]
     app.get("class thumbnails", f"{at}/class-thumbnails")
-    app.get("colors", f"{at}/colors")
-    app.get("sheet", f"{at}/sheet", rows=f"{first},{rows[name(1)]}", side=64)
+    app.get("colors", f"lists/{cells}/colors")
+    app.get("sheet", f"lists/{cells}/sheet", rows=f"{first},{rows[name(1)]}", side=64)
     app.get("thumbnail", f"{at}/thumbnail", image_id=f"small/{name(0)}", side=64)
-    app.get("picture", f"{at}/images/{first}/picture")
-    app.get("tiles", f"{at}/images/{first}/tiles")
-    app.get("a tile", f"{at}/images/{first}/tiles/0/0/0")
+    app.get("picture", f"lists/{cells}/rows/{first}/picture")
+    app.get("tiles", f"lists/{cells}/rows/{first}/tiles")
+    app.get("a tile", f"lists/{cells}/rows/{first}/tiles/0/0/0")
 
 
 def fields_of_view(app: App, images: Path) -> None:
@@ -201,13 +201,13 @@ def fields_of_view(app: App, images: Path) -> None:
         raise Refused(f"no objects: {state}")
     objects = state["objects"]["dataset_id"]
     read(app, "objects", objects)
-    app.get("objects: images", f"datasets/{objects}/images")
-    app.get("objects: fields", f"datasets/{objects}/fields")
+    app.get("objects: images", f"lists/{objects}/rows")
+    app.get("objects: fields", f"lists/{objects}/fields")
     (row, *_) = app.rows(objects).values()
-    app.get("objects: a field", f"datasets/{objects}/images/{row}/field")
-    app.get("objects: labels of a field", f"datasets/{objects}/images/{row}/field/labels")
-    app.get("objects: outlines of a field", f"datasets/{objects}/images/{row}/field/outlines")
-    app.get("objects: tile of a field", f"datasets/{objects}/images/{row}/field/tiles/0/0/0")
+    app.get("objects: a field", f"lists/{objects}/rows/{row}/field")
+    app.get("objects: labels of a field", f"lists/{objects}/rows/{row}/field/labels")
+    app.get("objects: outlines of a field", f"lists/{objects}/rows/{row}/field/outlines")
+    app.get("objects: tile of a field", f"lists/{objects}/rows/{row}/field/tiles/0/0/0")
     row = next(iter(app.rows(fields).values()))
     finder = {"finder": "classical", "finder_settings": {"diameter": 40}}
     app.ask("finder preview", "POST", f"{at}/images/{row}/finder-preview", finder)
@@ -218,17 +218,18 @@ def train(app: App, cells: str) -> tuple[str, str]:
     app.ask("read recipe", "POST", "recipe/read", {"text": "stage: instant\nimage_size: 32\n"})
     body = {"dataset_id": cells, "recipe": QUICK, "name": "Instant"}
     run = app.job("train", "runs", body, name="training", state="runs")
-    for what in ("results", "thresholds", "rows", "image-changes", "evaluations"):
-        app.get(f"training: {what}", f"runs/{run}/{what}", **({"limit": 200} if what == "rows" else {}))
+    app.get("training: rows", f"lists/{run}/rows", limit=200)
+    for what in ("results", "thresholds", "image-changes", "evaluations"):
+        app.get(f"training: {what}", f"runs/{run}/{what}")
     downloads = ("predictions", "confusion-matrix", "recipe", "report", "model-card", "run", "classifier")
     for what in downloads:
         app.get(f"training: download {what}", f"runs/{run}/download/{what}")
     app.get("training: job", f"jobs/{run}")
-    app.get("training: images of the test set", f"datasets/{cells}/images", run=run, part="test")
+    app.get("training: images of the test set", f"lists/{cells}/rows", run=run, part="test")
     app.ask("rename the training", "PATCH", f"runs/{run}", {"name": "Instant, renamed"})
     app.job("suspected label errors", f"runs/{run}/label-errors", None)
-    row = json.loads(app.send("GET", f"runs/{run}/rows", limit=1)[2])["items"][0]["row_id"]
-    app.ask("correct a label of a test image", "PUT", f"runs/{run}/rows/{row}/correction", {"label": "medium"})
+    row = json.loads(app.send("GET", f"lists/{run}/rows", limit=1)[2])["items"][0]["row_id"]
+    app.ask("correct a label of a test image", "PUT", f"lists/{run}/rows/{row}/correction", {"label": "medium"})
     app.get("training: image changes", f"runs/{run}/image-changes")
     body = {"dataset_id": cells, "recipe": FINETUNED | {"classes.drop": ["medium"]}, "name": "Fine-tuned"}
     tuned = app.job("fine-tune", "runs", body, name="fine-tuned", state="runs")
@@ -239,7 +240,7 @@ def train(app: App, cells: str) -> tuple[str, str]:
     app.get("list trainings", "runs")
     app.get("list classifiers", "classifiers")
     app.get("card", f"classifiers/{run}/card")
-    app.get("rows predicted as large", f"runs/{run}/rows", predicted="large")
+    app.get("rows predicted as large", f"lists/{run}/rows", predicted="large")
     app.get("comparison", f"comparison?run_id={run}&run_id={tuned}")
     return run, tuned
 
@@ -249,8 +250,9 @@ def evaluate(app: App, run: str, images: Path) -> None:
     app.get("outlook of an evaluation", f"runs/{run}/evaluation-outlook", dataset_id=external)
     body = {"dataset_id": external, "name": "External"}
     evaluation = app.job("evaluate", f"runs/{run}/evaluations", body, name="evaluation", state="evaluations")
-    for what in ("results", "rows", "report", "download/predictions", "download/confusion-matrix"):
-        app.get(f"evaluation: {what}", f"evaluations/{evaluation}/{what}", **({"limit": 200} if what == "rows" else {}))
+    app.get("evaluation: rows", f"lists/{evaluation}/rows", limit=200)
+    for what in ("results", "report", "download/predictions", "download/confusion-matrix"):
+        app.get(f"evaluation: {what}", f"evaluations/{evaluation}/{what}")
     cells = json.loads(app.send("GET", f"runs/{run}")[2])["dataset_id"]
     app.job("distance", f"datasets/{cells}/distances?other={external}", None)
 
@@ -259,9 +261,9 @@ def predict(app: App, run: str, tuned: str, images: Path) -> str:
     new = opened(app, "new", images / "new", is_labeled=False)
     body = {"classifier_id": run, "dataset_id": new, "name": "New images"}
     prediction = app.job("predict", "predictions", body, name="prediction", state="predictions")
-    app.get("prediction: rows", f"predictions/{prediction}/rows", limit=200)
-    app.get("prediction: uncertain rows", f"predictions/{prediction}/rows", only="review")
-    app.get("prediction: by probability", f"predictions/{prediction}/rows", sort="probability", limit=5)
+    app.get("prediction: rows", f"lists/{prediction}/rows", limit=200)
+    app.get("prediction: uncertain rows", f"lists/{prediction}/rows", only="review")
+    app.get("prediction: by probability", f"lists/{prediction}/rows", sort="probability", limit=5)
     app.get("prediction: predictions.csv", f"predictions/{prediction}/download/predictions")
     of_table: dict[str, Any] = {
         "classifier_id": tuned,
@@ -269,20 +271,22 @@ def predict(app: App, run: str, tuned: str, images: Path) -> str:
         "prevalence": {"small": 0.6},
     }
     app.job("predict a table", "predictions", of_table, name="prediction of a table", state="predictions")
-    row = json.loads(app.send("GET", f"predictions/{prediction}/rows", limit=1)[2])["items"][0]["row_id"]
-    app.get("prediction: picture", f"predictions/{prediction}/rows/{row}/picture")
+    row = json.loads(app.send("GET", f"lists/{prediction}/rows", limit=1)[2])["items"][0]["row_id"]
+    app.get("prediction: picture", f"lists/{prediction}/rows/{row}/picture")
     return prediction
 
 
 def correct(app: App, prediction: str, cells: str) -> None:
     at = f"predictions/{prediction}"
-    items = json.loads(app.send("GET", f"{at}/rows", limit=200)[2])["items"]
+    items = json.loads(app.send("GET", f"lists/{prediction}/rows", limit=200)[2])["items"]
     for k, label in enumerate(("small", "large", "medium")):
         row = items[3 * k]["row_id"]
-        app.ask(f"correct prediction {k}", "PUT", f"{at}/rows/{row}/correction", {"label": label}, author=ADA)
+        app.ask(
+            f"correct prediction {k}", "PUT", f"lists/{prediction}/rows/{row}/correction", {"label": label}, author=ADA
+        )
     unusable = {"label": None, "excluded": "unusable"}
-    app.ask("mark as unusable", "PUT", f"{at}/rows/{items[1]['row_id']}/correction", unusable, author=EVE)
-    app.get("corrected rows", f"{at}/rows", only="corrected")
+    app.ask("mark as unusable", "PUT", f"lists/{prediction}/rows/{items[1]['row_id']}/correction", unusable, author=EVE)
+    app.get("corrected rows", f"lists/{prediction}/rows", only="corrected")
     app.get("corrected predictions.csv", f"{at}/download/predictions")
     app.get("preview of joining", f"{at}/join-preview", dataset_id=cells)
     joined = app.ask("join corrections", "POST", f"{at}/join", {"dataset_id": cells})
@@ -303,7 +307,7 @@ def spot_check(app: App, prediction: str) -> None:
         app.get(f"proportions: {what}", f"{at}/download/{what}")
     app.get("labels that a spot check needs", f"{at}/spot-check/needed", half_width=0.2)
     drawn = app.ask("draw a spot check", "PUT", f"{at}/spot-check", {"n": 20})
-    items = json.loads(app.send("GET", f"{at}/rows", limit=200)[2])["items"]
+    items = json.loads(app.send("GET", f"lists/{prediction}/rows", limit=200)[2])["items"]
     predicted = {item["row_id"]: item["predicted"] for item in items}
     for k, row in enumerate(sorted(image["row_id"] for image in drawn["images"])):
         label = predicted[row] if k % 5 else CLASSES[(CLASSES.index(predicted[row]) + 1) % 3]
@@ -316,7 +320,7 @@ def spot_check(app: App, prediction: str) -> None:
     app.get("result of the spot check", f"{at}/spot-check/result")
     app.get("download spot check", f"{at}/download/spot-check")
     app.ask("corrections of the spot check", "PUT", f"{at}/spot-check/corrections")
-    app.get("rows after the spot check", f"{at}/rows", limit=200)
+    app.get("rows after the spot check", f"lists/{prediction}/rows", limit=200)
 
 
 def study(app: App, cells: str) -> None:
@@ -346,7 +350,7 @@ def ask_for_faults(app: App, cells: str, images: Path) -> None:
     app.ask("fault: outside", "POST", "datasets", {"sources": [{"path": "/etc"}]})
     app.ask("fault: unknown dataset", "GET", "datasets/none")
     app.ask("fault: unknown key", "POST", "runs", {"dataset_id": cells, "recipe": {"epoch": 3}})
-    app.ask("fault: unknown row", "GET", f"datasets/{cells}/images/999999")
+    app.ask("fault: unknown row", "GET", f"lists/{cells}/rows/999999")
     app.ask("fault: empty body", "POST", f"datasets/{cells}/labels", {})
 
 
@@ -373,22 +377,24 @@ def ask_workspace(app: App) -> None:
     for k, dataset in enumerate(listed("datasets")):
         at, title = f"datasets/{dataset['id']}", f"workspace: dataset {k}, {dataset['name']}"
         wait_for_images(app, dataset["id"])
-        app.get(f"{title}: images", f"{at}/images", limit=2000)
+        app.get(f"{title}: images", f"lists/{dataset['id']}/rows", limit=2000)
         for what in ("label-changes", "download/labels", "inspection", "objects"):
             app.get(f"{title}: {what}", f"{at}/{what}")
         app.get(f"{title}: readings", f"{at}/download/readings")
         app.get(f"{title}: agreement", f"{at}/second-reading/agreement")
         app.get(f"{title}: suggestions", f"{at}/suggestions")
     for k, run in enumerate(listed("runs")):
-        for what in ("results", "rows", "evaluations", "exports", "label-errors"):
-            app.get(f"workspace: training {k}, {run['name']}: {what}", f"runs/{run['id']}/{what}")
+        title = f"workspace: training {k}, {run['name']}"
+        app.get(f"{title}: rows", f"lists/{run['id']}/rows")
+        for what in ("results", "evaluations", "exports", "label-errors"):
+            app.get(f"{title}: {what}", f"runs/{run['id']}/{what}")
         for evaluation in app.send_json("GET", f"runs/{run['id']}/evaluations")["items"]:
             title = f"workspace: evaluation {evaluation['name']}"
             app.get(f"{title}: results", f"evaluations/{evaluation['id']}/results")
-            app.get(f"{title}: rows", f"evaluations/{evaluation['id']}/rows", limit=200)
+            app.get(f"{title}: rows", f"lists/{evaluation['id']}/rows", limit=200)
     for k, prediction in enumerate(listed("predictions")):
         at, title = f"predictions/{prediction['id']}", f"workspace: prediction {k}, {prediction['name']}"
-        app.get(f"{title}: rows", f"{at}/rows", limit=200)
+        app.get(f"{title}: rows", f"lists/{prediction['id']}/rows", limit=200)
         for what in ("samples", "spot-check", "spot-check/result", "download/predictions"):
             app.get(f"{title}: {what}", f"{at}/{what}")
     for each in listed("studies"):

@@ -124,7 +124,7 @@ def predict(commands: Commands, images: Path) -> None:
     work = commands.version.work
     new = ("predict", "runs/first", images / "new", "--out", "predictions.csv", "--json")
     commands.run("predict", *new, files=["predictions.csv"])
-    options = ("--keep", "patient", "--top-k", 2, "--format", "jsonl", "--out", "table.jsonl", "--json")
+    options = ("--top-k", 2, "--format", "jsonl", "--out", "table.jsonl", "--json")
     commands.run("predict a table", "predict", "first.coverslip", images / "table.csv", *options, files=["table.jsonl"])
     rows = read_table(work / "predictions.csv")
     write_table(

@@ -367,7 +367,7 @@ class App:
 
     def all_of(self, dataset: str, **filters: str) -> dict[str, Any]:
         """Return the images of a dataset that match, for a change of them by filters; it is not recorded."""
-        _, _, data = self.send("GET", f"datasets/{dataset}/rows", **filters)
+        _, _, data = self.send("GET", f"lists/{dataset}/row-ids", **filters)
         if "Rows-Digest" not in self.headers:  # an earlier version, which changes whatever matches
             return {"filters": filters}
         row_ids = np.sort(np.frombuffer(data, "<u4"))
@@ -375,7 +375,7 @@ class App:
 
     def rows(self, dataset: str) -> dict[str, int]:
         """Return the row_ids of a dataset by file name."""
-        items = self.send_json("GET", f"datasets/{dataset}/images", limit=2000)["items"]
+        items = self.send_json("GET", f"lists/{dataset}/rows", limit=2000)["items"]
         return {image["image_id"].rpartition("/")[2]: image["row_id"] for image in items}
 
 

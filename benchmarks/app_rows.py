@@ -117,7 +117,7 @@ def write_dataset(workspace: Workspace, folder: Path, count: int) -> None:
     with write_transaction(workspace.engine) as connection:
         new = insert(datasets).values(id=DATASET, **row, summary=NO_COUNTS, revision=0, state="ready", created=now())
         connection.execute(new)
-        store_images(connection, workspace, DATASET, dataset, {})
+        store_images(connection, workspace, DATASET, dataset)
         number = images.c.position - (images.c.position % EQUAL_EVERY == 1)
         connection.execute(update(images).values(pixel_hash=cast(number, String), width_px=SIDE, height_px=SIDE))
         facts = select(images.c.row_id, func.json(json.dumps(FACTS)))
@@ -145,18 +145,18 @@ def measure_lists(client: TestClient, repeats: int) -> None:
     ):
 
         def first_images(query: dict[str, str] = query) -> bytes:
-            rows = content(client, "rows", query)
+            rows = content(client, "row-ids", query)
             if rows:
-                content(client, "images", {"rows": joined(rows, CHUNK)})
+                content(client, "rows", {"rows": joined(rows, CHUNK)})
                 content(client, "sheet", {"rows": joined(rows, SHEET), "side": 128})
             return rows
 
         first_s, _ = timed(repeats, first_images)
-        all_s, rows = timed(repeats, lambda query=query: content(client, "rows", query))
-        tag = client.get(address("rows"), params=query).headers["etag"]
+        all_s, rows = timed(repeats, lambda query=query: content(client, "row-ids", query))
+        tag = client.get(address("row-ids"), params=query).headers["etag"]
         unchanged_s, _ = timed(
             repeats,
-            lambda query=query, tag=tag: client.get(address("rows"), params=query, headers={"If-None-Match": tag}),
+            lambda query=query, tag=tag: client.get(address("row-ids"), params=query, headers={"If-None-Match": tag}),
         )
         name = ", ".join(f"{key}={value}" for key, value in query.items()) or "none"
         if query in ({}, {"sort": "group"}):
@@ -173,10 +173,10 @@ def measure_lists(client: TestClient, repeats: int) -> None:
 
 def measure_last(client: TestClient, workspace: Workspace, count: int, repeats: int) -> None:
     """Time the last images, by row_id and with the former paging."""
-    rows = content(client, "rows", {})
+    rows = content(client, "row-ids", {})
 
     def by_row() -> None:
-        content(client, "images", {"rows": joined(rows[-4 * CHUNK :], CHUNK)})
+        content(client, "rows", {"rows": joined(rows[-4 * CHUNK :], CHUNK)})
 
     def by_offset() -> None:
         with workspace.engine.connect() as connection:
@@ -195,7 +195,7 @@ def measure_last(client: TestClient, workspace: Workspace, count: int, repeats: 
     last, last_by_offset = timed(repeats, by_row)[0], timed(repeats, by_offset)[0]
     compare("last 256 images", last, last_by_offset)
     RECORD.add(CLAIM, round(last.clock, 2), "s", of="last 256 images", note=f"by offset {last_by_offset.clock:.2f}")
-    all_rows = timed(repeats, lambda: content(client, "rows", {}))[0]
+    all_rows = timed(repeats, lambda: content(client, "row-ids", {}))[0]
     compare("list of all images", all_rows, timed(repeats, positions_as_json)[0])
     sheet = timed(repeats, lambda: content(client, "sheet", {"rows": joined(rows[-4 * SHEET :], SHEET), "side": 128}))
     print(f"| sheet of the last 64 images | {sheet[0]} | | |\n", flush=True)
@@ -210,7 +210,7 @@ def measure_changes(client: TestClient, count: int, repeats: int) -> None:
         seconds: dict[str, list[Seconds]] = {"filter": [], "undo": [], "image_ids": []}
         for _ in range(repeats):
             filters = {"label": "class 3"}
-            listed = client.get(address("rows"), params=filters)
+            listed = client.get(address("row-ids"), params=filters)
             listed_rows = {"n_listed": len(listed.content) // 4, "digest": listed.headers["rows-digest"]}
             by_filter = {"filters": filters, **listed_rows}
             for way, selection in (("filter", by_filter), ("image_ids", {"images": names})):
@@ -301,7 +301,8 @@ def compare(name: str, new: Seconds, old: Seconds) -> None:
 
 
 def address(path: str) -> str:
-    return f"/api/v1/datasets/{DATASET}/{path}"
+    kind = "datasets" if path.startswith(("labels", "exclusions")) else "lists"
+    return f"/api/v1/{kind}/{DATASET}/{path}"
 
 
 def content(client: TestClient, path: str, query: dict[str, Any]) -> bytes:

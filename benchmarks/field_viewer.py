@@ -172,8 +172,8 @@ def measure(server: Server, browser: "Browser", folder: Path, side: int, n_drags
     started = time.perf_counter()
     wait_for(lambda: server.ask(f"datasets/{dataset_id}")["state"] != "reading", 7_200, every=1)
     print(f"crops read: {time.perf_counter() - started:.0f} s")
-    row = server.ask(f"datasets/{dataset_id}/fields")["items"][0]["row_id"]
-    field = f"datasets/{dataset_id}/images/{row}/field"
+    row = server.ask(f"lists/{dataset_id}/fields")["items"][0]["row_id"]
+    field = f"lists/{dataset_id}/rows/{row}/field"
     for visit in ("first", "second"):
         started = time.perf_counter()
         with urllib.request.urlopen(f"{server.address}api/v1/{field}/outlines", timeout=600) as response:

@@ -1,10 +1,11 @@
 """Labels of single images in the app of one user, while a page shows what the app computes of all images.
 
-The script opens small images as one dataset in `coverslip app`, and labels single images one after the other. In every
-other round, a second client requests the suggested groups, the inspection and a preview of the split after each label,
-as open pages do. The rounds alternate, because other work on the machine varies. The script
-prints the durations of labels in each kind of round, and the processor time of the server itself per label: this is the
-time for which it delays other requests.
+The script opens small images as one dataset in `coverslip app`, and labels single images one after the other. There
+are three kinds of rounds: without other requests; with a second client that requests the suggested groups after each
+label; and with one that also requests the inspection and a preview of the split, as open pages do. The rounds
+alternate, because other work on the machine varies. The script prints the durations of labels in each kind of round,
+their ratio to those without other requests, and the processor time of the server itself per label: this is the time
+for which it delays other requests.
 
     python benchmarks/labeling.py [--count 15000] [--labels 40] [--rounds 4]
 """
@@ -31,6 +32,7 @@ RECORD = Record(
 )
 CLASSES = ("first", "second", "third")
 COMPUTED = ("group-suggestions", "inspection", "split-preview")
+ROUNDS = {"no page open": (), "beside suggested groups": COMPUTED[:1], "pages open": COMPUTED}  # what is requested
 
 
 def main() -> None:
@@ -87,17 +89,18 @@ def open_dataset(client: httpx.Client, folder: Path) -> str:
 
 def compare(client: httpx.Client, process: psutil.Process, dataset_id: str, n_labels: int, n_rounds: int) -> None:
     at = f"/datasets/{dataset_id}"
-    images = client.get(f"{at}/images", params={"limit": 500}).raise_for_status().json()["items"]
-    rounds = [name for _ in range(n_rounds) for name in ("alone", "beside")]
-    durations: dict[str, list[float]] = {"alone": [], "beside": []}
-    seconds: dict[str, list[float]] = {"alone": [], "beside": []}
-    page(client, at)  # the first request loads modules
+    images = client.get(f"/lists/{dataset_id}/rows", params={"limit": 500}).raise_for_status().json()["items"]
+    rounds = [name for _ in range(n_rounds) for name in ROUNDS]
+    durations: dict[str, list[float]] = {name: [] for name in ROUNDS}
+    seconds: dict[str, list[float]] = {name: [] for name in ROUNDS}
+    for what in COMPUTED:  # the first request loads modules
+        request(client, at, what)
     position = 0
     for name in rounds:
         labeled = threading.Event()
         ended = threading.Event()
-        thread = threading.Thread(target=ask, args=(client, at, labeled, ended))
-        if name == "beside":
+        thread = threading.Thread(target=ask, args=(client, at, ROUNDS[name], labeled, ended))
+        if ROUNDS[name]:
             thread.start()
         before = processor_seconds(process)
         for _ in range(n_labels):
@@ -111,16 +114,19 @@ def compare(client: httpx.Client, process: psutil.Process, dataset_id: str, n_la
             time.sleep(0.3)
         ended.set()
         labeled.set()
-        if name == "beside":
+        if ROUNDS[name]:
             thread.join()
         seconds[name].append((processor_seconds(process) - before) / n_labels)
-    for name, title in (("alone", "no page open"), ("beside", "pages open")):
-        each = durations[name]
-        p95 = quantiles(each, n=20)[-1]
-        print(f"{name}: p50 {median(each):.3f} s, p95 {p95:.3f} s, server {median(seconds[name]):.3f} s per label")
-        RECORD.add(f"Label, {title}", round(median(each), 3), "s", of="median", n=len(each))
-        RECORD.add(f"Label, {title}", round(p95, 3), "s", of="95th percentile")
-        RECORD.add(f"Label, {title}", round(median(seconds[name]), 3), "s", of="processor time of the server")
+    p95_of = {name: quantiles(each, n=20)[-1] for name, each in durations.items()}
+    for name, each in durations.items():
+        p95, ratio = p95_of[name], p95_of[name] / p95_of["no page open"]
+        used = median(seconds[name])
+        print(f"{name}: p50 {median(each):.3f} s, p95 {p95:.3f} s (x {ratio:.2f}), server {used:.3f} s per label")
+        RECORD.add(f"Label, {name}", round(median(each), 3), "s", of="median", n=len(each))
+        RECORD.add(f"Label, {name}", round(p95, 3), "s", of="95th percentile")
+        RECORD.add(f"Label, {name}", round(used, 3), "s", of="processor time of the server")
+        if ROUNDS[name]:
+            RECORD.add(f"Label, {name}", round(ratio, 2), of="95th percentile as a multiple of that with no page open")
     for what in COMPUTED:  # after one more label
         client.post(f"{at}/labels", json={"images": [images[0]["image_id"]], "label": "first"}).raise_for_status()
         before, start = processor_seconds(process), time.monotonic()
@@ -130,16 +136,14 @@ def compare(client: httpx.Client, process: psutil.Process, dataset_id: str, n_la
         RECORD.add("Processor time of the server after a label", round(used, 2), "s", of=what)
 
 
-def ask(client: httpx.Client, at: str, labeled: threading.Event, ended: threading.Event) -> None:
+def ask(
+    client: httpx.Client, at: str, computed: tuple[str, ...], labeled: threading.Event, ended: threading.Event
+) -> None:
     """Request what pages show after each label, one request at a time."""
     while labeled.wait() and not ended.is_set():
         labeled.clear()
-        page(client, at)
-
-
-def page(client: httpx.Client, at: str) -> None:
-    for what in COMPUTED:
-        request(client, at, what)
+        for what in computed:
+            request(client, at, what)
 
 
 def request(client: httpx.Client, at: str, what: str) -> Any:

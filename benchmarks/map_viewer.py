@@ -31,9 +31,8 @@ from sqlalchemy import bindparam, insert, select, update
 
 from coverslip.files import write_json
 from coverslip.images import ReadPlan
-from coverslip.runs import CLASSIFIER_COLUMN, Layout, Prediction, Run, prediction_table
+from coverslip.runs import CLASSIFIER_COLUMN, FIRST_COLUMN, PLAN_COLUMN, Layout, Prediction, Run, prediction_table
 from coverslip.workspace.jobs.records import add_job
-from coverslip.workspace.lists.reading import FIRST_COLUMN, PLAN_COLUMN
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.keys import keys_of_dataset
 from coverslip.workspace.store.rows import now

@@ -10,23 +10,35 @@ of samples. Bias has its standard error, since means of simulations vary; `witho
 may be below 0 or above 1. `by group` are rates with equal weight of all groups, in the first fifth of the experiments.
 Experiments whose correction is refused are counted, and left out of the other columns.
 
+With `--single`, designs are drawn at random, and each sample has error rates of its own, which differ as those of
+groups of labeled images do: correlation 0 to .5; 2, 4 or 8 classes; proportion .01 to .5; accuracy .7 to .97; 3 to 40
+groups per class; 100 to 5,000 labels. A classifier has five new samples of 200 images, and two conditions of six
+samples, whose proportions differ by half of the proportion, or not at all. `before` are intervals with the mean error
+rates for all samples, and differences of values with limits at 0 and 1 by Welch's test. Errors are root mean squares of
+the last class. A bias is within the target if it is so within two standard errors of the simulation.
+
     python benchmarks/proportions.py [--repeats 1000] [--classes 2 4] [--sizes equal unequal related]
+    python benchmarks/proportions.py --single 40 [--repeats 200] [--seed 0]
 """
 
 import argparse
 import itertools
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 from _records import Record
 
-from coverslip.evaluation.proportions import ErrorRates, Votes
+from coverslip.evaluation.proportions import ErrorRates, Votes, difference_of_means, solve
 
 RECORD = Record("Corrected class proportions", ["src/coverslip/evaluation/proportions.py"])
 
 Floats = npt.NDArray[np.float64]
 
 N_IMAGES, N_GROUPS = 200, 20
+N_SINGLE, N_ARM = 5, 6  # new samples of a classifier: single ones, and those of a condition
+FEWEST_GROUPS = 5  # designs with fewer are reported apart
+MOST_BIAS = 0.005  # of differences, the target
 Z = 1.96
 SIZES = ("equal", "unequal", "related")
 LARGEST_ERROR = 0.9
@@ -43,8 +55,13 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=1000)
     parser.add_argument("--classes", type=int, nargs="+", default=[2, 4])
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=SIZES)
+    parser.add_argument("--single", type=int, metavar="DESIGNS", help="single samples with rates of their own")
+    parser.add_argument("--seed", type=int, default=0)
     RECORD.add_option(parser)
     options = parser.parse_args()
+    if options.single:
+        single_samples(options.single, options.repeats, options.seed)
+        return
     print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
     grid = itertools.product(
         *(options.classes, options.sizes, (0.8, 0.95, 0.99), (0.005, 0.05, 0.5), (3, 12), (0.0, 0.1), (100, 2000))
@@ -93,6 +110,154 @@ def main() -> None:
     RECORD.write()
 
 
+@dataclass
+class Results:
+    """What was measured in one design; lists have a value for each sample, or for each classifier."""
+
+    n_classes: int
+    correlation: float
+    proportion: float
+    accuracy: float
+    n_groups: int
+    n_labels: int
+    hits: list[bool] = field(default_factory=list)
+    hits_before: list[bool] = field(default_factory=list)
+    widths: list[float] = field(default_factory=list)
+    widths_before: list[float] = field(default_factory=list)
+    errors: list[tuple[float, float, float]] = field(default_factory=list)  # counted, corrected, shown
+    n_refused: int = 0
+    differences: list[tuple[float, float]] = field(default_factory=list)  # errors of the difference, before and after
+    of_difference: list[tuple[bool, bool]] = field(default_factory=list)  # whether its interval contains it
+    is_significant: list[tuple[bool, bool]] = field(default_factory=list)  # without and with a difference
+
+
+def single_samples(n_designs: int, n_repeats: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    print(
+        "| classes | correlation | proportion | accuracy | groups | labels | coverage before | after | width before |"
+        " after | error of counted | corrected | shown | refused | bias of differences before | after | coverage of"
+        " differences before | after | type I error | power |\n" + "|---" * 20 + "|"
+    )
+    designs = []
+    for _ in range(n_designs):
+        design = Results(
+            int(rng.choice([2, 2, 4, 8])),
+            round(float(rng.choice([0, rng.uniform(0, 0.1), rng.uniform(0.1, 0.5)])), 3),
+            round(float(np.exp(rng.uniform(np.log(0.01), np.log(0.5)))), 3),
+            round(float(rng.uniform(0.7, 0.97)), 2),
+            int(rng.integers(3, 41)),
+            int(np.exp(rng.uniform(np.log(100), np.log(5000)))),
+        )
+        for _ in range(n_repeats):
+            measure(design, rng)
+        if design.hits:
+            designs.append(design)
+        show(design)
+    many = [each for each in designs if each.n_groups >= FEWEST_GROUPS]
+    few = [each for each in designs if each.n_groups < FEWEST_GROUPS]
+
+    def add(claim: str, value: float, note: str, n: int, of: str = "") -> None:
+        print(f"{claim} {of}: {value:.3f}; {note}; {n} designs")
+        RECORD.add(claim, round(value, 3), note=note, n=f"{n} designs", of=of)
+
+    claim = f"Designs with a coverage of {FEWEST_COVERED}"
+    for name, of_groups, is_before in (
+        ("varying rates", many, False), ("equal rates", many, True), (f"below {FEWEST_GROUPS} groups", few, False)
+    ):  # fmt: skip
+        covered = [float(np.mean(each.hits_before if is_before else each.hits)) for each in of_groups]
+        if covered:
+            n_covered = float(np.mean(np.array(covered) >= FEWEST_COVERED))
+            add(claim, n_covered, f"lowest {min(covered):.3f}", len(covered), name)
+    of_errors = np.array([np.sqrt((np.array(each.errors) ** 2).mean(axis=0)) for each in designs])
+    for name, column in zip(("counted", "corrected", "shown"), of_errors.T, strict=True):
+        ratio = column / of_errors[:, :2].min(axis=1)
+        claim = "Relative error"
+        add(claim, float(ratio.mean()), f"largest {ratio.max():.2f}", len(designs), name)
+    compared = [each for each in designs if each.differences]
+    for k, name in enumerate(("with limits", "without")):
+        errors = [np.array(each.differences)[:, k] for each in compared]
+        is_small = [abs(each.mean()) - 2 * each.std() / len(each) ** 0.5 <= MOST_BIAS for each in errors]
+        covered = [float(np.mean(np.array(each.of_difference)[:, k])) for each in compared]
+        note = f"coverage {np.mean(covered):.3f}, lowest {min(covered):.3f}"
+        add(f"Differences, bias within {MOST_BIAS}", float(np.mean(is_small)), note, len(compared), name)
+    false = [float(np.mean(np.array(each.is_significant)[:, 0])) for each in compared]
+    add("Type I error of differences", float(np.mean(false)), f"largest {max(false):.3f}", len(compared))
+    RECORD.write("single samples")
+
+
+def measure(design: Results, rng: np.random.Generator) -> None:
+    """Train and use one simulated classifier."""
+    k, share = design.n_classes, design.proportion
+    matrix = np.full((k, k), (1 - design.accuracy) / (k - 1))
+    np.fill_diagonal(matrix, design.accuracy)
+    labeled = [
+        drawn_groups(rng, matrix, at, design.n_labels // k, design.correlation, "unequal", design.n_groups)
+        for at in range(k)
+    ]
+    rates = ErrorRates(labeled)
+
+    def votes(proportion: float, n: int) -> list[Votes]:
+        truth = np.full(k, (1 - proportion) / (k - 1))
+        truth[-1] = proportion
+        drawn_rates = [np.concatenate([drawn(rng, row, 1, design.correlation) for row in matrix]) for _ in range(n)]
+        counts = [rng.multinomial(N_IMAGES, truth @ of_sample).astype(np.float64) for of_sample in drawn_rates]
+        return [Votes(each[None], np.array([float(N_IMAGES)])) for each in counts]
+
+    for sample in votes(share, N_SINGLE):
+        result, before = rates.correct(sample), rates.correct(sample, has_mean_rates=True)
+        if result.reason is not None:
+            design.n_refused += 1
+            continue
+        design.hits.append(bool(result.low[-1] <= share <= result.high[-1]))
+        design.hits_before.append(bool(before.low[-1] <= share <= before.high[-1]))
+        design.widths.append(float(result.high[-1] - result.low[-1]))
+        design.widths_before.append(float(before.high[-1] - before.low[-1]))
+        values = (sample.shares[0, -1], result.shares[-1], result.estimate[-1])
+        design.errors.append(tuple(float(value) - share for value in values))  # type: ignore[arg-type]
+    if rates.correct(sample, has_mean_rates=True).reason is not None:
+        return
+    significant = []
+    for difference in (0.0, share / 2):
+        arms = [np.concatenate([each.shares for each in votes(share + d, N_ARM)]) for d in (0.0, difference)]
+        free = [np.linalg.solve(rates.matrix.T, arm.T).T for arm in arms]
+        limited = [solve(rates.matrix, arm)[:, -1] for arm in arms]
+        of_rates = rates.error_of_difference(free[1].mean(axis=0) - free[0].mean(axis=0))
+        absolute = of_rates.absolute[-1] if of_rates.absolute else 0.0
+        before = difference_of_means(limited[0], limited[1])
+        after = difference_of_means(
+            free[0][:, -1], free[1][:, -1], relative_error=of_rates.relative, absolute_error=absolute
+        )
+        significant.append(after.p is not None and after.p < 0.05)
+        if difference:
+            design.differences.append(tuple((each.value or 0.0) - difference for each in (before, after)))  # type: ignore[arg-type]
+            design.of_difference.append(tuple(  # type: ignore[arg-type]
+                each.low is None or each.high is None or each.low <= difference <= each.high for each in (before, after)
+            ))  # fmt: skip
+    design.is_significant.append((significant[0], significant[1]))
+
+
+def show(design: Results) -> None:
+    """Print a row of the table."""
+    cells: list[object] = [design.n_classes, design.correlation, design.proportion, design.accuracy, design.n_groups]
+    cells.append(design.n_labels)
+    if design.hits:
+        numbers = (design.hits_before, design.hits, design.widths_before, design.widths)
+        cells += [f"{np.mean(each):.3f}" for each in numbers]
+        cells += [f"{value:.3f}" for value in np.sqrt((np.array(design.errors) ** 2).mean(axis=0))]
+    else:
+        cells += ["–"] * 7
+    cells.append(design.n_refused)
+    if design.differences:
+        cells += [f"{value:+.4f}" for value in np.mean(design.differences, axis=0)]
+        cells += [
+            f"{value:.3f}"
+            for value in (*np.mean(design.of_difference, axis=0), *np.mean(design.is_significant, axis=0))
+        ]
+    else:
+        cells += ["–"] * 6
+    print(f"| {' | '.join(map(str, cells))} |", flush=True)
+
+
 def drawn_samples(rng: np.random.Generator, truth: Floats, matrix: Floats, n_samples: int, correlation: float) -> Votes:
     """Return the votes in samples whose proportions vary around the truth."""
     shares = drawn(rng, truth, n_samples, correlation)
@@ -102,9 +267,17 @@ def drawn_samples(rng: np.random.Generator, truth: Floats, matrix: Floats, n_sam
     )
 
 
-def drawn_groups(rng: np.random.Generator, matrix: Floats, k: int, n: int, correlation: float, sizes: str) -> Votes:
+def drawn_groups(
+    rng: np.random.Generator,
+    matrix: Floats,
+    k: int,
+    n: int,
+    correlation: float,
+    sizes: str,
+    most_groups: int = N_GROUPS,
+) -> Votes:
     """Return the votes on `n` labeled images of class k, in groups."""
-    n_groups = min(N_GROUPS, max(2, n))
+    n_groups = min(most_groups, max(2, n))
     weights = np.ones(n_groups) if sizes == "equal" else np.exp(rng.normal(size=n_groups))
     n_images = np.maximum(1, rng.multinomial(max(2, n), weights / weights.sum())).astype(np.float64)
     rows = np.tile(matrix[k], (n_groups, 1))

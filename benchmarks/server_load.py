@@ -212,19 +212,19 @@ def label_and_browse(
     dice = random.Random(person.name)
     with client_of(address, person) as client:
         dataset_id = client.get("/datasets").json()["items"][0]["id"]
-        of_dataset = f"/datasets/{dataset_id}"
+        of_dataset, of_list = f"/datasets/{dataset_id}", f"/lists/{dataset_id}"
 
-        def send(kind: str, method: str, path: str, **body: Any) -> httpx.Response | None:
+        def send(kind: str, method: str, address: str, **body: Any) -> httpx.Response | None:
             start = time.perf_counter()
             try:
-                answer = client.request(method, f"{of_dataset}{path}", **body)
+                answer = client.request(method, address, **body)
             except httpx.HTTPError as error:
                 measured.add(kind, time.perf_counter() - start, 599, repr(error))
                 return None
             measured.add(kind, time.perf_counter() - start, answer.status_code, answer.text if answer.is_error else "")
             return answer
 
-        listed = send("row_ids of a gallery", "GET", "/rows")
+        listed = send("row_ids of a gallery", "GET", f"{of_list}/row-ids")
         if listed is None or listed.is_error:
             return
         rows = np.frombuffer(listed.content, "<u4").tolist()
@@ -233,7 +233,7 @@ def label_and_browse(
             match dice.choices(("label", "images", "dataset", "rows", "picture", "history"), (4, 3, 2, 1, 3, 1))[0]:
                 case "label":
                     row_id, label = dice.choice(labeled), dice.choice(CLASSES)
-                    answer = send("label", "POST", "/labels", json={"rows": [row_id], "label": label})
+                    answer = send("label", "POST", f"{of_dataset}/labels", json={"rows": [row_id], "label": label})
                     if answer is None:  # the label may have been stored or not
                         with measured.lock:
                             measured.labels.pop((person.project, row_id), None)
@@ -242,16 +242,16 @@ def label_and_browse(
                             measured.labels[person.project, row_id] = label, person.name
                             measured.changes[person.project] += answer.json()["change"] is not None
                 case "images":
-                    send("images of a page", "GET", "/images", params={"limit": 60, "after": dice.choice(rows)})
+                    send("images of a page", "GET", f"{of_list}/rows", params={"limit": 60, "after": dice.choice(rows)})
                 case "dataset":
-                    send("dataset", "GET", "")
+                    send("dataset", "GET", of_dataset)
                 case "rows":
                     params = {"label": dice.choice(CLASSES), "sort": "label"}
-                    send("row_ids of a gallery", "GET", "/rows", params=params)
+                    send("row_ids of a gallery", "GET", f"{of_list}/row-ids", params=params)
                 case "picture":
-                    send("picture", "GET", f"/images/{dice.choice(rows)}/picture")
+                    send("picture", "GET", f"{of_list}/rows/{dice.choice(rows)}/picture")
                 case "history":
-                    send("history of labels", "GET", "/label-changes", params={"limit": 20})
+                    send("history of labels", "GET", f"{of_dataset}/label-changes", params={"limit": 20})
 
 
 def browse(program: str, address: str, person: Person, results: Results, ended: Event) -> None:

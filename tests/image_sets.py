@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from coverslip.app.server import create_app
 from coverslip.workspace.store.workspace import Workspace, open_workspace
 from coverslip.workspace.viewing.filters import Filters, ImageSelection
-from coverslip.workspace.viewing.images import list_images, matching_rows
+from coverslip.workspace.viewing.images import DatasetImages
 
 API = "/api/v1"
 
@@ -22,9 +22,9 @@ def workspace_in(folder: Path) -> Workspace:
     return open_workspace(folder / "home", (folder,))
 
 
-def in_jobs(place: str) -> str:
-    """The place of the images of a prediction, a run or an evaluation, whose own place is given."""
-    return re.sub(r"(^|/)(predictions|runs|evaluations)/", r"\1jobs/", place)
+def in_lists(place: str) -> str:
+    """The place of the images of a dataset, a prediction, a run or an evaluation, whose own place is given."""
+    return re.sub(r"(^|/)(datasets|predictions|runs|evaluations)/", r"\1lists/", place)
 
 
 def client_of(home: Workspace) -> TestClient:
@@ -34,20 +34,20 @@ def client_of(home: Workspace) -> TestClient:
 
 def ids_at(home: Workspace, dataset_id: str, positions: Iterable[int]) -> list[str]:
     """The image_ids of the images that stand at these positions now."""
-    listed = list_images(home, dataset_id, Filters(), limit=2_000).items
+    listed = DatasetImages(home, dataset_id).page(Filters(), limit=2_000).items
     return [listed[position].image_id for position in positions]
 
 
 def images_at(home: Workspace, dataset_id: str, positions: Iterable[int]) -> ImageSelection:
     """The images that stand at these positions now, for a change of them."""
-    rows = matching_rows(home, dataset_id, Filters()).tolist()
+    rows = DatasetImages(home, dataset_id).row_ids(Filters()).tolist()
     return ImageSelection(rows=[rows[position] for position in positions])
 
 
 def positions_of(home: Workspace, dataset_id: str, filters: Filters) -> list[int]:
     """The positions of the matching images in the set, in the order of the filters."""
-    place_of = {row: k for k, row in enumerate(matching_rows(home, dataset_id, Filters()).tolist())}
-    return [place_of[row] for row in matching_rows(home, dataset_id, filters).tolist()]
+    place_of = {row: k for k, row in enumerate(DatasetImages(home, dataset_id).row_ids(Filters()).tolist())}
+    return [place_of[row] for row in DatasetImages(home, dataset_id).row_ids(filters).tolist()]
 
 
 class App:
@@ -87,14 +87,14 @@ class App:
 
     def rows(self, where: str, **query: Any) -> list[int]:
         """The row_ids of the matching images, in order; `where` is such as datasets/ID."""
-        answer = self.client.get(f"{API}/{where}/rows", params=query)
+        answer = self.client.get(f"{API}/{in_lists(where)}/row-ids", params=query)
         assert answer.status_code == 200, answer.text
         rows: list[int] = np.frombuffer(answer.content, "<u4").tolist()
         return rows
 
     def all_of(self, where: str, **filters: Any) -> dict[str, Any]:
         """The images that match now, for a change of them by filters; `where` is such as datasets/ID."""
-        answer = self.client.get(f"{API}/{where}/rows", params=filters)
+        answer = self.client.get(f"{API}/{in_lists(where)}/row-ids", params=filters)
         assert answer.status_code == 200, answer.text
         n_listed = len(answer.content) // 4
         return {"filters": filters, "n_listed": n_listed, "digest": answer.headers["rows-digest"]}
@@ -106,7 +106,7 @@ class App:
 
     def image_ids(self, where: str, **query: Any) -> list[str]:
         """The image_ids of the matching images, at most 2,000, in order."""
-        return [image["image_id"] for image in self.get(f"{where}/images", limit=2_000, **query)["items"]]
+        return [image["image_id"] for image in self.get(f"{in_lists(where)}/rows", limit=2_000, **query)["items"]]
 
     def open(self, *sources: Path, **choices: Any) -> Any:
         """Open a set and wait until it is read."""

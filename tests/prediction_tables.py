@@ -4,9 +4,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from coverslip.images import ReadPlan
-from coverslip.runs import CLASSIFIER_COLUMN, Layout, Prediction, prediction_table
+from coverslip.runs import CLASSIFIER_COLUMN, FIRST_COLUMN, PLAN_COLUMN, Layout, Prediction, prediction_table
 from coverslip.workspace.lists.matching import finder_in
-from coverslip.workspace.lists.reading import FIRST_COLUMN, PLAN_COLUMN
 from coverslip.workspace.store.keys import write_keys
 from coverslip.workspace.store.workspace import Workspace
 

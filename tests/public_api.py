@@ -46,9 +46,7 @@ def use(trained: cs.Run | Path | str) -> None:
     assert_type(cs.methods_text(trained), str)
     assert_type(cs.write_report(trained), Path)
     assert_type(cs.predict(trained, "new/", out="predictions.csv", prevalence={"round": 0.9}).decisions, dict[str, int])
-    assert_type(
-        cs.predict(trained, "t.csv", out="p.jsonl", format="jsonl", top_k=2, keep=["well"], resume=True).file, Path
-    )
+    assert_type(cs.predict(trained, "t.csv", out="p.jsonl", format="jsonl", top_k=2, resume=True).file, Path)
     assert_type(cs.watch(trained, "new/", out="new.csv").decisions, dict[str, int])
     print(cs.load_classifier(trained), cs.label_errors(trained, out="labels.csv"))
     print(cs.explain([trained, run], ["new/1.tif"], out="maps").table)

@@ -12,6 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
+from image_sets import in_lists
 from small_workspace import API, Json, until, write_cells
 from sqlalchemy import insert
 from tables import downloaded
@@ -145,7 +146,7 @@ OF_ANNOTATORS = {
     ("post", "/datasets/{dataset_id}/exclusions"),
     ("post", "/datasets/{dataset_id}/exclusions/undo"),
     ("post", "/datasets/{dataset_id}/confirmed-labels"),
-    ("put", "/jobs/{job_id}/rows/{row_id}/correction"),
+    ("put", "/lists/{list_id}/rows/{row_id}/correction"),
     ("put", "/predictions/{prediction_id}/spot-check/images/{row_id}"),
     ("post", "/jobs/{job_id}/rows/{row_id}/explanation"),
     ("delete", "/jobs/{job_id}/rows/{row_id}/explanation"),
@@ -244,7 +245,7 @@ def test_labels_and_undo_belong_to_the_user_who_signed_in(served: Served, admin:
     deadline = time.monotonic() + 60
     while eve.get(address).json()["state"] == "reading" and time.monotonic() < deadline:
         time.sleep(0.1)
-    image = eve.get(f"{address}/images").json()["items"][0]["image_id"]
+    image = eve.get(f"{in_lists(address)}/rows").json()["items"][0]["image_id"]
     body = {"images": [image], "label": "new"}
     change = ann.post(f"{address}/labels", json=body, headers={"X-Author": "bob"}).json()["change"]
     (made,) = eve.get(f"{address}/label-changes").json()["items"]
@@ -510,7 +511,7 @@ def test_activity_records_roles_rights_and_labels_before_and_after(served: Serve
     cells = write_cells(served.server.roots[0] / "changes")
     dataset = changing.post(f"{project}{API}/datasets", json={"sources": [{"path": str(cells)}]}).headers["Location"]
     until(lambda: changing.get(dataset).json()["state"] == "ready")
-    digest = changing.get(f"{dataset}/rows").headers["Rows-Digest"]
+    digest = changing.get(f"{in_lists(dataset)}/row-ids").headers["Rows-Digest"]
     n_listed = changing.get(dataset).json()["n_images"]
     labels = {"filters": {}, "n_listed": n_listed, "digest": digest, "label": "lymphocyte"}
     assert changing.post(f"{dataset}/labels", json=labels).status_code == 200

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from browser import RunningApp, Stock, open_page
 from drawing import write_cells
+from image_sets import in_lists
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -32,7 +33,7 @@ def test_single_keys_label_images_only_while_the_gallery_has_the_focus(
     page.keyboard.press("ArrowRight")  # back into the gallery
     page.keyboard.press("3")
     app_server.until(where, lambda dataset: dataset["n_label_changes"] == 1)
-    listed = app_server.get(f"{where}/images")["items"]
+    listed = app_server.get(f"{in_lists(where)}/rows")["items"]
     assert [k for k, image in enumerate(listed) if image["label"] != image["label_before"]] == [2]
     page.get_by_role("button", name="Keys (?)").focus()
     page.keyboard.press("Control+z")  # has a modifier
@@ -56,7 +57,7 @@ def test_the_gallery_gets_the_focus_with_its_tab_and_after_a_filter_is_removed_b
 
 @pytest.mark.exhaustive
 def test_single_keys_correct_predictions_only_while_the_list_has_the_focus(page: "Page", stock: Stock) -> None:
-    rows = f"jobs/{stock.prediction}/rows"
+    rows = f"lists/{stock.prediction}/rows"
     before = [row["correction"] for row in stock.app.get(rows)["items"]]
     open_page(page, f"/predictions/{stock.prediction}?show=all&sort=position")
     page.locator("[role=gridcell][data-index='0']:focus").wait_for()  # at once
@@ -155,13 +156,13 @@ def test_an_image_is_opened_by_touch(browser: "Browser", app_server: RunningApp,
 
 
 def test_images_are_named_with_their_class_and_probability(page: "Page", stock: Stock) -> None:
-    row = stock.app.get(f"jobs/{stock.prediction}/rows?sort=probability&limit=1")["items"][0]
+    row = stock.app.get(f"lists/{stock.prediction}/rows?sort=probability&limit=1")["items"][0]
     percent = f"{100 * row['probability']:.1f}%"
     for form in ("", "&form=list"):
         open_page(page, f"/predictions/{stock.prediction}?show=all&sort=probability{form}")
         name = f"{row['image_id']}, predicted as {row['predicted']}, {percent}"
         page.get_by_role("gridcell", name=name).wait_for()
-    mistake = stock.app.get(f"jobs/{stock.folds}/rows?only=misclassified&sort=-probability&limit=1")["items"][0]
+    mistake = stock.app.get(f"lists/{stock.folds}/rows?only=misclassified&sort=-probability&limit=1")["items"][0]
     open_page(page, f"/runs/{stock.folds}?tab=misclassified")
     label, predicted = mistake["label"], mistake["predicted"]
     name = f"{mistake['image_id']}, labeled {label}, predicted as {predicted}, probability "

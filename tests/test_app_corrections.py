@@ -11,7 +11,7 @@ import httpx
 import pytest
 from drawing import save_cell
 from fastapi.testclient import TestClient
-from image_sets import in_jobs
+from image_sets import in_lists
 from small_workspace import (
     API,
     FINETUNE,
@@ -58,7 +58,7 @@ class Lab:
         return body
 
     def correct(self, run: str, k: int, label: str | None) -> Json:
-        answer = self.client.put(f"{API}/jobs/{run}/rows/{k}/correction", json={"label": label})
+        answer = self.client.put(f"{API}/lists/{run}/rows/{k}/correction", json={"label": label})
         assert answer.status_code == 200, answer.text
         corrected: Json = answer.json()
         return corrected
@@ -76,12 +76,10 @@ class Lab:
 
     def image_ids(self, query: str = "") -> list[str]:
         """The image_ids of the matching images of the dataset."""
-        return [image["image_id"] for image in self.get(f"datasets/{self.cells}/images?limit=2000&{query}")["items"]]
+        return [image["image_id"] for image in self.get(f"lists/{self.cells}/rows?limit=2000&{query}")["items"]]
 
     def labels(self) -> dict[str, str]:
-        return {
-            image["path"]: image["label"] for image in self.get(f"datasets/{self.cells}/images?limit=2000")["items"]
-        }
+        return {image["path"]: image["label"] for image in self.get(f"lists/{self.cells}/rows?limit=2000")["items"]}
 
     def split(self, run: str) -> dict[str, str]:
         rows = Run(Path(self.get(f"runs/{run}")["folder"])).split
@@ -98,12 +96,12 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 def test_a_correction_joins_the_dataset_that_was_trained_on_and_can_be_taken_back(lab: Lab) -> None:
-    row = lab.get(f"jobs/{lab.run}/rows?label=large")["items"][0]
+    row = lab.get(f"lists/{lab.run}/rows?label=large")["items"][0]
     before = lab.labels()
     corrected = lab.correct(lab.run, row["row_id"], "medium")["row"]
     assert (corrected["label"], corrected["correction"]) == ("large", "medium")
     assert {path: label for path, label in lab.labels().items() if before[path] != label} == {row["path"]: "medium"}
-    assert [item["row_id"] for item in lab.get(f"jobs/{lab.run}/rows?only=corrected")["items"]] == [row["row_id"]]
+    assert [item["row_id"] for item in lab.get(f"lists/{lab.run}/rows?only=corrected")["items"]] == [row["row_id"]]
     assert lab.get(f"runs/{lab.run}/image-changes") == {**NO_CHANGES, "n_relabeled": 1, "n_relabeled_test": 1}
     assert lab.correct(lab.run, row["row_id"], None)["row"]["correction"] is None
     assert lab.labels() == before
@@ -144,7 +142,8 @@ def test_adding_predicted_images_shows_what_a_new_training_has_more_or_less(lab:
 
     def answer(k: int, label: str | None) -> None:
         assert (
-            lab.client.put(f"{API}/{in_jobs(prediction)}/rows/{k}/correction", json={"label": label}).status_code == 200
+            lab.client.put(f"{API}/{in_lists(prediction)}/rows/{k}/correction", json={"label": label}).status_code
+            == 200
         )
 
     def join() -> tuple[Json, Json]:
@@ -158,7 +157,7 @@ def test_adding_predicted_images_shows_what_a_new_training_has_more_or_less(lab:
         return joined["counts"], changes
 
     before = [{"path": source["path"]} for source in lab.get(f"datasets/{lab.cells}")["sources"]]
-    tested = lab.get(f"datasets/{lab.cells}/images?run={lab.run}&part=test&limit=1")["items"]
+    tested = lab.get(f"lists/{lab.cells}/rows?run={lab.run}&part=test&limit=1")["items"]
     body = {"images": [tested[0]["image_id"]], "is_excluded": True}
     assert lab.client.post(f"{API}/datasets/{lab.cells}/exclusions", json=body).status_code < 300
     answer(0, "large")
@@ -181,7 +180,7 @@ def test_adding_predicted_images_shows_what_a_new_training_has_more_or_less(lab:
 
 @pytest.mark.exhaustive
 def test_a_training_with_a_time_budget_is_repeated_with_its_groups(lab: Lab) -> None:
-    image = lab.get(f"datasets/{lab.cells}/images?label=large&limit=1")["items"][0]
+    image = lab.get(f"lists/{lab.cells}/rows?label=large&limit=1")["items"][0]
     change = lab.label([image["image_id"]], "medium")
     run = trained_here(lab.workspace, lab.cells, {**FINETUNE, "group": r"slide\d"}, "Regrouped", budget="10m")
     assert lab.undo(change) == 200
@@ -205,7 +204,7 @@ def test_new_images_without_a_known_group_are_counted_before_training_again(lab:
 
 @pytest.mark.exhaustive
 def test_groups_of_a_training_table_that_a_pattern_matched_are_shown_as_those_of_the_pattern(lab: Lab) -> None:
-    image = lab.get(f"datasets/{lab.cells}/images?label=large&limit=1")["items"][0]
+    image = lab.get(f"lists/{lab.cells}/rows?label=large&limit=1")["items"][0]
     change = lab.label([image["image_id"]], "medium")
     run = trained_here(lab.workspace, lab.cells, QUICK, "With a changed label")
     assert lab.undo(change) == 200
@@ -217,7 +216,7 @@ def test_groups_of_a_training_table_that_a_pattern_matched_are_shown_as_those_of
 
 
 def test_the_dataset_keeps_what_was_changed_by_whom_and_where_it_was_seen(lab: Lab) -> None:
-    row = lab.get(f"jobs/{lab.run}/rows?label=medium")["items"][0]
+    row = lab.get(f"lists/{lab.run}/rows?label=medium")["items"][0]
     number = lab.correct(lab.run, row["row_id"], "large")["change"]
     change = lab.get(f"datasets/{lab.cells}/label-changes?limit=1")["items"][0]
     assert (change["label"], change["n"], change["is_undone"]) == ("large", 1, False)
@@ -229,12 +228,12 @@ def test_the_dataset_keeps_what_was_changed_by_whom_and_where_it_was_seen(lab: L
     assert (last["label_before"], last["label"], last["seen_in"]) == ("medium", "large", "train: First")
     assert (change["id"], lab.undo(number)) == (number, 200)
     assert lab.get(f"datasets/{lab.cells}/label-changes?limit=1")["items"][0]["is_undone"]
-    assert lab.get(f"jobs/{lab.run}/rows?only=corrected")["total"] == 0
+    assert lab.get(f"lists/{lab.run}/rows?only=corrected")["items"] == []
 
 
 @pytest.mark.exhaustive
 def test_training_again_keeps_each_image_in_its_part_though_labels_have_changed(lab: Lab) -> None:
-    rows = lab.get(f"jobs/{lab.run}/rows")["items"]
+    rows = lab.get(f"lists/{lab.run}/rows")["items"]
     lab.correct(lab.run, rows[0]["row_id"], next(name for name in ("large", "medium") if name != rows[0]["label"]))
     preview = lab.client.post(
         f"{API}/datasets/{lab.cells}/split-preview", json={"recipe": QUICK, "repeats_run": lab.run}
@@ -245,9 +244,9 @@ def test_training_again_keeps_each_image_in_its_part_though_labels_have_changed(
     assert lab.split(job) == lab.split(lab.run)
     assert {part["part"]: part["n"] for part in preview.json()["parts"]}["test"] == len(rows)
     assert lab.get(f"runs/{job}")["repeats_run"] == lab.run
-    label_of = {row["image_id"]: row["label"] for row in lab.get(f"jobs/{job}/rows")["items"]}
+    label_of = {row["image_id"]: row["label"] for row in lab.get(f"lists/{job}/rows")["items"]}
     assert label_of[rows[0]["image_id"]] != rows[0]["label"]
-    assert lab.get(f"jobs/{job}/rows?only=corrected")["total"] == 0
+    assert lab.get(f"lists/{job}/rows?only=corrected")["items"] == []
     # Marked in every list, also if the repeated training had corrected labels already.
     third = queue_run(lab.client, lab.cells, QUICK, name="Third", repeats_run=job)
     assert ended(lab.client, third)["state"] == "done"
@@ -285,7 +284,7 @@ def test_training_again_keeps_each_image_in_its_part_though_labels_have_changed(
 def test_suspected_label_errors_are_computed_and_reviewed_in_the_gallery(lab: Lab) -> None:
     place = f"{API}/runs/{lab.run}/label-errors"
     assert lab.client.get(place).json()["state"] == "not-requested"
-    refused = lab.client.get(f"{API}/datasets/{lab.cells}/images?run={lab.run}&only=questioned")
+    refused = lab.client.get(f"{API}/lists/{lab.cells}/rows?run={lab.run}&only=questioned")
     assert refused.status_code == 422, refused.text
     assert lab.client.post(place).status_code == 202
     label_errors = until(
@@ -293,11 +292,9 @@ def test_suspected_label_errors_are_computed_and_reviewed_in_the_gallery(lab: La
     )
     assert label_errors["state"] == "ready", label_errors
     assert label_errors["n_checked"] + label_errors["n_not_checked"] == 60
-    shown = lab.get(f"datasets/{lab.cells}/images?run={lab.run}&only=questioned&sort=label-quality&limit=100")["items"]
+    shown = lab.get(f"lists/{lab.cells}/rows?run={lab.run}&only=questioned&sort=label-quality&limit=100")["items"]
     assert [image["image_id"] for image in shown] == [image["image_id"] for image in label_errors["images"]]
-    suspected = lab.get(f"datasets/{lab.cells}/images?run={lab.run}&only=suspected&sort=label-quality&limit=100")[
-        "items"
-    ]
+    suspected = lab.get(f"lists/{lab.cells}/rows?run={lab.run}&only=suspected&sort=label-quality&limit=100")["items"]
     assert suspected == shown[: label_errors["n_suspected"]]
 
 
@@ -317,7 +314,7 @@ def checked_labels(lab: Lab, run: str) -> Json:
 
 @pytest.mark.exhaustive
 def test_a_confirmed_label_is_listed_no_more_until_the_label_changes_or_the_confirmation_is_removed(lab: Lab) -> None:
-    wrong = lab.get(f"datasets/{lab.cells}/images?label=large&limit=1")["items"][0]
+    wrong = lab.get(f"lists/{lab.cells}/rows?label=large&limit=1")["items"][0]
     wrongly = lab.label([wrong["image_id"]], "medium")
     first = trained_here(lab.workspace, lab.cells, QUICK, "With a wrong label")
     before = checked_labels(lab, first)
@@ -326,7 +323,7 @@ def test_a_confirmed_label_is_listed_no_more_until_the_label_changes_or_the_conf
     assert before["n_confirmed"] == 0
 
     def gallery(run: str, only: str) -> list[str]:
-        query = f"datasets/{lab.cells}/images?run={run}&only={only}&limit=100"
+        query = f"lists/{lab.cells}/rows?run={run}&only={only}&limit=100"
         return [image["image_id"] for image in lab.get(query)["items"]]
 
     assert confirm(lab, [wrong["image_id"]]) == confirm(lab, [wrong["image_id"]]) == 200
@@ -361,7 +358,7 @@ def test_a_confirmed_label_is_listed_no_more_until_the_label_changes_or_the_conf
 @pytest.mark.exhaustive
 def test_a_training_knows_its_images_though_its_dataset_has_a_second_source_since(lab: Lab) -> None:
     where = f"{API}/datasets/{lab.cells}"
-    large = lab.get(f"datasets/{lab.cells}/images?label=large&limit=2")["items"]
+    large = lab.get(f"lists/{lab.cells}/rows?label=large&limit=2")["items"]
     first, second = (image["row_id"] for image in large)
     wrongly = lab.label([image["image_id"] for image in large], "medium")
     run = trained_here(lab.workspace, lab.cells, QUICK, "With wrong labels, before the second source")
@@ -374,13 +371,13 @@ def test_a_training_knows_its_images_though_its_dataset_has_a_second_source_sinc
     two = [*sources, {"path": str(lab.workspace.roots[0] / "second")}]
     assert lab.client.patch(where, json={"sources": two}).status_code == 200
     until(lambda: lab.get(f"datasets/{lab.cells}")["state"] == "ready")
-    images = {image["row_id"]: image for image in lab.get(f"datasets/{lab.cells}/images?limit=100")["items"]}
+    images = {image["row_id"]: image for image in lab.get(f"lists/{lab.cells}/rows?limit=100")["items"]}
     change = lab.label([images[first]["image_id"]], "large")
 
     after = checked_labels(lab, run)
     assert (after["n"], after["n_relabeled"]) == (before["n"] - 1, 1)
     assert after["n_suspected"] == before["n_suspected"] - 1
-    shown = lab.get(f"datasets/{lab.cells}/images?run={run}&only=suspected&sort=label-quality&limit=100")["items"]
+    shown = lab.get(f"lists/{lab.cells}/rows?run={run}&only=suspected&sort=label-quality&limit=100")["items"]
     assert [image["image_id"] for image in shown] == [
         image["image_id"] for image in after["images"][: after["n_suspected"]]
     ]

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from drawing import save_cell, save_cells
-from image_sets import App, workspace_in
+from image_sets import App, in_lists, workspace_in
 from PIL import Image
 from sqlalchemy import select, update
 
@@ -96,11 +96,11 @@ def test_sets_are_unknown_by_other_ids(app: App) -> None:
         ("GET", "datasets/none"),
         ("PATCH", "datasets/none"),
         ("DELETE", "datasets/none"),
-        ("GET", "datasets/none/images"),
-        ("GET", "datasets/none/images?rows=1"),
-        ("GET", "datasets/none/rows"),
-        ("GET", "datasets/none/images/1"),
-        ("GET", "datasets/none/sheet?rows=1"),
+        ("GET", "lists/none/rows"),
+        ("GET", "lists/none/rows?rows=1"),
+        ("GET", "lists/none/row-ids"),
+        ("GET", "lists/none/rows/1"),
+        ("GET", "lists/none/sheet?rows=1"),
         ("GET", "datasets/none/inspection"),
         ("GET", "datasets/none/download/labels"),
         ("GET", "datasets/none/label-changes"),
@@ -115,9 +115,9 @@ def test_names_are_kept_as_they_are(app: App, tmp_path: Path) -> None:
     shown = [name.replace("\n", r"\n") for name in names]  # a line end is no part of a class name
     assert {each["name"] for each in dataset["classes"]} == set(shown)
     for name in shown:
-        listed = app.get(f"datasets/{dataset['id']}/images", label=name)
+        listed = app.get(f"lists/{dataset['id']}/rows", label=name)
         assert [image["label"] for image in listed["items"]] == [name] * 3
-        first = app.client.get(f"/api/v1/datasets/{dataset['id']}/images/{listed['items'][0]['row_id']}")
+        first = app.client.get(f"/api/v1/lists/{dataset['id']}/rows/{listed['items'][0]['row_id']}")
         assert first.headers["content-type"] == "application/json"
 
 
@@ -129,11 +129,11 @@ def test_a_file_name_that_is_no_text_is_shown_and_read(app: App, tmp_path: Path)
     except OSError:
         pytest.skip("this file system takes UTF-8 names only")
     dataset = app.open(cells)
-    listed = app.get(f"datasets/{dataset['id']}/images", search="cell\\xff")
+    listed = app.get(f"lists/{dataset['id']}/rows", search="cell\\xff")
     assert listed["items"][0]["path"] == "flat/cell\\xff.png"
     assert dataset["n_unreadable"] == 0
     row = listed["items"][0]["row_id"]
-    assert app.client.get(f"/api/v1/datasets/{dataset['id']}/images/{row}/picture").status_code == 200
+    assert app.client.get(f"/api/v1/lists/{dataset['id']}/rows/{row}/picture").status_code == 200
 
 
 def test_images_are_filtered_sorted_and_paged(app: App, tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_images_are_filtered_sorted_and_paged(app: App, tmp_path: Path) -> None:
     (cells / "c10" / "zbroken.png").write_bytes(b"no image")
     dataset = app.open(cells, group_pattern=r"slide\d")
     where = f"datasets/{dataset['id']}"
-    listed = app.get(f"{where}/images", limit=2000)["items"]
+    listed = app.get(f"{in_lists(where)}/rows", limit=2000)["items"]
     rows = app.rows(where)
     assert [image["row_id"] for image in listed] == rows
     assert len(set(rows)) == 15
@@ -168,10 +168,10 @@ def test_images_are_filtered_sorted_and_paged(app: App, tmp_path: Path) -> None:
     assert [listed[i]["label"] for i in app.positions(f"{where}", sort="label")] == (["c2"] * 7 + ["c10"] * 8)
     groups = [listed[i]["group"] for i in app.positions(f"{where}", sort="group")]
     assert groups[-12:] == ["slide0"] * 4 + ["slide1"] * 4 + ["slide2"] * 4
-    facts = app.get(f"{where}/images/{rows[0]}")
+    facts = app.get(f"{in_lists(where)}/rows/{rows[0]}")
     assert (facts["format"], facts["width"], facts["equal_to"], facts["duplicates"]) == ("PNG", 24, [rows[1]], 1)
     assert facts["size_bytes"] == (cells / "c2" / "copy.png").stat().st_size
-    broken = app.get(f"{where}/images/{rows[14]}")
+    broken = app.get(f"{in_lists(where)}/rows/{rows[14]}")
     assert broken["problem"] == "unreadable"
     assert broken["note"]
 
@@ -195,9 +195,9 @@ def test_a_part_of_a_training_is_a_filter(app: App, tmp_path: Path) -> None:
     where = f"datasets/{dataset['id']}"
     assert app.positions(where, part="test", run="r1") == [0]
     assert app.positions(where, part="train", run="r1") == [3]
-    assert app.refused("GET", f"{where}/rows?part=test")["status"] == 422
-    assert app.refused("GET", f"{where}/rows?part=test&run=none")["status"] == 404
-    problem = app.refused("GET", f"{where}/rows?predicted=flat")  # nothing was predicted here
+    assert app.refused("GET", f"{in_lists(where)}/row-ids?part=test")["status"] == 422
+    assert app.refused("GET", f"{in_lists(where)}/row-ids?part=test&run=none")["status"] == 404
+    problem = app.refused("GET", f"{in_lists(where)}/row-ids?predicted=flat")  # nothing was predicted here
     assert (problem["code"], problem["parameters"]) == ("unknown-filter", {"name": "predicted", "value": "flat"})
 
 
@@ -248,7 +248,7 @@ def test_a_table_gives_columns_groups_and_boxes(app: App, tmp_path: Path) -> Non
         {"by": "column", "value": "patient", "n_groups": 3, "merge": {}},
     )
     assert app.get(f"{where}/columns")["items"] == ["patient"]  # no other use is known of it
-    image = app.get(f"{where}/images")["items"][3]
+    image = app.get(f"{in_lists(where)}/rows")["items"][3]
     assert (image["width"], image["height"], image["group"]) == (20, 20, "p0")
     assert app.get(f"{where}/group-preview", group="patient")["n_groups"] == 3
     answer = app.client.get(f"/api/v1/{where}/download/labels")
@@ -259,6 +259,7 @@ def test_boxes_do_not_reveal_the_sizes_of_images_outside_the_roots(tmp_path: Pat
     from coverslip.workspace.store.workspace import open_workspace
 
     secret = save_cell(tmp_path / "secret" / "face.png", 1)
+    save_cell(tmp_path / "secret" / "other.png", 1)
     mine = tmp_path / "mine"
     save_cell(mine / "own.png", 2)
     (mine / "link.png").symlink_to(secret)
@@ -266,7 +267,7 @@ def test_boxes_do_not_reveal_the_sizes_of_images_outside_the_roots(tmp_path: Pat
     (mine / "cells.csv").write_text("\n".join(["path,label,x_rel,y_rel,width_rel,height_rel", *rows]) + "\n")
     app = App(open_workspace(tmp_path / "home", (mine,)))
     dataset = app.open(mine / "cells.csv")
-    boxes = [image["image_id"].split("#")[1] for image in app.get(f"datasets/{dataset['id']}/images")["items"]]
+    boxes = [image["image_id"].split("#")[1] for image in app.get(f"lists/{dataset['id']}/rows")["items"]]
     assert boxes == ["box=0,0,5000,5000", "box=0,0,5000,5000", "box=0,0,12,12"]
 
 
@@ -278,7 +279,7 @@ def test_images_that_a_table_names_outside_the_roots_are_never_read(tmp_path: Pa
     save_cells(mine, n=2)
     (mine / "round" / "link.png").symlink_to(secret)
     (mine / "cells.csv").write_text(
-        f"path,label\n{secret},a\n../secret/face.png,b\nround/link.png,a\nround/slide0_0.png,b\nflat/slide0_0.png,a\n"
+        f"path,label\n{secret},a\n../secret/other.png,b\nround/link.png,a\nround/slide0_0.png,b\nflat/slide0_0.png,a\n"
     )
     app = App(open_workspace(tmp_path / "home", (mine,)))
     dataset = app.open(mine / "cells.csv")
@@ -286,15 +287,15 @@ def test_images_that_a_table_names_outside_the_roots_are_never_read(tmp_path: Pa
     assert (dataset["n_images"], dataset["n_unreadable"]) == (5, 3)
     rows = app.rows(where)
     for row in rows[:3]:
-        facts = app.get(f"{where}/images/{row}")
+        facts = app.get(f"{in_lists(where)}/rows/{row}")
         assert "outside" in facts["note"]
         assert (facts["pixel_hash"], facts["width"], facts["size_bytes"]) == (None, None, None)
-        assert app.refused("GET", f"{where}/images/{row}/picture")["status"] == 422
-    assert app.client.get(f"/api/v1/{where}/images/{rows[3]}/picture").status_code == 200
+        assert app.refused("GET", f"{in_lists(where)}/rows/{row}/picture")["status"] == 422
+    assert app.client.get(f"/api/v1/{in_lists(where)}/rows/{rows[3]}/picture").status_code == 200
     (mine / "round" / "slide0_0.png").unlink()
     (mine / "round" / "slide0_0.png").symlink_to(secret)  # after it was read
-    assert app.refused("GET", f"{where}/images/{rows[3]}/picture")["status"] == 422
-    (mine / "all.csv").write_text(f"path,label\n{secret},a\n../secret/face.png,b\n")
+    assert app.refused("GET", f"{in_lists(where)}/rows/{rows[3]}/picture")["status"] == 422
+    (mine / "all.csv").write_text(f"path,label\n{secret},a\n../secret/other.png,b\n")
     assert app.refused("POST", "datasets", {"sources": [{"path": str(mine / "all.csv")}]})["status"] == 422
 
 
@@ -353,7 +354,7 @@ def test_labels_survive_reading_again_when_images_come_and_go(app: App, tmp_path
     save_cell(cells / "flat" / "a_new.png", 500)
     app.send("POST", f"{where}/refresh")
     assert app.wait(dataset["id"])["n_images"] == 12
-    odd = app.get(f"{where}/images", label="odd")["items"]
+    odd = app.get(f"{in_lists(where)}/rows", label="odd")["items"]
     assert [image["image_id"] for image in odd] == ["flat/slide0_3.png", "round/slide0_3.png"]
     assert [image["label_before"] for image in odd] == ["flat", "round"]
     rows = app.rows(where)
@@ -374,13 +375,13 @@ def test_what_cannot_be_read_any_more_says_so_and_stays(app: App, tmp_path: Path
     assert app.positions(f"{where}", label="odd") == [0]
     first = app.rows(where)[0]
     for picture in (f"sheet?rows={first}&v=1", f"sheet?rows={first},{first}&v=1"):  # blank, and asked for again
-        answer = app.client.get(f"/api/v1/{where}/{picture}")
+        answer = app.client.get(f"/api/v1/{in_lists(where)}/{picture}")
         assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
     (tmp_path / "moved").rename(cells)
-    answer = app.client.get(f"/api/v1/{where}/sheet?rows={first}&v=1")
+    answer = app.client.get(f"/api/v1/{in_lists(where)}/sheet?rows={first}&v=1")
     assert "immutable" in answer.headers["cache-control"]
     cells.rename(tmp_path / "moved")
-    assert app.refused("GET", f"{where}/images/{first}/picture")["status"] == 422
+    assert app.refused("GET", f"{in_lists(where)}/rows/{first}/picture")["status"] == 422
 
 
 def test_classes_are_ordered_and_planned(app: App, tmp_path: Path) -> None:
@@ -505,9 +506,7 @@ def test_the_inspection_follows_the_labels(app: App, tmp_path: Path) -> None:
 def test_a_dataset_is_removed_from_the_list_and_its_files_stay(app: App, tmp_path: Path) -> None:
     cells = save_cells(tmp_path / "cells")
     dataset = app.open(cells)
-    assert (
-        app.client.get(f"/api/v1/datasets/{dataset['id']}/images/{dataset['thumbnail_images'][0]}").status_code == 200
-    )
+    assert app.client.get(f"/api/v1/lists/{dataset['id']}/rows/{dataset['thumbnail_images'][0]}").status_code == 200
     app.send("DELETE", f"datasets/{dataset['id']}")
     assert app.get("datasets")["total"] == 0
     assert app.refused("GET", f"datasets/{dataset['id']}")["status"] == 404
@@ -531,7 +530,7 @@ def test_a_removed_dataset_is_restored_with_its_labels(app: App, tmp_path: Path)
     app.send("DELETE", where)
     assert app.send("POST", f"{where}/restore") == before
     assert app.get("datasets")["items"] == [before]
-    assert app.get(f"{where}/images")["items"][0]["label"] == "round"
+    assert app.get(f"{in_lists(where)}/rows")["items"][0]["label"] == "round"
 
 
 def test_a_dataset_that_a_training_waits_for_is_not_removed(app: App, tmp_path: Path) -> None:
@@ -687,11 +686,11 @@ def test_real_sets_are_read(
     assert (len(dataset["classes"]), dataset["n_unreadable"]) == (n_classes, n_unreadable)
     assert dataset["groups"]["n_groups"] == n_groups if n_groups is not None else dataset["groups"]["n_groups"] > 3
     where = f"/api/v1/datasets/{dataset['id']}"
-    rows = shared_app.rows(f"datasets/{dataset['id']}", limit=40)
-    sheet = shared_app.client.get(f"{where}/sheet", params={"rows": ",".join(map(str, rows))})
+    rows = shared_app.rows(f"datasets/{dataset['id']}")[:40]
+    sheet = shared_app.client.get(f"{in_lists(where)}/sheet", params={"rows": ",".join(map(str, rows))})
     assert sheet.status_code == 200
     for row in dataset["thumbnail_images"][:3]:
-        assert shared_app.client.get(f"{where}/images/{row}/picture").status_code == 200
+        assert shared_app.client.get(f"{in_lists(where)}/rows/{row}/picture").status_code == 200
 
 
 def test_each_class_shows_images_from_all_over_it(app: App, tmp_path: Path) -> None:

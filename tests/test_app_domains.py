@@ -58,7 +58,7 @@ def test_each_folder_is_a_domain_of_the_name_it_was_given(app: App, labs: tuple[
         {"path": str(here), "is_made": False, "is_missing": False, "domain": "Basel", "domains": ["Basel"]},
         {"path": str(there), "is_made": False, "is_missing": False, "domain": None, "domains": ["cells-2"]},
     ]
-    shown = app.get(f"datasets/{dataset['id']}/images", domain="Basel")
+    shown = app.get(f"lists/{dataset['id']}/rows", domain="Basel")
     assert len(shown["items"]) == 6
     assert {image["domain"] for image in shown["items"]} == {"Basel"}
 
@@ -113,7 +113,7 @@ def test_confirmed_labels_outlive_folders_that_are_added_and_excluded(app: App, 
     )
 
     def confirmed() -> list[str]:
-        return [image["path"] for image in app.get(f"datasets/{dataset_id}/images", only="confirmed")["items"]]
+        return [image["path"] for image in app.get(f"lists/{dataset_id}/rows", only="confirmed")["items"]]
 
     before = confirmed()
     assert len(before) == 2
@@ -164,7 +164,7 @@ def test_a_training_gets_the_domains_by_their_names(app: App, labs: tuple[Path, 
     (table,) = training_images(app.home, dataset["id"]).sources
     read = open_dataset(table)
     assert [record.domain for record in read.records] == ["Basel"] * 6 + ["Bern"] * 12
-    images = app.get(f"datasets/{dataset['id']}/images", limit=100)["items"]
+    images = app.get(f"lists/{dataset['id']}/rows", limit=100)["items"]
     assert [record.image_id for record in read.records] == [image["image_id"] for image in images]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi.testclient import TestClient
-from image_sets import in_jobs
+from image_sets import in_lists
 from small_workspace import (
     API,
     QUICK,
@@ -71,7 +71,7 @@ def other(lab: Lab) -> Json:
     """An evaluation on images of another day, of which the label of one was corrected in the app."""
     folder = write_cells(lab.workspace.roots[0] / "other day", 30, seed=7)
     dataset = open_images(lab.workspace, folder)
-    first = [lab.get(f"datasets/{dataset}/images?limit=1")["items"][0]["image_id"]]
+    first = [lab.get(f"lists/{dataset}/rows?limit=1")["items"][0]["image_id"]]
     labeled = lab.client.post(f"{API}/datasets/{dataset}/labels", json={"images": first, "label": "large"})
     assert labeled.status_code == 200, labeled.text
     outlook = lab.get(f"runs/{lab.run}/evaluation-outlook?dataset_id={dataset}")
@@ -109,7 +109,7 @@ def test_an_evaluation_gives_the_numbers_of_the_labels_as_corrected_in_the_app(l
     assert results["calibration"]["after"]
     assert lab.get(f"evaluations/{other['id']}/results") == results  # from the cache
     classifier = cs.load_classifier(lab.get(f"runs/{lab.run}")["folder"])
-    rows = lab.get(f"jobs/{other['id']}/rows")["items"]
+    rows = lab.get(f"lists/{other['id']}/rows")["items"]
     assert [row["predicted"] for row in rows] == [
         row.predicted for row in classifier.predict([row["path"] for row in rows])
     ]
@@ -119,7 +119,7 @@ def test_an_evaluation_gives_the_numbers_of_the_labels_as_corrected_in_the_app(l
 def test_images_that_a_pattern_groups_are_measured_after_a_label_was_corrected(lab: Lab) -> None:
     folder = write_cells(lab.workspace.roots[0] / "grouped day", 30, seed=11)
     dataset = open_images(lab.workspace, folder, group_pattern=r"slide\d+")
-    first = [lab.get(f"datasets/{dataset}/images?limit=1")["items"][0]["image_id"]]
+    first = [lab.get(f"lists/{dataset}/rows?limit=1")["items"][0]["image_id"]]
     labeled = lab.client.post(f"{API}/datasets/{dataset}/labels", json={"images": first, "label": "large"})
     assert labeled.status_code == 200, labeled.text
     evaluation = lab.evaluate(dataset)
@@ -147,18 +147,21 @@ def test_the_comparison_with_the_own_test_set_follows_its_numbers(lab: Lab, othe
 
 def test_the_images_of_an_evaluation_can_be_viewed_and_downloaded(lab: Lab, other: Json) -> None:
     path = f"evaluations/{other['id']}"
-    mistakes = lab.get(f"{in_jobs(path)}/rows?only=misclassified&sort=-probability")
-    assert mistakes["total"] == lab.get(f"{path}/results")["n_mistakes"] > 0
+    mistakes = lab.get(f"{in_lists(path)}/rows?only=misclassified&sort=-probability")
+    assert len(mistakes["items"]) == lab.get(f"{path}/results")["n_mistakes"] > 0
     wrong = mistakes["items"][0]
     assert wrong["label"] != wrong["predicted"]
     row = wrong["row_id"]
-    sheet, picture = f"jobs/{other['id']}/sheet?rows={row}&side=64", f"{in_jobs(path)}/rows/{row}/picture?low=0&high=99"
+    sheet, picture = (
+        f"lists/{other['id']}/sheet?rows={row}&side=64",
+        f"{in_lists(path)}/rows/{row}/picture?low=0&high=99",
+    )
     for what, kind in ((sheet, "image/jpeg"), (picture, "image/png")):
         answer = lab.client.get(f"{API}/{what}")
         assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
     table = downloaded(lab.client.get(f"{API}/{path}/download/predictions"))
     assert len(list(csv.DictReader(io.StringIO(table)))) == 30
-    assert lab.client.get(f"{API}/{in_jobs(path)}/rows/999/picture").status_code == 404
+    assert lab.client.get(f"{API}/{in_lists(path)}/rows/999/picture").status_code == 404
 
 
 @pytest.mark.exhaustive

@@ -45,7 +45,12 @@ def slow_saves(page: "Page", address: str, method: str) -> Iterator[Callable[[Ca
 def test_edits_during_a_save_are_not_lost(page: "Page", stock: Stock, request: pytest.FixtureRequest) -> None:
     samples = f"predictions/{stock.prediction}/samples"
     by_slide = {"by": "pattern", "pattern": r"slide\d+"}
-    stock.app.send(samples, by_slide, "PUT")
+
+    def save_by_slide() -> None:
+        replaces = stock.app.get(samples)["sampling"]
+        stock.app.send(samples, {"sampling": by_slide, "replaces": replaces}, "PUT")
+
+    save_by_slide()
     open_page(page, f"/{samples}")
     fields = page.get_by_role("textbox", name=re.compile("^Condition of slide"))
     fields.nth(1).wait_for()
@@ -61,7 +66,7 @@ def test_edits_during_a_save_are_not_lost(page: "Page", stock: Stock, request: p
         answer_until(lambda: stock.app.get(samples)["sampling"]["detect"] == 0.07)
     assert stock.app.get(samples)["sampling"]["conditions"] == typed
     assert [fields.nth(k).input_value() for k in range(n)] == list(typed.values())
-    stock.app.send(samples, by_slide, "PUT")
+    save_by_slide()
 
     folder = write_cells(stock.app.root / request.node.name, 8, classes=("a", "b", "c", "d"))
     dataset = f"datasets/{stock.app.opened(folder)['id']}"

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from image_sets import App, workspace_in
+from image_sets import App, in_lists, workspace_in
 from PIL import Image
 from small_workspace import QUICK, predicted_here, trained_here
 
@@ -103,13 +103,13 @@ def test_masks_become_a_dataset_whose_fields_have_the_same_outlines(app: App, fi
     at = f"datasets/{objects['dataset_id']}"
     dataset = app.get(at)
     assert (dataset["n_images"], dataset["groups"]["n_groups"]) == (36, 4)
-    listed = app.get(f"{at}/fields", limit=2)
+    listed = app.get(f"{in_lists(at)}/fields", limit=2)
     assert listed["total"] == 4
     assert [(each["name"], each["n_objects"]) for each in listed["items"]] == [("field0.png", 9), ("field1.png", 9)]
     second = listed["items"][1]
     rows = app.rows(at)
-    assert app.get(f"{at}/images/{rows[13]}/field") == second
-    row_ids, boxes, rings = outlines(app, f"{at}/images/{rows[13]}/field")
+    assert app.get(f"{in_lists(at)}/rows/{rows[13]}/field") == second
+    row_ids, boxes, rings = outlines(app, f"{in_lists(at)}/rows/{rows[13]}/field")
     assert row_ids == rows[9:18]
     table = read_objects(Path(dataset["sources"][0]["path"]))
     for k in range(9):
@@ -122,7 +122,7 @@ def test_points_state_classes_and_labels_of_a_field_follow_changes(app: App, tmp
     data = write_fields(tmp_path / "data")
     at = opened(app, data, points=data / "points", size_px=40)
     rows = app.rows(at)
-    of_first, of_second = f"{at}/images/{rows[0]}/field", f"{at}/images/{rows[9]}/field"
+    of_first, of_second = f"{in_lists(at)}/rows/{rows[0]}/field", f"{in_lists(at)}/rows/{rows[9]}/field"
     before = app.get(f"{of_first}/labels")
     assert [before["classes"][k] for k in before["labels"]] == ["large", "small"] * 4 + ["large"]
     change = app.send("POST", f"{at}/labels", {"rows": rows[:3], "label": "other"})["change"]
@@ -143,7 +143,7 @@ def test_points_state_classes_and_labels_of_a_field_follow_changes(app: App, tmp
 @pytest.mark.slow
 def test_tiles_of_a_field_are_those_of_the_whole_image(app: App, fields: str, tmp_path: Path) -> None:
     at = opened(app, tmp_path / "data", masks=tmp_path / "data" / "masks")
-    field = f"{at}/images/{app.rows(at)[20]}/field"
+    field = f"{in_lists(at)}/rows/{app.rows(at)[20]}/field"
     image = app.get(f"{field}/tiles")
     assert (image["width"], image["height"], image["n_levels"]) == (SIDE, SIDE, 1)
     answer = app.client.get(f"/api/v1/{field}/tiles/0/0/0", params={"v": "1"})
@@ -152,9 +152,9 @@ def test_tiles_of_a_field_are_those_of_the_whole_image(app: App, fields: str, tm
     assert np.array_equal(shown, np.asarray(Image.open(tmp_path / "data" / "fields" / "field2.png")))
     assert app.refused("GET", f"{field}/tiles/0/1/0")["code"] == "no-such-tile"
     whole = app.rows(f"datasets/{fields}")[0]
-    assert app.get(f"datasets/{fields}/fields")["total"] == 0
-    assert app.refused("GET", f"datasets/{fields}/images/{whole}/field")["code"] == "no-object-of-field"
-    assert app.refused("GET", f"{at}/images/9999/field")["code"] == "no-image-with-row-id"
+    assert app.get(f"lists/{fields}/fields")["total"] == 0
+    assert app.refused("GET", f"lists/{fields}/rows/{whole}/field")["code"] == "no-object-of-field"
+    assert app.refused("GET", f"{in_lists(at)}/rows/9999/field")["code"] == "no-image-with-row-id"
 
 
 @pytest.mark.slow
@@ -164,9 +164,9 @@ def test_a_table_of_boxes_without_outlines_has_fields(app: App, fields: str, tmp
         writer.writerow(("path", "x", "y", "width", "height"))
         writer.writerows(("field3.png", x - 25, y - 25, 50, 50) for x, y in CENTERS)
     at = f"datasets/{app.open(tmp_path / 'data' / 'fields' / 'boxes.csv', is_labeled=False)['id']}"
-    (field,) = app.get(f"{at}/fields")["items"]
+    (field,) = app.get(f"{in_lists(at)}/fields")["items"]
     assert field["name"].startswith("field3.png")
-    _, boxes, rings = outlines(app, f"{at}/images/{field['row_id']}/field")
+    _, boxes, rings = outlines(app, f"{in_lists(at)}/rows/{field['row_id']}/field")
     assert boxes[0].tolist() == [25, 25, 50, 50]
     assert not any(rings)
 
@@ -214,23 +214,26 @@ def test_predictions_of_objects_are_shown_in_their_field(app: App, tmp_path: Pat
     masks = opened(app, data, masks=data / "masks")
     run = trained_here(app.home, points.removeprefix("datasets/"), QUICK)
     prediction = predicted_here(app.home, run, masks.removeprefix("datasets/"))
-    at, jobs = f"predictions/{prediction}", f"jobs/{prediction}"
+    at, jobs = f"predictions/{prediction}", f"lists/{prediction}"
     listed = app.get(f"{jobs}/fields")
     assert [(each["row_id"], each["n_objects"]) for each in listed["items"]] == [(9 * k, 9) for k in range(4)]
     assert app.get(f"{jobs}/rows/30/field") == listed["items"][3]
     rows = app.get(f"{jobs}/rows", limit=9)["items"]
-    first = app.get(f"{jobs}/rows/0/field/predictions")
-    assert [first["classes"][k] for k in first["predicted"]] == [row["predicted"] for row in rows]
+    labels = app.get(f"{jobs}/rows/0/field/labels")
+    classes, first = labels["classes"], labels["predictions"]
+    assert [classes[k] for k in first["predicted"]] == [row["predicted"] for row in rows]
     assert first["probabilities"] == [pytest.approx(row["probability"], abs=1e-3) for row in rows]
-    tested = app.get(f"jobs/{run}/fields")["items"]
-    assert sum(field["n_objects"] for field in tested) == app.get(f"jobs/{run}/rows")["total"]
-    of_run = app.get(f"jobs/{run}/rows/{tested[0]['row_id']}/field/predictions")
+    tested = app.get(f"lists/{run}/fields")["items"]
+    assert sum(field["n_objects"] for field in tested) == len(app.rows(f"runs/{run}"))
+    of_run = app.get(f"lists/{run}/rows/{tested[0]['row_id']}/field/labels")
     assert set(of_run["labels"]) == {0, 1}
-    assert len(of_run["predicted"]) == len(outlines(app, f"jobs/{run}/rows/{tested[0]['row_id']}/field")[0])
-    assert app.get(f"jobs/{run}/rows/{tested[0]['row_id']}/field/tiles")["width"] == SIDE
+    assert len(of_run["predictions"]["predicted"]) == len(
+        outlines(app, f"lists/{run}/rows/{tested[0]['row_id']}/field")[0]
+    )
+    assert app.get(f"lists/{run}/rows/{tested[0]['row_id']}/field/tiles")["width"] == SIDE
     app.send("PUT", f"{jobs}/rows/2/correction", {"label": "small"})
-    corrected = app.get(f"{jobs}/rows/0/field/predictions")["corrections"]
-    assert [k for k in corrected if k >= 0] == [first["classes"].index("small")]
+    corrected = app.get(f"{jobs}/rows/0/field/labels")["predictions"]["corrections"]
+    assert [k for k in corrected if k >= 0] == [classes.index("small")]
     row_ids, _, rings = outlines(app, f"{jobs}/rows/4/field")
     assert row_ids == list(range(9))
     assert all(len(of_object[0]) > 20 for of_object in rings)
@@ -286,9 +289,9 @@ def test_objects_are_read_in_the_plane_that_was_chosen_for_their_fields(app: App
     write_stacks(tmp_path / "data")
     at = f"datasets/{objects_of_stacks(app, tmp_path / 'data')}"
     row = app.rows(at)[0]
-    assert app.get(f"{at}/images/{row}")["high"][0] > 40_000  # noise in the other planes
-    shown = app.get(f"{at}/images/{row}/field/tiles")
-    assert (shown["t"], shown["z"], app.get(f"{at}/fields")["items"][0]["n_objects"]) == (1, 2, 9)
+    assert app.get(f"{in_lists(at)}/rows/{row}")["high"][0] > 40_000  # noise in the other planes
+    shown = app.get(f"{in_lists(at)}/rows/{row}/field/tiles")
+    assert (shown["t"], shown["z"], app.get(f"{in_lists(at)}/fields")["items"][0]["n_objects"]) == (1, 2, 9)
 
 
 @pytest.mark.exhaustive
@@ -299,7 +302,7 @@ def test_crops_of_stacks_and_films_are_of_the_plane_that_was_chosen_before_the_t
     objects = objects_of_stacks(app, tmp_path / "data")
     run = trained_here(app.home, objects, QUICK)
     prediction = predicted_here(app.home, run, objects)
-    rows = app.get(f"jobs/{prediction}/rows", limit=36)["items"]
+    rows = app.get(f"lists/{prediction}/rows", limit=36)["items"]
     assert sum(row["predicted"] == row["label"] for row in rows) > 30  # the other planes are noise
     at = f"predictions/{prediction}"
     app.send("POST", f"{at}/objects-export", {"to": "ome-tiff"})
@@ -314,7 +317,7 @@ def test_crops_of_stacks_and_films_are_of_the_plane_that_was_chosen_before_the_t
 
 @pytest.mark.slow
 def test_a_preview_of_the_finder_has_its_objects_estimates_and_warnings(app: App, fields: str) -> None:
-    at = f"datasets/{fields}/images/{app.rows(f'datasets/{fields}')[0]}/finder-preview"
+    at = f"datasets/{fields}/images/{app.rows(f'lists/{fields}')[0]}/finder-preview"
     previews = app.client.app.state.previews  # type: ignore[attr-defined]  # of FastAPI
     try:
         preview = app.send("POST", at, {})

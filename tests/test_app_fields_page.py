@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from browser import JOB_MS, RunningApp, check_for_everyone, open_page
+from image_sets import in_lists
 from playwright.sync_api import expect
 from small_workspace import QUICK
 from test_app_fields import CENTERS, write_fields
@@ -38,7 +39,7 @@ def stage_of(page: "Page") -> "tuple[Locator, Callable[[float, float], tuple[flo
 
 
 def labels_of(app: RunningApp, dataset_id: str, row: int) -> list[str | None]:
-    seen = app.get(f"datasets/{dataset_id}/images/{row}/field/labels")
+    seen = app.get(f"lists/{dataset_id}/rows/{row}/field/labels")
     return [None if k < 0 else seen["classes"][k] for k in seen["labels"]]
 
 
@@ -46,7 +47,7 @@ def test_objects_are_selected_on_the_field_and_labeled_with_undo(
     page: "Page", app_server: RunningApp, objects: Any
 ) -> None:
     at = objects["id"]
-    rows = [field["row_id"] for field in app_server.get(f"datasets/{at}/fields")["items"]]
+    rows = [field["row_id"] for field in app_server.get(f"lists/{in_lists(at)}/fields")["items"]]
     open_page(page, f"/datasets/{at}?tab=images")
     page.get_by_role("gridcell").nth(10).dblclick()
     page.get_by_role("dialog").get_by_role("link", name="Show in its field").click()
@@ -161,8 +162,8 @@ def test_test_images_of_a_training_are_seen_in_their_fields_and_corrected(
     page: "Page", app_server: RunningApp, objects: Any, trained: tuple[str, str]
 ) -> None:
     run, _ = trained
-    at, of_dataset = f"jobs/{run}/rows", f"datasets/{objects['id']}"
-    field = app_server.get(f"jobs/{run}/fields")["items"][0]
+    at, of_dataset = f"lists/{run}/rows", f"datasets/{objects['id']}"
+    field = app_server.get(f"lists/{run}/fields")["items"][0]
     colors = page.get_by_role("list", name="Colors")
 
     def check_legend(**expected: int) -> None:
@@ -171,12 +172,14 @@ def test_test_images_of_a_training_are_seen_in_their_fields_and_corrected(
         expect(colors.get_by_role("listitem")).to_have_text(shown)
 
     def numbers_of_results() -> dict[str, int]:
-        values = app_server.get(f"{at}/{field['row_id']}/field/predictions")
-        is_correct = [label == k for label, k in zip(values["labels"], values["predicted"], strict=True)]
+        values = app_server.get(f"{at}/{field['row_id']}/field/labels")
+        predicted = values["predictions"]["predicted"]
+        is_correct = [label == k for label, k in zip(values["labels"], predicted, strict=True)]
         return {"Correct": is_correct.count(True), "Misclassified": is_correct.count(False)}
 
-    values = app_server.get(f"{at}/{field['row_id']}/field/predictions")
-    of_class = {name: values["predicted"].count(k) for k, name in enumerate(values["classes"])}
+    values = app_server.get(f"{at}/{field['row_id']}/field/labels")
+    predicted = values["predictions"]["predicted"]
+    of_class = {name: predicted.count(k) for k, name in enumerate(values["classes"])}
     before = numbers_of_results()
     assert sum(before.values()) == sum(of_class.values()) == field["n_objects"] == len(CENTERS)
     open_page(page, f"/runs/{run}")
@@ -193,7 +196,7 @@ def test_test_images_of_a_training_are_seen_in_their_fields_and_corrected(
     grid.get_by_role("gridcell", name=f"{field['name']}#5", selected=True).wait_for()
     page.get_by_role("group", name="Correct").get_by_role("button", name="small").click()
     app_server.until(of_dataset, lambda dataset: dataset["n_label_changes"] == 1)
-    was_correct = values["classes"][values["predicted"][4]] == "large"
+    was_correct = values["classes"][predicted[4]] == "large"
     change = -1 if was_correct else 1
     check_legend(Correct=before["Correct"] + change, Misclassified=before["Misclassified"] - change)
     page.keyboard.press("Control+z")

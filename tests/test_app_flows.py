@@ -259,7 +259,7 @@ def test_an_answer_from_before_a_label_does_not_take_it_off_the_wall(
         else:
             held.append((route, answer))
 
-    page.route("**/images?*", hold)
+    page.route("**/rows?*", hold)
     open_page(page, f"/datasets/{images['id']}?tab=images")
     gallery = page.get_by_role("grid")
     gallery.get_by_role("gridcell").first.click()

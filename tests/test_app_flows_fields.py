@@ -71,7 +71,7 @@ def test_from_fields_with_boxes_to_corrected_predictions(
     crops = page.get_by_role("gridcell", name=re.compile("^field"))
     crops.nth(23).wait_for()
     prediction = page.url.rpartition("/")[2].partition("?")[0]
-    uncertain_row = app.get(f"jobs/{prediction}/rows?sort=probability&limit=1")["items"][0]
+    uncertain_row = app.get(f"lists/{prediction}/rows?sort=probability&limit=1")["items"][0]
     page.keyboard.press("ArrowRight")
     page.get_by_role("gridcell", name=f"{uncertain_row['image_id']},", selected=True).wait_for()
     page.keyboard.press("2" if uncertain_row["predicted"] == "large" else "1")
@@ -167,7 +167,7 @@ def test_from_fields_and_points_to_an_export_of_relabeled_objects_by_the_app_alo
     page.locator(".tiles[data-sharp=true]").wait_for()
     page.locator("canvas[aria-hidden]").wait_for()
     app.until(f"predictions/{prediction}", lambda state: state["state"] == "done", seconds=JOB_MS / 1000)
-    first = app.get(f"jobs/{prediction}/rows?rows=0")["items"][0]
+    first = app.get(f"lists/{prediction}/rows?rows=0")["items"][0]
     x, y = map(float, (tmp_path / "second" / "cells.csv").read_text().splitlines()[1].split(",")[:2])
     _, place = stage_of(page)
     page.mouse.click(*place(x, y))
@@ -176,10 +176,10 @@ def test_from_fields_and_points_to_an_export_of_relabeled_objects_by_the_app_alo
     ).wait_for()
     page.keyboard.press("1" if first["predicted"] == "normal" else "2")
     app.until(
-        f"jobs/{prediction}/rows?rows=0",
+        f"lists/{prediction}/rows?rows=0",
         lambda rows: rows["items"][0]["correction"] not in (None, first["predicted"]),
     )
-    answer = app.get(f"jobs/{prediction}/rows?rows=0")["items"][0]["correction"]
+    answer = app.get(f"lists/{prediction}/rows?rows=0")["items"][0]["correction"]
 
     page.get_by_role("link", name="Back to the predictions").click()
     page.get_by_role("button", name="Export objects").click()

@@ -161,7 +161,7 @@ def correct(page: "Page", row: dict[str, str], choice: str) -> None:
 @pytest.mark.exhaustive
 def test_corrections_become_labels_of_the_dataset_that_the_images_come_from(wary: "Page", stock: Stock) -> None:
     open_page(wary, f"/predictions/{stock.prediction}?sort=position")
-    before = stock.app.get(f"jobs/{stock.prediction}/rows?limit=2")["items"]
+    before = stock.app.get(f"lists/{stock.prediction}/rows?limit=2")["items"]
     for row, label in zip(before, (SCRIPT_CLASS, LONG_CLASS), strict=True):
         corrected = IMAGE_CLASS if row["decision"] == label else label
         correct(wary, row, corrected)
@@ -235,7 +235,7 @@ def card_of_file(page: "Page", stock: Stock) -> None:
 
 
 def rows_of(app: RunningApp, prediction: str) -> list[dict[str, str]]:
-    items: list[dict[str, str]] = app.get(f"jobs/{prediction}/rows?limit=100")["items"]
+    items: list[dict[str, str]] = app.get(f"lists/{prediction}/rows?limit=100")["items"]
     return items
 
 

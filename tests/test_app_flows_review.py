@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 CLASSES = ("large", "medium", "small")
 N_BROKEN = 130  # more than come at once
-ROWS = "**/jobs/*/row-ids?*"
+ROWS = "**/lists/*/row-ids?*"
 CORRECTIONS = "**/rows/*/correction"
 
 
@@ -31,7 +31,7 @@ class Review:
 
     @property
     def rows(self) -> list[dict[str, object]]:
-        items: list[dict[str, object]] = self.app.get(f"jobs/{self.prediction}/rows?limit=500")["items"]
+        items: list[dict[str, object]] = self.app.get(f"lists/{self.prediction}/rows?limit=500")["items"]
         return items
 
     def corrections(self, n: int = 4) -> list[object]:
@@ -66,7 +66,7 @@ def review(predicted: Review) -> Review:
     """The same without any correction."""
     for row in predicted.rows:
         if row["correction"] is not None or row["excluded"] is not None:
-            path = f"jobs/{predicted.prediction}/rows/{row['row_id']}/correction"
+            path = f"lists/{predicted.prediction}/rows/{row['row_id']}/correction"
             predicted.app.send(path, {"label": None}, "PUT")
     return predicted
 
@@ -271,7 +271,7 @@ def test_corrections_join_the_training_set_and_it_is_trained_again(page: "Page",
 
 @pytest.mark.exhaustive
 def test_the_selection_stays_while_a_long_list_is_scrolled(page: "Page", review: Review) -> None:
-    with page.expect_response("**/jobs/*/sheet?*") as sheet:
+    with page.expect_response("**/lists/*/sheet?*") as sheet:
         review.open(page)
     assert sheet.value.ok
     last = len(review.rows) - 1

@@ -191,7 +191,7 @@ def test_a_page_says_that_the_server_is_gone_and_goes_on_when_it_is_back(
 def test_a_missing_folder_is_named_everywhere_and_comes_back_or_is_replaced(page: "Page", stock: Stock) -> None:
     folder, moved_folder = (stock.app.workspace.parent / "images" / name for name in ("first clinic", "moved"))
     before = stock.app.get(f"datasets/{stock.images}")
-    mistake = stock.app.get(f"jobs/{stock.run}/rows?limit=1")["items"][0]
+    mistake = stock.app.get(f"lists/{stock.run}/rows?limit=1")["items"][0]
     gone = page.get_by_role("alert").filter(has_text="is missing").filter(has_text=str(folder))
     folder.rename(moved_folder)
     try:
@@ -218,7 +218,7 @@ def test_a_missing_folder_is_named_everywhere_and_comes_back_or_is_replaced(page
         moved = stock.app.until(f"datasets/{stock.images}", lambda state: state["state"] == "ready")
         assert [domain["name"] for domain in moved["domains"]] == [domain["name"] for domain in before["domains"]]
         assert moved["n_images"] == before["n_images"]
-        picture = f"{stock.app.address}api/v1/jobs/{stock.run}/sheet?rows={mistake['row_id']}"
+        picture = f"{stock.app.address}api/v1/lists/{stock.run}/sheet?rows={mistake['row_id']}"
         assert urllib.request.urlopen(picture).headers["content-type"] == "image/jpeg"  # a blank one is WebP
     finally:
         if not folder.exists():

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 import pytest
 from browser import RunningApp, open_page
 from drawing import write_cells
+from image_sets import in_lists
 from parameters import only_first
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def changes_of(app: RunningApp, where: str) -> dict[str, list[Press]]:
     """The changes of labels of each person, in order."""
     with urllib.request.urlopen(f"{app.address}api/v1/{where}/download/label-changes", timeout=30) as answer:
         table = list(csv.DictReader(io.StringIO(answer.read().decode("utf-8-sig"))))
-    name_of = {each["image_id"]: each["path"] for each in app.get(f"{where}/images")["items"]}
+    name_of = {each["image_id"]: each["path"] for each in app.get(f"{in_lists(where)}/rows")["items"]}
     changes: dict[str, list[Press]] = {}
     by_change: dict[tuple[str, str, str], set[str]] = {}
     for row in table:
@@ -210,7 +211,8 @@ def test_a_list_that_is_out_of_date_is_read_again_and_its_images_stay_selected(
     folder = write_cells(app_server.root / request.node.name, N_IMAGES, classes=CLASSES)
     where = f"datasets/{app_server.opened(folder)['id']}"
     rows = {
-        name: [each["row_id"] for each in app_server.get(f"{where}/images?label={name}")["items"]] for name in CLASSES
+        name: [each["row_id"] for each in app_server.get(f"{in_lists(where)}/rows?label={name}")["items"]]
+        for name in CLASSES
     }
     n = len(rows["medium"])
     open_page(page, f"/{where}?tab=images&class=medium")
@@ -228,14 +230,16 @@ def test_a_list_that_is_out_of_date_is_read_again_and_its_images_stay_selected(
     cells.first.focus()
     page.keyboard.press("3")  # now the page shows the image that joined, which is not selected
     app_server.until(where, lambda dataset: dataset["n_label_changes"] == 1 + n)
-    assert [each["row_id"] for each in app_server.get(f"{where}/images?label=medium")["items"]] == rows["large"][:1]
+    assert [each["row_id"] for each in app_server.get(f"{in_lists(where)}/rows?label=medium")["items"]] == rows[
+        "large"
+    ][:1]
 
 
 @pytest.mark.parametrize("n_labels", only_first(1, (2, 20)))
 def test_labels_of_single_images_by_fifty_people_at_once_are_not_refused(app_server: RunningApp, n_labels: int) -> None:
     folder = write_cells(app_server.root / f"fifty people {n_labels}", N_IMAGES, classes=CLASSES)
     where = f"datasets/{app_server.opened(folder)['id']}"
-    rows = [image["row_id"] for image in app_server.get(f"{where}/images")["items"]]
+    rows = [image["row_id"] for image in app_server.get(f"{in_lists(where)}/rows")["items"]]
 
     def label(person: int) -> None:
         chance = random.Random(person)

@@ -63,7 +63,7 @@ def predicted(app: App, images: Sequence[tuple[Path, ReadPlan]], dataset_id: str
 
 def answer(app: App, prediction: str, k: int, label: str | None, *, excluded: str | None = None) -> None:
     job = prediction.removeprefix("predictions/")
-    app.send("PUT", f"jobs/{job}/rows/{k}/correction", {"label": label, "excluded": excluded})
+    app.send("PUT", f"lists/{job}/rows/{k}/correction", {"label": label, "excluded": excluded})
 
 
 def join(app: App, prediction: str, dataset_id: str) -> Any:
@@ -79,7 +79,7 @@ def join_counts(app: App, prediction: str, dataset_id: str) -> Any:
 
 
 def labels(app: App, dataset_id: str) -> list[str | None]:
-    return [image["label"] for image in app.get(f"datasets/{dataset_id}/images", limit=100)["items"]]
+    return [image["label"] for image in app.get(f"lists/{dataset_id}/rows", limit=100)["items"]]
 
 
 @pytest.mark.slow
@@ -219,7 +219,7 @@ def test_adding_counts_relabeled_images_whose_duplicates_keep_another_label(app:
     prediction = predicted(app, [(first, WHOLE), (second, WHOLE)])
     answer(app, prediction, 0, "round")
     assert join_counts(app, prediction, dataset["id"]) == {**NONE, "n_relabeled": 1, "n_conflicting": 1}
-    conflicting = app.get(f"datasets/{dataset['id']}/images", only="conflicting")["items"]
+    conflicting = app.get(f"lists/{dataset['id']}/rows", only="conflicting")["items"]
     assert {image["image_id"] for image in conflicting} >= {f"flat/{first.name}", "flat/second.png"}
     answer(app, prediction, 1, "round")
     assert join_counts(app, prediction, dataset["id"]) == {**NONE, "n_relabeled": 1, "n_same_label": 1}
@@ -323,7 +323,7 @@ def test_images_that_were_excluded_in_the_gallery_stay_excluded_whatever_is_answ
     dataset = app.open(cells)
     files = sorted(cells.rglob("*.png"))
     prediction = predicted(app, [(file, WHOLE) for file in files], dataset["id"])
-    id_of = {image["path"]: image["image_id"] for image in app.get(f"datasets/{dataset['id']}/images")["items"]}
+    id_of = {image["path"]: image["image_id"] for image in app.get(f"lists/{dataset['id']}/rows")["items"]}
     first = id_of[files[0].relative_to(cells).as_posix()]
     app.send("POST", f"datasets/{dataset['id']}/exclusions", {"images": [first], "is_excluded": True})
 

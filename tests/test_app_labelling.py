@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from browser import RunningApp, open_page
 from drawing import write_cells
+from image_sets import in_lists
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -31,7 +32,7 @@ def test_no_image_is_labeled_before_one_is_selected(page: "Page", app_server: Ru
     page.get_by_role("gridcell").nth(1).click()
     button.click()
     app_server.until(f"datasets/{images['id']}", lambda dataset: dataset["n_label_changes"] == 1)
-    listed = app_server.get(f"datasets/{images['id']}/images")["items"]
+    listed = app_server.get(f"lists/{images['id']}/rows")["items"]
     assert [k for k, image in enumerate(listed) if image["label"] != image["label_before"]] == [1]
 
 
@@ -44,10 +45,10 @@ def test_all_matching_images_but_one_are_labeled_and_undone(page: "Page", app_se
     cells.first.click()
     page.keyboard.press("Control+a")
     cells.nth(1).click(modifiers=["Control"])
-    left = app_server.get(f"{where}/images?label=medium")["items"][1]["row_id"]
+    left = app_server.get(f"{in_lists(where)}/rows?label=medium")["items"][1]["row_id"]
     page.keyboard.press("3")
     app_server.until(where, lambda dataset: dataset["n_label_changes"] == n - 1)
-    assert [image["row_id"] for image in app_server.get(f"{where}/images?label=medium")["items"]] == [left]
+    assert [image["row_id"] for image in app_server.get(f"{in_lists(where)}/rows?label=medium")["items"]] == [left]
     page.keyboard.press("Control+z")
     app_server.until(where, lambda dataset: dataset["n_label_changes"] == 0)
 
@@ -66,7 +67,7 @@ def test_arrow_keys_select_images_after_a_filter_was_clicked(page: "Page", image
 def test_the_next_image_is_selected_after_a_relabeled_and_an_answered_one_left_the_list(
     page: "Page", app_server: RunningApp, images: Any
 ) -> None:
-    first = [image["image_id"] for image in app_server.get(f"datasets/{images['id']}/images?limit=4")["items"]]
+    first = [image["image_id"] for image in app_server.get(f"lists/{images['id']}/rows?limit=4")["items"]]
     app_server.send(f"datasets/{images['id']}/confirmed-labels", {"images": first, "is_confirmed": True})
     open_page(page, f"/datasets/{images['id']}?tab=images&only=confirmed")
     cells = page.get_by_role("gridcell")

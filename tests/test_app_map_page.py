@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from browser import JOB_MS, Stock, open_page
+from image_sets import in_lists
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -50,11 +51,12 @@ def test_images_are_selected_on_the_map_and_labeled(page: "Page", stock: Stock) 
     page.mouse.up()
     page.get_by_text(f"Selected: {n}", exact=True).wait_for()
 
-    labels = {row["row_id"]: row["label"] for row in app.get(f"{dataset}/images?limit=500")["items"]}
+    labels = {row["row_id"]: row["label"] for row in app.get(f"{in_lists(dataset)}/rows?limit=500")["items"]}
     first = app.get(dataset)["classes"][0]["name"]
     page.get_by_role("grid", name="Images by cluster").press("1")
-    app.until(f"{dataset}/images?limit=500", lambda body: {row["label"] for row in body["items"]} == {first})
+    app.until(f"{in_lists(dataset)}/rows?limit=500", lambda body: {row["label"] for row in body["items"]} == {first})
     page.keyboard.press("Control+z")
     app.until(
-        f"{dataset}/images?limit=500", lambda body: {row["row_id"]: row["label"] for row in body["items"]} == labels
+        f"{in_lists(dataset)}/rows?limit=500",
+        lambda body: {row["row_id"]: row["label"] for row in body["items"]} == labels,
     )

@@ -17,7 +17,7 @@ import httpx
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
-from image_sets import ids_at, in_jobs
+from image_sets import ids_at, in_lists
 from PIL import Image
 from small_workspace import (
     API,
@@ -103,7 +103,7 @@ def test_rows_are_those_of_the_command_line_and_the_engine_is_stored(lab: Lab, t
     other = lab.client.post(f"{API}/predictions", json={"classifier_id": lab.run, "sources": sources})
     state = ended(lab.client, other.json()["id"], what="predictions")
     assert (state["decisions"]["unreadable"], state["n_warned"]) == (1, 1)
-    (warned,) = lab.client.get(f"{API}/jobs/{state['id']}/rows?only=warning").json()["items"]
+    (warned,) = lab.client.get(f"{API}/lists/{state['id']}/rows?only=warning").json()["items"]
     assert "as large as" in warned["warning"]
     assert [note["code"] for note in state["notes"] if note["level"] == "warning"].count("field-of-view") == 1
     assert (
@@ -122,33 +122,34 @@ def test_a_download_has_the_chosen_format_classes_and_columns_of_the_user_s_tabl
     plate.write_text("".join(["path,well,predicted\n", *rows]))
     answer = lab.client.post(f"{API}/predictions", json={"classifier_id": lab.run, "sources": [str(plate)]})
     state = ended(lab.client, answer.json()["id"], what="predictions")
-    assert (state["state"], state["columns"]) == ("done", ["well"])  # no column of the name of a result
+    assert state["state"] == "done"
+    listed = lab.client.get(f"{API}/lists/{state['id']}/rows").json()["items"]
+    assert [row["cells"] for row in listed] == [{"well": f"=A{k}", "input:predicted": str(k)} for k in range(5)]
     path = f"{API}/predictions/{state['id']}/download/predictions"
     plain = lab.client.get(path)
     whole = list(csv.DictReader(io.StringIO(downloaded(plain))))
-    assert list(whole[0])[-4:] == [*(f"p:{name}" for name in CLASSES), "classifier"]
-    answer = lab.client.get(path, params={"top_k": 2, "keep": "well"})
+    assert list(whole[0])[-6:] == [*(f"p:{name}" for name in CLASSES), "well", "input:predicted", "classifier"]
+    answer = lab.client.get(path, params={"top_k": 2})
     table = list(csv.DictReader(io.StringIO(downloaded(answer))))
-    assert [row["well"] for row in table] == [f"'=A{k}" for k in range(5)]
+    assert [(row["well"], row["input:predicted"]) for row in table] == [(f"'=A{k}", str(k)) for k in range(5)]
     for row, each in zip(table, whole, strict=True):
         assert not [name for name in row if name.startswith("p:")]
         best = sorted(CLASSES, key=lambda name: -float(each[f"p:{name}"]))[:2]
         assert [float(row[f"top_{k}_probability"]) for k in (1, 2)] == [float(each[f"p:{name}"]) for name in best]
-    lines = lab.client.get(path, params={"format": "jsonl", "keep": "well"})
+    lines = lab.client.get(path, params={"format": "jsonl"})
     assert lines.headers["content-type"].startswith("application/jsonl")
     assert 'filename="predictions.jsonl"' in lines.headers["content-disposition"]
     objects = [json.loads(line) for line in lines.text.splitlines()]
     assert [each["well"] for each in objects] == [f"=A{k}" for k in range(5)]
     assert [each["predicted"] for each in objects] == [row["predicted"] for row in whole]
-    lab.client.put(f"{API}/jobs/{state['id']}/rows/2/correction", json={"label": "large"})
+    lab.client.put(f"{API}/lists/{state['id']}/rows/2/correction", json={"label": "large"})
     first, second = (
         json.loads(line) for line in lab.client.get(path, params={"format": "jsonl"}).text.splitlines()[1:3]
     )
     assert list(first)[5:9] == ["decision", "corrected", "excluded", "corrected_by"]
     assert (first["corrected"], second["corrected"]) == (None, "large")
-    for query, code in (({"top_k": 4}, "top-k-out-of-range"), ({"keep": "column"}, "no-column-to-keep")):
-        refused = lab.client.get(path, params=query)
-        assert (refused.status_code, refused.json()["code"]) == (422, code)
+    refused = lab.client.get(path, params={"top_k": 4})
+    assert (refused.status_code, refused.json()["code"]) == (422, "top-k-out-of-range")
     assert lab.client.get(path, params={"format": "parquet"}).status_code == 422
     assert lab.client.delete(f"{API}/predictions/{state['id']}").status_code == 204
 
@@ -163,7 +164,7 @@ def test_all_rows_of_an_image_have_its_cells_and_its_correction(lab: Lab) -> Non
     path = f"{API}/predictions/{ended(lab.client, answer.json()['id'], what='predictions')['id']}"
 
     def corrections() -> list[str]:
-        text = downloaded(lab.client.get(f"{path}/download/predictions", params={"keep": "well"}))
+        text = downloaded(lab.client.get(f"{path}/download/predictions"))
         table = list(csv.DictReader(io.StringIO(text)))
         assert [(row["path"], row["well"]) for row in table] == [(first, "0"), (second, "1"), (first, "2")]
         assert len({row["image_id"] for row in table}) == 3
@@ -171,13 +172,13 @@ def test_all_rows_of_an_image_have_its_cells_and_its_correction(lab: Lab) -> Non
 
     drawn = lab.client.put(f"{path}/spot-check", json={"n": 3}).json()["images"]
     assert sorted(image["row_id"] for image in drawn) == [0, 1]  # each image counts once
-    lab.client.put(f"{in_jobs(path)}/rows/2/correction", json={"label": "medium"})
+    lab.client.put(f"{in_lists(path)}/rows/2/correction", json={"label": "medium"})
     assert corrections() == ["medium", "", "medium"]
     assert lab.client.post(f"{path}/dataset", json={"only": "corrected"}).json()["n_images"] == 1
     assert lab.client.post(f"{path}/dataset", json={"only": "all"}).json()["n_images"] == 2
     cells = open_images(lab.workspace, write_cells(lab.workspace.roots[0] / "joined", 6, seed=3))
     assert lab.client.post(f"{path}/join", json={"dataset_id": cells}).json()["counts"]["n_new"] == 1
-    lab.client.put(f"{in_jobs(path)}/rows/0/correction", json={"label": None})
+    lab.client.put(f"{in_lists(path)}/rows/0/correction", json={"label": None})
     assert corrections() == ["", "", ""]
     assert dataset_state(lab.workspace, open_images(lab.workspace, wells, is_labeled=False)).n_images == 2
     assert lab.client.delete(path).status_code == 204
@@ -207,7 +208,7 @@ def test_stated_shares_change_what_is_answered_and_false_ones_are_refused(lab: L
     plain, moved = (
         {
             row["path"]: row["probabilities"]["large"]
-            for row in lab.client.get(f"{API}/jobs/{each}/rows?limit=100").json()["items"]
+            for row in lab.client.get(f"{API}/lists/{each}/rows?limit=100").json()["items"]
             if row["predicted"]
         }
         for each in (lab.prediction, stated["id"])
@@ -227,50 +228,51 @@ def test_rescaling_is_refused_without_a_pixel_size_of_the_training_images(lab: L
 def test_uncertain_ones_come_first_and_corrections_are_kept(lab: Lab) -> None:
     path = f"{API}/predictions/{lab.prediction}"
     plain = downloaded(lab.client.get(f"{path}/download/predictions"))
-    page = lab.client.get(f"{in_jobs(path)}/rows?sort=probability&limit=500").json()
+    page = lab.client.get(f"{in_lists(path)}/rows?sort=probability&limit=500").json()
     sure = [row["probability"] for row in page["items"] if row["probability"] is not None]
     assert sure == sorted(sure)
-    review = lab.client.get(f"{in_jobs(path)}/rows?only=review").json()
+    review = lab.client.get(f"{in_lists(path)}/rows?only=review").json()
     assert {row["decision"] for row in review["items"]} <= {"uncertain", "unfamiliar", "unreadable"}
     assert any(row["reason"] for row in review["items"])
     k = page["items"][-1]["row_id"]
-    corrected = lab.client.put(f"{in_jobs(path)}/rows/{k}/correction", json={"label": "=cmd()"}).json()["row"]
+    corrected = lab.client.put(f"{in_lists(path)}/rows/{k}/correction", json={"label": "=cmd()"}).json()["row"]
     assert (corrected["row_id"], corrected["correction"]) == (k, "=cmd()")
-    assert lab.client.get(f"{in_jobs(path)}/rows?only=corrected").json()["items"] == [corrected]
+    assert lab.client.get(f"{in_lists(path)}/rows?only=corrected").json()["items"] == [corrected]
     assert lab.client.get(path).json()["n_corrected"] == 1
     table = list(csv.DictReader(io.StringIO(downloaded(lab.client.get(f"{path}/download/predictions")))))
     assert list(table[0])[5:7] == ["decision", "corrected"]
     assert [row["corrected"] for row in table if row["corrected"]] == ["'=cmd()"]
-    assert lab.client.put(f"{in_jobs(path)}/rows/{k}/correction", json={"label": "uncertain"}).status_code == 422
-    assert lab.client.put(f"{in_jobs(path)}/rows/9999/correction", json={"label": "large"}).status_code == 404
+    assert lab.client.put(f"{in_lists(path)}/rows/{k}/correction", json={"label": "uncertain"}).status_code == 422
+    assert lab.client.put(f"{in_lists(path)}/rows/9999/correction", json={"label": "large"}).status_code == 404
     assert (
-        lab.client.put(f"{in_jobs(path)}/rows/{k}/correction", json={"label": None}).json()["row"]["correction"] is None
+        lab.client.put(f"{in_lists(path)}/rows/{k}/correction", json={"label": None}).json()["row"]["correction"]
+        is None
     )
     assert downloaded(lab.client.get(f"{path}/download/predictions")) == plain
 
 
 def test_what_was_corrected_needs_no_eye_any_more(lab: Lab) -> None:
     path = f"{API}/predictions/{lab.prediction}"
-    rows = lab.client.get(f"{in_jobs(path)}/rows?limit=500").json()["items"]
+    rows = lab.client.get(f"{in_lists(path)}/rows?limit=500").json()["items"]
     expected = [row["row_id"] for row in rows if row["decision"] not in CLASSES]
     sure = next(row["row_id"] for row in rows if row["decision"] in CLASSES)
 
     def in_review() -> list[int]:
-        page = lab.client.get(f"{in_jobs(path)}/rows?only=review&limit=500").json()
+        page = lab.client.get(f"{in_lists(path)}/rows?only=review&limit=500").json()
         state = lab.client.get(path).json()
         (listed,) = (
             item for item in lab.client.get(f"{API}/predictions").json()["items"] if item["id"] == lab.prediction
         )
-        assert page["total"] == state["n_review"] == listed["n_review"]
+        assert len(page["items"]) == state["n_review"] == listed["n_review"]
         return [row["row_id"] for row in page["items"]]
 
     assert len(expected) >= 1
     assert in_review() == expected
     for k, label in ((expected[0], "large"), (sure, "medium")):
-        lab.client.put(f"{in_jobs(path)}/rows/{k}/correction", json={"label": label})
+        lab.client.put(f"{in_lists(path)}/rows/{k}/correction", json={"label": label})
     assert in_review() == expected[1:]
     for k in (expected[0], sure):
-        lab.client.put(f"{in_jobs(path)}/rows/{k}/correction", json={"label": None})
+        lab.client.put(f"{in_lists(path)}/rows/{k}/correction", json={"label": None})
     assert in_review() == expected
 
 
@@ -295,9 +297,9 @@ def test_classes_keep_the_order_of_their_keys_from_labeling_to_predicting(lab: L
 def test_corrections_become_training_images(lab: Lab) -> None:
     path = f"{API}/predictions/{lab.prediction}"
     assert lab.client.post(f"{path}/dataset", json={"only": "corrected"}).status_code == 409
-    rows = lab.client.get(f"{in_jobs(path)}/rows?limit=3").json()["items"]
+    rows = lab.client.get(f"{in_lists(path)}/rows?limit=3").json()["items"]
     for row, label in zip(rows, ("<script>", "large", "=new"), strict=True):
-        lab.client.put(f"{in_jobs(path)}/rows/{row['row_id']}/correction", json={"label": label})
+        lab.client.put(f"{in_lists(path)}/rows/{row['row_id']}/correction", json={"label": label})
     made = lab.client.post(f"{path}/dataset", json={"only": "corrected"}).json()
     until(lambda: dataset_state(lab.workspace, made["id"]).state == "ready")
     dataset = lab.client.get(f"{API}/datasets/{made['id']}").json()
@@ -306,7 +308,7 @@ def test_corrections_become_training_images(lab: Lab) -> None:
     every = lab.client.post(f"{path}/dataset", json={"only": "all", "name": "All"}).json()
     assert (every["name"], every["n_labeled"]) == ("All", 41)  # the broken one has a label by now
     for row in rows:
-        lab.client.put(f"{in_jobs(path)}/rows/{row['row_id']}/correction", json={"label": None})
+        lab.client.put(f"{in_lists(path)}/rows/{row['row_id']}/correction", json={"label": None})
 
 
 @pytest.mark.exhaustive
@@ -315,21 +317,21 @@ def test_an_image_is_excluded_with_its_reason_and_included_again(lab: Lab) -> No
     answer = lab.client.post(f"{API}/predictions", json={"classifier_id": lab.run, "dataset_id": images})
     path = f"{API}/predictions/{answer.json()['id']}"
     assert ended(lab.client, answer.json()["id"], what="predictions")["state"] == "done"
-    first, second, third = (row["row_id"] for row in lab.client.get(f"{in_jobs(path)}/rows?limit=3").json()["items"])
+    first, second, third = (row["row_id"] for row in lab.client.get(f"{in_lists(path)}/rows?limit=3").json()["items"])
 
-    lab.client.put(f"{in_jobs(path)}/rows/{first}/correction", json={"label": "medium"})
+    lab.client.put(f"{in_lists(path)}/rows/{first}/correction", json={"label": "medium"})
     row = lab.client.put(
-        f"{in_jobs(path)}/rows/{first}/correction", json={"label": None, "excluded": "unusable"}
+        f"{in_lists(path)}/rows/{first}/correction", json={"label": None, "excluded": "unusable"}
     ).json()
     row = row["row"]
-    lab.client.put(f"{in_jobs(path)}/rows/{second}/correction", json={"label": None, "excluded": "none-of-these"})
-    lab.client.put(f"{in_jobs(path)}/rows/{third}/correction", json={"label": "large"})
+    lab.client.put(f"{in_lists(path)}/rows/{second}/correction", json={"label": None, "excluded": "none-of-these"})
+    lab.client.put(f"{in_lists(path)}/rows/{third}/correction", json={"label": "large"})
     assert (row["correction"], row["excluded"]) == (None, "unusable")
     both = {"label": "large", "excluded": "unusable"}
-    assert lab.client.put(f"{in_jobs(path)}/rows/{first}/correction", json=both).status_code == 422
+    assert lab.client.put(f"{in_lists(path)}/rows/{first}/correction", json=both).status_code == 422
     state = lab.client.get(path).json()
     assert (state["n_corrected"], state["n_excluded"]) == (3, 2)
-    assert [each["row_id"] for each in lab.client.get(f"{in_jobs(path)}/rows?only=corrected").json()["items"]] == [
+    assert [each["row_id"] for each in lab.client.get(f"{in_lists(path)}/rows?only=corrected").json()["items"]] == [
         first,
         second,
         third,
@@ -348,7 +350,7 @@ def test_an_image_is_excluded_with_its_reason_and_included_again(lab: Lab) -> No
     assert made["n_images"] == 41 - 2
 
     for k in (first, second, third):
-        lab.client.put(f"{in_jobs(path)}/rows/{k}/correction", json={"label": None})
+        lab.client.put(f"{in_lists(path)}/rows/{k}/correction", json={"label": None})
     dataset = dataset_state(lab.workspace, images)
     assert (dataset.n_excluded, dataset.n_labeled) == (0, 0)
     assert lab.client.delete(f"{API}/predictions/{answer.json()['id']}").status_code == 204
@@ -368,7 +370,7 @@ def test_a_folder_of_class_folders_stays_labeled_when_it_is_predicted(lab: Lab) 
     for images in ({"dataset_id": dataset["id"]}, {"sources": [str(folder)]}):
         answer = lab.client.post(f"{API}/predictions", json={"classifier_id": lab.run, **images})
         path = f"{API}/predictions/{ended(lab.client, answer.json()['id'], what='predictions')['id']}"
-        rows = lab.client.get(f"{in_jobs(path)}/rows").json()["items"]
+        rows = lab.client.get(f"{in_lists(path)}/rows").json()["items"]
         assert {row["path"]: row["label"] for row in rows} == labels
         assert lab.client.delete(path).status_code == 204
 
@@ -392,16 +394,16 @@ def test_a_prediction_of_a_dataset_has_the_labels_that_the_dataset_has_when_it_i
         rows = csv.DictReader(io.StringIO(text))
         return {Path(row["path"]).relative_to(folder).as_posix(): row["label"] or None for row in rows}
 
-    rows = lab.client.get(f"{in_jobs(path)}/rows?limit=9").json()["items"]
+    rows = lab.client.get(f"{in_lists(path)}/rows?limit=9").json()["items"]
     assert {Path(row["path"]).relative_to(folder).as_posix(): row["label"] for row in rows} == expected
     assert labels_in_table() == expected
-    lab.client.put(f"{in_jobs(path)}/rows/0/correction", json={"label": "medium"})
+    lab.client.put(f"{in_lists(path)}/rows/0/correction", json={"label": "medium"})
     assert labels_in_table() == expected
     assert lab.client.delete(f"{API}/predictions/{prediction['id']}").status_code == 204
 
 
 def images_of(lab: Lab, dataset_id: str) -> list[Json]:
-    items: list[Json] = lab.client.get(f"{API}/datasets/{dataset_id}/images?limit=100").json()["items"]
+    items: list[Json] = lab.client.get(f"{API}/lists/{dataset_id}/rows?limit=100").json()["items"]
     return items
 
 
@@ -411,12 +413,12 @@ def test_confirmed_and_corrected_images_join_a_dataset_once_and_can_be_excluded_
     before = dataset_state(lab.workspace, cells)
     path = f"{API}/predictions/{lab.prediction}"
     assert lab.client.post(f"{path}/join", json={"dataset_id": cells}).status_code == 409  # no row was reviewed
-    rows = [row for row in lab.client.get(f"{in_jobs(path)}/rows?limit=9").json()["items"] if row["predicted"]][:3]
+    rows = [row for row in lab.client.get(f"{in_lists(path)}/rows?limit=9").json()["items"] if row["predicted"]][:3]
     shutil.copy(lab.new / rows[2]["image_id"], lab.new.parent / "cells" / "large" / "known.png")
     lab.client.post(f"{API}/datasets/{cells}/refresh")
     until(lambda: dataset_state(lab.workspace, cells).state == "ready")
     for row, label in zip(rows, ("medium", rows[1]["predicted"], "large"), strict=True):
-        lab.client.put(f"{in_jobs(path)}/rows/{row['row_id']}/correction", json={"label": label})
+        lab.client.put(f"{in_lists(path)}/rows/{row['row_id']}/correction", json={"label": label})
 
     joined = lab.client.post(f"{path}/join", json={"dataset_id": cells})
     assert joined.status_code == 200, joined.text
@@ -427,11 +429,13 @@ def test_confirmed_and_corrected_images_join_a_dataset_once_and_can_be_excluded_
     assert lab.client.post(f"{path}/join", json={"dataset_id": cells}).json()["dataset"]["n_images"] == after.n_images
 
     # The dataset follows later answers: another class, and an image that is of no use.
-    lab.client.put(f"{in_jobs(path)}/rows/{rows[0]['row_id']}/correction", json={"label": "large"})
-    lab.client.put(f"{in_jobs(path)}/rows/{rows[1]['row_id']}/correction", json={"label": None, "excluded": "unusable"})
+    lab.client.put(f"{in_lists(path)}/rows/{rows[0]['row_id']}/correction", json={"label": "large"})
+    lab.client.put(
+        f"{in_lists(path)}/rows/{rows[1]['row_id']}/correction", json={"label": None, "excluded": "unusable"}
+    )
     lab.client.post(f"{path}/join", json={"dataset_id": cells})
     until(lambda: dataset_state(lab.workspace, cells).state == "ready")
-    listed = lab.client.get(f"{API}/datasets/{cells}/images?domain=Monday").json()["items"]
+    listed = lab.client.get(f"{API}/lists/{cells}/rows?domain=Monday").json()["items"]
     assert [image["label"] for image in listed] == ["large"]
     assert [each.name for each in dataset_state(lab.workspace, cells).classes] == [each.name for each in before.classes]
 
@@ -439,16 +443,16 @@ def test_confirmed_and_corrected_images_join_a_dataset_once_and_can_be_excluded_
     assert lab.client.patch(f"{API}/datasets/{cells}", json={"sources": sources}).status_code == 200
     assert dataset_state(lab.workspace, cells).n_images == before.n_images + 1
     for row in rows:
-        lab.client.put(f"{in_jobs(path)}/rows/{row['row_id']}/correction", json={"label": None})
+        lab.client.put(f"{in_lists(path)}/rows/{row['row_id']}/correction", json={"label": None})
 
 
 def test_pictures_are_served_only_from_below_the_allowed_roots(lab: Lab, tmp_path: Path) -> None:
-    path = f"{API}/jobs/{lab.prediction}/rows"
-    sheet = lab.client.get(f"{API}/jobs/{lab.prediction}/sheet?rows=0,1")
+    path = f"{API}/lists/{lab.prediction}/rows"
+    sheet = lab.client.get(f"{API}/lists/{lab.prediction}/sheet?rows=0,1")
     assert sheet.headers["content-type"] == "image/webp"  # with a blank cell: the first one is broken
     assert lab.client.get(f"{path}/0/picture").status_code == 422
     assert lab.client.get(f"{path}/1/picture").headers["content-type"] == "image/png"
-    tiles = f"{API}/jobs/{lab.prediction}/images"
+    tiles = f"{API}/lists/{lab.prediction}/rows"
     assert [lab.client.get(f"{tiles}/{k}/tiles/0/0/0").status_code for k in (0, 1)] == [422, 200]
     outside = write_cells(tmp_path / "outside", 3, is_sorted=False)
     answer = lab.client.post(f"{API}/predictions", json={"classifier_id": lab.run, "sources": [str(outside)]})
@@ -469,7 +473,7 @@ def test_pictures_are_served_only_from_below_the_allowed_roots(lab: Lab, tmp_pat
 
 
 def test_images_that_are_sent_get_the_predictions_of_the_table_and_a_broken_one_a_reason(lab: Lab) -> None:
-    rows = lab.client.get(f"{API}/jobs/{lab.prediction}/rows?limit=100").json()["items"]
+    rows = lab.client.get(f"{API}/lists/{lab.prediction}/rows?limit=100").json()["items"]
     rows = [row for row in rows if row["decision"] != "unreadable"][:20]
     files = [("files", (Path(row["path"]).name, Path(row["path"]).read_bytes())) for row in rows]
     files.insert(3, ("files", ("../../<b>.PNG", b"no image")))
@@ -539,11 +543,28 @@ def test_images_are_predicted_by_a_classifier_that_stays_loaded(lab: Lab) -> Non
 
 
 def test_rows_are_found_by_a_part_of_their_path(lab: Lab) -> None:
-    path = f"{API}/jobs/{lab.prediction}/rows"
+    path = f"{API}/lists/{lab.prediction}/rows"
     page = lab.client.get(path, params={"search": "SLIDE3_"}).json()
     assert {row["image_id"][:7] for row in page["items"]} == {"slide3_"}
-    assert page["total"] == len(page["items"]) == 4
-    assert lab.client.get(path, params={"search": "%"}).json()["total"] == 0
+    assert len(page["items"]) == 4
+    assert lab.client.get(path, params={"search": "%"}).json()["items"] == []
+
+
+def test_a_list_of_predictions_is_sent_again_only_after_an_answer(lab: Lab) -> None:
+    address = f"{API}/lists/{lab.prediction}"
+    lab.client.put(f"{address}/rows/3/correction", json={"label": None})
+
+    def listed(tag: str | None = None) -> httpx.Response:
+        headers = {} if tag is None else {"If-None-Match": tag}
+        return lab.client.get(f"{address}/row-ids", params={"only": "corrected"}, headers=headers)
+
+    before = listed()
+    assert listed(before.headers["etag"]).status_code == 304
+    lab.client.put(f"{address}/rows/3/correction", json={"label": "large"})
+    after = listed(before.headers["etag"])
+    assert (after.status_code, len(after.content)) == (200, len(before.content) + 4)
+    lab.client.put(f"{address}/rows/3/correction", json={"label": None})
+    assert listed(after.headers["etag"]).content == before.content
 
 
 def test_a_table_is_sent_by_whichever_threads_are_free(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -558,15 +579,15 @@ def test_a_table_is_sent_by_whichever_threads_are_free(lab: Lab, monkeypatch: py
 
 def test_a_removed_prediction_comes_back_with_its_corrections(lab: Lab) -> None:
     path = f"{API}/predictions/{lab.prediction}"
-    lab.client.put(f"{in_jobs(path)}/rows/3/correction", json={"label": "large"})
-    before, rows = lab.client.get(path).json(), lab.client.get(f"{in_jobs(path)}/rows").json()
+    lab.client.put(f"{in_lists(path)}/rows/3/correction", json={"label": "large"})
+    before, rows = lab.client.get(path).json(), lab.client.get(f"{in_lists(path)}/rows").json()
     assert lab.client.delete(path).status_code == 204
     assert lab.client.get(path).status_code == 404
     assert lab.client.post(f"{path}/restore").json() == before
-    assert lab.client.get(f"{in_jobs(path)}/rows").json() == rows
+    assert lab.client.get(f"{in_lists(path)}/rows").json() == rows
     assert lab.client.post(f"{path}/restore").status_code == 404
     assert lab.client.post(f"{API}/jobs/{lab.prediction}/resume").status_code == 409  # it is done
-    lab.client.put(f"{in_jobs(path)}/rows/3/correction", json={"label": None})
+    lab.client.put(f"{in_lists(path)}/rows/3/correction", json={"label": None})
 
 
 @pytest.mark.parametrize("setting", [{"operating_points": [0.2, 0.5, 0.3]}, {"uncertain_below": 0.9}])
@@ -601,7 +622,7 @@ def test_a_killed_prediction_resumes_after_its_last_row(lab: Lab, tmp_path: Path
     assert 0 < ended_prediction["n_done"] < ended_prediction["n_total"] == 600
     table = downloaded(lab.client.get(f"{path}/download/predictions"))
     assert len(table.splitlines()) == ended_prediction["n_done"] + 1
-    lab.client.put(f"{in_jobs(path)}/rows/0/correction", json={"label": "large"})
+    lab.client.put(f"{in_lists(path)}/rows/0/correction", json={"label": "large"})
     extra = many / "a_new_first.png"
     shutil.copy(next(many.iterdir()), extra)
     assert lab.client.post(f"{job}/resume").status_code == 200

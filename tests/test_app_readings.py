@@ -36,7 +36,7 @@ class Lab:
         return content
 
     def label(self, row: int) -> str | None:
-        answer: Json = self.client.get(f"{API}/datasets/{self.dataset}/images/{row}").json()
+        answer: Json = self.client.get(f"{API}/lists/{self.dataset}/rows/{row}").json()
         label: str | None = answer["label"]
         return label
 
@@ -100,7 +100,7 @@ def test_readers_do_not_see_first_labels_and_readings_do_not_change_them(lab: La
 
 
 def test_the_first_author_does_not_read_again(lab: Lab) -> None:
-    image = lab.client.get(f"{API}/datasets/{lab.dataset}/images").json()["items"][0]
+    image = lab.client.get(f"{API}/lists/{lab.dataset}/rows").json()["items"][0]
     changed = {"rows": [image["row_id"]], "label": "medium" if image["label"] != "medium" else "large"}
     assert lab.client.post(f"{API}/datasets/{lab.dataset}/labels", json=changed, headers=ADA).status_code == 200
     drawn = lab.send("POST", body={"n": 30}, by=ADA)

@@ -1,6 +1,7 @@
 """What scripts rely on: addresses of results, revisions, authors, and requests that only read."""
 
 import csv
+import hashlib
 import io
 import re
 import sqlite3
@@ -9,9 +10,11 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from fastapi.testclient import TestClient
+from image_sets import in_lists
 from small_workspace import (
     API,
     QUICK,
@@ -76,7 +79,7 @@ def test_every_201_and_202_names_the_address_of_its_result(lab: Lab) -> None:
     small, other = (open_images(lab.workspace, write_cells(root / name, 12, seed=3)) for name in ("small", "other"))
     upload = client.post(f"{API}/uploads", json={"name": "sent", "is_labeled": False}).json()["id"]
     archived = client.post(f"{API}/uploads", json={"name": "archived", "is_labeled": False}).json()["id"]
-    client.put(f"{API}/jobs/{lab.prediction}/rows/0/correction", json={"label": "large"})
+    client.put(f"{API}/lists/{lab.prediction}/rows/0/correction", json={"label": "large"})
     requests: dict[str, tuple[str, str, Json | bytes]] = {
         "create_dataset": ("POST", "datasets", {"sources": [{"path": str(root / "cells")}]}),
         "create_samples": ("POST", "samples", {}),
@@ -161,7 +164,7 @@ def test_labels_and_corrections_have_the_author_of_the_request(
     expected = made_by or account_name()
     headers = {} if header is None else {"X-Author": header}
     path = f"{API}/datasets/{lab.cells}"
-    image = lab.client.get(f"{path}/images").json()["items"][5]["image_id"]
+    image = lab.client.get(f"{in_lists(path)}/rows").json()["items"][5]["image_id"]
     for label in ("by hand", "medium"):
         body = {"images": [image], "label": label}
         assert lab.client.post(f"{path}/labels", json=body, headers=headers).status_code == 200
@@ -170,7 +173,7 @@ def test_labels_and_corrections_have_the_author_of_the_request(
     table = csv.DictReader(io.StringIO(downloaded(lab.client.get(f"{path}/download/label-changes"))))
     assert list(table)[-1]["made_by"] == expected
 
-    rows = f"{API}/jobs/{lab.prediction}/rows"
+    rows = f"{API}/lists/{lab.prediction}/rows"
     answer = lab.client.put(f"{rows}/7/correction", json={"label": "large"}, headers=headers).json()
     assert answer["row"]["corrected_by"] == expected
     listed = lab.client.get(rows, params={"limit": 8}).json()["items"]
@@ -239,10 +242,36 @@ def test_an_inspection_is_answered_while_another_program_writes(tmp_path: Path) 
     workspace = new_workspace(tmp_path)
     dataset = open_images(workspace, write_cells(tmp_path / "cells", 12))
     workspace.background.wait_all()
-    image = TestClient(create_app(workspace)).get(f"{API}/datasets/{dataset}/images").json()["items"][0]["image_id"]
+    image = TestClient(create_app(workspace)).get(f"{API}/lists/{dataset}/rows").json()["items"][0]["image_id"]
     set_labels(
         workspace, dataset, ImageSelection(images=[image]), "large"
     )  # the stored inspection is of an earlier revision
     with closing(sqlite3.connect(workspace.folder / "workspace.sqlite", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         assert TestClient(create_app(workspace)).get(f"{API}/datasets/{dataset}/inspection").status_code == 200
+
+
+def test_all_lists_of_images_answer_the_same_requests(lab: Lab) -> None:
+    for list_id in (lab.cells, lab.run, lab.prediction):
+        address = f"{API}/lists/{list_id}"
+        listed = lab.client.get(f"{address}/row-ids")
+        rows = np.frombuffer(listed.content, "<u4").tolist()
+        assert listed.headers["rows-digest"] == hashlib.sha256(np.sort(np.array(rows, "<u4")).tobytes()).hexdigest()
+        page = lab.client.get(f"{address}/rows", params={"limit": 3}).json()
+        assert ([item["row_id"] for item in page["items"]], page["next"]) == (rows[:3], rows[2])
+        following = lab.client.get(f"{address}/rows", params={"limit": 2, "after": rows[2]}).json()
+        assert [item["row_id"] for item in following["items"]] == rows[3:5]
+        facts = lab.client.get(f"{address}/rows/{rows[0]}").json()
+        assert {name: facts[name] for name in page["items"][0]} == page["items"][0]
+        for picture in (f"sheet?rows={rows[0]}", f"rows/{rows[0]}/picture", f"rows/{rows[0]}/overview"):
+            assert lab.client.get(f"{address}/{picture}").headers["content-type"].startswith("image/"), picture
+        assert lab.client.get(f"{address}/rows/{rows[0]}/tiles").json()["width"] > 0
+        assert lab.client.get(f"{address}/fields").json()["total"] == 0
+        for missing in ("rows/4000000", "rows/4000000/picture", "rows?after=4000000", "sheet?rows=4000000"):
+            assert lab.client.get(f"{address}/{missing}").status_code == 404, missing
+    colors = np.frombuffer(lab.client.get(f"{API}/lists/{lab.run}/colors").content, "<u4").reshape(-1, 2)
+    of_run = np.frombuffer(lab.client.get(f"{API}/lists/{lab.run}/row-ids").content, "<u4")
+    assert set(colors[:, 0]) == set(of_run)  # the colors of the images in the dataset
+    assert lab.client.get(f"{API}/lists/none/rows").json()["code"] == "no-such-list"
+    refused = lab.client.put(f"{API}/lists/{lab.cells}/rows/1/correction", json={"label": "large"})
+    assert refused.status_code == 404  # labels of datasets have requests of their own

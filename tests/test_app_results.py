@@ -55,7 +55,7 @@ def test_text_that_is_cut_off_or_overlaps_is_found(page: "Page") -> None:
 def test_a_misclassified_image_of_the_summary_opens_among_all_of_them_with_the_keyboard(
     page: "Page", stock: Stock
 ) -> None:
-    mistake = stock.app.get(f"jobs/{stock.folds}/rows?only=misclassified&sort=-probability&limit=1")["items"][0]
+    mistake = stock.app.get(f"lists/{stock.folds}/rows?only=misclassified&sort=-probability&limit=1")["items"][0]
     open_page(page, f"/runs/{stock.folds}")
     page.get_by_role("link", name=f"Enlarge {mistake['image_id']},").press("Enter")
     viewer = page.get_by_role("dialog")
@@ -81,7 +81,7 @@ def test_the_words_below_a_misclassified_image_of_the_summary_open_it(page: "Pag
 def test_a_misclassified_image_is_opened_by_a_double_click_and_a_correction_there_changes_its_label(
     page: "Page", stock: Stock
 ) -> None:
-    mistake = stock.app.get(f"jobs/{stock.folds}/rows?only=misclassified&sort=-probability&limit=1")["items"][0]
+    mistake = stock.app.get(f"lists/{stock.folds}/rows?only=misclassified&sort=-probability&limit=1")["items"][0]
     open_page(page, f"/runs/{stock.folds}?tab=misclassified")
     page.get_by_role("gridcell").first.dblclick()
     viewer = page.get_by_role("dialog")

@@ -178,50 +178,51 @@ def test_a_finished_run_has_the_words_and_numbers_of_its_report(lab: Lab) -> Non
 
 def test_the_images_behind_a_cell_of_the_confusion_matrix_can_be_viewed(lab: Lab) -> None:
     counts = lab.get(f"runs/{lab.run}/results")["confusion"]["counts"]
-    page = lab.get(f"jobs/{lab.run}/rows?label=%3Cscript%3E&predicted=%3Cscript%3E&sort=-probability")
-    assert page["total"] == counts[0][0]
+    page = lab.get(f"lists/{lab.run}/rows?label=%3Cscript%3E&predicted=%3Cscript%3E&sort=-probability")
+    assert len(page["items"]) == counts[0][0]
     surest = page["items"][0]
     assert surest["path"].startswith("<script>/")
     assert list(surest["probabilities"]) == list(CLASSES)
-    every = lab.get(f"jobs/{lab.run}/rows?limit=5&offset=2")
+    first = lab.get(f"lists/{lab.run}/rows?limit=2")
+    following = lab.get(f"lists/{lab.run}/rows?limit=5&after={first['next']}")
     table = list(rows_of_table(Path(lab.get(f"runs/{lab.run}")["folder"]) / "predictions.csv"))
-    assert [row["image_id"] for row in every["items"]] == [row["image_id"] for row in table[2:7]]
-    assert every["total"] == len(table)
-    mistakes = lab.get(f"jobs/{lab.run}/rows?only=misclassified")
-    assert mistakes["total"] == sum(row["label"] != row["predicted"] for row in table)
+    assert [row["image_id"] for row in following["items"]] == [row["image_id"] for row in table[2:7]]
+    mistakes = lab.get(f"lists/{lab.run}/rows?only=misclassified")
+    assert len(mistakes["items"]) == sum(row["label"] != row["predicted"] for row in table)
     row = surest["row_id"]
-    sheet, picture = f"jobs/{lab.run}/sheet?rows={row}&side=64", f"jobs/{lab.run}/rows/{row}/picture?low=0&high=99"
+    sheet, picture = f"lists/{lab.run}/sheet?rows={row}&side=64", f"lists/{lab.run}/rows/{row}/picture?low=0&high=99"
     for what, kind in ((sheet, "image/jpeg"), (picture, "image/png")):
         answer = lab.client.get(f"{API}/{what}")
         assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
-    assert lab.client.get(f"{API}/jobs/{lab.run}/rows/99999/picture").status_code == 404
+    assert lab.client.get(f"{API}/lists/{lab.run}/rows/99999/picture").status_code == 404
 
 
 def test_a_gallery_reads_rows_by_their_numbers(lab: Lab) -> None:
     def row_ids(**query: object) -> list[int]:
-        answer = lab.client.get(f"{API}/jobs/{lab.run}/row-ids", params=query)
+        answer = lab.client.get(f"{API}/lists/{lab.run}/row-ids", params=query)
         assert answer.headers["content-type"] == "application/octet-stream"
         return np.frombuffer(answer.content, "<u4").tolist()
 
-    listed = lab.get(f"jobs/{lab.run}/rows?sort=-probability&limit=1000")
+    listed = lab.get(f"lists/{lab.run}/rows?sort=-probability&limit=1000")
     ids = [row["row_id"] for row in listed["items"]]
     assert row_ids(sort="-probability") == ids
     wrong = [row["row_id"] for row in listed["items"] if row["label"] != row["predicted"]]
     assert row_ids(sort="-probability", only="misclassified") == wrong
     numbers = [ids[4], 99_999, ids[2]]
-    page = lab.get(f"jobs/{lab.run}/rows?rows={','.join(map(str, numbers))}")
+    page = lab.get(f"lists/{lab.run}/rows?rows={','.join(map(str, numbers))}")
     assert page["items"] == [listed["items"][4], listed["items"][2]]
-    assert lab.client.get(f"{API}/jobs/{lab.run}/rows?rows=1&limit=2").status_code == 422
-    assert lab.client.get(f"{API}/jobs/{lab.run}/sheet?rows={ids[0]},99999").status_code == 404
-    assert lab.client.get(f"{API}/jobs/none/sheet?rows=0").status_code == 404
-    sheet = Image.open(io.BytesIO(lab.client.get(f"{API}/jobs/{lab.run}/sheet?rows={ids[0]},{ids[1]}&side=32").content))
+    assert lab.client.get(f"{API}/lists/{lab.run}/rows?rows=1&limit=2").status_code == 422
+    assert lab.client.get(f"{API}/lists/{lab.run}/sheet?rows={ids[0]},99999").status_code == 404
+    assert lab.client.get(f"{API}/lists/none/sheet?rows=0").status_code == 404
+    shown = lab.client.get(f"{API}/lists/{lab.run}/sheet?rows={ids[0]},{ids[1]}&side=32")
+    sheet = Image.open(io.BytesIO(shown.content))
     assert sheet.size == (64, 32)
 
 
 def test_misclassified_images_are_listed_with_their_groups(lab: Lab) -> None:
     run = cs.open_run(lab.get(f"runs/{lab.run}")["folder"])
     group_of = {row.image_id: row.group for row in run.split}
-    rows = lab.get(f"jobs/{lab.run}/rows")["items"]
+    rows = lab.get(f"lists/{lab.run}/rows")["items"]
     assert {row["image_id"]: row["group"] for row in rows} == {
         row["image_id"]: group_of[row["image_id"]] for row in rows
     }

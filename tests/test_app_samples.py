@@ -35,7 +35,9 @@ class Lab:
 
     def ask(self, method: str, code: int = 200, prediction: str | None = None, **body: object) -> Json:
         address = f"{API}/predictions/{prediction or self.prediction}/samples"
-        answer = self.client.request(method, address, json=body if method == "PUT" else None)
+        replaced = self.client.get(address).json().get("sampling", {})
+        changed = {"sampling": body, "replaces": replaced}
+        answer = self.client.request(method, address, json=changed if method == "PUT" else None)
         assert answer.status_code == code, answer.text
         content: Json = answer.json()
         return content
@@ -137,7 +139,7 @@ def test_proportions_over_time_and_files_for_other_programs(lab: Lab) -> None:
 
 def test_an_excluded_image_is_not_counted_until_it_is_included(lab: Lab) -> None:
     n = sum(each["n"] for each in lab.ask("GET")["summary"]["samples"])
-    address = f"{API}/jobs/{lab.prediction}/rows/0/correction"
+    address = f"{API}/lists/{lab.prediction}/rows/0/correction"
     assert lab.client.put(address, json={"label": None, "excluded": "unusable"}).status_code == 200
     answer = lab.ask("GET")
     assert (answer["n_excluded"], sum(each["n"] for each in answer["summary"]["samples"])) == (1, n - 1)
@@ -150,3 +152,13 @@ def test_what_cannot_be_summarized_is_refused(lab: Lab) -> None:
     assert lab.ask("GET", 409, waiting)["code"] == "prediction-not-finished"
     lab.ask("GET", 404, "nothing")
     lab.client.delete(f"{API}/predictions/{waiting}")
+
+
+def test_samples_that_somebody_else_has_saved_are_not_replaced(lab: Lab) -> None:
+    shown = lab.ask("GET")["sampling"]
+    lab.ask("PUT", detect=0.2)
+    address = f"{API}/predictions/{lab.prediction}/samples"
+    refused = lab.client.put(address, json={"sampling": {"detect": 0.3}, "replaces": shown})
+    assert (refused.status_code, refused.json()["code"]) == (412, "other-sampling-saved")
+    assert lab.ask("GET")["sampling"]["detect"] == 0.2
+    lab.ask("PUT")

@@ -48,7 +48,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     with TestClient(create_app(workspace)) as client:
         lab = Lab(workspace, client, run, images, prediction)
         sampling = {"conditions": {name: name.partition("/")[0] for name in SAMPLES}}
-        assert client.put(f"{API}/predictions/{prediction}/samples", json=sampling).status_code == 200
+        changed = {"sampling": sampling, "replaces": {}}
+        assert client.put(f"{API}/predictions/{prediction}/samples", json=changed).status_code == 200
         yield lab
 
 
@@ -61,7 +62,7 @@ def drawn(lab: Lab) -> Json:
 def answers_of(lab: Lab, drawn: Json) -> dict[int, str]:
     """The predicted class of each drawn image, which the page does not show."""
     rows = ",".join(str(image["row_id"]) for image in drawn["images"])
-    listed = lab.client.get(f"{API}/jobs/{lab.prediction}/rows", params={"rows": rows}).json()["items"]
+    listed = lab.client.get(f"{API}/lists/{lab.prediction}/rows", params={"rows": rows}).json()["items"]
     return {row["row_id"]: row["predicted"] for row in listed}
 
 
@@ -95,7 +96,7 @@ def test_drawn_images_come_without_predictions_and_keep_labels_with_author_and_t
     assert answers == [(name, None), (None, "unusable"), (None, None)]
     assert images[2]["made"] is None
     # They are no corrections.
-    rows = lab.client.get(f"{API}/jobs/{lab.prediction}/rows", params={"rows": f"{first},{second}"}).json()
+    rows = lab.client.get(f"{API}/lists/{lab.prediction}/rows", params={"rows": f"{first},{second}"}).json()
     assert all((row["correction"], row["excluded"]) == (None, None) for row in rows["items"])
     assert lab.send("PUT", code=409, body={"n": 8})["code"] == "spot-check-is-labeled"
     assert lab.send("PUT", f"/images/{first}", 422, {"label": "another"})["code"] == "spot-check-other-class"
@@ -114,7 +115,7 @@ def test_the_result_is_that_of_the_command_line(lab: Lab, drawn: Json, tmp_path:
     predictions.write_bytes(lab.client.get(f"{address}/predictions").content)
     labels.write_bytes(lab.client.get(f"{address}/spot-check").content)
     lines = ["path,well,dose"]
-    for line in lab.client.get(f"{API}/jobs/{lab.prediction}/rows", params={"limit": 200}).json()["items"]:
+    for line in lab.client.get(f"{API}/lists/{lab.prediction}/rows", params={"limit": 200}).json()["items"]:
         sample = "/".join(Path(line["path"]).parent.parts[-2:])
         lines.append(f"{line['path']},{sample},{sample.partition('/')[0]}")
     table.write_text("\n".join(lines))
@@ -140,7 +141,7 @@ def test_labels_of_a_finished_check_become_corrections_and_do_not_change_its_res
         lab.send("PUT", f"/images/{row_id}", body={"label": predicted[row_id]}, **author)
     lab.send("PUT", f"/images/{first}", body={"label": other}, **author)
     lab.send("PUT", f"/images/{second}", body={"label": None, "excluded": "unusable"}, **author)
-    address = f"{API}/jobs/{lab.prediction}/rows"
+    address = f"{API}/lists/{lab.prediction}/rows"
     lab.client.put(f"{address}/{third}/correction", json={"label": other})  # by hand
     result, samples = lab.send("GET", "/result"), lab.client.get(f"{API}/predictions/{lab.prediction}/samples").json()
 
@@ -162,9 +163,9 @@ def test_labels_of_a_finished_check_become_corrections_and_do_not_change_its_res
 def test_a_spot_check_keeps_the_samples_of_its_draw(lab: Lab, drawn: Json) -> None:
     address = f"{API}/predictions/{lab.prediction}/samples"
     sampling = lab.client.get(address).json()["sampling"]
-    assert lab.client.put(address, json={"conditions": {}}).status_code == 200
+    assert lab.client.put(address, json={"sampling": {}, "replaces": sampling}).status_code == 200
     assert lab.send("GET")["sampling"] == drawn["sampling"] == sampling
-    assert lab.client.put(address, json=sampling).status_code == 200
+    assert lab.client.put(address, json={"sampling": sampling, "replaces": {}}).status_code == 200
 
 
 def test_a_prediction_that_is_not_finished_has_no_spot_check(lab: Lab) -> None:

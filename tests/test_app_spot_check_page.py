@@ -23,7 +23,7 @@ def test_images_are_labeled_by_keys_and_the_work_continues_later(page: "Page", s
 
     page.get_by_role("img", name="Image 1 of 4").wait_for()
     rows = [image["row_id"] for image in stock.app.get(address)["images"]]
-    predicted = {row["row_id"]: row for row in stock.app.get(f"jobs/{stock.prediction}/rows")["items"]}
+    predicted = {row["row_id"]: row for row in stock.app.get(f"lists/{stock.prediction}/rows")["items"]}
     shown = page.locator("main").inner_text()
     assert all(predicted[row]["image_id"] not in shown for row in rows)  # the name of a file may tell its class
     page.keyboard.press("1")

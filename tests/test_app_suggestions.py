@@ -19,7 +19,7 @@ from coverslip.workspace.suggestions import (
     suggestions_state,
 )
 from coverslip.workspace.viewing.filters import Filters, ImageSelection
-from coverslip.workspace.viewing.images import list_images, matching_rows
+from coverslip.workspace.viewing.images import DatasetImages
 
 
 def suggest(workspace: Workspace, dataset_id: str, n: int) -> LabelSuggestions:
@@ -46,10 +46,10 @@ def test_suggestions_leave_a_test_set_for_trainings(tmp_path: Path) -> None:
 
     state = suggest(workspace, dataset_id, 6)
     suggested = [each.image_id for each in state.suggestions]
-    listed = list_images(workspace, dataset_id, Filters(only="suggested", sort="suggested"), limit=100).items
+    listed = DatasetImages(workspace, dataset_id).page(Filters(only="suggested", sort="suggested"), limit=100).items
     assert [image.image_id for image in listed] == suggested
     reserved = {
-        image.image_id for image in list_images(workspace, dataset_id, Filters(only="reserved"), limit=100).items
+        image.image_id for image in DatasetImages(workspace, dataset_id).page(Filters(only="reserved"), limit=100).items
     }
     assert len(reserved) == state.n_reserved > 0
     assert not reserved & set(suggested)
@@ -70,7 +70,7 @@ def test_suggestions_leave_a_test_set_for_trainings(tmp_path: Path) -> None:
     assert dataset_state(workspace, dataset_id).n_images == 60
     more = suggest(workspace, dataset_id, 6)
     reserved_now = {
-        image.image_id for image in list_images(workspace, dataset_id, Filters(only="reserved"), limit=100).items
+        image.image_id for image in DatasetImages(workspace, dataset_id).page(Filters(only="reserved"), limit=100).items
     }
     assert reserved < reserved_now
     assert not reserved_now & {each.image_id for each in more.suggestions}
@@ -79,7 +79,7 @@ def test_suggestions_leave_a_test_set_for_trainings(tmp_path: Path) -> None:
     remove_reserved_test(workspace, dataset_id)
     assert set(splits(workspace, dataset_id).values()) == {""}
     assert suggestions_state(workspace, dataset_id).state == "not-requested"
-    assert len(matching_rows(workspace, dataset_id, Filters(only="reserved"))) == 0
+    assert len(DatasetImages(workspace, dataset_id).row_ids(Filters(only="reserved"))) == 0
 
 
 def test_a_dataset_with_all_labels_has_nothing_to_suggest(tmp_path: Path) -> None:

@@ -107,10 +107,10 @@ def test_a_crop_size_in_um_reaches_crops_viewer_and_recipe(app: App, tmp_path: P
     preview = {"path": str(table), "columns": COLUMNS, "crop_size": "12µm"}
     assert app.client.post("/api/v1/table-crops-preview", json=preview).status_code == 200
     dataset = opened(app, table, crop_size="12 um")
-    rows = app.send("GET", f"datasets/{dataset['id']}/images")["items"]
+    rows = app.send("GET", f"lists/{dataset['id']}/rows")["items"]
     sides = {}
     for row in rows:
-        tiles = app.send("GET", f"datasets/{dataset['id']}/images/{row['row_id']}/tiles")
+        tiles = app.send("GET", f"lists/{dataset['id']}/rows/{row['row_id']}/tiles")
         sides[Path(row["path"]).stem] = tiles["width"], tiles["height"]
     assert sides == {str(k): (24, 24) if k % 2 == 0 else (48, 48) for k in range(6)}
     with app.home.engine.connect() as connection:

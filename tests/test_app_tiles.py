@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from image_sets import App, workspace_in
+from image_sets import App, in_lists, workspace_in
 from PIL import Image
 from small_workspace import predicted_here, trained_here, until
 from trained import SMALL_NETWORK
@@ -29,8 +29,8 @@ def app(tmp_path: Path) -> App:
 def opened(app: App, folder: Path) -> str:
     """Return the address of the only image of a folder."""
     dataset = app.open(folder, is_labeled=False)
-    (image,) = app.get(f"datasets/{dataset['id']}/images")["items"]
-    return f"datasets/{dataset['id']}/images/{image['row_id']}"
+    (image,) = app.get(f"lists/{dataset['id']}/rows")["items"]
+    return f"lists/{dataset['id']}/rows/{image['row_id']}"
 
 
 def tile(app: App, image: str, level: int, x: int, y: int, **query: Any) -> Array:
@@ -180,21 +180,21 @@ def test_a_dataset_of_stacks_states_what_can_be_chosen_and_keeps_labels_when_it_
     assert (options["keys"], options["n_files"], options["are_alike"]) == (["z", "channels"], 2, True)
     (series,) = options["series"]
     assert (series["n_z"], series["n_t"], series["channels"]) == (3, 1, ["DAPI", "GFP"])
-    first = app.get(f"{at}/images")["items"][0]
+    first = app.get(f"{in_lists(at)}/rows")["items"][0]
     app.label(at, [0], "dark")
     pixels = {"series": 0, "t": 0, "z": "max", "channels": ["GFP"], "level": 0}
     changed = app.send("PATCH", at, {"pixels": pixels})
     assert changed["pixels"] == pixels
     until(lambda: app.get(at)["state"] == "ready")
-    again = app.get(f"{at}/images")["items"][0]
+    again = app.get(f"{in_lists(at)}/rows")["items"][0]
     assert (again["row_id"], again["label"], again["version"] != first["version"]) == (first["row_id"], "dark", True)
-    facts = app.get(f"{at}/images/{again['row_id']}")
+    facts = app.get(f"{in_lists(at)}/rows/{again['row_id']}")
     assert (facts["n_channels"], facts["low"][0] > 15_000) == (1, True)
-    viewed = app.get(f"{at}/images/{again['row_id']}/tiles")
+    viewed = app.get(f"{in_lists(at)}/rows/{again['row_id']}/tiles")
     assert (viewed["z"], [each["is_visible"] for each in viewed["channels"]]) == ("max", [False, True])
     display = [{"color": "0000ff", "low": 0.0, "high": 9.0, "is_visible": True}, {"color": "00ff00"}]
     app.send("PATCH", at, {"display": display})
-    assert app.get(f"{at}/images/{again['row_id']}/tiles")["channels"][0]["high"] == 9.0
+    assert app.get(f"{in_lists(at)}/rows/{again['row_id']}/tiles")["channels"][0]["high"] == 9.0
     assert app.refused("PATCH", at, {"display": [{"color": "0000ff", "low": 9.0, "high": 0.0}]})["status"] == 422
     with app.home.engine.connect() as connection:
         row = dataset_row(connection, dataset["id"])
@@ -249,7 +249,7 @@ def test_trainings_and_predictions_read_the_chosen_pixels(app: App, tmp_path: Pa
     # The viewer shows what was read, in the colors of the dataset.
     display = [{"color": "00ff00"}, {"color": "ff0000", "low": 0.0, "high": 9_000.0}]
     app.send("PATCH", f"datasets/{new['id']}", {"display": display})
-    at = f"jobs/{prediction}/images/0"
+    at = f"lists/{prediction}/rows/0"
     viewed = app.get(f"{at}/tiles")
     assert (viewed["z"], viewed["n_z"], viewed["width"]) == (0, 3, 32)
     assert [channel["color"] for channel in viewed["channels"]] == ["00ff00", "ff0000"]
@@ -261,6 +261,6 @@ def test_trainings_and_predictions_read_the_chosen_pixels(app: App, tmp_path: Pa
     plane = tile(app, at, 0, 0, 0, z=2, display="1:ffffff:0:65535")[..., 0]
     np.testing.assert_allclose(plane, stack[2, 1] / 257, atol=1)
     assert app.client.get(f"/api/v1/{at}/tiles/9/0/0").status_code == 404
-    assert app.client.get(f"/api/v1/jobs/{prediction}/images/99/tiles").status_code == 404
-    at = f"jobs/{run}/images/{app.get(f'jobs/{run}/rows')['items'][0]['row_id']}"
+    assert app.client.get(f"/api/v1/lists/{prediction}/rows/99/tiles").status_code == 404
+    at = f"lists/{run}/rows/{app.get(f'lists/{run}/rows')['items'][0]['row_id']}"
     assert app.get(f"{at}/tiles")["z"] == 2

@@ -36,7 +36,7 @@ def test_an_explanation_shows_that_it_is_running_and_is_canceled(page: "Page", s
     page.get_by_role("button", name="Cancel").click()
     page.get_by_role("button", name="Why this class?").wait_for()
     # The button that was pressed is gone, and with it the focus: keys are the viewer's all the same.
-    rows = f"jobs/{stock.prediction}/rows"
+    rows = f"lists/{stock.prediction}/rows"
     answered = [row["row_id"] for row in stock.app.get(rows)["items"] if row["correction"]]
     page.keyboard.press("1")
     changed = stock.app.until(

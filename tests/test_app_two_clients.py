@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from browser import RunningApp, open_page
 from drawing import save_cell, save_cells, write_cells
-from image_sets import App, ids_at, workspace_in
+from image_sets import App, ids_at, in_lists, workspace_in
 from playwright.sync_api import expect
 from small_workspace import QUICK, new_workspace, open_images, predicted_here, trained_here
 
@@ -16,7 +16,7 @@ from coverslip.workspace.datasets.labels import set_labels
 from coverslip.workspace.lists.rows import Exclusion, images_of_job
 from coverslip.workspace.store.rows import ChangedSince
 from coverslip.workspace.viewing.filters import Filters, ImageSelection
-from coverslip.workspace.viewing.images import list_images
+from coverslip.workspace.viewing.images import DatasetImages
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page, Route
@@ -38,7 +38,7 @@ def where(app: App, cells: Path) -> str:
 
 
 def labels(app: App, where: str) -> dict[str, Any]:
-    return {image["image_id"]: image["label"] for image in app.get(f"{where}/images")["items"]}
+    return {image["image_id"]: image["label"] for image in app.get(f"{in_lists(where)}/rows")["items"]}
 
 
 def excluded(app: App, where: str) -> list[str]:
@@ -190,7 +190,7 @@ def test_corrections_take_back_no_label_and_no_answer_of_another_client(tmp_path
     first, second = ids_at(workspace, images, [0, 1])
 
     def label_of(image_id: str) -> str | None:
-        images_now = list_images(workspace, images, Filters(), limit=100).items
+        images_now = DatasetImages(workspace, images).page(Filters(), limit=100).items
         return next(image.label for image in images_now if image.image_id == image_id)
 
     before = label_of(first)
@@ -237,10 +237,10 @@ def test_two_people_label_one_dataset_and_each_undoes_only_the_own_changes(
     assert context.browser is not None
     folder = write_cells(app_server.root / request.node.name, 24, classes=("large", "medium", "small"))
     where = f"datasets/{app_server.opened(folder)['id']}"
-    ids = [image["image_id"] for image in app_server.get(f"{where}/images")["items"]]
+    ids = [image["image_id"] for image in app_server.get(f"{in_lists(where)}/rows")["items"]]
 
     def changed() -> dict[str, str]:
-        listed = app_server.get(f"{where}/images")["items"]
+        listed = app_server.get(f"{in_lists(where)}/rows")["items"]
         return {image["image_id"]: image["label"] for image in listed if image["label"] != image["label_before"]}
 
     def until(expected: dict[str, str]) -> None:

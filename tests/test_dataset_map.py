@@ -122,7 +122,7 @@ def test_the_map_has_the_predictions_of_trainings_and_predictions_on_the_dataset
     with TestClient(create_app(workspace)) as client:
         jobs = client.get(f"{API}/datasets/{dataset}/map").json()["jobs"]
         assert [(job["id"], job["kind"]) for job in jobs] == [(prediction, "predict"), (run, "train")]
-        rows = client.get(f"{API}/datasets/{dataset}/images?limit=100").json()["items"]
+        rows = client.get(f"{API}/lists/{dataset}/rows?limit=100").json()["items"]
         image_of = {row["row_id"]: row["image_id"] for row in rows}
 
         def decided(job: str) -> dict[str, str]:

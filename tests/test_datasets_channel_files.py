@@ -201,7 +201,7 @@ def test_ten_thousand_files_pair_in_a_second(tmp_path):
 
 @pytest.mark.slow
 def test_the_app_proposes_pairs_splits_them_and_keeps_to_its_folders(tmp_path):
-    from image_sets import App, workspace_in
+    from image_sets import App, in_lists, workspace_in
 
     app = App(workspace_in(tmp_path))
     folder = write_stains(tmp_path / "images", n=8)
@@ -219,7 +219,7 @@ def test_the_app_proposes_pairs_splits_them_and_keeps_to_its_folders(tmp_path):
     table = app.open(folder / "t.csv")
     assert table["n_unreadable"] == 1
     where = f"datasets/{table['id']}"
-    image = f"{where}/images/{app.rows(where)[0]}"
+    image = f"{in_lists(where)}/rows/{app.rows(where)[0]}"
     assert app.get(image)["n_channels"] == 2
     assert app.client.get(f"/api/v1/{image}/picture?channel=1").status_code == 200
     exported = downloaded(app.client.get(f"/api/v1/datasets/{table['id']}/download/labels")).splitlines()

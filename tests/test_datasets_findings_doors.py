@@ -58,7 +58,7 @@ def test_the_app_reports_it_even_of_images_that_were_read_before(
     for cluster in finding["images"]:
         for image_id in cluster:
             row = answer["row_ids"][image_id]
-            assert app.get(f"datasets/{dataset['id']}/images/{row}")["image_id"] == image_id
+            assert app.get(f"lists/{dataset['id']}/rows/{row}")["image_id"] == image_id
     document = App(workspace_in(tmp_path / "other")).get("openapi.json")
     assert "`odd-names`" in document["components"]["schemas"]["Finding"]["properties"]["code"]["description"]
 

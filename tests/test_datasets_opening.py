@@ -463,12 +463,6 @@ def test_some_missing_files_keep_their_rows_but_all_missing_is_an_error(tmp_path
         open_dataset(misplaced)
 
 
-def test_one_file_with_two_labels_keeps_both_rows_apart(tmp_path):
-    make_folder(tmp_path, "1.png", "2.png")
-    dataset = open_dataset(write_table(tmp_path / "t.csv", "path,label\n1.png,a\n1.png,b\n2.png,b\n2.png,b\n"))
-    assert [(r.image_id, r.label) for r in dataset.records] == [("1.png", "a"), ("1.png (2)", "b"), ("2.png", "b")]
-
-
 def test_repeated_names_are_distinguished_by_their_images_whatever_the_order_of_rows(tmp_path):
     make_folder(tmp_path, "a.tif", "b.tif", "c.tif")
     header = "path,label,group,image_id,x,y,width,height\n"
@@ -476,7 +470,7 @@ def test_repeated_names_are_distinguished_by_their_images_whatever_the_order_of_
         "a.tif,round,,cell 7,0,0,9,9\n",
         "a.tif,round,,cell 7,5,5,9,9\n",
         "b.tif,flat,,cell 7,0,0,9,9\n",
-        "b.tif,round,,cell 7,0,0,9,9\n",
+        "b.tif,flat,p1,cell 7,0,0,9,9\n",
         "c.tif,flat,p1,cell 8,0,0,9,9\n",
     ]
     image_of = []
@@ -756,3 +750,30 @@ def test_boxes_that_lack_a_column_are_refused(tmp_path: Path, missing: str) -> N
     table = write_table(tmp_path / "t.csv", f"path,label,{','.join(columns)}\na.png,cell,0,0,2\n")
     with refusing(BadDataset, "missing-box-column", column=missing):
         open_dataset(table)
+
+
+def test_two_labels_of_an_image_are_refused_with_their_lines(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        Image.new("L", (16, 16)).save(tmp_path / name)
+    table, boxes, plain = (tmp_path / f"{name}.csv" for name in ("table", "boxes", "plain"))
+    table.write_text("path,label\na.png,x\nb.png,y\na.png,x\na.png,y\n./b.png,z\n")
+    with refusing(BadDataset, "invalid-rows") as refused:
+        open_dataset(table)
+    first, second = text("table-line", line=2), text("table-line", line=3)
+    faults = [
+        fault_in_line(5, "second-label", path="a.png", label="y", first_label="x", place=first),
+        fault_in_line(6, "second-label", path="./b.png", label="z", first_label="y", place=second),
+    ]
+    assert (refused.value.parameters["n_rows"], refused.value.parameters["rows"]) == (2, "; ".join(faults))
+    with refusing(BadDataset, "invalid-rows"):
+        open_dataset(table, labeled=False, distinct=True)
+    with refusing(BadDataset, "invalid-rows"):
+        open_dataset({"path": [str(tmp_path / "a.png")] * 2, "label": ["x", "y"]})
+    boxes.write_text("path,label,x,y,width,height\na.png,x,0,0,8,8\na.png,y,8,0,8,8\n")
+    assert len(open_dataset(boxes)) == 2
+    plain.write_text("path,label\nb.png,y\na.png,other\n")
+    table.write_text("path,label\na.png,x\nb.png,y\na.png,x\n")
+    with refusing(BadDataset, "two-labels-of-sources") as refused:
+        open_dataset([table, plain])
+    assert refused.value.file == tmp_path / "a.png"
+    assert [record.label for record in open_dataset([table, plain], labeled=False)] == ["x", "y", "x", "y", "other"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from image_sets import API, App, workspace_in
+from image_sets import API, App, in_lists, workspace_in
 from refusing import refusing
 from small_workspace import until
 from tifffile import imwrite
@@ -229,9 +229,9 @@ def test_the_app_shows_the_files_as_they_are_when_it_reads_a_dataset_again(tmp_p
     record_hashes(open_dataset(folder))
 
     def shown() -> list[tuple[str, bytes]]:
-        rows = app.get(f"{where}/images")["items"]
+        rows = app.get(f"{in_lists(where)}/rows")["items"]
         sheets = ({"rows": each["row_id"], "side": 128} for each in rows)
-        pictures = [app.client.get(f"{API}/{where}/sheet", params=sheet).content for sheet in sheets]
+        pictures = [app.client.get(f"{API}/{in_lists(where)}/sheet", params=sheet).content for sheet in sheets]
         return [(each["version"], picture) for each, picture in zip(rows, pictures, strict=True)]
 
     def refresh() -> None:

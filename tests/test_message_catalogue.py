@@ -198,8 +198,12 @@ def stage_codes() -> set[str]:
 
 
 def unit_codes() -> set[str]:
-    """The entries of what stages of work count; the defaults are in `Progressed` and `progress_reporter`."""
-    return {use.code for use in uses() if use.code.startswith("unit-")} | {"unit-images", "unit-steps"}
+    """The entries of what stages of work count; some are in `Progressed` and in progress reporters."""
+    return {use.code for use in uses() if use.code.startswith("unit-")} | {
+        "unit-images",
+        "unit-images-and-copies",
+        "unit-steps",
+    }
 
 
 @pytest.mark.slow

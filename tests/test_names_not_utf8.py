@@ -112,7 +112,7 @@ def test_the_app_shows_labels_trains_on_and_predicts_such_files(tmp_path: Path) 
             body: Json = answer.json()
             return body
 
-        listed = get(f"datasets/{dataset}/images", search=" caf\\xe9", limit=100)
+        listed = get(f"lists/{dataset}/rows", search=" caf\\xe9", limit=100)
         odd = [image["row_id"] for image in listed["items"]]
         assert len(odd) == 30
         for what in (f"images/{odd[0]}", f"sheet?rows={odd[0]}", f"images/{odd[0]}/picture"):
@@ -124,14 +124,14 @@ def test_the_app_shows_labels_trains_on_and_predicts_such_files(tmp_path: Path) 
         assert state["state"] == "done"
         split = find_job(workspace, run).run.split
         assert (len(split), [row.split for row in split].count("excluded")) == (60, 0)
-        measured = get(f"jobs/{run}/rows", limit=100)["items"]
-        assert all(client.get(f"{API}/jobs/{run}/rows/{row['k']}/picture").status_code == 200 for row in measured)
+        measured = get(f"lists/{run}/rows", limit=100)["items"]
+        assert all(client.get(f"{API}/lists/{run}/rows/{row['k']}/picture").status_code == 200 for row in measured)
         classifier = get("classifiers")["items"][0]["id"]
         prediction = predicted_here(workspace, classifier, dataset)
-        rows = get(f"jobs/{prediction}/rows", limit=100)["items"]
+        rows = get(f"lists/{prediction}/rows", limit=100)["items"]
         assert len(rows) == 60
         for row in rows[:4]:
-            assert client.get(f"{API}/jobs/{prediction}/rows/{row['k']}/picture").status_code == 200
+            assert client.get(f"{API}/lists/{prediction}/rows/{row['k']}/picture").status_code == 200
         table = client.get(f"{API}/predictions/{prediction}/download/predictions")
         (tmp_path / "downloaded.csv").write_bytes(table.content)
         named = files_named_in(tmp_path / "downloaded.csv")

@@ -77,7 +77,7 @@ def test_every_format_has_the_same_values(trained: Run, plate: Path, tmp_path: P
 @pytest.mark.slow
 def test_a_parquet_file_has_the_same_values(trained: Run, plate: Path, tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
-    options = {"keep": ["well"], "top_k": 2}
+    options = {"top_k": 2}
     for name in ("parquet", "jsonl"):
         predicted(trained, plate, tmp_path / f"p.{name}", format=name, **options)
     assert parquet.read_table(tmp_path / "p.parquet").to_pylist() == objects_in(tmp_path / "p.jsonl")
@@ -148,14 +148,8 @@ def test_a_table_for_excel_is_marked_as_utf8_and_read_as_any_other(trained: Run,
 @pytest.mark.slow
 def test_columns_of_the_input_table_are_copied(trained: Run, plate: Path, cells: Path, tmp_path: Path) -> None:
     out = tmp_path / "p.csv"
-    assert main(["predict", str(trained.folder), str(plate), "--keep", "well", "--out", str(out)]) == 0
+    assert main(["predict", str(trained.folder), str(plate), "--out", str(out)]) == 0
     assert [row["well"] for row in rows_of(out)][:4] == ["A1", "'=2\"", "line\nbreak", ""]
-    with refusing(CoverslipError, "no-column-to-keep"):
-        predicted(trained, plate, out, keep=["wells"])
-    with refusing(CoverslipError, "no-column-to-keep"):
-        predicted(trained, cells, out, keep=["well"])
-    with refusing(CoverslipError, "kept-column-reserved"):
-        predicted(trained, plate, out, keep=["decision"])
 
 
 def killed_at(size: int, rows: Path, command: list[str]) -> bool:
@@ -178,8 +172,8 @@ def test_killed_again_and_again_the_table_has_the_same_bytes(
     trained: Run, plate: Path, tmp_path: Path, format_: Format, n_kills: int
 ) -> None:
     whole, cut = tmp_path / f"whole.{format_}", tmp_path / f"cut.{format_}"
-    decisions = predicted(trained, plate, whole, format=format_, keep=["well"]).decisions
-    options = ["--keep", "well", "--format", format_, "--resume", "--device", "cpu", "--out", str(cut)]
+    decisions = predicted(trained, plate, whole, format=format_).decisions
+    options = ["--format", format_, "--resume", "--device", "cpu", "--out", str(cut)]
     command = [sys.executable, "-m", "coverslip", "predict", str(trained.folder), str(plate), *options]
     rows = cut.with_name(f"{cut.name}.unfinished") / f"rows.{format_}"
     for kill in range(1, n_kills + 1):
@@ -209,7 +203,7 @@ def test_rows_of_other_images_or_options_are_not_resumed(trained: Run, plate: Pa
     (saved,) = [event for event in events if isinstance(event, Noted) and event.code == "rows-saved"]
     assert saved.note.parameters["n_images"] > 300
     first = cs.load_classifier(trained.folder).classes[0]
-    changes: list[dict[str, object]] = [{"keep": ["well"]}, {"top_k": 1}, {"prevalence": {first: 0.9}}]
+    changes: list[dict[str, object]] = [{"top_k": 1}, {"prevalence": {first: 0.9}}]
     for changed in changes:
         with refusing(CoverslipError, "rows-of-other-settings"):
             predicted(trained, plate, out, resume=True, **changed)
@@ -244,7 +238,7 @@ except Conflict:
 
 def written(file: Path, format_: Format, rows: list[Prediction], about: list[dict[str, str]], stop_at: int = -1) -> int:
     """Write a table, or continue one, and return the number of earlier rows; end with an error before `stop_at`."""
-    layout = Layout(("a", "b"), keep=("note",))
+    layout = Layout(("a", "b"), more=("note",))
     records = [ImageRecord(row.image_id, Path(row.path), None, None, "", None, ReadPlan()) for row in rows]
     with (
         prediction_table(file, layout, format_, {}, resume=True) as table,

@@ -16,15 +16,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from parameters import only_first
 from refusing import refusing
-from scipy.stats import binomtest, permutation_test, ttest_ind
+from scipy.stats import binomtest, f_oneway, norm, permutation_test, ttest_ind
+from scipy.stats import f as f_distribution
 from scipy.stats import t as student_t
 
 import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import CoverslipError
-from coverslip.evaluation import estimated_shares
+from coverslip.evaluation import Metric, estimated_shares
 from coverslip.evaluation.proportions import (
     ErrorRates,
+    IntraGroupCorrelation,
     Votes,
     difference_of_means,
     effective_counts,
@@ -35,7 +37,9 @@ from coverslip.evaluation.proportions import (
     solve,
     trend_of_shares,
 )
-from coverslip.inference.proportions import names_of_folders
+from coverslip.evaluation.sample_proportions import ClassProportion, SampleProportions
+from coverslip.inference.proportions import cautions_of, names_of_folders
+from coverslip.messages import text
 from coverslip.reports.proportions import similar_names_of
 from coverslip.runs import Prediction, Predictions, Run
 from coverslip.runs.classifier import write_card
@@ -169,6 +173,68 @@ def test_conditions_are_compared_as_scipy_compares_them() -> None:
     assert difference_of_means([0.1, 0.1], [0.1, 0.1]).p is None
 
 
+@given(st.floats(-0.4, 0.4), st.floats(0, 0.6), st.floats(0.01, 0.2))
+def test_an_interval_of_a_difference_contains_0_as_its_p_value_says(
+    shift: float, error_of_factor: float, spread: float
+) -> None:
+    """Fieller (1954): d is in the interval if (D - d)² is at most (t SE)² + (z d g)², g the error of the factor."""
+    a = 0.2 + spread * np.array([-1, 0.5, 0.2, 0.8, -0.5])
+    b = 0.2 + shift + spread * np.array([0.3, -0.6, 1.1, -0.2])
+    both = difference_of_means(a, b, relative_error=error_of_factor)
+    welch = ttest_ind(b, a, equal_var=False)
+    assert both.p == welch.pvalue
+    if both.low is None or both.high is None:
+        assert error_of_factor > 1 / 1.96
+        return
+    assert (both.low <= 0 <= both.high) == (welch.pvalue >= 0.05)
+    half = welch.confidence_interval().high - (b.mean() - a.mean())
+    for end in (both.low, both.high):
+        squared = half**2 + (1.959964 * end * error_of_factor) ** 2
+        assert (b.mean() - a.mean() - end) ** 2 == pytest.approx(squared, rel=1e-6)
+
+
+def test_an_error_beside_that_of_samples_makes_intervals_wider_and_p_larger() -> None:
+    a, b = [0.1, 0.12, 0.2], [0.3, 0.25, 0.4, 0.33]
+    alone, both = difference_of_means(a, b), difference_of_means(a, b, absolute_error=0.06)
+    assert alone.low is not None
+    assert both.low is not None
+    assert both.value is not None
+    assert both.value - both.low == pytest.approx(np.hypot(both.value - alone.low, 1.959964 * 0.06))
+    welch = ttest_ind(b, a, equal_var=False)
+    z = np.linspace(0, 5, 500_001)  # that at which the interval ends at 0
+    squared = (student_t.isf(norm.sf(z), welch.df) * both.value / welch.statistic) ** 2 + (z * 0.06) ** 2
+    assert both.p == pytest.approx(2 * norm.sf(z[np.argmin(np.abs(squared - both.value**2))]), rel=1e-3)
+
+
+def test_a_sample_without_the_class_has_a_value_below_0() -> None:
+    """So that means are right: with false positives at 10 %, half of all samples have fewer than 10 % by chance."""
+    rates = ErrorRates([of_counts([900, 100]), of_counts([200, 800])])
+    corrected = rates.correct(of_counts([95, 5]))
+    assert corrected.shares[1] == pytest.approx(0, abs=1e-4)
+    assert corrected.unclipped[1] == pytest.approx((0.05 - 0.1) / (0.8 + 0.9 - 1))
+    assert corrected.unclipped.sum() == pytest.approx(1)
+    rng = np.random.default_rng(0)
+    votes = rng.binomial(200, 0.02 * 0.8 + 0.98 * 0.1, 300)
+    samples = [rates.correct(of_counts([200 - n, n])) for n in votes]
+    error = np.std([each.unclipped[1] for each in samples]) / 300**0.5
+    assert np.mean([each.unclipped[1] for each in samples]) == pytest.approx(0.02, abs=3 * error)
+    assert np.mean([each.shares[1] for each in samples]) > 0.02 + 0.005
+
+
+def test_the_error_of_a_difference_is_that_of_sensitivity_and_specificity() -> None:
+    """By the delta method: D is the difference of votes over J, so its relative error is that of J."""
+    rates = ErrorRates([of_counts([90, 10]), of_counts([20, 80])])
+    variance = sum(rate * (1 - rate) / 100 for rate in (90.5 / 101, 80.5 / 101))
+    assert rates.error_of_difference(np.array([-0.1, 0.1])).relative == pytest.approx(variance**0.5 / 0.7)
+    of_three = ErrorRates(CONFUSION).error_of_difference(np.array([0.2, -0.2, 0.0]))
+    row_by_row = []  # D = d M⁻¹, so that dD = -D dM M⁻¹, with multinomial rows
+    inverse = np.linalg.inv([[0.85, 0.1, 0.05], [0.08, 0.82, 0.1], [0.03, 0.12, 0.85]])
+    for of_class, votes in zip((0.2, -0.2, 0.0), CONFUSION, strict=True):
+        p = votes.shares[0]
+        row_by_row.append(of_class**2 * inverse.T @ ((np.diag(p) - np.outer(p, p)) / 100) @ inverse)
+    assert of_three.absolute == pytest.approx(np.diag(sum(row_by_row)) ** 0.5, rel=0.15)
+
+
 # Percent of leaf area with leaf blotch of ten varieties of barley (rows) at nine sites (McCullagh and Nelder 1989).
 BLOTCH = """
 0.05 0.00 1.25 2.50 5.50 1.00 5.00 5.00 17.50
@@ -245,6 +311,9 @@ def test_a_trend_without_an_estimate_is_refused() -> None:
     assert trend_of_shares([0, 0, 1, 1, 2, 2], [0, 0, 0, 0, 1, 1]).value is None
     assert trend_of_shares([0, 0, 1, 1, 2, 2], [0, 0, 0, 0, 0, 0]).value is None
     assert trend_of_shares([0, 0, 1, 1, 2, 2], [0.2] * 6).p is None
+    below = trend_of_shares([0, 0, 1, 1, 2, 2], [-0.03, -0.01, -0.02, 0.0, 0.03, 0.05])
+    assert below.value is None  # a mean below 0 has no odds
+    assert below.p is not None
 
 
 @pytest.fixture
@@ -368,6 +437,45 @@ def test_conditions_are_compared_by_counts_if_one_is_not_corrected(
         for dose in ("0", "2")
     }
     assert difference.difference.value == pytest.approx(raw["2"] - raw["0"])
+
+
+@pytest.mark.slow
+def test_all_doors_give_the_same_unclipped_values(
+    own_run: cs.Run, predictions: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, table = predictions
+    measured = own_run.predictions
+    first, second = measured.classes[:2]
+    mistaken = [
+        replace(row, image_id=f"{row.image_id} {k}", predicted=name, decision=name)
+        for row in measured
+        for k in range(20)
+        for name in [second if row.label == first and k < 12 else str(row.label)]
+    ]
+    Predictions(mistaken, measured.classes).write_csv(own_run.predictions_file)
+    run = Run(own_run.folder)
+    out, prism = tmp_path / "samples.csv", tmp_path / "prism.csv"
+    options = ["--by", "well", "--condition", "dose", "--table", str(table), "--run", str(run.folder), "--json"]
+    assert main(["summarise", str(file), *options, "--out", str(out), "--prism", str(prism)]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    summary = cs.summarise(file, by="well", condition="dose", table=table, run=run)
+    expected = [of_class.unclipped for each in summary.samples for of_class in each.classes.values()]
+    assert None not in expected
+    of_json = [of_class["unclipped"] for each in printed["samples"] for of_class in each["classes"].values()]
+    with out.open(newline="", encoding="utf-8") as opened:
+        of_table = [float(row["unclipped"]) for row in csv.DictReader(opened)]
+    assert of_json == pytest.approx(expected)
+    assert of_table == pytest.approx(expected)
+    header, *rows = csv.reader(prism.read_text(encoding="utf-8").splitlines())
+    columns = {title: [float(row[k]) for row in rows if row[k]] for k, title in enumerate(header)}
+    assert sorted(value for values in columns.values() for value in values) == pytest.approx(sorted(expected))  # type: ignore[type-var]
+    for title, values in columns.items():
+        is_beyond = any(not 0 <= value <= 1 for value in values)
+        assert title.endswith(f"({text('summary-values-unclipped')})") == is_beyond
+    assert any(
+        min(values) < 0 for values in columns.values()
+    )  # predictions of the second class are fewer than errors on the first
+    assert printed["correlations"] == pytest.approx(dict(summary.correlations))
 
 
 def test_without_a_run_proportions_are_only_counted(
@@ -599,11 +707,113 @@ def test_a_time_is_a_number(movie: tuple[Path, Path]) -> None:
     assert refused.value.file == table
 
 
-def test_error_rates_that_differ_between_groups_are_reported() -> None:
-    alike = of_counts(*[[80, 20]] * 10)
-    different = of_counts(*[[95, 5], [5, 95]] * 5)
-    assert ErrorRates([alike, alike]).dependent_class() is None
-    assert ErrorRates([alike, None]).dependent_class() is None
-    # The variance of the shares is .45² over ten groups, and Student's t has nine degrees of freedom.
-    effective = 0.25 / (0.45**2 / 9) * (1.96 / 2.262) ** 2
-    assert ErrorRates([alike, different]).dependent_class() == (1, 1000, round(effective))
+def drawn_rates(rng: np.random.Generator, mean: np.ndarray, correlation: float, n: int) -> np.ndarray:
+    """Rates of n groups or samples, whose votes have this correlation within each."""
+    return rng.dirichlet(mean * (1 - correlation) / correlation, n) if correlation else np.tile(mean, (n, 1))
+
+
+def test_the_correlation_within_groups_is_that_of_analysis_of_variance() -> None:
+    groups = [[1, 1, 0, 0.7], [0, 0, 0.2], [1, 1, 1, 1, 0.9]]  # votes of uncertain images are probabilities
+    values = [value for group in groups for value in group]
+    votes = np.column_stack([values, 1 - np.array(values)])
+    correlation = IntraGroupCorrelation.of(Votes.of(votes, [k for k, group in enumerate(groups) for _ in group]))
+    assert correlation is not None
+    ratio = f_oneway(*groups).statistic  # mean square between groups over that within
+    n_0 = (12 - (16 + 9 + 25) / 12) / 2
+    assert correlation.value == pytest.approx((ratio - 1) / (ratio + n_0 - 1))
+    draws = correlation.draws(np.random.default_rng(0), 20_000)
+    lower = ratio / f_distribution.ppf(0.975, 2, 9)  # the exact interval of a normal model (Searle 1971)
+    assert np.quantile(draws, 0.025) == pytest.approx(max(0, (lower - 1) / (lower + n_0 - 1)), abs=0.02)
+    assert IntraGroupCorrelation.of(of_counts([80, 20])) is None  # one group
+    assert IntraGroupCorrelation.of(of_counts(*[[1, 0]] * 9)) is None  # no group with two images
+    alike = IntraGroupCorrelation.of(of_counts(*[[8, 2]] * 9))
+    assert alike is not None
+    assert alike.value == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n_classes", "share"), only_first(1, [(2, 0.4), (4, 0.7), (2, 0.02)]))
+def test_intervals_of_single_samples_include_their_error_rates(n_classes: int, share: float) -> None:
+    """At a nominal 95 %, fewer than 89 % of 200 are a fault. With equal error rates in all samples, 60 to 85 % are."""
+    rng = np.random.default_rng(2)
+    matrix = np.full((n_classes, n_classes), 0.15 / (n_classes - 1))
+    np.fill_diagonal(matrix, 0.85)
+    truth = np.full(n_classes, (1 - share) / (n_classes - 1))
+    truth[-1] = share
+    hits, hits_with_equal_rates = 0, 0
+    for _ in range(200):
+        labeled = [
+            of_counts(*[rng.multinomial(30, rates) for rates in drawn_rates(rng, row, 0.1, 15)]) for row in matrix
+        ]
+        of_sample = np.concatenate([drawn_rates(rng, row, 0.1, 1) for row in matrix])
+        sample = of_counts(rng.multinomial(200, truth @ of_sample))
+        rates = ErrorRates(labeled)
+        for is_equal in (False, True):
+            corrected = rates.correct(sample, has_mean_rates=is_equal)
+            is_hit = bool(corrected.low[-1] <= share <= corrected.high[-1])
+            hits, hits_with_equal_rates = (
+                hits + (is_hit and not is_equal),
+                hits_with_equal_rates + (is_hit and is_equal),
+            )
+    assert hits >= 178
+    assert hits_with_equal_rates < hits
+
+
+def test_the_estimate_of_a_sample_is_between_counts_and_correction() -> None:
+    """With two classes, by the formula for the smallest expected squared error."""
+    groups = [[92, 8], [80, 20], [94, 6], [82, 18]], [[10, 90], [25, 75], [15, 85], [30, 70]]
+    rates = ErrorRates([of_counts(*each) for each in groups])
+    corrected = rates.correct(of_counts([160, 40]))
+    counted, false_positives, recall = 0.2, 0.13, 0.8
+    share = (counted - false_positives) / (recall - false_positives)
+    variance = counted * (1 - counted) / 200
+    for of_class, rate, votes in zip((1 - share, share), (false_positives, recall), groups, strict=True):
+        counts = pooled_counts(of_counts(*votes))
+        within = IntraGroupCorrelation.of(of_counts(*votes))
+        assert within is not None
+        variance += of_class**2 * rate * (1 - rate) * (within.value + (1 - within.value) / counts.n)
+    factor = 1 / (recall - false_positives)
+    bias = (counted - share) ** 2
+    weight = (bias + variance * (1 - factor)) / (bias + variance * (1 - factor) ** 2)
+    weight = min(1, max(0, weight))
+    assert 0 < weight < 1
+    assert corrected.estimate[1] == pytest.approx(weight * share + (1 - weight) * counted)
+    assert corrected.shares[1] == pytest.approx(share)
+    several = rates.correct(of_counts([160, 40], [150, 50]))
+    assert several.estimate == pytest.approx(several.shares)
+
+
+def test_without_groups_the_assumption_of_intervals_is_stated(own_run: cs.Run, predictions: tuple[Path, Path]) -> None:
+    """Whether error rates of samples differ is then not known, which is not the same as a correlation of 0."""
+    with_groups = cs.summarise(predictions[0], by="folder", run=own_run)
+    assert all(each is not None for each in with_groups.correlations.values())
+    rows = list(csv.DictReader(own_run.split_file.read_text().splitlines()))
+    with own_run.split_file.open("w", newline="") as opened:
+        writer = csv.DictWriter(opened, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(row | {"group": ""} for row in rows)
+    summary = cs.summarise(predictions[0], by="folder", run=Run(own_run.folder))
+    assert summary.correlations == dict.fromkeys(summary.classes)
+    names = ", ".join(f"'{name}'" for name in summary.classes)
+    assert text("summary-rates-equal", names=names) in summary.assumption
+
+
+def test_a_classifier_that_cannot_measure_single_samples_says_so() -> None:
+    """Half of the groups have errors only, and half have none: nothing is known about the next sample."""
+    classes = ("a", "b")
+    different = of_counts(*[[195, 5], [60, 140]] * 5)
+    corrected = ErrorRates([different, of_counts(*[[5, 195]] * 10)]).correct(of_counts([120, 80]))
+    assert corrected.high[1] - corrected.low[1] > 0.5
+    sample = SampleProportions(
+        sample="s", condition=None, time=None, n=200, n_samples=1, n_uncertain=0, n_unfamiliar=0, n_unreadable=0,
+        classes={
+            name: ClassProportion(
+                count=1.0,
+                raw=Metric(value=0.4),
+                corrected=Metric(value=float(v), low=float(low), high=float(high)),
+                unclipped=0.4,
+            )
+            for name, v, low, high in zip(classes, corrected.estimate, corrected.low, corrected.high, strict=True)
+        },
+    )  # fmt: skip
+    assert list(cautions_of([sample])) == [text("summary-wide-intervals", n_wide=1, n_samples=1, width=0.5)]

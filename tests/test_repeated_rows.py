@@ -110,7 +110,7 @@ def test_each_row_of_a_table_keeps_its_columns(
     trained: Run, table: Path, options: tuple[str, ...], tmp_path: Path
 ) -> None:
     out = tmp_path / ("p.jsonl" if "jsonl" in options else "p.csv")
-    assert main(["predict", str(trained.folder), str(table), "--keep", "well", "--out", str(out), *options]) == 0
+    assert main(["predict", str(trained.folder), str(table), "--out", str(out), *options]) == 0
     lines = out.read_text(encoding="utf-8").splitlines()
     rows = list(csv.DictReader(lines)) if out.suffix == ".csv" else list(map(json.loads, lines))
     assert [row["well"] for row in rows] == ["A1", "A2", "A3", "A4", "A1"]
@@ -127,8 +127,8 @@ def test_an_interrupted_table_of_repeated_rows_is_resumed_to_the_same_bytes(
     for name in ("whole.csv", "resumed.csv"):
         if name == "resumed.csv":
             with pytest.raises(KeyboardInterrupt):
-                cs.predict(trained, table, out=tmp_path / name, device="cpu", keep=["well"], emit=interrupt)
-        cs.predict(trained, table, out=tmp_path / name, device="cpu", keep=["well"], resume=True, emit=print)
+                cs.predict(trained, table, out=tmp_path / name, device="cpu", emit=interrupt)
+        cs.predict(trained, table, out=tmp_path / name, device="cpu", resume=True, emit=print)
     assert (tmp_path / "resumed.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
 
 
@@ -149,7 +149,7 @@ def test_class_proportions_count_each_image_once(trained: Run, cells: Path, fold
 
 def test_summaries_count_an_image_once_in_each_sample(trained: Run, table: Path, tmp_path: Path) -> None:
     file, events = tmp_path / "p.csv", list[Event]()
-    cs.predict(trained, table, out=file, keep=["well"], device="cpu")
+    cs.predict(trained, table, out=file, device="cpu")
     summary = cs.summarise(file, by="well", run=trained, emit=events.append)
     counts = {each.sample: (each.n, each.n_unreadable) for each in summary.samples}
     assert counts == {"A1": (1, 0), "A2": (1, 0), "A3": (1, 0), "A4": (0, 1)}

@@ -29,7 +29,7 @@ from coverslip.workspace.store.sql import change_rows, replace_rows
 from coverslip.workspace.store.tables import datasets, images, label_changes
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.filters import Filters, ImageSelection
-from coverslip.workspace.viewing.images import list_images, matching_rows
+from coverslip.workspace.viewing.images import DatasetImages
 
 pytestmark = pytest.mark.slow
 
@@ -56,7 +56,7 @@ def test_labels_are_changed_searched_and_undone(served: Served) -> None:
     admin = served.client("maria")
     project, dataset_id, workspace = opened(admin, served)
     of_dataset = f"{project}{API}/datasets/{dataset_id}"
-    rows = matching_rows(workspace, dataset_id, Filters()).tolist()
+    rows = DatasetImages(workspace, dataset_id).row_ids(Filters()).tolist()
     assert len(rows) == 24
     assert rows == sorted(rows)
     answer = admin.post(f"{of_dataset}/labels", json={"rows": rows[:5], "label": "large"})
@@ -65,7 +65,7 @@ def test_labels_are_changed_searched_and_undone(served: Served) -> None:
     assert state.n_label_changes == sum(
         image.label_before != "large" for image in images_at(workspace, dataset_id, rows[:5])
     )
-    by_label = list_images(workspace, dataset_id, Filters(sort="label", search="SLIDE"), limit=100).items
+    by_label = DatasetImages(workspace, dataset_id).page(Filters(sort="label", search="SLIDE"), limit=100).items
     assert [image.label for image in by_label] == sorted(image.label for image in by_label if image.label is not None)
     assert admin.get(f"{of_dataset}/label-changes").json()["total"] == 1
     again = admin.post(f"{of_dataset}/labels", json={"rows": rows[:5], "label": "large"}).json()
@@ -77,7 +77,7 @@ def test_labels_are_changed_searched_and_undone(served: Served) -> None:
     assert dataset_state(workspace, dataset_id).n_label_changes == 0
     changed, n = exclude(workspace, dataset_id, ImageSelection(rows=rows[:3]), is_excluded=True)
     assert (changed is None, n) == (False, 3)
-    assert matching_rows(workspace, dataset_id, Filters(only="excluded")).tolist() == rows[:3]
+    assert DatasetImages(workspace, dataset_id).row_ids(Filters(only="excluded")).tolist() == rows[:3]
 
 
 def test_an_address_with_nul_does_not_exist(served: Served) -> None:
@@ -89,7 +89,7 @@ def test_an_address_with_nul_does_not_exist(served: Served) -> None:
 def test_the_history_lists_small_and_large_changes(served: Served) -> None:
     admin = served.client("maria")
     project, dataset_id, workspace = opened(admin, served)
-    rows = matching_rows(workspace, dataset_id, Filters()).tolist()
+    rows = DatasetImages(workspace, dataset_id).row_ids(Filters()).tolist()
     sent = [(rows[:1], "a"), (rows[:12], "b"), (rows[:13], "c"), (rows, "d"), (rows[2:4], "e")]
     for row_ids, label in sent:
         assert set_labels(workspace, dataset_id, ImageSelection(rows=row_ids), label)[0] is not None
@@ -108,7 +108,7 @@ def images_at(workspace: Workspace, dataset_id: str, rows: list[int]) -> list[An
 
 def test_changes_at_the_same_time_follow_one_another(served: Served) -> None:
     _, dataset_id, workspace = opened(served.client("maria"), served)
-    rows = matching_rows(workspace, dataset_id, Filters()).tolist()
+    rows = DatasetImages(workspace, dataset_id).row_ids(Filters()).tolist()
     before = dataset_state(workspace, dataset_id).revision
     failures: list[BaseException] = []
 
@@ -154,7 +154,7 @@ def test_a_reader_sees_one_state_and_a_writer_waits_for_another(served: Served) 
 def test_paths_and_texts_of_all_kinds_are_stored(served: Served) -> None:
     _, dataset_id, workspace = opened(served.client("maria"), served)
     paths = ["/c/ü.png", os.fsdecode(b"/c/\xff.png"), "/c/it's %41 $1.png"]
-    rows = matching_rows(workspace, dataset_id, Filters()).tolist()[:3]
+    rows = DatasetImages(workspace, dataset_id).row_ids(Filters()).tolist()[:3]
     texts = ["zelle", None, "Zelle"]
     with workspace.engine.connect() as connection:
         stored = connection.execute(select(images).where(images.c.row_id.in_(rows))).mappings().all()
@@ -169,7 +169,7 @@ def test_paths_and_texts_of_all_kinds_are_stored(served: Served) -> None:
 
 def test_many_rows_are_changed_by_their_keys(served: Served) -> None:
     _, dataset_id, workspace = opened(served.client("maria"), served)
-    rows = matching_rows(workspace, dataset_id, Filters()).tolist()
+    rows = DatasetImages(workspace, dataset_id).row_ids(Filters()).tolist()
     texts: list[str | None] = [None, "", "it's %s", "Zelle ü", '{"a": 1}']
     new = [{"row_id": row, "group": texts[k % len(texts)], "width_px": k or None} for k, row in enumerate(rows[:-1])]
     query = select(images.c.row_id, images.c.group, images.c.width_px, images.c.path).order_by(images.c.row_id)
@@ -188,19 +188,19 @@ def test_many_rows_are_changed_by_their_keys(served: Served) -> None:
 def test_a_dataset_that_is_read_again_keeps_its_rows_and_new_images_get_new_ones(served: Served) -> None:
     _, dataset_id, workspace = opened(served.client("maria"), served)
     folder = served.server.roots[0] / "cells"
-    before = matching_rows(workspace, dataset_id, Filters()).tolist()
+    before = DatasetImages(workspace, dataset_id).row_ids(Filters()).tolist()
     set_labels(workspace, dataset_id, ImageSelection(rows=before[:2]), "large")
     removed, *_ = sorted(folder.rglob("*.png"))
     copy = removed.with_name("added.png")
     removed.rename(copy)
     sources.refresh_dataset(workspace, dataset_id)
     workspace.background.wait_all()
-    after = matching_rows(workspace, dataset_id, Filters()).tolist()
+    after = DatasetImages(workspace, dataset_id).row_ids(Filters()).tolist()
     assert sorted(after) == sorted(before)  # it is the same image under another name
     (copy.parent / "second.png").write_bytes(copy.read_bytes() + b" ")
     sources.refresh_dataset(workspace, dataset_id)
     workspace.background.wait_all()
-    new = set(matching_rows(workspace, dataset_id, Filters()).tolist()) - set(before)
+    new = set(DatasetImages(workspace, dataset_id).row_ids(Filters()).tolist()) - set(before)
     assert len(new) == 1
     assert min(new) > max(before)
 
@@ -215,7 +215,7 @@ def test_a_backup_of_a_running_server_is_restored(served: Served, tmp_path: Path
     admin = served.client("maria")
     served.client("tom")
     project, dataset_id, workspace = opened(admin, served)
-    rows = matching_rows(workspace, dataset_id, Filters()).tolist()
+    rows = DatasetImages(workspace, dataset_id).row_ids(Filters()).tolist()
     set_labels(workspace, dataset_id, ImageSelection(rows=rows[:4]), "large")
     admin.put(f"{API}{project}/members/{users.find_user_by_name(served.server, 'tom').id}", json={"role": "annotator"})
     ended = threading.Event()
@@ -249,7 +249,7 @@ def test_a_backup_of_a_running_server_is_restored(served: Served, tmp_path: Path
         labels = connection.execute(select(images.c.label).order_by(images.c.position)).scalars().all()
     assert labels[:4] == ["large"] * 4
     assert len(set(labels[4:])) == 1
-    assert matching_rows(restored, dataset_id, Filters()).tolist() == rows
+    assert DatasetImages(restored, dataset_id).row_ids(Filters()).tolist() == rows
     with write_transaction(restored.engine) as connection:
         row = connection.execute(select(images).where(images.c.row_id == rows[-1])).mappings().one()
         new = {**row, "position": 24, "image_id": "new"}

@@ -196,7 +196,7 @@ def test_predictions_of_version_7_keep_their_rows_and_find_their_images(tmp_path
     workspace = open_workspace(tmp_path, (tmp_path,))
     match_earlier_jobs(workspace)
     predicted = images_of_job(workspace, "p")
-    rows = [(row.image_id, row.probabilities, row.reason, cells["well"]) for row, _, cells in predicted.every_row()]
+    rows = [(row.image_id, row.probabilities, row.reason, row.cells["well"]) for row, _ in predicted.every_row()]
     both = {"a": 0.25, "b": 0.75}
     assert rows == [(listed[k][0], both, "b" * k or None, well) for k, well in enumerate(("A1", "A2", "A1", ""))]
     assert predicted.rows_of_image(2) == [0, 2]

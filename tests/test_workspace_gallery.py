@@ -12,7 +12,7 @@ from coverslip.workspace.datasets import sources
 from coverslip.workspace.store.tables import images
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.filters import Filters
-from coverslip.workspace.viewing.images import list_images, matching_rows
+from coverslip.workspace.viewing.images import DatasetImages
 
 MANY = 20_000
 
@@ -37,10 +37,10 @@ def many(tmp_path: Path) -> tuple[Workspace, str]:
 def test_a_page_reads_the_rows_that_it_shows_and_no_others(many: tuple[Workspace, str]) -> None:
     home, dataset_id = many
     for filters in (Filters(), Filters(sort="label"), Filters(search="7")):
-        rows = matching_rows(home, dataset_id, filters).tolist()
-        list_images(home, dataset_id, filters, limit=1)  # what is kept from the first time on
+        rows = DatasetImages(home, dataset_id).row_ids(filters).tolist()
+        DatasetImages(home, dataset_id).page(filters, limit=1)  # what is kept from the first time on
         tracemalloc.start()
-        page = list_images(home, dataset_id, filters, after=rows[1_499], limit=20)
+        page = DatasetImages(home, dataset_id).page(filters, after=rows[1_499], limit=20)
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert [image.row_id for image in page.items] == rows[1_500:1_520]

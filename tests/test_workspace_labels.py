@@ -8,7 +8,7 @@ import pytest
 from drawing import save_cell, save_cells
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from image_sets import App, ids_at, images_at, workspace_in
+from image_sets import App, ids_at, images_at, in_lists, workspace_in
 
 from coverslip.datasets import open_dataset
 from coverslip.datasets.quality.units import labels_of
@@ -20,7 +20,7 @@ from coverslip.workspace.datasets.state import ClassCount, dataset_state
 from coverslip.workspace.store.rows import ImagesChanged, load_dataset, load_scan
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.filters import Filters, ImageSelection
-from coverslip.workspace.viewing.images import list_images
+from coverslip.workspace.viewing.images import DatasetImages
 
 N = 6
 STEPS = st.lists(
@@ -68,7 +68,7 @@ def test_columns_of_a_table_outlast_a_corrected_label(home: Workspace) -> None:
 
 
 def labels_now(home: Workspace, dataset_id: str) -> list[str | None]:
-    return [image.label for image in list_images(home, dataset_id, Filters(), limit=2000).items]
+    return [image.label for image in DatasetImages(home, dataset_id).page(Filters(), limit=2000).items]
 
 
 @pytest.mark.slow
@@ -159,7 +159,7 @@ def test_equal_images_conflict_as_long_as_their_labels_differ(tmp_path: Path) ->
     conflicting = app.positions(f"{where}", only="conflicting")
     assert agrees()
     assert len(conflicting) == 4
-    listed = app.get(f"{where}/images")["items"]
+    listed = app.get(f"{in_lists(where)}/rows")["items"]
     odd = next(i for i in conflicting if listed[i]["label"] == "flat")
     change = app.label(where, [odd], "round")["change"]
     assert len(app.rows(f"{where}", only="conflicting")) == 0
@@ -185,7 +185,7 @@ def test_the_exported_table_holds_no_formula_and_opens_as_it_was(tmp_path: Path)
     table.parent.mkdir()
     table.write_bytes(answer.content)
     exported = open_dataset(table, group="group")
-    images = app.get(f"{where}/images")["items"]
+    images = app.get(f"{in_lists(where)}/rows")["items"]
     assert [(r.image_id, r.label, r.group) for r in exported.records] == [
         (image["image_id"], image["label"], image["group"]) for image in images
     ]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tifffile
 from drawing import save_cell, save_cells
-from image_sets import App, workspace_in
+from image_sets import App, in_lists, workspace_in
 from PIL import Image
 from sqlalchemy import delete
 
@@ -44,8 +44,8 @@ def rows_at(app: App, dataset: Any, *positions: int) -> str:
 def test_thumbnails_are_small_and_kept_for_good(app: App, tmp_path: Path) -> None:
     save_cell(tmp_path / "cells" / "a.png", 1, side=300)
     dataset = app.open(tmp_path / "cells", is_labeled=False)
-    (image,) = app.get(f"datasets/{dataset['id']}/images")["items"]
-    where, rows = f"/api/v1/datasets/{dataset['id']}/sheet", image["row_id"]
+    (image,) = app.get(f"lists/{dataset['id']}/rows")["items"]
+    where, rows = f"/api/v1/lists/{dataset['id']}/sheet", image["row_id"]
     version = image["version"]
     answer = app.client.get(where, params={"rows": rows, "side": 64, "v": version})
     assert Image.open(io.BytesIO(answer.content)).size == (64, 64)
@@ -66,17 +66,15 @@ def test_a_sheet_shows_images_in_the_requested_order(app: App, tmp_path: Path) -
         Image.new("RGB", (40, 40), color).save(folder / f"{k}.png")
     (folder / "3.png").write_bytes(b"broken")
     dataset = app.open(tmp_path / "cells", is_labeled=False)
-    sheet = picture(
-        app, f"datasets/{dataset['id']}/sheet", rows=rows_at(app, dataset, 2, 3, 0, 1, 2, 2, 2, 2, 0), side=32
-    )
+    sheet = picture(app, f"lists/{dataset['id']}/sheet", rows=rows_at(app, dataset, 2, 3, 0, 1, 2, 2, 2, 2, 0), side=32)
     assert sheet.shape == (64, 256, 4)
     middles = [sheet[16, 16 + 32 * k] for k in range(8)]
     assert [int(np.argmax(cell[:3])) if cell[3] else None for cell in middles] == [2, None, 0, 1, 2, 2, 2, 2]
     assert int(np.argmax(sheet[48, 16, :3])) == 0
     assert sheet[48, 48, 3] == 0
     for wrong in ("", "a", "1,,2", ",".join(["0"] * 65), "-1"):
-        assert app.client.get(f"/api/v1/datasets/{dataset['id']}/sheet?rows={wrong}").status_code == 422
-    assert app.refused("GET", f"datasets/{dataset['id']}/sheet?rows={rows_at(app, dataset, 0)},99")["status"] == 404
+        assert app.client.get(f"/api/v1/lists/{dataset['id']}/sheet?rows={wrong}").status_code == 422
+    assert app.refused("GET", f"lists/{dataset['id']}/sheet?rows={rows_at(app, dataset, 0)},99")["status"] == 404
 
 
 @pytest.mark.slow
@@ -84,15 +82,15 @@ def test_small_pictures_are_made_once(app: App, tmp_path: Path, monkeypatch: pyt
     cells = save_cells(tmp_path / "cells")
     dataset = app.open(cells)
     first_rows = rows_at(app, dataset, 0, 1, 2)
-    first = app.client.get(f"/api/v1/datasets/{dataset['id']}/sheet", params={"rows": first_rows}).content
+    first = app.client.get(f"/api/v1/lists/{dataset['id']}/sheet", params={"rows": first_rows}).content
     for path in cells.rglob("*.png"):
         path.unlink()
-    assert app.client.get(f"/api/v1/datasets/{dataset['id']}/sheet", params={"rows": first_rows}).content == first
+    assert app.client.get(f"/api/v1/lists/{dataset['id']}/sheet", params={"rows": first_rows}).content == first
     monkeypatch.setenv("COVERSLIP_CACHE_LIMIT", "0")
     save_cell(cells / "flat" / "slide2_2.png", 5)
-    where = f"/api/v1/datasets/{dataset['id']}/sheet"
+    where = f"/api/v1/lists/{dataset['id']}/sheet"
     app.client.get(where, params={"rows": rows_at(app, dataset, 4), "side": 256})  # makes a larger one, and makes room
-    assert app.client.get(f"/api/v1/datasets/{dataset['id']}/sheet", params={"rows": first_rows}).content != first
+    assert app.client.get(f"/api/v1/lists/{dataset['id']}/sheet", params={"rows": first_rows}).content != first
 
 
 def n_kept(dataset_id: str) -> int:
@@ -106,7 +104,7 @@ def n_kept(dataset_id: str) -> int:
 
 def colors(app: App, dataset_id: str) -> np.ndarray[Any, Any]:
     """(n, 4): red, green, blue, shape, in the order of the images; all 0 without a color."""
-    answer = app.client.get(f"/api/v1/datasets/{dataset_id}/colors")
+    answer = app.client.get(f"/api/v1/lists/{dataset_id}/colors")
     assert answer.headers["content-type"] == "application/octet-stream"
     numbers = np.frombuffer(answer.content, np.uint8).reshape(-1, 8)
     color_of = dict(zip(numbers[:, :4].copy().view("<u4")[:, 0].tolist(), numbers[:, 4:], strict=True))
@@ -123,12 +121,12 @@ def test_a_cell_of_a_sheet_is_the_thumbnail(app: App, tmp_path: Path) -> None:
         Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "cells" / f"{k}.png")
     dataset = app.open(tmp_path / "cells", is_labeled=False)
     where = f"datasets/{dataset['id']}"
-    sheet = picture(app, f"{where}/sheet", rows=rows_at(app, dataset, 0, 1, 2), side=128)
+    sheet = picture(app, f"{in_lists(where)}/sheet", rows=rows_at(app, dataset, 0, 1, 2), side=128)
     assert sheet.shape == (128, 3 * 128, 3)
     for k, box in enumerate([(0, 0, 128, 128), (32, 0, 96, 128), (0, 32, 128, 96)]):
         left, top, right, bottom = box
         cell = sheet[top:bottom, 128 * k + left : 128 * k + right].astype(int)
-        small = Image.fromarray(picture(app, f"{where}/sheet", rows=rows_at(app, dataset, k), side=128))
+        small = Image.fromarray(picture(app, f"{in_lists(where)}/sheet", rows=rows_at(app, dataset, k), side=128))
         expected = np.asarray(small.resize((right - left, bottom - top), Image.Resampling.BILINEAR)).astype(int)
         assert np.abs(cell - expected).mean() < 3
     margin = sheet[10:100, 128 + 4 : 128 + 24].reshape(-1, 3).mean(axis=0)
@@ -139,7 +137,7 @@ def test_cells_are_no_larger_than_the_images(app: App, tmp_path: Path) -> None:
     for k, side in enumerate((24, 30)):
         save_cell(tmp_path / "cells" / f"{k}.png", k, side=side)
     dataset = app.open(tmp_path / "cells", is_labeled=False)
-    where = f"datasets/{dataset['id']}/sheet"
+    where = f"lists/{dataset['id']}/sheet"
     assert picture(app, where, rows=rows_at(app, dataset, 0, 1), side=128).shape == (30, 60, 3)
     assert picture(app, where, rows=rows_at(app, dataset, 0, 0), side=20).shape == (20, 40, 3)
 
@@ -161,10 +159,8 @@ def test_colors_are_averages_with_the_shape(app: App, tmp_path: Path) -> None:
         [77, 77, 77, 128],
     ]
     assert abs(int(colors(app, dataset["id"])[5, 0]) - 127) < 8  # of what is shown: stretched
-    answer = app.client.get(f"/api/v1/datasets/{dataset['id']}/colors")
-    second = app.client.get(
-        f"/api/v1/datasets/{dataset['id']}/colors", headers={"If-None-Match": answer.headers["etag"]}
-    )
+    answer = app.client.get(f"/api/v1/lists/{dataset['id']}/colors")
+    second = app.client.get(f"/api/v1/lists/{dataset['id']}/colors", headers={"If-None-Match": answer.headers["etag"]})
     assert second.status_code == 304
 
 
@@ -175,7 +171,7 @@ def test_a_wall_is_ready_when_its_images_were_read(app: App, tmp_path: Path) -> 
     app.home.background.wait_all()
     for path in cells.rglob("*.png"):
         path.unlink()
-    answer = app.client.get(f"/api/v1/datasets/{dataset['id']}/sheet?rows={rows_at(app, dataset, 0, 5, 11)}&v=1")
+    answer = app.client.get(f"/api/v1/lists/{dataset['id']}/sheet?rows={rows_at(app, dataset, 0, 5, 11)}&v=1")
     assert "immutable" in answer.headers["cache-control"]
     assert answer.headers["content-type"] == "image/jpeg"
 
@@ -188,7 +184,7 @@ def test_a_file_of_pictures_that_a_kill_left_empty_is_used(app: App, tmp_path: P
     file = cache_folder() / "app-thumbnails" / dataset["id"] / "records.sqlite"
     file.parent.mkdir()
     file.touch()
-    picture(app, f"datasets/{dataset['id']}/sheet", rows=rows_at(app, dataset, 0), side=64)
+    picture(app, f"lists/{dataset['id']}/sheet", rows=rows_at(app, dataset, 0), side=64)
     assert n_kept(dataset["id"]) == 1
 
 
@@ -217,7 +213,7 @@ def test_nobody_is_served_who_has_gone(app: App, tmp_path: Path) -> None:
     dataset = app.open(save_cells(tmp_path / "cells"))
     app.home.background.wait_all()
     remove_stores_of(dataset["id"])
-    where = f"/api/v1/datasets/{dataset['id']}/sheet"
+    where = f"/api/v1/lists/{dataset['id']}/sheet"
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -251,11 +247,11 @@ def test_a_changed_file_gets_a_new_version(app: App, tmp_path: Path) -> None:
     cells = save_cells(tmp_path / "cells")
     dataset = app.open(cells)
     where = f"datasets/{dataset['id']}"
-    before = app.get(f"{where}/images")["items"][0]
+    before = app.get(f"{in_lists(where)}/rows")["items"][0]
     save_cell(cells / "flat" / "slide0_0.png", 777, side=30)
     app.send("POST", f"{where}/refresh")
     app.wait(dataset["id"])
-    after = app.get(f"{where}/images")["items"][0]
+    after = app.get(f"{in_lists(where)}/rows")["items"][0]
     assert after["version"] != before["version"]
     assert (before["width"], after["width"]) == (24, 30)
 
@@ -263,7 +259,7 @@ def test_a_changed_file_gets_a_new_version(app: App, tmp_path: Path) -> None:
 def test_the_viewer_shows_eight_bit_as_it_is(app: App, tmp_path: Path) -> None:
     path = save_cell(tmp_path / "cells" / "a.png", 1)
     dataset = app.open(tmp_path / "cells", is_labeled=False)
-    where = f"datasets/{dataset['id']}/images/{rows_at(app, dataset, 0)}/picture"
+    where = f"lists/{dataset['id']}/rows/{rows_at(app, dataset, 0)}/picture"
     pixels = np.asarray(Image.open(path))
     assert np.array_equal(picture(app, where), pixels)
     assert np.array_equal(picture(app, where, channel=1), pixels[..., 1])
@@ -283,7 +279,7 @@ def test_the_viewer_stretches_sixteen_bit(app: App, tmp_path: Path) -> None:
     (tmp_path / "cells").mkdir()
     tifffile.imwrite(tmp_path / "cells" / "stack.tif", stack, imagej=True, metadata={"axes": "ZYX"})
     dataset = app.open(tmp_path / "cells", is_labeled=False)
-    where = f"datasets/{dataset['id']}/images/{rows_at(app, dataset, 0)}"
+    where = f"lists/{dataset['id']}/rows/{rows_at(app, dataset, 0)}"
     assert app.get(where)["n_planes"] == 3
     first = picture(app, f"{where}/picture")
     assert first.dtype == np.uint8

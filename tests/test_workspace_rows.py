@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from drawing import save_cell, save_cells
-from image_sets import App, workspace_in
+from image_sets import App, in_lists, workspace_in
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def cells(tmp_path: Path) -> Path:
 
 
 def row_by_path(app: App, where: str) -> dict[str, int]:
-    listed = app.get(f"{where}/images", limit=100)["items"]
+    listed = app.get(f"{in_lists(where)}/rows", limit=100)["items"]
     return {Path(image["path"]).name: image["row_id"] for image in listed}
 
 
@@ -42,7 +42,7 @@ def test_an_image_keeps_its_number_and_no_other_image_gets_it(app: App, cells: P
     sources = [{"path": str(cells / name)} for name in ("b", "a")]
     app.send("PATCH", where, {"sources": sources})
     app.wait(where.removeprefix("datasets/"))
-    listed = app.get(f"{where}/images")["items"]
+    listed = app.get(f"{in_lists(where)}/rows")["items"]
     name_of = {image["row_id"]: Path(image["path"]).name for image in listed}
     assert {name_of.get(row): row for row in (*after.values(), new)} == {**after, "0 first.png": new}
     both = [image["row_id"] for image in listed]
@@ -51,7 +51,7 @@ def test_an_image_keeps_its_number_and_no_other_image_gets_it(app: App, cells: P
     app.send("POST", f"{where}/refresh")
     other = f"datasets/{app.open(cells / 'b', is_labeled=False)['id']}"
     assert not {*app.rows(other)} & {*both, gone}
-    assert app.refused("GET", f"{other}/images/{new}")["code"] == "no-image-with-row-id"
+    assert app.refused("GET", f"{in_lists(other)}/rows/{new}")["code"] == "no-image-with-row-id"
 
 
 @pytest.mark.parametrize("query", [{}, {"label": "b"}, {"sort": "label"}, {"sort": "group"}, {"search": "slide0"}])
@@ -63,35 +63,37 @@ def test_pages_after_an_image_are_those_of_the_whole_list(app: App, cells: Path,
     listed: list[int] = []
     after: dict[str, int] = {}
     while True:
-        page = app.get(f"{where}/images", limit=2, **query, **after)
+        page = app.get(f"{in_lists(where)}/rows", limit=2, **query, **after)
         listed += [image["row_id"] for image in page["items"]]
         if page["next"] is None:
             break
         after = {"after": page["next"]}
     assert listed == rows
-    assert app.rows(where, **query, offset=1, limit=2) == rows[1:3]
-    assert app.refused("GET", f"{where}/images?after=4000000")["status"] == 404
+    assert app.refused("GET", f"{in_lists(where)}/rows?after=4000000")["status"] == 404
 
 
 def test_images_are_listed_by_number_in_the_order_of_the_request(app: App, cells: Path) -> None:
     where = f"datasets/{app.open(cells)['id']}"
     rows = app.rows(where)
-    page = app.get(f"{where}/images", rows=f"{rows[3]},{rows[0]},4000000,{rows[9]}")
+    page = app.get(f"{in_lists(where)}/rows", rows=f"{rows[3]},{rows[0]},4000000,{rows[9]}")
     assert ([image["row_id"] for image in page["items"]], page["next"]) == ([rows[3], rows[0], rows[9]], None)
     for query in (f"rows={rows[0]}&label=a", f"rows={rows[0]}&limit=1", "rows=", "rows=a", f"rows={'1,' * 256}1"):
-        assert app.refused("GET", f"{where}/images?{query}")["status"] == 422
+        assert app.refused("GET", f"{in_lists(where)}/rows?{query}")["status"] == 422
 
 
 def test_a_list_is_sent_again_only_after_a_change(app: App, cells: Path) -> None:
     where = f"datasets/{app.open(cells)['id']}"
 
     def status(query: str, tag: str) -> int:
-        return app.client.get(f"/api/v1/{where}/rows?{query}", headers={"If-None-Match": tag}).status_code
+        return app.client.get(f"/api/v1/{in_lists(where)}/row-ids?{query}", headers={"If-None-Match": tag}).status_code
 
-    tags = {query: app.client.get(f"/api/v1/{where}/rows?{query}").headers["etag"] for query in ("label=a", "limit=3")}
+    tags = {
+        query: app.client.get(f"/api/v1/{in_lists(where)}/row-ids?{query}").headers["etag"]
+        for query in ("label=a", "search=1")
+    }
     assert [status(query, tag) for query, tag in tags.items()] == [304, 304]
     assert status("label=b", tags["label=a"]) == 200
-    tags["only=confirmed"] = app.client.get(f"/api/v1/{where}/rows?only=confirmed").headers["etag"]
+    tags["only=confirmed"] = app.client.get(f"/api/v1/{in_lists(where)}/row-ids?only=confirmed").headers["etag"]
     assert status("only=confirmed", tags["only=confirmed"]) == 304
     app.send("POST", f"{where}/confirmed-labels", {**app.all_of(where, label="a"), "is_confirmed": True})
     assert status("only=confirmed", tags["only=confirmed"]) == 200

@@ -137,7 +137,7 @@ def test_an_uploaded_table_of_points_is_read_with_the_columns_and_the_crop_size_
     reading = {"columns": {"label": "stage"}, "crop_size": 6}
     dataset = app.wait(app.send("POST", f"uploads/{upload}/finish", {"is_labeled": True, "table": reading})["id"])
     assert {each["name"]: each["n"] for each in dataset["classes"]} == {"a": 1, "b": 2}
-    sizes = [(each["width"], each["height"]) for each in app.get(f"datasets/{dataset['id']}/images")["items"]]
+    sizes = [(each["width"], each["height"]) for each in app.get(f"lists/{dataset['id']}/rows")["items"]]
     assert sizes == [(6, 6)] * 3
 
 

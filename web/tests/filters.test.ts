@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Filters } from '../src/api/datasets';
+import type { Filters } from '../src/api/lists';
 import { filtersOf, isNarrowed, queryOf, galleryAddress } from '../src/features/datasets/gallery/filters';
 
 function through(filters: Filters): Filters {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Filters, Image } from '../src/api/datasets';
+import type { Filters, Image } from '../src/api/lists';
 import { ImageList } from '../src/images/gallery/image_list.svelte';
 import { all, clicked, emptySelection } from '../src/images/gallery/selection';
 import { selectedOf } from '../src/images/labeling.svelte';

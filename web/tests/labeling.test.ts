@@ -1,7 +1,7 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { chipsOf } from '../src/features/datasets/gallery/filters';
-import type { Filters, Image } from '../src/api/datasets';
-import { imagesOfDataset } from '../src/api/datasets';
+import type { Filters, Image } from '../src/api/lists';
+import { imagesOfDataset } from '../src/api/lists';
 import { inOrderOf } from '../src/images/classes';
 import { ImageList } from '../src/images/gallery/image_list.svelte';
 import { actionOf } from '../src/images/gallery/keys';

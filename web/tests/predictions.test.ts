@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest';
 import { saving, sequential } from '../src/state/queue';
 import { cellOf, factsOf, filterOf, repeatsOf } from '../src/features/predictions/corrections';
-import type { PredictionRow } from '../src/api/predictions';
+import type { PredictionRow } from '../src/api/lists';
 import { texts } from '../src/texts';
 
 const classes = ['a', 'b', 'review'];

@@ -1,4 +1,5 @@
 import { beforeEach, expect, test, vi } from 'vitest';
+import { Problem } from '../src/api/client';
 import { notices } from '../src/state/notices.svelte';
 import { SaveQueue } from '../src/state/save_queue.svelte';
 
@@ -15,6 +16,10 @@ function form() {
       sent.push(value);
       await new Promise<void>((resolve) => waiting.push(resolve));
       if (Object.values(value).includes('no')) throw new Error('refused');
+      if (Object.values(value).includes('late')) {
+        saved = { 9: 'other' };
+        throw new Problem(412, 'changed');
+      }
       saved = value;
     },
   );
@@ -54,4 +59,20 @@ test('an edit that is refused does not take others with it', async () => {
   expect(saved()).toEqual({ 1: 'low', 3: 'high' });
   expect(queue.value).toEqual(saved());
   expect(problems).toHaveBeenCalledTimes(1);
+});
+
+test('edits of what somebody else has changed are not saved, and the user is told', async () => {
+  const show = vi.spyOn(notices, 'showProblem').mockReturnValue(undefined);
+  show.mockClear();
+  const { queue, sent, type, answer, saved } = form();
+  const edits = [type('1', 'low')];
+  await vi.waitFor(() => expect(sent).toHaveLength(1));
+  edits.push(type('2', 'late'), type('3', 'high'));
+  await answer();
+  await answer();
+  await Promise.all(edits);
+  expect(sent).toHaveLength(2);
+  expect(saved()).toEqual({ 9: 'other' });
+  expect(queue.value).toEqual({ 9: 'other' });
+  expect(show).toHaveBeenCalledOnce();
 });

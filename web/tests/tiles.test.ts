@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import type { PixelOptions, TiledImage, ViewedChannel } from '../src/api/datasets';
+import type { PixelOptions, ViewedChannel } from '../src/api/datasets';
+import type { TiledImage } from '../src/api/lists';
 import {
   channelNumbers,
   choiceInWords,

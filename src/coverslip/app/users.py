@@ -34,7 +34,7 @@ _VIEWER = frozenset(
 _ANNOTATOR = frozenset(
     {
         "confirm_labels",
-        "correct_job_row",
+        "correct_row",
         "cancel_map",
         "create_explanation",
         "create_map",

@@ -57,7 +57,9 @@ class LabelIssues:
 
 
 def count_suspected_errors(probability: Floats, label: Ints) -> int:
-    """Return the number of labels that are probably wrong: the off-diagonal of the confident joint.
+    """Return the number of labels to check first: the off-diagonal of the confident joint.
+
+    It is no estimate of the number of wrong labels, since errors of the classifier are counted too.
 
     An image is counted if the most probable of the classes above their thresholds is not its label. The threshold of a
     class is its mean probability over the images with this label. Most images between two similar classes are below it,

@@ -125,20 +125,30 @@ class FileHashes:
         return [digest for block in blocks for digest in self._find(block)]
 
     def _find(self, images: Sequence[Sequence[Path]]) -> list[bytes | None]:
-        states = [state_of(image[0]) if len(image) == 1 else None for image in images]
-        others = {i: _Files(images[i]) for i, state in enumerate(states) if state is None}  # folders, several files
-        files = [(os.fspath(image[0]), each) for image, each in zip(images, states, strict=True) if each is not None]
-        files += [file for each in others.values() for file in each.states.items()]
-        keys = [self._key(path) if self._devices.is_local(path, state) else "" for path, state in files]
+        # Most images are one file. What is computed for each of them takes most of the time of a start of a training.
+        paths = [os.fspath(image[0]) if len(image) == 1 else "" for image in images]
+        packed = list(map(self._local_state, paths))
+        others = {i: _Files(images[i]) for i, state in enumerate(packed) if state is None}  # folders, several files
+        for each in others.values():
+            paths += each.states
+            packed += map(self._local_state, each.states)
+        keys = [self._key(path) if state else "" for path, state in zip(paths, packed, strict=True)]
         stored = self._store.find(filter(None, keys))
-        digests = [_recorded(stored.get(key), state) for key, (_, state) in zip(keys, files, strict=True)]
-        if not others:
-            return digests
-        by_path = {path: digest for (path, _), digest in zip(files, digests, strict=True) if digest is not None}
-        return [
-            others[i].joined(by_path) if i in others else by_path.get(os.fspath(image[0]))
-            for i, image in enumerate(images)
-        ]
+        digests = [_recorded(stored.get(key), state) for key, state in zip(keys, packed, strict=True)]
+        if others:
+            by_path = {path: digest for path, digest in zip(paths, digests, strict=True) if digest is not None}
+            for i, each in others.items():
+                digests[i] = each.joined(by_path)
+        return digests[: len(images)]
+
+    def _local_state(self, path: str) -> bytes | None:
+        """Return the packed state of a regular file; empty if it is not trusted, None if there is no such file."""
+        try:
+            status = os.stat(path)  # noqa: PTH116 - as in `state_of`
+        except (OSError, ValueError):
+            return None
+        packed = _packed(status)
+        return packed if packed is None or self._devices.is_local(path, status.st_dev) else b""
 
     def read(self, image: Sequence[Path]) -> FileIdentity | None:
         """Return the hash of the files of an image after reading them; None if they do not exist or cannot be read."""
@@ -183,7 +193,12 @@ class FileHashes:
         finally:
             os.close(descriptor)
         is_settled = started - state.ctime_ns > _SETTLED_NS
-        if self._binding is not None and is_settled and self._devices.is_local(path, state) and state_of(path) == state:
+        if (
+            self._binding is not None
+            and is_settled
+            and self._devices.is_local(path, state.device)
+            and state_of(path) == state
+        ):
             with self._lock:
                 self._new[self._key(path)] = _STATE.pack(*state) + digest.digest()
         return digest.digest(), state
@@ -194,9 +209,16 @@ class FileHashes:
         return key.hexdigest()
 
 
-def _recorded(value: bytes | None, state: FileState) -> bytes | None:
-    """Return the hash of a record; None if there is no record of this state."""
-    return value[_STATE.size :] if value is not None and value.startswith(_STATE.pack(*state)) else None
+def _packed(status: os.stat_result) -> bytes | None:
+    """Return the state of a regular file as bytes, which take less time than a `FileState`; None for other files."""
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return _STATE.pack(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def _recorded(value: bytes | None, state: bytes | None) -> bytes | None:
+    """Return the hash of a record; None if there is no record of this state, or the state is not trusted."""
+    return value[_STATE.size :] if value is not None and state and value.startswith(state) else None
 
 
 class _Files:
@@ -258,13 +280,13 @@ class _Devices:
         self._is_local: dict[int, bool] = {}
         self._mounts: dict[str, str] | None = None
 
-    def is_local(self, path: str, state: FileState) -> bool:
-        """Return whether the file at a path, which is in this state, is on such a file system."""
-        is_local = self._is_local.get(state.device)
+    def is_local(self, path: str, device: int) -> bool:
+        """Return whether the file at a path, which is on this device, is on such a file system."""
+        is_local = self._is_local.get(device)
         if is_local is None:
             if self._mounts is None:
                 self._mounts = file_systems()
-            is_local = self._is_local[state.device] = is_on_local(os.path.realpath(path), state.device, self._mounts)
+            is_local = self._is_local[device] = is_on_local(os.path.realpath(path), device, self._mounts)
         return is_local
 
 
@@ -294,7 +316,7 @@ def _binding(folder: Path, devices: _Devices) -> bytes | None:
     except OSError:
         return None
     state = state_of(origin)
-    if state is None or not devices.is_local(str(origin), state):
+    if state is None or not devices.is_local(str(origin), state.device):
         return None
     machine = next((file.read_bytes() for file in _MACHINE_IDS if os.access(file, os.R_OK)), b"")
     content = (machine, platform.node().encode(), _STATE.pack(*state))

@@ -49,12 +49,12 @@ def label_errors(
 def _show(errors: "LabelErrors", out: Path | None) -> None:
     from coverslip.cli._show import filled_table, results_console
     from coverslip.datasets import one_line
-    from coverslip.reports.sections.data_quality import expected_words, label_issue_columns, listed_errors
+    from coverslip.reports.sections.data_quality import label_issue_columns, listed_errors, suspected_words
     from coverslip.reports.tables import column_titles
     from coverslip.reports.words import number
 
     console = results_console()
-    console.print(expected_words(errors), soft_wrap=True)
+    console.print(suspected_words(errors), soft_wrap=True)
     if errors.n_not_checked:
         console.print(text("command-labels-not-checked", n_labels=errors.n_not_checked))
     classes = [

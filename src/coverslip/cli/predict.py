@@ -42,9 +42,6 @@ def predict(
     top_k: Annotated[
         int | None, typer.Option("--top-k", metavar="K", min=1, help=text("help-predict-top-k"), show_default=False)
     ] = None,
-    keep: Annotated[
-        list[str] | None, typer.Option("--keep", metavar="COLUMN", help=text("help-predict-keep"), show_default=False)
-    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help=text("help-predict-resume"))] = False,
     watch: Annotated[
         Path | None, typer.Option("--watch", metavar="FOLDER", help=text("help-predict-watch"), show_default=False)
@@ -66,9 +63,10 @@ def predict(
     """Predict the class of new images.
 
     Writes one row per listed image, in input order: the predicted class, its probability, and a decision. An image
-    that is listed again is computed once and gets a row each time. The decision is `uncertain` if the probability
-    is too low to rely on, `unfamiliar` if the image differs from the training images (out-of-distribution), and
-    `unreadable` if the file cannot be read. If no image can be read, the exit code is 1.
+    that is listed again is computed once and gets a row each time. If a table lists the images, its columns are
+    copied. The decision is `uncertain` if the probability is too low to rely on, `unfamiliar` if the image differs
+    from the training images (out-of-distribution), and `unreadable` if the file cannot be read. If no image can be
+    read, the exit code is 1.
 
     Probabilities assume the class proportions of the training images. If you know other proportions, --prevalence
     corrects the probabilities. A second table estimates the class proportions of these images. With two classes, the
@@ -87,7 +85,7 @@ def predict(
 
       coverslip predict runs/first other_objective/ --rescale
 
-      coverslip predict runs/first plate.csv --keep well --top-k 3 --format jsonl
+      coverslip predict runs/first plate.csv --top-k 3 --format jsonl
 
       coverslip predict runs/first new_images/ --out predictions.csv --resume
 
@@ -108,7 +106,7 @@ def predict(
     shares = _shares(prevalence or ())
     with shown_progress(notes_console()) as emit:
         if watch is not None:
-            if images or columns or crop_size or keep or resume or on != "local":
+            if images or columns or crop_size or resume or on != "local":
                 raise usage_error("usage-watch", hint="--watch")
             summary = watch_folder(
                 run,
@@ -141,7 +139,6 @@ def predict(
                 rescale=rescale,
                 format=format_,
                 top_k=top_k,
-                keep=keep or (),
                 resume=resume,
                 on=on,
                 trust_cluster=trust_cluster,

@@ -131,6 +131,8 @@ def _as_json(summary: "Summary") -> dict[str, object]:
         "series": [_sample_as_json(each) for each in summary.series],
         "method": summary.method,
         "assumption": summary.assumption,
+        "correlations": summary.correlations,
+        "cautions": summary.cautions,
         "similar_samples": summary.similar_samples,
         "similar_conditions": summary.similar_conditions,
         "label_shift": None if summary.label_shift is None else asdict(summary.label_shift),
@@ -147,6 +149,7 @@ def _sample_as_json(sample: "SampleProportions") -> dict[str, object]:
             "count": each.count,
             "raw": asdict(each.raw),
             "corrected": None if each.corrected.value is None else asdict(each.corrected),
+            "unclipped": each.unclipped,
             "reason": each.corrected.reason,
             "z_score": each.z_score,
         }
@@ -217,7 +220,7 @@ def _show(summary: "Summary") -> None:
         for metric in (of_class.corrected for of_class in each.classes.values())
         if summary.is_corrected and metric.reason
     )
-    for sentence in similar_names_of(summary):
+    for sentence in (*summary.cautions, *similar_names_of(summary)):
         notes_console().print(sentence, soft_wrap=True)
     for reason in reasons:
         notes_console().print(reason, soft_wrap=True)

@@ -76,26 +76,22 @@ class SharedReads:
 
 def find_hashes(records: Sequence[ImageRecord], hashes: FileHashes) -> list[bytes | None]:
     """Return the hash of each image's files if their state shows that they are unchanged, without reading them."""
-    digests: list[bytes | None] = [None] * len(records)
-    positions: list[list[int]] = []  # of the images of each file or group of files
-    shared: dict[tuple[Path, ...], list[int]] = {}
     files: list[tuple[Path, ...]] = []
-    for i, record in enumerate(records):
+    index_of: dict[tuple[Path, ...], int] = {}
+    indices: list[int] = []  # in `files`, of each image; -1: it is in memory
+    for record in records:
         if record.in_memory is not None:
+            indices.append(-1)
             continue
         of_record = record.files
-        has_others = record.has_box or record.stated  # a field of many objects is looked up once
-        if has_others and (of_file := shared.get(of_record)) is not None:
-            of_file.append(i)
-            continue
-        files.append(of_record)
-        positions.append([i])
-        if has_others:
-            shared[of_record] = positions[-1]
-    for of_file, digest in zip(positions, hashes.find(files), strict=True):
-        for i in of_file:
-            digests[i] = digest
-    return digests
+        index = len(files)
+        if record.has_box or record.stated:  # a field of many objects is looked up once
+            index = index_of.setdefault(of_record, index)
+        if index == len(files):
+            files.append(of_record)
+        indices.append(index)
+    digests = hashes.find(files)
+    return [None if index < 0 else digests[index] for index in indices]
 
 
 def hash_files(

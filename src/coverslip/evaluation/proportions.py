@@ -3,6 +3,10 @@
 An image contributes a vote for each class: 1 for its predicted class, or its probabilities if the decision is left
 open. Mean votes are linear in the true proportions, with the mean votes of labeled images of each class as the
 coefficients. This holds if the classifier errs alike in the samples and in the labeled images (label shift).
+
+A single sample, such as a patient, has error rates of its own. They differ from the mean as those of groups of labeled
+images do, which the intra-group correlation of votes measures. In a mean over samples, they contribute to the
+differences between samples.
 """
 
 from collections.abc import Sequence
@@ -25,7 +29,9 @@ _SMALLEST = 1e-12
 _MOST_CONDITION, _LONGEST_STEP = 1e12, 5.0  # of the equations of a logistic model; on the scale of log odds
 _N_PERMUTATIONS, _PERMUTATIONS_AT_ONCE, _ROUNDING = 10_000, 1_000, 1e-9
 _POWER, _MOST_SAMPLES = 0.8, 10_000  # of the number of samples for a difference
-_SEED, _SEED_OF_SAMPLES = 0, 1  # of draws
+_MOST_ERRORS = 37.0  # standard errors, beyond which p is 0
+_SEED, _SEED_OF_SAMPLES, _SEED_OF_RATES = 0, 1, 2  # of draws: of mean rates, of votes, and of the rates of a sample
+_MOST_CORRELATION = 0.99  # of votes within groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +41,22 @@ class Votes:
     Args:
         sums: (S, K) sums of the votes of each unit.
         n: (S,) images of each unit, at least 1.
+        squares: (S, K) sums of squared votes; None: all votes are 0 or 1.
     """
 
     sums: Floats
     n: Floats
+    squares: Floats | None = None
 
     @classmethod
     def of(cls, votes: Floats, units: Sequence[object]) -> "Votes":
         """Return the votes (n, K) of images, whose units are named by `units`."""
         _, unit = np.unique(np.asarray(units, dtype=str), return_inverse=True)
         sums = np.zeros((int(unit.max(initial=-1)) + 1, votes.shape[1]))
+        squares = sums.copy()
         np.add.at(sums, unit, votes)
-        return cls(sums, np.bincount(unit).astype(np.float64))
+        np.add.at(squares, unit, votes**2)
+        return cls(sums, np.bincount(unit).astype(np.float64), squares)
 
     @property
     def shares(self) -> Floats:
@@ -99,7 +109,42 @@ def _counts(votes: Votes, weights: Floats) -> EffectiveCounts:
     return EffectiveCounts(mean, min(n_images, of_one_image / variance * few_units))
 
 
-_DEPENDENT = 0.1  # of the number of images
+@dataclass(frozen=True, slots=True)
+class IntraGroupCorrelation:
+    """How much votes on images of a class resemble each other within groups, by one-way analysis of variance.
+
+    Sums of squares are those over all votes, so that each vote has a weight in proportion to its variance.
+    """
+
+    ratio: float  # mean square between groups over that within groups
+    size: float  # of a group, with which unequal groups have these mean squares
+    degrees: tuple[int, int]  # of freedom, between and within groups
+
+    @classmethod
+    def of(cls, votes: Votes) -> "IntraGroupCorrelation | None":
+        """Return the correlation of votes by group; None: unknown, since there is one group, or one image in each."""
+        n, n_groups, n_images = votes.n, len(votes.n), float(votes.n.sum())
+        if n_groups < 2 or n_images <= n_groups:
+            return None
+        squares = votes.sums if votes.squares is None else votes.squares
+        from_mean = votes.shares - votes.sums.sum(axis=0) / n_images
+        between = float((n[:, None] * from_mean**2).sum()) / (n_groups - 1)
+        within = float((squares - votes.sums**2 / n[:, None]).sum()) / (n_images - n_groups)
+        size = (n_images - float((n**2).sum()) / n_images) / (n_groups - 1)
+        return cls(between / max(within, _SMALLEST), size, (n_groups - 1, int(n_images) - n_groups))
+
+    @property
+    def value(self) -> float:
+        """In [0, .99]; 0 if groups differ as much as they do by chance."""
+        return float(self._of(np.array(self.ratio)))
+
+    def draws(self, rng: np.random.Generator, n: int) -> Floats:
+        """Return (n,) draws of its confidence distribution. Few groups do not determine it."""
+        return self._of(self.ratio / rng.f(*self.degrees, n))
+
+    def _of(self, ratio: Floats) -> Floats:
+        return np.clip((ratio - 1) / (ratio + self.size - 1), 0, _MOST_CORRELATION)
+
 
 Reason = Literal["summary-uninformative", "summary-class-without-images"]  # messages of the catalogue
 
@@ -108,10 +153,20 @@ Reason = Literal["summary-uninformative", "summary-class-without-images"]  # mes
 class Corrected:
     """Corrected proportions of all classes with their intervals, or the reason why there are none."""
 
-    shares: Floats  # (K,)
+    shares: Floats  # (K,) the most likely ones
+    estimate: Floats  # (K,) of a single sample, between counted and corrected proportions; otherwise as `shares`
     low: Floats  # (K,)
     high: Floats
+    unclipped: Floats  # (K,) the exact solution, which can be below 0 or above 1; without bias, for means and tests
     reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorOfRates:
+    """The standard error of a difference that the uncertainty of the error rates causes."""
+
+    relative: float = 0.0  # of two classes: in proportion to the difference
+    absolute: tuple[float, ...] = ()  # of each of more classes
 
 
 class ErrorRates:
@@ -122,76 +177,157 @@ class ErrorRates:
 
     Args:
         by_class: the votes of labeled images of each class, by group; None: no image.
+        grouped: those of images whose group is stated; None: of all images.
     """
 
-    def __init__(self, by_class: Sequence[Votes | None]) -> None:
+    def __init__(self, by_class: Sequence[Votes | None], grouped: Sequence[Votes | None] | None = None) -> None:
         self.is_complete = all(votes is not None for votes in by_class)
         self._rows = [pooled_counts(votes) for votes in by_class if votes is not None]
-        self._n_images = [int(votes.n.sum()) for votes in by_class if votes is not None]
         self.matrix: Floats = np.array([row.shares for row in self._rows])  # (K, K) by true class and vote
+        self.correlations = [
+            None if votes is None else IntraGroupCorrelation.of(votes)
+            for votes in (by_class if grouped is None else grouped)
+        ]
 
-    def dependent_class(self) -> tuple[int, int, int] | None:
-        """Return the class whose rates differ most between groups, its number of images, and the effective number.
+    def correct(self, votes: Votes, *, has_mean_rates: bool = False) -> Corrected:
+        """Return the proportions in these samples, or the reason why labeled images do not allow a correction.
 
-        Returns None if a class has no images, or if no effective number is below a tenth of the number of images.
-        Otherwise, intervals of single samples are too short, because they assume equal rates in all samples.
+        The interval of a single sample includes that its error rates differ from the mean, where their correlation
+        within groups is known.
+
+        Args:
+            votes: of images by sample.
+            has_mean_rates: whether a single unit has the mean error rates.
         """
-        if not self.is_complete:
-            return None
-        share, k = min((row.n / n, k) for k, (row, n) in enumerate(zip(self._rows, self._n_images, strict=True)))
-        return (k, self._n_images[k], round(self._rows[k].n)) if share < _DEPENDENT else None
-
-    def correct(self, votes: Votes) -> Corrected:
-        """Return the proportions in these samples, or the reason why labeled images do not allow a correction."""
         counts = effective_counts(votes)
         nothing = np.full(len(counts.shares), np.nan)
         if not self.is_complete:
-            return Corrected(nothing, nothing, nothing, "summary-class-without-images")
+            return Corrected(*[nothing] * 5, "summary-class-without-images")
+        if not self._is_informative:
+            return Corrected(*[nothing] * 5, "summary-uninformative")
         shares = solve(self.matrix, counts.shares[None])[0]
-        bounds = self._melded(counts) if len(shares) == 2 else self._by_draws(counts)
-        if bounds is None:
-            return Corrected(nothing, nothing, nothing, "summary-uninformative")
-        low, high = bounds
+        is_own = len(votes.n) == 1 and not has_mean_rates
+        low, high = self._melded(counts, is_own) if len(shares) == 2 else self._by_draws(counts, is_own)
         # If votes are further out than the error rates allow, all draws are at 0 or 1. The interval then has at least
         # the width for a classifier without errors that finds no image, or only images, of a class.
         least = 1 - _TAILS[0] ** (1 / counts.n)
-        low = np.minimum(np.minimum(low, shares), 1 - least)
-        return Corrected(shares, low, np.maximum(np.maximum(high, shares), least))
+        low, high = np.minimum(np.minimum(low, shares), 1 - least), np.maximum(np.maximum(high, shares), least)
+        unclipped = np.linalg.solve(self.matrix.T, counts.shares).astype(np.float64)
+        estimate = self._with_least_error(counts, shares) if is_own else shares
+        return Corrected(shares, np.clip(estimate, low, high), low, high, unclipped)
 
-    def _melded(self, counts: EffectiveCounts) -> tuple[Floats, Floats] | None:
-        """Return the melded intervals of two classes (Bayer, Fay and Graubard 2022), or None.
+    def _with_least_error(self, counts: EffectiveCounts, shares: Floats) -> Floats:
+        """Return the mixture of counted and corrected proportions with the least expected squared error.
+
+        Where error rates of samples differ much, a correction by the mean rates adds more error than it removes.
+        The variance of the votes is that of images, and of the rates of this sample and their means. The bias of
+        counted proportions is estimated by their distance from corrected ones.
+
+        Source: benchmarks/proportions.py compares it with both.
+        """
+        variance = (np.diag(counts.shares) - np.outer(counts.shares, counts.shares)) / counts.n
+        for share, row, correlation in zip(shares, self._rows, self.correlations, strict=True):
+            of_rates = np.diag(row.shares) - np.outer(row.shares, row.shares)
+            within = 0.0 if correlation is None else correlation.value
+            variance = variance + share**2 * of_rates * (within + (1 - within) / row.n)
+        inverse = np.linalg.inv(self.matrix)  # corrected proportions are votes times it
+        of_counted, both = np.diag(variance), np.diag(variance @ inverse)
+        of_difference = of_counted + np.diag(inverse.T @ variance @ inverse) - 2 * both
+        squared_bias = (counts.shares - shares) ** 2
+        weight = (squared_bias + of_counted - both) / np.maximum(squared_bias + of_difference, _SMALLEST)
+        mixture = counts.shares + np.clip(weight, 0, 1) * (shares - counts.shares)
+        return mixture / mixture.sum()
+
+    @cached_property
+    def _is_informative(self) -> bool:
+        """Whether labeled images show that the classifier distinguishes the classes."""
+        if len(self.matrix) == 2:
+            (low_se, _), (low_sp, _) = self._mean_ends
+            return float(np.quantile(low_se + low_sp - 1, _TAILS[0])) > 0
+        return float(np.quantile(np.linalg.det(self._matrices), _TAILS[0])) > 0
+
+    def error_of_difference(self, difference: Floats) -> "ErrorOfRates":
+        """Return how far the uncertainty of the error rates affects a difference of two unclipped proportions.
+
+        Args:
+            difference: (K,) of unclipped proportions, for a complete matrix that allows a correction.
+        """
+        if len(difference) == 2:  # the difference of votes, divided by sensitivity + specificity - 1
+            right = [(row.shares[k] * row.n + 0.5) / (row.n + 1) for k, row in enumerate(self._rows)]
+            variance = sum(rate * (1 - rate) / row.n for rate, row in zip(right, self._rows, strict=True))
+            return ErrorOfRates(relative=float(variance) ** 0.5 / float(np.trace(self.matrix) - 1))
+        votes = np.broadcast_to(difference @ self.matrix, (_N_DRAWS_OF_MANY, len(difference)))
+        drawn = np.linalg.solve(self._matrices.transpose(0, 2, 1), votes[:, :, None])[:, :, 0]
+        low, high = np.quantile(drawn, _TAILS, axis=0)  # some draws are close to singular, and have no finite variance
+        return ErrorOfRates(absolute=tuple((high - low) / (2 * Z)))
+
+    def _melded(self, counts: EffectiveCounts, is_own: bool) -> tuple[Floats, Floats]:
+        """Return the melded intervals of two classes (Bayer, Fay and Graubard 2022).
 
         Lower and upper ends of each of three rates are drawn from their confidence distributions.
         """
-        (low_se, high_se), (low_sp, high_sp) = self._ends_of_rates
-        if float(np.quantile(low_se + low_sp - 1, _TAILS[0])) <= 0:
-            return None
+        (low_se, high_se), (low_sp, high_sp) = self._ends_of_sample if is_own else self._mean_ends
         low_q, high_q = _beta_ends(counts.shares[1], counts.n, np.random.default_rng(_SEED_OF_SAMPLES))
-        low = float(np.quantile(_rogan_gladen(low_q, high_se, low_sp), _TAILS[0]))
-        high = float(np.quantile(_rogan_gladen(high_q, low_se, high_sp), _TAILS[1]))
+        low = float(np.quantile(_rogan_gladen(low_q, high_se, low_sp, unknown=0.0), _TAILS[0]))
+        high = float(np.quantile(_rogan_gladen(high_q, low_se, high_sp, unknown=1.0), _TAILS[1]))
         return np.array([1 - high, low]), np.array([1 - low, high])
 
     @cached_property
-    def _ends_of_rates(self) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
-        """Draws of the ends of sensitivity and specificity, which all samples share."""
+    def _mean_ends(self) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
+        """Draws of the ends of mean sensitivity and specificity."""
         rng = np.random.default_rng(_SEED)
         of_first, of_second = self._rows
         sensitivity = _beta_ends(of_second.shares[1], of_second.n, rng)
         return sensitivity, _beta_ends(of_first.shares[0], of_first.n, rng)
 
-    def _by_draws(self, counts: EffectiveCounts) -> tuple[Floats, Floats] | None:
-        """Return the intervals of more than two classes, from Dirichlet draws of the error rates and the votes."""
-        if float(np.quantile(np.linalg.det(self._matrices), _TAILS[0])) <= 0:
-            return None
-        drawn = solve(self._matrices, _dirichlet(counts, np.random.default_rng(_SEED_OF_SAMPLES)))
-        low, high = np.quantile(drawn, _TAILS, axis=0)
-        return low, high
+    @cached_property
+    def _ends_of_sample(self) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
+        """Draws of the sensitivity and the specificity of a sample around the ends of their means."""
+        rng = np.random.default_rng(_SEED_OF_RATES)
+        (low_se, high_se), (low_sp, high_sp) = (
+            [_around(np.column_stack([end, 1 - end]), correlation, rng)[:, 0] for end in ends]
+            for ends, correlation in zip(self._mean_ends, self.correlations[::-1], strict=True)
+        )
+        return (low_se, high_se), (low_sp, high_sp)
+
+    def _by_draws(self, counts: EffectiveCounts, is_own: bool) -> tuple[Floats, Floats]:
+        """Return the intervals of more than two classes, from Dirichlet draws of the error rates and the votes.
+
+        Draws are exact solutions, and only the ends are limited. If draws had limits, classes that are nearly absent
+        would take from the share of frequent ones, whose intervals were then too low.
+        """
+        matrices = self._matrices_of_sample if is_own else self._matrices
+        votes = _dirichlet(counts, np.random.default_rng(_SEED_OF_SAMPLES))
+        is_known = np.linalg.det(matrices) > _SMALLEST
+        drawn = np.tile([[0.0], [1.0]], (len(votes), 1, len(counts.shares)))  # both ends, without information
+        exact = np.linalg.solve(matrices[is_known].transpose(0, 2, 1), votes[is_known][:, :, None])[:, :, 0]
+        drawn[is_known] = np.clip(exact, 0, 1)[:, None]
+        return np.quantile(drawn[:, 0], _TAILS[0], axis=0), np.quantile(drawn[:, 1], _TAILS[1], axis=0)
 
     @cached_property
     def _matrices(self) -> Floats:
-        """(draws, K, K) draws of the error rates, which all samples share."""
+        """(draws, K, K) draws of the mean error rates."""
         rng = np.random.default_rng(_SEED)
         return np.stack([_dirichlet(row, rng) for row in self._rows], axis=1)
+
+    @cached_property
+    def _matrices_of_sample(self) -> Floats:
+        """(draws, K, K) draws of the error rates of a sample around their means."""
+        rng = np.random.default_rng(_SEED_OF_RATES)
+        rows = zip(self._matrices.transpose(1, 0, 2), self.correlations, strict=True)
+        return np.stack([_around(means, correlation, rng) for means, correlation in rows], axis=1)
+
+
+def _around(means: Floats, correlation: IntraGroupCorrelation | None, rng: np.random.Generator) -> Floats:
+    """Return (n, K) draws of the rates of a sample around their means (n, K), which they are if nothing is known."""
+    if correlation is None:
+        return means
+    drawn = correlation.draws(rng, len(means))[:, None]
+    concentration = (1 - drawn) / np.maximum(drawn, _SMALLEST)
+    gammas = rng.gamma(means * concentration)
+    total = gammas.sum(axis=1, keepdims=True)
+    around: Floats = np.where((drawn > 0) & (total > 0), gammas / np.where(total > 0, total, 1), means)
+    return around
 
 
 def solve(matrix: Floats, shares: Floats) -> Floats:
@@ -224,9 +360,12 @@ def solve(matrix: Floats, shares: Floats) -> Floats:
     return proportions
 
 
-def _rogan_gladen(positive: Floats, sensitivity: Floats, specificity: Floats) -> Floats:
-    informedness = np.maximum(sensitivity + specificity - 1, _SMALLEST)
-    return np.clip((positive + specificity - 1) / informedness, 0.0, 1.0)
+def _rogan_gladen(positive: Floats, sensitivity: Floats, specificity: Floats, unknown: float) -> Floats:
+    """Return proportions; `unknown` where the classifier does not distinguish the classes."""
+    informedness = sensitivity + specificity - 1
+    is_known = informedness > _SMALLEST
+    shares = np.clip((positive + specificity - 1) / np.where(is_known, informedness, 1), 0.0, 1.0)
+    return np.where(is_known, shares, unknown)
 
 
 def _beta_ends(share: float, n: float, rng: np.random.Generator) -> tuple[Floats, Floats]:
@@ -272,12 +411,22 @@ class Estimate:
     effect_size: float | None = None
 
 
-def difference_of_means(first: Sequence[float], second: Sequence[float]) -> Estimate:
+def difference_of_means(
+    first: Sequence[float], second: Sequence[float], *, relative_error: float = 0.0, absolute_error: float = 0.0
+) -> Estimate:
     """Return the mean of the second samples minus that of the first, by Welch's t test, with Hedges' g.
+
+    A relative error is that of a factor of all values, and has no effect on p. The interval is that of a ratio (Fieller
+    1954), so that it contains 0 if and only if p is at least .05; without limits, if the factor may be 0. With an
+    absolute error, interval and p are from both errors together.
 
     Args:
         first, second: at least two samples each.
+        relative_error: standard error of the factor of the values, divided by it.
+        absolute_error: standard error of the difference that is not one of samples.
     """
+    from scipy.optimize import brentq
+    from scipy.special import ndtr, stdtrit
     from scipy.stats import ttest_ind
 
     a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
@@ -286,9 +435,22 @@ def difference_of_means(first: Sequence[float], second: Sequence[float]) -> Esti
     if pooled <= _SMALLEST:
         return Estimate(value)
     test = ttest_ind(b, a, equal_var=False)
-    low, high = test.confidence_interval(LEVEL)
-    correction = 1 - 3 / (4 * degrees - 1)
-    return Estimate(value, float(low), float(high), float(test.pvalue), correction * value / float(pooled) ** 0.5)
+    effect_size = (1 - 3 / (4 * degrees - 1)) * value / float(pooled) ** 0.5
+    error = float(a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b)) ** 0.5
+
+    def half_width(z: float) -> float:  # of an interval whose level is that of z standard errors
+        return float(np.hypot(stdtrit(test.df, ndtr(-z)) * error, z * absolute_error))
+
+    p = float(test.pvalue)
+    if absolute_error:
+        is_beyond = half_width(_MOST_ERRORS) <= abs(value)
+        z = _MOST_ERRORS if is_beyond else brentq(lambda z: half_width(z) - abs(value), 0, _MOST_ERRORS)
+        p = 2 * float(ndtr(-z))
+    certain, half = 1 - (Z * relative_error) ** 2, half_width(Z)
+    if certain <= 0:
+        return Estimate(value, p=p, effect_size=effect_size)
+    spread = (value**2 - certain * (value**2 - half**2)) ** 0.5
+    return Estimate(value, (value - spread) / certain, (value + spread) / certain, p, effect_size)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,13 @@ import numpy as np
 
 from coverslip.evaluation.comparison import holm
 from coverslip.evaluation.plates import wells_of, z_prime, z_score
-from coverslip.evaluation.proportions import difference_of_means, samples_needed, trend_of_shares
+from coverslip.evaluation.proportions import (
+    ErrorOfRates,
+    ErrorRates,
+    difference_of_means,
+    samples_needed,
+    trend_of_shares,
+)
 from coverslip.evaluation.results import Metric
 from coverslip.messages import text
 from coverslip.text_tables import number_of
@@ -27,6 +33,7 @@ class ClassProportion:
     count: float  # votes for the class
     raw: Metric
     corrected: Metric  # its value is None, with a reason, where it is not corrected
+    unclipped: float | None  # corrected, without limits at 0 and 1, for means and tests; None where not corrected
     z_score: float | None = None  # distance from the negative controls of its plate in their standard deviations
 
 
@@ -111,6 +118,8 @@ class Summary:
     samples_needed: tuple[SamplesNeeded, ...]  # of each class; empty: no difference to detect was stated
     controls: tuple[PlateControls, ...]  # of each plate and class; empty: no negative control was named
     label_shift: LabelShift | None  # None: not corrected, or too few images
+    correlations: Mapping[str, float | None]  # of votes on test images of each class within groups; None: unknown
+    cautions: tuple[str, ...]  # sentences about single samples
     similar_samples: tuple[tuple[str, ...], ...]  # sets of names that may be one sample with several spellings
     similar_conditions: tuple[tuple[str, ...], ...]
     is_corrected: bool
@@ -119,18 +128,30 @@ class Summary:
 
 
 def values_of_condition(samples: Sequence[SampleProportions], condition: str | None, name: str) -> list[float]:
-    """Return the proportion of a class in each readable sample of a condition, as `shares_of_samples`."""
-    shares = shares_of_samples(samples, name)
+    """Return the proportion of a class in each readable sample of a condition, as `tested_shares`."""
+    shares = tested_shares(samples, name)
     values = (shares[str(each.sample)] for each in samples if each.condition == condition)
     return [value for value in values if value is not None]
 
 
 def compared_conditions(
-    samples: Sequence[SampleProportions], names: Sequence[str | None], classes: Sequence[str]
+    samples: Sequence[SampleProportions],
+    names: Sequence[str | None],
+    classes: Sequence[str],
+    rates: ErrorRates | None,
 ) -> list[ConditionDifference]:
+    """Compare each two conditions by the proportions of their samples.
+
+    Args:
+        samples: of all conditions.
+        names: the conditions.
+        classes: all classes.
+        rates: the error rates by which samples are corrected; None: they are not.
+    """
     differences = []
     for first, second in combinations([name for name in names if name is not None], 2):
-        for name in classes:
+        errors = _errors_of_rates(samples, (first, second), classes, rates)
+        for k, name in enumerate(classes):
             a, b = values_of_condition(samples, first, name), values_of_condition(samples, second, name)
             comparison = ConditionDifference(
                 name=name, conditions=(first, second), difference=Metric(value=None, reason=""),
@@ -141,11 +162,26 @@ def compared_conditions(
                 value = float(np.mean(b) - np.mean(a)) if a and b else None
                 metric = Metric(value=value, reason=reason)
             else:
-                welch = difference_of_means(a, b)
+                absolute = errors.absolute[k] if errors.absolute else 0.0
+                welch = difference_of_means(a, b, relative_error=errors.relative, absolute_error=absolute)
                 metric = Metric(value=welch.value, low=welch.low, high=welch.high, method="Welch")
+                if welch.p is not None and welch.low is None:
+                    metric = replace(metric, reason=text("summary-size-unknown"))
                 comparison = replace(comparison, p=welch.p, effect_size=welch.effect_size)
             differences.append(replace(comparison, difference=metric))
     return _adjusted(differences, classes)
+
+
+def _errors_of_rates(
+    samples: Sequence[SampleProportions],
+    conditions: tuple[str, str],
+    classes: Sequence[str],
+    rates: ErrorRates | None,
+) -> ErrorOfRates:
+    first, second = ([values_of_condition(samples, each, name) for name in classes] for each in conditions)
+    if rates is None or not (all(first) and all(second)) or not all(is_corrected(samples, name) for name in classes):
+        return ErrorOfRates()
+    return rates.error_of_difference(np.mean(second, axis=1) - np.mean(first, axis=1))
 
 
 def trends_of_conditions(
@@ -202,9 +238,20 @@ def shares_of_samples(samples: Sequence[SampleProportions], name: str) -> dict[s
     }
 
 
+def tested_shares(samples: Sequence[SampleProportions], name: str) -> dict[str, float | None]:
+    """Return the proportion of a class in each sample for means and tests: as `shares_of_samples`, without limits.
+
+    Corrected proportions below 0 and above 1 are errors of the estimate, which cancel in a mean. If they were moved to
+    0 and 1, all means of a rare class would be too large, and differences too small.
+    """
+    if not is_corrected(samples, name):
+        return shares_of_samples(samples, name)
+    return {str(each.sample): each.classes[name].unclipped for each in samples}
+
+
 def _controls_on(samples: Sequence[SampleProportions], plate: str, condition: str | None, name: str) -> list[float]:
     """Return the proportions of a class in the controls of a plate."""
-    shares, plates = shares_of_samples(samples, name), _plates_of(samples)
+    shares, plates = tested_shares(samples, name), _plates_of(samples)
     values = (
         shares[str(each.sample)]
         for each in samples
@@ -219,7 +266,7 @@ def with_z_scores(samples: Sequence[SampleProportions], negative: str | None) ->
         return
     plates = _plates_of(samples)
     names = list(samples[0].classes)
-    shares = {name: shares_of_samples(samples, name) for name in names}
+    shares = {name: tested_shares(samples, name) for name in names}
     of_plate = {
         (plate, name): _controls_on(samples, plate, negative, name) for plate in {*plates.values()} for name in names
     }

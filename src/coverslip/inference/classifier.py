@@ -476,6 +476,7 @@ def _unread_row(record: ImageRecord, path: str) -> Prediction:
         field=record.field,
         object_id=record.object_id,
         sample=record.sample,
+        about=record.about,
     )
 
 

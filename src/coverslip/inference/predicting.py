@@ -20,7 +20,6 @@ from coverslip.datasets import (
     name_as_text,
     one_line,
 )
-from coverslip.errors import CoverslipError
 from coverslip.evaluation import Metric
 from coverslip.evaluation.prevalence import METHOD
 from coverslip.events import Emit, Noted
@@ -33,6 +32,7 @@ from coverslip.messages import Note, Resume, note, text
 from coverslip.progress import show
 from coverslip.runs import (
     CLASSIFIER_COLUMN,
+    REPEATS_COLUMN,
     Format,
     HashedReading,
     Layout,
@@ -42,6 +42,7 @@ from coverslip.runs import (
     fingerprint_of,
     identity_of,
     is_run,
+    output_columns,
     prediction_table,
 )
 
@@ -81,7 +82,6 @@ class TrainingImageCounter:
         return note("training-images", level="warning", n_images=self._n)
 
 
-OBJECT_COLUMNS = ("field", "object_id", "sample")  # of the input tables, always copied
 MAX_REASONS = 5  # unreadable images with a note of their own
 
 
@@ -107,7 +107,6 @@ def predict(
     rescale: bool = False,
     format: Format = "csv",  # noqa: A002  the usual name of this parameter
     top_k: int | None = None,
-    keep: Sequence[str] = (),
     resume: bool = False,
     on: str = "local",
     trust_cluster: bool = False,
@@ -129,7 +128,6 @@ def predict(
         rescale: rescale images of known pixel size to that of the training images, as of `Classifier.with_rescaling`.
         format: `csv`, `jsonl` (one JSON object per line), or `parquet`, which needs the extra `parquet`.
         top_k: write the most probable classes with their probabilities instead of the probability of each class.
-        keep: columns of the input tables to copy into the table, besides `field`, `object_id` and `sample`.
         resume: continue an interrupted prediction of the same images with the same options after its last complete
             row; the result has the same bytes. From the first image whose file has changed since, images are predicted
             again. Not for `parquet`.
@@ -140,8 +138,8 @@ def predict(
         emit: receives progress, and notes on images unlike the training images.
 
     Raises:
-        CoverslipError: the suffix of the file is that of another format; Ray is not installed; `top_k` or `keep` does
-            not fit the classifier or the images; the interrupted prediction has other images or options.
+        CoverslipError: the suffix of the file is that of another format; Ray is not installed; `top_k` does
+            not fit the classifier; the interrupted prediction has other images or options.
         ExtraNotInstalled: Parquet files need the extra `parquet`.
         Conflict: another process writes this table.
         UntrustedCluster: the cluster requires no token, and `trust_cluster` is not set.
@@ -157,7 +155,7 @@ def predict(
     if on == "local":
         prepare_decoding()
     classifier = load_classifier(run, device if on == "local" else "cpu")
-    Layout(classifier.classes, top_k, tuple(dict.fromkeys(keep)))  # reports invalid columns before any work
+    Layout(classifier.classes, top_k)  # reports errors before any work
     if (unfinished := unfinished_note(Run(Path(run)))) is not None:
         emit(Noted.of(unfinished))
     if prevalence:
@@ -167,14 +165,12 @@ def predict(
     if rescale:
         classifier = classifier.with_rescaling()
     data = classifier.open_images(sources, axes)
-    _check_kept(keep, data.records)
     cluster = None if on == "local" else Cluster(on, prevalence or {}, is_trusted=trust_cluster)
     return predict_opened(
         run,
         classifier,
         data,
         out=Path(out),
-        keep=tuple(dict.fromkeys([*_object_columns(data.records), *keep])),
         batch_size=batch_size,
         device=device,
         is_rescaled=rescale,
@@ -201,7 +197,7 @@ def predict_opened(
     data: Dataset,
     *,
     out: Path,
-    keep: tuple[str, ...],
+    more: Mapping[str, Callable[[int], str]] = {},
     batch_size: int = BATCH_SIZE,
     device: str = "auto",
     is_rescaled: bool = False,
@@ -213,22 +209,29 @@ def predict_opened(
 ) -> Summary:
     """Predict images that are open into a table, as `predict`, with a classifier whose settings are made.
 
+    Args:
+        run, classifier, data, out, batch_size, device, is_rescaled, format, top_k, resume, cluster, emit: as `predict`.
+        more: further columns with a function of the position of an image that returns its cell.
+
     Raises:
         CoverslipError: as `predict`.
     """
     identity = identity_of(classifier.path, classifier.card, is_rescaled=is_rescaled)
-    layout = Layout(classifier.classes, top_k, (*keep, CLASSIFIER_COLUMN))
+    first = first_positions(data.records).tolist()
+    if first != list(range(len(first))):
+        more = {REPEATS_COLUMN: lambda k: "" if first[k] == k else data.records[first[k]].image_id, **more}
+    columns = output_columns(record.columns for record in data.records)
+    layout = Layout(classifier.classes, top_k, (*columns.values(), *more, CLASSIFIER_COLUMN))
     for each in data.notes:
         emit(Noted.of(each))
     training_images = TrainingImageCounter(run)
     settings = {
         "coverslip": __version__,
         "classifier": [fingerprint_of(classifier.path), classifier.card.model_dump(mode="json"), device, is_rescaled],
-        "images": _fingerprint(data.records, keep),
+        "images": _fingerprint(data.records),
     }
     decisions: Counter[str] = Counter()
     shares = EstimatedShares(classifier.card)
-    first = first_positions(data.records)
     is_replaced, n_before = out.exists(), 0
     with prediction_table(out, layout, format, settings, resume=resume) as table:
         for row in table.saved_rows(data.records):
@@ -265,7 +268,9 @@ def predict_opened(
         try:
             with closing(rows):
                 for i, (record, row) in enumerate(zip(remaining.records, rows, strict=True)):
-                    table.write(row, {**dict(record.about), CLASSIFIER_COLUMN: identity}, hash_of(i))
+                    cells = {columns[name]: cell for name, cell in record.about}
+                    cells |= {name: cell_of(n_before + i) for name, cell_of in more.items()}
+                    table.write(row, cells | {CLASSIFIER_COLUMN: identity}, hash_of(i))
                     decisions[row.decision] += 1
                     if first[n_before + i] == n_before + i:
                         shares.add(row)
@@ -316,34 +321,11 @@ def unreadable_note(row: Prediction) -> Note:
     return note("unreadable-image", level="warning", image=image, reason=reason, path=row.path)
 
 
-def _check_kept(keep: Sequence[str], records: Sequence[ImageRecord]) -> None:
-    """Check that the columns to keep exist.
-
-    Raises:
-        CoverslipError: no table of the images has such a column, or the table of predictions has one of this name.
-    """
-    if not keep:
-        return
-    columns = dict.fromkeys(column for record in records for column, _ in record.about)
-    for name in keep:
-        if name == CLASSIFIER_COLUMN:
-            raise CoverslipError("kept-column-reserved", column=name)
-        if name not in columns:
-            raise CoverslipError("no-column-to-keep", column=name, columns=", ".join(columns))
-
-
-def _object_columns(records: Sequence[ImageRecord]) -> list[str]:
-    """Return the columns that identify objects and samples, if the tables of the images have them."""
-    columns = {column for record in records for column, _ in record.about}
-    return [name for name in OBJECT_COLUMNS if name in columns]
-
-
-def _fingerprint(records: Sequence[ImageRecord], keep: Sequence[str]) -> str:
-    """Return a hash of the images as listed, and of the cells to keep. Files are not opened."""
+def _fingerprint(records: Sequence[ImageRecord]) -> str:
+    """Return a hash of the images as listed, and of the cells of their tables. Files are not opened."""
     digest = hashlib.sha256()
     for record in records:
-        about = record.about if keep else ()
-        fields = (record.image_id, name_as_text(str(record.path)), record.label, record.plan, about)
+        fields = (record.image_id, name_as_text(str(record.path)), record.label, record.plan, record.about)
         digest.update(repr(fields).encode(errors="backslashreplace"))
         if record.in_memory is not None:
             digest.update(record.in_memory.array.tobytes())

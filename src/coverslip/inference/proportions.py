@@ -29,10 +29,18 @@ from coverslip.evaluation.sample_proportions import (
 )
 from coverslip.events import Emit, Noted, OnProgress, ignore, ignore_progress, progress_reporter
 from coverslip.files import check_replaceable
-from coverslip.inference.repeated_images import first_ids
 from coverslip.messages import note, text
 from coverslip.progress import show
-from coverslip.runs import CLASSIFIER_COLUMN, Prediction, Predictions, Run, identity_of, open_classifier, open_run
+from coverslip.runs import (
+    CLASSIFIER_COLUMN,
+    EXCLUDED_COLUMN,
+    Prediction,
+    Predictions,
+    Run,
+    identity_of,
+    open_classifier,
+    open_run,
+)
 from coverslip.runs.documents import rows_of_table, table_text, write_table
 from coverslip.runs.predictions import check_predictions_table, read_predictions
 from coverslip.text_tables import composed, number_of
@@ -44,6 +52,7 @@ MELDED_METHOD = "adjusted counts; melded interval at effective numbers of images
 DRAWS_METHOD = "adjusted counts by maximum likelihood; interval by draws at effective numbers of images"
 FOLDER = "folder"  # a name for the folder of each image, where tables have no such column
 MOST_UNFAMILIAR = 0.2  # share of unfamiliar images above which proportions are not corrected
+MOST_WIDTH = 0.5  # of an interval, above which a classifier is reported not to measure single samples
 _BY_CHANCE = 0.01
 
 
@@ -183,12 +192,14 @@ def summary_of(
         classes=tuple(classes),
         samples=tuple(with_z_scores(samples, controls[0])),
         conditions=tuple(conditions),
-        comparisons=tuple(compared_conditions(samples, names, classes)),
+        comparisons=tuple(compared_conditions(samples, names, classes, rates)),
         trends=tuple(trends_of_conditions(samples, names, classes)),
         samples_needed=() if detect is None else tuple(samples_for_difference(samples, names, classes, detect)),
         series=_series(classes, rows, votes, names, rates, on_progress),
         controls=tuple(controls_of_plates(samples, controls, classes)),
         label_shift=shift,
+        correlations={} if rates is None else _correlations(rates, classes),
+        cautions=tuple(cautions_of(samples)),
         similar_samples=tuple(similar_names(images)),
         similar_conditions=tuple(similar_names(name for name in names if name is not None)),
         is_corrected=rates is not None,
@@ -198,16 +209,34 @@ def summary_of(
 
 
 def _assumption(rates: ErrorRates, classes: Sequence[str]) -> str:
+    """Return what the correction assumes, and whether intervals include that error rates of samples differ."""
     sentences = [text("summary-assumption")]
-    if (dependent := rates.dependent_class()) is not None:
-        k, n_images, n_effective = dependent
-        sentences.append(text("summary-rates-differ", name=classes[k], n_images=n_images, n_effective=n_effective))
+    if without := [name for name, each in zip(classes, rates.correlations, strict=True) if each is None]:
+        sentences.append(text("summary-rates-equal", names=", ".join(f"'{name}'" for name in without)))
+    values = [(each.value, name) for name, each in zip(classes, rates.correlations, strict=True) if each is not None]
+    if values:
+        value, name = max(values)
+        sentences.append(text("summary-rates-differ", name=name, correlation=value))
     return " ".join(sentences)
+
+
+def _correlations(rates: ErrorRates, classes: Sequence[str]) -> dict[str, float | None]:
+    return {name: each and each.value for name, each in zip(classes, rates.correlations, strict=True)}
+
+
+def cautions_of(samples: Sequence[SampleProportions]) -> Iterator[str]:
+    """Yield what a reader must know before using the proportions of single samples."""
+    corrected = [
+        [each.corrected for each in sample.classes.values() if each.corrected.value is not None] for sample in samples
+    ]
+    n_wide = sum(any((each.high or 0) - (each.low or 0) > MOST_WIDTH for each in of_sample) for of_sample in corrected)
+    if n_wide:
+        yield text("summary-wide-intervals", n_wide=n_wide, n_samples=sum(map(bool, corrected)), width=MOST_WIDTH)
 
 
 SUMMARY_COLUMNS = (
     *("sample", "condition", "time", "n_images", "n_uncertain", "n_unfamiliar", "n_unreadable", "class", "count"),
-    *("raw", "raw_low", "raw_high", "corrected", "corrected_low", "corrected_high", "reason", "z_score"),
+    *("raw", "raw_low", "raw_high", "corrected", "corrected_low", "corrected_high", "unclipped", "reason", "z_score"),
 )
 
 
@@ -218,12 +247,12 @@ def summary_rows(summary: Summary) -> Iterator[dict[str, object]]:
             raw, corrected = of_class.raw, of_class.corrected
             time = "" if sample.time is None else f"{sample.time:g}"
             cells = (sample.sample, sample.condition, time, sample.n, sample.n_uncertain, sample.n_unfamiliar)
-            values = (raw.value, raw.low, raw.high, corrected.value, corrected.low, corrected.high, corrected.reason)
+            values = (raw.value, raw.low, raw.high, corrected.value, corrected.low, corrected.high, of_class.unclipped)
             z_score = "" if of_class.z_score is None else of_class.z_score
             yield dict(
                 zip(
                     SUMMARY_COLUMNS,
-                    (*cells, sample.n_unreadable, name, of_class.count, *values, z_score),
+                    (*cells, sample.n_unreadable, name, of_class.count, *values, corrected.reason, z_score),
                     strict=True,
                 )
             )
@@ -251,12 +280,17 @@ def write_grouped(summary: Summary, file: Path) -> None:
 
 
 def grouped_rows(summary: Summary) -> tuple[list[str], list[dict[str, object]]]:
-    """Return a table for GraphPad Prism: a column for each condition of a class, and a row for each sample of it."""
+    """Return a table for GraphPad Prism: a column for each condition of a class, and a row for each sample of it.
+
+    Values are those that are compared. The titles of columns with values below 0 or above 1 say that these are meant.
+    """
     columns: dict[str, list[float]] = {}
     for name in summary.classes:
         for condition in summary.conditions:
             title = f"{name}: {condition.condition or text('all-samples')}"
-            columns[title] = values_of_condition(summary.samples, condition.condition, name)
+            values = values_of_condition(summary.samples, condition.condition, name)
+            is_within = all(0 <= value <= 1 for value in values)
+            columns[title if is_within else f"{title} ({text('summary-values-unclipped')})"] = values
     n_rows = max(map(len, columns.values()))
     rows: list[dict[str, object]] = [
         {title: values[k] if k < len(values) else "" for title, values in columns.items()} for k in range(n_rows)
@@ -274,13 +308,15 @@ def read_sampled(
 ) -> tuple[tuple[str, ...], list[SampledPrediction]]:
     """Return the classes, and the predictions with their samples in the order of the tables, each image once.
 
+    Images that a user of the app excluded are not counted.
+
     Args:
         files: as `predictions` of `summarise`; so are the next two.
         by: None: all images of a condition are one sample.
         condition: the column with the condition.
         table: the table to join.
         time: the column with the time point.
-        emit: receives a note if images are listed several times.
+        emit: receives notes on images that are listed several times or were excluded.
 
     Raises:
         CoverslipError: as `summarise`.
@@ -296,7 +332,7 @@ def read_sampled(
     folders = names_of_folders(row.path for _, predicted in tables for row in predicted)
     rows: list[SampledPrediction] = []
     condition_of: dict[str, str | None] = {}
-    n_repeats = 0
+    n_repeats = n_excluded = 0
     for file, predicted in tables:
         if set(predicted.classes) != set(classes):
             raise CoverslipError("summary-other-classes", file=file, other=str(files[0]))
@@ -304,7 +340,10 @@ def read_sampled(
         named = joined.file if joined else file
         about_images = rows_of_table(file, lambda name: name in (time, condition))
         counted: set[tuple[str, str, float | None]] = set()  # images with their samples and times
-        for row, cells, first_id in zip(predicted, about_images, first_ids(predicted), strict=True):
+        for row, cells in zip(predicted, about_images, strict=True):
+            if cells.get(EXCLUDED_COLUMN):
+                n_excluded += 1
+                continue
             about: Mapping[str, str] = joined.row_of(row.image_id, row.path) if joined else cells
             value = _cell(about, condition, row.path, named, folders) if condition else None
             sample = _cell(about, by, row.path, named, folders) if by else value or text("all-samples")
@@ -314,13 +353,16 @@ def read_sampled(
                 )
             in_order = replace(row, probabilities=tuple(row.probabilities[k] for k in order if row.probabilities))
             at = None if time is None else _time(_cell(about, time, row.path, named, folders), time, row.path, named)
-            if (first_id, sample, at) in counted:
+            image = row.repeats or row.image_id, sample, at
+            if image in counted:
                 n_repeats += 1
                 continue
-            counted.add((first_id, sample, at))
+            counted.add(image)
             rows.append(SampledPrediction(in_order, sample, value, at, cells.get(CLASSIFIER_COLUMN, "")))
     if n_repeats:
         emit(Noted.of(note("repeated-images-counted-once", n_images=n_repeats)))
+    if n_excluded:
+        emit(Noted.of(note("excluded-images-not-counted", n_images=n_excluded)))
     if all(row.prediction.decision == UNREADABLE for row in rows):
         raise CoverslipError("summary-without-images", file=files[0])
     return classes, rows
@@ -465,13 +507,21 @@ def error_rates(run: Run, classes: Sequence[str]) -> ErrorRates:
     def votes(rows: Sequence[Prediction]) -> Floats:
         return votes_of(rows, classes, probabilities_of(rows, len(classes))[:, order])
 
-    return ErrorRates(votes_on_test_images(run, classes, votes))
+    return ErrorRates(
+        votes_on_test_images(run, classes, votes), votes_on_test_images(run, classes, votes, is_grouped=True)
+    )
 
 
 def votes_on_test_images(
-    run: Run, classes: Sequence[str], votes: Callable[[Sequence[Prediction]], Floats]
+    run: Run,
+    classes: Sequence[str],
+    votes: Callable[[Sequence[Prediction]], Floats],
+    *,
+    is_grouped: bool = False,
 ) -> list[Votes | None]:
     """Return votes on the test images of each class, by group; None: there is no image of the class.
+
+    An image without a group is a group, if others have a group. With `is_grouped`, only images with a group count.
 
     Raises:
         CoverslipError: the run has other classes.
@@ -483,11 +533,11 @@ def votes_on_test_images(
     by_class: list[Votes | None] = []
     rows = [row for row in predicted if row.label in classes and row.decision != UNREADABLE]
     for name in classes:
-        of_class = [row for row in rows if row.label == name]
+        of_class = [row for row in rows if row.label == name and (group_of.get(row.image_id) or not is_grouped)]
         groups = [group_of.get(row.image_id) or row.image_id for row in of_class]
-        is_grouped = any(group_of.get(row.image_id) for row in of_class)
+        has_groups = any(group_of.get(row.image_id) for row in of_class)
         by_class.append(
-            Votes.of(votes(of_class), groups if is_grouped else ["all"] * len(of_class)) if of_class else None
+            Votes.of(votes(of_class), groups if has_groups else ["all"] * len(of_class)) if of_class else None
         )
     return by_class
 
@@ -556,15 +606,16 @@ def _proportions(
     method = MELDED_METHOD if len(classes) == 2 else DRAWS_METHOD
     of_class = {}
     for k, name in enumerate(classes):
-        metric = Metric(value=None, method=method, reason=reason)
+        metric, unclipped = Metric(value=None, method=method, reason=reason), None
         if corrected is not None and not reason:
             metric = Metric(
-                value=float(corrected.shares[k]),
+                value=float(corrected.estimate[k]),
                 low=float(corrected.low[k]),
                 high=float(corrected.high[k]),
                 method=method,
             )
-        of_class[name] = ClassProportion(count=float(counts[k]), raw=raw[k], corrected=metric)
+            unclipped = float(corrected.unclipped[k])
+        of_class[name] = ClassProportion(count=float(counts[k]), raw=raw[k], corrected=metric, unclipped=unclipped)
     return SampleProportions(
         sample=sample,
         condition=condition,
@@ -584,7 +635,7 @@ def _label_shift(images: Sequence[_Images], rates: ErrorRates, prior: Sequence[f
 
     votes = np.concatenate([each.votes for each in images])
     probabilities = np.concatenate([each.probabilities for each in images])
-    adjusted = rates.correct(Votes(votes.sum(axis=0)[None], np.array([float(len(votes))])))
+    adjusted = rates.correct(Votes(votes.sum(axis=0)[None], np.array([float(len(votes))])), has_mean_rates=True)
     estimates = estimated_shares(probabilities, prior)
     if adjusted.reason is not None or any(each.value is None for each in estimates):
         return None

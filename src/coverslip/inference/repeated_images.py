@@ -1,8 +1,7 @@
 """Images that are listed several times: each is computed once, and has a row each time that it is listed."""
 
-import re
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +11,7 @@ from coverslip.errors import UnreadableImage
 from coverslip.images import PreprocessedImage
 from coverslip.runs import Prediction
 
-_REPEATED = re.compile(r"(?s)(.+) \(\d+\)")  # the name of an image that is listed again, as `repeated` gives it
+_OF_RECORD = ("image_id", "label", "field", "object_id", "sample", "about")  # that rows of an image need not share
 
 Pair = tuple[Prediction, PreprocessedImage | UnreadableImage | None]  # None: an earlier row has the image
 
@@ -48,22 +47,6 @@ class DistinctImages:
             else:
                 self._n_later[first] -= 1
                 row = rows[first] if self._n_later[first] else rows.pop(first)
-                about = {name: getattr(record, name) for name in ("image_id", "label", "field", "object_id", "sample")}
-                yield replace(row, **about), None
+                of_record = {name: getattr(record, name) for name in _OF_RECORD}
+                yield replace(row, **of_record, repeats=row.image_id), None
         yield from pairs  # all, if none is listed again; else this only ends the iterator
-
-
-def first_ids(rows: Iterable[Prediction]) -> list[str]:
-    """Return for each row of predictions the image_id of the first row of its image: `a.png` for `a.png (2)`.
-
-    A user can give such a name to another object of the same file, which has other probabilities.
-    """
-    row_of = {row.image_id: row for row in rows}
-
-    def first_id(row: Prediction) -> str:
-        name = _REPEATED.fullmatch(row.image_id)
-        first = None if name is None else row_of.get(name[1])
-        is_same = first is not None and (first.path, first.probabilities) == (row.path, row.probabilities)
-        return first.image_id if first is not None and is_same else row.image_id
-
-    return list(map(first_id, rows))

@@ -23,6 +23,7 @@ from coverslip.messages import note
 from coverslip.progress import show
 from coverslip.runs import (
     CLASSIFIER_COLUMN,
+    FILE_COLUMN,
     Format,
     Layout,
     Prediction,
@@ -33,7 +34,6 @@ from coverslip.runs import (
 )
 from coverslip.stopping import BY_SIGNAL, Stop, signals_stop
 
-FILE_COLUMN = "file_sha256"
 _SECONDS_BETWEEN_LISTINGS = 0.5
 _LISTING_SHARE = 0.2  # of the time, for large folders
 _UNREADABLE_FACTOR = 10  # an unreadable file must be unchanged for this many times longer

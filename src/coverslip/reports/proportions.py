@@ -127,6 +127,7 @@ def similar_names_of(summary: Summary) -> Iterator[str]:
 
 
 def _warnings(summary: Summary) -> Iterator[str]:
+    yield from summary.cautions
     yield from similar_names_of(summary)
     if summary.label_shift is not None and summary.label_shift.violated:
         yield text("summary-shift-violated", p=words.number(summary.label_shift.p))
@@ -283,9 +284,14 @@ def _methods(summary: Summary) -> str:
         )
     ]
     if summary.is_corrected:
-        sentences.append(text("proportions-methods-corrected", is_binary=len(summary.classes) == 2))
+        has_correlation = all(each is not None for each in summary.correlations.values())
+        is_binary = len(summary.classes) == 2
+        sentences.append(text("proportions-methods-corrected", is_binary=is_binary, has_correlation=has_correlation))
     if any(each.p is not None for each in summary.comparisons):
-        sentences.append(text("proportions-methods-compared"))
+        is_tested_corrected = all(is_corrected(samples, name) for name in summary.classes) and summary.is_corrected
+        sentences.append(
+            text("proportions-methods-compared", is_corrected=is_tested_corrected, is_binary=len(summary.classes) == 2)
+        )
     if summary.trends:
         sentences.append(text("proportions-methods-trend"))
     return " ".join(sentences)

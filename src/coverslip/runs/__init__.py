@@ -45,7 +45,6 @@ from coverslip.runs.images import (
 )
 from coverslip.runs.log import RunLog
 from coverslip.runs.prediction_tables import (
-    CLASSIFIER_COLUMN,
     TEXT_FORMATS,
     Format,
     Layout,
@@ -53,15 +52,23 @@ from coverslip.runs.prediction_tables import (
     complete_records,
     growing_table,
     hashes_of_rows,
-    is_reserved,
     prediction_table,
     unfinished_rows,
 )
 from coverslip.runs.predictions import (
+    ANSWER_COLUMNS,
+    CLASSIFIER_COLUMN,
+    EXCLUDED_COLUMN,
+    FILE_COLUMN,
+    FIRST_COLUMN,
+    PLAN_COLUMN,
+    REPEATS_COLUMN,
     MeasuredPredictions,
     Prediction,
     Predictions,
     PredictionsFile,
+    is_reserved,
+    output_columns,
     prediction_of,
 )
 from coverslip.runs.recipe import (
@@ -139,12 +146,18 @@ from coverslip.runs.training import (
 )
 
 __all__ = [
+    "ANSWER_COLUMNS",
     "CLASSIFIER_COLUMN",
+    "EXCLUDED_COLUMN",
+    "FILE_COLUMN",
+    "FIRST_COLUMN",
     "IMAGES_COPIED",
     "IMAGES_REFITTED",
     "IMAGES_SHOWN",
     "N_OOD_IMAGES",
+    "PLAN_COLUMN",
     "PRESETS",
+    "REPEATS_COLUMN",
     "SET_BY_FINISHING",
     "TEXT_FORMATS",
     "WORK_LOCK",
@@ -233,6 +246,7 @@ __all__ = [
     "open_classifier",
     "open_run",
     "original_id",
+    "output_columns",
     "plan_of",
     "prediction_of",
     "prediction_table",

@@ -40,15 +40,9 @@ Format = Literal["csv", "jsonl", "parquet"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 _OTHER_SUFFIXES = frozenset({".xlsx", ".xls", ".ods", ".numbers", ".tsv", ".tab", ".json", ".feather", ".html"})
-CLASSIFIER_COLUMN = "classifier"  # the code of the classifier and its settings, as `identity_of`
 _DIGITS = 6
 _SECONDS_BETWEEN_WRITES = 1.0
 _ROWS_PER_GROUP = 10_000
-
-
-def is_reserved(name: str) -> bool:
-    """Return whether no other column can have this name in a table of predictions."""
-    return name in FIRST_COLUMNS or name.startswith("p:")
 
 
 @dataclass(frozen=True)
@@ -57,20 +51,17 @@ class Layout:
 
     classes: tuple[str, ...]
     top_k: int | None = None  # number of most probable classes in place of the probability of each class
-    keep: tuple[str, ...] = ()  # columns of the input tables
+    more: tuple[str, ...] = ()  # further columns: of the input tables, and of the program that writes the table
 
     def __post_init__(self) -> None:
-        """Raise CoverslipError if there are fewer classes than `top_k`, or a kept column has a reserved name."""
+        """Raise CoverslipError if there are fewer classes than `top_k`."""
         if self.top_k is not None and not 1 <= self.top_k <= len(self.classes):
             raise CoverslipError("top-k-out-of-range", top_k=self.top_k, n_classes=len(self.classes))
-        for name in self.keep:
-            if name in self._own_columns or is_reserved(name):
-                raise CoverslipError("kept-column-reserved", column=name)
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
         """The names of all columns."""
-        return (*self._own_columns, *self.keep)
+        return (*self._own_columns, *self.more)
 
     @property
     def numbers(self) -> tuple[str, ...]:
@@ -87,7 +78,7 @@ class Layout:
         return (*FIRST_COLUMNS, *(name for rank in ranks for name in (rank, f"{rank}_probability")))
 
     def values(self, row: Prediction, about: Mapping[str, str]) -> list[Cell]:
-        """Return the values of all columns; `about` has the cells of the input table."""
+        """Return the values of all columns; `about` has the cells of the further ones."""
         values = values_of(row, len(self.classes))
         if self.top_k is not None:
             pairs: list[tuple[Cell, Cell]] = [(None, None)] * self.top_k
@@ -95,7 +86,7 @@ class Layout:
                 by_rank = sorted(zip(self.classes, row.probabilities, strict=True), key=lambda pair: -pair[1])
                 pairs = [*by_rank[: self.top_k]]
             values[len(FIRST_COLUMNS) :] = [value for pair in pairs for value in pair]
-        return [*values, *(about.get(name, "") for name in self.keep)]
+        return [*values, *(about.get(name, "") for name in self.more)]
 
 
 def check_output(file: Path, format_: Format) -> None:
@@ -135,7 +126,7 @@ class PredictionTable(ABC):
 
     @abstractmethod
     def write(self, row: Prediction, about: Mapping[str, str], content_hash: str = "") -> None:
-        """Write one row, with the cells of its input table by column, and the SHA-256 of the files of its image."""
+        """Write one row, with its cells of further columns, and the SHA-256 of the files of its image."""
 
     @abstractmethod
     def save(self) -> int:
@@ -318,7 +309,7 @@ class TextTable(PredictionTable):
         self._start_after(n_bytes)
 
     def all_rows(self) -> Iterator[tuple[Prediction, dict[str, str]]]:
-        """Yield all rows with their kept cells. Must be exhausted before the first `write`.
+        """Yield all rows with their cells of further columns. Must be exhausted before the first `write`.
 
         Raises:
             CoverslipError: the table has other columns.
@@ -334,7 +325,7 @@ class TextTable(PredictionTable):
                     values = self._format.values(self._layout, record)
                     n_bytes += len(record)
                     self._n_written += 1
-                    yield _saved(values, self._layout), {name: values[name] for name in self._layout.keep}
+                    yield _saved(values, self._layout), {name: values[name] for name in self._layout.more}
             except ValueError as error:
                 raise CoverslipError("rows-of-other-columns", file=self._file) from error
         self._start_after(n_bytes + len(first) if n_bytes else 0)

@@ -3,8 +3,10 @@
 import errno
 import math
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 
 from coverslip.datasets import counted
+from coverslip.datasets.tables.columns import plain_name, unique_columns
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.files import CsvWriter, atomic_write, check_replaceable, safe_cell, write_error
 from coverslip.messages import text
@@ -48,14 +51,42 @@ class Prediction:
     field: str = ""  # the field of view of an object; empty: not an object, or unknown; so are the next two
     object_id: str = ""  # within its field of view
     sample: str = ""  # such as a well, an animal or a patient
+    repeats: str = ""  # image_id of the first row of the same image; empty: this is the first one
+    about: tuple[tuple[str, str], ...] = ()  # columns of its input table, by their names there
 
 
 FIRST_COLUMNS = (
     *("image_id", "path", "label", "predicted", "probability", "decision", "reason", "warning", "ood_score"),
     "prediction_set",
 )
+CLASSIFIER_COLUMN = "classifier"  # the code of the classifier and its settings, as `identity_of`
+EXCLUDED_COLUMN = "excluded"
+ANSWER_COLUMNS = ("corrected", EXCLUDED_COLUMN, "corrected_by")  # of downloads from the app
+REPEATS_COLUMN = "repeats"  # the image_id of the first row of an image that is listed again; else empty
+FILE_COLUMN = "file_sha256"  # of watched folders
+PLAN_COLUMN, FIRST_COLUMN = "coverslip_plan", "coverslip_first"  # of the app: pixels, first row of a listed image
+_RESERVED = {*FIRST_COLUMNS, *ANSWER_COLUMNS, CLASSIFIER_COLUMN, REPEATS_COLUMN, FILE_COLUMN}
+_RESERVED |= {PLAN_COLUMN, FIRST_COLUMN}
+_OF_CLASS = re.compile(r"p:.*|top_\d+(_probability)?", re.DOTALL)
 _NUMBERS = ("probability", "ood_score")
 _BEGINS_WITH = ",".join(FIRST_COLUMNS).encode()
+
+
+def is_reserved(name: str) -> bool:
+    """Return whether tables of predictions can have a column of this name with a meaning of its own."""
+    return plain_name(name) in _RESERVED or _OF_CLASS.fullmatch(plain_name(name)) is not None
+
+
+def output_columns(columns: Iterable[tuple[str, ...]]) -> dict[str, str]:
+    """Return the columns of a table of predictions for those of its input tables, by their names there.
+
+    Names with a meaning in tables of predictions are written with `input:` before them: `input:predicted`.
+
+    Args:
+        columns: of each image.
+    """
+    names = list(dict.fromkeys(chain.from_iterable(dict.fromkeys(columns))))
+    return dict(zip(names, unique_columns(names, is_reserved), strict=True))
 
 
 class Predictions:
@@ -70,8 +101,14 @@ class Predictions:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Names of the columns of `predictions.csv`."""
-        return columns_for(self.classes)
+        """Names of the columns of `predictions.csv`, and of those of the input tables."""
+        return (*columns_for(self.classes), *self._input_columns)
+
+    @cached_property
+    def _input_columns(self) -> dict[str, str]:
+        """The names of columns in the input tables, by their names here."""
+        columns = output_columns(tuple(name for name, _ in row.about) for row in self.rows)
+        return {output: name for name, output in columns.items()}
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -97,6 +134,9 @@ class Predictions:
             return [row.probabilities[k] if row.probabilities else None for row in self.rows]
         if column not in self.columns:
             raise KeyError(f"there is no column '{column}'; there are {', '.join(self.columns)}")
+        if column in self._input_columns:
+            name = self._input_columns[column]
+            return [next((cell for each, cell in row.about if each == name), "") for row in self.rows]
         return [getattr(row, column) for row in self.rows]
 
     @property
@@ -296,6 +336,8 @@ def prediction_of(cells: Mapping[str, str], classes: Sequence[str]) -> Predictio
         ood_score=float(cells["ood_score"]) if cells["ood_score"] else None,
         prediction_set=_set_of(cells["prediction_set"], classes),
         probabilities=tuple(float(cells[f"p:{name}"] or "nan") for name in classes) if is_read else (),
+        repeats=cells.get(REPEATS_COLUMN, ""),
+        about=tuple((name, cell) for name, cell in cells.items() if not is_reserved(name)),
     )
 
 

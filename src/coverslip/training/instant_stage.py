@@ -99,7 +99,7 @@ def head_by_choices(
 
 @dataclass(slots=True)
 class _Progress:
-    """Combines the progress of the features of images and of their copies, counted in images.
+    """Combines the progress of the features of images and of their copies; a copy counts by its time.
 
     The pace is that of images only, because a copy takes another time.
     """
@@ -108,18 +108,22 @@ class _Progress:
     copies: float  # number of images that take as long as the copies that are not in the cache
     n_done: int = 0  # images
 
+    @property
+    def _unit(self) -> str:
+        return "images-and-copies" if self.copies else "images"
+
     def of_images(self, event: Event) -> None:
         if isinstance(event, Progressed) and event.stage == COMPUTING_FEATURES and event.per_second:
             self.n_done = event.done
             total = event.total + self.copies
             left = (total - event.done) / event.per_second
-            event = replace(event, total=round(total), seconds_left=left)
+            event = replace(event, total=round(total), unit=self._unit, seconds_left=left)
         self.emit(event)
 
     def of_copies(self, event: Event) -> None:
         if isinstance(event, Progressed) and event.stage == COMPUTING_FEATURES:
             done, total = (self.n_done + self.copies * each / event.total for each in (event.done, event.total))
-            event = replace(event, done=round(done), total=round(total), per_second=None)
+            event = replace(event, done=round(done), total=round(total), unit=self._unit, per_second=None)
         self.emit(event)
 
 

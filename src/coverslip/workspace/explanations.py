@@ -124,7 +124,7 @@ def _request(workspace: Workspace, job_id: str, row_id: int) -> _Request:
     listed = images_of_job(workspace, job_id)
     (source,) = listed.sources([row_id])
     if kind_of(job).has_measurements:
-        row, run = listed.row(row_id), job.run
+        row, run = listed.facts(row_id), job.run
         fold = _fold_of(run, row.image_id)
         folder = folder if fold is None else run.fold(fold).folder
         label = row.correction or row.label

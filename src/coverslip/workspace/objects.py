@@ -22,7 +22,7 @@ from coverslip.workspace.datasets.sources import Source, open_sources
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.store.rows import new_id, refuse_unready
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing.images import picture_source
+from coverslip.workspace.viewing.images import DatasetImages
 from coverslip.workspace.workers import JobOfWork, StepProgress, WorkerPool, WorkKind
 
 OBJECTS = WorkKind("objects", "coverslip.workspace.tasks:collect")
@@ -224,7 +224,7 @@ class ObjectPreviews:
             CoverslipError: a file is outside the readable folders, does not exist or cannot be read, or the finder
                 failed.
         """
-        source = picture_source(self._workspace, dataset_id, row_id)
+        source = DatasetImages(self._workspace, dataset_id).picture_source(row_id)
         path, plan = self._workspace.allowed_image(source.path, source.plan)
         request = {**choice.model_dump(mode="json"), "source": "finder", "path": str(path), "plan": plan.as_json()}
         if choice.finder_file is not None:

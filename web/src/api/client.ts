@@ -61,6 +61,9 @@ export class Problem extends Error {
   }
 }
 
+/** Whether a request was refused because somebody else has changed what it would change. */
+export const isOutdated = (problem: unknown) => problem instanceof Problem && problem.status === 412;
+
 /** An invalid field of a request. Dots separate the sections of a recipe. */
 export interface FieldError {
   field: string;

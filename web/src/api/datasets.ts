@@ -1,5 +1,6 @@
 // Requests about datasets: images, labels, findings, groups, and previews of trainings.
-import { answer, api, at as addressOf, every, rowIds } from './client';
+import { answer, api, at as addressOf, every } from './client';
+import type { Filters } from './lists';
 import type { components } from './schema';
 
 type Schemas = components['schemas'];
@@ -8,8 +9,6 @@ export type Dataset = Schemas['DatasetState'];
 export const namesOf = ({ classes }: Dataset): string[] =>
   [...classes].sort((a, b) => a.color_index - b.color_index).map(({ name }) => name);
 export type DatasetChanges = Schemas['DatasetChanges'];
-export type Image = Schemas['Image'];
-export type ImageFacts = Schemas['ImageFacts'];
 export type Inspection = Schemas['DatasetInspection'];
 export type Finding = Schemas['Finding'];
 export type LeakageEstimateState = Schemas['LeakageEstimateState'];
@@ -18,15 +17,12 @@ export type GroupSuggestion = Schemas['GroupSuggestion'];
 export type NewSource = Schemas['NewSource'];
 export type Folder = Schemas['FolderContent'];
 export type SplitPreview = Schemas['SplitPreview'];
-export type TiledImage = Schemas['TiledImage'];
 export type PixelOptions = Schemas['PixelOptions'];
 export type PixelChoice = Schemas['PixelChoice'];
 export type ViewedChannel = Schemas['ViewedChannel'];
 export type ChannelDisplay = Schemas['ChannelDisplay'];
 export type DatasetDistances = Schemas['DatasetDistances'];
 
-/** Filters and order of the images of a dataset. */
-export type Filters = Partial<Schemas['Filters']>;
 /**
  * Images that a request changes: a list of row ids or image ids, or all that match filters but some. With filters, the
  * server changes nothing if others match than those of the list with this number of images and this digest.
@@ -130,46 +126,11 @@ export const previewGroups = (
     }),
   );
 
-/** The images of a dataset, as a gallery reads them. */
-export const imagesOfDataset = (id: string) => ({
-  list: (filters: Filters, signal?: AbortSignal) =>
-    rowIds(
-      api.GET('/api/v1/datasets/{dataset_id}/rows', {
-        params: { path: { dataset_id: id }, query: filters },
-        parseAs: 'arrayBuffer',
-        signal,
-      }),
-    ),
-  read: async (rows: ArrayLike<number>) =>
-    (
-      await answer(
-        api.GET('/api/v1/datasets/{dataset_id}/images', {
-          params: { path: { dataset_id: id }, query: { rows: Array.from(rows).join(',') } },
-        }),
-      )
-    ).items,
-  sheetUrl: (rows: number[], side: number) => sheetUrl(id, rows, side),
-});
-
 /** Example images of each class. */
 export const classThumbnails = (id: string, signal?: AbortSignal) =>
   every((query) =>
     api.GET('/api/v1/datasets/{dataset_id}/class-thumbnails', {
       params: { path: { dataset_id: id }, query },
-      signal,
-    }),
-  );
-
-/** Colors of the images of the dataset; `images/gallery/placeholders` describes the bytes. */
-export const readColors = (id: string, signal?: AbortSignal) =>
-  answer(
-    api.GET('/api/v1/datasets/{dataset_id}/colors', { ...at(id), parseAs: 'arrayBuffer', signal }),
-  ) as unknown as Promise<ArrayBuffer>;
-
-export const readImage = (id: string, row_id: number, signal?: AbortSignal) =>
-  answer(
-    api.GET('/api/v1/datasets/{dataset_id}/images/{row_id}', {
-      params: { path: { dataset_id: id, row_id } },
       signal,
     }),
   );
@@ -250,76 +211,8 @@ export const listFolder = (path: string | null, signal?: AbortSignal) =>
 export const labelChangesUrl = (id: string) => addressOf('datasets', id, 'download', 'label-changes');
 export const labelsUrl = (id: string) => addressOf('datasets', id, 'download', 'labels');
 
-type Query = Record<string, string | number | null | undefined>;
-
-const address = (id: string, rest: string, query: Query): string =>
-  withQuery(`${addressOf('datasets', id)}/${rest}`, query);
-
-function withQuery(path: string, query: Query): string {
-  const request = new URLSearchParams();
-  for (const [name, value] of Object.entries(query))
-    if (value !== null && value !== undefined) request.set(name, String(value));
-  return `${path}?${request.toString()}`;
-}
-
-export const sheetUrl = (id: string, rows: number[], side: number) =>
-  address(id, 'sheet', { rows: rows.join(','), side }).replaceAll('%2C', ',');
-/** Thumbnail of an image whose row id is not available. */
-export const thumbnailOf = (id: string, image_id: string, side: number) =>
-  address(id, 'thumbnail', { image_id, side });
-/** The plane of an image in the viewer; null is that of the image. */
-export interface ViewedPlane {
-  series: number | null;
-  t: number | null;
-  z: number | 'max' | 'mean' | 'best-focus' | null;
-}
-
-/** An image as the viewer reads it: its description, and the addresses of its tiles. */
-export const tiledImage = (id: string, row: number, version: string) => ({
-  key: `${id} ${row} ${version}`,
-  read: ({ series, t, z }: ViewedPlane, signal?: AbortSignal) =>
-    answer(
-      api.GET('/api/v1/datasets/{dataset_id}/images/{row_id}/tiles', {
-        params: {
-          path: { dataset_id: id, row_id: row },
-          query: { ...(series !== null && { series }), ...(t !== null && { t }), ...(z !== null && { z }) },
-        },
-        signal,
-      }),
-    ),
-  tileUrl: (plane: ViewedPlane, display: string, level: number, x: number, y: number) =>
-    address(id, `images/${row}/tiles/${level}/${x}/${y}`, { ...plane, display, v: version }),
-});
-export type TiledAddress = ReturnType<typeof tiledImage>;
-
-/** An image of a training, an evaluation or a prediction as the viewer reads it. */
-export const tiledJobImage = (job: string, row: number): TiledAddress => ({
-  key: `${job} ${row}`,
-  read: ({ series, t, z }, signal) =>
-    answer(
-      api.GET('/api/v1/jobs/{job_id}/images/{row_id}/tiles', {
-        params: {
-          path: { job_id: job, row_id: row },
-          query: { ...(series !== null && { series }), ...(t !== null && { t }), ...(z !== null && { z }) },
-        },
-        signal,
-      }),
-    ),
-  tileUrl: (plane, display, level, x, y) =>
-    withQuery(addressOf('jobs', job, 'images', row, 'tiles', level, x, y), { ...plane, display }),
-});
-
 export const readPixelOptions = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/datasets/{dataset_id}/pixel-options', { ...at(id), signal }));
-
-/** A small picture of a plane of an image. */
-export const overviewUrl = (
-  id: string,
-  row: number,
-  plane: ViewedPlane,
-  side: number,
-  display: string | null = null,
-) => address(id, `images/${row}/overview`, { ...plane, side, display });
 
 const DISTANCES = '/api/v1/datasets/{dataset_id}/distances';
 

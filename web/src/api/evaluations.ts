@@ -1,6 +1,7 @@
 // Requests for evaluations on external test sets, and for the evaluated images of runs and evaluations.
-import { answer, api, at, every, rowIds } from './client';
-import type { components, operations } from './schema';
+import { answer, api, at, every } from './client';
+import { imagesOfJob } from './lists';
+import type { components } from './schema';
 
 type Schemas = components['schemas'];
 
@@ -37,9 +38,6 @@ export type Measurement = Omit<
 >;
 export type ReportSection = Schemas['ReportSection'];
 
-/** Filters and order of the rows. */
-export type RowQuery = NonNullable<operations['list_job_row_ids']['parameters']['query']>;
-
 /** The fields that a page needs of a row of a run, an evaluation or a prediction. */
 export interface PictureRow {
   group?: string | null; // group by which the images of a training were split
@@ -54,28 +52,6 @@ export interface PictureRow {
   reason?: string | null;
   correction?: string | null; // class that a person assigned
 }
-
-/** The images of a training, an evaluation or a prediction, as a gallery reads them. */
-export const imagesOfJob = (job_id: string) => ({
-  read: async (rows: ArrayLike<number>) =>
-    (
-      await answer(
-        api.GET('/api/v1/jobs/{job_id}/rows', {
-          params: { path: { job_id }, query: { rows: Array.from(rows).join(',') } },
-        }),
-      )
-    ).items,
-  list: (query: RowQuery, signal?: AbortSignal) =>
-    rowIds(
-      api.GET('/api/v1/jobs/{job_id}/row-ids', {
-        params: { path: { job_id }, query },
-        parseAs: 'arrayBuffer',
-        signal,
-      }),
-    ),
-  sheetUrl: (rows: number[], side: number) =>
-    `${at('jobs', job_id, 'sheet')}?rows=${rows.join(',')}&side=${side}`,
-});
 
 /** Rows of a run or an evaluation, with their pictures. */
 export interface EvaluatedImages extends ReturnType<typeof imagesOfJob> {
@@ -102,8 +78,8 @@ function evaluatedImages(what: string, id: string, datasetId: string | null): Ev
     datasetId,
     correct: (row_id, label) =>
       answer(
-        api.PUT('/api/v1/jobs/{job_id}/rows/{row_id}/correction', {
-          params: { path: { job_id: id, row_id } },
+        api.PUT('/api/v1/lists/{list_id}/rows/{row_id}/correction', {
+          params: { path: { list_id: id, row_id } },
           body: { label },
         }),
       ),

@@ -1,5 +1,6 @@
 // Requests about predictions and classifiers.
 import { answer, api, at as addressOf, every } from './client';
+import type { PredictionRow } from './lists';
 import type { components } from './schema';
 
 type Schemas = components['schemas'];
@@ -14,7 +15,6 @@ export type SampleProportions = Schemas['SampleProportions'];
 export type Sampling = Schemas['Sampling'];
 /** The condition of each sample that has one. */
 export type Conditions = Record<string, string>;
-export type PredictionRow = Schemas['Row'];
 export type Exclusion = Schemas['Exclusion'];
 /** The correction of a person: a class, or a reason for exclusion. Both are null if there is none. */
 export type Review = Pick<PredictionRow, 'correction' | 'excluded'>;
@@ -53,7 +53,8 @@ export const readSamples = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/predictions/{prediction_id}/samples', { ...at(id), signal }));
 export type SampledSummary = Awaited<ReturnType<typeof readSamples>>;
 export type Summary = SampledSummary['summary'];
-export const changeSamples = (id: string, body: Sampling) =>
+/** The server refuses it with 412 if other samples were saved than those that this replaces. */
+export const changeSamples = (id: string, body: Schemas['ChangedSampling']) =>
   answer(api.PUT('/api/v1/predictions/{prediction_id}/samples', { ...at(id), body }));
 
 export type SpotCheck = Schemas['SpotCheck'];
@@ -61,7 +62,6 @@ export type ImageToLabel = Schemas['ImageToLabel'];
 const SPOT_CHECK = '/api/v1/predictions/{prediction_id}/spot-check';
 export const readSpotCheck = (id: string, signal?: AbortSignal) =>
   answer(api.GET(SPOT_CHECK, { ...at(id), signal }));
-export const predictedPicture = (id: string, row: number) => addressOf('jobs', id, 'rows', row, 'picture');
 export const drawSpotCheck = (id: string, n: number) =>
   answer(api.PUT(SPOT_CHECK, { ...at(id), body: { n } }));
 export const removeSpotCheck = (id: string) => answer(api.DELETE(SPOT_CHECK, at(id)));
@@ -85,11 +85,10 @@ export type TableFormat = 'csv' | 'jsonl';
 /** The address of the table of a prediction. */
 export function predictionTable(
   id: string,
-  { format, top_k, keep }: { format: TableFormat; top_k: number | null; keep: readonly string[] },
+  { format, top_k }: { format: TableFormat; top_k: number | null },
 ): string {
   const query = new URLSearchParams({ format });
   if (top_k !== null) query.set('top_k', String(top_k));
-  for (const name of keep) query.append('keep', name);
   return `${addressOf('predictions', id, 'download', 'predictions')}?${query}`;
 }
 
@@ -104,8 +103,8 @@ export const correctRow = async (
 ) =>
   (
     await answer(
-      api.PUT('/api/v1/jobs/{job_id}/rows/{row_id}/correction', {
-        params: { path: { job_id: id, row_id } },
+      api.PUT('/api/v1/lists/{list_id}/rows/{row_id}/correction', {
+        params: { path: { list_id: id, row_id } },
         body: {
           label: correction,
           excluded,

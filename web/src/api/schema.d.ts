@@ -661,27 +661,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/datasets/{dataset_id}/images": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Images
-         * @description The first images that match, or those after another image; or the images with the given row_ids.
-         */
-        get: operations["list_images"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/datasets/{dataset_id}/rows": {
+    "/api/v1/lists/{list_id}/rows": {
         parameters: {
             query?: never;
             header?: never;
@@ -690,7 +670,9 @@ export interface paths {
         };
         /**
          * List Rows
-         * @description The row_ids of all matching images, in order. The response is small enough for a million images.
+         * @description The first images that match, or those after another image; or the images with the given row_ids.
+         *
+         *     The list is that of a dataset, or of a training, an evaluation or a prediction: `list_id` is its ID.
          */
         get: operations["list_rows"];
         put?: never;
@@ -701,7 +683,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/datasets/{dataset_id}/colors": {
+    "/api/v1/lists/{list_id}/row-ids": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Row Ids
+         * @description The row_ids of all matching images, in order. The response is small enough for a million images.
+         */
+        get: operations["list_row_ids"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/lists/{list_id}/colors": {
         parameters: {
             query?: never;
             header?: never;
@@ -721,7 +723,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/datasets/{dataset_id}/images/{row_id}": {
+    "/api/v1/lists/{list_id}/rows/{row_id}": {
         parameters: {
             query?: never;
             header?: never;
@@ -729,10 +731,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Image
-         * @description The facts about an image.
+         * Get Row
+         * @description The facts about an image of a dataset, or about an image of a job and its prediction.
          */
-        get: operations["get_image"];
+        get: operations["get_row"];
         put?: never;
         post?: never;
         delete?: never;
@@ -761,7 +763,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/datasets/{dataset_id}/sheet": {
+    "/api/v1/lists/{list_id}/sheet": {
         parameters: {
             query?: never;
             header?: never;
@@ -783,87 +785,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/jobs/{job_id}/sheet": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Job Sheet
-         * @description The same for images that a training or an evaluation has measured, or a prediction has predicted.
-         */
-        get: operations["get_job_sheet"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/jobs/{job_id}/row-ids": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Job Row Ids
-         * @description The row_ids of all matching images of a training, an evaluation or a prediction, in order.
-         */
-        get: operations["list_job_row_ids"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/jobs/{job_id}/rows": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Job Rows
-         * @description A page of the images that a training or an evaluation has measured, or a prediction has predicted so far.
-         */
-        get: operations["list_job_rows"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/jobs/{job_id}/rows/{row_id}/picture": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Job Row Picture
-         * @description An image of a job for the viewer.
-         */
-        get: operations["get_job_row_picture"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/jobs/{job_id}/rows/{row_id}/correction": {
+    "/api/v1/lists/{list_id}/rows/{row_id}/correction": {
         parameters: {
             query?: never;
             header?: never;
@@ -872,13 +794,13 @@ export interface paths {
         };
         get?: never;
         /**
-         * Correct Job Row
-         * @description Correct or confirm the class of an image. The answer is saved at once.
+         * Correct Row
+         * @description Correct or confirm the class of an image of a training, an evaluation or a prediction. It is saved at once.
          *
          *     For an image that a training or an evaluation has measured, its label in the dataset is changed. A predicted image
          *     can also be excluded.
          */
-        put: operations["correct_job_row"];
+        put: operations["correct_row"];
         post?: never;
         delete?: never;
         options?: never;
@@ -886,7 +808,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/datasets/{dataset_id}/images/{row_id}/picture": {
+    "/api/v1/lists/{list_id}/rows/{row_id}/picture": {
         parameters: {
             query?: never;
             header?: never;
@@ -906,7 +828,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/datasets/{dataset_id}/images/{row_id}/tiles": {
+    "/api/v1/lists/{list_id}/rows/{row_id}/tiles": {
         parameters: {
             query?: never;
             header?: never;
@@ -926,27 +848,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/jobs/{job_id}/images/{row_id}/tiles": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Tiled Job Image
-         * @description The same for images that a training or an evaluation has measured, or a prediction has predicted.
-         */
-        get: operations["get_tiled_job_image"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/datasets/{dataset_id}/images/{row_id}/tiles/{level}/{x}/{y}": {
+    "/api/v1/lists/{list_id}/rows/{row_id}/tiles/{level}/{x}/{y}": {
         parameters: {
             query?: never;
             header?: never;
@@ -966,27 +868,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/jobs/{job_id}/images/{row_id}/tiles/{level}/{x}/{y}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Job Tile
-         * @description The same for images that a training or an evaluation has measured, or a prediction has predicted.
-         */
-        get: operations["get_job_tile"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/datasets/{dataset_id}/images/{row_id}/overview": {
+    "/api/v1/lists/{list_id}/rows/{row_id}/overview": {
         parameters: {
             query?: never;
             header?: never;
@@ -1006,7 +888,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/datasets/{dataset_id}/fields": {
+    "/api/v1/lists/{list_id}/fields": {
         parameters: {
             query?: never;
             header?: never;
@@ -1015,7 +897,7 @@ export interface paths {
         };
         /**
          * List Fields
-         * @description The fields of view of which the images of a dataset are parts; none if they are whole files.
+         * @description The fields of view of which the images of a dataset or a job are parts; none if they are whole files.
          */
         get: operations["list_fields"];
         put?: never;
@@ -1026,7 +908,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/datasets/{dataset_id}/images/{row_id}/field": {
+    "/api/v1/lists/{list_id}/rows/{row_id}/field": {
         parameters: {
             query?: never;
             header?: never;
@@ -1046,7 +928,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/datasets/{dataset_id}/images/{row_id}/field/labels": {
+    "/api/v1/lists/{list_id}/rows/{row_id}/field/labels": {
         parameters: {
             query?: never;
             header?: never;
@@ -1055,7 +937,7 @@ export interface paths {
         };
         /**
          * Get Field Labels
-         * @description The labels of all objects in the field of an object.
+         * @description The labels of all objects in the field of an object, and for jobs their predictions.
          */
         get: operations["get_field_labels"];
         put?: never;
@@ -1066,7 +948,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/datasets/{dataset_id}/images/{row_id}/field/outlines": {
+    "/api/v1/lists/{list_id}/rows/{row_id}/field/outlines": {
         parameters: {
             query?: never;
             header?: never;
@@ -1086,7 +968,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/datasets/{dataset_id}/images/{row_id}/field/tiles": {
+    "/api/v1/lists/{list_id}/rows/{row_id}/field/tiles": {
         parameters: {
             query?: never;
             header?: never;
@@ -1106,7 +988,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/datasets/{dataset_id}/images/{row_id}/field/tiles/{level}/{x}/{y}": {
+    "/api/v1/lists/{list_id}/rows/{row_id}/field/tiles/{level}/{x}/{y}": {
         parameters: {
             query?: never;
             header?: never;
@@ -1213,126 +1095,6 @@ export interface paths {
          * @description Cancel the collection of objects. Earlier ones are kept.
          */
         delete: operations["remove_objects"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/jobs/{job_id}/fields": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Predicted Fields
-         * @description The fields of view of the objects of a training (test images), an evaluation or a prediction so far.
-         */
-        get: operations["list_predicted_fields"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/jobs/{job_id}/rows/{row_id}/field": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Predicted Field
-         * @description The field of view of a predicted object.
-         */
-        get: operations["get_predicted_field"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/jobs/{job_id}/rows/{row_id}/field/predictions": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Field Predictions
-         * @description The predictions of all objects in the field of an object.
-         */
-        get: operations["get_field_predictions"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/jobs/{job_id}/rows/{row_id}/field/outlines": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Predicted Field Outlines
-         * @description The boxes and outlines of all objects in the field of a predicted object.
-         */
-        get: operations["get_predicted_field_outlines"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/jobs/{job_id}/rows/{row_id}/field/tiles": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Predicted Tiled Field
-         * @description The whole field of a predicted object, for a viewer that loads tiles.
-         */
-        get: operations["get_predicted_tiled_field"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/jobs/{job_id}/rows/{row_id}/field/tiles/{level}/{x}/{y}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Predicted Field Tile
-         * @description The tile in column `x` and row `y` of a level of the whole field of a predicted object.
-         */
-        get: operations["get_predicted_field_tile"];
-        put?: never;
-        post?: never;
-        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -3745,6 +3507,15 @@ export interface components {
             images: components["schemas"]["ChangedImage"][];
         };
         /**
+         * ChangedSampling
+         * @description How images divide into samples, and how they did when the client read it.
+         */
+        ChangedSampling: {
+            sampling: components["schemas"]["Sampling"];
+            /** @description What the client changed. If other samples are saved now, the response is 412, and nothing changes. */
+            replaces: components["schemas"]["Sampling"];
+        };
+        /**
          * ChangesSinceTraining
          * @description The changes since a training, and a later training that already includes them.
          */
@@ -4056,6 +3827,11 @@ export interface components {
             raw: components["schemas"]["Metric"];
             /** @description The proportion, corrected for errors of the classifier; its value is null if it is not corrected, for the `reason`. */
             corrected: components["schemas"]["Metric"];
+            /**
+             * Unclipped
+             * @description The corrected proportion without limits at 0 and 1, which means and tests use; null: it is not corrected.
+             */
+            unclipped: number | null;
             /**
              * Z Score
              * @description Distance from the mean of the negative controls of its plate, in their standard deviations; null: no control was named, or fewer than two.
@@ -4698,7 +4474,7 @@ export interface components {
             n_listed?: number | null;
             /**
              * Digest
-             * @description With `filters`: the header `Rows-Digest` of that list (`GET /datasets/ID/rows`).
+             * @description With `filters`: the header `Rows-Digest` of that list (`GET /lists/ID/row-ids`).
              */
             digest?: string | null;
             /**
@@ -5890,7 +5666,7 @@ export interface components {
             n_listed?: number | null;
             /**
              * Digest
-             * @description With `filters`: the header `Rows-Digest` of that list (`GET /datasets/ID/rows`).
+             * @description With `filters`: the header `Rows-Digest` of that list (`GET /lists/ID/row-ids`).
              */
             digest?: string | null;
             /**
@@ -6098,27 +5874,6 @@ export interface components {
             remedies: (components["schemas"]["Set"] | components["schemas"]["AllowLeakage"] | components["schemas"]["GroupBy"] | components["schemas"]["JoinGroups"] | components["schemas"]["MapColumn"] | components["schemas"]["Resume"] | components["schemas"]["Evaluate"] | components["schemas"]["Finish"] | components["schemas"]["ImportWeights"] | components["schemas"]["ShowModels"] | components["schemas"]["CleanCache"] | components["schemas"]["ChooseOther"] | components["schemas"]["Rescale"] | components["schemas"]["RestoreBackup"] | components["schemas"]["TrustCluster"])[];
         };
         /**
-         * FieldLabels
-         * @description The labels of the objects of a field, in the order of its outlines.
-         */
-        FieldLabels: {
-            /**
-             * Classes
-             * @description Names of the classes, in order.
-             */
-            classes: string[];
-            /**
-             * Labels
-             * @description Positions in `classes`; -1: no label.
-             */
-            labels: number[];
-            /**
-             * Excluded
-             * @description Positions of the objects that were excluded in the app.
-             */
-            excluded: number[];
-        };
-        /**
          * FieldOfView
          * @description A field of view with objects.
          */
@@ -6143,42 +5898,6 @@ export interface components {
              * @description Changes with the file; give it as ?v= to cache tiles permanently.
              */
             version: string;
-        };
-        /**
-         * FieldPredictions
-         * @description The predictions of the objects of a field, in the order of its outlines.
-         */
-        FieldPredictions: {
-            /**
-             * Classes
-             * @description Names of the classes, in order.
-             */
-            classes: string[];
-            /**
-             * Predicted
-             * @description Positions in `classes`; -1: unreadable.
-             */
-            predicted: number[];
-            /**
-             * Probabilities
-             * @description Of the predicted classes; null: unreadable.
-             */
-            probabilities: (number | null)[];
-            /**
-             * Decisions
-             * @description Positions in `classes`, followed by `uncertain`, `unfamiliar` and `unreadable`.
-             */
-            decisions: number[];
-            /**
-             * Labels
-             * @description Labels of the images at the request of the job; -1: none.
-             */
-            labels: number[];
-            /**
-             * Corrections
-             * @description Classes that a user corrected or confirmed, or changed labels; -1: none.
-             */
-            corrections: number[];
         };
         /**
          * FieldProblem
@@ -7218,15 +6937,15 @@ export interface components {
             predefined_split: string | null;
         };
         /**
-         * ImageList
-         * @description Some images of a dataset.
+         * ImagePage
+         * @description Some images of a list.
          */
-        ImageList: {
+        ImagePage_Union_Image__Row__: {
             /**
              * Items
              * @description The items of this page.
              */
-            items: components["schemas"]["Image"][];
+            items: (components["schemas"]["Image"] | components["schemas"]["Row"])[];
             /**
              * Next
              * @description Give it as `after` to get the images that follow; null: these are the last.
@@ -7686,7 +7405,7 @@ export interface components {
             n?: number | null;
             /**
              * N Suspected
-             * @description Number of labels that are probably wrong and not confirmed.
+             * @description Number of labels to check first that are not confirmed; no estimate of wrong labels.
              */
             n_suspected?: number | null;
             /**
@@ -8818,7 +8537,7 @@ export interface components {
             n_listed?: number | null;
             /**
              * Digest
-             * @description With `filters`: the header `Rows-Digest` of that list (`GET /datasets/ID/rows`).
+             * @description With `filters`: the header `Rows-Digest` of that list (`GET /lists/ID/row-ids`).
              */
             digest?: string | null;
             /**
@@ -9156,6 +8875,55 @@ export interface components {
              * @description Notes and warnings about the export.
              */
             notes: components["schemas"]["Note"][];
+        };
+        /**
+         * ObjectLabels
+         * @description The labels of some objects, in the order of their outlines.
+         */
+        ObjectLabels: {
+            /**
+             * Classes
+             * @description Names of the classes, in order.
+             */
+            classes: string[];
+            /**
+             * Labels
+             * @description Positions in `classes`; -1: no label. For jobs, the labels at the request of the job.
+             */
+            labels: number[];
+            /**
+             * Excluded
+             * @description Positions of the objects that a user excluded.
+             */
+            excluded: number[];
+            /** @description null for datasets. */
+            predictions?: components["schemas"]["ObjectPredictions"] | null;
+        };
+        /**
+         * ObjectPredictions
+         * @description The predictions of some objects.
+         */
+        ObjectPredictions: {
+            /**
+             * Predicted
+             * @description Positions in `classes`; -1: unreadable.
+             */
+            predicted: number[];
+            /**
+             * Probabilities
+             * @description Of the predicted classes; null: unreadable.
+             */
+            probabilities: (number | null)[];
+            /**
+             * Decisions
+             * @description Positions in `classes`, followed by `uncertain`, `unfamiliar` and `unreadable`.
+             */
+            decisions: number[];
+            /**
+             * Corrections
+             * @description Classes that a user corrected or confirmed, or changed labels; -1: none.
+             */
+            corrections: number[];
         };
         /**
          * ObjectTablePreview
@@ -9601,22 +9369,6 @@ export interface components {
              * @description The items of this page.
              */
             items: components["schemas"]["PredictionState"][];
-            /**
-             * Total
-             * @description Total number of items on all pages.
-             */
-            total: number;
-        };
-        /**
-         * Page
-         * @description A page of a list.
-         */
-        Page_Row_: {
-            /**
-             * Items
-             * @description The items of this page.
-             */
-            items: components["schemas"]["Row"][];
             /**
              * Total
              * @description Total number of items on all pages.
@@ -10197,11 +9949,6 @@ export interface components {
              * @description Notes about these images.
              */
             notes: components["schemas"]["Note"][];
-            /**
-             * Columns
-             * @description Other columns of the tables that name these images. Downloads can contain them.
-             */
-            columns: string[];
         };
         /**
          * Preparation
@@ -11421,6 +11168,13 @@ export interface components {
              * @description Who corrected, confirmed or excluded it in a prediction; null: nobody did.
              */
             corrected_by?: string | null;
+            /**
+             * Cells
+             * @description Its cells in the table that names the images, by column.
+             */
+            cells?: {
+                [key: string]: string;
+            };
         };
         /**
          * RunChanges
@@ -11864,6 +11618,11 @@ export interface components {
              * @description Images whose path the pattern does not match; not counted.
              */
             n_unmatched: number;
+            /**
+             * N Repeated
+             * @description Rows that list an image again; each image counts once.
+             */
+            n_repeated: number;
             /**
              * N Without Time
              * @description Images without a time; not counted in proportions over time.
@@ -13377,6 +13136,18 @@ export interface components {
             controls: components["schemas"]["PlateControls"][];
             /** @description Whether the classifier errs as on its test images; null: not corrected, or too few images. */
             label_shift: components["schemas"]["LabelShift"] | null;
+            /**
+             * Correlations
+             * @description How much votes on test images of each class resemble each other within a group, from 0 to 1; null: unknown, since there are no groups. Empty: not corrected.
+             */
+            correlations: {
+                [key: string]: number | null;
+            };
+            /**
+             * Cautions
+             * @description What to know before using the proportions of single samples.
+             */
+            cautions: string[];
             /**
              * Similar Samples
              * @description Sets of names that may be one sample with several spellings.
@@ -16682,7 +16453,7 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
-    list_images: {
+    list_rows: {
         parameters: {
             query?: {
                 /** @description The current label; empty for images without a label. */
@@ -16714,8 +16485,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description The ID of a dataset. */
-                dataset_id: string;
+                list_id: string;
             };
             cookie?: never;
         };
@@ -16727,12 +16497,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ImageList"];
+                    "application/json": components["schemas"]["ImagePage_Union_Image__Row__"];
                 };
             };
             401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -16753,7 +16532,7 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
-    list_rows: {
+    list_row_ids: {
         parameters: {
             query?: {
                 /** @description The current label; empty for images without a label. */
@@ -16776,15 +16555,10 @@ export interface operations {
                 run?: string | null;
                 /** @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first. */
                 sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "suggested" | "probability" | "-probability";
-                /** @description The number of items to skip. */
-                offset?: number;
-                /** @description Default: all images that follow. */
-                limit?: number | null;
             };
             header?: never;
             path: {
-                /** @description The ID of a dataset. */
-                dataset_id: string;
+                list_id: string;
             };
             cookie?: never;
         };
@@ -16818,6 +16592,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -16836,8 +16619,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The ID of a dataset. */
-                dataset_id: string;
+                list_id: string;
             };
             cookie?: never;
         };
@@ -16869,6 +16651,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -16882,14 +16673,13 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
-    get_image: {
+    get_row: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                /** @description The ID of a dataset. */
-                dataset_id: string;
-                /** @description The permanent number of the image in the app. */
+                list_id: string;
+                /** @description The permanent number of the image in its dataset or its job. */
                 row_id: number;
             };
             cookie?: never;
@@ -16902,12 +16692,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ImageFacts"];
+                    "application/json": components["schemas"]["ImageFacts"] | components["schemas"]["Row"];
                 };
             };
             401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -16990,65 +16789,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description The ID of a dataset. */
-                dataset_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The image. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "image/jpeg": string;
-                    "image/webp": string;
-                };
-            };
-            /** @description The picture is unchanged. */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            default: components["responses"]["Error"];
-        };
-    };
-    get_job_sheet: {
-        parameters: {
-            query: {
-                /** @description Up to 64 row_ids, such as 3,1,2. */
-                rows: string;
-                /** @description Side of a cell in pixels; smaller if all images are smaller. */
-                side?: number;
-            };
-            header?: never;
-            path: {
-                /** @description The ID of a training, evaluation, prediction, export or study. */
-                job_id: string;
+                list_id: string;
             };
             cookie?: never;
         };
@@ -17103,225 +16844,7 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
-    list_job_row_ids: {
-        parameters: {
-            query?: {
-                /** @description The current label; empty for images without a label. */
-                label?: string | null;
-                /** @description Only images of this group. */
-                group?: string | null;
-                /** @description Only images of this domain. */
-                domain?: string | null;
-                /** @description The most probable class by the classifier. */
-                predicted?: string | null;
-                /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
-                decision?: string | null;
-                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far; suggested: suggested last for labeling; reserved: the test set, which is never suggested. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "suggested" | "reserved" | "misclassified" | "review" | "corrected" | "warning") | null;
-                /** @description Part of the path, case-insensitive; for rows of predictions, part of the image_id. */
-                search?: string | null;
-                /** @description The set in the split of `run`. */
-                part?: ("train" | "val" | "test" | "excluded") | null;
-                /** @description A training on this dataset. */
-                run?: string | null;
-                /** @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first. */
-                sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "suggested" | "probability" | "-probability";
-            };
-            header?: never;
-            path: {
-                /** @description The ID of a training, evaluation, prediction, export or study. */
-                job_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The row_id of each image, as a little-endian unsigned integer of 32 bit. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/octet-stream": string;
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            default: components["responses"]["Error"];
-        };
-    };
-    list_job_rows: {
-        parameters: {
-            query?: {
-                /** @description The number of items to skip. */
-                offset?: number;
-                /** @description The largest number of items to return. */
-                limit?: number;
-                /** @description The current label; empty for images without a label. */
-                label?: string | null;
-                /** @description Only images of this group. */
-                group?: string | null;
-                /** @description Only images of this domain. */
-                domain?: string | null;
-                /** @description The most probable class by the classifier. */
-                predicted?: string | null;
-                /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
-                decision?: string | null;
-                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far; suggested: suggested last for labeling; reserved: the test set, which is never suggested. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "suggested" | "reserved" | "misclassified" | "review" | "corrected" | "warning") | null;
-                /** @description Part of the path, case-insensitive; for rows of predictions, part of the image_id. */
-                search?: string | null;
-                /** @description The set in the split of `run`. */
-                part?: ("train" | "val" | "test" | "excluded") | null;
-                /** @description A training on this dataset. */
-                run?: string | null;
-                /** @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first. */
-                sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "suggested" | "probability" | "-probability";
-                /** @description Up to 256 row_ids, such as 3,1,2, instead of filters. The response has their order, without missing images. */
-                rows?: string | null;
-            };
-            header?: never;
-            path: {
-                /** @description The ID of a training, evaluation, prediction, export or study. */
-                job_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_Row_"];
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            default: components["responses"]["Error"];
-        };
-    };
-    get_job_row_picture: {
-        parameters: {
-            query?: {
-                /** @description One channel in gray. Default: color. */
-                channel?: number | null;
-                /** @description Plane of a stack. Default: the plane that classifiers use. */
-                plane?: number | null;
-                /** @description Intensity shown black. */
-                low?: number | null;
-                /** @description Intensity shown white. */
-                high?: number | null;
-            };
-            header?: never;
-            path: {
-                /** @description The ID of a training, evaluation, prediction, export or study. */
-                job_id: string;
-                /** @description The number of the image in its job. */
-                row_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The image. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "image/png": string;
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            default: components["responses"]["Error"];
-        };
-    };
-    correct_job_row: {
+    correct_row: {
         parameters: {
             query?: never;
             header?: {
@@ -17329,9 +16852,8 @@ export interface operations {
                 "x-author"?: string | null;
             };
             path: {
-                /** @description The ID of a training, evaluation, prediction, export or study. */
-                job_id: string;
-                /** @description The number of the image in its job. */
+                list_id: string;
+                /** @description The permanent number of the image in its dataset or its job. */
                 row_id: number;
             };
             cookie?: never;
@@ -17414,9 +16936,8 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description The ID of a dataset. */
-                dataset_id: string;
-                /** @description The permanent number of the image in the app. */
+                list_id: string;
+                /** @description The permanent number of the image in its dataset or its job. */
                 row_id: number;
             };
             cookie?: never;
@@ -17449,6 +16970,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -17474,62 +17004,8 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description The ID of a dataset. */
-                dataset_id: string;
-                /** @description The permanent number of the image in the app. */
-                row_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TiledImage"];
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            default: components["responses"]["Error"];
-        };
-    };
-    get_tiled_job_image: {
-        parameters: {
-            query?: {
-                /** @description Series of the file. Default: that of the image. */
-                series?: number | null;
-                /** @description Time point. Default: that of the image. */
-                t?: number | null;
-                /** @description z-plane, or max, mean or best-focus. Default: as the image is read. */
-                z?: number | ("max" | "mean" | "best-focus") | null;
-            };
-            header?: never;
-            path: {
-                /** @description The ID of a training, evaluation, prediction, export or study. */
-                job_id: string;
-                /** @description The number of the image in its job. */
+                list_id: string;
+                /** @description The permanent number of the image in its dataset or its job. */
                 row_id: number;
             };
             cookie?: never;
@@ -17593,80 +17069,8 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description The ID of a dataset. */
-                dataset_id: string;
-                /** @description The permanent number of the image in the app. */
-                row_id: number;
-                /** @description The level of the pyramid; 0 has the full resolution. */
-                level: number;
-                /** @description The column of the tile, from 0. */
-                x: number;
-                /** @description The row of the tile, from 0. */
-                y: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The tile; PNG if the image has one level only. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "image/jpeg": string;
-                    "image/png": string;
-                };
-            };
-            /** @description The picture is unchanged. */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            default: components["responses"]["Error"];
-        };
-    };
-    get_job_tile: {
-        parameters: {
-            query?: {
-                /** @description The visible channels: number, color, and optionally the intensities that are shown black and in the full color, for example `0:ff0000:100:4095,2:00ff00`. Without limits, they are automatic. Default: all channels in automatic colors. */
-                display?: string | null;
-                /** @description Version of the image. With it, browsers cache the picture permanently. */
-                v?: string | null;
-                /** @description Series of the file. Default: that of the image. */
-                series?: number | null;
-                /** @description Time point. Default: that of the image. */
-                t?: number | null;
-                /** @description z-plane, or max, mean or best-focus. Default: as the image is read. */
-                z?: number | ("max" | "mean" | "best-focus") | null;
-            };
-            header?: never;
-            path: {
-                /** @description The ID of a training, evaluation, prediction, export or study. */
-                job_id: string;
-                /** @description The number of the image in its job. */
+                list_id: string;
+                /** @description The permanent number of the image in its dataset or its job. */
                 row_id: number;
                 /** @description The level of the pyramid; 0 has the full resolution. */
                 level: number;
@@ -17746,9 +17150,8 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description The ID of a dataset. */
-                dataset_id: string;
-                /** @description The permanent number of the image in the app. */
+                list_id: string;
+                /** @description The permanent number of the image in its dataset or its job. */
                 row_id: number;
             };
             cookie?: never;
@@ -17782,6 +17185,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is not valid; `title` and `do` say why. */
             422: {
                 headers: {
@@ -17805,8 +17217,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description The ID of a dataset. */
-                dataset_id: string;
+                list_id: string;
             };
             cookie?: never;
         };
@@ -17858,9 +17269,8 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The ID of a dataset. */
-                dataset_id: string;
-                /** @description The permanent number of the image in the app. */
+                list_id: string;
+                /** @description The permanent number of the image in its dataset or its job. */
                 row_id: number;
             };
             cookie?: never;
@@ -17913,9 +17323,8 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The ID of a dataset. */
-                dataset_id: string;
-                /** @description The permanent number of the image in the app. */
+                list_id: string;
+                /** @description The permanent number of the image in its dataset or its job. */
                 row_id: number;
             };
             cookie?: never;
@@ -17928,7 +17337,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["FieldLabels"];
+                    "application/json": components["schemas"]["ObjectLabels"];
                 };
             };
             401: components["responses"]["Unauthorized"];
@@ -17968,9 +17377,8 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The ID of a dataset. */
-                dataset_id: string;
-                /** @description The permanent number of the image in the app. */
+                list_id: string;
+                /** @description The permanent number of the image in its dataset or its job. */
                 row_id: number;
             };
             cookie?: never;
@@ -18037,9 +17445,8 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description The ID of a dataset. */
-                dataset_id: string;
-                /** @description The permanent number of the image in the app. */
+                list_id: string;
+                /** @description The permanent number of the image in its dataset or its job. */
                 row_id: number;
             };
             cookie?: never;
@@ -18103,9 +17510,8 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description The ID of a dataset. */
-                dataset_id: string;
-                /** @description The permanent number of the image in the app. */
+                list_id: string;
+                /** @description The permanent number of the image in its dataset or its job. */
                 row_id: number;
                 /** @description The level of the pyramid; 0 has the full resolution. */
                 level: number;
@@ -18529,378 +17935,6 @@ export interface operations {
             };
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
-            default: components["responses"]["Error"];
-        };
-    };
-    list_predicted_fields: {
-        parameters: {
-            query?: {
-                /** @description The number of items to skip. */
-                offset?: number;
-                /** @description The largest number of items to return. */
-                limit?: number;
-            };
-            header?: never;
-            path: {
-                /** @description The ID of a training, evaluation, prediction, export or study. */
-                job_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_FieldOfView_"];
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            default: components["responses"]["Error"];
-        };
-    };
-    get_predicted_field: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The ID of a training, evaluation, prediction, export or study. */
-                job_id: string;
-                /** @description The number of the object in the job, from 0. */
-                row_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["FieldOfView"];
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            default: components["responses"]["Error"];
-        };
-    };
-    get_field_predictions: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The ID of a training, evaluation, prediction, export or study. */
-                job_id: string;
-                /** @description The number of the object in the job, from 0. */
-                row_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["FieldPredictions"];
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            default: components["responses"]["Error"];
-        };
-    };
-    get_predicted_field_outlines: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The ID of a training, evaluation, prediction, export or study. */
-                job_id: string;
-                /** @description The number of the object in the job, from 0. */
-                row_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Little-endian numbers of 32 bits: the numbers of objects, rings and vertices; the row_id of each object; x, y, width and height of each box (signed, in pixels); the first ring of each object, and the number of rings; the first vertex of each ring, and the number of vertices; x and y of each vertex (floating point). A ring of one vertex is a point. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/octet-stream": string;
-                };
-            };
-            /** @description The picture is unchanged. */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            default: components["responses"]["Error"];
-        };
-    };
-    get_predicted_tiled_field: {
-        parameters: {
-            query?: {
-                /** @description Series of the file. Default: that of the image. */
-                series?: number | null;
-                /** @description Time point. Default: that of the image. */
-                t?: number | null;
-                /** @description z-plane, or max, mean or best-focus. Default: as the image is read. */
-                z?: number | ("max" | "mean" | "best-focus") | null;
-            };
-            header?: never;
-            path: {
-                /** @description The ID of a training, evaluation, prediction, export or study. */
-                job_id: string;
-                /** @description The number of the object in the job, from 0. */
-                row_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TiledImage"];
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            default: components["responses"]["Error"];
-        };
-    };
-    get_predicted_field_tile: {
-        parameters: {
-            query?: {
-                /** @description The visible channels: number, color, and optionally the intensities that are shown black and in the full color, for example `0:ff0000:100:4095,2:00ff00`. Without limits, they are automatic. Default: all channels in automatic colors. */
-                display?: string | null;
-                /** @description Version of the image. With it, browsers cache the picture permanently. */
-                v?: string | null;
-                /** @description Series of the file. Default: that of the image. */
-                series?: number | null;
-                /** @description Time point. Default: that of the image. */
-                t?: number | null;
-                /** @description z-plane, or max, mean or best-focus. Default: as the image is read. */
-                z?: number | ("max" | "mean" | "best-focus") | null;
-            };
-            header?: never;
-            path: {
-                /** @description The ID of a training, evaluation, prediction, export or study. */
-                job_id: string;
-                /** @description The number of the object in the job, from 0. */
-                row_id: number;
-                /** @description The level of the pyramid; 0 has the full resolution. */
-                level: number;
-                /** @description The column of the tile, from 0. */
-                x: number;
-                /** @description The row of the tile, from 0. */
-                y: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The tile; PNG if the image has one level only. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "image/jpeg": string;
-                    "image/png": string;
-                };
-            };
-            /** @description The picture is unchanged. */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
     };
@@ -24630,18 +23664,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                /**
-                 * @example {
-                 *       "by": "pattern",
-                 *       "pattern": "well_([A-H]\\d+)",
-                 *       "detect": 0.05,
-                 *       "conditions": {
-                 *         "A1": "0",
-                 *         "A2": "10"
-                 *       }
-                 *     }
-                 */
-                "application/json": components["schemas"]["Sampling"];
+                "application/json": components["schemas"]["ChangedSampling"];
             };
         };
         responses: {
@@ -24666,6 +23689,15 @@ export interface operations {
             };
             /** @description This is not possible in the current state. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Other images match the filters now than those that the client listed. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -25314,8 +24346,6 @@ export interface operations {
                 format?: "csv" | "jsonl";
                 /** @description Number of most probable classes to report with their probabilities, in place of all classes. */
                 top_k?: number | null;
-                /** @description Columns to copy from the tables that name the images. Repeat the parameter for several columns. */
-                keep?: string[] | null;
             };
             header?: never;
             path: {

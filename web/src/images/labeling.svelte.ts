@@ -1,14 +1,7 @@
 // Labeling of images: labels are shown immediately and saved one after another. Undo and redo apply to the
 // changes of this tab. The server refuses to undo a change if its images were relabeled since.
-import {
-  redoLabels,
-  setLabels,
-  undoLabels,
-  type Dataset,
-  type Filters,
-  type Image,
-  type ImageSelection,
-} from '../api/datasets';
+import { redoLabels, setLabels, undoLabels, type Dataset, type ImageSelection } from '../api/datasets';
+import type { Filters, Image } from '../api/lists';
 import { Problem } from '../api/client';
 import { notices } from '../state/notices.svelte';
 import { texts } from '../texts';

@@ -1,5 +1,6 @@
 // Edits of an object that is saved as a whole. If each save started from the last response, it would revert the edits
 // that are on their way.
+import { isOutdated } from '../api/client';
 import { notices } from './notices.svelte';
 import { saving } from './queue';
 
@@ -24,33 +25,23 @@ export class SaveQueue<T> {
   /** Save an edit, together with those that wait for an earlier save. If it is refused, show why and remove it. */
   edit(change: Edit<T>): Promise<void> {
     this.#edits = [...this.#edits, change];
-    return this.#enqueue(() => this.#saveAll());
+    return this.#enqueue(() => this.#save(this.#edits.length));
   }
 
-  async #saveAll(): Promise<void> {
-    const n = this.#edits.length;
-    if (n > 1 && (await this.#isSaved(n))) return;
-    // A refusal may be due to one edit, so the others are saved without it.
-    for (let k = 0; k < n; k += 1) await this.#saveFirst();
-  }
-
-  async #isSaved(n: number): Promise<boolean> {
+  async #save(n: number): Promise<void> {
+    if (n === 0) return; // an earlier save has sent them
     try {
       await this.save(this.#edited(this.#edits.slice(0, n)));
-    } catch {
-      return false;
-    }
-    this.#edits = this.#edits.slice(n);
-    return true;
-  }
-
-  async #saveFirst(): Promise<void> {
-    try {
-      await this.save(this.#edited(this.#edits.slice(0, 1)));
     } catch (problem) {
+      // A refusal may be due to one edit, so the others are saved without it. If somebody else has edited the object,
+      // the user must look at it first.
+      if (n > 1 && !isOutdated(problem)) {
+        for (let k = 0; k < n; k += 1) await this.#save(1);
+        return;
+      }
       notices.showProblem(problem);
     }
-    this.#edits = this.#edits.slice(1);
+    this.#edits = this.#edits.slice(n);
   }
 
   #edited(edits: readonly Edit<T>[]): T {

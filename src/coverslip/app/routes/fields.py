@@ -1,8 +1,8 @@
-"""Fields of view of datasets and predictions: the whole image, and its objects, which are read or found."""
+"""Fields of view of lists of images: the whole image, and its objects, which are read or found."""
 
 from typing import Annotated
 
-from fastapi import Path, Response
+from fastapi import Response
 from fastapi.responses import StreamingResponse
 
 from coverslip.app.requests import Locate, Paged, ServedWorkspace, api_router, from_app
@@ -12,6 +12,7 @@ from coverslip.app.routes.images import (
     TILE,
     Answers,
     Etag,
+    ListedRowId,
     RequestedTile,
     RowId,
     ViewedPlane,
@@ -19,7 +20,7 @@ from coverslip.app.routes.images import (
 )
 from coverslip.app.schemas.system import located, problems
 from coverslip.workspace import objects
-from coverslip.workspace.lists.rows import display_of_job
+from coverslip.workspace.lists.rows import open_list
 from coverslip.workspace.objects import (
     FinderName,
     FinderPreview,
@@ -29,14 +30,13 @@ from coverslip.workspace.objects import (
     ObjectsState,
     ObjectsToCollect,
 )
-from coverslip.workspace.predictions import fields as predicted
 from coverslip.workspace.predictions import object_export
-from coverslip.workspace.predictions.fields import FieldPredictions
 from coverslip.workspace.predictions.object_export import ObjectExport, ObjectExportState
 from coverslip.workspace.store.rows import Page
 from coverslip.workspace.trainings import downloads
-from coverslip.workspace.viewing import fields, images, tiles
-from coverslip.workspace.viewing.fields import FieldLabels, FieldOfView, FieldOutlines
+from coverslip.workspace.viewing import fields, tiles
+from coverslip.workspace.viewing.fields import FieldOfView
+from coverslip.workspace.viewing.lists import ObjectLabels
 
 router = api_router("fields", responses=problems(404, 409, 422))
 
@@ -46,7 +46,6 @@ _ZIP: Answers = {
         "description": "The files as a zip.",
     }
 }
-PredictedRow = Annotated[int, Path(ge=0, lt=2**32, description="The number of the object in the job, from 0.")]
 _OUTLINES: Answers = {
     200: {
         "content": BINARY,
@@ -58,50 +57,51 @@ _OUTLINES: Answers = {
 }
 
 
-@router.get("/datasets/{dataset_id}/fields")
-def list_fields(workspace: ServedWorkspace, dataset_id: str, paging: Paged) -> Page[FieldOfView]:
-    """The fields of view of which the images of a dataset are parts; none if they are whole files."""
-    return fields.list_fields(workspace, dataset_id, paging)
+@router.get("/lists/{list_id}/fields")
+def list_fields(workspace: ServedWorkspace, list_id: str, paging: Paged) -> Page[FieldOfView]:
+    """The fields of view of which the images of a dataset or a job are parts; none if they are whole files."""
+    return fields.list_fields(open_list(workspace, list_id), paging)
 
 
-@router.get("/datasets/{dataset_id}/images/{row_id}/field")
-def get_field(workspace: ServedWorkspace, dataset_id: str, row_id: RowId) -> FieldOfView:
+@router.get("/lists/{list_id}/rows/{row_id}/field")
+def get_field(workspace: ServedWorkspace, list_id: str, row_id: ListedRowId) -> FieldOfView:
     """The field of view of an object."""
-    return fields.field_of(workspace, dataset_id, row_id)
+    return fields.field_of(open_list(workspace, list_id), row_id)
 
 
-@router.get("/datasets/{dataset_id}/images/{row_id}/field/labels")
-def get_field_labels(workspace: ServedWorkspace, dataset_id: str, row_id: RowId) -> FieldLabels:
-    """The labels of all objects in the field of an object."""
-    return fields.field_labels(workspace, dataset_id, row_id)
+@router.get("/lists/{list_id}/rows/{row_id}/field/labels")
+def get_field_labels(workspace: ServedWorkspace, list_id: str, row_id: ListedRowId) -> ObjectLabels:
+    """The labels of all objects in the field of an object, and for jobs their predictions."""
+    return fields.field_labels(open_list(workspace, list_id), row_id)
 
 
 @router.get(
-    "/datasets/{dataset_id}/images/{row_id}/field/outlines",
-    response_class=Response,
-    responses=_OUTLINES | NOT_MODIFIED,
+    "/lists/{list_id}/rows/{row_id}/field/outlines", response_class=Response, responses=_OUTLINES | NOT_MODIFIED
 )
-def get_field_outlines(workspace: ServedWorkspace, dataset_id: str, row_id: RowId, etag: Etag = None) -> Response:
+def get_field_outlines(workspace: ServedWorkspace, list_id: str, row_id: ListedRowId, etag: Etag = None) -> Response:
     """The boxes and outlines of all objects in the field of an object."""
-    return _outlines(fields.field_outlines(workspace, dataset_id, row_id), etag)
+    outlines = fields.field_outlines(open_list(workspace, list_id), row_id)
+    return revalidated(outlines.encoded, outlines.version, etag)
 
 
-@router.get("/datasets/{dataset_id}/images/{row_id}/field/tiles")
-def get_tiled_field(workspace: ServedWorkspace, dataset_id: str, row_id: RowId, plane: ViewedPlane) -> tiles.TiledImage:
+@router.get("/lists/{list_id}/rows/{row_id}/field/tiles")
+def get_tiled_field(
+    workspace: ServedWorkspace, list_id: str, row_id: ListedRowId, plane: ViewedPlane
+) -> tiles.TiledImage:
     """The size, levels, planes and channels of the whole field of an object, for a viewer that loads tiles."""
-    source = fields.whole_field(images.picture_source(workspace, dataset_id, row_id))
-    return tiles.describe_tiles(workspace, dataset_id, source, plane, tiles.stored_display(workspace, dataset_id))
+    listed = open_list(workspace, list_id)
+    source = fields.whole_field(listed.picture_source(row_id))
+    return tiles.describe_tiles(workspace, list_id, source, plane, tiles.stored_display(listed))
 
 
 @router.get(
-    "/datasets/{dataset_id}/images/{row_id}/field/tiles/{level}/{x}/{y}",
+    "/lists/{list_id}/rows/{row_id}/field/tiles/{level}/{x}/{y}",
     response_class=Response,
     responses=TILE | NOT_MODIFIED,
 )
-async def get_field_tile(tile: RequestedTile, dataset_id: str, row_id: RowId) -> Response:
+async def get_field_tile(tile: RequestedTile) -> Response:
     """The tile in column `x` and row `y` of a level of the whole field of an object."""
-    find_object = images.picture_source
-    return await tile.respond(dataset_id, lambda: fields.whole_field(find_object(tile.workspace, dataset_id, row_id)))
+    return await tile.respond(fields.whole_field)
 
 
 @router.get("/finders")
@@ -151,56 +151,6 @@ def remove_objects(workspace: ServedWorkspace, dataset_id: str) -> None:
     objects.cancel_objects(workspace, dataset_id)
 
 
-@router.get("/jobs/{job_id}/fields")
-def list_predicted_fields(workspace: ServedWorkspace, job_id: str, paging: Paged) -> Page[FieldOfView]:
-    """The fields of view of the objects of a training (test images), an evaluation or a prediction so far."""
-    return predicted.list_fields(workspace, job_id, paging)
-
-
-@router.get("/jobs/{job_id}/rows/{row_id}/field")
-def get_predicted_field(workspace: ServedWorkspace, job_id: str, row_id: PredictedRow) -> FieldOfView:
-    """The field of view of a predicted object."""
-    return predicted.field_of(workspace, job_id, row_id)
-
-
-@router.get("/jobs/{job_id}/rows/{row_id}/field/predictions")
-def get_field_predictions(workspace: ServedWorkspace, job_id: str, row_id: PredictedRow) -> FieldPredictions:
-    """The predictions of all objects in the field of an object."""
-    return predicted.field_predictions(workspace, job_id, row_id)
-
-
-@router.get(
-    "/jobs/{job_id}/rows/{row_id}/field/outlines",
-    response_class=Response,
-    responses=_OUTLINES | NOT_MODIFIED,
-)
-def get_predicted_field_outlines(
-    workspace: ServedWorkspace, job_id: str, row_id: PredictedRow, etag: Etag = None
-) -> Response:
-    """The boxes and outlines of all objects in the field of a predicted object."""
-    return _outlines(predicted.field_outlines(workspace, job_id, row_id), etag)
-
-
-@router.get("/jobs/{job_id}/rows/{row_id}/field/tiles")
-def get_predicted_tiled_field(
-    workspace: ServedWorkspace, job_id: str, row_id: PredictedRow, plane: ViewedPlane
-) -> tiles.TiledImage:
-    """The whole field of a predicted object, for a viewer that loads tiles."""
-    source = fields.whole_field(predicted.picture_source(workspace, job_id, row_id))
-    return tiles.describe_tiles(workspace, job_id, source, plane, display_of_job(workspace, job_id))
-
-
-@router.get(
-    "/jobs/{job_id}/rows/{row_id}/field/tiles/{level}/{x}/{y}",
-    response_class=Response,
-    responses=TILE | NOT_MODIFIED,
-)
-async def get_predicted_field_tile(tile: RequestedTile, job_id: str, row_id: PredictedRow) -> Response:
-    """The tile in column `x` and row `y` of a level of the whole field of a predicted object."""
-    find_object = predicted.picture_source
-    return await tile.respond(job_id, lambda: fields.whole_field(find_object(tile.workspace, job_id, row_id)))
-
-
 @router.get("/predictions/{prediction_id}/objects-export")
 def get_object_export(workspace: ServedWorkspace, prediction_id: str) -> ObjectExportState:
     """The last export of the objects of a prediction, and its progress."""
@@ -230,7 +180,3 @@ def download_objects(workspace: ServedWorkspace, prediction_id: str) -> Streamin
     name, chunks = object_export.download(workspace, prediction_id)
     headers = {"Content-Disposition": downloads.disposition(name)}
     return StreamingResponse(chunks, media_type="application/zip", headers=headers)
-
-
-def _outlines(outlines: FieldOutlines, etag: str | None) -> Response:
-    return revalidated(outlines.encoded, outlines.version, etag)

@@ -1,7 +1,7 @@
-"""Images of a dataset: lists for galleries, facts and pictures."""
+"""Lists of images, those of datasets and of jobs: pages, facts, pictures, tiles and corrections."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -9,22 +9,24 @@ from fastapi import Depends, Header, Path, Query, Request, Response
 
 from coverslip.app.files import IMAGE, PICTURE, Viewed, image_response, media_type_of
 from coverslip.app.requests import Author, ServedWorkspace, api_router, until_disconnected
-from coverslip.app.schemas.datasets import FilteredPage, ImageQuery, RowsQuery
+from coverslip.app.schemas.datasets import ListQuery
 from coverslip.app.schemas.jobs import CorrectedRow, Correction
 from coverslip.app.schemas.system import problems
 from coverslip.errors import Stopped
-from coverslip.workspace.correcting.corrections import correct_row
-from coverslip.workspace.lists.rows import Row, display_of_job, images_of_job, picture_of
-from coverslip.workspace.store.rows import Page
-from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing import images, pictures, tiles
+from coverslip.workspace.correcting import corrections
+from coverslip.workspace.lists.rows import Row, open_list
+from coverslip.workspace.viewing import pictures, tiles
 from coverslip.workspace.viewing.filters import Filters, Text
+from coverslip.workspace.viewing.images import Image, ImageFacts, picture_source_of
+from coverslip.workspace.viewing.lists import ImagePage, PictureSource, digest_of
 from coverslip.workspace.viewing.pyramids import Plane, ViewedZ
 
 router = api_router("images", responses=problems(422))
 
 RowId = Annotated[int, Path(ge=1, lt=2**32, description="The permanent number of the image in the app.")]
-JobRowId = Annotated[int, Path(ge=0, lt=2**32, description="The number of the image in its job.")]
+ListedRowId = Annotated[
+    int, Path(ge=0, lt=2**32, description="The permanent number of the image in its dataset or its job.")
+]
 Version = Annotated[
     Text | None, Query(description="Version of the image. With it, browsers cache the picture permanently.")
 ]
@@ -46,14 +48,17 @@ TILE: Answers = {
         "description": "The tile; PNG if the image has one level only.",
     }
 }
-_ROWS: Answers = {
-    200: {"content": BINARY, "description": "The row_id of each image, as a little-endian unsigned integer of 32 bit."}
-}
 _DIGEST = {
     "description": "For requests that change all these images by the same filters.",
     "schema": {"type": "string"},
 }
-_LISTED_ROWS: Answers = {200: {**_ROWS[200], "headers": {"Rows-Digest": _DIGEST}}}
+_ROW_IDS: Answers = {
+    200: {
+        "content": BINARY,
+        "description": "The row_id of each image, as a little-endian unsigned integer of 32 bit.",
+        "headers": {"Rows-Digest": _DIGEST},
+    }
+}
 _COLORS: Answers = {
     200: {
         "content": BINARY,
@@ -64,59 +69,53 @@ _COLORS: Answers = {
 }
 
 
-@router.get(
-    "/datasets/{dataset_id}/images",
-    responses=problems(404, 422),
-)
-def list_images(workspace: ServedWorkspace, dataset_id: str, query: Annotated[ImageQuery, Query()]) -> images.ImageList:
-    """The first images that match, or those after another image; or the images with the given row_ids."""
-    if (row_ids := query.row_ids) is not None:
-        return images.images_of_rows(workspace, dataset_id, row_ids)
-    return images.list_images(workspace, dataset_id, query, after=query.after, limit=query.limit)
+@router.get("/lists/{list_id}/rows", responses=problems(404, 409, 422))
+def list_rows(workspace: ServedWorkspace, list_id: str, query: Annotated[ListQuery, Query()]) -> ImagePage[Image | Row]:
+    """The first images that match, or those after another image; or the images with the given row_ids.
+
+    The list is that of a dataset, or of a training, an evaluation or a prediction: `list_id` is its ID.
+    """
+    listed = open_list(workspace, list_id)
+    if query.row_ids is not None:
+        return ImagePage(listed.at(query.row_ids), None)
+    return listed.page(query, after=query.after, limit=query.limit)
 
 
 @router.get(
-    "/datasets/{dataset_id}/rows",
-    response_class=Response,
-    responses=_LISTED_ROWS | NOT_MODIFIED | problems(404, 422),
+    "/lists/{list_id}/row-ids", response_class=Response, responses=_ROW_IDS | NOT_MODIFIED | problems(404, 409, 422)
 )
-def list_rows(
-    workspace: ServedWorkspace, dataset_id: str, query: Annotated[RowsQuery, Query()], etag: Etag = None
+def list_row_ids(
+    workspace: ServedWorkspace, list_id: str, query: Annotated[Filters, Query()], etag: Etag = None
 ) -> Response:
     """The row_ids of all matching images, in order. The response is small enough for a million images."""
-    version = images.version_of_matches(workspace, dataset_id, query)
-    tag = _tag("rows", dataset_id, version)
-    if version is not None and etag == tag:
+    listed = open_list(workspace, list_id)
+    revision = listed.revision(query)
+    tag = _tag("row-ids", list_id, revision, query)
+    if revision is not None and etag == tag:
         return _unchanged(tag, None)
-    rows = images.matching_rows(workspace, dataset_id, query, offset=query.offset, limit=query.limit)
+    rows = listed.row_ids(query)
     data = rows.tobytes()
-    if version is None:
-        tag = _tag("rows", hashlib.sha256(data).digest())
+    if revision is None:
+        tag = _tag("row-ids", hashlib.sha256(data).digest())
     if etag == tag:
         return _unchanged(tag, None)
     response = _picture(data, "application/octet-stream", tag, None)
-    response.headers["Rows-Digest"] = images.digest_of(rows)
+    response.headers["Rows-Digest"] = digest_of(rows)
     return response
 
 
-@router.get(
-    "/datasets/{dataset_id}/colors",
-    response_class=Response,
-    responses=_COLORS | NOT_MODIFIED | problems(404),
-)
-def get_colors(workspace: ServedWorkspace, dataset_id: str, etag: Etag = None) -> Response:
+@router.get("/lists/{list_id}/colors", response_class=Response, responses=_COLORS | NOT_MODIFIED | problems(404, 409))
+def get_colors(workspace: ServedWorkspace, list_id: str, etag: Etag = None) -> Response:
     """The mean color of every image. Galleries show it before the thumbnails."""
-    data = pictures.colors(workspace, dataset_id)
+    data = open_list(workspace, list_id).colors()
     return revalidated(lambda: data, hashlib.sha256(data).digest(), etag)
 
 
-@router.get(
-    "/datasets/{dataset_id}/images/{row_id}",
-    responses=problems(404),
-)
-def get_image(workspace: ServedWorkspace, dataset_id: str, row_id: RowId) -> images.ImageFacts:
-    """The facts about an image."""
-    return images.facts_of(workspace, dataset_id, row_id)
+@router.get("/lists/{list_id}/rows/{row_id}", responses=problems(404, 409))
+def get_row(workspace: ServedWorkspace, list_id: str, row_id: ListedRowId) -> ImageFacts | Row:
+    """The facts about an image of a dataset, or about an image of a job and its prediction."""
+    facts: ImageFacts | Row = open_list(workspace, list_id).facts(row_id)
+    return facts
 
 
 @router.get(
@@ -131,19 +130,15 @@ def get_thumbnail_of(
     side: Annotated[int, Query(ge=16, le=512, description="Length of the longer side in pixels.")] = 128,
 ) -> Response:
     """A thumbnail of the image with this ID."""
-    source = images.picture_source_of(workspace, dataset_id, image_id)
+    source = picture_source_of(workspace, dataset_id, image_id)
     return image_response(pictures.thumbnail(workspace, dataset_id, source, side))
 
 
-@router.get(
-    "/datasets/{dataset_id}/sheet",
-    response_class=Response,
-    responses=IMAGE | NOT_MODIFIED | problems(404, 422),
-)
+@router.get("/lists/{list_id}/sheet", response_class=Response, responses=IMAGE | NOT_MODIFIED | problems(404, 409, 422))
 async def get_sheet(
     request: Request,
     workspace: ServedWorkspace,
-    dataset_id: str,
+    list_id: str,
     rows: SheetRows,
     side: SheetSide = 96,
     v: Version = None,
@@ -153,60 +148,29 @@ async def get_sheet(
 
     With fewer than eight images, the picture is narrower. A single image is not put into a square.
     """
-    return await _sheet(request, workspace, dataset_id, images.picture_sources, rows, side, v, etag)
+    row_ids = [int(text) for text in rows.split(",")]
+
+    def answer(is_wanted: Callable[[], bool]) -> Response:
+        if not is_wanted():  # the client left before a thread was free
+            return _no_content()
+        sources = open_list(workspace, list_id).picture_sources(row_ids)
+        tag = _tag("sheet", *(source.version for source in sources), side)
+        if etag == tag:
+            return _unchanged(tag, v)
+        try:
+            data, is_complete = pictures.sheet(workspace, list_id, sources, side, is_wanted)
+        except Stopped:
+            return _no_content()
+        return _picture(data, media_type_of(data), tag, v) if is_complete else _uncached(data)
+
+    return await until_disconnected(request, answer)
 
 
-@router.get(
-    "/jobs/{job_id}/sheet",
-    response_class=Response,
-    responses=IMAGE | NOT_MODIFIED | problems(404, 409, 422),
-)
-async def get_job_sheet(
-    request: Request,
-    workspace: ServedWorkspace,
-    job_id: str,
-    rows: SheetRows,
-    side: SheetSide = 96,
-    etag: Etag = None,
-) -> Response:
-    """The same for images that a training or an evaluation has measured, or a prediction has predicted."""
-    return await _sheet(request, workspace, job_id, _pictures_of_job, rows, side, None, etag)
-
-
-@router.get(
-    "/jobs/{job_id}/row-ids",
-    response_class=Response,
-    responses=_ROWS | problems(404, 409, 422),
-)
-def list_job_row_ids(workspace: ServedWorkspace, job_id: str, query: Annotated[Filters, Query()]) -> Response:
-    """The row_ids of all matching images of a training, an evaluation or a prediction, in order."""
-    data = images_of_job(workspace, job_id).row_ids(query).tobytes()
-    return Response(data, media_type="application/octet-stream")
-
-
-@router.get("/jobs/{job_id}/rows", responses=problems(404, 409, 422))
-def list_job_rows(workspace: ServedWorkspace, job_id: str, page: Annotated[FilteredPage, Query()]) -> Page[Row]:
-    """A page of the images that a training or an evaluation has measured, or a prediction has predicted so far."""
-    listed = images_of_job(workspace, job_id)
-    if page.row_ids is not None:
-        return listed.at(page.row_ids)
-    return listed.page(page, offset=page.offset, limit=page.limit)
-
-
-@router.get(
-    "/jobs/{job_id}/rows/{row_id}/picture", response_class=Response, responses=PICTURE | problems(404, 409, 422)
-)
-def get_job_row_picture(workspace: ServedWorkspace, job_id: str, row_id: JobRowId, view: Viewed) -> Response:
-    """An image of a job for the viewer."""
-    (source,) = images_of_job(workspace, job_id).sources([row_id])
-    return image_response(picture_of(workspace, source, view))
-
-
-@router.put("/jobs/{job_id}/rows/{row_id}/correction", responses=problems(404, 409, 412, 422))
-def correct_job_row(
-    workspace: ServedWorkspace, job_id: str, row_id: JobRowId, correction: Correction, author: Author
+@router.put("/lists/{list_id}/rows/{row_id}/correction", responses=problems(404, 409, 412, 422))
+def correct_row(
+    workspace: ServedWorkspace, list_id: str, row_id: ListedRowId, correction: Correction, author: Author
 ) -> CorrectedRow:
-    """Correct or confirm the class of an image. The answer is saved at once.
+    """Correct or confirm the class of an image of a training, an evaluation or a prediction. It is saved at once.
 
     For an image that a training or an evaluation has measured, its label in the dataset is changed. A predicted image
     can also be excluded.
@@ -214,24 +178,19 @@ def correct_job_row(
     undone = correction.undoes
     undoes = None if undone is None else (undone.excluded or undone.label,)
     answer = correction.excluded or correction.label
-    return CorrectedRow(*correct_row(workspace, job_id, row_id, answer, undoes=undoes, author=author))
+    return CorrectedRow(*corrections.correct_row(workspace, list_id, row_id, answer, undoes=undoes, author=author))
 
 
 @router.get(
-    "/datasets/{dataset_id}/images/{row_id}/picture",
+    "/lists/{list_id}/rows/{row_id}/picture",
     response_class=Response,
-    responses=PICTURE | NOT_MODIFIED | problems(404, 422),
+    responses=PICTURE | NOT_MODIFIED | problems(404, 409, 422),
 )
 def get_picture(
-    workspace: ServedWorkspace,
-    dataset_id: str,
-    row_id: RowId,
-    view: Viewed,
-    v: Version = None,
-    etag: Etag = None,
+    workspace: ServedWorkspace, list_id: str, row_id: ListedRowId, view: Viewed, v: Version = None, etag: Etag = None
 ) -> Response:
     """The image for the viewer, 8 bit. Without low and high, deeper images are scaled to their intensity range."""
-    source = images.picture_source(workspace, dataset_id, row_id)
+    source = open_list(workspace, list_id).picture_source(row_id)
     tag = _tag("picture", source.version, view)
     if etag == tag:
         return _unchanged(tag, v)
@@ -270,6 +229,8 @@ class TileParameters:
 
     request: Request
     workspace: ServedWorkspace
+    list_id: str
+    row_id: ListedRowId
     level: TilePosition
     x: TilePosition
     y: TilePosition
@@ -278,18 +239,19 @@ class TileParameters:
     v: Version = None
     etag: Etag = None
 
-    async def respond(self, owner: str, find_source: Callable[[], images.PictureSource]) -> Response:
-        """Return a tile of an image of a dataset or a job, its `owner`."""
+    async def respond(self, shown: Callable[[PictureSource], PictureSource]) -> Response:
+        """Return a tile of the image, or of what is shown of its file."""
 
         def answer(is_wanted: Callable[[], bool]) -> Response:
             if not is_wanted():  # the client left before a thread was free
                 return _no_content()
-            source, position = find_source(), (self.level, self.x, self.y)
+            source = shown(open_list(self.workspace, self.list_id).picture_source(self.row_id))
+            position = self.level, self.x, self.y
             tag = _tag("tile", source.version, source.plan, self.plane, self.display, position)
             if self.etag == tag:
                 return _unchanged(tag, self.v)
             channels = None if self.display is None else tiles.displays_of(self.display)
-            data = tiles.tile(self.workspace, owner, source, self.plane, channels, position)
+            data = tiles.tile(self.workspace, self.list_id, source, self.plane, channels, position)
             return _picture(data, media_type_of(data), tag, self.v)
 
         return await until_disconnected(self.request, answer)
@@ -298,51 +260,34 @@ class TileParameters:
 RequestedTile = Annotated[TileParameters, Depends()]
 
 
-@router.get("/datasets/{dataset_id}/images/{row_id}/tiles", responses=problems(404, 422))
-def get_tiled_image(workspace: ServedWorkspace, dataset_id: str, row_id: RowId, plane: ViewedPlane) -> tiles.TiledImage:
-    """The size, levels, planes and channels of an image, for a viewer that loads tiles."""
-    source = images.picture_source(workspace, dataset_id, row_id)
-    return tiles.describe_tiles(workspace, dataset_id, source, plane, tiles.stored_display(workspace, dataset_id))
-
-
-@router.get("/jobs/{job_id}/images/{row_id}/tiles", responses=problems(404, 409, 422))
-def get_tiled_job_image(
-    workspace: ServedWorkspace, job_id: str, row_id: JobRowId, plane: ViewedPlane
+@router.get("/lists/{list_id}/rows/{row_id}/tiles", responses=problems(404, 409, 422))
+def get_tiled_image(
+    workspace: ServedWorkspace, list_id: str, row_id: ListedRowId, plane: ViewedPlane
 ) -> tiles.TiledImage:
-    """The same for images that a training or an evaluation has measured, or a prediction has predicted."""
-    (source,) = _pictures_of_job(workspace, job_id, [row_id])
-    return tiles.describe_tiles(workspace, job_id, source, plane, display_of_job(workspace, job_id))
+    """The size, levels, planes and channels of an image, for a viewer that loads tiles."""
+    listed = open_list(workspace, list_id)
+    return tiles.describe_tiles(workspace, list_id, listed.picture_source(row_id), plane, tiles.stored_display(listed))
 
 
 @router.get(
-    "/datasets/{dataset_id}/images/{row_id}/tiles/{level}/{x}/{y}",
-    response_class=Response,
-    responses=TILE | NOT_MODIFIED | problems(404, 422),
-)
-async def get_tile(tile: RequestedTile, dataset_id: str, row_id: RowId) -> Response:
-    """The tile in column `x` and row `y` of a level. Level 0 has the full resolution."""
-    return await tile.respond(dataset_id, lambda: images.picture_source(tile.workspace, dataset_id, row_id))
-
-
-@router.get(
-    "/jobs/{job_id}/images/{row_id}/tiles/{level}/{x}/{y}",
+    "/lists/{list_id}/rows/{row_id}/tiles/{level}/{x}/{y}",
     response_class=Response,
     responses=TILE | NOT_MODIFIED | problems(404, 409, 422),
 )
-async def get_job_tile(tile: RequestedTile, job_id: str, row_id: JobRowId) -> Response:
-    """The same for images that a training or an evaluation has measured, or a prediction has predicted."""
-    return await tile.respond(job_id, lambda: _pictures_of_job(tile.workspace, job_id, [row_id])[0])
+async def get_tile(tile: RequestedTile) -> Response:
+    """The tile in column `x` and row `y` of a level. Level 0 has the full resolution."""
+    return await tile.respond(lambda source: source)
 
 
 @router.get(
-    "/datasets/{dataset_id}/images/{row_id}/overview",
+    "/lists/{list_id}/rows/{row_id}/overview",
     response_class=Response,
-    responses=IMAGE | NOT_MODIFIED | problems(404, 422),
+    responses=IMAGE | NOT_MODIFIED | problems(404, 409, 422),
 )
 def get_overview(
     workspace: ServedWorkspace,
-    dataset_id: str,
-    row_id: RowId,
+    list_id: str,
+    row_id: ListedRowId,
     plane: ViewedPlane,
     display: ViewedChannels = None,
     side: Annotated[int, Query(ge=16, le=1_024, description="Length of the longer side in pixels.")] = 256,
@@ -350,46 +295,13 @@ def get_overview(
     etag: Etag = None,
 ) -> Response:
     """A small picture of a plane of an image, with several channels in their colors."""
-    source = images.picture_source(workspace, dataset_id, row_id)
+    source = open_list(workspace, list_id).picture_source(row_id)
     tag = _tag("overview", source.version, plane, display, side)
     if etag == tag:
         return _unchanged(tag, v)
     channels = None if display is None else tiles.displays_of(display)
-    data = tiles.overview(workspace, dataset_id, source, plane, channels, side)
+    data = tiles.overview(workspace, list_id, source, plane, channels, side)
     return _picture(data, media_type_of(data), tag, v)
-
-
-def _pictures_of_job(workspace: Workspace, job_id: str, row_ids: Sequence[int]) -> list[images.PictureSource]:
-    return images_of_job(workspace, job_id).picture_sources(row_ids)
-
-
-async def _sheet(
-    request: Request,
-    workspace: Workspace,
-    owner: str,
-    find_sources: Callable[[Workspace, str, Sequence[int]], Sequence[images.PictureSource]],
-    rows: str,
-    side: int,
-    version: str | None,
-    etag: str | None,
-) -> Response:
-    """Return a sheet of images of a dataset or a job, its `owner`."""
-    row_ids = [int(text) for text in rows.split(",")]
-
-    def answer(is_wanted: Callable[[], bool]) -> Response:
-        if not is_wanted():  # the client left before a thread was free
-            return _no_content()
-        sources = find_sources(workspace, owner, row_ids)
-        tag = _tag("sheet", *(source.version for source in sources), side)
-        if etag == tag:
-            return _unchanged(tag, version)
-        try:
-            data, is_complete = pictures.sheet(workspace, owner, sources, side, is_wanted)
-        except Stopped:
-            return _no_content()
-        return _picture(data, media_type_of(data), tag, version) if is_complete else _uncached(data)
-
-    return await until_disconnected(request, answer)
 
 
 def _tag(*values: object) -> str:

@@ -46,7 +46,7 @@ from coverslip.workspace.jobs import control
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.predictions import samples, spot_check, state
 from coverslip.workspace.predictions.classifiers import LoadedClassifiers, PredictedImage
-from coverslip.workspace.predictions.samples import SampledSummary, Sampling
+from coverslip.workspace.predictions.samples import ChangedSampling, SampledSummary
 from coverslip.workspace.predictions.spot_check import ImageToLabel, SpotCheckState
 from coverslip.workspace.predictions.state import PredictionState
 from coverslip.workspace.store.rows import Page
@@ -141,10 +141,10 @@ def get_samples(workspace: ServedWorkspace, prediction_id: str) -> SampledSummar
     return samples.summarize(workspace, prediction_id)
 
 
-@router.put("/predictions/{prediction_id}/samples", responses=problems(404, 409, 422))
-def change_samples(workspace: ServedWorkspace, prediction_id: str, sampling: Sampling) -> SampledSummary:
+@router.put("/predictions/{prediction_id}/samples", responses=problems(404, 409, 412, 422))
+def change_samples(workspace: ServedWorkspace, prediction_id: str, changed: ChangedSampling) -> SampledSummary:
     """Save how the images divide into samples, and the conditions of these; return the proportions."""
-    return samples.save_sampling(workspace, prediction_id, sampling)
+    return samples.save_sampling(workspace, prediction_id, changed)
 
 
 @router.get(
@@ -252,13 +252,12 @@ def download_from_prediction(
     prediction_id: str,
     format: Literal["csv", "jsonl"] = "csv",  # noqa: A002  the name of the parameter
     top_k: TopK = None,
-    keep: Annotated[list[str] | None, Query()] = None,
 ) -> Response:
     """`predictions.csv` or `predictions.jsonl`.
 
     It has the columns `corrected`, `excluded` and `corrected_by` if there are corrections.
     """
-    text = downloads.table_of(workspace, prediction_id, format, top_k=top_k, keep=keep or ())
+    text = downloads.table_of(workspace, prediction_id, format, top_k=top_k)
     if format == "csv":
         return table_response(text, "predictions.csv")
     headers = {"Content-Disposition": 'attachment; filename="predictions.jsonl"'}

@@ -8,8 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from coverslip.images import CropSize
 from coverslip.workspace.datasets.pixel_options import PixelChoice
 from coverslip.workspace.datasets.state import Classes, DatasetState
-from coverslip.workspace.store.rows import Paging
-from coverslip.workspace.viewing.filters import Filters, ImageSelection, RowId, Text
+from coverslip.workspace.viewing.filters import Filters, ImageSelection, Text
 from coverslip.workspace.viewing.tiles import ChannelDisplay
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True, pattern=r"^[^\x00]*$")]
@@ -141,6 +140,9 @@ class SplitOf(RecipeOf):
     )
 
 
+ListedRow = Annotated[int, Field(ge=0, lt=2**32)]
+
+
 class _RowsOrFilters(Filters):
     rows: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,10}(,[0-9]{1,10}){0,255}$")] | None = Field(
         default=None,
@@ -160,21 +162,10 @@ class _RowsOrFilters(Filters):
         return self
 
 
-class FilteredPage(_RowsOrFilters, Paging):
-    """A page of the images that match, or the row_ids of images."""
-
-
-class RowsQuery(Filters):
-    """Filters, and the part of the matching images."""
-
-    offset: int = Field(default=0, ge=0, lt=2**53)
-    limit: int | None = Field(default=None, ge=1, lt=2**53, description="Default: all images that follow.")
-
-
-class ImageQuery(_RowsOrFilters):
+class ListQuery(_RowsOrFilters):
     """Filters and the image that precedes the page, or the row_ids of images."""
 
-    after: RowId | None = Field(
+    after: ListedRow | None = Field(
         default=None, description="The row_id of the last image of the page before, which `next` gives."
     )
     limit: int = Field(default=200, ge=1, le=2_000)

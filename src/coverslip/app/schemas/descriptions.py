@@ -22,7 +22,6 @@ PARAMETERS: Mapping[str, str] = {
     "image_id": "The image_id of the image.",
     "job_id": "The ID of a training, evaluation, prediction, export or study.",
     "level": "The level of the pyramid; 0 has the full resolution.",
-    "keep": "Columns to copy from the tables that name the images. Repeat the parameter for several columns.",
     "last-event-id": "Number of the last event that the client has. Browsers send it when they reconnect.",
     "limit": "The largest number of items to return.",
     "name": "The name of the file.",
@@ -436,6 +435,8 @@ FIELDS_OF: Mapping[str, Mapping[str, str]] = {
         "raw": "The share of votes, which is biased by errors of the classifier.",
         "corrected": "The proportion, corrected for errors of the classifier; its value is null if it is not corrected,"
         " for the `reason`.",
+        "unclipped": "The corrected proportion without limits at 0 and 1, which means and tests use; null: it is not"
+        " corrected.",
         "z_score": "Distance from the mean of the negative controls of its plate, in their standard deviations; null:"
         " no control was named, or fewer than two.",
     },
@@ -534,6 +535,9 @@ FIELDS_OF: Mapping[str, Mapping[str, str]] = {
         "series": "The proportions in each sample and each condition at each time; empty: images have no times.",
         "samples_needed": "How many samples would show the difference to detect, by class; empty: none was stated.",
         "label_shift": "Whether the classifier errs as on its test images; null: not corrected, or too few images.",
+        "correlations": "How much votes on test images of each class resemble each other within a group, from 0 to 1;"
+        " null: unknown, since there are no groups. Empty: not corrected.",
+        "cautions": "What to know before using the proportions of single samples.",
         "similar_samples": "Sets of names that may be one sample with several spellings.",
         "similar_conditions": "Sets of names that may be one condition with several spellings.",
         "is_corrected": "Whether the run of the classifier has errors on test images, with which to correct.",

@@ -233,17 +233,32 @@ def _join(opened: Sequence[Dataset], domains: Sequence[str], distinct: bool) -> 
 
     Groups with the same name in several sources are one group, since dividing a patient would be the worse error. Crops
     of one field from several sources are also one group.
+
+    Raises:
+        BadDataset: two sources give an image different labels.
     """
     records: list[ImageRecord] = []
     notes: list[Note] = []
     origins: dict[str, list[Origin]] = {}
     keys: set[tuple[object, ...]] = set()
+    labeled: dict[tuple[object, ...], tuple[str, str]] = {}  # label and domain by pixels
     n_repeated = 0
     field_groups: dict[Path, str] = {}
     for dataset, domain in zip(opened, domains, strict=True):
         for record in dataset.records:
             key = (record.path, record.plan, record.label, record.predefined_split)
             n_repeated += key in keys
+            if distinct and record.label is not None:
+                first_label, first_domain = labeled.setdefault(record.pixels, (record.label, domain))
+                if first_label != record.label:
+                    raise BadDataset(
+                        "two-labels-of-sources",
+                        file=record.path,
+                        label=one_line(record.label, 60),
+                        source=one_line(domain, 60),
+                        first_label=one_line(first_label, 60),
+                        first_source=one_line(first_domain, 60),
+                    )
             if not distinct or key not in keys:
                 keys.add(key)
                 identity = f"{domain}/{record.image_id}"

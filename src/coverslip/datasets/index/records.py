@@ -101,7 +101,7 @@ class ImageRecord:
         plan: ReadPlan,
         stated: frozenset[str] = frozenset(),
         in_memory: Decoded | None = None,
-        about: tuple[tuple[str, str], ...] = (),  # other columns of its table
+        about: tuple[tuple[str, str], ...] = (),  # other columns of its table; to predict, all columns
     ) -> None:
         put = object.__setattr__
         put(self, "image_id", image_id)
@@ -175,9 +175,14 @@ class ImageRecord:
         return self.image_id, self.path, self.label, self.group, self.domain, self.predefined_split, plan, self.stated
 
     @property
-    def _pixels(self) -> tuple[Any, ...]:
+    def pixels(self) -> tuple[Any, ...]:
         """What images of the same pixels have in common."""
         return self.path, self._plan_of_file, self._box, id(self.in_memory)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns of `about`."""
+        return self._columns
 
     @property
     def has_box(self) -> bool:
@@ -401,11 +406,11 @@ class Dataset:
 
 def first_positions(records: Sequence[ImageRecord]) -> npt.NDArray[np.int64]:
     """Return (n,) for each image the position of the first one that is read from the same pixels of the same file."""
-    hashes = np.fromiter((hash(record._pixels) for record in records), np.int64, len(records))
+    hashes = np.fromiter((hash(record.pixels) for record in records), np.int64, len(records))
     _, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
     positions = first[inverse].astype(np.int64)
     for k in np.flatnonzero(positions != np.arange(len(records))).tolist():
-        if records[k]._pixels != records[positions[k]]._pixels:  # the hashes are equal by chance
+        if records[k].pixels != records[positions[k]].pixels:  # the hashes are equal by chance
             positions[k] = k
     return positions
 

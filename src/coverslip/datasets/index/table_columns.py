@@ -21,6 +21,7 @@ from coverslip.datasets.tables.columns import (
     plain_name,
     refuse_duplicates,
     spelling_hint,
+    unique_columns,
 )
 from coverslip.errors import BadDataset
 from coverslip.images import MAX_CHANNEL_FILES, PLAN_COLUMNS
@@ -173,6 +174,23 @@ def _other_files(table: Table, notes: list[Note]) -> tuple[int, ...]:
 def other_columns(table: Table, columns: Columns) -> list[int]:
     """Return the indices of the other columns, such as sex, stain, operator or day."""
     return _other_columns(table, {columns.path, columns.group, columns.outline, *columns.classes})
+
+
+def listed_columns(table: Table, columns: Columns) -> list[tuple[int, str]]:
+    """Return the index and a unique name of each column that predictions copy, whatever its meaning.
+
+    These are all but the columns that tables of predictions have themselves (`path`, `label` and `image_id`), pixels in
+    memory and outlines. A column without a name is named after its number, unless it is empty.
+    """
+    meanings = {"path": columns.path, "label": columns.label, "image_id": columns.image_id}
+    skipped = {columns.outline, columns.path if table.images else None}
+    skipped |= {at for name, at in meanings.items() if at is not None and plain_name(table.columns[at]) == name}
+    remaining = [at for at in range(len(table.columns)) if at not in skipped]
+    unnamed = {at for at in remaining if not table.columns[at]}
+    empty = unnamed and {at for at in unnamed if not any(row[at] for row in table.rows)}
+    positions = [at for at in remaining if at not in empty]
+    names = unique_columns([table.columns[at] or str(at + 1) for at in positions])
+    return list(zip(positions, names, strict=True))
 
 
 def _other_columns(table: Table, used: Collection[int | None]) -> list[int]:

@@ -12,7 +12,7 @@ from coverslip.datasets.index.boxes import Size, box_of, size_of, with_points_in
 from coverslip.datasets.index.file_finder import FileFinder
 from coverslip.datasets.index.records import SIDE_WORDS, ImageRecord, Side, side_named
 from coverslip.datasets.index.table import Table
-from coverslip.datasets.index.table_columns import Columns, find_columns, other_columns, states_class
+from coverslip.datasets.index.table_columns import Columns, find_columns, listed_columns, other_columns, states_class
 from coverslip.datasets.names import (
     absolute_path,
     clean_label,
@@ -53,11 +53,13 @@ def open_table(
         group: the column that names groups; None takes a column named `group`, or the file for crops of several files.
         wants_groups: False if groups do not come from the table, so that no notes on group columns are needed.
         labeled: whether there must be a label column.
-        distinct: whether rows that repeat an image with its label, group and set are ignored.
+        distinct: whether rows that repeat an image with its label, group and set are ignored. Otherwise each row has a
+            record with all its cells, whatever its set.
         may_read: returns whether a file may be opened for its width and height; None: all.
 
     Raises:
-        BadDataset: a column is missing or unknown, cells are invalid, or none of the files exists.
+        BadDataset: a column is missing or unknown, cells are invalid, two rows give an image different labels, or none
+            of the files exists.
     """
     notes = list(table.notes)
     columns = find_columns(
@@ -104,9 +106,14 @@ def _records(
     crop, plan = plan, plan.of_whole_image
     faults = RowFaults(table.file, table.place)
     records, distinct = list[ImageRecord](), set[ImageRecord]()
+    labeled: dict[object, tuple[str, int]] = {}  # label and line by pixels
     files: dict[str, Path] = {}
     shared: dict[object, Any] = {}  # equal sets and texts are stored once  (Any: of the type of its key)
-    about_columns = [(table.columns[at], at) for at in other_columns(table, columns)]
+    about_columns = (
+        [(at, table.columns[at]) for at in other_columns(table, columns)]
+        if is_distinct
+        else listed_columns(table, columns)
+    )
     n_repeated = n_excluded = n_alone = 0
     without_box: list[int] = []  # lines
     for row, line in zip(table.rows, table.lines, strict=True):
@@ -123,7 +130,7 @@ def _records(
                 continue
         file = files[cell]
         side: Side | None = None
-        if columns.split is not None and row[columns.split]:
+        if is_distinct and columns.split is not None and row[columns.split]:
             if row[columns.split].casefold() == _EXCLUDED:
                 n_excluded += 1
                 continue
@@ -160,13 +167,17 @@ def _records(
             plan=row_plan,
             stated=shared.setdefault(stated, stated),
             in_memory=image_in_memory,
-            about=tuple([(name, row[at]) for name, at in about_columns]),
+            about=tuple([(name, row[at]) for at, name in about_columns]),
         )
         if is_distinct and record in distinct:
             n_repeated += 1
             continue
         if is_distinct:
             distinct.add(record)
+            if label is not None:
+                first_label, first_line = labeled.setdefault(record.pixels, (label, line))
+                if first_label != label:
+                    faults.add(line, _second_label(cell, label, first_label, table.place(first_line)))
         records.append(record)
     faults.check()
     if without_box:
@@ -186,6 +197,17 @@ def _cell_fault(table: Table, columns: Columns, row: Sequence[str]) -> CellFault
         if at is not None and not table.is_in_memory and ("\n" in row[at] or "\r" in row[at]):
             return CellFault("multi-line-cell", column=one_line(table.columns[at], 60))
     return None
+
+
+def _second_label(cell: str, label: str, first_label: str, place: str) -> CellFault:
+    """Return the error of a row that gives an image another label than an earlier row."""
+    return CellFault(
+        "second-label",
+        path=one_line(cell),
+        label=one_line(label, 60),
+        first_label=one_line(first_label, 60),
+        place=place,
+    )
 
 
 def _notes_on_rows(table: Table, columns: Columns, *, n_repeated: int, n_excluded: int, n_alone: int) -> Iterator[Note]:

@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -285,6 +285,20 @@ def find_column(
     of_position = {base_and_unit(column): at for at, column in reversed(free)}
     names = ((name, unit) for name in kind.columns.get(meaning, ()) for unit in units)
     return next((of_position[name] for name in names if name in of_position), None)
+
+
+def unique_columns(names: Sequence[str], is_taken: Callable[[str], bool] = lambda name: False) -> list[str]:
+    """Return names of columns that differ from each other and from taken ones: with `input:` before them if needed.
+
+    The prefix is repeated as often as needed, so that no column takes the name of another one.
+    """
+    unique: dict[str, None] = {}
+    for name in names:
+        candidate = name
+        while candidate in unique or is_taken(candidate):
+            candidate = f"input:{candidate}"
+        unique[candidate] = None
+    return list(unique)
 
 
 def refuse_duplicates(columns: Sequence[str], names: Collection[str], file: Path | None) -> None:

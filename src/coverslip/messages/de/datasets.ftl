@@ -149,6 +149,9 @@ given-twice = { $n_images ->
        *[other] { $n_images } Bilder sind mehrfach angegeben. Jedes wird einmal verwendet.
     }
 
+two-labels-of-sources = Dieses Bild hat in der Quelle „{ $first_source }“ das Label „{ $first_label }“ und in „{ $source }“ das Label „{ $label }“
+    .do = Korrigieren Sie eines der beiden Labels, oder entfernen Sie das Bild aus einer der Quellen.
+
 named-twice = { $n_images ->
         [one] { $n_images } Bild wird von mehreren Quellen genannt und einmal gezählt.
        *[other] { $n_images } Bilder werden von mehreren Quellen genannt. Jedes wird einmal gezählt.
@@ -333,6 +336,8 @@ table-line = Zeile { NUMBER($line, useGrouping: 0) }
 table-row = Zeile { NUMBER($row, useGrouping: 0) } (ab 0)
 
 path-empty = der Pfad ist leer
+
+second-label = „{ $path }“ hat hier das Label „{ $label }“ und in { $place } das Label „{ $first_label }“. Ein Bild hat ein Label: korrigieren oder entfernen Sie eine der Zeilen
 
 multi-line-cell = die Zelle in Spalte „{ $column }“ geht über mehrere Zeilen (steht dort ein überzähliges Anführungszeichen?)
 

@@ -95,12 +95,6 @@ parquet-not-resumable = Parquet-Dateien können nicht fortgesetzt werden
 top-k-out-of-range = Der Klassifikator kann nicht { $top_k } Klassen aufführen: Er hat { $n_classes }
     .do = Wählen Sie eine Zahl von 1 bis { $n_classes }.
 
-no-column-to-keep = Keine Tabelle dieser Bilder hat eine weitere Spalte „{ $column }“. Die weiteren Spalten sind: { $columns }
-    .do = Wählen Sie eine dieser Spalten.
-
-kept-column-reserved = Die Tabelle der Vorhersagen hat bereits eine Spalte „{ $column }“
-    .do = Benennen Sie die Spalte Ihrer Tabelle um.
-
 rows-without-all-probabilities = die wiederverwendeten Zeilen enthalten nur die Wahrscheinlichkeiten der wahrscheinlichsten Klassen
 
 extra-for-parquet = Das Format „parquet“
@@ -319,9 +313,13 @@ sheet-neighbors = ähnliche Trainingsbilder:
 
 ## Proportions of samples
 
-summary-assumption = Annahme: Die Fehlerraten des Klassifikators sind in allen Proben dieselben wie auf den Testbildern seines Trainings. Geben Sie zur Kontrolle einigen Bildern jeder Bedingung ein Label.
+summary-assumption = Annahme: Im Mittel sind die Fehlerraten des Klassifikators in diesen Proben dieselben wie auf den Testbildern seines Trainings. Geben Sie zur Kontrolle einigen Bildern jeder Bedingung ein Label.
 
-summary-rates-differ = Hier ist sie zweifelhaft: Die Fehlerraten bei „{ $name }“ unterscheiden sich so stark zwischen Gruppen von Testbildern, dass deren { $n_images } Bilder so aussagekräftig sind wie { $n_effective } unabhängige. Anteile in einzelnen Proben können weit von der Wahrheit entfernt sein und ihre Intervalle zu kurz.
+summary-rates-differ = Korrelation der Fehler innerhalb von Gruppen von Testbildern wie Patienten oder Objektträgern: { NUMBER($correlation, minimumFractionDigits: 2, maximumFractionDigits: 2) } bei „{ $name }“ (0: Der Klassifikator macht in allen Gruppen gleich oft Fehler; 1: In jeder Gruppe sind alle Bilder richtig oder alle falsch). Intervalle einzelner Proben enthalten solche Unterschiede.
+
+summary-rates-equal = Intervalle einzelner Proben setzen voraus, dass der Klassifikator in jeder Probe gleich oft Fehler macht. Das ist für { $names } nicht geprüft, weil die Testbilder keine Gruppen haben. Wenn sich die Raten unterscheiden, sind die Intervalle zu kurz. Um das zu messen, geben Sie beim Training die Gruppe jedes Bildes an (Patient, Objektträger oder Platte).
+
+summary-wide-intervals = { $n_wide } von { $n_samples } Proben haben ein Intervall, das breiter als { NUMBER($width, style: "percent") } ist: Dieser Klassifikator kann die Anteile in einzelnen Proben dieser Art nicht bestimmen. Labels einiger Bilder dieser Proben (Stichprobe) bestimmen sie. Mittelwerte mehrerer Proben sind genauer.
 
 all-samples = alle Proben
 
@@ -339,7 +337,11 @@ summary-unfamiliar = { NUMBER($share, style: "percent") } der Bilder sind für d
 
 summary-few-samples = ein Intervall braucht mindestens { $n_needed } Proben jeder Bedingung
 
-trend-not-estimable = die Anteile der Proben sind bei allen Dosen oberhalb oder unterhalb einer Grenze 0 oder 1, oder zu wenige Proben liegen dazwischen
+summary-size-unknown = die Fehlerraten des Klassifikators sind zu unsicher, um die Größe des Unterschieds anzugeben
+
+summary-values-unclipped = korrigiert, Werte unter 0 oder über 1 sind gewollt
+
+trend-not-estimable = Chancen (Odds) können diese Anteile nicht beschreiben: Ihr Mittelwert liegt bei manchen Dosen nicht zwischen 0 und 1, oder zu wenige Proben liegen zwischen 0 und 1
 
 summary-similar-samples = Die Proben { $names } könnten eine Probe in mehreren Schreibweisen sein. Sie zählen als verschiedene Proben. Wenn sie eine Probe sind, verwenden Sie eine Schreibweise.
 
@@ -362,7 +364,7 @@ predictions-without-classifier = Die Vorhersagen nennen ihren Klassifikator nich
     .do = Verwenden Sie die Tabelle so, wie `coverslip predict` sie geschrieben hat, oder nennen Sie kein Training.
 
 summary-no-column = Es gibt keine Spalte „{ $column }“. Die Spalten sind { $columns }
-    .do = Nennen Sie eine andere Spalte, führen Sie `coverslip predict` mit --keep { $column } aus, oder nennen Sie eine Tabelle mit --table.
+    .do = Nennen Sie eine andere Spalte, oder nennen Sie eine Tabelle mit --table.
 
 summary-empty-cell = Die Spalte „{ $column }“ ist für { $path } leer
     .do = Füllen Sie die Spalte aus, oder entfernen Sie die Zeile.
@@ -400,6 +402,11 @@ predictions-given-twice = Diese Tabelle mit Vorhersagen ist doppelt angegeben
 repeated-images-counted-once = { $n_images ->
         [one] { $n_images } Zeile nennt ein Bild erneut. Es zählt einmal.
        *[other] { $n_images } Zeilen nennen Bilder erneut. Jedes Bild zählt einmal.
+    }
+
+excluded-images-not-counted = { $n_images ->
+        [one] { $n_images } Bild wurde in der App ausgeschlossen und wird nicht gezählt.
+       *[other] { $n_images } Bilder wurden in der App ausgeschlossen und werden nicht gezählt.
     }
 
 summary-table-repeats = Mehrere Zeilen dieser Tabelle haben „{ $image }“ als { $key }, mit verschiedenen Zellen in der Spalte „{ $column }“

@@ -106,6 +106,8 @@ stage-drawing-sample-images = Beispielbilder zeichnen
 
 unit-images = Bilder
 
+unit-images-and-copies = Bilder und augmentierte Kopien
+
 unit-trainings = Trainings
 
 unit-networks = Netze

@@ -217,6 +217,9 @@ other-images-match = Seit die Bilder aufgelistet wurden, sind welche hinzugekomm
 filters-without-list = Die Anfrage wählt Bilder durch Filter ohne die Liste dieser Bilder aus, daher wurde nichts geändert
     .do = Listen Sie die Bilder mit denselben Filtern auf, und geben Sie ihre Zahl (`n_listed`) und die Prüfsumme der Liste (`digest`) an.
 
+other-sampling-saved = Jemand anderes hat diese Proben oder ihre Bedingungen inzwischen geändert
+    .do = Die Seite zeigt die aktuellen. Prüfen Sie sie, und wiederholen Sie Ihre Änderung, falls sie noch nötig ist.
+
 image-files-changed = { $n_images ->
         [one] Eine Datei hat
        *[other] { $n_images } Dateien haben
@@ -419,6 +422,9 @@ labels-not-checked = Die Labels dieses Trainings wurden nicht geprüft
 
 no-such-job = Kein Auftrag hat diese ID
     .do = Vielleicht wurde er gelöscht. Sehen Sie in der Liste nach.
+
+no-such-list = Kein Datensatz, kein Training, keine Auswertung und keine Vorhersage hat diese ID
+    .do = Vielleicht wurde der Eintrag gelöscht. Sehen Sie in der Liste nach.
 
 no-such-training = Dieses Training gibt es nicht
     .do = Vielleicht wurde es gelöscht. Sehen Sie in der Liste der Trainings nach.

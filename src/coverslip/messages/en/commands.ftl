@@ -91,7 +91,7 @@ usage-repeated-share = the share of '{ $label }' is given twice.
 
 usage-share-of-class = '{ $value }' is not CLASS=SHARE, such as infected=0.05.
 
-usage-watch = --watch replaces PATH, and cannot be combined with --columns, --crop-size, --keep, --resume and --on.
+usage-watch = --watch replaces PATH, and cannot be combined with --columns, --crop-size, --resume and --on.
 
 export-verified-by-drawn-images = The images of the run are not available. The export was verified with { $n_images } drawn images instead.
 

@@ -149,6 +149,9 @@ given-twice = { $n_images ->
        *[other] { $n_images } images are given more than once. Each is used once.
     }
 
+two-labels-of-sources = This image has the label '{ $first_label }' in the source '{ $first_source }' and '{ $label }' in '{ $source }'
+    .do = Correct one of the two labels, or remove the image from one of the sources.
+
 named-twice = { $n_images ->
         [one] { $n_images } image is named by more than one source and is counted once.
        *[other] { $n_images } images are named by more than one source. Each is counted once.
@@ -333,6 +336,8 @@ table-line = line { NUMBER($line, useGrouping: 0) }
 table-row = row { NUMBER($row, useGrouping: 0) } (from 0)
 
 path-empty = the path is empty
+
+second-label = '{ $path }' has the label '{ $label }' here and '{ $first_label }' in { $place }. An image has one label: correct one of the rows or remove it
 
 multi-line-cell = the cell in column '{ $column }' spans several lines (is there a stray quotation mark?)
 

@@ -262,8 +262,6 @@ help-predict-format = Format of the table. jsonl: one JSON object per line. parq
 
 help-predict-top-k = Write the K most probable classes with their probabilities instead of the probability of each class.
 
-help-predict-keep = Column of the input table to copy into the table, such as well. Repeatable.
-
 help-excel = Mark written CSV tables as UTF-8 (byte order mark), so that Excel for Windows shows accents and umlauts. Scripts may need the encoding utf-8-sig.
 
 help-predict-resume = Continue an interrupted prediction after its last complete row. Images and options must be the same. If the table has no row, start with the first image.
@@ -386,7 +384,7 @@ help-summarise-by = Column with the sample of each image, such as patient or wel
 
 help-summarise-condition = Column with the condition of each sample, such as dose. Conditions are compared.
 
-help-summarise-table = CSV table with these columns and image_id or path. Default: the tables of predictions have them (`coverslip predict --keep COLUMN`).
+help-summarise-table = CSV table with these columns and image_id or path. Default: the tables of predictions have them, because `coverslip predict` copies the columns of its input table.
 
 help-summarise-time = Column with the time of each image, a number. Each sample and condition also has proportions at each time, in --json, --out and --report.
 

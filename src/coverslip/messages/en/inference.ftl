@@ -95,12 +95,6 @@ parquet-not-resumable = Parquet files cannot be resumed
 top-k-out-of-range = The classifier cannot list { $top_k } classes: it has { $n_classes }
     .do = Choose a number from 1 to { $n_classes }.
 
-no-column-to-keep = No table of these images has a further column '{ $column }'. The further columns are: { $columns }
-    .do = Choose one of these columns.
-
-kept-column-reserved = The table of predictions already has a column '{ $column }'
-    .do = Rename the column of your table.
-
 rows-without-all-probabilities = the reused rows contain the probabilities of the most probable classes only
 
 extra-for-parquet = The format 'parquet'
@@ -319,9 +313,13 @@ sheet-neighbors = similar training images:
 
 ## Proportions of samples
 
-summary-assumption = Assumption: the error rates of the classifier are the same in all samples as on the test images of its run. Label some images of each condition to check this.
+summary-assumption = Assumption: on average, the error rates of the classifier are the same in these samples as on the test images of its run. Label some images of each condition to check this.
 
-summary-rates-differ = It is doubtful here: error rates on '{ $name }' differ so much between groups of test images that its { $n_images } images are as informative as { $n_effective } independent ones. Proportions of single samples can be far from the truth, and their intervals too short.
+summary-rates-differ = Correlation of errors within groups of test images, such as patients or slides: { NUMBER($correlation, minimumFractionDigits: 2, maximumFractionDigits: 2) } for '{ $name }' (0: the classifier makes errors at the same rate in all groups; 1: all images of a group are right or all are wrong). Intervals of single samples include such differences.
+
+summary-rates-equal = Intervals of single samples assume that the classifier makes errors at the same rate in each sample. This is not checked for { $names }, because the test images have no groups. If the rates differ, the intervals are too short. To measure this, name the group of each image (patient, slide or plate) when you train.
+
+summary-wide-intervals = { $n_wide } of { $n_samples } samples have an interval wider than { NUMBER($width, style: "percent") }: this classifier cannot determine the proportions of single samples of this kind. Labels of some images of these samples (spot check) determine them. Means of several samples are more precise.
 
 all-samples = all samples
 
@@ -339,7 +337,11 @@ summary-unfamiliar = { NUMBER($share, style: "percent") } of the images are unfa
 
 summary-few-samples = an interval needs at least { $n_needed } samples of each condition
 
-trend-not-estimable = the proportions of the samples are 0 or 1 at all doses above or below a limit, or too few samples are between them
+summary-size-unknown = the error rates of the classifier are too uncertain to say how large the difference is
+
+summary-values-unclipped = corrected, values below 0 or above 1 are meant
+
+trend-not-estimable = odds cannot describe these proportions: their mean at some doses is not between 0 and 1, or too few samples are between 0 and 1
 
 summary-similar-samples = The samples { $names } may be one sample with several spellings. They count as different samples. If they are one sample, use one spelling.
 
@@ -362,7 +364,7 @@ predictions-without-classifier = The predictions do not state their classifier: 
     .do = Use the table as `coverslip predict` wrote it, or name no run.
 
 summary-no-column = There is no column '{ $column }'. The columns are { $columns }
-    .do = Name another column, or run `coverslip predict` with --keep { $column }, or name a table with --table.
+    .do = Name another column, or name a table with --table.
 
 summary-empty-cell = The column '{ $column }' is empty for { $path }
     .do = Fill in the column, or remove the row.
@@ -400,6 +402,11 @@ predictions-given-twice = This table of predictions is given twice
 repeated-images-counted-once = { $n_images ->
         [one] { $n_images } row lists an image again. It counts once.
        *[other] { $n_images } rows list images again. Each image counts once.
+    }
+
+excluded-images-not-counted = { $n_images ->
+        [one] { $n_images } image was excluded in the app and is not counted.
+       *[other] { $n_images } images were excluded in the app and are not counted.
     }
 
 summary-table-repeats = Several rows of this table have the { $key } '{ $image }', with different cells in the column '{ $column }'

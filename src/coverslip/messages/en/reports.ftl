@@ -50,10 +50,10 @@ report-suspected-labels = { $n_suspected ->
             [one] { $n_checked } label
            *[other] { $n_checked } labels
         } is suspected to be wrong.
-       *[other] About { $n_suspected } of { $n_checked ->
+       *[other] Check { $n_suspected } of { $n_checked ->
             [one] { $n_checked } label
            *[other] { $n_checked } labels
-        } may be wrong: these images resemble another class as much as its own images do.
+        } first: these images resemble another class as much as its own images do. How many of these labels are wrong is not known, because the classifier makes errors too.
     }
 
 report-misclassified = In all, { $n_images ->
@@ -731,10 +731,10 @@ card-positive-class = { $label } is the positive class; how much worse one error
 
 card-labels-not-checked = not known: labels were not checked
 
-card-label-errors = about { $n_labels ->
-        [one] { $n_labels } label
-       *[other] { $n_labels } labels
-    } may be wrong (suspected_label_errors.json)
+card-label-errors = { $n_labels ->
+        [one] { $n_labels } label is
+       *[other] { $n_labels } labels are
+    } suspected (suspected_label_errors.json); how many are wrong is not known
 
 card-no-metric = none is defined
 
@@ -1528,7 +1528,7 @@ proportions-not-corrected = Proportions are counts of predictions, which are bia
 proportions-by-condition = Proportions
 
 proportions-shown = { $is_corrected ->
-    [true] Figures show corrected proportions.
+    [true] Figures show corrected proportions within 0 and 1. Differences, trends and controls use them without these limits.
    *[false] Figures show counts of predictions, because some samples could not be corrected.
 }
 
@@ -1581,8 +1581,17 @@ proportions-methods-counted = Class proportions of { $n_samples ->
 proportions-methods-corrected = Counts were corrected by the error rates of the classifier on test images that it was not fitted on (adjusted counts). { $is_binary ->
     [true] 95% confidence intervals are melded (Bayer, Fay and Graubard 2022)
    *[false] 95% confidence intervals are from 1,000 Dirichlet draws of error rates and counts
-} at effective numbers of images, which include differences between samples and between groups of test images. The correction assumes that the error rates of the classifier were the same in all samples as on the test images.
+} at effective numbers of images, which include differences between samples and between groups of test images. { $has_correlation ->
+    [true] Intervals of single samples also include that error rates differ between samples as they do between groups of test images (intra-group correlation by analysis of variance).
+   *[other] Intervals of single samples assume equal error rates in all samples.
+} Values of single samples are the weighted means of counts and corrected proportions with the least expected squared error; means of samples are corrected in full. The correction assumes that the error rates of the classifier were on average the same in the samples as on the test images.
 
-proportions-methods-compared = Conditions were compared by Welch's t test with the sample as the unit; p-values were adjusted by Holm's method.
+proportions-methods-compared = Conditions were compared by Welch's t test of the { $is_corrected ->
+        [true] corrected proportions of samples without limits at 0 and 1; { $is_binary ->
+            [true] confidence intervals include the uncertainty of the error rates (Fieller's method).
+           *[other] confidence intervals and p-values include the uncertainty of the error rates.
+        }
+       *[other] proportions of samples.
+    } The sample was the unit; p-values were adjusted by Holm's method.
 
 proportions-methods-trend = Odds ratios per unit of the condition are from a quasi-binomial model of the samples (generalized estimating equations, variance of Mancl and DeRouen 2001); p-values are from a permutation test of the correlation of the samples with the condition.

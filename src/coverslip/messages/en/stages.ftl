@@ -106,6 +106,8 @@ stage-drawing-sample-images = drawing sample images
 
 unit-images = images
 
+unit-images-and-copies = images and augmented copies
+
 unit-trainings = trainings
 
 unit-networks = networks

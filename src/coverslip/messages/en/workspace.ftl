@@ -217,6 +217,9 @@ other-images-match = Since the images were listed, some have joined or left them
 filters-without-list = The request selects images by filters without the list of these images, so nothing was changed
     .do = List the images with the same filters, and give their number (`n_listed`) and the digest of the list (`digest`).
 
+other-sampling-saved = Somebody else has changed these samples or their conditions in the meantime
+    .do = The page shows the current ones. Check them, and repeat your change if it is still needed.
+
 image-files-changed = { $n_images ->
         [one] A file has
        *[other] { $n_images } files have
@@ -421,6 +424,9 @@ labels-not-checked = The labels of this training have not been checked
 ## Jobs
 
 no-such-job = No job has this ID
+    .do = It may have been deleted. Check the list.
+
+no-such-list = No dataset, training, evaluation or prediction has this ID
     .do = It may have been deleted. Check the list.
 
 no-such-training = This training does not exist

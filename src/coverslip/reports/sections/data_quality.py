@@ -15,8 +15,12 @@ from coverslip.runs import LabelErrors, LabelIssue, LeakageEstimate
 _MOST_SHOWN = 20
 
 
-def expected_words(errors: LabelErrors) -> str:
-    """Return how many labels are probably wrong, and how many images are misclassified."""
+def suspected_words(errors: LabelErrors) -> str:
+    """Return how many labels to check first, and how many images are misclassified.
+
+    It is no estimate of the number of wrong labels: of 96 suspected labels, 20 were wrong, since the classifier that
+    questions them makes errors too.
+    """
     suspected = text("report-suspected-labels", n_suspected=errors.n_suspected, n_checked=errors.n_checked)
     if not errors.images:
         return suspected
@@ -24,7 +28,7 @@ def expected_words(errors: LabelErrors) -> str:
 
 
 def listed_errors(errors: LabelErrors) -> Sequence[LabelIssue]:
-    """Return the images that are shown: as many as labels are probably wrong."""
+    """Return the images that are shown: as many as labels are suspected."""
     return errors.images[: min(_MOST_SHOWN, errors.n_suspected)]
 
 
@@ -37,7 +41,7 @@ def _label_errors_text(run: ReportedRun) -> SectionText:
     errors = run.run.label_errors
     assert errors is not None, "the section applies to runs with checked labels"
     words = (
-        f"{expected_words(errors)} {text('report-labels-checked-by', checked_by=errors.checked_by)}",
+        f"{suspected_words(errors)} {text('report-labels-checked-by', checked_by=errors.checked_by)}",
         text("report-label-correction"),
     )
     rows = [

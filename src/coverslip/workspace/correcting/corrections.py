@@ -77,7 +77,7 @@ def correct_measured(
             label, is_changed = label_before(connection, image_row, job_id=job.id)
         if is_changed:
             change, _ = label_rows(connection, dataset, [image_row], label, job_id=job.id, author=author)
-    return images_of_job(workspace, job_id).row(row_id), change
+    return images_of_job(workspace, job_id).facts(row_id), change
 
 
 LabeledImage = tuple[str, ImageSource, str]  # image_id, location of the pixels, label
@@ -250,7 +250,7 @@ def correct(
             values |= {"job_id": prediction_id, "is_of_spot_check": False}
             replace_rows(connection, db.corrections, [{"row_id": each, **values} for each in row_ids])
         _answer_in_dataset(connection, job, row_id, answer, author)
-    return listed.row(row_id)
+    return listed.facts(row_id)
 
 
 @dataclass(frozen=True, slots=True)

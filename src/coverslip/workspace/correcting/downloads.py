@@ -1,13 +1,11 @@
 """The table of a prediction with the answers of users, for downloads."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import chain, islice
 
-from coverslip.errors import CoverslipError
-from coverslip.runs import CLASSIFIER_COLUMN, TEXT_FORMATS, Format, Layout
+from coverslip.runs import ANSWER_COLUMNS, CLASSIFIER_COLUMN, TEXT_FORMATS, Format, Layout
 from coverslip.workspace.lists.rows import as_prediction, images_of_job
 from coverslip.workspace.predictions.classifiers import INPUT_FILE, PredictionInput
-from coverslip.workspace.predictions.predicting import ANSWER_COLUMNS
 from coverslip.workspace.store.workspace import Workspace
 
 _ROWS_AT_ONCE = 500
@@ -20,7 +18,6 @@ def table_of(
     format_: Format = "csv",
     *,
     top_k: int | None = None,
-    keep: Sequence[str] = (),
 ) -> Iterator[str]:
     """Yield the table of a prediction in pieces. If there are answers of users, their columns follow `decision`.
 
@@ -29,30 +26,23 @@ def table_of(
         prediction_id: the prediction.
         format_: `csv` or `jsonl`.
         top_k: number of most probable classes in place of the probability of each class.
-        keep: columns of the tables that name the images, besides `field`, `object_id` and `sample`.
 
     Raises:
         NotFound: there is no such prediction.
-        CoverslipError: there are fewer classes, or there is no such column.
+        CoverslipError: there are fewer classes.
     """
-    from coverslip.inference.predicting import OBJECT_COLUMNS
-
     listed = images_of_job(workspace, prediction_id, "predict")
-    for name in keep:
-        if name not in listed.columns:
-            raise CoverslipError("no-column-to-keep", column=name, columns=", ".join(listed.columns))
-    keep = [*(name for name in OBJECT_COLUMNS if name in listed.columns), *keep]
     begun = PredictionInput.read_if_there(listed.job.folder / INPUT_FILE)
     identity = {} if begun is None else {CLASSIFIER_COLUMN: begun.identity}
-    layout = Layout(tuple(listed.classes), top_k, tuple(dict.fromkeys([*keep, *identity])))
+    layout = Layout(tuple(listed.classes), top_k, (*listed.columns, *identity))
     record, has_answers = TEXT_FORMATS[format_].record, bool(listed.count("corrected"))
     columns = [*layout.columns]
     columns[_AFTER:_AFTER] = ANSWER_COLUMNS if has_answers else ()
 
     def records() -> Iterator[str]:
         yield record(columns, None)
-        for row, _, cells in listed.every_row():
-            values = layout.values(as_prediction(row), {**cells, **identity})
+        for row, _ in listed.every_row():
+            values = layout.values(as_prediction(row), {**row.cells, **identity})
             values[_AFTER:_AFTER] = (row.correction, row.excluded, row.corrected_by) if has_answers else ()
             yield record(columns, values)
 

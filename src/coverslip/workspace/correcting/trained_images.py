@@ -194,7 +194,8 @@ class LabelErrorsState:
     progress: Annotated[StepProgress | None, Field(description="Null until the first report.")] = None
     n: Annotated[int | None, Field(description="Number of misclassified images; null until the search is done.")] = None
     n_suspected: Annotated[
-        int | None, Field(description="Number of labels that are probably wrong and not confirmed.")
+        int | None,
+        Field(description="Number of labels to check first that are not confirmed; no estimate of wrong labels."),
     ] = None
     n_confirmed: Annotated[int, Field(description="Misclassified images whose labels were confirmed.")] = 0
     n_relabeled: Annotated[

@@ -21,7 +21,9 @@ from coverslip.datasets import name_from_text
 from coverslip.files import plain_cell
 from coverslip.images import ReadPlan
 from coverslip.runs import (
-    CLASSIFIER_COLUMN,
+    FIRST_COLUMN,
+    PLAN_COLUMN,
+    REPEATS_COLUMN,
     TEXT_FORMATS,
     Prediction,
     complete_records,
@@ -39,7 +41,6 @@ from coverslip.workspace.store.sql import among_integers, replace_rows
 from coverslip.workspace.store.tables import corrections, images, path_as_stored, result_tables, results
 from coverslip.workspace.store.workspace import Workspace
 
-PLAN_COLUMN, FIRST_COLUMN = "coverslip_plan", "coverslip_first"  # of predictions: pixels, first row of a listed image
 _ROWS_AT_ONCE = 1_000
 _locks: dict[tuple[Path, str], threading.Lock] = {}
 _INSERT = (
@@ -53,7 +54,7 @@ class _Row:
     """A row of a table, and what the table or the run knows of its image."""
 
     prediction: Prediction
-    file: Path | None
+    file: str | None  # absolute path
     plan: str
     first_row: int | None = None
     group: str | None = None
@@ -110,7 +111,7 @@ def _read_measured(workspace: Workspace, job: Job) -> None:
             if source is None:
                 yield _Row(prediction, None, "", group=group)
             else:
-                yield _Row(prediction, source.file, source.plan.as_json(), group=group)
+                yield _Row(prediction, str(source.file), source.plan.as_json(), group=group)
 
     remaining, n_rows = rows(), 0
     while chunk := list(islice(remaining, _ROWS_AT_ONCE)):
@@ -145,8 +146,7 @@ def _read_rows(workspace: Workspace, job: Job, stream: IO[bytes]) -> None:
         return
     columns = _cells(header)
     classes = [name.removeprefix("p:") for name in columns if name.startswith("p:")]
-    further = [name for name in columns if not is_reserved(name)]
-    names = [name for name in further if name not in (PLAN_COLUMN, FIRST_COLUMN, CLASSIFIER_COLUMN)]
+    names = [name for name in columns if name == REPEATS_COLUMN or not is_reserved(name)]
     if n_bytes:
         stream.seek(n_bytes)
     else:
@@ -167,7 +167,7 @@ def _cells(record: bytes) -> list[str]:
 def _row_of(cells: Mapping[str, str], classes: list[str], names: list[str]) -> _Row:
     about = json.dumps([cells[name] for name in names]) if names else None
     first = int(cells.get(FIRST_COLUMN) or -1)  # tables of earlier versions do not have these two columns
-    file, plan = Path(name_from_text(cells["path"])), cells.get(PLAN_COLUMN, "")
+    file, plan = name_from_text(cells["path"]), cells.get(PLAN_COLUMN, "")
     return _Row(prediction_of(cells, classes), file, plan, first if first >= 0 else None, about=about)
 
 
@@ -207,7 +207,7 @@ def _values(row: _Row, plan: str) -> tuple[object, ...]:
     prediction = row.prediction
     classes = None if prediction.prediction_set is None else json.dumps(prediction.prediction_set)
     return (
-        *(prediction.image_id, prediction.path, None if row.file is None else path_as_stored(str(row.file)), plan),
+        *(prediction.image_id, prediction.path, None if row.file is None else path_as_stored(row.file), plan),
         *(row.group, prediction.label, prediction.predicted, prediction.decision, prediction.probability),
         json.dumps([None if math.isnan(p) else p for p in prediction.probabilities]),
         *(prediction.reason, prediction.warning, prediction.ood_score, classes, row.about),

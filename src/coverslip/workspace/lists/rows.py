@@ -5,7 +5,7 @@ import json
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -24,14 +24,13 @@ from coverslip.runs.images import ImageSource
 from coverslip.workspace.jobs.kinds import kind_of
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.lists.reading import read_results
-from coverslip.workspace.store.rows import AnyRow, Page, as_dataset, dataset_row
-from coverslip.workspace.store.sql import among, among_integers, read_integers, unindexed
-from coverslip.workspace.store.tables import changed_labels, corrections, images, label_changes, results
+from coverslip.workspace.store.rows import AnyRow, as_dataset, dataset_row, source_paths
+from coverslip.workspace.store.sql import among, among_integers, unindexed
+from coverslip.workspace.store.tables import changed_labels, corrections, datasets, images, jobs, label_changes, results
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.filters import Filters, Gallery, Only, matching_query
-from coverslip.workspace.viewing.images import PictureSource
-from coverslip.workspace.viewing.pictures import View, large_picture
-from coverslip.workspace.viewing.tiles import ChannelDisplay, stored_display
+from coverslip.workspace.viewing.images import DatasetImages
+from coverslip.workspace.viewing.lists import UNLABELED, ImageList, ObjectLabels, ObjectPredictions, PictureSource
 
 KINDS = ("train", "evaluate", "predict")  # of jobs with rows
 _REVIEWED = (UNCERTAIN, UNFAMILIAR, UNREADABLE)
@@ -86,54 +85,77 @@ class Row:
     corrected_by: Annotated[
         str | None, Field(description="Who corrected, confirmed or excluded it in a prediction; null: nobody did.")
     ] = None
+    cells: Annotated[dict[str, str], Field(description="Its cells in the table that names the images, by column.")] = (
+        field(default_factory=dict)
+    )
 
 
 @dataclass(frozen=True)
-class JobImages:
+class JobImages(ImageList[Row]):
     """The images that a job has measured or predicted so far, in the order of its table."""
 
-    workspace: Workspace
     job: Job
+    table: AnyRow | None  # what is stored of its table; None: nothing so far
     classes: list[str]
     columns: list[str]  # further columns of the tables that name the images
 
-    def page(self, filters: Filters, *, offset: int, limit: int) -> Page[Row]:
-        """Return a page of the matching rows.
+    @property
+    def dataset_ids(self) -> Sequence[str]:
+        """The datasets that the images were of at the request of the job."""
+        return self.job.dataset_ids
 
-        Raises:
-            CoverslipError: rows do not support a filter.
-        """
+    def revision(self, filters: Filters) -> str | None:
+        """Return a text that changes whenever other images may match: with the table, and answers of users."""
+        if self.table is None or kind_of(self.job).has_measurements:  # answers are labels in a dataset
+            return None
+        latest = select(func.count(), func.max(corrections.c.made)).where(corrections.c.job_id == self.job.id)
         with self.workspace.engine.connect() as connection:
-            query = matching_query(self._gallery, filters)
-            row_ids = connection.execute(query.limit(limit).offset(offset)).scalars().all()
-            return Page(self._rows(connection, row_ids), _count(connection, query))
+            answers = connection.execute(latest).one()
+        return f"{self.table.version} {self.table.n_rows} {tuple(answers)}"
 
-    def at(self, row_ids: Sequence[int]) -> Page[Row]:
-        """Return the rows with these numbers in this order, without missing ones."""
-        with self.workspace.engine.connect() as connection:
-            rows = self._rows(connection, row_ids)
-        return Page(rows, len(rows))
+    def source_paths(self) -> list[str]:
+        """Return the folders and tables of the images; none if the dataset of a measurement was removed."""
+        if not kind_of(self.job).has_measurements:
+            return list(self.job.choices["sources"])
+        with suppress(NotFound), self.workspace.engine.connect() as connection:
+            return source_paths(dataset_row(connection, self.job.dataset_id or ""))
+        return []
 
-    def row(self, row_id: int) -> Row:
+    def labels_of(self, connection: Connection, query: Select[Any]) -> ObjectLabels:
+        """Return the labels and predictions of images, in the order of a query for their row_ids."""
+        columns = tuple(results.c[name] for name in ("row_id", "label", "predicted", "decision", "probability"))
+        rows = connection.execute(query.with_only_columns(*columns, maintain_column_froms=True)).all()
+        answers = self.answers(connection, [row.row_id for row in rows])
+        decisions = {name: k for k, name in enumerate((*self.classes, *_REVIEWED))}
+        number: dict[str | None, int] = {name: k for k, name in enumerate(self.classes)}
+        predictions = ObjectPredictions(
+            [number.get(row.predicted, UNLABELED) for row in rows],
+            [None if row.probability is None else round(row.probability, 4) for row in rows],
+            [decisions[row.decision] for row in rows],
+            [number.get(answers.get(row.row_id, ""), UNLABELED) for row in rows],
+        )
+        return ObjectLabels(
+            self.classes,
+            [number.get(row.label, UNLABELED) for row in rows],
+            [k for k, row in enumerate(rows) if isinstance(answers.get(row.row_id), Exclusion)],
+            predictions,
+        )
+
+    def facts(self, row_id: int) -> Row:
         """Return one row.
 
         Raises:
             NotFound: there is no row of that number.
         """
-        rows = self.at([row_id]).items
+        rows = self.at([row_id])
         if not rows:
             raise NotFound("no-such-row")
         return rows[0]
 
-    def row_ids(self, filters: Filters) -> Any:  # Any: a NumPy array
-        """Return the numbers of the matching rows, in order, as unsigned integers of 32 bit; raises as `page`."""
-        with self.workspace.engine.connect() as connection:
-            return read_integers(connection, matching_query(self._gallery, filters))[0].astype("<u4")
-
     def count(self, only: Only) -> int:
         """Return the number of rows that match a filter."""
         with self.workspace.engine.connect() as connection:
-            return _count(connection, matching_query(self._gallery, Filters(only=only)))
+            return _count(connection, matching_query(self.gallery(connection, Filters()), Filters(only=only)))
 
     def decisions(self) -> dict[str, int]:
         """Return the number of rows by decision, the most frequent first."""
@@ -142,14 +164,10 @@ class JobImages:
             counts = connection.execute(query).all()
         return dict(sorted(((str(name), int(n)) for name, n in counts), key=lambda pair: -pair[1]))
 
-    def every_row(self) -> Iterator[tuple[Row, ImageSource, dict[str, str]]]:
-        """Yield all rows in order, with constant memory: the images, and the cells of the further columns.
-
-        Texts are in the language of the table.
-        """
+    def every_row(self) -> Iterator[tuple[Row, ImageSource]]:
+        """Yield all rows in order with their images, with constant memory. Texts are in the language of the table."""
         for cells, answers, authors in self._batches():
-            about = dict(zip(self.columns, json.loads(cells.about or "[]"), strict=False))
-            yield self._row(cells, answers, authors), source_of(cells), about
+            yield self._row(cells, answers, authors), source_of(cells)
 
     def every_image(self) -> Iterator[tuple[Row, ImageSource]]:
         """Yield the first row of each image, as `every_row`. All rows of an image have the same answer of a user."""
@@ -171,7 +189,18 @@ class JobImages:
 
     def picture_sources(self, row_ids: Sequence[int]) -> list[PictureSource]:
         """Return the locations of the pixels of rows; raises as `sources`."""
-        return [picture_source_of(source) for source in self.sources(row_ids)]
+        return [_picture_source(source) for source in self.sources(row_ids)]
+
+    def picture_source(self, row_id: int) -> PictureSource:
+        """Return the location of the pixels of a row.
+
+        Raises:
+            NotFound: there is no such row, or its file is missing.
+        """
+        source = super().picture_source(row_id)
+        if source.path == NOT_FOUND.file:
+            raise NotFound("image-moved")
+        return source
 
     def rows_of_image(self, row_id: int) -> list[int]:
         """Return the numbers of all rows of the image of a row so far."""
@@ -253,7 +282,8 @@ class JobImages:
                 yield cells, answers, authors
             last = batch[-1].row_id
 
-    def _rows(self, connection: Connection, row_ids: Sequence[int]) -> list[Row]:
+    def items(self, connection: Connection, row_ids: Sequence[int]) -> list[Row]:
+        """Return the rows with these numbers in this order, without missing ones."""
         cells_of = self._cells(connection, row_ids)
         answers, authors = self.answers(connection, row_ids), self._authors(connection, row_ids)
         rows = [self._row(cells_of[row_id], answers, authors) for row_id in row_ids if row_id in cells_of]
@@ -290,10 +320,11 @@ class JobImages:
             prediction_set=None if cells.prediction_set is None else tuple(json.loads(cells.prediction_set)),
             group=cells.group,
             corrected_by=authors.get(cells.row_id),
+            cells=dict(zip(self.columns, json.loads(cells.about or "[]"), strict=False)),
         )
 
-    @cached_property
-    def _gallery(self) -> Gallery:
+    def gallery(self, connection: Connection, filters: Filters) -> Gallery:
+        """Return the table of the images."""
         if kind_of(self.job).has_measurements:
             is_corrected = results.c.row_id.in_(among_integers(self._relabeled))
         else:
@@ -303,6 +334,9 @@ class JobImages:
             row_id=results.c.row_id,
             position=results.c.row_id,
             path=results.c.image_id,  # paths are absolute: most of their folders are the same
+            image=results.c.image,
+            file=results.c.file,
+            plan=results.c.plan,
             named={name: results.c[name] for name in ("label", "predicted", "decision", "probability")},
             only={
                 # As in reports, images of classes that the classifier does not have are not misclassified.
@@ -327,8 +361,24 @@ def images_of_job(workspace: Workspace, job_id: str, *kinds: str) -> JobImages:
     if table is None and kind_of(job).has_measurements:
         raise Conflict("no-measured-images")
     if table is None:
-        return JobImages(workspace, job, list(map(str, job.choices["classes"])), [])
-    return JobImages(workspace, job, table.classes, table.columns)
+        return JobImages(workspace, job, None, list(map(str, job.choices["classes"])), [])
+    return JobImages(workspace, job, table, table.classes, table.columns)
+
+
+def open_list(workspace: Workspace, list_id: str) -> ImageList[Any]:  # Any: `Image` or `Row`
+    """Return the images of a dataset, or of a run, an evaluation or a prediction.
+
+    Raises:
+        NotFound: there is no such dataset or job.
+        Conflict: nothing was measured yet.
+    """
+    is_dataset = (datasets.c.id == list_id) & datasets.c.removed.is_(None)
+    with workspace.engine.connect() as connection:
+        if connection.execute(select(datasets.c.id).where(is_dataset)).scalar() is not None:
+            return DatasetImages(workspace, list_id)
+        if connection.execute(select(jobs.c.kind).where(jobs.c.id == list_id)).scalar() not in KINDS:
+            raise NotFound("no-such-list")
+    return images_of_job(workspace, list_id)
 
 
 def class_plan_of(workspace: Workspace, job: Job) -> ClassPlan:
@@ -367,21 +417,6 @@ def decisions_of_dataset(workspace: Workspace, dataset_id: str, job_id: str) -> 
     return listed.classes, [(int(row.row_id), str(row.decision)) for row in rows]
 
 
-def display_of_job(workspace: Workspace, job_id: str) -> tuple[ChannelDisplay, ...]:
-    """Return how the channels of the dataset of a job are shown; none: automatic, or there are several datasets.
-
-    Raises:
-        NotFound: there is no such job.
-    """
-    dataset_ids = find_job(workspace, job_id).dataset_ids
-    if len(dataset_ids) != 1:
-        return ()
-    try:
-        return stored_display(workspace, dataset_ids[0])
-    except NotFound:  # deleted since
-        return ()
-
-
 def as_prediction(row: Row) -> Prediction:
     """Return the prediction of a row, without answers of users."""
     return Prediction(
@@ -409,22 +444,12 @@ def source_of(cells: AnyRow) -> ImageSource:
     return ImageSource(Path(cells.file), ReadPlan.from_json(cells.plan))
 
 
-def picture_of(workspace: Workspace, source: ImageSource, view: View) -> bytes:
-    """Return a row's image for the viewer.
-
-    Raises:
-        NotFound: its file is missing.
-        CoverslipError: it is outside the allowed roots, or cannot be read.
-    """
-    if source == NOT_FOUND:
-        raise NotFound("image-moved")
-    return large_picture(workspace, picture_source_of(source), view)
-
-
-def picture_source_of(source: ImageSource) -> PictureSource:
+def _picture_source(source: ImageSource) -> PictureSource:
     """Return the location of the pixels of a row's image, with a version that changes with its file."""
     identity = f"{source.file!r} {state_of(source.file)} {source.plan.as_json()}"
-    return PictureSource(source.file, source.plan, hashlib.sha256(identity.encode()).hexdigest()[:24], True)
+    return PictureSource(
+        source.file, source.plan, hashlib.sha256(identity.encode()).hexdigest()[:24], source != NOT_FOUND
+    )
 
 
 def _count(connection: Connection, query: Select[Any]) -> int:

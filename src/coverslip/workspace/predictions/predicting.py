@@ -20,21 +20,19 @@ from coverslip.files import sha256_json
 from coverslip.images import ReadPlan
 from coverslip.messages import ChooseOther, Note, note, text
 from coverslip.runs import (
-    CLASSIFIER_COLUMN,
+    FIRST_COLUMN,
+    PLAN_COLUMN,
     Run,
     StatusFile,
     hashes_of_rows,
     identity_of,
-    is_reserved,
     unfinished_rows,
 )
 from coverslip.runs.documents import read_object
 from coverslip.stopping import Stop, signals_stop
-from coverslip.workspace.lists.reading import FIRST_COLUMN, PLAN_COLUMN
 from coverslip.workspace.predictions.classifiers import INPUT_FILE, PredictionInput
 from coverslip.workspace.store.rows import plan_of_choice
 
-ANSWER_COLUMNS = ("corrected", "excluded", "corrected_by")  # of downloads
 _UNSHOWN = frozenset({"unreadable-image", "rows-saved", "prediction-resumed"})  # notes: pages show the rows instead
 
 
@@ -107,39 +105,20 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
     for each in _notes_on_pixels(plan, trained):
         handle(Noted.of(each))
     status.write("running", n_total=n_images)
-    listed, columns = _with_columns(data)
+    first = first_positions(data.records).tolist()
     predict_opened(
         request["classifier"],
         classifier,
-        listed,
+        data,
         out=table,
-        keep=columns,
+        more={  # the workspace reads from them which pixels were read, and which rows list an image again
+            PLAN_COLUMN: lambda k: data.records[k].plan.as_json(),
+            FIRST_COLUMN: lambda k: "" if first[k] == k else str(first[k]),
+        },
         is_rescaled=bool(request["rescale"]),
         resume=True,
         emit=handle,
     )
-
-
-def _with_columns(data: Dataset) -> tuple[Dataset, tuple[str, ...]]:
-    """Return the images with the columns that the table of predictions adds, and these and the columns of their tables.
-
-    The workspace reads from them which pixels were read, and which rows list an image again.
-    """
-    first = first_positions(data.records).tolist()
-    names = dict.fromkeys(name for record in data.records for name, _ in record.about)
-    columns = [name for name in names if not is_reserved(name) and name not in (*ANSWER_COLUMNS, CLASSIFIER_COLUMN)]
-    records = [
-        replace(
-            record,
-            about=(
-                *((name, cell) for name, cell in record.about if name in columns),
-                (PLAN_COLUMN, record.plan.as_json()),
-                (FIRST_COLUMN, "" if first[k] == k else str(first[k])),
-            ),
-        )
-        for k, record in enumerate(data.records)
-    ]
-    return replace(data, records=tuple(records)), (*columns, PLAN_COLUMN, FIRST_COLUMN)
 
 
 _PIXEL_KEYS = ("series", "t", "z", "channels", "level")

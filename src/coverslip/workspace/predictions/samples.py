@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from coverslip.datasets import UNREADABLE, one_line
-from coverslip.errors import Conflict, CoverslipError, NotFound
+from coverslip.errors import Conflict, CoverslipError, NotFound, PreconditionFailed
 from coverslip.evaluation.plates import Well, wells_of
 from coverslip.evaluation.sample_proportions import Summary
 from coverslip.files import write_json
@@ -36,6 +37,7 @@ from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.results import stamp_of, stored_result
 
 _FILE = "samples.json"  # in the folder of the prediction
+_saving = Lock()
 
 
 class Sampling(BaseModel):
@@ -91,18 +93,32 @@ class SampledSummary:
     ]
     n_excluded: Annotated[int, Field(description="Images that a user excluded, which are not counted.")]
     n_unmatched: Annotated[int, Field(description="Images whose path the pattern does not match; not counted.")]
+    n_repeated: Annotated[int, Field(description="Rows that list an image again; each image counts once.")]
     n_without_time: Annotated[int, Field(description="Images without a time; not counted in proportions over time.")]
 
 
-def save_sampling(workspace: Workspace, prediction_id: str, sampling: Sampling) -> SampledSummary:
+class ChangedSampling(BaseModel):
+    """How images divide into samples, and how they did when the client read it."""
+
+    sampling: Sampling
+    replaces: Sampling = Field(
+        description="What the client changed. If other samples are saved now, the response is 412, and nothing changes."
+    )
+
+
+def save_sampling(workspace: Workspace, prediction_id: str, changed: ChangedSampling) -> SampledSummary:
     """Save how the images of a prediction divide into samples; return the proportions in these.
 
     Raises:
+        PreconditionFailed: somebody else has saved other samples or conditions.
         CoverslipError: as `summarize`; then nothing is saved.
     """
     job = finished_prediction(workspace, prediction_id)
-    summary = _summarize(workspace, job, sampling)
-    write_json(job.folder / _FILE, sampling.model_dump())
+    summary = _summarize(workspace, job, changed.sampling)
+    with _saving:
+        if saved_sampling(job) != changed.replaces:
+            raise PreconditionFailed("other-sampling-saved")
+        write_json(job.folder / _FILE, changed.sampling.model_dump())
     return summary
 
 
@@ -169,6 +185,7 @@ class SampledRows:
     row_ids: list[int]  # of these
     n_excluded: int
     n_unmatched: int
+    n_repeated: int
 
 
 def sampled_rows(workspace: Workspace, job: Job, sampling: Sampling) -> SampledRows:
@@ -177,7 +194,8 @@ def sampled_rows(workspace: Workspace, job: Job, sampling: Sampling) -> SampledR
     Raises:
         CoverslipError: no image can be read, or the pattern matches no path.
     """
-    rows = list(images_of_job(workspace, job.id).every_image())
+    images = images_of_job(workspace, job.id)
+    rows = list(images.every_image())
     counted = [(row, source) for row, source in rows if row.excluded is None]
     paths = [row.path for row, _ in counted]
     samples = _samples_of(paths, sampling)
@@ -191,7 +209,13 @@ def sampled_rows(workspace: Workspace, job: Job, sampling: Sampling) -> SampledR
     if all(each.prediction.decision == UNREADABLE for each in predictions):
         raise CoverslipError("summary-without-images")
     row_ids = [row_id for row_id, _ in pairs]
-    return SampledRows(predictions, row_ids, len(rows) - len(counted), len(counted) - len(pairs))
+    return SampledRows(
+        predictions,
+        row_ids,
+        n_excluded=len(rows) - len(counted),
+        n_unmatched=len(counted) - len(pairs),
+        n_repeated=sum(images.decisions().values()) - len(rows),
+    )
 
 
 def _excluded_rows(workspace: Workspace, job: Job) -> set[int]:
@@ -219,7 +243,8 @@ def _computed(workspace: Workspace, job: Job, sampling: Sampling, run: Run | Non
     summary = summary_of(classes_of(job), rows.predictions, run, sampling.detect, controls=(controls[0], controls[1]))
     wells = wells_of([str(each.sample) for each in summary.samples]) or {}
     n_without_time = 0 if sampling.time is None else sum(row.time is None for row in rows.predictions)
-    return SampledSummary(sampling, summary, wells, rows.n_excluded, rows.n_unmatched, n_without_time)
+    not_counted = rows.n_excluded, rows.n_unmatched, rows.n_repeated
+    return SampledSummary(sampling, summary, wells, *not_counted, n_without_time)
 
 
 def classes_of(job: Job) -> list[str]:

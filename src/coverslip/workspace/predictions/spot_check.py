@@ -173,7 +173,7 @@ def labels_table(workspace: Workspace, prediction_id: str) -> str:
         NotFound: there is no such prediction.
     """
     images = {image.row_id: image for image in spot_check_state(workspace, prediction_id).images}
-    rows = {row.row_id: row for row in images_of_job(workspace, prediction_id, "predict").at([*images]).items}
+    rows = {row.row_id: row for row in images_of_job(workspace, prediction_id, "predict").at([*images])}
     return table_text(
         _COLUMNS,
         (

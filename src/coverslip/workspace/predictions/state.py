@@ -169,10 +169,6 @@ class PredictionState:
     n_warned: Annotated[int, Field(description="Images that differ from all training images.")]
     error: Failure | None
     notes: Annotated[list[Note], Field(description="Notes about these images.")]
-    columns: Annotated[
-        list[str],
-        Field(description="Other columns of the tables that name these images. Downloads can contain them."),
-    ]
 
 
 def list_predictions(workspace: Workspace, paging: Paging) -> Page[PredictionState]:
@@ -228,7 +224,6 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
         n_warned=listed.count("warning"),
         error=failure_of_job(job, status) if state == "failed" else None,
         notes=[localized_note(each) for each in status.notes] if status else [],
-        columns=listed.columns,
     )
 
 

@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Table,
     TypeDecorator,
+    text,
 )
 
 metadata = MetaData()
@@ -324,6 +325,7 @@ results = Table(
     Index("results_by_probability", "job_id", "probability"),
     Index("results_by_decision", "job_id", "decision", "probability"),
     Index("results_by_cell", "job_id", "label", "predicted", "probability"),
+    Index("results_by_first_row", "job_id", "first_row", sqlite_where=text("first_row IS NOT NULL")),
     sqlite_with_rowid=False,
 )
 

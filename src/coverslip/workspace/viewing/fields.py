@@ -1,7 +1,7 @@
 """Fields of view in the viewer: which there are, and the outlines of the objects of one field.
 
 A field is one plane of a file of which several images are parts: the objects. It is addressed by one of its objects,
-and needs no table of its own. Outlines come from the table of objects that the dataset was opened from.
+and needs no table of its own. Outlines come from the tables of objects that the images were opened from.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
-from sqlalchemy import ColumnElement, Connection, Select, String, and_, cast, func, select
+from sqlalchemy import ColumnElement, Connection, Select, String, cast, func, select, tuple_
 
 from coverslip.cache import state_of
 from coverslip.datasets.tables.reading import is_table
@@ -23,16 +23,15 @@ from coverslip.errors import CoverslipError, NotFound
 from coverslip.images import ReadPlan
 from coverslip.objects import Outlines, joined, outlines_in_plane
 from coverslip.workspace.store.database import read_transaction
-from coverslip.workspace.store.rows import AnyRow, Page, Paging, class_order, dataset_row, plan_of, source_paths
-from coverslip.workspace.store.tables import images
+from coverslip.workspace.store.rows import Page, Paging
+from coverslip.workspace.store.sql import among_integers
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing.images import PictureSource
+from coverslip.workspace.viewing.filters import Filters, Gallery
+from coverslip.workspace.viewing.lists import ImageList, ObjectLabels, PictureSource
 from coverslip.workspace.viewing.pyramids import MEMORY
 
 Array = np.ndarray[Any, np.dtype[Any]]  # Any: shape and dtype are said in each docstring
 Box = tuple[int, int, int, int]  # x, y, width, height in pixels
-UNLABELED = -1
-_FIRST_OBJECT = (images.c.row_id, images.c.image_id, images.c.shown_path, images.c.version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +42,6 @@ class FieldOfView:
     name: Annotated[str, Field(description="The name of its file, with its time point and z-plane if any.")]
     n_objects: int
     version: Annotated[str, Field(description="Changes with the file; give it as ?v= to cache tiles permanently.")]
-
-
-@dataclass(frozen=True, slots=True)
-class FieldLabels:
-    """The labels of the objects of a field, in the order of its outlines."""
-
-    classes: list[str]
-    labels: Annotated[list[int], Field(description="Positions in `classes`; -1: no label.")]
-    excluded: Annotated[list[int], Field(description="Positions of the objects that were excluded in the app.")]
 
 
 class FieldOutlines:
@@ -107,107 +97,88 @@ def field_name(image_id: str, path: str) -> str:
     return image_id.rpartition("#")[0] or path
 
 
-def list_fields(workspace: Workspace, dataset_id: str, paging: Paging) -> Page[FieldOfView]:
-    """Return the fields of view of a dataset, in the order of their first objects; none if its images are no objects.
-
-    Raises:
-        NotFound: there is no such dataset.
-    """
-    of_dataset = (images.c.dataset_id == dataset_id) & _is_object()
-    with workspace.engine.connect() as connection:
-        dataset_row(connection, dataset_id)
-        rows = connection.execute(_first_objects(dataset_id, of_dataset)).all()
-    return paging.page_of([_field(row) for row in rows])
-
-
-def _first_objects(dataset_id: str, condition: ColumnElement[bool]) -> Select[Any]:  # Any: columns of the table
-    """Return a query for the first object of each field, and the number of objects that meet a condition."""
-    first, n_objects = func.min(images.c.position).label("first"), func.count().label("n_objects")
-    grouped = select(first, n_objects).where(condition).group_by(images.c.path, *_plane_columns()).subquery()
-    is_first = (images.c.dataset_id == dataset_id) & (images.c.position == grouped.c.first)
-    return select(*_FIRST_OBJECT, grouped.c.n_objects).join(grouped, is_first).order_by(images.c.position)
-
-
-def field_of(workspace: Workspace, dataset_id: str, row_id: int) -> FieldOfView:
-    """Return the field of view of an object.
-
-    Raises:
-        NotFound: there is no such dataset or image, or it is no object of a field.
-    """
-    with read_transaction(workspace.engine) as connection:
-        dataset_row(connection, dataset_id)
-        condition = _in_field(connection, dataset_id, row_id)
-        row = connection.execute(_first_objects(dataset_id, condition)).one()
-    return _field(row)
-
-
-def _field(row: AnyRow) -> FieldOfView:
-    return FieldOfView(row.row_id, field_name(row.image_id, row.shown_path), row.n_objects, row.version)
-
-
-def field_labels(workspace: Workspace, dataset_id: str, row_id: int) -> FieldLabels:
-    """Return the labels of the objects of the field of an object; raises as `field_of`."""
-    with read_transaction(workspace.engine) as connection:
-        row = dataset_row(connection, dataset_id)
-        query = select(images.c.label, images.c.is_excluded).where(_in_field(connection, dataset_id, row_id))
-        objects = connection.execute(query.order_by(images.c.position)).all()
-    classes = class_order(row.class_names, row.summary["classes"])
-    number = {name: k for k, name in enumerate(classes)}
-    return FieldLabels(
-        classes,
-        [UNLABELED if label is None else number[label] for label, _ in objects],
-        [k for k, (_, is_excluded) in enumerate(objects) if is_excluded],
+def list_fields(listed: ImageList[Any], paging: Paging) -> Page[FieldOfView]:
+    """Return the fields of view of a list, in the order of their first objects; none if its images are no objects."""
+    with read_transaction(listed.workspace.engine) as connection:
+        gallery = listed.gallery(connection, Filters())
+        first = func.min(gallery.position).label("first")
+        grouped = select(first, func.count()).where(gallery.condition, _is_object(gallery))
+        counts = connection.execute(grouped.group_by(gallery.file, *_plane(gallery)).order_by("first")).all()
+        n_objects = dict(paging.of(counts))
+        is_first = gallery.condition & gallery.position.in_(among_integers(n_objects))
+        query = select(gallery.position, gallery.row_id).where(is_first).order_by(gallery.position)
+        firsts = connection.execute(query).all()
+        items = listed.items(connection, [row_id for _, row_id in firsts])
+    sources = listed.picture_sources([row_id for _, row_id in firsts])
+    return Page(
+        [
+            FieldOfView(item.row_id, field_name(item.image_id, item.path), n_objects[position], source.version)
+            for (position, _), item, source in zip(firsts, items, sources, strict=True)
+        ],
+        len(counts),
     )
 
 
-def field_outlines(workspace: Workspace, dataset_id: str, row_id: int) -> FieldOutlines:
-    """Return the row_ids, boxes and outlines of the objects of the field of an object.
+def field_of(listed: ImageList[Any], row_id: int) -> FieldOfView:
+    """Return the field of view of an object.
 
     Raises:
-        NotFound: as `field_of`.
+        NotFound: the list has no such image, or it is no object of a field.
     """
-    with read_transaction(workspace.engine) as connection:
-        dataset = dataset_row(connection, dataset_id)
-        path, plan = _object_row(connection, dataset_id, row_id)
-        line = cast(images.c.row_id, String) + " " + cast(images.c.plan, String)
-        is_of_file = (images.c.dataset_id == dataset_id) & (images.c.path == path) & images.c.plan.is_not(None)
-        lines = select(line.label("line")).where(is_of_file).order_by(images.c.position).subquery()
-        rows = connection.execute(select(func.aggregate_strings(lines.c.line, "\n"))).scalar_one()
-    return FieldOutlines(rows, tables_of(workspace, source_paths(dataset)), path, plan)
+    with read_transaction(listed.workspace.engine) as connection:
+        query = _rows_in_field(connection, listed, row_id)
+        first = connection.execute(query.limit(1)).scalar_one()
+        n_objects = connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
+        (item,) = listed.items(connection, [first])
+    return FieldOfView(first, field_name(item.image_id, item.path), n_objects, listed.picture_source(first).version)
 
 
-def _plane_columns() -> tuple[ColumnElement[Any], ...]:
-    texts = (cast(images.c.plan[name].as_string(), String) for name in ("series", "t", "z"))
-    return tuple(func.coalesce(text, "0") for text in texts)
+def field_labels(listed: ImageList[Any], row_id: int) -> ObjectLabels:
+    """Return the labels and predictions of the objects of the field of an object; raises as `field_of`."""
+    with read_transaction(listed.workspace.engine) as connection:
+        return listed.labels_of(connection, _rows_in_field(connection, listed, row_id))
 
 
-def _is_object() -> ColumnElement[bool]:
-    is_object: ColumnElement[bool] = images.c.plan["region"].as_string().is_not(None)
-    return is_object
+def field_outlines(listed: ImageList[Any], row_id: int) -> FieldOutlines:
+    """Return the row_ids, boxes and outlines of the objects of the field of an object; raises as `field_of`."""
+    source = _object(listed, row_id)
+    with read_transaction(listed.workspace.engine) as connection:
+        gallery = listed.gallery(connection, Filters())
+        line = cast(gallery.row_id, String) + " " + cast(gallery.plan, String)
+        lines = select(line.label("line")).where(_is_of_file(gallery, row_id), gallery.plan.is_not(None))
+        ordered = lines.order_by(gallery.position).subquery()
+        rows = connection.execute(select(func.aggregate_strings(ordered.c.line, "\n"))).scalar_one()
+    return FieldOutlines(rows, tables_of(listed.workspace, listed.source_paths()), source.path, source.plan)
 
 
-def _in_field(connection: Connection, dataset_id: str, row_id: int) -> ColumnElement[bool]:
-    """Return the condition for the objects of a field; raises as `_object_row`."""
-    path, plan = _object_row(connection, dataset_id, row_id)
-    condition = (images.c.dataset_id == dataset_id) & (images.c.path == path) & _is_object()
-    planes = zip(_plane_columns(), (plan.series, plan.t, plan.z), strict=True)
-    return and_(condition, *(column == str(value) for column, value in planes))
+def _plane(gallery: Gallery) -> tuple[ColumnElement[Any], ...]:  # Any: a number, or how planes are combined
+    return tuple(func.coalesce(func.json_extract(gallery.plan, f"$.{name}"), 0) for name in ("series", "t", "z"))
 
 
-def _object_row(connection: Connection, dataset_id: str, row_id: int) -> tuple[Path, ReadPlan]:
-    """Return the file of an object, and the pixels that are read.
+def _is_object(gallery: Gallery) -> ColumnElement[bool]:
+    return func.json_extract(gallery.plan, "$.region").is_not(None)
 
-    Raises:
-        NotFound: there is no such image, or it is no object of a field.
-    """
-    is_image = (images.c.dataset_id == dataset_id) & (images.c.row_id == row_id)
-    row = connection.execute(select(images.c.path, images.c.plan).where(is_image)).one_or_none()
-    if row is None:
-        raise NotFound("no-image-with-row-id", row_id=row_id)
-    plan, _ = plan_of(row.plan)
-    if plan.region is None:
+
+def _is_of_file(gallery: Gallery, row_id: int) -> ColumnElement[bool]:
+    """Return the condition for the images in the file of an image, also for those of other planes."""
+    file = select(gallery.file).where(gallery.condition, gallery.row_id == row_id).scalar_subquery()
+    return gallery.condition & (gallery.file == file)
+
+
+def _rows_in_field(connection: Connection, listed: ImageList[Any], row_id: int) -> Select[Any]:
+    """Return a query for the row_ids of the objects of a field, in order; raises as `field_of`."""
+    source = _object(listed, row_id)
+    gallery, plan = listed.gallery(connection, Filters()), source.plan
+    is_in_plane = tuple_(*_plane(gallery)) == tuple_(plan.series, plan.t, plan.z)
+    condition = _is_of_file(gallery, row_id) & is_in_plane & _is_object(gallery)
+    return select(gallery.row_id).where(condition).order_by(gallery.position)
+
+
+def _object(listed: ImageList[Any], row_id: int) -> PictureSource:
+    source = listed.picture_source(row_id)
+    if source.plan.region is None:
         raise NotFound("no-object-of-field")
-    return row.path, plan
+    return source
 
 
 def tables_of(workspace: Workspace, sources: Sequence[str]) -> list[Path]:

@@ -97,7 +97,7 @@ class ImageSelection(BaseModel):
         "response is 412, and nothing is changed.",
     )
     digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = Field(
-        default=None, description="With `filters`: the header `Rows-Digest` of that list (`GET /datasets/ID/rows`)."
+        default=None, description="With `filters`: the header `Rows-Digest` of that list (`GET /lists/ID/row-ids`)."
     )
     except_rows: Annotated[list[RowId], Field(max_length=1_000_000)] = Field(
         default=[], description="With `filters`: the row_ids of matching images that are not selected."
@@ -120,6 +120,9 @@ class Gallery:
         row_id: the number of an image, which never changes.
         position: the default order, also among equal images.
         path: the column for text search.
+        image: the row_id of the image in a dataset; null: it is in none.
+        file: the absolute path of the file.
+        plan: the pixels of the file that are the image, as JSON.
         named: columns by the filter of their values.
         only: conditions by the value of `only`.
         names: for orders by name, all names of the column in order; images without a name are last.
@@ -130,6 +133,9 @@ class Gallery:
     row_id: ColumnElement[int]
     position: ColumnElement[int]
     path: ColumnElement[str]
+    image: ColumnElement[int]
+    file: ColumnElement[Any]  # Any: a path
+    plan: ColumnElement[Any]  # Any: JSON
     named: Mapping[str, ColumnElement[Any]]  # Any: text, or none
     only: Mapping[Only, ColumnElement[bool]]
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)

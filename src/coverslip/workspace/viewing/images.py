@@ -1,7 +1,6 @@
 """Images of a dataset: filters, facts about each image, and label errors of trainings."""
 
-import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +15,7 @@ from coverslip.datasets import (
     with_classes,
 )
 from coverslip.errors import BadRun, CoverslipError, NotFound, PreconditionFailed, PreconditionRequired
-from coverslip.images import ReadPlan, prepare_decoding
 from coverslip.runs import LabelErrors, Run
-from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.keys import split_in_dataset
 from coverslip.workspace.store.rows import (
     AnyRow,
@@ -35,8 +32,9 @@ from coverslip.workspace.store.rows import (
     load_records,
     plan_of,
     reason_text,
+    source_paths,
 )
-from coverslip.workspace.store.sql import among, read_integers
+from coverslip.workspace.store.sql import among
 from coverslip.workspace.store.tables import image_facts, images, inspections, suggested_images
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.filters import (
@@ -45,6 +43,14 @@ from coverslip.workspace.viewing.filters import (
     ImageSelection,
     Only,
     matching_query,
+)
+from coverslip.workspace.viewing.lists import (
+    UNLABELED,
+    ImageList,
+    ObjectLabels,
+    PictureSource,
+    digest_of,
+    row_ids_of,
 )
 
 ImageProblem = Literal["unreadable", "duplicate", "conflicting"]
@@ -121,47 +127,112 @@ _COLUMNS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class PictureSource:
-    """The location of the pixels of an image."""
+@dataclass(frozen=True)
+class DatasetImages(ImageList[Image]):
+    """The images of a dataset. All methods raise NotFound if there is no such dataset."""
 
-    path: Path
-    plan: ReadPlan
-    version: str
-    is_readable: bool
+    dataset_id: str
 
+    @property
+    def dataset_ids(self) -> tuple[str]:
+        """The dataset itself."""
+        return (self.dataset_id,)
 
-def version_of_matches(workspace: Workspace, dataset_id: str, filters: Filters) -> str | None:
-    """Return a text that changes whenever other images may match.
+    def revision(self, filters: Filters) -> str | None:
+        """Return a text that changes whenever other images may match.
 
-    It is None while the images are read, and for filters that depend on more than the images: on a training, on
-    confirmations, or on the search for near-duplicates.
+        It is None while the images are read, and for filters that depend on more than the images: on a training, on
+        confirmations, or on the search for near-duplicates.
+        """
+        with self.workspace.engine.connect() as connection:
+            row = dataset_row(connection, self.dataset_id)
+        depends_on_more = filters.run is not None or {filters.only, filters.sort} & _NOT_OF_IMAGES
+        return None if row.state == "reading" or depends_on_more else str(row.revision)
 
-    Raises:
-        NotFound: there is no such dataset.
-    """
-    with workspace.engine.connect() as connection:
-        row = dataset_row(connection, dataset_id)
-    depends_on_more = filters.run is not None or {filters.only, filters.sort} & _NOT_OF_IMAGES
-    if row.state == "reading" or depends_on_more:
-        return None
-    return f"{row.revision} {filters.model_dump_json()}"
+    def gallery(self, connection: Connection, filters: Filters) -> Gallery:
+        """Return the table of the images, with the data that these filters need."""
+        return _gallery(connection, dataset_row(connection, self.dataset_id), filters)
 
+    def items(self, connection: Connection, row_ids: Sequence[int]) -> list[Image]:
+        """Return images in this order, without those that are no longer in the dataset."""
+        dataset_row(connection, self.dataset_id)
+        query = select(*_COLUMNS).where(are_rows(self.dataset_id, row_ids))
+        by_row = {image["row_id"]: Image(**image) for image in connection.execute(query).mappings()}
+        return [by_row[row_id] for row_id in row_ids if row_id in by_row]
 
-def matching_rows(
-    workspace: Workspace, dataset_id: str, filters: Filters, *, offset: int = 0, limit: int | None = None
-) -> Any:  # Any: a NumPy array
-    """Return the row_ids of the matching images, in order, as unsigned integers of 32 bit.
+    def facts(self, row_id: int) -> ImageFacts:
+        """Return the facts about an image.
 
-    Raises:
-        NotFound: there is no such dataset, or no such run.
-        CoverslipError: a dataset does not support a filter, or a filter needs a run.
-    """
-    with suppress(CoverslipError):  # a request to view an image reports it
-        prepare_decoding()  # the next request may open an image of the gallery
-    with read_transaction(workspace.engine) as connection:
-        query = matching_query(_gallery(connection, dataset_row(connection, dataset_id), filters), filters)
-        return _rows_of(connection, query.offset(offset).limit(limit))
+        Raises:
+            NotFound: it is not in the dataset.
+        """
+        with self.workspace.engine.connect() as connection:
+            dataset_row(connection, self.dataset_id)
+            query = select(*_COLUMNS, images.c.pixel_hash, images.c.predefined_split, images.c.path.label("file"))
+            is_image = (images.c.dataset_id == self.dataset_id) & (images.c.row_id == row_id)
+            row = connection.execute(query.where(is_image)).mappings().one_or_none()
+            if row is None:
+                raise _no_image(row_id)
+            stored = connection.execute(
+                select(image_facts.c.facts, image_facts.c.reason).where(image_facts.c.row_id == row_id)
+            ).one_or_none()
+            duplicates, n_duplicates = _duplicates_of(connection, self.dataset_id, row_id, row["pixel_hash"])
+        facts = stored.facts if stored is not None and stored.facts else {}
+        note = stored.reason if stored is not None and not facts else facts.get("note")
+        try:
+            size = self.workspace.allowed(row["file"]).stat().st_size
+        except (CoverslipError, OSError):
+            size = None
+        read_facts: dict[str, Any] = {
+            name: facts.get(name)
+            for name in ("bit_depth", "n_channels", "n_planes", "dtype", "low", "high", "pixel_size_um")
+        }
+        return ImageFacts(
+            **{**row, "file": name_as_text(row["file"])},
+            **read_facts,
+            format=facts.get("file_format"),
+            note=None if note is None else reason_text(note),
+            equal_to=duplicates,
+            duplicates=n_duplicates,
+            size_bytes=size,
+        )
+
+    def picture_sources(self, row_ids: Sequence[int]) -> list[PictureSource]:
+        """Return the locations of the pixels of images, in the given order.
+
+        Raises:
+            NotFound: one of the images is not in the dataset.
+        """
+        query = select(images.c.row_id, images.c.path, images.c.plan, images.c.version, images.c.problem)
+        with self.workspace.engine.connect() as connection:
+            rows = connection.execute(query.where(are_rows(self.dataset_id, row_ids))).all()
+            if not rows:
+                dataset_row(connection, self.dataset_id)
+        sources = {
+            row.row_id: PictureSource(Path(row.path), plan_of(row.plan)[0], row.version, row.problem != "unreadable")
+            for row in rows
+        }
+        missing = [row_id for row_id in row_ids if row_id not in sources]
+        if missing:
+            raise _no_image(missing[0])
+        return [sources[row_id] for row_id in row_ids]
+
+    def source_paths(self) -> list[str]:
+        """Return the folders and tables of the dataset."""
+        with self.workspace.engine.connect() as connection:
+            return source_paths(dataset_row(connection, self.dataset_id))
+
+    def labels_of(self, connection: Connection, query: Select[Any]) -> ObjectLabels:
+        """Return the labels of images, in the order of a query for their row_ids."""
+        row = dataset_row(connection, self.dataset_id)
+        labeled = connection.execute(query.with_only_columns(images.c.label, images.c.is_excluded)).all()
+        classes = class_order(row.class_names, row.summary["classes"])
+        number = {name: k for k, name in enumerate(classes)}
+        return ObjectLabels(
+            classes,
+            [UNLABELED if label is None else number[label] for label, _ in labeled],
+            [k for k, (_, is_excluded) in enumerate(labeled) if is_excluded],
+        )
 
 
 def selected_rows(connection: Connection, row: AnyRow, selection: ImageSelection) -> list[int]:
@@ -174,13 +245,13 @@ def selected_rows(connection: Connection, row: AnyRow, selection: ImageSelection
         PreconditionRequired: the selection has filters, but does not state which images the client listed.
         PreconditionFailed: other images match the filters now.
         ImagesChanged: one of the images is not in the dataset.
-        NotFound, CoverslipError: as `matching_rows`.
+        NotFound, CoverslipError: as `ImageList.row_ids`.
     """
     if selection.filters is not None:
         if selection.n_listed is None or selection.digest is None:
             raise PreconditionRequired("filters-without-list")
         query = matching_query(_gallery(connection, row, selection.filters), selection.filters).order_by(None)
-        rows = _rows_of(connection, query)
+        rows = row_ids_of(connection, query)
         if (len(rows), digest_of(rows)) != (selection.n_listed, selection.digest):
             raise PreconditionFailed("other-images-match", n_listed=selection.n_listed, n_matching=len(rows))
         excepted = set(selection.except_rows)
@@ -189,75 +260,10 @@ def selected_rows(connection: Connection, row: AnyRow, selection: ImageSelection
     of_images = (images.c.dataset_id == row.id) & images.c.image_id.in_(among(selection.images or ()))
     is_requested = of_images if selection.rows is None else are_rows(row.id, selection.rows)
     query = select(images.c.row_id).where(is_requested)
-    row_ids: list[int] = _rows_of(connection, query).tolist()
+    row_ids: list[int] = row_ids_of(connection, query).tolist()
     if len(row_ids) != n_requested:
         raise ImagesChanged("images-changed", n_missing=n_requested - len(row_ids))
     return row_ids
-
-
-def digest_of(rows: Any) -> str:  # Any: a NumPy array
-    """Return the SHA-256 of row_ids in ascending order, so that a list with the same images has the same digest."""
-    ascending = rows.copy()
-    ascending.sort()
-    return hashlib.sha256(ascending).hexdigest()
-
-
-def _rows_of(connection: Connection, query: Select[Any]) -> Any:  # Any: a NumPy array
-    return read_integers(connection, query)[0].astype("<u4")
-
-
-@dataclass(frozen=True, slots=True)
-class ImageList:
-    """Some images of a dataset."""
-
-    items: list[Image]
-    next: Annotated[
-        int | None, Field(description="Give it as `after` to get the images that follow; null: these are the last.")
-    ]
-
-
-def list_images(
-    workspace: Workspace, dataset_id: str, filters: Filters, *, after: int | None = None, limit: int
-) -> ImageList:
-    """Return the first matching images, or those that follow the image with the row_id `after`.
-
-    Raises:
-        NotFound: there is no such dataset or image, or no such run.
-        CoverslipError: as `matching_rows`.
-    """
-    with read_transaction(workspace.engine) as connection:
-        row = dataset_row(connection, dataset_id)
-        if after is not None:
-            _refuse_missing_rows(connection, dataset_id, [after])
-        query = matching_query(_gallery(connection, row, filters), filters, after)
-        page = _images_of(connection, query.limit(limit + 1))
-    return ImageList(page[:limit], page[limit - 1].row_id if len(page) > limit else None)
-
-
-def images_of_rows(workspace: Workspace, dataset_id: str, row_ids: Sequence[int]) -> ImageList:
-    """Return these images in this order, without those that are no longer in the dataset.
-
-    Raises:
-        NotFound: there is no such dataset.
-    """
-    with read_transaction(workspace.engine) as connection:
-        dataset_row(connection, dataset_id)
-        query = select(images.c.row_id).where(are_rows(dataset_id, row_ids))
-        by_row = {image.row_id: image for image in _images_of(connection, query)}
-    return ImageList([by_row[row_id] for row_id in row_ids if row_id in by_row], None)
-
-
-def _images_of(connection: Connection, query: Select[Any]) -> list[Image]:
-    cursor = connection.execute(query.with_only_columns(*_COLUMNS, maintain_column_froms=True))
-    return [Image(**image) for image in cursor.mappings()]
-
-
-def _refuse_missing_rows(connection: Connection, dataset_id: str, row_ids: Collection[int]) -> None:
-    query = select(images.c.row_id).where(are_rows(dataset_id, row_ids))
-    present = set(connection.execute(query).scalars())
-    for row_id in row_ids:
-        if row_id not in present:
-            raise _no_image(row_id)
 
 
 def _gallery(connection: Connection, row: AnyRow, filters: Filters) -> Gallery:
@@ -294,6 +300,9 @@ def _gallery(connection: Connection, row: AnyRow, filters: Filters) -> Gallery:
         row_id=images.c.row_id,
         position=images.c.position,
         path=images.c.shown_path,
+        image=images.c.row_id,
+        file=images.c.path,
+        plan=images.c.plan,
         named=named,
         only=only,
         names=names,
@@ -353,83 +362,19 @@ def _training(connection: Connection, filters: Filters) -> Run:
     return Run(folder)
 
 
-def facts_of(workspace: Workspace, dataset_id: str, row_id: int) -> ImageFacts:
-    """Return the facts about an image.
-
-    Raises:
-        NotFound: there is no such dataset or image.
-    """
-    with workspace.engine.connect() as connection:
-        dataset_row(connection, dataset_id)
-        query = select(*_COLUMNS, images.c.pixel_hash, images.c.predefined_split, images.c.path.label("file"))
-        is_image = (images.c.dataset_id == dataset_id) & (images.c.row_id == row_id)
-        row = connection.execute(query.where(is_image)).mappings().one_or_none()
-        if row is None:
-            raise _no_image(row_id)
-        stored = connection.execute(
-            select(image_facts.c.facts, image_facts.c.reason).where(image_facts.c.row_id == row_id)
-        ).one_or_none()
-        duplicates, n_duplicates = _duplicates_of(connection, dataset_id, row_id, row["pixel_hash"])
-    facts = stored.facts if stored is not None and stored.facts else {}
-    note = stored.reason if stored is not None and not facts else facts.get("note")
-    try:
-        size = workspace.allowed(row["file"]).stat().st_size
-    except (CoverslipError, OSError):
-        size = None
-    read_facts: dict[str, Any] = {
-        name: facts.get(name)
-        for name in ("bit_depth", "n_channels", "n_planes", "dtype", "low", "high", "pixel_size_um")
-    }
-    return ImageFacts(
-        **{**row, "file": name_as_text(row["file"])},
-        **read_facts,
-        format=facts.get("file_format"),
-        note=None if note is None else reason_text(note),
-        equal_to=duplicates,
-        duplicates=n_duplicates,
-        size_bytes=size,
-    )
-
-
-def picture_source(workspace: Workspace, dataset_id: str, row_id: int) -> PictureSource:
-    """Return the location of the pixels of an image.
-
-    Raises:
-        NotFound: there is no such dataset or image.
-    """
-    return picture_sources(workspace, dataset_id, [row_id])[0]
-
-
 def picture_source_of(workspace: Workspace, dataset_id: str, image_id: str) -> PictureSource:
-    """Return the location of the pixels of the image with this ID."""
+    """Return the location of the pixels of the image of a dataset with this ID.
+
+    Raises:
+        NotFound: there is no such dataset or image.
+    """
     query = select(images.c.row_id).where(images.c.dataset_id == dataset_id, images.c.image_id == image_id)
     with workspace.engine.connect() as connection:
         dataset_row(connection, dataset_id)
         row_id = connection.execute(query.limit(1)).scalar()
     if row_id is None:
         raise NotFound("no-image-with-id")
-    return picture_source(workspace, dataset_id, row_id)
-
-
-def picture_sources(workspace: Workspace, dataset_id: str, row_ids: Sequence[int]) -> list[PictureSource]:
-    """Return the locations of the pixels of images, in the given order.
-
-    Raises:
-        NotFound: there is no such dataset, or one of the images is not in it.
-    """
-    query = select(images.c.row_id, images.c.path, images.c.plan, images.c.version, images.c.problem)
-    with workspace.engine.connect() as connection:
-        rows = connection.execute(query.where(are_rows(dataset_id, row_ids))).all()
-        if not rows:
-            dataset_row(connection, dataset_id)
-    sources = {
-        row.row_id: PictureSource(Path(row.path), plan_of(row.plan)[0], row.version, row.problem != "unreadable")
-        for row in rows
-    }
-    missing = [row_id for row_id in row_ids if row_id not in sources]
-    if missing:
-        raise _no_image(missing[0])
-    return [sources[row_id] for row_id in row_ids]
+    return DatasetImages(workspace, dataset_id).picture_source(row_id)
 
 
 def _no_image(row_id: int) -> NotFound:

@@ -27,11 +27,11 @@ from coverslip.images.facts import intensity_range
 from coverslip.images.preprocessing import resized
 from coverslip.machine import n_cores
 from coverslip.workspace.store.database import write_transaction
-from coverslip.workspace.store.rows import dataset_row
-from coverslip.workspace.store.sql import read_integers, replace_rows
+from coverslip.workspace.store.sql import replace_rows
 from coverslip.workspace.store.tables import datasets, image_colors, images
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing.images import PictureSource, picture_sources
+from coverslip.workspace.viewing.images import DatasetImages
+from coverslip.workspace.viewing.lists import PictureSource
 
 SIDES = (128, 256, 512)  # px of the longer side
 THUMBNAILS = register(Kind("app-thumbnails", RECORDS, bound_bytes=4 * 10**9))
@@ -343,28 +343,6 @@ _PAUSE_S = 0.1
 _ONE_DATASET = threading.Semaphore()  # datasets are processed one at a time
 
 
-def colors(workspace: Workspace, dataset_id: str) -> bytes:
-    """Return eight bytes for each image with a known color, in the order of row_ids.
-
-    The first four are the row_id as a little-endian unsigned integer, the last four the color of `color_of`.
-
-    Raises:
-        NotFound: there is no such dataset.
-    """
-    query = (
-        select(image_colors.c.row_id, image_colors.c.color)
-        .join(images, images.c.row_id == image_colors.c.row_id)
-        .where(images.c.dataset_id == dataset_id)
-    )
-    with workspace.engine.connect() as connection:
-        dataset_row(connection, dataset_id)
-        row_ids, of_rows = read_integers(connection, query)
-    pairs = np.empty(len(row_ids), [("row_id", "<u4"), ("color", ">u4")])
-    order = row_ids.argsort()
-    pairs["row_id"], pairs["color"] = row_ids[order], of_rows[order]
-    return pairs.tobytes()
-
-
 def store_colors(connection: Connection, by_row: Mapping[int, int]) -> None:
     """Store colors by row_id."""
     if by_row:
@@ -428,7 +406,9 @@ def _rows_without_color(workspace: Workspace, dataset_id: str) -> Iterator[list[
 
 def _colors(workspace: Workspace, dataset_id: str, row_ids: list[int]) -> dict[int, int]:
     by_row = {}
-    pictures = thumbnails_of(workspace, dataset_id, picture_sources(workspace, dataset_id, row_ids), SIDES[0])
+    pictures = thumbnails_of(
+        workspace, dataset_id, DatasetImages(workspace, dataset_id).picture_sources(row_ids), SIDES[0]
+    )
     for row_id, data in zip(row_ids, pictures, strict=True):
         if data is not None:
             picture = decode(data)

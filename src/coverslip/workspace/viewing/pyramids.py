@@ -30,7 +30,7 @@ from coverslip.images.reader import MAX_BYTES
 from coverslip.images.reading import channel_numbers
 from coverslip.machine import n_cores
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing.images import PictureSource
+from coverslip.workspace.viewing.lists import PictureSource
 from coverslip.workspace.viewing.pictures import picture_threads
 
 Array = np.ndarray[Any, np.dtype[Any]]  # Any: shape and dtype are said in each docstring

@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from coverslip.errors import NotFound
 from coverslip.workspace.store.rows import AnyRow, dataset_row
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing.images import PictureSource
+from coverslip.workspace.viewing.lists import ImageList, PictureSource
 from coverslip.workspace.viewing.pictures import encode
 from coverslip.workspace.viewing.pyramids import (
     BLOCK_PX,
@@ -124,14 +125,12 @@ def displays_of(text: str) -> dict[int, ChannelDisplay]:
     return displays
 
 
-def stored_display(workspace: Workspace, dataset_id: str) -> tuple[ChannelDisplay, ...]:
-    """Return how the channels of a dataset are shown; none: automatic.
-
-    Raises:
-        NotFound: there is no such dataset.
-    """
-    with workspace.engine.connect() as connection:
-        return display_of(dataset_row(connection, dataset_id))
+def stored_display(listed: ImageList[Any]) -> tuple[ChannelDisplay, ...]:
+    """Return how the channels of the dataset of a list are shown; none: automatic, or there are several datasets."""
+    if len(listed.dataset_ids) == 1:
+        with suppress(NotFound), listed.workspace.engine.connect() as connection:  # deleted since
+            return display_of(dataset_row(connection, listed.dataset_ids[0]))
+    return ()
 
 
 def display_of(row: AnyRow) -> tuple[ChannelDisplay, ...]:

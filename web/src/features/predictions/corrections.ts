@@ -2,7 +2,8 @@
 import type { CellInfo } from '../../images/gallery/Cell.svelte';
 import { texts } from '../../texts';
 import { percent } from '../../texts/numbers';
-import type { Review, PredictionRow } from '../../api/predictions';
+import type { Review } from '../../api/predictions';
+import type { PredictionRow } from '../../api/lists';
 
 export const isReviewed = ({ correction, excluded }: Review) => correction !== null || excluded !== null;
 

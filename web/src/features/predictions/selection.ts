@@ -1,5 +1,5 @@
 // Filter, order and view of the images of a prediction, as parameters of the address.
-import type { RowQuery } from '../../api/evaluations';
+import type { Filters } from '../../api/lists';
 import { filterOf } from './corrections';
 
 /** Lowest probability first, because most errors have low probabilities. */
@@ -22,7 +22,7 @@ export function viewOf(query: URLSearchParams): View {
 }
 
 /** The query of the server. */
-export function rowQuery({ show, sort, search }: View, classes: readonly string[]): RowQuery {
+export function rowQuery({ show, sort, search }: View, classes: readonly string[]): Filters {
   return { ...filterOf(show, classes), sort, ...(search ? { search } : {}) };
 }
 

@@ -1,6 +1,6 @@
 // One field on a page: its objects with their outlines, its tiles, and the list of its objects.
 import { onDestroy, tick } from 'svelte';
-import type { FieldOfView, FieldSource } from '../../api/fields';
+import type { FieldOfView, FieldSource } from '../../api/lists';
 import { resource, type Resource } from '../../state/resource.svelte';
 import { ImageList, type Source } from '../gallery/image_list.svelte';
 import { clicked } from '../gallery/selection';

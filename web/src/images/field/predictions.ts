@@ -1,5 +1,5 @@
 // Colors of predicted objects: by class, by probability, or by whether the prediction is correct.
-import type { FieldPredictions } from '../../api/fields';
+import type { ObjectLabels } from '../../api/lists';
 import { texts } from '../../texts';
 import { percent } from '../../texts/numbers';
 import { markOf } from '../classes';
@@ -14,15 +14,11 @@ const UNDECIDED = ['#c8c8c8', '#8a8a8a']; // uncertain, unfamiliar
 const NONE = '#ffffff';
 
 /** The colors of n objects, and the entries of their legend. */
-export function colorsOf(
-  by: ColorBy,
-  classes: readonly string[],
-  values: FieldPredictions | null,
-  n: number,
-) {
+export function colorsOf(by: ColorBy, classes: readonly string[], values: ObjectLabels | null, n: number) {
   const words = texts.fields;
   const decided = texts.predict.decisions;
-  const { predicted = [], probabilities = [], decisions = [], labels = [], corrections = [] } = values ?? {};
+  const labels = values?.labels ?? [];
+  const { predicted = [], probabilities = [], decisions = [], corrections = [] } = values?.predictions ?? {};
   const colors = {
     class: () => [...classColors(classes.map((_, k) => k)), ...UNDECIDED],
     probability: () => OF_PROBABILITY,

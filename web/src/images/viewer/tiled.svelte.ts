@@ -1,5 +1,6 @@
 // State of the viewer for tiled images: the image, its plane, and the display of its channels.
-import type { TiledAddress, TiledImage, ViewedChannel, ViewedPlane } from '../../api/datasets';
+import type { ViewedChannel } from '../../api/datasets';
+import type { TiledAddress, TiledImage, ViewedPlane } from '../../api/lists';
 import { resource } from '../../state/resource.svelte';
 import { changedChannels, displayText, type ChannelChange } from './tiles';
 

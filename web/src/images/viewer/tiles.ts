@@ -1,5 +1,6 @@
 // Levels, channels and scale bar of the viewer for tiled images, as pure functions.
-import type { ChannelDisplay, TiledImage, ViewedChannel } from '../../api/datasets';
+import type { ChannelDisplay, ViewedChannel } from '../../api/datasets';
+import type { TiledImage } from '../../api/lists';
 
 /** Changes of a channel by the user; undefined values are those of the image. */
 export type ChannelChange = Partial<ChannelDisplay>;

@@ -179,7 +179,6 @@ export const predict: Texts['predict'] = {
     topK: 'Anzahl der Klassen',
     topHelp:
       'Spalten: top_1, top_1_probability, top_2, … Die Anteile nach Proben brauchen die Wahrscheinlichkeiten aller Klassen.',
-    columns: 'Aus Ihrer Tabelle übernommene Spalten',
     invalid: (n) => `Geben Sie eine Anzahl von 1 bis ${n} Klassen ein.`,
     action: 'Herunterladen',
   },
@@ -226,6 +225,11 @@ export const predict: Texts['predict'] = {
       'Zwei Schätzungen der Anteile widersprechen sich: Der Klassifikator irrt sich hier wahrscheinlich anders als auf den Testbildern seines Trainings. Verlassen Sie sich nicht auf korrigierte Anteile, bevor Sie die vorhergesagten Klassen einiger Bilder geprüft haben.',
     counted: (n, nUncertain, nUnfamiliar, nUnreadable) =>
       `Gezählt: ${counts.images(n)}, davon ${count(nUncertain)} unsicher und ${count(nUnfamiliar)} ungewohnt, die für jede Klasse mit ihren Wahrscheinlichkeiten zählen. Nicht gezählt: ${count(nUnreadable)} nicht lesbar.`,
+    repeated: (n) =>
+      plural(n, {
+        one: `${count(n)} Zeile nennt ein Bild noch einmal. Es zählt einmal.`,
+        other: `${count(n)} Zeilen nennen Bilder noch einmal. Jedes Bild zählt einmal.`,
+      }),
     excluded: (n) =>
       plural(n, {
         one: `${count(n)} Bild, das als ausgeschlossen markiert ist, wird nicht gezählt.`,
@@ -253,7 +257,7 @@ export const predict: Texts['predict'] = {
     conditions: 'Bedingungen',
     conditionOf: (sample) => `Bedingung von ${sample}`,
     conditionHelp:
-      'Um Bedingungen zu vergleichen, geben Sie die Bedingung jeder Probe ein, etwa eine Dosis oder eine Behandlung. Ein Vergleich braucht mindestens drei Proben je Bedingung.',
+      'Um Bedingungen zu vergleichen, geben Sie die Bedingung jeder Probe ein, etwa eine Dosis oder eine Behandlung. Ein Vergleich braucht mindestens drei Proben je Bedingung. Der korrigierte Anteil einer einzelnen Probe liegt näher am unkorrigierten, wo er dadurch genauer ist; Mittelwerte sind vollständig korrigiert.',
     useFolders: 'Den übergeordneten Ordner als Bedingung verwenden',
     clear: 'Alle Bedingungen entfernen',
     nImages: 'Bilder',
@@ -269,7 +273,7 @@ export const predict: Texts['predict'] = {
     effectSize: 'Effektstärke (g)',
     pHolm: 'Adjustiert (Holm)',
     differenceHelp:
-      'Verglichen werden die Anteile der Proben. Die Effektstärke ist Hedges’ g: die Differenz in Standardabweichungen der Proben. p-Werte sind für die Anzahl der Klassen und der Paare von Bedingungen adjustiert.',
+      'Verglichen werden die Anteile der Proben ohne Grenzen bei 0 und 1, weil Mittelwerte begrenzter Werte bei seltenen Klassen zu groß sind. Die Intervalle enthalten die Unsicherheit der Fehlerraten. Die Effektstärke ist Hedges’ g: die Differenz in Standardabweichungen der Proben. p-Werte sind für die Anzahl der Klassen und der Paare von Bedingungen adjustiert.',
     detect: 'Nachzuweisender Unterschied in Prozentpunkten',
     detectHelp:
       'Wie viele Proben je Bedingung diesen Unterschied mit einer Power von 80\u00a0% zeigen würden.',

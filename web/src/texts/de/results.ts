@@ -114,15 +114,15 @@ export const results: typeof english = {
           other: `Darin sind ${count(n.relabeled)} Bilder nicht enthalten, deren Label Sie nach diesem Training geändert haben.`,
         });
         return [
-          n.expected
-            ? plural(n.expected, {
-                one: `Etwa ${count(n.expected)} von ${counts.labels(n.checked)} ist vielleicht falsch.`,
-                other: `Etwa ${count(n.expected)} von ${counts.labels(n.checked)} sind vielleicht falsch.`,
+          n.suspected
+            ? plural(n.suspected, {
+                one: `Prüfen Sie zuerst ${count(n.suspected)} von ${counts.labels(n.checked)}.`,
+                other: `Prüfen Sie zuerst ${count(n.suspected)} von ${counts.labels(n.checked)}.`,
               })
             : `Bei keinem von ${counts.labels(n.checked)} wird ein Fehler vermutet.`,
           n.confirmed > 0 && confirmed,
-          n.expected > 0 &&
-            'Bilder mit vermutetem Labelfehler ähneln einer anderen Klasse so sehr wie die Bilder jener Klasse.',
+          n.suspected > 0 &&
+            'Diese Bilder ähneln einer anderen Klasse so sehr wie die Bilder jener Klasse. Wie viele ihrer Labels falsch sind, ist nicht bekannt, weil auch der Klassifikator Fehler macht.',
           `Klassifikatoren, die nicht mit dem jeweiligen Bild trainiert wurden, klassifizieren ${counts.images(n.misclassified)} des Datensatzes falsch.`,
           n.relabeled > 0 && relabeled,
         ]

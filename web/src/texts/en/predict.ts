@@ -175,7 +175,6 @@ export const predict = {
     topK: 'Number of classes',
     topHelp:
       'Columns: top_1, top_1_probability, top_2, … Proportions by sample need the probabilities of all classes.',
-    columns: 'Columns to copy from your table',
     invalid: (n: number) => `Enter a number of classes from 1 to ${n}.`,
     action: 'Download',
   },
@@ -222,6 +221,11 @@ export const predict = {
       'Two estimates of the proportions disagree: the classifier probably does not err here as on the test images of its training. Do not rely on corrected proportions before you have checked the labels of some images.',
     counted: (n: number, nUncertain: number, nUnfamiliar: number, nUnreadable: number) =>
       `Counted: ${counts.images(n)}, of which ${count(nUncertain)} uncertain and ${count(nUnfamiliar)} unfamiliar, which count for each class by their probabilities. Not counted: ${count(nUnreadable)} unreadable.`,
+    repeated: (n: number) =>
+      plural(n, {
+        one: `${count(n)} row lists an image again. It counts once.`,
+        other: `${count(n)} rows list images again. Each image counts once.`,
+      }),
     excluded: (n: number) =>
       plural(n, {
         one: `${count(n)} image that was marked as excluded is not counted.`,
@@ -250,7 +254,7 @@ export const predict = {
     conditions: 'Conditions',
     conditionOf: (sample: string) => `Condition of ${sample}`,
     conditionHelp:
-      'Enter the condition of each sample, such as a dose or a treatment, to compare conditions. A comparison needs at least three samples of each condition.',
+      'Enter the condition of each sample, such as a dose or a treatment, to compare conditions. A comparison needs at least three samples of each condition. The corrected proportion of a single sample is moved towards the raw one where that makes it more accurate; means are corrected in full.',
     useFolders: 'Use the upper folder as the condition',
     clear: 'Remove all conditions',
     nImages: 'Images',
@@ -266,7 +270,7 @@ export const predict = {
     effectSize: 'Effect size (g)',
     pHolm: 'Adjusted (Holm)',
     differenceHelp:
-      'Differences compare the proportions of samples. The effect size is Hedges’ g: the difference in standard deviations of the samples. p-values are adjusted for the number of classes and pairs of conditions.',
+      'Differences compare the proportions of samples without limits at 0 and 1, since averages of limited values are too large for rare classes. Their intervals include the uncertainty of the error rates. The effect size is Hedges’ g: the difference in standard deviations of the samples. p-values are adjusted for the number of classes and pairs of conditions.',
     detect: 'Difference to detect, in percentage points',
     detectHelp: 'How many samples of each condition would show this difference with a power of 80%.',
     needed: (n: number | null, name: string) =>

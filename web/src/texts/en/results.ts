@@ -118,7 +118,7 @@ export const results = {
       folds: (n: number, folds: number) =>
         `${counts.images(n)}, ${counts.folds(folds)} of cross-validation. Each image is a test image once.`,
       labelErrors: (n: {
-        expected: number;
+        suspected: number;
         checked: number;
         confirmed: number;
         misclassified: number;
@@ -133,15 +133,15 @@ export const results = {
           other: `This number does not include ${count(n.relabeled)} images that you relabeled after this training.`,
         });
         return [
-          n.expected
-            ? plural(n.expected, {
-                one: `About ${count(n.expected)} of ${counts.labels(n.checked)} may be wrong.`,
-                other: `About ${count(n.expected)} of ${counts.labels(n.checked)} may be wrong.`,
+          n.suspected
+            ? plural(n.suspected, {
+                one: `Check ${count(n.suspected)} of ${counts.labels(n.checked)} first.`,
+                other: `Check ${count(n.suspected)} of ${counts.labels(n.checked)} first.`,
               })
             : `None of ${counts.labels(n.checked)} is suspected to be wrong.`,
           n.confirmed > 0 && confirmed,
-          n.expected > 0 &&
-            'Images with suspected labels resemble another class as much as images of that class do.',
+          n.suspected > 0 &&
+            'These images resemble another class as much as images of that class do. How many of their labels are wrong is not known, because the classifier makes errors too.',
           `Classifiers that were not trained on the respective image misclassify ${counts.images(n.misclassified)} of the dataset.`,
           n.relabeled > 0 && relabeled,
         ]

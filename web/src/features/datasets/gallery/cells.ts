@@ -1,5 +1,5 @@
 // What the cell of a dataset's image shows and says in a gallery.
-import type { Image } from '../../../api/datasets';
+import type { Image } from '../../../api/lists';
 import type { CellInfo } from '../../../images/gallery/Cell.svelte';
 import { texts } from '../../../texts';
 

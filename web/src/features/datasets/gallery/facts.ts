@@ -1,5 +1,6 @@
 // Facts about an image and its file, as names and values.
-import type { Dataset, ImageFacts } from '../../../api/datasets';
+import type { Dataset } from '../../../api/datasets';
+import type { ImageFacts } from '../../../api/lists';
 import type { Fact } from '../../../images/viewer/FactList.svelte';
 import { texts } from '../../../texts';
 import { bytes, count, number } from '../../../texts/numbers';

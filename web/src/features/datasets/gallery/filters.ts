@@ -1,5 +1,5 @@
 // Filters of the gallery. They are part of the address, so that links and the back button restore them.
-import type { Filters } from '../../../api/datasets';
+import type { Filters } from '../../../api/lists';
 import { texts } from '../../../texts';
 
 const ONLY = [

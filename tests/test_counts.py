@@ -1,0 +1,253 @@
+"""One run whose images have all kinds of oddities: files, commands, reports and pages count the same for each term."""
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+from refusing import note_of
+from small_workspace import API, QUICK, Json, new_workspace, open_images, predicted_here, trained_here
+
+import coverslip as cs
+from coverslip.app.server import create_app
+from coverslip.cli import main
+from coverslip.counts import GroupCount, count_groups
+from coverslip.events import Event
+from coverslip.reports.reported import ReportedRun
+from coverslip.runs import Run
+from coverslip.workspace.jobs.records import find_job
+from coverslip.workspace.store.workspace import Workspace
+
+pytestmark = pytest.mark.slow
+
+SIDE, N_FIELDS = 32, 14  # pixels of a crop; fields of nine objects
+COLUMNS = ("path", "field", "object_id", "x", "y", "width", "height", "label", "slide")
+RECIPE = {**QUICK, "classes.drop": ["rare"]}
+
+
+def draw_field(file: Path, radii: list[int], rng: np.random.Generator) -> None:
+    rows, columns = np.mgrid[: 3 * SIDE, : 3 * SIDE]
+    pixels = rng.normal(60, 4, (3 * SIDE, 3 * SIDE))
+    for k, radius in enumerate(radii):
+        y, x = SIDE * (k // 3) + SIDE // 2, SIDE * (k % 3) + SIDE // 2
+        pixels[np.hypot(rows - y, columns - x) < radius] += 120
+    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(file)
+
+
+def draw_crop(file: Path, radius: int, rng: np.random.Generator) -> None:
+    rows, columns = np.mgrid[:SIDE, :SIDE]
+    pixels = rng.normal(60, 4, (SIDE, SIDE))
+    pixels[np.hypot(rows - SIDE // 2, columns - SIDE // 2) < radius] += 120
+    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(file)
+
+
+def object_rows(name: str, labels: list[str], slide: str) -> list[tuple[object, ...]]:
+    boxes = [(SIDE * (k % 3), SIDE * (k // 3)) for k in range(len(labels))]
+    return [
+        (f"{name}.png", f"{name}.png", k, x, y, SIDE, SIDE, label, slide)
+        for k, ((x, y), label) in enumerate(zip(boxes, labels, strict=True))
+    ]
+
+
+def write_objects(folder: Path) -> tuple[Path, Path]:
+    """Tables of objects to train on and to predict: of seven slides and of none, unreadable, repeated and strange."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    rows: list[tuple[object, ...]] = []
+    for n in range(N_FIELDS):
+        labels = ["small" if k % 2 else "large" for k in range(9)]
+        draw_field(folder / f"f{n:02}.png", [5 if label == "small" else 11 for label in labels], rng)
+        rows += object_rows(f"f{n:02}", labels, f"slide {n // 2}")
+    (folder / "broken.png").write_bytes((folder / "f00.png").read_bytes()[:300])
+    rows += object_rows("broken", ["small", "large"], "slide 1")
+    rows.append(rows[3])  # an image that is listed again
+    rows.append((*rows[4][:7], rows[4][7], "slide 6"))  # and again, of another slide
+    rows[5] = (*rows[5][:7], "rare", "slide of rare")
+    strange = rng.integers(0, 255, (3 * SIDE, 3 * SIDE, 3), dtype=np.uint8)
+    Image.fromarray(strange).save(folder / "strange.png")
+    singles: list[tuple[object, ...]] = []  # whole images, of no slide
+    for k in range(12):
+        draw_crop(folder / f"single{k}.png", 5 if k % 2 else 11, rng)
+        singles.append((f"single{k}.png", *[""] * 6, "small" if k % 2 else "large", ""))
+    for name, listed in (("train", [*rows, *singles]), ("new", [*rows, *object_rows("strange", [""] * 9, "")])):
+        with (folder / f"{name}.csv").open("w", newline="") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(COLUMNS)
+            writer.writerows(listed)
+    return folder / "train.csv", folder / "new.csv"
+
+
+@dataclass(frozen=True)
+class Lab:
+    workspace: Workspace
+    client: TestClient
+    table: Path
+    new: Path
+    dataset: str
+    run_id: str
+    prediction: str
+
+    def get(self, path: str, **query: str | int) -> Json:
+        answer = self.client.get(f"{API}/{path}", params=query)
+        assert answer.status_code == 200, answer.text
+        content: Json = answer.json()
+        return content
+
+    @property
+    def run(self) -> Run:
+        return find_job(self.workspace, self.run_id).run
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    workspace = new_workspace(tmp_path_factory.mktemp("lab"))
+    table, new = write_objects(workspace.roots[0] / "objects")
+    dataset = open_images(workspace, table, group="slide")
+    with TestClient(create_app(workspace)) as client:
+        rows = client.get(f"{API}/lists/{dataset}/rows", params={"limit": 500}).json()["items"]
+        excluded = [
+            next(row["row_id"] for row in rows if row["path"].endswith(name)) for name in ("f02.png", "f11.png")
+        ]
+        answer = client.post(f"{API}/datasets/{dataset}/exclusions", json={"rows": excluded, "is_excluded": True})
+        assert answer.status_code == 200, answer.text
+        run = trained_here(workspace, dataset, RECIPE)
+        prediction = predicted_here(workspace, run, open_images(workspace, new, is_labeled=False))
+        yield Lab(workspace, client, table, new, dataset, run, prediction)
+
+
+def printed_json(capsys: pytest.CaptureFixture[str], *arguments: str) -> Json:
+    capsys.readouterr()
+    assert main([*arguments, "--json"]) == 0
+    content: Json = json.loads(capsys.readouterr().out)
+    return content
+
+
+def test_groups_are_counted_by_name_and_images_without_one_beside_them() -> None:
+    assert count_groups(["a", "b", "a", "", None, ""]) == GroupCount(2, 3)
+    assert count_groups([0, 0, 1]) == GroupCount(2, 0)
+    assert count_groups([]).n_units == 0
+    assert GroupCount(2, 3).n_units == 5
+
+
+def test_a_dataset_has_as_many_images_and_groups_on_its_page_as_in_the_inspection(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dataset = lab.get(f"datasets/{lab.dataset}")
+    inspected = printed_json(capsys, "inspect", str(lab.table), "--group", "slide")
+    groups = inspected["groups"]
+    assert (dataset["n_images"], dataset["n_excluded"], dataset["n_unreadable"]) == (inspected["n_images"], 2, 2)
+    assert dataset["groups"]["n_groups"] == groups["n_groups"] == 8
+    assert groups["n_ungrouped"] == 12
+    assert groups["groups_per_class"] == {"large": 7, "small": 7, "rare": 1}
+
+
+def test_a_training_has_the_same_images_and_groups_in_its_preview_its_files_and_its_report(lab: Lab) -> None:
+    preview = lab.client.post(f"{API}/datasets/{lab.dataset}/split-preview", json={"recipe": RECIPE}).json()
+    run, reported = lab.run, ReportedRun(lab.run)
+    used = [row for row in run.split if row.split != "excluded"]
+    groups = count_groups(row.named_group for row in used)
+    assert preview["used"] == {
+        "n": len(used),
+        "n_classes": 2,
+        "n_groups": groups.n_groups,
+        "n_ungrouped": groups.n_ungrouped,
+    }
+    assert (reported.n_groups, reported.n_ungrouped) == (groups.n_groups, groups.n_ungrouped)
+    by_part = {part["part"]: (part["n"], part["n_groups"], part["n_ungrouped"]) for part in preview["parts"]}
+    for part in ("train", "val", "test"):
+        rows = [row for row in used if row.split == part]
+        of_part = count_groups(row.named_group for row in rows)
+        assert by_part[part] == (len(rows), of_part.n_groups, of_part.n_ungrouped)
+        assert reported.groups[part] == of_part
+    n_excluded = lab.get(f"datasets/{lab.dataset}")["n_excluded"]
+    assert reported.parts["excluded"] == by_part["excluded"][0] + n_excluded
+    assert sum(reported.parts.values()) == lab.get(f"datasets/{lab.dataset}")["n_images"]
+
+
+def test_the_test_set_has_the_same_images_and_groups_everywhere(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    tested = [row for row in lab.run.split if row.split == "test"]
+    groups = count_groups(row.named_group for row in tested)
+    expected = (len(tested), groups.n_groups, groups.n_ungrouped)
+    assert groups.n_groups
+    assert groups.n_ungrouped
+    metrics = lab.run.metrics
+    assert (metrics.n, metrics.n_groups, metrics.n_ungrouped) == expected
+    accuracy = metrics["accuracy"]
+    assert (accuracy.n_images, accuracy.n_groups) == expected[:2]
+    card = lab.get(f"classifiers/{lab.run_id}/card")
+    printed = printed_json(capsys, "evaluate", str(lab.run.folder))
+    for content in (printed, card["test"]):
+        assert (content["n"], content["n_groups"], content["n_ungrouped"]) == expected
+    fitted = [row for row in lab.run.split if row.split in ("train", "val")]
+    of_fitted = count_groups(row.named_group for row in fitted)
+    assert (card["n_images"], card["n_groups"], card["n_ungrouped"]) == (
+        len(fitted),
+        of_fitted.n_groups,
+        of_fitted.n_ungrouped,
+    )
+
+
+def test_a_prediction_has_the_same_decisions_in_its_lists_fields_and_proportions(
+    lab: Lab, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at = f"predictions/{lab.prediction}"
+    state = lab.get(at)
+    decisions = Counter[str](state["decisions"])
+    assert decisions["unfamiliar"]
+    assert decisions["unreadable"] == 2
+    assert decisions.total() == state["n_done"] == state["n_total"]
+    assert state["n_review"] == sum(decisions[name] for name in ("uncertain", "unfamiliar", "unreadable"))
+    for name, n in decisions.items():
+        row_ids = lab.client.get(f"{API}/lists/{lab.prediction}/row-ids", params={"decision": name}).content
+        assert len(row_ids) == 4 * n
+    fields = lab.get(f"lists/{lab.prediction}/fields", limit=100)["items"]
+    assert sum(field["n_objects"] for field in fields) == state["n_done"]
+    names = (*state["classes"], "uncertain", "unfamiliar", "unreadable")
+    in_fields = Counter[str]()
+    for field in fields:
+        values = lab.get(f"lists/{lab.prediction}/rows/{field['row_id']}/field/labels")["predictions"]
+        in_fields.update(names[each] for each in values["decisions"])
+    assert in_fields == decisions
+    first = lab.get(f"lists/{lab.prediction}/rows", limit=1)["items"][0]["row_id"]
+    for n_excluded, body in enumerate(({"label": None}, {"label": None, "excluded": "unusable"})):
+        answer = lab.client.put(f"{API}/lists/{lab.prediction}/rows/{first}/correction", json=body)
+        assert answer.status_code == 200, answer.text
+        sampled = lab.get(f"{at}/samples")
+        file = tmp_path / f"{n_excluded}.csv"
+        file.write_bytes(lab.client.get(f"{API}/{at}/download/predictions").content)
+        events = list[Event]()
+        summarised = cs.summarise(file, by="field", emit=events.append)
+        printed = printed_json(capsys, "summarise", str(file), "--by", "field")["samples"]
+        assert (sampled["n_repeated"], sampled["n_excluded"]) == (2, n_excluded)
+        assert note_of(events, "repeated-images-counted-once").parameters["n_images"] == sampled["n_repeated"]
+        assert lab.get(at)["n_excluded"] == n_excluded
+        totals = []
+        for samples in (sampled["summary"]["samples"], printed, [asdict(each) for each in summarised.samples]):
+            keys = ("n", "n_uncertain", "n_unfamiliar", "n_unreadable")
+            totals.append({key: sum(sample[key] for sample in samples) for key in keys})
+        assert totals[0] == totals[1] == totals[2]
+        n_counted = state["n_done"] - sampled["n_repeated"] - n_excluded
+        assert totals[0]["n"] + totals[0]["n_unreadable"] == n_counted
+        assert totals[0]["n_unreadable"] == decisions["unreadable"]
+
+
+def test_a_prediction_counts_the_same_in_the_app_on_the_command_line_and_in_python(
+    lab: Lab, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    decisions = lab.get(f"predictions/{lab.prediction}")["decisions"]
+    out = str(tmp_path / "p.csv")
+    printed = printed_json(capsys, "predict", str(lab.run.folder), str(lab.new), "--device", "cpu", "--out", out)
+    classifier = cs.load_classifier(lab.run, device="cpu")
+    predicted = classifier.predict(lab.new)
+    assert printed["decisions"] == decisions == Counter(predicted["decision"])
+    with Path(out).open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert Counter(row["decision"] for row in rows) == decisions
+    assert [row["repeats"] for row in rows] == [row.repeats for row in predicted]
+    assert sum(bool(row["repeats"]) for row in rows) == 2
