@@ -200,11 +200,10 @@ class ErrorRates:
             has_mean_rates: whether a single unit has the mean error rates.
         """
         counts = effective_counts(votes)
-        nothing = np.full(len(counts.shares), np.nan)
-        if not self.is_complete:
-            return Corrected(*[nothing] * 5, "summary-class-without-images")
-        if not self._is_informative:
-            return Corrected(*[nothing] * 5, "summary-uninformative")
+        if not self.is_complete or not self._is_informative:
+            reason: Reason = "summary-uninformative" if self.is_complete else "summary-class-without-images"
+            nothing = np.full(len(counts.shares), np.nan)
+            return Corrected(nothing, nothing, nothing, nothing, nothing, reason)
         shares = solve(self.matrix, counts.shares[None])[0]
         is_own = len(votes.n) == 1 and not has_mean_rates
         low, high = self._melded(counts, is_own) if len(shares) == 2 else self._by_draws(counts, is_own)
@@ -235,8 +234,8 @@ class ErrorRates:
         of_difference = of_counted + np.diag(inverse.T @ variance @ inverse) - 2 * both
         squared_bias = (counts.shares - shares) ** 2
         weight = (squared_bias + of_counted - both) / np.maximum(squared_bias + of_difference, _SMALLEST)
-        mixture = counts.shares + np.clip(weight, 0, 1) * (shares - counts.shares)
-        return mixture / mixture.sum()
+        mixture: Floats = counts.shares + np.clip(weight, 0, 1) * (shares - counts.shares)
+        return np.asarray(mixture / mixture.sum(), np.float64)
 
     @cached_property
     def _is_informative(self) -> bool:

@@ -221,7 +221,7 @@ def _assumption(rates: ErrorRates, classes: Sequence[str]) -> str:
 
 
 def _correlations(rates: ErrorRates, classes: Sequence[str]) -> dict[str, float | None]:
-    return {name: each and each.value for name, each in zip(classes, rates.correlations, strict=True)}
+    return {name: None if each is None else each.value for name, each in zip(classes, rates.correlations, strict=True)}
 
 
 def cautions_of(samples: Sequence[SampleProportions]) -> Iterator[str]:
