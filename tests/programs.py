@@ -341,7 +341,13 @@ def _fork(listener: socket.socket, ready: selectors.BaseSelector) -> dict[str, A
     connection.sendall(os.getpid().to_bytes(4, "big"))
     for target, fd in enumerate(fds):
         os.dup2(fd, target)
-    os.closerange(3, max(*fds, connection.fileno(), listener.fileno(), 64) + 256)
+    # What the server holds must not be closed later: its numbers then belong to files of the program.
+    for key in ready.get_map().values():
+        if key.data is not None:
+            key.data[1].detach()
+    connection_fd, listener_fd = connection.detach(), listener.detach()
+    ready.close()
+    os.closerange(3, max(*fds, connection_fd, listener_fd, 64) + 256)
     return dict(request)
 
 
