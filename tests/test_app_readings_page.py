@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 from browser import RunningApp, open_page
 from drawing import write_cells
+from image_sets import in_lists
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -44,7 +45,7 @@ def test_images_are_read_again_compared_and_decided(page: "Page", app_server: Ru
     label.get_by_role("button", name=first_class).click()
     decided = page.get_by_text(f"Decided: {first_class} (Eve)")  # the image is now behind those without a decision
     decided.wait_for()
-    assert app.get(f"{dataset}/images/{image['row_id']}")["label"] == first_class
+    assert app.get(f"{in_lists(dataset)}/rows/{image['row_id']}")["label"] == first_class
     decided.get_by_role("button", name="Undo").click()
     decided.wait_for(state="detached")
-    assert app.get(f"{dataset}/images/{image['row_id']}")["label"] == image["first"]["label"]
+    assert app.get(f"{in_lists(dataset)}/rows/{image['row_id']}")["label"] == image["first"]["label"]

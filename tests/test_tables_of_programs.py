@@ -160,7 +160,7 @@ def test_rows_without_a_box_are_listed_since_their_images_are_whole_files(tmp_pa
 
 def test_a_column_that_is_the_time_point_in_tables_of_objects_is_not_ignored(tmp_path: Path) -> None:
     draw(tmp_path, "a.png")
-    table = write(tmp_path / "t.csv", "path,label,frame,x,y", "a.png,a,0,5,6", "a.png,b,1,5,6")
+    table = write(tmp_path / "t.csv", "path,label,frame,x,y", "a.png,a,0,5,6", "a.png,b,1,7,6")
     with refusing(BadDataset, "unread-time-column", column="frame") as refused:
         cs.open_dataset(table, crop_size=8)
     assert refused.value.remedies == (MapColumn("t"),)

@@ -3511,6 +3511,7 @@ export interface components {
          * @description How images divide into samples, and how they did when the client read it.
          */
         ChangedSampling: {
+            /** @description How images divide into samples from now on. */
             sampling: components["schemas"]["Sampling"];
             /** @description What the client changed. If other samples are saved now, the response is 412, and nothing changes. */
             replaces: components["schemas"]["Sampling"];
@@ -16485,6 +16486,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The ID of a dataset, training, evaluation or prediction. */
                 list_id: string;
             };
             cookie?: never;
@@ -16558,6 +16560,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The ID of a dataset, training, evaluation or prediction. */
                 list_id: string;
             };
             cookie?: never;
@@ -16619,6 +16622,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a dataset, training, evaluation or prediction. */
                 list_id: string;
             };
             cookie?: never;
@@ -16678,6 +16682,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a dataset, training, evaluation or prediction. */
                 list_id: string;
                 /** @description The permanent number of the image in its dataset or its job. */
                 row_id: number;
@@ -16789,6 +16794,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The ID of a dataset, training, evaluation or prediction. */
                 list_id: string;
             };
             cookie?: never;
@@ -16852,6 +16858,7 @@ export interface operations {
                 "x-author"?: string | null;
             };
             path: {
+                /** @description The ID of a dataset, training, evaluation or prediction. */
                 list_id: string;
                 /** @description The permanent number of the image in its dataset or its job. */
                 row_id: number;
@@ -16936,6 +16943,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The ID of a dataset, training, evaluation or prediction. */
                 list_id: string;
                 /** @description The permanent number of the image in its dataset or its job. */
                 row_id: number;
@@ -17004,6 +17012,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The ID of a dataset, training, evaluation or prediction. */
                 list_id: string;
                 /** @description The permanent number of the image in its dataset or its job. */
                 row_id: number;
@@ -17069,6 +17078,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The ID of a dataset, training, evaluation or prediction. */
                 list_id: string;
                 /** @description The permanent number of the image in its dataset or its job. */
                 row_id: number;
@@ -17150,6 +17160,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The ID of a dataset, training, evaluation or prediction. */
                 list_id: string;
                 /** @description The permanent number of the image in its dataset or its job. */
                 row_id: number;
@@ -17217,6 +17228,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The ID of a dataset, training, evaluation or prediction. */
                 list_id: string;
             };
             cookie?: never;
@@ -17269,6 +17281,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a dataset, training, evaluation or prediction. */
                 list_id: string;
                 /** @description The permanent number of the image in its dataset or its job. */
                 row_id: number;
@@ -17323,6 +17336,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a dataset, training, evaluation or prediction. */
                 list_id: string;
                 /** @description The permanent number of the image in its dataset or its job. */
                 row_id: number;
@@ -17377,6 +17391,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The ID of a dataset, training, evaluation or prediction. */
                 list_id: string;
                 /** @description The permanent number of the image in its dataset or its job. */
                 row_id: number;
@@ -17445,6 +17460,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The ID of a dataset, training, evaluation or prediction. */
                 list_id: string;
                 /** @description The permanent number of the image in its dataset or its job. */
                 row_id: number;
@@ -17510,6 +17526,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The ID of a dataset, training, evaluation or prediction. */
                 list_id: string;
                 /** @description The permanent number of the image in its dataset or its job. */
                 row_id: number;
@@ -23664,6 +23681,21 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "sampling": {
+                 *         "by": "pattern",
+                 *         "pattern": "well_([A-H]\\d+)",
+                 *         "detect": 0.05,
+                 *         "conditions": {
+                 *           "A1": "0"
+                 *         }
+                 *       },
+                 *       "replaces": {
+                 *         "by": "folder"
+                 *       }
+                 *     }
+                 */
                 "application/json": components["schemas"]["ChangedSampling"];
             };
         };

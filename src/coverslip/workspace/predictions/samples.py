@@ -100,7 +100,7 @@ class SampledSummary:
 class ChangedSampling(BaseModel):
     """How images divide into samples, and how they did when the client read it."""
 
-    sampling: Sampling
+    sampling: Sampling = Field(description="How images divide into samples from now on.")
     replaces: Sampling = Field(
         description="What the client changed. If other samples are saved now, the response is 412, and nothing changes."
     )
