@@ -23,7 +23,7 @@ def test_images_are_read_again_compared_and_decided(page: "Page", app_server: Ru
     page.get_by_role("spinbutton", name="Images").fill("9")
     page.get_by_role("button", name="Draw images").click()
     for k in range(1, 10):
-        page.get_by_role("img", name=f"Image {k} of 9").wait_for()
+        page.get_by_role("img", name=f"Image {k} of 9").evaluate("picture => picture.decode()")
         page.keyboard.press("1")
     app.until(
         f"{dataset}/second-reading/agreement", lambda body: body["pairs"] and body["pairs"][0]["agreement"]["n"] == 9

@@ -39,4 +39,3 @@ export const importReadings = (id: string, file: File) =>
     }),
   );
 export const readingsTable = (id: string) => addressOf('datasets', id, 'download', 'readings');
-export const readPicture = (id: string, row: number) => addressOf('datasets', id, 'images', row, 'picture');
