@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, Connection, Select, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, func, or_, select, union
 
 from coverslip.cache import state_of
 from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE, ClassPlan, ImageRecord, with_classes
@@ -206,10 +206,13 @@ class JobImages(ImageList[Row]):
         """Return the numbers of all rows of the image of a row so far."""
         is_row = self.is_of_job & (results.c.row_id == row_id)
         first = select(func.coalesce(results.c.first_row, results.c.row_id)).where(is_row).scalar_subquery()
-        is_same = or_(results.c.row_id == first, results.c.first_row == first)
-        query = select(results.c.row_id).where(self.is_of_job, is_same).order_by(results.c.row_id)
+        # Two queries, each by an index: for one with OR, SQLite reads all rows of the job.
+        row_ids = (
+            select(results.c.row_id).where(self.is_of_job, column == first)
+            for column in (results.c.row_id, results.c.first_row)
+        )
         with self.workspace.engine.connect() as connection:
-            return list(connection.execute(query).scalars())
+            return sorted(connection.execute(union(*row_ids)).scalars())
 
     @property
     def is_of_job(self) -> ColumnElement[bool]:
