@@ -18,8 +18,7 @@ _MOST_SHOWN = 20
 def suspected_words(errors: LabelErrors) -> str:
     """Return how many labels to check first, and how many images are misclassified.
 
-    It is no estimate of the number of wrong labels: of 96 suspected labels, 20 were wrong, since the classifier that
-    questions them makes errors too.
+    It is no estimate of the number of wrong labels, since the classifier that questions them makes errors too.
     """
     suspected = text("report-suspected-labels", n_suspected=errors.n_suspected, n_checked=errors.n_checked)
     if not errors.images:
