@@ -14,7 +14,7 @@ import psutil
 import pytest
 from drawing import save_cell, save_cells
 from image_sets import images_at, positions_of, workspace_in
-from small_workspace import until
+from small_workspace import do_jobs, until
 from sqlalchemy import delete, event, select, update
 
 from coverslip.app.server import open_server
@@ -358,7 +358,7 @@ def _wait(home: Workspace) -> None:
     """Until images are read, and what is looked for then is found."""
     home.background.wait_all()
     home.background.wait_all()
-    home.works.wait_all()
+    do_jobs(home)
 
 
 def _as_interrupted(home: Workspace) -> None:

@@ -137,7 +137,7 @@ def close_streams(app: FastAPI) -> None:
 
 
 def _end_background(app: FastAPI, workspace: Workspace) -> None:
-    for service in (app.state.queue, app.state.sources, app.state.classifiers, app.state.previews, workspace.works):
+    for service in (app.state.queue, app.state.sources, app.state.classifiers, app.state.previews):
         service.close()
     workspace.background.end_all(_THREAD_SECONDS)
 

@@ -51,7 +51,7 @@ class _Item:
 
 
 class Changes:
-    """The only watcher of the tables, the running jobs and the works. It checks them while anybody follows."""
+    """The only watcher of the tables, and the running jobs. It checks them while anybody follows."""
 
     def __init__(self, workspace: Workspace, sources: SourceWatch) -> None:
         self._workspace, self._sources = workspace, sources
@@ -176,8 +176,6 @@ def _items(workspace: Workspace, sources: SourceWatch) -> Iterator[tuple[str, _I
             version = (job.name, job.queued, job.launched, job.stop_requested)
             files = _versions(Path(job.folder)) if job.state == "started" else ()
             yield f"jobs/{job.id}", _Item(job.kind, job.state, (*version, *files))
-    for work in workspace.works.all():
-        yield f"jobs/{work.id}", _Item(work.kind.name, None, (work.state, work.n_changes))
     for row in dataset_rows:
         is_checked = workspace.background.is_running(duplicates_thread_of(row.id))
         version = (row.name, row.revision, repr(row.progress), is_checked, *sources.missing.get(row.id, ()))

@@ -17,7 +17,7 @@ from coverslip.files import default_workspace_folder
 from coverslip.images import Fields, Pixels, ReadPlan, read_pixels
 from coverslip.machine import n_cores
 from coverslip.messages import ChooseOther, language
-from coverslip.workspace.workers import WorkerPool, Works
+from coverslip.workspace.workers import WorkerPool
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -115,6 +115,7 @@ class Workspace:
     roots: tuple[Path, ...]  # absolute; images may be opened below these
     background: Background = field(default_factory=Background, compare=False, repr=False)
     pool: WorkerPool | None = field(default=None, compare=False, repr=False)  # of `compute_pool`
+    woken: threading.Event = field(default_factory=threading.Event, compare=False, repr=False)  # the queue has work
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Workspace":  # Any: JSON values
@@ -162,6 +163,11 @@ class Workspace:
     @property
     def runs(self) -> Path:
         return self.folder / "runs"
+
+    @property
+    def jobs(self) -> Path:
+        """The folders of jobs that compute a result on request."""
+        return self.folder / "jobs"
 
     @property
     def studies(self) -> Path:
@@ -238,11 +244,6 @@ class Workspace:
 
         self.upgrade_database(emit)
         check_pages(self.database_file)
-
-    @cached_property
-    def works(self) -> Works:
-        """The work in separate processes that end with this one."""
-        return Works(self.readable)
 
     @property
     def readable(self) -> tuple[Path, ...]:
