@@ -121,7 +121,6 @@ async def background_of(app: FastAPI) -> AsyncIterator[None]:
     await asyncio.to_thread(match_earlier_jobs, workspace)
     await asyncio.to_thread(adopt_runs, workspace)
     await asyncio.to_thread(app.state.queue.start)
-    app.state.classifiers.start()
     app.state.sources.start()
     try:
         yield

@@ -196,15 +196,13 @@ def _field_pixels(path: str, plan_text: str) -> "tuple[np.ndarray, tuple[int, in
 
 
 def predict(request: Json) -> Json:
-    """Return the predictions of images; nothing for a request without files, which only loads the classifier.
+    """Return the predictions of images.
 
     Raises:
         CoverslipError: the classifier cannot be read.
     """
-    classifier = _loaded(request["run"])
+    classifier = _loaded(request["run"], request["state"])
     opened = [open_image_file(Path(file)) for file in request["files"]]
-    if not opened:
-        return {}
     data = replace(opened[0], records=tuple(each.records[0] for each in opened))
     return {"images": [_as_json(row, classifier.classes) for row in classifier.predict(data)]}
 
@@ -220,8 +218,8 @@ def _as_json(row: "Prediction", classes: Sequence[str]) -> Json:
     }
 
 
-@lru_cache(maxsize=1)
-def _loaded(run: str) -> "Classifier":
+@lru_cache(maxsize=2)  # each needs some hundred megabytes
+def _loaded(run: str, _state: str) -> "Classifier":
     from coverslip.inference import load_classifier
 
     return load_classifier(run, "cpu")  # fast enough for single images; the GPU stays free for trainings

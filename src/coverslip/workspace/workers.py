@@ -11,10 +11,9 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from coverslip.errors import CoverslipError
@@ -47,7 +46,7 @@ def child_environment(readable: Sequence[Path]) -> dict[str, str]:
     }
 
 
-def start_worker(task: str, readable: Sequence[Path]) -> Process:
+def _start_worker(task: str, readable: Sequence[Path]) -> Process:
     """Start the process of a task, `MODULE:FUNCTION`; `readable` is as for `child_environment`."""
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "coverslip.workspace.workers", task],
@@ -73,12 +72,10 @@ def _result_of(process: Process, request: Json) -> Json | Failure | None:
 
 
 @dataclass(eq=False)
-class ReusableWorker:
+class _Worker:
     """A process that answers several requests, one at a time."""
 
     process: Process
-    lock: threading.Lock = field(default_factory=threading.Lock, kw_only=True)
-    last_used: float = field(default_factory=time.monotonic, kw_only=True)
 
     def result_of(self, request: Json, most_s: float) -> Json | Failure | None:
         """Return the result of a request, or its failure; None if the process died, or was killed after `most_s`.
@@ -93,7 +90,6 @@ class ReusableWorker:
             return _result_of(self.process, request)
         finally:
             timer.cancel()
-            self.last_used = time.monotonic()
 
     def end(self, max_wait_s: float = 10) -> None:
         """End the process by closing its stdin. If it is still busy after `max_wait_s`, it is killed."""
@@ -131,8 +127,8 @@ class WorkerPool:
     ) -> None:
         self._task, self._readable, self._most_seconds, self._max_wait_s = task, readable, most_seconds, max_wait_s
         self._free, self._lock = threading.Semaphore(most_processes), threading.Lock()
-        self._idle: list[ReusableWorker] = []
-        self._busy: list[ReusableWorker] = []
+        self._idle: list[_Worker] = []
+        self._busy: list[_Worker] = []
         self._timer: threading.Timer | None = None
         self._is_closed = False
 
@@ -140,7 +136,7 @@ class WorkerPool:
         """Return the result of a request, whose values are JSON, or its failure; None if no process did it."""
         if not self._free.acquire(timeout=self._max_wait_s):
             return None
-        worker: ReusableWorker | None = None
+        worker: _Worker | None = None
         result: Json | Failure | None = None
         try:
             with suppress(OSError, ValueError):  # the process cannot start or has ended, or the request is not JSON
@@ -161,16 +157,16 @@ class WorkerPool:
             worker.process.kill()
         self._end_idle()
 
-    def _take(self) -> ReusableWorker | None:
+    def _take(self) -> _Worker | None:
         with self._lock:
             if self._is_closed:
                 return None
             self._idle = [worker for worker in self._idle if worker.process.poll() is None]
-            worker = self._idle.pop() if self._idle else ReusableWorker(start_worker(self._task, self._readable))
+            worker = self._idle.pop() if self._idle else _Worker(_start_worker(self._task, self._readable))
             self._busy.append(worker)
             return worker
 
-    def _give(self, worker: ReusableWorker, *, is_usable: bool) -> None:
+    def _give(self, worker: _Worker, *, is_usable: bool) -> None:
         with self._lock:
             self._busy.remove(worker)
             if is_kept := is_usable and not self._is_closed:

@@ -587,7 +587,6 @@ no-such-classifier = Kein Klassifikator hier hat diese ID
 classifier-ended = Der Prozess des Klassifikators endete bei diesem Bild
     .do = Verwenden Sie dasselbe Bild in einer Vorhersage. Deren Seite nennt den Grund, warum das Bild misslingt.
 
-classifier-not-loaded = Der Klassifikator konnte nicht geladen werden
     .do = Verwenden Sie dasselbe Bild in einer Vorhersage. Deren Seite nennt den Grund, warum das Bild misslingt.
 
 prediction-stopped = Die Vorhersage wurde angehalten

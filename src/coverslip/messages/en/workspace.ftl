@@ -590,7 +590,6 @@ no-such-classifier = No classifier here has this ID
 classifier-ended = The process of the classifier ended on this image
     .do = Use the same image in a prediction. Its page says why the image fails.
 
-classifier-not-loaded = The classifier could not be loaded
     .do = Use the same image in a prediction. Its page says why the image fails.
 
 prediction-stopped = The prediction was stopped
