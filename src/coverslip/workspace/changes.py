@@ -28,7 +28,7 @@ from coverslip.workspace.store.workspace import Workspace
 
 EVERYTHING = "*"
 ACTIVITY = "activity"
-_SECONDS_BETWEEN_CHECKS = 0.5
+_LEAST_SECONDS = 0.5  # between two checks: many changes at once need one
 _MOST_REMEMBERED = 500  # changes, for clients that reconnect
 _log = logging.getLogger("coverslip")
 
@@ -108,11 +108,14 @@ class Changes:
 
     async def _work(self, news: asyncio.Condition) -> None:
         try:
-            while self._n_followers and not self._is_closed:
-                await self._check()
-                async with news:
-                    news.notify_all()
-                await asyncio.sleep(_SECONDS_BETWEEN_CHECKS)
+            with self._workspace.pulse.followed() as beat:
+                while self._n_followers and not self._is_closed:
+                    beat.clear()
+                    await self._check()
+                    async with news:
+                        news.notify_all()
+                    await asyncio.sleep(_LEAST_SECONDS)
+                    await beat.wait()
         finally:
             self._task = None  # before anything is awaited: whoever follows from now on starts another
             async with news:

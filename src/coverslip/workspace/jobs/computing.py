@@ -117,7 +117,6 @@ def request_result(
             command=["-m", __name__, str(folder)],
             choices={"link": link, **(choices or {})},
         )
-    workspace.woken.set()
     remove_files(earlier)
 
 

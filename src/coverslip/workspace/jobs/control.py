@@ -47,7 +47,6 @@ def stop_job(workspace: Workspace, job_id: str) -> None:
     if job.key is not None and job.pid is not None:  # else the queue ends it
         kill_with_children(job.pid, job.process_started)
         change_job(workspace, job_id, state="ended")
-    workspace.woken.set()
 
 
 def _unqueue(workspace: Workspace, job: Job) -> bool:
@@ -85,7 +84,6 @@ def resume_job(workspace: Workspace, job_id: str, *, finishes: bool = False) -> 
         job.run.finish_file.unlink(missing_ok=True)
     reset = dict.fromkeys(("pid", "process_started", "launched", "stop_requested"))
     change_if_unchanged(workspace, job, state="queued", queued=time.time(), command=command, **reset)
-    workspace.woken.set()
 
 
 def finish_job(workspace: Workspace, job_id: str) -> None:
@@ -158,4 +156,3 @@ def restore_job(workspace: Workspace, job_id: str) -> None:
     choices = dict(job.choices)
     change_if_unchanged(workspace, job, state=choices.pop("_was", "started"), choices=choices)
     list_unlisted_jobs(workspace)
-    workspace.woken.set()

@@ -31,7 +31,8 @@ from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.workers import child_environment
 
-_SECONDS_BETWEEN_CHECKS = 1.0
+_SECONDS_WHILE_RUNNING, _SECONDS_WHILE_IDLE = 0.5, 3.0  # between two checks, unless something changes
+_LEAST_SECONDS = 0.1  # between two checks: many changes at once need one
 _SECONDS_TO_END = 1.0  # enough: a starting job is recorded before its process
 _PATIENCE_SECONDS = 60.0  # that a job may take to stop on request
 _log = logging.getLogger("coverslip")
@@ -49,7 +50,7 @@ class Queue:
     def __init__(self, workspace: Workspace, turns: Turns, options: JobOptions = DEFAULT) -> None:
         self._workspace, self._turns, self._options = workspace, turns, options
         turns.enter(workspace.folder)
-        self._is_closed = False
+        self._is_closed, self._is_running = threading.Event(), False
         # With their start times. They are polled, so that ended processes do not stay zombies.
         self._started: list[tuple[Program, float]] = []
         self._thread = threading.Thread(target=self._work, name="coverslip queue", daemon=True)
@@ -60,8 +61,8 @@ class Queue:
 
     def close(self) -> None:
         """Start no further jobs. Running jobs continue, unless their results are only for pages."""
-        self._is_closed = True
-        self._workspace.woken.set()
+        self._is_closed.set()
+        self._workspace.pulse.woken.set()
         if self._thread.is_alive():
             self._thread.join(timeout=_SECONDS_TO_END)
         self._turns.leave(self._workspace.folder)
@@ -72,11 +73,14 @@ class Queue:
                 stop_job(self._workspace, job.id)
 
     def _work(self) -> None:
-        while not self._is_closed:
-            self._workspace.woken.clear()
+        pulse = self._workspace.pulse
+        while not self._is_closed.wait(_LEAST_SECONDS):
+            pulse.woken.clear()
             self._attempt(self.update)
             self._attempt(self._list_unlisted)
-            self._workspace.woken.wait(_SECONDS_BETWEEN_CHECKS)
+            if self._is_running:
+                pulse.announce()
+            pulse.woken.wait(_SECONDS_WHILE_RUNNING if self._is_running else _SECONDS_WHILE_IDLE)
 
     def _attempt(self, work: Callable[[], None]) -> None:
         try:
@@ -108,6 +112,7 @@ class Queue:
         folder = self._workspace.folder
         busy = {queue_of[job.kind] for job in running if job.kind in queue_of}
         self._turns.report(folder, busy=busy, waiting=next_ids)
+        self._is_running = bool(running or next_ids)
         for queue, job_id in next_ids.items():
             job = find_job(self._workspace, job_id)
             # A result that somebody waits for must not wait for a long computation of another project.
@@ -152,7 +157,7 @@ class Queue:
 
     def _wait_for(self, program: Program) -> None:
         program.wait()
-        self._workspace.woken.set()
+        self._workspace.pulse.beat()
 
 
 def _reset_niceness(program: Program) -> None:

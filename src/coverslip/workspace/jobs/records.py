@@ -226,7 +226,6 @@ def add_job(workspace: Workspace, **values: object) -> None:
     """Add a job by the columns of its row. By default, it is queued."""
     with write_transaction(workspace.engine) as connection:
         add_job_in(connection, **values)
-    workspace.woken.set()
 
 
 def add_job_in(connection: Connection, **values: object) -> None:
