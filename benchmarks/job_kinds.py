@@ -216,6 +216,7 @@ def main() -> None:
                 kind = rng.choice(KINDS)
                 was_killed, more = kill_one(app, scratch, kind, rng.uniform(0, seconds[kind]), whole[kind])
                 n_kills, faults = n_kills + was_killed, faults + more
+                print(f"{kind}: {'killed' if was_killed else 'had ended'}", flush=True)
             with suppress(SystemExit):  # the processes of ended jobs end a little later
                 until(lambda: not job_processes(scratch), most_s=10)
             running = [job["id"] for job in app.get("jobs", limit=500)["items"] if job["state"] not in ENDED]

@@ -340,11 +340,7 @@ export interface paths {
          *     Reports of trainings on these images include the estimate.
          */
         post: operations["create_leakage_estimate"];
-        /**
-         * Remove Leakage Estimate
-         * @description Cancel the estimate. An earlier estimate is kept.
-         */
-        delete: operations["remove_leakage_estimate"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -370,11 +366,7 @@ export interface paths {
          *     The filters and orders `suggested` and `reserved` list these images.
          */
         post: operations["create_suggestions"];
-        /**
-         * Remove Suggestions
-         * @description Cancel the choice of images. Earlier suggestions are kept.
-         */
-        delete: operations["remove_suggestions"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -418,11 +410,7 @@ export interface paths {
          * @description Compute the map of a dataset in a separate process. It depends on the images only.
          */
         post: operations["create_map"];
-        /**
-         * Cancel Map
-         * @description Cancel the work on a new map. An earlier one is kept.
-         */
-        delete: operations["cancel_map"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -491,11 +479,7 @@ export interface paths {
          * @description Measure MMD² and CORAL in a separate process, and recommend a dataset for pretraining.
          */
         post: operations["create_distances"];
-        /**
-         * Remove Distances
-         * @description Cancel the measurement. Earlier results are kept.
-         */
-        delete: operations["remove_distances"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1090,11 +1074,7 @@ export interface paths {
          *     The table of objects becomes a dataset of its own. Files are matched to fields by their names.
          */
         post: operations["create_objects"];
-        /**
-         * Remove Objects
-         * @description Cancel the collection of objects. Earlier ones are kept.
-         */
-        delete: operations["remove_objects"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1118,30 +1098,6 @@ export interface paths {
          * @description Write the predicted objects for QuPath, ImageJ, CellProfiler and others, or their crops, with corrections.
          */
         post: operations["create_object_export"];
-        /**
-         * Remove Object Export
-         * @description Cancel the export of the objects of a prediction.
-         */
-        delete: operations["remove_object_export"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/predictions/{prediction_id}/download/objects": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Download Objects
-         * @description The files of the last export of the objects of a prediction as one zip.
-         */
-        get: operations["download_objects"];
-        put?: never;
-        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1726,70 +1682,6 @@ export interface paths {
          * @description Start the search for label errors, which may take minutes, in a separate process.
          */
         post: operations["create_label_errors"];
-        /**
-         * Remove Label Errors
-         * @description Cancel the search for label errors. Earlier results are kept.
-         */
-        delete: operations["remove_label_errors"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/runs/{run_id}/report": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Report
-         * @description The report, with a policy that blocks scripts.
-         */
-        get: operations["get_report"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/runs/{run_id}/figures/{name}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Figure
-         * @description A figure of the report, as SVG or PNG, or its numbers as CSV.
-         */
-        get: operations["get_figure"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/runs/{run_id}/download/{what}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Download From Run
-         * @description A file of a run; `run` is its folder as a zip.
-         */
-        get: operations["download_from_run"];
-        put?: never;
-        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1922,11 +1814,7 @@ export interface paths {
         get: operations["get_run"];
         put?: never;
         post?: never;
-        /**
-         * Remove Run
-         * @description Move a training and its results to the trash of the workspace.
-         */
-        delete: operations["remove_run"];
+        delete?: never;
         options?: never;
         head?: never;
         /**
@@ -1934,26 +1822,6 @@ export interface paths {
          * @description Rename a training. Its folder keeps its name.
          */
         patch: operations["change_run"];
-        trace?: never;
-    };
-    "/api/v1/runs/{run_id}/restore": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Restore Run
-         * @description Restore a training from the trash. If it was waiting, it is queued again.
-         */
-        post: operations["restore_run"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
         trace?: never;
     };
     "/api/v1/runs/{run_id}/evaluations": {
@@ -2034,30 +1902,6 @@ export interface paths {
         get: operations["get_evaluation"];
         put?: never;
         post?: never;
-        /**
-         * Remove Evaluation
-         * @description Move an evaluation and its results to the trash of the workspace.
-         */
-        delete: operations["remove_evaluation"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/evaluations/{evaluation_id}/restore": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Restore Evaluation
-         * @description Restore an evaluation from the trash. If it was waiting, it is queued again.
-         */
-        post: operations["restore_evaluation"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2076,66 +1920,6 @@ export interface paths {
          * @description The results on these images.
          */
         get: operations["get_evaluation_results"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/evaluations/{evaluation_id}/report": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Evaluation Report
-         * @description The report on these images, with a policy that blocks scripts.
-         */
-        get: operations["get_evaluation_report"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/evaluations/{evaluation_id}/figures/{name}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Evaluation Figure
-         * @description A figure of the report on these images, as SVG or PNG, or its numbers as CSV.
-         */
-        get: operations["get_evaluation_figure"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/evaluations/{evaluation_id}/download/{what}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Download From Evaluation
-         * @description The measured images with labels and predictions, or the confusion matrix.
-         */
-        get: operations["download_from_evaluation"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2181,50 +1965,6 @@ export interface paths {
          * @description The current state of an export.
          */
         get: operations["get_export"];
-        put?: never;
-        post?: never;
-        /**
-         * Remove Export
-         * @description Move an export and its files to the trash of the workspace.
-         */
-        delete: operations["remove_export"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/exports/{export_id}/restore": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Restore Export
-         * @description Restore an export from the trash. If it was waiting, it is queued again.
-         */
-        post: operations["restore_export"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/exports/{export_id}/download/export": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Download Export
-         * @description The files of a finished export as one zip.
-         */
-        get: operations["download_export"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2371,30 +2111,6 @@ export interface paths {
         get: operations["get_study"];
         put?: never;
         post?: never;
-        /**
-         * Remove Study
-         * @description Move a study, its trainings and their results to the trash of the workspace. Its analyses are canceled.
-         */
-        delete: operations["remove_study"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/studies/{study_id}/restore": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Restore Study
-         * @description Restore a study with its trainings from the trash. If it was waiting, it is queued again.
-         */
-        post: operations["restore_study"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2455,66 +2171,6 @@ export interface paths {
          * @description Start an analysis in a separate process. Afterwards, the results and the report of the study contain it.
          */
         post: operations["create_study_analysis"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/studies/{study_id}/report": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Study Report
-         * @description The comparison as a page, with a policy that blocks scripts.
-         */
-        get: operations["get_study_report"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/studies/{study_id}/table": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Study Table
-         * @description `results.csv`: a row for each finished training and fold.
-         */
-        get: operations["get_study_table"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/studies/{study_id}/figures/{name}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Study Figure
-         * @description A figure of the comparison, as SVG or PNG, or its numbers as CSV.
-         */
-        get: operations["get_study_figure"];
-        put?: never;
-        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2644,6 +2300,8 @@ export interface paths {
         /**
          * Stop Job
          * @description Stop a job. Its progress up to this point is saved, if it has files. A waiting job is removed from the queue.
+         *
+         *     An annotator may stop jobs that compute a result for a page, such as a map. An earlier result is kept.
          */
         post: operations["stop_job"];
         delete?: never;
@@ -2736,11 +2394,7 @@ export interface paths {
          *     A separate process draws it. The first explanation of a classifier takes a minute, because its maps are checked.
          */
         post: operations["create_explanation"];
-        /**
-         * Remove Explanation
-         * @description Cancel the explanation. A finished explanation is kept.
-         */
-        delete: operations["remove_explanation"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -2758,6 +2412,77 @@ export interface paths {
          * @description The picture of a finished explanation.
          */
         get: operations["get_explanation_picture"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Report
+         * @description The report of a training, an evaluation or a study, with a policy that blocks scripts.
+         */
+        get: operations["get_report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/figures/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Figure
+         * @description A figure of a report, as SVG or PNG, or its numbers as CSV.
+         */
+        get: operations["get_figure"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/download/{what}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download
+         * @description A file of a job. It has the status 404 if jobs of this kind have no such file, and 409 if it is not written yet.
+         *
+         *     | kind of job | files |
+         *     |---|---|
+         *     | training | `report`, `model-card`, `predictions`, `confusion-matrix`, `run` (its folder), `classifier`, `recipe` |
+         *     | evaluation | `report`, `predictions`, `confusion-matrix` |
+         *     | prediction | `predictions`, `objects`, `samples`, `samples-prism`, `samples-report`, `spot-check` |
+         *     | study | `report`, `results` (a row for each finished training and fold) |
+         *     | export | `export` |
+         *
+         *     Folders are sent as a zip. The table of a prediction has the columns `corrected`, `excluded` and `corrected_by` if
+         *     there are corrections.
+         */
+        get: operations["download"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2804,30 +2529,6 @@ export interface paths {
         get: operations["get_prediction"];
         put?: never;
         post?: never;
-        /**
-         * Remove Prediction
-         * @description Move a prediction and its results to the trash of the workspace.
-         */
-        delete: operations["remove_prediction"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/predictions/{prediction_id}/restore": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Restore Prediction
-         * @description Restore a prediction from the trash. If it was waiting, it is queued again.
-         */
-        post: operations["restore_prediction"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2851,66 +2552,6 @@ export interface paths {
          * @description Save how the images divide into samples, and the conditions of these; return the proportions.
          */
         put: operations["change_samples"];
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/predictions/{prediction_id}/download/samples": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Download Samples
-         * @description `samples.csv`, with a row for each class in each sample.
-         */
-        get: operations["download_samples"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/predictions/{prediction_id}/download/samples-prism": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Download Samples For Prism
-         * @description `prism.csv`, with a column for each class and condition, and a row for each sample.
-         */
-        get: operations["download_samples_for_prism"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/predictions/{prediction_id}/download/samples-report": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Download Samples Report
-         * @description `proportions.html`, with figures, tables and a text for the methods section.
-         */
-        get: operations["download_samples_report"];
-        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -3025,48 +2666,6 @@ export interface paths {
          * @description Remove the corrections that are labels of the spot check. Labels of the spot check and other corrections stay.
          */
         delete: operations["undo_spot_check"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/predictions/{prediction_id}/download/spot-check": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Download Spot Check
-         * @description `spot_check.csv`: the drawn images with their labels, times and authors.
-         */
-        get: operations["download_spot_check"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/predictions/{prediction_id}/download/predictions": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Download From Prediction
-         * @description `predictions.csv` or `predictions.jsonl`.
-         *
-         *     It has the columns `corrected`, `excluded` and `corrected_by` if there are corrections.
-         */
-        get: operations["download_from_prediction"];
-        put?: never;
-        post?: never;
-        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -4670,7 +4269,7 @@ export interface components {
             state: "not-requested" | "waiting" | "running" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id: string | null;
             /** @description Null until the first report. */
@@ -5719,7 +5318,7 @@ export interface components {
             state: "not-requested" | "waiting" | "running" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id: string | null;
             /** @description Null until the first report. */
@@ -7168,7 +6767,7 @@ export interface components {
             actions: ("stop" | "finish" | "resume" | "remove")[];
             /**
              * Is Lasting
-             * @description Whether it has a folder and outlives the server. Other jobs are forgotten with the server.
+             * @description Whether its files are its result, and it outlives the server. Other jobs compute what pages show: they end with the server, and the last of them are listed.
              */
             is_lasting: boolean;
             /**
@@ -7394,7 +6993,7 @@ export interface components {
             state: "not-requested" | "waiting" | "running" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id?: string | null;
             /** @description Null until the first report. */
@@ -7510,7 +7109,7 @@ export interface components {
             state: "not-requested" | "waiting" | "running" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id: string | null;
             /** @description Null until the first report. */
@@ -7724,7 +7323,7 @@ export interface components {
             state: "not-requested" | "waiting" | "running" | "outdated" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id: string | null;
             /** @description Null until the first report. */
@@ -7895,7 +7494,7 @@ export interface components {
             state: "not-requested" | "waiting" | "running" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id: string | null;
             /** @description Null until the first report. */
@@ -8859,7 +8458,7 @@ export interface components {
             state: "not-requested" | "waiting" | "running" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id: string | null;
             /** @description Null until the first report. */
@@ -8999,7 +8598,7 @@ export interface components {
             state: "not-requested" | "waiting" | "running" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id: string | null;
             /** @description Null until the first report. */
@@ -12358,7 +11957,7 @@ export interface components {
             state: "not-possible" | "not-requested" | "waiting" | "running" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id: string | null;
             /** @description Null until the first report. */
@@ -12967,7 +12566,7 @@ export interface components {
             state: "not-requested" | "waiting" | "running" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id: string | null;
             /** @description Null until the first report. */
@@ -14288,7 +13887,7 @@ export interface components {
         };
         /**
          * JobEvents
-         * @description The events of a job that ends with the server, by name.
+         * @description The events of a job that computes a result on request, by name.
          */
         JobEvents: {
             /** @description The current state: first, after each change, and last. */
@@ -15319,49 +14918,6 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
-    remove_leakage_estimate: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The ID of a dataset. */
-                dataset_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            507: components["responses"]["DiskFull"];
-            default: components["responses"]["Error"];
-        };
-    };
     get_suggestions: {
         parameters: {
             query?: never;
@@ -15459,49 +15015,6 @@ export interface operations {
             };
             /** @description This is not possible in the current state. */
             409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            507: components["responses"]["DiskFull"];
-            default: components["responses"]["Error"];
-        };
-    };
-    remove_suggestions: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The ID of a dataset. */
-                dataset_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -15663,49 +15176,6 @@ export interface operations {
             };
             /** @description This is not possible in the current state. */
             409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            507: components["responses"]["DiskFull"];
-            default: components["responses"]["Error"];
-        };
-    };
-    cancel_map: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The ID of a dataset. */
-                dataset_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -15907,61 +15377,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["DatasetDistances"];
                 };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            507: components["responses"]["DiskFull"];
-            default: components["responses"]["Error"];
-        };
-    };
-    remove_distances: {
-        parameters: {
-            query: {
-                /** @description Other datasets. */
-                other: string[];
-            };
-            header?: never;
-            path: {
-                /** @description The ID of a dataset. */
-                dataset_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
             401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
@@ -17903,58 +17318,6 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
-    remove_objects: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The ID of a dataset. */
-                dataset_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            507: components["responses"]["DiskFull"];
-            default: components["responses"]["Error"];
-        };
-    };
     get_object_export: {
         parameters: {
             query?: never;
@@ -18072,111 +17435,6 @@ export interface operations {
             };
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
-            default: components["responses"]["Error"];
-        };
-    };
-    remove_object_export: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The ID of a prediction. */
-                prediction_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            507: components["responses"]["DiskFull"];
-            default: components["responses"]["Error"];
-        };
-    };
-    download_objects: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The ID of a prediction. */
-                prediction_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The files as a zip. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/zip": string;
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
     };
@@ -20090,219 +19348,6 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
-    remove_label_errors: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The ID of a training. */
-                run_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            507: components["responses"]["DiskFull"];
-            default: components["responses"]["Error"];
-        };
-    };
-    get_report: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The ID of a training. */
-                run_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/html": string;
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            default: components["responses"]["Error"];
-        };
-    };
-    get_figure: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The ID of a training. */
-                run_id: string;
-                /** @description The name of the file. */
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The figure, or the table of its numbers. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "image/svg+xml": string;
-                    "image/png": string;
-                    "text/csv": string;
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            default: components["responses"]["Error"];
-        };
-    };
-    download_from_run: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The ID of a training. */
-                run_id: string;
-                /** @description The file to download. */
-                what: "report" | "model-card" | "predictions" | "confusion-matrix" | "run" | "classifier" | "recipe";
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The file. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/html": string;
-                    "text/markdown": string;
-                    "text/csv": string;
-                    "application/zip": string;
-                    "application/octet-stream": string;
-                    "application/yaml": string;
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            default: components["responses"]["Error"];
-        };
-    };
     list_classifiers: {
         parameters: {
             query?: {
@@ -20727,58 +19772,6 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
-    remove_run: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The ID of a training. */
-                run_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            507: components["responses"]["DiskFull"];
-            default: components["responses"]["Error"];
-        };
-    };
     change_run: {
         parameters: {
             query?: never;
@@ -20820,60 +19813,6 @@ export interface operations {
                 };
             };
             /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            507: components["responses"]["DiskFull"];
-            default: components["responses"]["Error"];
-        };
-    };
-    restore_run: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The ID of a training. */
-                run_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["RunState"];
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -21160,112 +20099,6 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
-    remove_evaluation: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The ID of an evaluation. */
-                evaluation_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            507: components["responses"]["DiskFull"];
-            default: components["responses"]["Error"];
-        };
-    };
-    restore_evaluation: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The ID of an evaluation. */
-                evaluation_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["EvaluationState"];
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            507: components["responses"]["DiskFull"];
-            default: components["responses"]["Error"];
-        };
-    };
     get_evaluation_results: {
         parameters: {
             query?: never;
@@ -21307,171 +20140,6 @@ export interface operations {
                 };
             };
             /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            default: components["responses"]["Error"];
-        };
-    };
-    get_evaluation_report: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The ID of an evaluation. */
-                evaluation_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/html": string;
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            default: components["responses"]["Error"];
-        };
-    };
-    get_evaluation_figure: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The ID of an evaluation. */
-                evaluation_id: string;
-                /** @description The name of the file. */
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The figure, or the table of its numbers. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "image/svg+xml": string;
-                    "image/png": string;
-                    "text/csv": string;
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            default: components["responses"]["Error"];
-        };
-    };
-    download_from_evaluation: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The ID of an evaluation. */
-                evaluation_id: string;
-                /** @description The file to download. */
-                what: "predictions" | "confusion-matrix";
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The table. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/csv": string;
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -21622,165 +20290,6 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
             404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            default: components["responses"]["Error"];
-        };
-    };
-    remove_export: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The ID of an export. */
-                export_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            507: components["responses"]["DiskFull"];
-            default: components["responses"]["Error"];
-        };
-    };
-    restore_export: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The ID of an export. */
-                export_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ExportState"];
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            507: components["responses"]["DiskFull"];
-            default: components["responses"]["Error"];
-        };
-    };
-    download_export: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The ID of an export. */
-                export_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The folder of the export as a zip. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/zip": string;
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -22209,112 +20718,6 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
-    remove_study: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The ID of a study. */
-                study_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            507: components["responses"]["DiskFull"];
-            default: components["responses"]["Error"];
-        };
-    };
-    restore_study: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The ID of a study. */
-                study_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["StudyState"];
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            507: components["responses"]["DiskFull"];
-            default: components["responses"]["Error"];
-        };
-    };
     get_study_results: {
         parameters: {
             query?: never;
@@ -22472,160 +20875,6 @@ export interface operations {
             };
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
-            default: components["responses"]["Error"];
-        };
-    };
-    get_study_report: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The ID of a study. */
-                study_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/html": string;
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            default: components["responses"]["Error"];
-        };
-    };
-    get_study_table: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The ID of a study. */
-                study_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The table. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/csv": string;
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            default: components["responses"]["Error"];
-        };
-    };
-    get_study_figure: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The ID of a study. */
-                study_id: string;
-                /** @description The name of the file. */
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The figure, or the table of its numbers. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "image/svg+xml": string;
-                    "image/png": string;
-                    "text/csv": string;
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
     };
@@ -23252,7 +21501,7 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
-    remove_explanation: {
+    get_explanation_picture: {
         parameters: {
             query?: never;
             header?: never;
@@ -23266,12 +21515,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
-            204: {
+            /** @description The image. */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "image/png": string;
+                };
             };
             401: components["responses"]["Unauthorized"];
             /** @description Nothing has this ID. */
@@ -23302,31 +21553,151 @@ export interface operations {
                 };
             };
             503: components["responses"]["Busy"];
-            507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
         };
     };
-    get_explanation_picture: {
+    get_report: {
         parameters: {
             query?: never;
             header?: never;
             path: {
                 /** @description The ID of a training, evaluation, prediction, export or study. */
                 job_id: string;
-                /** @description The number of the row within its job, from 0. */
-                row_id: number;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description The image. */
+            /** @description Successful Response */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "text/html": string;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    get_figure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of a training, evaluation, prediction, export or study. */
+                job_id: string;
+                /** @description The name of the file. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The figure, or the table of its numbers. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/svg+xml": string;
                     "image/png": string;
+                    "text/csv": string;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description Nothing has this ID. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not possible in the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `title` and `do` say why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Error"];
+        };
+    };
+    download: {
+        parameters: {
+            query?: {
+                /** @description Of `predictions` of a prediction. */
+                format?: "csv" | "jsonl";
+                /** @description Number of most probable classes in place of all, as of `format`. */
+                top_k?: number | null;
+            };
+            header?: never;
+            path: {
+                /** @description The ID of a training, evaluation, prediction, export or study. */
+                job_id: string;
+                /** @description The file to download. */
+                what: "report" | "model-card" | "predictions" | "confusion-matrix" | "run" | "classifier" | "recipe" | "results" | "export" | "objects" | "samples" | "samples-prism" | "samples-report" | "spot-check";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                    "text/markdown": string;
+                    "text/csv": string;
+                    "application/jsonl": string;
+                    "application/yaml": string;
+                    "application/zip": string;
+                    "application/octet-stream": string;
                 };
             };
             401: components["responses"]["Unauthorized"];
@@ -23510,112 +21881,6 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
-    remove_prediction: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The ID of a prediction. */
-                prediction_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            507: components["responses"]["DiskFull"];
-            default: components["responses"]["Error"];
-        };
-    };
-    restore_prediction: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The ID of a prediction. */
-                prediction_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PredictionState"];
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            507: components["responses"]["DiskFull"];
-            default: components["responses"]["Error"];
-        };
-    };
     get_samples: {
         parameters: {
             query?: never;
@@ -23748,165 +22013,6 @@ export interface operations {
             };
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
-            default: components["responses"]["Error"];
-        };
-    };
-    download_samples: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The ID of a prediction. */
-                prediction_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The table. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/csv": string;
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            default: components["responses"]["Error"];
-        };
-    };
-    download_samples_for_prism: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The ID of a prediction. */
-                prediction_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The table. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/csv": string;
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            default: components["responses"]["Error"];
-        };
-    };
-    download_samples_report: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The ID of a prediction. */
-                prediction_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The page. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/html": string;
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
     };
@@ -24324,100 +22430,6 @@ export interface operations {
             };
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
-            default: components["responses"]["Error"];
-        };
-    };
-    download_spot_check: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The ID of a prediction. */
-                prediction_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The table. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/csv": string;
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            default: components["responses"]["Error"];
-        };
-    };
-    download_from_prediction: {
-        parameters: {
-            query?: {
-                /** @description The format of the table: CSV, or JSON Lines with an object for each image. */
-                format?: "csv" | "jsonl";
-                /** @description Number of most probable classes to report with their probabilities, in place of all classes. */
-                top_k?: number | null;
-            };
-            header?: never;
-            path: {
-                /** @description The ID of a prediction. */
-                prediction_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The table. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/csv": string;
-                    "application/jsonl": string;
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
     };
