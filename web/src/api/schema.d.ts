@@ -13980,6 +13980,69 @@ export interface components {
         };
     };
     responses: {
+        /** @description Nothing has this ID. */
+        404: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description This is not possible in the current state. */
+        409: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Other images match the filters now than those that the client listed. */
+        412: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The request is larger than the server accepts. */
+        413: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Validation Error */
+        422: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The request selects images by filters, and does not state which images the client listed. */
+        428: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The client sends too much. Repeat the request after the seconds in `Retry-After`. */
+        429: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description The app requires a token, and the request has none. */
         Unauthorized: {
             headers: {
@@ -14020,8 +14083,88 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description The request is not valid; `title` and `do` say why. */
+        "422-2": {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
     };
-    parameters: never;
+    parameters: {
+        /** @description The number of items to skip. */
+        offset: number;
+        /** @description The largest number of items to return. */
+        limit: number;
+        /** @description The ID of a dataset. */
+        dataset_id: string;
+        /** @description The ID of a training, evaluation, prediction, export or study. */
+        job_id: string;
+        /** @description Other datasets. */
+        other: string[];
+        /** @description The ID of a dataset, training, evaluation or prediction. */
+        list_id: string;
+        /** @description The current label; empty for images without a label. */
+        label: string | null;
+        /** @description Only images of this group. */
+        group: string | null;
+        /** @description Only images of this domain. */
+        domain: string | null;
+        /** @description The most probable class by the classifier. */
+        predicted: string | null;
+        /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
+        decision: string | null;
+        /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far; suggested: suggested last for labeling; reserved: the test set, which is never suggested. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
+        only: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "suggested" | "reserved" | "misclassified" | "review" | "corrected" | "warning") | null;
+        /** @description Part of the path, case-insensitive; for rows of predictions, part of the image_id. */
+        search: string | null;
+        /** @description The set in the split of `run`. */
+        part: ("train" | "val" | "test" | "excluded") | null;
+        /** @description A training on this dataset. */
+        run: string | null;
+        /** @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first. */
+        sort: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "suggested" | "probability" | "-probability";
+        /** @description The permanent number of the image in its dataset or its job. */
+        row_id: number;
+        /** @description Version of the image. With it, browsers cache the picture permanently. */
+        v: string | null;
+        /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
+        "x-author": string | null;
+        /** @description Series of the file. Default: that of the image. */
+        series: number | null;
+        /** @description Time point. Default: that of the image. */
+        t: number | null;
+        /** @description z-plane, or max, mean or best-focus. Default: as the image is read. */
+        z: number | ("max" | "mean" | "best-focus") | null;
+        /** @description The level of the pyramid; 0 has the full resolution. */
+        level: number;
+        /** @description The column of the tile, from 0. */
+        x: number;
+        /** @description The row of the tile, from 0. */
+        y: number;
+        /** @description The visible channels: number, color, and optionally the intensities that are shown black and in the full color, for example `0:ff0000:100:4095,2:00ff00`. Without limits, they are automatic. Default: all channels in automatic colors. */
+        display: string | null;
+        /** @description The permanent number of the image in the app. */
+        "row_id-2": number;
+        /** @description The ID of a prediction. */
+        prediction_id: string;
+        /** @description The ID of an upload. */
+        upload_id: string;
+        /** @description The ID of a training. */
+        run_id: string;
+        /** @description The ID of a classifier. A classifier that was trained here has the ID of its training. */
+        classifier_id: string;
+        /** @description The ID of a dataset. */
+        "dataset_id-2": string;
+        /** @description The ID of an evaluation. */
+        evaluation_id: string;
+        /** @description The ID of a study. */
+        study_id: string;
+        /** @description The number of the row within its job, from 0. */
+        "row_id-3": number;
+    };
     requestBodies: never;
     headers: never;
     pathItems: never;
@@ -14078,9 +14221,9 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description The number of items to skip. */
-                offset?: number;
+                offset?: components["parameters"]["offset"];
                 /** @description The largest number of items to return. */
-                limit?: number;
+                limit?: components["parameters"]["limit"];
             };
             header?: never;
             path?: never;
@@ -14098,15 +14241,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            422: components["responses"]["422"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -14162,15 +14297,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -14209,15 +14336,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -14254,24 +14373,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -14308,24 +14411,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -14353,15 +14440,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            422: components["responses"]["422"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -14370,9 +14449,9 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description The number of items to skip. */
-                offset?: number;
+                offset?: components["parameters"]["offset"];
                 /** @description The largest number of items to return. */
-                limit?: number;
+                limit?: components["parameters"]["limit"];
             };
             header?: never;
             path?: never;
@@ -14390,15 +14469,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -14439,24 +14510,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -14483,15 +14538,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -14503,7 +14550,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -14519,24 +14566,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -14547,7 +14578,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -14561,33 +14592,9 @@ export interface operations {
                 content?: never;
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -14599,7 +14606,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -14625,33 +14632,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -14663,7 +14646,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -14679,24 +14662,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -14708,7 +14675,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -14724,33 +14691,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -14762,7 +14705,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -14778,33 +14721,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -14815,7 +14734,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -14831,33 +14750,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -14868,7 +14763,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -14886,33 +14781,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -14924,7 +14795,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -14940,33 +14811,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -14977,7 +14824,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -15004,33 +14851,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -15042,7 +14865,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -15056,33 +14879,9 @@ export interface operations {
                 content?: never;
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -15094,7 +14893,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -15110,33 +14909,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -15147,7 +14922,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -15165,33 +14940,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -15203,7 +14954,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -15219,24 +14970,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -15247,9 +14982,9 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
                 /** @description The ID of a training, evaluation, prediction, export or study. */
-                job_id: string;
+                job_id: components["parameters"]["job_id"];
             };
             cookie?: never;
         };
@@ -15265,33 +15000,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -15300,12 +15011,12 @@ export interface operations {
         parameters: {
             query: {
                 /** @description Other datasets. */
-                other: string[];
+                other: components["parameters"]["other"];
             };
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -15321,33 +15032,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -15356,12 +15043,12 @@ export interface operations {
         parameters: {
             query: {
                 /** @description Other datasets. */
-                other: string[];
+                other: components["parameters"]["other"];
             };
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -15379,33 +15066,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -15415,14 +15078,14 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description The number of items to skip. */
-                offset?: number;
+                offset?: components["parameters"]["offset"];
                 /** @description The largest number of items to return. */
-                limit?: number;
+                limit?: components["parameters"]["limit"];
             };
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -15438,24 +15101,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -15464,14 +15111,14 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description The number of items to skip. */
-                offset?: number;
+                offset?: components["parameters"]["offset"];
                 /** @description The largest number of items to return. */
-                limit?: number;
+                limit?: components["parameters"]["limit"];
             };
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -15487,24 +15134,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -15513,14 +15144,14 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description The number of items to skip. */
-                offset?: number;
+                offset?: components["parameters"]["offset"];
                 /** @description The largest number of items to return. */
-                limit?: number;
+                limit?: components["parameters"]["limit"];
             };
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -15536,33 +15167,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -15578,7 +15185,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -15594,24 +15201,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -15622,7 +15213,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -15653,33 +15244,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -15691,7 +15258,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -15725,33 +15292,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -15763,7 +15306,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -15793,33 +15336,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -15831,7 +15350,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -15847,24 +15366,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -15873,36 +15376,36 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description The current label; empty for images without a label. */
-                label?: string | null;
+                label?: components["parameters"]["label"];
                 /** @description Only images of this group. */
-                group?: string | null;
+                group?: components["parameters"]["group"];
                 /** @description Only images of this domain. */
-                domain?: string | null;
+                domain?: components["parameters"]["domain"];
                 /** @description The most probable class by the classifier. */
-                predicted?: string | null;
+                predicted?: components["parameters"]["predicted"];
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
-                decision?: string | null;
+                decision?: components["parameters"]["decision"];
                 /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far; suggested: suggested last for labeling; reserved: the test set, which is never suggested. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "suggested" | "reserved" | "misclassified" | "review" | "corrected" | "warning") | null;
+                only?: components["parameters"]["only"];
                 /** @description Part of the path, case-insensitive; for rows of predictions, part of the image_id. */
-                search?: string | null;
+                search?: components["parameters"]["search"];
                 /** @description The set in the split of `run`. */
-                part?: ("train" | "val" | "test" | "excluded") | null;
+                part?: components["parameters"]["part"];
                 /** @description A training on this dataset. */
-                run?: string | null;
+                run?: components["parameters"]["run"];
                 /** @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first. */
-                sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "suggested" | "probability" | "-probability";
+                sort?: components["parameters"]["sort"];
                 /** @description Up to 256 row_ids, such as 3,1,2, instead of filters. The response has their order, without missing images. */
                 rows?: string | null;
                 /** @description The row_id of the last image of the page before, which `next` gives. */
                 after?: number | null;
                 /** @description The largest number of items to return. */
-                limit?: number;
+                limit?: components["parameters"]["limit"];
             };
             header?: never;
             path: {
                 /** @description The ID of a dataset, training, evaluation or prediction. */
-                list_id: string;
+                list_id: components["parameters"]["list_id"];
             };
             cookie?: never;
         };
@@ -15918,33 +15421,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -15953,30 +15432,30 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description The current label; empty for images without a label. */
-                label?: string | null;
+                label?: components["parameters"]["label"];
                 /** @description Only images of this group. */
-                group?: string | null;
+                group?: components["parameters"]["group"];
                 /** @description Only images of this domain. */
-                domain?: string | null;
+                domain?: components["parameters"]["domain"];
                 /** @description The most probable class by the classifier. */
-                predicted?: string | null;
+                predicted?: components["parameters"]["predicted"];
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
-                decision?: string | null;
+                decision?: components["parameters"]["decision"];
                 /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far; suggested: suggested last for labeling; reserved: the test set, which is never suggested. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
-                only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "suggested" | "reserved" | "misclassified" | "review" | "corrected" | "warning") | null;
+                only?: components["parameters"]["only"];
                 /** @description Part of the path, case-insensitive; for rows of predictions, part of the image_id. */
-                search?: string | null;
+                search?: components["parameters"]["search"];
                 /** @description The set in the split of `run`. */
-                part?: ("train" | "val" | "test" | "excluded") | null;
+                part?: components["parameters"]["part"];
                 /** @description A training on this dataset. */
-                run?: string | null;
+                run?: components["parameters"]["run"];
                 /** @description `-probability`: the highest first; `label-quality`: the most likely label error by `run` first. */
-                sort?: "position" | "label" | "group" | "label-quality" | "near-duplicates" | "suggested" | "probability" | "-probability";
+                sort?: components["parameters"]["sort"];
             };
             header?: never;
             path: {
                 /** @description The ID of a dataset, training, evaluation or prediction. */
-                list_id: string;
+                list_id: components["parameters"]["list_id"];
             };
             cookie?: never;
         };
@@ -16001,33 +15480,9 @@ export interface operations {
                 content?: never;
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -16038,7 +15493,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset, training, evaluation or prediction. */
-                list_id: string;
+                list_id: components["parameters"]["list_id"];
             };
             cookie?: never;
         };
@@ -16061,33 +15516,9 @@ export interface operations {
                 content?: never;
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -16098,9 +15529,9 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset, training, evaluation or prediction. */
-                list_id: string;
+                list_id: components["parameters"]["list_id"];
                 /** @description The permanent number of the image in its dataset or its job. */
-                row_id: number;
+                row_id: components["parameters"]["row_id"];
             };
             cookie?: never;
         };
@@ -16116,33 +15547,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -16158,7 +15565,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -16175,24 +15582,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -16205,12 +15596,12 @@ export interface operations {
                 /** @description Side of a cell in pixels; smaller if all images are smaller. */
                 side?: number;
                 /** @description Version of the image. With it, browsers cache the picture permanently. */
-                v?: string | null;
+                v?: components["parameters"]["v"];
             };
             header?: never;
             path: {
                 /** @description The ID of a dataset, training, evaluation or prediction. */
-                list_id: string;
+                list_id: components["parameters"]["list_id"];
             };
             cookie?: never;
         };
@@ -16234,33 +15625,9 @@ export interface operations {
                 content?: never;
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -16270,13 +15637,13 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
-                "x-author"?: string | null;
+                "x-author"?: components["parameters"]["x-author"];
             };
             path: {
                 /** @description The ID of a dataset, training, evaluation or prediction. */
-                list_id: string;
+                list_id: components["parameters"]["list_id"];
                 /** @description The permanent number of the image in its dataset or its job. */
-                row_id: number;
+                row_id: components["parameters"]["row_id"];
             };
             cookie?: never;
         };
@@ -16301,42 +15668,10 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Other images match the filters now than those that the client listed. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            412: components["responses"]["412"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -16346,7 +15681,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Version of the image. With it, browsers cache the picture permanently. */
-                v?: string | null;
+                v?: components["parameters"]["v"];
                 /** @description One channel in gray. Default: color. */
                 channel?: number | null;
                 /** @description Plane of a stack. Default: the plane that classifiers use. */
@@ -16359,9 +15694,9 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset, training, evaluation or prediction. */
-                list_id: string;
+                list_id: components["parameters"]["list_id"];
                 /** @description The permanent number of the image in its dataset or its job. */
-                row_id: number;
+                row_id: components["parameters"]["row_id"];
             };
             cookie?: never;
         };
@@ -16384,33 +15719,9 @@ export interface operations {
                 content?: never;
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -16419,18 +15730,18 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Series of the file. Default: that of the image. */
-                series?: number | null;
+                series?: components["parameters"]["series"];
                 /** @description Time point. Default: that of the image. */
-                t?: number | null;
+                t?: components["parameters"]["t"];
                 /** @description z-plane, or max, mean or best-focus. Default: as the image is read. */
-                z?: number | ("max" | "mean" | "best-focus") | null;
+                z?: components["parameters"]["z"];
             };
             header?: never;
             path: {
                 /** @description The ID of a dataset, training, evaluation or prediction. */
-                list_id: string;
+                list_id: components["parameters"]["list_id"];
                 /** @description The permanent number of the image in its dataset or its job. */
-                row_id: number;
+                row_id: components["parameters"]["row_id"];
             };
             cookie?: never;
         };
@@ -16446,33 +15757,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -16481,28 +15768,28 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description The visible channels: number, color, and optionally the intensities that are shown black and in the full color, for example `0:ff0000:100:4095,2:00ff00`. Without limits, they are automatic. Default: all channels in automatic colors. */
-                display?: string | null;
+                display?: components["parameters"]["display"];
                 /** @description Version of the image. With it, browsers cache the picture permanently. */
-                v?: string | null;
+                v?: components["parameters"]["v"];
                 /** @description Series of the file. Default: that of the image. */
-                series?: number | null;
+                series?: components["parameters"]["series"];
                 /** @description Time point. Default: that of the image. */
-                t?: number | null;
+                t?: components["parameters"]["t"];
                 /** @description z-plane, or max, mean or best-focus. Default: as the image is read. */
-                z?: number | ("max" | "mean" | "best-focus") | null;
+                z?: components["parameters"]["z"];
             };
             header?: never;
             path: {
                 /** @description The ID of a dataset, training, evaluation or prediction. */
-                list_id: string;
+                list_id: components["parameters"]["list_id"];
                 /** @description The permanent number of the image in its dataset or its job. */
-                row_id: number;
+                row_id: components["parameters"]["row_id"];
                 /** @description The level of the pyramid; 0 has the full resolution. */
-                level: number;
+                level: components["parameters"]["level"];
                 /** @description The column of the tile, from 0. */
-                x: number;
+                x: components["parameters"]["x"];
                 /** @description The row of the tile, from 0. */
-                y: number;
+                y: components["parameters"]["y"];
             };
             cookie?: never;
         };
@@ -16526,33 +15813,9 @@ export interface operations {
                 content?: never;
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -16561,24 +15824,24 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description The visible channels: number, color, and optionally the intensities that are shown black and in the full color, for example `0:ff0000:100:4095,2:00ff00`. Without limits, they are automatic. Default: all channels in automatic colors. */
-                display?: string | null;
+                display?: components["parameters"]["display"];
                 /** @description Length of the longer side in pixels. */
                 side?: number;
                 /** @description Version of the image. With it, browsers cache the picture permanently. */
-                v?: string | null;
+                v?: components["parameters"]["v"];
                 /** @description Series of the file. Default: that of the image. */
-                series?: number | null;
+                series?: components["parameters"]["series"];
                 /** @description Time point. Default: that of the image. */
-                t?: number | null;
+                t?: components["parameters"]["t"];
                 /** @description z-plane, or max, mean or best-focus. Default: as the image is read. */
-                z?: number | ("max" | "mean" | "best-focus") | null;
+                z?: components["parameters"]["z"];
             };
             header?: never;
             path: {
                 /** @description The ID of a dataset, training, evaluation or prediction. */
-                list_id: string;
+                list_id: components["parameters"]["list_id"];
                 /** @description The permanent number of the image in its dataset or its job. */
-                row_id: number;
+                row_id: components["parameters"]["row_id"];
             };
             cookie?: never;
         };
@@ -16602,33 +15865,9 @@ export interface operations {
                 content?: never;
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -16637,14 +15876,14 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description The number of items to skip. */
-                offset?: number;
+                offset?: components["parameters"]["offset"];
                 /** @description The largest number of items to return. */
-                limit?: number;
+                limit?: components["parameters"]["limit"];
             };
             header?: never;
             path: {
                 /** @description The ID of a dataset, training, evaluation or prediction. */
-                list_id: string;
+                list_id: components["parameters"]["list_id"];
             };
             cookie?: never;
         };
@@ -16660,33 +15899,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -16697,9 +15912,9 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset, training, evaluation or prediction. */
-                list_id: string;
+                list_id: components["parameters"]["list_id"];
                 /** @description The permanent number of the image in its dataset or its job. */
-                row_id: number;
+                row_id: components["parameters"]["row_id"];
             };
             cookie?: never;
         };
@@ -16715,33 +15930,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -16752,9 +15943,9 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset, training, evaluation or prediction. */
-                list_id: string;
+                list_id: components["parameters"]["list_id"];
                 /** @description The permanent number of the image in its dataset or its job. */
-                row_id: number;
+                row_id: components["parameters"]["row_id"];
             };
             cookie?: never;
         };
@@ -16770,33 +15961,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -16807,9 +15974,9 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset, training, evaluation or prediction. */
-                list_id: string;
+                list_id: components["parameters"]["list_id"];
                 /** @description The permanent number of the image in its dataset or its job. */
-                row_id: number;
+                row_id: components["parameters"]["row_id"];
             };
             cookie?: never;
         };
@@ -16832,33 +15999,9 @@ export interface operations {
                 content?: never;
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -16867,18 +16010,18 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Series of the file. Default: that of the image. */
-                series?: number | null;
+                series?: components["parameters"]["series"];
                 /** @description Time point. Default: that of the image. */
-                t?: number | null;
+                t?: components["parameters"]["t"];
                 /** @description z-plane, or max, mean or best-focus. Default: as the image is read. */
-                z?: number | ("max" | "mean" | "best-focus") | null;
+                z?: components["parameters"]["z"];
             };
             header?: never;
             path: {
                 /** @description The ID of a dataset, training, evaluation or prediction. */
-                list_id: string;
+                list_id: components["parameters"]["list_id"];
                 /** @description The permanent number of the image in its dataset or its job. */
-                row_id: number;
+                row_id: components["parameters"]["row_id"];
             };
             cookie?: never;
         };
@@ -16894,33 +16037,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -16929,28 +16048,28 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description The visible channels: number, color, and optionally the intensities that are shown black and in the full color, for example `0:ff0000:100:4095,2:00ff00`. Without limits, they are automatic. Default: all channels in automatic colors. */
-                display?: string | null;
+                display?: components["parameters"]["display"];
                 /** @description Version of the image. With it, browsers cache the picture permanently. */
-                v?: string | null;
+                v?: components["parameters"]["v"];
                 /** @description Series of the file. Default: that of the image. */
-                series?: number | null;
+                series?: components["parameters"]["series"];
                 /** @description Time point. Default: that of the image. */
-                t?: number | null;
+                t?: components["parameters"]["t"];
                 /** @description z-plane, or max, mean or best-focus. Default: as the image is read. */
-                z?: number | ("max" | "mean" | "best-focus") | null;
+                z?: components["parameters"]["z"];
             };
             header?: never;
             path: {
                 /** @description The ID of a dataset, training, evaluation or prediction. */
-                list_id: string;
+                list_id: components["parameters"]["list_id"];
                 /** @description The permanent number of the image in its dataset or its job. */
-                row_id: number;
+                row_id: components["parameters"]["row_id"];
                 /** @description The level of the pyramid; 0 has the full resolution. */
-                level: number;
+                level: components["parameters"]["level"];
                 /** @description The column of the tile, from 0. */
-                x: number;
+                x: components["parameters"]["x"];
                 /** @description The row of the tile, from 0. */
-                y: number;
+                y: components["parameters"]["y"];
             };
             cookie?: never;
         };
@@ -16974,33 +16093,9 @@ export interface operations {
                 content?: never;
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -17009,9 +16104,9 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description The number of items to skip. */
-                offset?: number;
+                offset?: components["parameters"]["offset"];
                 /** @description The largest number of items to return. */
-                limit?: number;
+                limit?: components["parameters"]["limit"];
             };
             header?: never;
             path?: never;
@@ -17029,33 +16124,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -17066,9 +16137,9 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
                 /** @description The permanent number of the image in the app. */
-                row_id: number;
+                row_id: components["parameters"]["row_id-2"];
             };
             cookie?: never;
         };
@@ -17097,33 +16168,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -17135,7 +16182,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -17164,33 +16211,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -17202,7 +16225,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -17218,33 +16241,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -17255,7 +16254,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -17286,33 +16285,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -17324,7 +16299,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a prediction. */
-                prediction_id: string;
+                prediction_id: components["parameters"]["prediction_id"];
             };
             cookie?: never;
         };
@@ -17340,33 +16315,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -17377,7 +16328,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a prediction. */
-                prediction_id: string;
+                prediction_id: components["parameters"]["prediction_id"];
             };
             cookie?: never;
         };
@@ -17406,33 +16357,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -17443,11 +16370,11 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
-                "x-author"?: string | null;
+                "x-author"?: components["parameters"]["x-author"];
             };
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -17475,51 +16402,11 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Other images match the filters now than those that the client listed. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request selects images by filters, and does not state which images the client listed. */
-            428: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            412: components["responses"]["412"];
+            422: components["responses"]["422-2"];
+            428: components["responses"]["428"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -17531,7 +16418,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -17556,33 +16443,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -17594,7 +16457,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -17619,33 +16482,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -17657,7 +16496,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -17685,51 +16524,11 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Other images match the filters now than those that the client listed. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request selects images by filters, and does not state which images the client listed. */
-            428: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            412: components["responses"]["412"];
+            422: components["responses"]["422-2"];
+            428: components["responses"]["428"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -17741,7 +16540,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -17766,33 +16565,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -17803,11 +16578,11 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
-                "x-author"?: string | null;
+                "x-author"?: components["parameters"]["x-author"];
             };
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -17835,51 +16610,11 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Other images match the filters now than those that the client listed. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request selects images by filters, and does not state which images the client listed. */
-            428: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            412: components["responses"]["412"];
+            422: components["responses"]["422-2"];
+            428: components["responses"]["428"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -17889,14 +16624,14 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description The number of items to skip. */
-                offset?: number;
+                offset?: components["parameters"]["offset"];
                 /** @description The largest number of items to return. */
-                limit?: number;
+                limit?: components["parameters"]["limit"];
             };
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -17912,24 +16647,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -17940,7 +16659,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -17956,24 +16675,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -17984,7 +16687,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -18000,33 +16703,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -18036,11 +16715,11 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
-                "x-author"?: string | null;
+                "x-author"?: components["parameters"]["x-author"];
             };
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -18056,24 +16735,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -18083,11 +16746,11 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
-                "x-author"?: string | null;
+                "x-author"?: components["parameters"]["x-author"];
             };
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -18112,33 +16775,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -18150,7 +16789,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -18164,24 +16803,8 @@ export interface operations {
                 content?: never;
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -18192,13 +16815,13 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
-                "x-author"?: string | null;
+                "x-author"?: components["parameters"]["x-author"];
             };
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
                 /** @description The permanent number of the image in the app. */
-                row_id: number;
+                row_id: components["parameters"]["row_id-2"];
             };
             cookie?: never;
         };
@@ -18223,33 +16846,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -18261,7 +16860,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -18277,24 +16876,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -18303,14 +16886,14 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description The number of items to skip. */
-                offset?: number;
+                offset?: components["parameters"]["offset"];
                 /** @description The largest number of items to return. */
-                limit?: number;
+                limit?: components["parameters"]["limit"];
             };
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -18326,24 +16909,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -18353,13 +16920,13 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
-                "x-author"?: string | null;
+                "x-author"?: components["parameters"]["x-author"];
             };
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
                 /** @description The permanent number of the image in the app. */
-                row_id: number;
+                row_id: components["parameters"]["row_id-2"];
             };
             cookie?: never;
         };
@@ -18384,33 +16951,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -18422,9 +16965,9 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
                 /** @description The permanent number of the image in the app. */
-                row_id: number;
+                row_id: components["parameters"]["row_id-2"];
             };
             cookie?: never;
         };
@@ -18438,33 +16981,9 @@ export interface operations {
                 content?: never;
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -18476,7 +16995,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -18496,42 +17015,10 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is larger than the server accepts. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -18543,7 +17030,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -18559,24 +17046,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -18612,15 +17083,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -18632,7 +17095,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of an upload. */
-                upload_id: string;
+                upload_id: components["parameters"]["upload_id"];
             };
             cookie?: never;
         };
@@ -18648,24 +17111,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -18676,7 +17123,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of an upload. */
-                upload_id: string;
+                upload_id: components["parameters"]["upload_id"];
             };
             cookie?: never;
         };
@@ -18690,33 +17137,9 @@ export interface operations {
                 content?: never;
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -18728,7 +17151,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of an upload. */
-                upload_id: string;
+                upload_id: components["parameters"]["upload_id"];
             };
             cookie?: never;
         };
@@ -18744,33 +17167,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -18781,7 +17180,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of an upload. */
-                upload_id: string;
+                upload_id: components["parameters"]["upload_id"];
                 /** @description The name of the file. */
                 name: string;
             };
@@ -18805,42 +17204,10 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is larger than the server accepts. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -18852,7 +17219,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of an upload. */
-                upload_id: string;
+                upload_id: components["parameters"]["upload_id"];
             };
             cookie?: never;
         };
@@ -18874,42 +17241,10 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is larger than the server accepts. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -18921,7 +17256,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of an upload. */
-                upload_id: string;
+                upload_id: components["parameters"]["upload_id"];
             };
             cookie?: never;
         };
@@ -18948,33 +17283,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -19002,33 +17313,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -19039,7 +17326,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a training. */
-                run_id: string;
+                run_id: components["parameters"]["run_id"];
             };
             cookie?: never;
         };
@@ -19055,33 +17342,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -19092,7 +17355,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a training. */
-                run_id: string;
+                run_id: components["parameters"]["run_id"];
             };
             cookie?: never;
         };
@@ -19108,33 +17371,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -19145,7 +17384,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a training. */
-                run_id: string;
+                run_id: components["parameters"]["run_id"];
             };
             cookie?: never;
         };
@@ -19172,33 +17411,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -19210,7 +17425,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a training. */
-                run_id: string;
+                run_id: components["parameters"]["run_id"];
             };
             cookie?: never;
         };
@@ -19226,24 +17441,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -19254,7 +17453,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a training. */
-                run_id: string;
+                run_id: components["parameters"]["run_id"];
             };
             cookie?: never;
         };
@@ -19270,24 +17469,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -19298,7 +17481,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a training. */
-                run_id: string;
+                run_id: components["parameters"]["run_id"];
             };
             cookie?: never;
         };
@@ -19316,33 +17499,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -19352,9 +17511,9 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description The number of items to skip. */
-                offset?: number;
+                offset?: components["parameters"]["offset"];
                 /** @description The largest number of items to return. */
-                limit?: number;
+                limit?: components["parameters"]["limit"];
             };
             header?: never;
             path?: never;
@@ -19372,15 +17531,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            422: components["responses"]["422"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -19413,24 +17564,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description The request is larger than the server accepts. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            413: components["responses"]["413"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -19442,7 +17577,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a classifier. A classifier that was trained here has the ID of its training. */
-                classifier_id: string;
+                classifier_id: components["parameters"]["classifier_id"];
             };
             cookie?: never;
         };
@@ -19458,24 +17593,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -19486,7 +17605,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a classifier. A classifier that was trained here has the ID of its training. */
-                classifier_id: string;
+                classifier_id: components["parameters"]["classifier_id"];
             };
             cookie?: never;
         };
@@ -19500,24 +17619,8 @@ export interface operations {
                 content?: never;
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -19529,7 +17632,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a classifier. A classifier that was trained here has the ID of its training. */
-                classifier_id: string;
+                classifier_id: components["parameters"]["classifier_id"];
             };
             cookie?: never;
         };
@@ -19545,24 +17648,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -19573,7 +17660,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a classifier. A classifier that was trained here has the ID of its training. */
-                classifier_id: string;
+                classifier_id: components["parameters"]["classifier_id"];
             };
             cookie?: never;
         };
@@ -19589,33 +17676,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -19625,9 +17688,9 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description The number of items to skip. */
-                offset?: number;
+                offset?: components["parameters"]["offset"];
                 /** @description The largest number of items to return. */
-                limit?: number;
+                limit?: components["parameters"]["limit"];
             };
             header?: never;
             path?: never;
@@ -19645,15 +17708,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            422: components["responses"]["422"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -19696,33 +17751,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -19734,7 +17765,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a training. */
-                run_id: string;
+                run_id: components["parameters"]["run_id"];
             };
             cookie?: never;
         };
@@ -19750,24 +17781,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -19778,7 +17793,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a training. */
-                run_id: string;
+                run_id: components["parameters"]["run_id"];
             };
             cookie?: never;
         };
@@ -19803,24 +17818,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -19830,14 +17829,14 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description The number of items to skip. */
-                offset?: number;
+                offset?: components["parameters"]["offset"];
                 /** @description The largest number of items to return. */
-                limit?: number;
+                limit?: components["parameters"]["limit"];
             };
             header?: never;
             path: {
                 /** @description The ID of a training. */
-                run_id: string;
+                run_id: components["parameters"]["run_id"];
             };
             cookie?: never;
         };
@@ -19853,24 +17852,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -19881,7 +17864,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a training. */
-                run_id: string;
+                run_id: components["parameters"]["run_id"];
             };
             cookie?: never;
         };
@@ -19909,33 +17892,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -19945,14 +17904,14 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description The number of items to skip. */
-                offset?: number;
+                offset?: components["parameters"]["offset"];
                 /** @description The largest number of items to return. */
-                limit?: number;
+                limit?: components["parameters"]["limit"];
             };
             header?: never;
             path: {
                 /** @description The ID of a training. */
-                run_id: string;
+                run_id: components["parameters"]["run_id"];
             };
             cookie?: never;
         };
@@ -19968,33 +17927,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -20003,12 +17938,12 @@ export interface operations {
         parameters: {
             query: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id-2"];
             };
             header?: never;
             path: {
                 /** @description The ID of a training. */
-                run_id: string;
+                run_id: components["parameters"]["run_id"];
             };
             cookie?: never;
         };
@@ -20024,33 +17959,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -20061,7 +17972,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of an evaluation. */
-                evaluation_id: string;
+                evaluation_id: components["parameters"]["evaluation_id"];
             };
             cookie?: never;
         };
@@ -20077,24 +17988,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -20105,7 +18000,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of an evaluation. */
-                evaluation_id: string;
+                evaluation_id: components["parameters"]["evaluation_id"];
             };
             cookie?: never;
         };
@@ -20121,33 +18016,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -20156,14 +18027,14 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description The number of items to skip. */
-                offset?: number;
+                offset?: components["parameters"]["offset"];
                 /** @description The largest number of items to return. */
-                limit?: number;
+                limit?: components["parameters"]["limit"];
             };
             header?: never;
             path: {
                 /** @description The ID of a training. */
-                run_id: string;
+                run_id: components["parameters"]["run_id"];
             };
             cookie?: never;
         };
@@ -20179,24 +18050,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -20207,7 +18062,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a training. */
-                run_id: string;
+                run_id: components["parameters"]["run_id"];
             };
             cookie?: never;
         };
@@ -20234,33 +18089,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -20288,24 +18119,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -20314,9 +18129,9 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description The number of items to skip. */
-                offset?: number;
+                offset?: components["parameters"]["offset"];
                 /** @description The largest number of items to return. */
-                limit?: number;
+                limit?: components["parameters"]["limit"];
             };
             header?: never;
             path?: never;
@@ -20334,15 +18149,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            422: components["responses"]["422"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -20379,33 +18186,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -20445,33 +18228,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -20499,24 +18258,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -20525,9 +18268,9 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description The number of items to skip. */
-                offset?: number;
+                offset?: components["parameters"]["offset"];
                 /** @description The largest number of items to return. */
-                limit?: number;
+                limit?: components["parameters"]["limit"];
             };
             header?: never;
             path?: never;
@@ -20545,15 +18288,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            422: components["responses"]["422"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -20593,33 +18328,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -20629,14 +18340,14 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description The number of items to skip. */
-                offset?: number;
+                offset?: components["parameters"]["offset"];
                 /** @description The largest number of items to return. */
-                limit?: number;
+                limit?: components["parameters"]["limit"];
             };
             header?: never;
             path: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id"];
             };
             cookie?: never;
         };
@@ -20652,24 +18363,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -20680,7 +18375,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a study. */
-                study_id: string;
+                study_id: components["parameters"]["study_id"];
             };
             cookie?: never;
         };
@@ -20696,24 +18391,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -20724,7 +18403,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a study. */
-                study_id: string;
+                study_id: components["parameters"]["study_id"];
             };
             cookie?: never;
         };
@@ -20740,33 +18419,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -20775,14 +18430,14 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description The number of items to skip. */
-                offset?: number;
+                offset?: components["parameters"]["offset"];
                 /** @description The largest number of items to return. */
-                limit?: number;
+                limit?: components["parameters"]["limit"];
             };
             header?: never;
             path: {
                 /** @description The ID of a study. */
-                study_id: string;
+                study_id: components["parameters"]["study_id"];
             };
             cookie?: never;
         };
@@ -20798,24 +18453,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -20826,7 +18465,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a study. */
-                study_id: string;
+                study_id: components["parameters"]["study_id"];
                 /** @description The analysis to start. */
                 analysis: "latency" | "distances" | "explanations";
             };
@@ -20846,33 +18485,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -20905,24 +18520,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The client sends too much. Repeat the request after the seconds in `Retry-After`. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            422: components["responses"]["422-2"];
+            429: components["responses"]["429"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -20931,9 +18530,9 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description The number of items to skip. */
-                offset?: number;
+                offset?: components["parameters"]["offset"];
                 /** @description The largest number of items to return. */
-                limit?: number;
+                limit?: components["parameters"]["limit"];
                 /** @description Kinds of jobs; none: all. */
                 kind?: string[];
                 /** @description States of jobs; none: all. */
@@ -20955,15 +18554,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -20974,7 +18565,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a training, evaluation, prediction, export or study. */
-                job_id: string;
+                job_id: components["parameters"]["job_id"];
             };
             cookie?: never;
         };
@@ -20990,24 +18581,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -21018,7 +18593,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a training, evaluation, prediction, export or study. */
-                job_id: string;
+                job_id: components["parameters"]["job_id"];
             };
             cookie?: never;
         };
@@ -21032,33 +18607,9 @@ export interface operations {
                 content?: never;
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -21076,7 +18627,7 @@ export interface operations {
             };
             path: {
                 /** @description The ID of a training, evaluation, prediction, export or study. */
-                job_id: string;
+                job_id: components["parameters"]["job_id"];
             };
             cookie?: never;
         };
@@ -21092,33 +18643,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The client sends too much. Repeat the request after the seconds in `Retry-After`. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422"];
+            429: components["responses"]["429"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -21127,14 +18654,14 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description The number of items to skip. */
-                offset?: number;
+                offset?: components["parameters"]["offset"];
                 /** @description The largest number of items to return. */
-                limit?: number;
+                limit?: components["parameters"]["limit"];
             };
             header?: never;
             path: {
                 /** @description The ID of a training, evaluation, prediction, export or study. */
-                job_id: string;
+                job_id: components["parameters"]["job_id"];
             };
             cookie?: never;
         };
@@ -21150,24 +18677,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -21178,7 +18689,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a training, evaluation, prediction, export or study. */
-                job_id: string;
+                job_id: components["parameters"]["job_id"];
             };
             cookie?: never;
         };
@@ -21194,33 +18705,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -21232,7 +18719,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a training, evaluation, prediction, export or study. */
-                job_id: string;
+                job_id: components["parameters"]["job_id"];
             };
             cookie?: never;
         };
@@ -21248,33 +18735,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -21286,7 +18749,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a training, evaluation, prediction, export or study. */
-                job_id: string;
+                job_id: components["parameters"]["job_id"];
             };
             cookie?: never;
         };
@@ -21302,33 +18765,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -21340,7 +18779,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a training, evaluation, prediction, export or study. */
-                job_id: string;
+                job_id: components["parameters"]["job_id"];
             };
             cookie?: never;
         };
@@ -21356,33 +18795,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -21394,9 +18809,9 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a training, evaluation, prediction, export or study. */
-                job_id: string;
+                job_id: components["parameters"]["job_id"];
                 /** @description The number of the row within its job, from 0. */
-                row_id: number;
+                row_id: components["parameters"]["row_id-3"];
             };
             cookie?: never;
         };
@@ -21412,33 +18827,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -21449,9 +18840,9 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a training, evaluation, prediction, export or study. */
-                job_id: string;
+                job_id: components["parameters"]["job_id"];
                 /** @description The number of the row within its job, from 0. */
-                row_id: number;
+                row_id: components["parameters"]["row_id-3"];
             };
             cookie?: never;
         };
@@ -21469,33 +18860,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -21507,9 +18874,9 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a training, evaluation, prediction, export or study. */
-                job_id: string;
+                job_id: components["parameters"]["job_id"];
                 /** @description The number of the row within its job, from 0. */
-                row_id: number;
+                row_id: components["parameters"]["row_id-3"];
             };
             cookie?: never;
         };
@@ -21525,33 +18892,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -21562,7 +18905,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a training, evaluation, prediction, export or study. */
-                job_id: string;
+                job_id: components["parameters"]["job_id"];
             };
             cookie?: never;
         };
@@ -21578,33 +18921,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -21615,7 +18934,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a training, evaluation, prediction, export or study. */
-                job_id: string;
+                job_id: components["parameters"]["job_id"];
                 /** @description The name of the file. */
                 name: string;
             };
@@ -21635,33 +18954,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -21677,7 +18972,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a training, evaluation, prediction, export or study. */
-                job_id: string;
+                job_id: components["parameters"]["job_id"];
                 /** @description The file to download. */
                 what: "report" | "model-card" | "predictions" | "confusion-matrix" | "run" | "classifier" | "recipe" | "results" | "export" | "objects" | "samples" | "samples-prism" | "samples-report" | "spot-check";
             };
@@ -21701,33 +18996,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -21736,9 +19007,9 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description The number of items to skip. */
-                offset?: number;
+                offset?: components["parameters"]["offset"];
                 /** @description The largest number of items to return. */
-                limit?: number;
+                limit?: components["parameters"]["limit"];
             };
             header?: never;
             path?: never;
@@ -21756,15 +19027,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            422: components["responses"]["422"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -21805,33 +19068,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -21843,7 +19082,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a prediction. */
-                prediction_id: string;
+                prediction_id: components["parameters"]["prediction_id"];
             };
             cookie?: never;
         };
@@ -21859,24 +19098,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -21887,7 +19110,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a prediction. */
-                prediction_id: string;
+                prediction_id: components["parameters"]["prediction_id"];
             };
             cookie?: never;
         };
@@ -21903,33 +19126,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -21940,7 +19139,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a prediction. */
-                prediction_id: string;
+                prediction_id: components["parameters"]["prediction_id"];
             };
             cookie?: never;
         };
@@ -21975,42 +19174,10 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Other images match the filters now than those that the client listed. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            412: components["responses"]["412"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -22022,7 +19189,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a prediction. */
-                prediction_id: string;
+                prediction_id: components["parameters"]["prediction_id"];
             };
             cookie?: never;
         };
@@ -22038,24 +19205,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -22066,7 +19217,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a prediction. */
-                prediction_id: string;
+                prediction_id: components["parameters"]["prediction_id"];
             };
             cookie?: never;
         };
@@ -22091,33 +19242,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -22129,7 +19256,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a prediction. */
-                prediction_id: string;
+                prediction_id: components["parameters"]["prediction_id"];
             };
             cookie?: never;
         };
@@ -22143,24 +19270,8 @@ export interface operations {
                 content?: never;
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -22175,7 +19286,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a prediction. */
-                prediction_id: string;
+                prediction_id: components["parameters"]["prediction_id"];
             };
             cookie?: never;
         };
@@ -22191,33 +19302,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -22227,13 +19314,13 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
-                "x-author"?: string | null;
+                "x-author"?: components["parameters"]["x-author"];
             };
             path: {
                 /** @description The ID of a prediction. */
-                prediction_id: string;
+                prediction_id: components["parameters"]["prediction_id"];
                 /** @description The number of the row within its job, from 0. */
-                row_id: number;
+                row_id: components["parameters"]["row_id-3"];
             };
             cookie?: never;
         };
@@ -22258,24 +19345,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -22287,7 +19358,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a prediction. */
-                prediction_id: string;
+                prediction_id: components["parameters"]["prediction_id"];
             };
             cookie?: never;
         };
@@ -22303,33 +19374,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -22340,7 +19387,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a prediction. */
-                prediction_id: string;
+                prediction_id: components["parameters"]["prediction_id"];
             };
             cookie?: never;
         };
@@ -22356,33 +19403,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -22394,7 +19417,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a prediction. */
-                prediction_id: string;
+                prediction_id: components["parameters"]["prediction_id"];
             };
             cookie?: never;
         };
@@ -22410,24 +19433,8 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            422: components["responses"]["422"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -22439,7 +19446,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a prediction. */
-                prediction_id: string;
+                prediction_id: components["parameters"]["prediction_id"];
             };
             cookie?: never;
         };
@@ -22467,33 +19474,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -22504,11 +19487,11 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description Who makes the change, as UTF-8. The history of labels shows it. Default: the user account of the server. A server with accounts ignores it: the user who signed in makes the change. */
-                "x-author"?: string | null;
+                "x-author"?: components["parameters"]["x-author"];
             };
             path: {
                 /** @description The ID of a prediction. */
-                prediction_id: string;
+                prediction_id: components["parameters"]["prediction_id"];
             };
             cookie?: never;
         };
@@ -22533,33 +19516,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -22571,7 +19530,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a prediction. */
-                prediction_id: string;
+                prediction_id: components["parameters"]["prediction_id"];
             };
             cookie?: never;
         };
@@ -22601,33 +19560,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -22637,12 +19572,12 @@ export interface operations {
         parameters: {
             query: {
                 /** @description The ID of a dataset. */
-                dataset_id: string;
+                dataset_id: components["parameters"]["dataset_id-2"];
             };
             header?: never;
             path: {
                 /** @description The ID of a prediction. */
-                prediction_id: string;
+                prediction_id: components["parameters"]["prediction_id"];
             };
             cookie?: never;
         };
@@ -22658,33 +19593,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is not possible in the current state. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
@@ -22698,7 +19609,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description The ID of a classifier. A classifier that was trained here has the ID of its training. */
-                classifier_id: string;
+                classifier_id: components["parameters"]["classifier_id"];
             };
             cookie?: never;
         };
@@ -22721,33 +19632,9 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is larger than the server accepts. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["404"];
+            413: components["responses"]["413"];
+            422: components["responses"]["422-2"];
             503: components["responses"]["Busy"];
             507: components["responses"]["DiskFull"];
             default: components["responses"]["Error"];
@@ -22757,9 +19644,9 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description The number of items to skip. */
-                offset?: number;
+                offset?: components["parameters"]["offset"];
                 /** @description The largest number of items to return. */
-                limit?: number;
+                limit?: components["parameters"]["limit"];
             };
             header?: never;
             path?: never;
@@ -22777,15 +19664,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            422: components["responses"]["422"];
             503: components["responses"]["Busy"];
             default: components["responses"]["Error"];
         };
