@@ -117,6 +117,7 @@ def test_those_who_watch_see_the_state_the_curves_and_the_lines_worth_reading(la
     log = lab.get(f"jobs/{lab.run}/log")
     assert log["items"] == [line for kind, _, line in lab.messages if kind == "log"][::-1]  # the newest first
     assert log["total"] == len(numbers)
+    assert all(line["text"] and line["text"] != line["event"] for line in log["items"])
     assert lab.get(f"jobs/{lab.run}/log?offset=1&limit=1")["items"] == log["items"][1:2]
     assert log["items"][0]["event"] == "RunEnded"
     assert not {line["event"] for line in log["items"]} & {"Progressed", "StepEnded", "CheckpointSaved"}

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { sentence, joined, MOST_LINES } from '../src/features/runs/live/log.svelte';
+import { joined, MOST_LINES } from '../src/features/runs/live/log.svelte';
 import {
   markedEpoch,
   selectionText,
@@ -9,10 +9,11 @@ import {
   mayStopEarly,
   byPrediction,
 } from '../src/features/runs/live/trainings';
-import type { LogLine, RunDetail, Training } from '../src/api/runs';
+import type { LogLine } from '../src/api/jobs';
+import type { RunDetail, Training } from '../src/api/runs';
 
 function line(n: number, event = 'Noted', values: Record<string, unknown> = {}): LogLine {
-  return { n, time: 0, event, values };
+  return { n, time: 0, event, values, text: event };
 }
 function training(fold: number | null, is_pretraining = false): Training {
   return {
@@ -68,18 +69,6 @@ test('a training may stop early if it keeps its best epoch and has a patience', 
   expect(mayStopEarly({ recipe: { patience: 10 }, progress: null, trainings: [] })).toBe(false);
 });
 
-test('a line is a sentence; an unknown event is shown by its name', () => {
-  const tested = { fold: 2, n_folds: 5, accuracy: 0.9, macro_f1: null };
-  expect(sentence(line(1, 'FoldEnded', tested))).toBe('Fold 2 evaluated: accuracy 0.900, macro-F1 –');
-  expect(sentence(line(1, 'EpochEnded', { epoch: 0, n_epochs: 3, val_f1: 0.4 }))).toBe(
-    'Epoch 0, before fine-tuning: validation F1 0.400',
-  );
-  expect(sentence(line(1, 'RunEnded', { state: 'failed', reason: 'no disk' }))).toBe('Failed: no disk');
-  expect(sentence(line(1, 'OfALaterCoverslip'))).toBe('OfALaterCoverslip');
-  const unknown = { val_accuracy: null, val_macro_f1: null };
-  expect(sentence(line(1, 'InstantClassifierFitted', unknown))).not.toContain('–');
-});
-
 test('only the selected epoch is marked, with the rule of its selection', () => {
   const epoch = { epoch: 2 } as Training['epochs'][number];
   const last: Training = {
@@ -100,14 +89,6 @@ test('only the selected epoch is marked, with the rule of its selection', () => 
   expect(markedEpoch(instant)).toBeNull();
   expect(new Set([last, done, best, instant].map(selectionText)).size).toBe(4);
   expect(selectionText({ ...last, epochs: [] })).toBe('');
-});
-
-test('lines of pretraining are marked', () => {
-  const values = { n_train: 1260, n_val: 4, n_test: 5 };
-  expect(sentence(line(1, 'RunStarted', values))).toMatch(/^1,260 training images/);
-  expect(sentence(line(1, 'RunStarted', { ...values, is_pretraining: true }))).toMatch(/^Step 1 of 2/);
-  const kept = { stage: 'finetune', epoch: 7, checkpoint_selection: 'best' };
-  expect(sentence(line(1, 'ClassifierSelected', kept))).toContain('epoch 7');
 });
 
 test('example images are grouped by predicted class, correct ones first', () => {

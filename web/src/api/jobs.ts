@@ -20,6 +20,13 @@ export const cancelJob = async (id: string | null | undefined): Promise<void> =>
 export const finishJob = (id: string) => answer(api.POST('/api/v1/jobs/{job_id}/finish', at(id)));
 export const resumeJob = (id: string) => answer(api.POST('/api/v1/jobs/{job_id}/resume', at(id)));
 
+export type LogLine = Schemas['LogLine'];
+/** The last lines of the log, oldest first. */
+export async function readJobLog(id: string, limit: number): Promise<LogLine[]> {
+  const params = { path: { job_id: id }, query: { limit } };
+  return (await answer(api.GET('/api/v1/jobs/{job_id}/log', { params }))).items.reverse();
+}
+
 export type ExplanationState = Schemas['ExplanationState'];
 
 const EXPLANATION = '/api/v1/jobs/{job_id}/rows/{row_id}/explanation';

@@ -7,7 +7,6 @@ export type ImageChanges = Schemas['ImageChanges'];
 export type Run = Schemas['RunState'];
 export type RunDetail = Schemas['RunStory'];
 export type Training = Schemas['Training'];
-export type LogLine = Schemas['LogLine'];
 export type RunState = Run['state'];
 export type Results = Schemas['Results'];
 export type ClassResult = Schemas['ClassResult'];
@@ -24,11 +23,6 @@ export const listRuns = (signal?: AbortSignal) =>
   every((query) => api.GET('/api/v1/runs', { params: { query }, signal }));
 export const readRun = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/runs/{run_id}', { ...at(id), signal }));
-/** The last lines of the log, oldest first. */
-export async function readRunLog(id: string, limit: number, signal?: AbortSignal): Promise<LogLine[]> {
-  const params = { path: { job_id: id }, query: { limit } };
-  return (await answer(api.GET('/api/v1/jobs/{job_id}/log', { params, signal }))).items.reverse();
-}
 export const startRun = (body: Schemas['NewRun']) => answer(api.POST('/api/v1/runs', { body }));
 export const renameRun = (id: string, name: string) =>
   answer(api.PATCH('/api/v1/runs/{run_id}', { ...at(id), body: { name } }));

@@ -1,6 +1,6 @@
 """The event log of a training, and its progress as computed from the events."""
 
-from coverslip.runs.log.event_log import FoldedLog, LogLine, LogReader, RunLog, lasting_lines, localized_line
+from coverslip.runs.log.event_log import FoldedLog, LogLine, LogReader, RunLog, lasting_lines
 from coverslip.runs.log.progress import Progress, fold_event, seconds_left
 from coverslip.runs.log.records import Stage, StageTime, Step, TimedNote, Training, Work
 
@@ -18,6 +18,5 @@ __all__ = [
     "Work",
     "fold_event",
     "lasting_lines",
-    "localized_line",
     "seconds_left",
 ]

@@ -40,6 +40,7 @@ class LogLine:
     time: float  # seconds since 1970
     event: str  # name of the event class
     values: dict[str, Any]  # Any: JSON values
+    text: str = ""  # for users, in their language; empty for mere progress
 
     @property
     def is_lasting(self) -> bool:
@@ -47,14 +48,16 @@ class LogLine:
         return self.event not in _PASSING
 
 
-def localized_line(line: LogLine) -> LogLine:
-    """Return a line whose text, if it is a note, is in the current language."""
-    if line.event != "Noted":
+def _localized(line: LogLine) -> LogLine:
+    """Return a line with its text in the current language, which a note has also among its values."""
+    values = line.values
+    if line.event == "Noted":  # logs of other programs may lack the code
+        note_text = localized(str(values["text"]), str(values.get("code", "")), values.get("parameters", {}))
+        values = {**values, "text": note_text}
+    if not line.is_lasting:
         return line
-    stored = line.values
-    # Logs of other programs may lack the code.
-    note_text = localized(str(stored["text"]), str(stored.get("code", "")), stored.get("parameters", {}))
-    return replace(line, values={**stored, "text": note_text})
+    event = from_json({"event": line.event, **values})
+    return replace(line, values=values, text=line.event if event is None else str(event))
 
 
 def lasting_lines(file: Path) -> list[LogLine]:
@@ -99,7 +102,7 @@ def _line(raw: bytes) -> LogLine | None:
     try:
         values = json.loads(raw)
         n, time, event = (values.pop(name) for name in ("n", "time", "event"))
-        return localized_line(LogLine(int(n), float(time), str(event), values))
+        return _localized(LogLine(int(n), float(time), str(event), values))
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
 

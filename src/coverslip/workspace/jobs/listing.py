@@ -8,7 +8,7 @@ from pydantic import Field
 
 from coverslip.messages import Failure
 from coverslip.runs.log import LogLine, lasting_lines
-from coverslip.runtime.programs import last_output
+from coverslip.runtime.programs import last_output, recorded_failure
 from coverslip.workspace.jobs.kinds import JobProgress, Source, StateSource, kind_of, queued_ids
 from coverslip.workspace.jobs.records import Job, find_job, listed_jobs
 from coverslip.workspace.jobs.state import (
@@ -84,13 +84,15 @@ def job_state(workspace: Workspace, job_id: str) -> JobState:
 
 
 def list_log_lines(workspace: Workspace, job_id: str, paging: Paging) -> Page[LogLine]:
-    """Return the important events of a job, the newest first; without events, the last lines of its output.
+    """Return the important events of a job, the newest first. Before them are the last lines of output if it died.
 
     Raises:
         NotFound: there is no such job.
     """
     job = find_job(workspace, job_id)
-    lines = lasting_lines(job.run.events_file) or _output_of(job)
+    lines = lasting_lines(job.run.events_file)
+    if not lines or recorded_failure(job.folder):
+        lines += _output_of(job, lines[-1].n if lines else 0)
     return paging.page_of(lines[::-1])
 
 
@@ -147,10 +149,10 @@ def _links(job_id: str, result: str) -> dict[str, str]:
     return {"self": path, "events": f"{path}/events", "log": f"{path}/log", "result": result}
 
 
-def _output_of(job: Job) -> list[LogLine]:
+def _output_of(job: Job, after: int) -> list[LogLine]:
     try:
         written = job.log.stat().st_mtime
     except OSError:
         return []
     lines = [line for line in last_output(job.folder) if line.strip()]
-    return [LogLine(n, written, "Output", {"text": line}) for n, line in enumerate(lines, start=1)]
+    return [LogLine(n, written, "Output", {}, line) for n, line in enumerate(lines, start=after + 1)]

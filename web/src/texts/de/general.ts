@@ -103,6 +103,7 @@ export const general: Texts['general'] = {
     unlabeled: 'noch keine Klasse',
     size: 'Größe der Vorschaubilder',
   },
+  log: { show: 'Protokoll anzeigen', empty: 'Das Protokoll ist leer.' },
   explanation: {
     show: 'Warum diese Klasse?',
     waiting: 'In der Warteschlange: Die Erklärung eines anderen Bildes wird gerade berechnet',

@@ -208,26 +208,6 @@ export const runs: Texts['runs'] = {
     final: 'Alle Bilder',
     foldScore: (accuracy, f1) => `Genauigkeit ${accuracy}, Makro-F1 ${f1}`,
   },
-  lines: {
-    steps: (isFirst) => (isFirst ? 'Schritt 1 von 2 (Vortraining): ' : ''),
-    RunStarted: counts.split,
-    selected: (epoch, isLast) =>
-      `Gewählt: Epoche ${count(epoch)}, ${isLast ? 'die letzte' : 'die beste auf Validierungsbildern'}`,
-    selectedInstant: 'Gewählt: der Sofort-Klassifikator',
-    FoldStarted: (k, n) => `Fold ${count(k)} von ${count(n)}`,
-    FoldEnded: (k, accuracy, f1) => `Fold ${count(k)} evaluiert: Genauigkeit ${accuracy}, Makro-F1 ${f1}`,
-    instant: 'Phase 1: Klassifikator auf Merkmalen des vortrainierten Netzes anpassen',
-    finetune: (n) => `Phase 2: Feinabstimmung des Netzes, ${counts.epochs(n)}`,
-    instantReady: 'Der Sofort-Klassifikator ist bereit',
-    instantScores: (accuracy, f1) => `: Genauigkeit der Validierung ${accuracy}, Makro-F1 ${f1}`,
-    start: (f1) => `Epoche 0, vor der Feinabstimmung: F1 der Validierung ${f1}`,
-    EpochEnded: (k, n, loss, f1, best) =>
-      `Epoche ${count(k)} von ${count(n)}: Trainingsverlust ${loss}, F1 der Validierung ${f1}${best ? ' (bisher beste Epoche der Feinabstimmung)' : ''}`,
-    done: 'Fertig',
-    foldDone: (k) => `Fold ${count(k)} fertig`,
-    stopped: 'Angehalten',
-    failed: (reason) => `Fehlgeschlagen${reason ? `: ${reason}` : ''}`,
-  },
 
   ...results,
 };

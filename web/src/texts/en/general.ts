@@ -102,6 +102,7 @@ export const general = {
     unlabeled: 'no class yet',
     size: 'Size of thumbnails',
   },
+  log: { show: 'Show the log', empty: 'The log is empty.' },
   explanation: {
     show: 'Why this class?',
     waiting: 'Waiting in the queue: the explanation of another image is being computed',

@@ -195,27 +195,6 @@ export const runs = {
     final: 'All images',
     foldScore: (accuracy: string, f1: string) => `accuracy ${accuracy}, macro-F1 ${f1}`,
   },
-  lines: {
-    steps: (isFirst: boolean): string => (isFirst ? 'Step 1 of 2 (pretraining): ' : ''),
-    RunStarted: counts.split,
-    selected: (epoch: number, isLast: boolean) =>
-      `Selected: epoch ${count(epoch)}, ${isLast ? 'the last' : 'the best on validation images'}`,
-    selectedInstant: 'Selected: the instant classifier',
-    FoldStarted: (k: number, n: number) => `Fold ${count(k)} of ${count(n)}`,
-    FoldEnded: (k: number, accuracy: string, f1: string) =>
-      `Fold ${count(k)} evaluated: accuracy ${accuracy}, macro-F1 ${f1}`,
-    instant: 'Stage 1: fitting a classifier on features of the pretrained network',
-    finetune: (n: number) => `Stage 2: fine-tuning the network, ${counts.epochs(n)}`,
-    instantReady: 'The instant classifier is ready',
-    instantScores: (accuracy: string, f1: string) => `: validation accuracy ${accuracy}, macro-F1 ${f1}`,
-    start: (f1: string) => `Epoch 0, before fine-tuning: validation F1 ${f1}`,
-    EpochEnded: (k: number, n: number, loss: string, f1: string, best: boolean) =>
-      `Epoch ${count(k)} of ${count(n)}: training loss ${loss}, validation F1 ${f1}${best ? ' (best epoch of fine-tuning so far)' : ''}`,
-    done: 'Done',
-    foldDone: (k: number) => `Fold ${count(k)} done`,
-    stopped: 'Stopped',
-    failed: (reason: string) => `Failed${reason ? `: ${reason}` : ''}`,
-  },
 
   ...results,
 };
