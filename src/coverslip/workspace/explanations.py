@@ -41,7 +41,7 @@ class ExplanationState:
     ]
     job_id: JobOfResult
     progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
-    error: Annotated[Failure | None, Field(description="Why the last attempt since the server started failed.")]
+    error: Annotated[Failure | None, Field(description="Why the last attempt failed.")]
     fold: Annotated[
         int | None,
         Field(description="Cross-validation fold whose classifier is explained, from 1; null: the run's classifier."),
