@@ -279,7 +279,7 @@ def take_all(server: Server, album: Album) -> None:
 
     album.take("results", run, guide=result)
     album.take("results-confusion", f"{run}?tab=confusion", worst_cell, guide=result)
-    album.take("report", f"/api/v1/runs/{tuned['id']}/report")
+    album.take("report", f"/api/v1/jobs/{tuned['id']}/report")
     album.take("compare", f"/compare?runs={instant['id']},{tuned['id']}")
 
     prediction = server.send("predictions", {"classifier_id": tuned["id"], "dataset_id": "samples-new"})

@@ -414,8 +414,9 @@ def test_an_explanation_is_requested_and_canceled(lab: Lab) -> None:
         "seconds": None,
     }
     assert lab.client.get(f"{place}/picture").status_code == 404
-    assert lab.client.post(place).json()["state"] in ("waiting", "running")
-    assert lab.client.delete(place).status_code == 204
+    requested = lab.client.post(place).json()
+    assert requested["state"] in ("waiting", "running")
+    assert lab.client.post(f"{API}/jobs/{requested['job_id']}/stop").status_code == 200
     assert lab.client.get(place).json()["state"] == "not-requested"
     assert lab.client.get(f"{API}/jobs/{lab.run}/rows/4000/explanation").status_code == 404
 
@@ -445,8 +446,10 @@ def test_an_out_of_fold_prediction_is_explained_with_the_classifier_of_its_fold(
 def test_measured_images_of_runs_and_evaluations_are_explained_and_their_pictures_kept(lab: Lab) -> None:
     created = lab.client.post(f"{API}/runs/{lab.run}/evaluations", json={"dataset_id": lab.cells, "name": None}).json()
     assert ended(lab.client, created["id"], what="evaluations")["state"] == "done"
-    for place in (f"{API}/jobs/{job}/rows/0/explanation" for job in (lab.run, created["id"])):
+    places = [f"{API}/jobs/{job}/rows/0/explanation" for job in (lab.run, created["id"])]
+    for place in places:
         assert lab.client.post(place).json()["state"] in ("waiting", "running")
+    for place in places:
         explanation = until(
             lambda at=place: (now := lab.client.get(at).json())["state"] in ("ready", "not-requested") and now, 600
         )

@@ -1,26 +1,32 @@
 """Pages keep what was chosen, follow what is changed in other tabs, and outlive the server."""
 
 import asyncio
+import json
 import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 from browser import RunningApp, Stock, open_page
 from drawing import save_cells
 from small_workspace import new_workspace, open_images, until
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from coverslip.errors import CoverslipError
+from coverslip.runs import StatusFile
 from coverslip.workspace.changes import Changes
+from coverslip.workspace.datasets.reading_images import duplicates_thread_of
 from coverslip.workspace.datasets.source_watch import SourceWatch
 from coverslip.workspace.datasets.sources import refresh_dataset
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.jobs.records import add_job, change_job
+from coverslip.workspace.jobs.watching import Watching
+from coverslip.workspace.maps import MAPS
 from coverslip.workspace.store import tables
+from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import MissingSource
 
 if TYPE_CHECKING:
@@ -97,6 +103,54 @@ def test_changes_of_jobs_and_datasets_are_sent_with_their_topics(tmp_path: Path)
         assert [each async for each in changes.follow(None)] == []
 
     with ThreadPoolExecutor(1) as pool:  # the thread of this test may have the event loop of a browser
+        pool.submit(asyncio.run, watch()).result()
+
+
+def test_no_change_is_missed_after_a_failed_check_or_by_a_short_search(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path)
+    images = open_images(workspace, save_cells(tmp_path / "cells"))
+    workspace.background.wait_all()
+
+    async def watch() -> None:
+        sources = SourceWatch(workspace)
+        changes = Changes(workspace, sources)
+        stream = changes.follow(None)
+        await anext(stream)
+        workspace.background.start(duplicates_thread_of(images), lambda _: None)
+        assert set((await asyncio.wait_for(anext(stream), 60)).topics) == {f"datasets/{images}", "datasets"}
+        workspace.background.wait_all()
+        failing: Any = None
+        sources.missing = failing
+        with workspace.engine.connect() as connection:
+            name = connection.execute(select(tables.datasets.c.name)).scalar_one()
+        with write_transaction(workspace.engine) as connection:
+            connection.execute(update(tables.datasets).values(name=f"{name} 2"))
+        await asyncio.sleep(1.5)  # checks fail meanwhile
+        sources.missing = {}
+        assert set((await asyncio.wait_for(anext(stream), 60)).topics) == {f"datasets/{images}", "datasets"}
+        changes.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, watch()).result()
+
+
+def test_a_page_follows_a_job_that_is_resumed_in_a_terminal(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path)
+    folder = tmp_path / "job"
+    folder.mkdir()
+    values = {"kind": MAPS.name, "key": "k", "name": "n", "dataset_name": "", "command": []}
+    add_job(workspace, id="j", folder=str(folder), choices={"link": "/"}, state="ended", queued=None, **values)
+    status = StatusFile(folder / "status.json")
+    status.write("running")
+
+    async def watch() -> None:
+        stream = Watching(workspace).follow("j", 0)
+        assert json.loads((await anext(stream)).text)["state"] == "running"
+        status.write("done")  # which no row of the database records
+        states = [json.loads((await asyncio.wait_for(anext(stream), 60)).text)["state"] for _ in range(2)]
+        assert states == ["done", "done"]
+
+    with ThreadPoolExecutor(1) as pool:
         pool.submit(asyncio.run, watch()).result()
 
 

@@ -57,11 +57,15 @@ def test_a_request_that_waits_is_dropped_when_its_image_is_left(page: "Page", st
 
     def answer(route: "Route") -> None:
         k = int(route.request.url.split("/")[-2])
-        if route.request.method == "DELETE":
-            canceled.append(k)
-        route.fulfill(json={"state": states[k], "progress": None, "error": None, "fold": None, "seconds": 75.0})
+        values = {"job_id": str(k), "progress": None, "error": None, "fold": None, "seconds": 75.0}
+        route.fulfill(json={"state": states[k], **values})
+
+    def stop(route: "Route") -> None:
+        canceled.append(int(route.request.url.split("/")[-2]))
+        route.fulfill(json={})
 
     page.route("**/explanation", answer)
+    page.route("**/jobs/*/stop", stop)
     open_page(page, f"/predictions/{stock.prediction}?show=all&sort=position")
     page.get_by_role("gridcell").first.dblclick()
     for _ in range(2):

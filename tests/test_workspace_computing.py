@@ -8,18 +8,22 @@ from pathlib import Path
 
 import psutil
 import pytest
-from small_workspace import do_jobs, new_workspace, until
+from drawing import save_cells
+from small_workspace import do_jobs, new_workspace, open_images, until
 
 from coverslip.errors import Conflict, NotFound
 from coverslip.messages import text
+from coverslip.runs import StatusFile
 from coverslip.runtime.programs import is_running
+from coverslip.workspace import cleanup
 from coverslip.workspace.jobs import control
 from coverslip.workspace.jobs.computing import Computation, cancel_result, computation, request_result
 from coverslip.workspace.jobs.kinds import register_function, unregister
 from coverslip.workspace.jobs.listing import job_state, list_jobs, list_log_lines
 from coverslip.workspace.jobs.queue import Queue
-from coverslip.workspace.jobs.records import Job, find_job, unended_jobs
+from coverslip.workspace.jobs.records import Job, change_job, find_job, unended_jobs
 from coverslip.workspace.jobs.turns import Turns
+from coverslip.workspace.objects import OBJECTS, objects_state
 from coverslip.workspace.store.rows import Paging
 from coverslip.workspace.store.workspace import Workspace
 
@@ -154,6 +158,80 @@ def test_a_stopped_job_is_done_on_request_and_a_done_one_is_not(workspace: Works
     control.remove_job(workspace, job.id)
     assert list_jobs(workspace, Paging()).items == []
     assert list(workspace.jobs.iterdir()) == []
+
+
+def starting(workspace: Workspace, job: Job) -> None:
+    """A job whose process is being started."""
+    change_job(workspace, job.id, state="started", queued=None, launched=time.time())
+
+
+def test_a_request_is_not_lost_while_an_earlier_job_is_being_stopped(workspace: Workspace) -> None:
+    earlier = request(workspace, "one")
+    starting(workspace, earlier)
+    assert request(workspace, "one").id == earlier.id
+    cancel_result(workspace, KIND, "one")
+    assert job_state(workspace, earlier.id).state == "stopping"
+    later = request(workspace, "one")
+    assert (later.id != earlier.id, state_of(workspace, "one").state) == (True, "waiting")
+    assert job_state(workspace, earlier.id).state == "stopping"  # the queue ends its process
+
+
+def test_a_job_ends_after_its_rows_are_stored_even_if_that_fails(workspace: Workspace) -> None:
+    states: list[str] = []
+
+    def store(_: Workspace, job: Job) -> None:
+        states.append(find_job(workspace, job.id).state)
+        raise OSError("a damaged table")
+
+    unregister("counting")
+    register_function("counting", "counting_functions:count", store_rows=store)
+    jobs = [request(workspace, key) for key in ("one", "two")]
+    for job in jobs:
+        starting(workspace, job)
+        change_job(workspace, job.id, launched=0.0)  # its server has died
+    Queue(workspace, Turns()).update()
+    assert states == ["started", "started"]
+    assert [find_job(workspace, job.id).state for job in jobs] == ["ended", "ended"]
+
+
+def test_computations_for_pages_of_a_removed_dataset_are_stopped(workspace: Workspace, tmp_path: Path) -> None:
+    dataset_id = open_images(workspace, save_cells(tmp_path / "cells"))
+    workspace.background.wait_all()
+    for key, link in (("its", f"/datasets/{dataset_id}/map"), ("another's", "/datasets/x/map")):
+        request_result(workspace, KIND, key, {}, name=key, link=link)
+    cleanup.remove_dataset(workspace, dataset_id)
+    assert [state_of(workspace, key).state for key in ("its", "another's")] == [None, "waiting"]
+
+
+def test_files_that_a_removed_computation_left_are_deleted_at_the_next_start(workspace: Workspace) -> None:
+    removed, listed = request(workspace, "removed"), request(workspace, "listed")
+    control.remove_job(workspace, removed.id)
+    removed.folder.mkdir()  # by a process that was still ending
+    removed.log.touch()
+    cleanup.remove_partial_files(workspace)
+    assert list(workspace.jobs.iterdir()) == [listed.folder]
+
+
+def test_collected_objects_are_not_shown_before_their_dataset(workspace: Workspace, tmp_path: Path) -> None:
+    dataset_id = open_images(workspace, save_cells(tmp_path / "cells"))
+    workspace.background.wait_all()
+    table = tmp_path / "objects.csv"
+    request_result(
+        workspace,
+        OBJECTS,
+        dataset_id,
+        {},
+        name="cells",
+        link=f"/datasets/{dataset_id}/objects",
+        choices={"table": str(table)},
+    )
+    job = find_job(workspace, objects_state(workspace, dataset_id).job_id or "")
+    change_job(workspace, job.id, state="started", queued=None)
+    StatusFile(job.run.status_file).write("done")
+    table.with_suffix(".json").write_text("{}", encoding="utf-8")
+    assert objects_state(workspace, dataset_id).state == "running"
+    change_job(workspace, job.id, state="ended")
+    assert objects_state(workspace, dataset_id).state == "not-requested"
 
 
 @pytest.mark.slow

@@ -111,7 +111,8 @@ class Changes:
             with self._workspace.pulse.followed() as beat:
                 while self._n_followers and not self._is_closed:
                     beat.clear()
-                    await self._check()
+                    if not await self._check():
+                        beat.set()  # nothing else may change soon
                     async with news:
                         news.notify_all()
                     await asyncio.sleep(_LEAST_SECONDS)
@@ -121,17 +122,19 @@ class Changes:
             async with news:
                 news.notify_all()
 
-    async def _check(self) -> None:
+    async def _check(self) -> bool:
+        """Find what has changed; return whether this succeeded."""
         try:
             items = dict(await asyncio.to_thread(lambda: list(_items(self._workspace, self._sources))))
         except Exception:  # noqa: BLE001  the next check may succeed; the error is logged
             _log.exception("changes could not be watched")
-            return
+            return False
         earlier, self._items = self._items, items
         topics = [] if earlier is None else _changed(earlier, items)
         if topics:
             self._n += 1
             self._recent.append((self._n, topics))
+        return True
 
     def _number(self, n: int) -> str:
         return f"{self._began}-{n}"
@@ -180,8 +183,9 @@ def _items(workspace: Workspace, sources: SourceWatch) -> Iterator[tuple[str, _I
             files = _versions(Path(job.folder)) if job.state == "started" else ()
             yield f"jobs/{job.id}", _Item(job.kind, job.state, (*version, *files))
     for row in dataset_rows:
-        is_checked = workspace.background.is_running(duplicates_thread_of(row.id))
-        version = (row.name, row.revision, repr(row.progress), is_checked, *sources.missing.get(row.id, ()))
+        search = duplicates_thread_of(row.id)  # which may begin and end between two checks
+        checks = (workspace.background.is_running(search), workspace.background.n_started(search))
+        version = (row.name, row.revision, repr(row.progress), *checks, *sources.missing.get(row.id, ()))
         yield f"datasets/{row.id}", _Item("datasets", row.state, version)
         yield f"colors/{row.id}", _Item(None, None, (row.id in being_read, n_colors.get(row.id)))
 

@@ -6,6 +6,7 @@ import re
 import shutil
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from coverslip import cache
 from coverslip.errors import Conflict, CoverslipError
 from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.datasets.state import DatasetState, dataset_state
+from coverslip.workspace.jobs.control import stop_computations
 from coverslip.workspace.jobs.records import is_inside
 from coverslip.workspace.jobs.state import jobs_reading
 from coverslip.workspace.lists.reading import delete_results
@@ -37,7 +39,8 @@ _log = logging.getLogger("coverslip")
 def remove_dataset(workspace: Workspace, dataset_id: str) -> None:
     """Remove a dataset from the list. For 30 days, `restore` restores it with its labels from the app.
 
-    Folders and tables of the user are never changed. Tables that trainings use remain in `snapshots/`.
+    Folders and tables of the user are never changed. Tables that trainings use remain in `snapshots/`. Computations of
+    results for its pages are stopped.
 
     Raises:
         NotFound: there is no such dataset.
@@ -52,6 +55,7 @@ def remove_dataset(workspace: Workspace, dataset_id: str) -> None:
     ):
         _refuse_in_use(connection, dataset_id)
         connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(removed=now()))
+    stop_computations(workspace, lambda job: f"/{dataset_id}/" in job.choices["link"])
 
 
 def restore_dataset(workspace: Workspace, dataset_id: str) -> DatasetState:
@@ -141,12 +145,20 @@ def remove_partial_files(workspace: Workspace) -> None:
     for folder in (workspace.folder / "classifying", workspace.downloads):
         shutil.rmtree(folder, ignore_errors=True)
     partial = [*(workspace.folder / "classifiers").glob("tmp*"), *workspace.uploads.glob("*/.*")]
-    for path in partial:  # complete files of uploads are in another folder
+    # Complete files of uploads are in another folder.
+    for path in (*partial, *_files_without_job(workspace)):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
             with suppress(OSError):
                 path.unlink()
+
+
+def _files_without_job(workspace: Workspace) -> Iterator[Path]:
+    """Yield the files of computations whose job is not in the table: the server, or their process, ended too late."""
+    with workspace.engine.connect() as connection:
+        listed = set(connection.execute(select(tables.jobs.c.id)).scalars())
+    yield from (path for path in workspace.jobs.glob("*") if path.name.partition(".")[0] not in listed)
 
 
 def delete_expired(workspace: Workspace, is_over: threading.Event) -> None:

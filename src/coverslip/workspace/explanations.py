@@ -41,7 +41,7 @@ class ExplanationState:
     ]
     job_id: JobOfResult
     progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
-    error: Annotated[Failure | None, Field(description="Why the last attempt since the server started failed.")]
+    error: Annotated[Failure | None, Field(description="Why the last attempt failed.")]
     fold: Annotated[
         int | None,
         Field(description="Cross-validation fold whose classifier is explained, from 1; null: the run's classifier."),
@@ -91,7 +91,7 @@ def explanation_picture(workspace: Workspace, job_id: str, row_id: int) -> bytes
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """One image to explain; the key changes with the weights, the image and its true class."""
+    """One image to explain; the key changes with the job, the weights, the image and its true class."""
 
     content: Json
     key: str
@@ -136,7 +136,7 @@ def _request(workspace: Workspace, job_id: str, row_id: int) -> _Request:
     with FileHashes() as hashes:
         digest = next(hash_files([ImageRecord("", file, None, None, "", None, plan)], hashes))
     content = {"run": str(folder), "file": str(file), "plan": plan.model_dump(mode="json"), "label": label}
-    key = sha256_json([content, weights, digest])
+    key = sha256_json([job_id, content, weights, digest])
     return _Request(content, key, fold, name_as_text(file.name))
 
 

@@ -58,7 +58,7 @@ class LeakageEstimateState:
     ]
     job_id: JobOfResult
     progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
-    error: Annotated[Failure | None, Field(description="Why the last attempt since the server started failed.")]
+    error: Annotated[Failure | None, Field(description="Why the last attempt failed.")]
     leakage_estimate: Annotated[
         LeakageEstimate | None,
         Field(description="Null without an audit, or without groups and duplicates: then both splits are the same."),
@@ -115,7 +115,7 @@ class DatasetDistances:
     ]
     job_id: JobOfResult
     progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
-    error: Annotated[Failure | None, Field(description="Why the last attempt since the server started failed.")]
+    error: Annotated[Failure | None, Field(description="Why the last attempt failed.")]
     distances: Annotated[Distances | None, Field(description="Null until they are measured.")]
 
 

@@ -78,7 +78,7 @@ class MapState:
     ]
     job_id: JobOfResult
     progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
-    error: Annotated[Failure | None, Field(description="Why the last attempt since the server started failed.")]
+    error: Annotated[Failure | None, Field(description="Why the last attempt failed.")]
     created: Annotated[str | None, Field(description="Time of the map: ISO 8601, UTC; null: there is none.")]
     n: Annotated[int, Field(description="Images on the map that are still in the dataset.")]
     n_missing: Annotated[int, Field(description="Images of the dataset that are not on the map.")]

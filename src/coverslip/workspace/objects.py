@@ -23,7 +23,7 @@ from coverslip.workspace.datasets.sources import Source, open_sources
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.jobs.computing import JobOfResult, StepProgress, computation, request_result
 from coverslip.workspace.jobs.kinds import register_function
-from coverslip.workspace.jobs.records import Job
+from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.rows import load_dataset, new_id, refuse_unready
 from coverslip.workspace.store.workspace import Workspace
@@ -108,7 +108,7 @@ class ObjectsState:
     ]
     job_id: JobOfResult
     progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
-    error: Annotated[Failure | None, Field(description="Why the last attempt since the server started failed.")]
+    error: Annotated[Failure | None, Field(description="Why the last attempt failed.")]
     objects: Annotated[CollectedObjects | None, Field(description="Null until objects were collected.")]
 
 
@@ -290,7 +290,14 @@ def objects_state(workspace: Workspace, dataset_id: str) -> ObjectsState:
         content = json.loads(file.read_text(encoding="utf-8"))
         last = _COLLECTED.validate_python(content["objects"])
     state = work.state or ("not-requested" if last is None else "ready")
+    if work.state is None and work.id is not None and _is_being_opened(find_job(workspace, work.id)):
+        state = "running"
     return ObjectsState(state, work.id, work.progress, work.error, last)
+
+
+def _is_being_opened(job: Job) -> bool:
+    """Return whether the queue has still to open the table of a finished job as a dataset."""
+    return job.state == "started" and _summary_file(Path(job.choices["table"])).is_file()
 
 
 _COLLECTED = TypeAdapter(CollectedObjects)

@@ -9,8 +9,9 @@ from contextlib import contextmanager, suppress
 class Pulse:
     """Tells the queue of jobs and the streams of pages when something may have changed. Thread-safe.
 
-    Every transaction that writes to the database beats. While jobs run, which write files, the queue announces changes
-    in short intervals. If none runs, nothing happens between two changes.
+    Every transaction that writes to the database beats, and so does each thread of the workspace when it starts and
+    ends. While jobs run, which write files, the queue announces changes in short intervals. If none runs, nothing is
+    announced between two changes.
     """
 
     def __init__(self) -> None:

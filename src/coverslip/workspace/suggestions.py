@@ -55,7 +55,7 @@ class LabelSuggestions:
     ]
     job_id: JobOfResult
     progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
-    error: Annotated[Failure | None, Field(description="Why the last attempt since the server started failed.")]
+    error: Annotated[Failure | None, Field(description="Why the last attempt failed.")]
     suggestions: list[SuggestedImage]
     n_labeled: Annotated[int, Field(description="Number of suggested images that have a label now.")]
     n_reserved: Annotated[int, Field(description="Number of images of the reserved test set; 0: none is reserved.")]

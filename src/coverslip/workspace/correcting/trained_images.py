@@ -212,7 +212,7 @@ class LabelErrorsState:
         list[LabelIssue],
         Field(description=f"The {_MOST_IMAGES:,} most likely errors that are not confirmed, in that order."),
     ]
-    error: Annotated[Failure | None, Field(description="Why the last search since the server started failed.")] = None
+    error: Annotated[Failure | None, Field(description="Why the last search failed.")] = None
 
 
 def label_errors_state(workspace: Workspace, run_id: str) -> LabelErrorsState:

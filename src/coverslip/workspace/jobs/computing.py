@@ -77,7 +77,7 @@ def request_result(
     dataset_id: str | None = None,
     choices: Mapping[str, object] | None = None,
 ) -> None:
-    """Compute a result next, unless it is being computed. An earlier job of the same key is removed.
+    """Compute a result next, unless it is being computed. Ended jobs of the same key are removed.
 
     Args:
         workspace: the workspace.
@@ -92,11 +92,13 @@ def request_result(
     job_id = secrets.token_hex(5)
     with write_transaction(workspace.engine) as connection:
         earlier = jobs_where(connection, (db.jobs.c.kind == kind.name) & (db.jobs.c.key == key))
-        for job in earlier:
+        for job in list(earlier):
             state = state_of(job, status_of(job))
             if state == "queued":
                 connection.execute(update(db.jobs).where(db.jobs.c.id == job.id).values(queued=time.time()))
-            if not has_ended(state):
+            if state == "stopping":  # the queue still has to end its process
+                earlier.remove(job)
+            elif not has_ended(state):
                 return
         is_ended = db.jobs.c.key.is_not(None) & (db.jobs.c.state == "ended")
         earlier += jobs_where(connection, is_ended)[_MOST_ENDED:]
@@ -139,8 +141,8 @@ def computation(workspace: Workspace, kind: JobKind, key: str) -> Computation:
 def cancel_result(workspace: Workspace, kind: JobKind, key: str) -> None:
     """Stop the job that computes the result of a key, unless it has ended."""
     job = _last_job(workspace, kind, key)
-    if job is not None and not has_ended(state_of(job, status_of(job))):
-        control.stop_job(workspace, job.id)
+    if job is not None:
+        control.stop_computations(workspace, lambda each: each.id == job.id)
 
 
 def _last_job(workspace: Workspace, kind: JobKind, key: str) -> Job | None:

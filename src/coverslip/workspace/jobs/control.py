@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from sqlalchemy import update
@@ -17,6 +18,7 @@ from coverslip.workspace.jobs.records import (
     change_job,
     find_job,
     jobs_inside,
+    mark_ended,
     remove_files,
     remove_rows,
     remove_trainings_of,
@@ -48,7 +50,7 @@ def stop_job(workspace: Workspace, job_id: str) -> None:
         change_job(workspace, job_id, stop_requested=time.time())
     if job.key is not None and job.pid is not None:  # else the queue ends it
         kill_with_children(job.pid, job.process_started)
-        change_job(workspace, job_id, state="ended")
+        mark_ended(workspace, job)
 
 
 def _unqueue(workspace: Workspace, job: Job) -> bool:
@@ -118,7 +120,6 @@ def remove_job(workspace: Workspace, job_id: str) -> None:
     job = find_job(workspace, job_id)
     if state_of(job, status_of(job)) in ACTIVE:
         raise Conflict("job-not-ended")
-    _stop_computations_about(workspace, job)
     if job.key is not None:
         change_if_unchanged(workspace, job, state="removed")
         with write_transaction(workspace.engine) as connection:
@@ -128,6 +129,7 @@ def remove_job(workspace: Workspace, job_id: str) -> None:
     for each in jobs_inside(workspace, job):
         if not has_ended(state_of(each, status_of(each))):
             raise Conflict("job-in-use", name=each.name)
+    stop_computations(workspace, lambda each: f"/{job_id}/" in each.choices["link"])
     trash_folder = workspace.trash / job_id
     try:
         trash_folder.mkdir(parents=True, exist_ok=True)
@@ -139,14 +141,13 @@ def remove_job(workspace: Workspace, job_id: str) -> None:
         raise write_error(trash_folder, error) from error
 
 
-def _stop_computations_about(workspace: Workspace, job: Job) -> None:
-    """Stop the computations whose results belong to a job, such as an explanation."""
+def stop_computations(workspace: Workspace, is_meant: Callable[[Job], bool]) -> None:
+    """Stop computations that have not ended, such as those whose results belong to a job that is removed."""
     with workspace.engine.connect() as connection:
         computations = [each for each in unended_jobs(connection) if each.key is not None]
-    for each in computations:
-        if f"/{job.id}/" in each.choices["link"]:
-            with suppress(Conflict, NotFound):  # it has ended meanwhile
-                stop_job(workspace, each.id)
+    for each in filter(is_meant, computations):
+        with suppress(Conflict, NotFound):  # it has ended meanwhile
+            stop_job(workspace, each.id)
 
 
 def restore_job(workspace: Workspace, job_id: str) -> None:

@@ -128,9 +128,10 @@ class JobKind:
         can_resume_finished: whether a finished job can be resumed, to retry what failed.
         resume_command: the command that resumes a job; the second argument is whether it is to finish early.
         can_finish: whether a job can be finished early in this state.
-        store_rows: stores what a job has added to its table; called every second while it runs, and after its end.
+        store_rows: stores what a job has added to its table; called while it runs, and once
+            after its end, before its row records the end.
         list_unlisted: adds jobs to the table whose folders exist without it, given the folders in the table; called
-            every second and by one thread at a time.
+            by the queue in short intervals, and by one thread at a time.
     """
 
     name: str

@@ -5,10 +5,11 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from sqlalchemy import update
 
-from coverslip.errors import Conflict, NotFound
+from coverslip.errors import NotFound
 from coverslip.machine import memory_of_processes, n_cores, process_started
 from coverslip.messages import failure
 from coverslip.runtime.programs import (
@@ -20,10 +21,10 @@ from coverslip.runtime.programs import (
     record_failure,
     terminate,
 )
-from coverslip.workspace.jobs.control import stop_job
+from coverslip.workspace.jobs.control import stop_computations
 from coverslip.workspace.jobs.kinds import job_kinds, kind_of, list_unlisted_jobs, queued_ids
 from coverslip.workspace.jobs.options import DEFAULT, TRAININGS_QUEUE, JobOptions
-from coverslip.workspace.jobs.records import Job, find_job, jobs_of_process, unended_jobs
+from coverslip.workspace.jobs.records import Job, find_job, jobs_of_process, mark_ended, unended_jobs
 from coverslip.workspace.jobs.state import has_process, record_end
 from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.store import tables as db
@@ -51,7 +52,7 @@ class Queue:
         self._workspace, self._turns, self._options = workspace, turns, options
         turns.enter(workspace.folder)
         self._is_closed, self._is_running = threading.Event(), False
-        # With their start times. They are polled, so that ended processes do not stay zombies.
+        # With their start times, until it is recorded how they ended.
         self._started: list[tuple[Program, float]] = []
         self._thread = threading.Thread(target=self._work, name="coverslip queue", daemon=True)
 
@@ -66,11 +67,7 @@ class Queue:
         if self._thread.is_alive():
             self._thread.join(timeout=_SECONDS_TO_END)
         self._turns.leave(self._workspace.folder)
-        with self._workspace.engine.connect() as connection:
-            jobs = [job for job in unended_jobs(connection) if job.key is not None]
-        for job in jobs:
-            with suppress(Conflict, NotFound):  # it has ended meanwhile
-                stop_job(self._workspace, job.id)
+        stop_computations(self._workspace, lambda _: True)
 
     def _work(self) -> None:
         pulse = self._workspace.pulse
@@ -101,7 +98,8 @@ class Queue:
             for job in jobs_of_process(self._workspace, program.pid, began):
                 record_end(job, program.returncode)
         started = [job for job in jobs if job.state == "started"]
-        running = [job for job in started if self._check_process(job)]
+        unended = {(program.pid, began) for program, began in self._started}  # how they end is recorded first
+        running = [job for job in started if (job.pid, job.process_started) in unended or has_process(job)]
         for job in running:
             _enforce_stop(job)
             if self._options.most_bytes is not None:
@@ -114,22 +112,16 @@ class Queue:
         self._turns.report(folder, busy=busy, waiting=next_ids)
         self._is_running = bool(running or next_ids)
         for queue, job_id in next_ids.items():
-            job = find_job(self._workspace, job_id)
-            # A result that somebody waits for must not wait for a long computation of another project.
-            if self._turns.take(folder, queue, most=1 if job.key is None else n_cores()):
-                self._begin(job)
+            with suppress(NotFound):  # it was removed meanwhile
+                job = find_job(self._workspace, job_id)
+                # A result that somebody waits for must not wait for a long computation of another project.
+                if self._turns.take(folder, queue, most=1 if job.key is None else n_cores()):
+                    self._begin(job)
         for job in started:  # last: a damaged table must not keep other jobs from starting
             if job.kind in queue_of:
-                kind_of(job).store_rows(self._workspace, job)
-
-    def _check_process(self, job: Job) -> bool:
-        """Return whether a job is running. A job without a process is marked as ended."""
-        if has_process(job):
-            return True
-        with write_transaction(self._workspace.engine) as connection:
-            is_still_started = (db.jobs.c.id == job.id) & (db.jobs.c.state == "started") & (db.jobs.c.queued.is_(None))
-            connection.execute(update(db.jobs).where(is_still_started).values(state="ended"))
-        return False
+                self._attempt(partial(kind_of(job).store_rows, self._workspace, job))
+            if job not in running:  # after its rows: pages that follow the change read them
+                mark_ended(self._workspace, job)
 
     def _begin(self, job: Job) -> None:
         with write_transaction(self._workspace.engine) as connection:

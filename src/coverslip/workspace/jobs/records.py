@@ -260,6 +260,14 @@ def change_job(workspace: Workspace, job_id: str, **values: object) -> None:
         connection.execute(update(db.jobs).where(db.jobs.c.id == job_id).values(**values))
 
 
+def mark_ended(workspace: Workspace, job: Job) -> None:
+    """Record that the process of a started job has ended, unless the job was queued again or removed meanwhile."""
+    is_same = (db.jobs.c.id == job.id) & (db.jobs.c.state == "started")
+    is_same &= db.jobs.c.queued.is_(None) & db.jobs.c.launched.is_not_distinct_from(job.launched)
+    with write_transaction(workspace.engine) as connection:
+        connection.execute(update(db.jobs).where(is_same).values(state="ended"))
+
+
 def change_if_unchanged(workspace: Workspace, job: Job, **values: object) -> None:
     """Change a job, if neither the queue nor another request changed it since it was read.
 

@@ -108,7 +108,7 @@ def state_of(job: Job, status: Status | None) -> State:
     if job.state == "queued":
         return "queued"
     if _is_being_launched(job):
-        return "starting"
+        return "starting" if job.stop_requested is None else "stopping"
     is_current = status is not None and not is_from_earlier_process(job, status)
     if status is not None and is_current and status.state != "running":  # its process may still be ending
         # A process that failed may still remove its folder: before its end, the job could look as if it were starting.

@@ -5,6 +5,7 @@ import logging
 import re
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from coverslip.messages import language
@@ -13,7 +14,7 @@ from coverslip.workspace.jobs.listing import new_source
 from coverslip.workspace.pulse import Pulse
 from coverslip.workspace.store.workspace import Workspace
 
-_LEAST_SECONDS = 0.3  # between two snapshots
+_LEAST_SECONDS, _MOST_SECONDS = 0.3, 3.0  # between two snapshots
 _SECONDS_BETWEEN_CLOCKS = 2.0  # the time left changes with every snapshot
 _MOST_UNREAD = 2_000  # messages that one page may lag behind
 _log = logging.getLogger("coverslip")
@@ -51,7 +52,8 @@ class _Watcher:
                 self.is_ready.set()
                 while not self.is_over:
                     await asyncio.sleep(_LEAST_SECONDS)
-                    await beat.wait()
+                    with suppress(TimeoutError):  # work in a terminal is not announced
+                        await asyncio.wait_for(beat.wait(), _MOST_SECONDS)
                     beat.clear()
                     if not self.subscribers:
                         return

@@ -49,7 +49,7 @@ class ObjectExportState:
     ]
     job_id: JobOfResult
     progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
-    error: Annotated[Failure | None, Field(description="Why the last attempt since the server started failed.")]
+    error: Annotated[Failure | None, Field(description="Why the last attempt failed.")]
     n_files: int
     notes: Annotated[list[Note], Field(description="Notes and warnings about the export.")]
 

@@ -49,13 +49,13 @@ class Background:
     """Threads by name. They can be killed at any time, so their work must be restartable.
 
     Args:
-        on_end: called after the end of each.
+        on_change: called after the start and the end of each.
     """
 
-    def __init__(self, on_end: Callable[[], None]) -> None:
-        self._on_end, self._lock = on_end, threading.Lock()
+    def __init__(self, on_change: Callable[[], None]) -> None:
+        self._on_change, self._lock = on_change, threading.Lock()
         self._works: dict[str, _Work] = {}
-        self._held = Counter[str]()
+        self._held, self._n_started = Counter[str](), Counter[str]()
 
     def start(self, name: str, work: Callable[[threading.Event], None]) -> None:
         """Run `work` in a thread, unless a thread of that name is running. Its argument is set when it must end."""
@@ -65,7 +65,9 @@ class Background:
             event = threading.Event()
             thread = threading.Thread(target=self._run, args=(name, work, event), name=name, daemon=True)
             self._works[name] = _Work(thread, event)
+            self._n_started[name] += 1
             thread.start()
+        self._on_change()
 
     def _run(self, name: str, work: Callable[[threading.Event], None], must_end: threading.Event) -> None:
         try:
@@ -74,12 +76,17 @@ class Background:
             with self._lock:
                 if name in self._works and self._works[name].must_end is must_end:
                     del self._works[name]
-            self._on_end()
+            self._on_change()
 
     def is_running(self, name: str) -> bool:
         """Return whether a thread of that name is running."""
         with self._lock:
             return self._is_running(name)
+
+    def n_started(self, name: str) -> int:
+        """Return how many threads of that name have been started."""
+        with self._lock:
+            return self._n_started[name]
 
     @contextmanager
     def held(self, name: str) -> Iterator[None]:

@@ -48,7 +48,7 @@ class StudyAnalysis:
     ]
     job_id: JobOfResult
     progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
-    error: Annotated[Failure | None, Field(description="Why the last attempt since the server started failed.")]
+    error: Annotated[Failure | None, Field(description="Why the last attempt failed.")]
 
 
 def list_analyses(workspace: Workspace, study_id: str) -> list[StudyAnalysis]:

@@ -44,7 +44,7 @@ class StudyTime:
     ]
     job_id: JobOfResult
     progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
-    error: Annotated[Failure | None, Field(description="Why the last attempt since the server started failed.")]
+    error: Annotated[Failure | None, Field(description="Why the last attempt failed.")]
     seconds: Annotated[
         float | None, Field(description="Sum of the known times of all trainings; null until they are measured.")
     ]
