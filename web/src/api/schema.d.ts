@@ -5969,7 +5969,7 @@ export interface components {
             decision?: string | null;
             /**
              * Only
-             * @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far; suggested: suggested last for labeling; reserved: the test set, which is never suggested. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images.
+             * @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far; suggested: suggested last for labeling; reserved: the test set, which is never suggested. For predictions: misclassified; review: neither decided nor answered by a user; corrected: corrected, confirmed or excluded by a user; excluded: of these, the excluded ones; warning: different from all training images.
              */
             only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "suggested" | "reserved" | "misclassified" | "review" | "corrected" | "warning") | null;
             /**
@@ -9864,7 +9864,7 @@ export interface components {
             state: "queued" | "starting" | "running" | "stopping" | "stopped" | "done" | "failed" | "interrupted";
             /**
              * N Done
-             * @description Number of predicted images.
+             * @description Rows so far. Images that are listed again count again.
              */
             n_done: number;
             /**
@@ -9879,7 +9879,7 @@ export interface components {
             seconds_left: number | null;
             /**
              * Decisions
-             * @description Images by decision, most frequent first.
+             * @description Rows by decision, most frequent first.
              */
             decisions: {
                 [key: string]: number;
@@ -9924,25 +9924,30 @@ export interface components {
              */
             ended: string | null;
             /**
-             * N Corrected
-             * @description Images with an answer of a user, including exclusions.
-             */
-            n_corrected: number;
-            /**
-             * N Excluded
-             * @description Images that show none of the classes, or are unusable.
-             */
-            n_excluded: number;
-            /**
              * N Review
-             * @description Images without a decided class and without a correction.
+             * @description Rows without a decided class and without an answer of a user.
              */
             n_review: number;
             /**
              * N Warned
-             * @description Images that differ from all training images.
+             * @description Rows of images that differ from all training images.
              */
             n_warned: number;
+            /**
+             * N Corrected
+             * @description Rows with an answer of a user, including exclusions.
+             */
+            n_corrected: number;
+            /**
+             * N Labeled
+             * @description Images that a user corrected or confirmed, each once.
+             */
+            n_labeled: number;
+            /**
+             * N Excluded
+             * @description Images that a user excluded, each once.
+             */
+            n_excluded: number;
             /** @description Why it failed; null: it did not fail. */
             error: components["schemas"]["Failure"] | null;
             /**
@@ -11096,6 +11101,11 @@ export interface components {
              */
             row_id: number;
             /**
+             * First Row
+             * @description The first row of the same image; null: it is this one.
+             */
+            first_row: number | null;
+            /**
              * Image Id
              * @description The name of the image in its dataset.
              */
@@ -12117,6 +12127,11 @@ export interface components {
              * @description The test sets of the folds; empty for one split.
              */
             folds: components["schemas"]["FoldPart"][];
+            /**
+             * N Excluded
+             * @description Images that are not used: excluded by hand, or by a training with this recipe.
+             */
+            n_excluded: number;
             /**
              * By Class
              * @description The same for each class.
@@ -16467,7 +16482,7 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far; suggested: suggested last for labeling; reserved: the test set, which is never suggested. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
+                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far; suggested: suggested last for labeling; reserved: the test set, which is never suggested. For predictions: misclassified; review: neither decided nor answered by a user; corrected: corrected, confirmed or excluded by a user; excluded: of these, the excluded ones; warning: different from all training images. */
                 only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "suggested" | "reserved" | "misclassified" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, case-insensitive; for rows of predictions, part of the image_id. */
                 search?: string | null;
@@ -16547,7 +16562,7 @@ export interface operations {
                 predicted?: string | null;
                 /** @description A class, or `uncertain`, `unfamiliar` or `unreadable`. */
                 decision?: string | null;
-                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far; suggested: suggested last for labeling; reserved: the test set, which is never suggested. For predictions: misclassified; review: neither decided nor corrected; corrected; warning: different from all training images. */
+                /** @description For datasets: unreadable; duplicate: an equal image has the same class in trainings; conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far; suggested: suggested last for labeling; reserved: the test set, which is never suggested. For predictions: misclassified; review: neither decided nor answered by a user; corrected: corrected, confirmed or excluded by a user; excluded: of these, the excluded ones; warning: different from all training images. */
                 only?: ("unreadable" | "duplicate" | "conflicting" | "problem" | "excluded" | "changed" | "questioned" | "suspected" | "confirmed" | "near-duplicates" | "suggested" | "reserved" | "misclassified" | "review" | "corrected" | "warning") | null;
                 /** @description Part of the path, case-insensitive; for rows of predictions, part of the image_id. */
                 search?: string | null;

@@ -60,8 +60,8 @@ class Filters(BaseModel):
         "image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, "
         "which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far; "
         "suggested: suggested last for labeling; reserved: the test set, which is never suggested. For predictions: "
-        "misclassified; review: neither decided nor corrected; corrected; warning: different from all "
-        "training images.",
+        "misclassified; review: neither decided nor answered by a user; corrected: corrected, confirmed or excluded by "
+        "a user; excluded: of these, the excluded ones; warning: different from all training images.",
     )
     search: Text | None = Field(
         default=None, description="Part of the path, case-insensitive; for rows of predictions, part of the image_id."
