@@ -205,6 +205,11 @@ def test_the_test_set_has_the_same_images_and_groups_everywhere(lab: Lab, capsys
     printed = printed_json(capsys, "evaluate", str(lab.run.folder))
     for content in (printed, card["test"]):
         assert (content["n"], content["n_groups"], content["n_ungrouped"]) == expected
+    n_mistakes = lab.get(f"runs/{lab.run_id}/results")["n_mistakes"]
+    assert n_mistakes == sum(row.predicted != row.label for row in lab.run.predictions)
+    assert n_mistakes == len(lab.get(f"lists/{lab.run_id}/rows", only="misclassified", limit=500)["items"])
+    for name, n in Counter(row.decision for row in lab.run.predictions).items():
+        assert len(lab.get(f"lists/{lab.run_id}/rows", decision=name, limit=500)["items"]) == n
     fitted = [row for row in lab.run.split if row.split in ("train", "val")]
     of_fitted = count_groups(row.named_group for row in fitted)
     assert (card["n_images"], card["n_groups"], card["n_ungrouped"]) == (
