@@ -743,26 +743,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/datasets/{dataset_id}/thumbnail": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Thumbnail Of
-         * @description A thumbnail of the image with this ID.
-         */
-        get: operations["get_thumbnail_of"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/lists/{list_id}/sheet": {
         parameters: {
             query?: never;
@@ -11332,6 +11312,13 @@ export interface components {
              * @description The number of folds whose mean the curve is; 0 for a single split.
              */
             curve_folds: number;
+            /**
+             * Example Rows
+             * @description The row_ids in the dataset of the watched images of its trainings, by ID.
+             */
+            example_rows: {
+                [key: string]: number;
+            };
             /** @description The primary metric; null: not measured yet. */
             headline: components["schemas"]["Headline"] | null;
             /**
@@ -11471,6 +11458,13 @@ export interface components {
              * @description The number of folds whose mean the curve is; 0 for a single split.
              */
             curve_folds: number;
+            /**
+             * Example Rows
+             * @description The row_ids in the dataset of the watched images of its trainings, by ID.
+             */
+            example_rows: {
+                [key: string]: number;
+            };
             /** @description The primary metric; null: not measured yet. */
             headline: components["schemas"]["Headline"] | null;
             /**
@@ -16727,56 +16721,6 @@ export interface operations {
             };
             /** @description This is not possible in the current state. */
             409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `title` and `do` say why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            503: components["responses"]["Busy"];
-            default: components["responses"]["Error"];
-        };
-    };
-    get_thumbnail_of: {
-        parameters: {
-            query: {
-                /** @description The image_id of the image. */
-                image_id: string;
-                /** @description Length of the longer side in pixels. */
-                side?: number;
-            };
-            header?: never;
-            path: {
-                /** @description The ID of a dataset. */
-                dataset_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The image. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "image/jpeg": string;
-                    "image/webp": string;
-                };
-            };
-            401: components["responses"]["Unauthorized"];
-            /** @description Nothing has this ID. */
-            404: {
                 headers: {
                     [name: string]: unknown;
                 };
