@@ -4650,7 +4650,7 @@ export interface components {
             state: "not-requested" | "waiting" | "running" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id: string | null;
             /** @description Null until the first report. */
@@ -5699,7 +5699,7 @@ export interface components {
             state: "not-requested" | "waiting" | "running" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id: string | null;
             /** @description Null until the first report. */
@@ -7148,7 +7148,7 @@ export interface components {
             actions: ("stop" | "finish" | "resume" | "remove")[];
             /**
              * Is Lasting
-             * @description Whether it has a folder and outlives the server. Other jobs are forgotten with the server.
+             * @description Whether its files are its result, and it outlives the server. Other jobs compute what pages show: they end with the server, and the last of them are listed.
              */
             is_lasting: boolean;
             /**
@@ -7374,7 +7374,7 @@ export interface components {
             state: "not-requested" | "waiting" | "running" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id?: string | null;
             /** @description Null until the first report. */
@@ -7490,7 +7490,7 @@ export interface components {
             state: "not-requested" | "waiting" | "running" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id: string | null;
             /** @description Null until the first report. */
@@ -7704,7 +7704,7 @@ export interface components {
             state: "not-requested" | "waiting" | "running" | "outdated" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id: string | null;
             /** @description Null until the first report. */
@@ -7875,7 +7875,7 @@ export interface components {
             state: "not-requested" | "waiting" | "running" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id: string | null;
             /** @description Null until the first report. */
@@ -8839,7 +8839,7 @@ export interface components {
             state: "not-requested" | "waiting" | "running" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id: string | null;
             /** @description Null until the first report. */
@@ -8979,7 +8979,7 @@ export interface components {
             state: "not-requested" | "waiting" | "running" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id: string | null;
             /** @description Null until the first report. */
@@ -12367,7 +12367,7 @@ export interface components {
             state: "not-possible" | "not-requested" | "waiting" | "running" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id: string | null;
             /** @description Null until the first report. */
@@ -12976,7 +12976,7 @@ export interface components {
             state: "not-requested" | "waiting" | "running" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id: string | null;
             /** @description Null until the first report. */
@@ -14297,7 +14297,7 @@ export interface components {
         };
         /**
          * JobEvents
-         * @description The events of a job that ends with the server, by name.
+         * @description The events of a job that computes a result on request, by name.
          */
         JobEvents: {
             /** @description The current state: first, after each change, and last. */
