@@ -6,7 +6,7 @@ label; and with one that also requests the inspection and a preview of the split
 alternate, because other work on the machine varies. The script prints the durations of labels in each kind of round,
 their ratio to those without other requests, and the processor time of the server itself per label: this is the time
 for which it delays other requests. Finally, the server reads the rows of a finished prediction into its database, and
-labels meanwhile are compared with as many labels before and after that.
+labels meanwhile are compared with labels before and after that.
 
     python benchmarks/labeling.py [--count 15000] [--labels 40] [--rounds 4] [--rows 1000000]
 """
@@ -37,6 +37,7 @@ RECORD = Record(
 )
 CLASSES = ("first", "second", "third")
 PREDICTION = "prediction"
+N_BESIDE = 200  # labels before and after the rows are read
 COMPUTED = ("group-suggestions", "inspection", "split-preview")
 ROUNDS = {"no page open": (), "beside suggested groups": COMPUTED[:1], "pages open": COMPUTED}  # what is requested
 
@@ -177,18 +178,24 @@ def compare_with_rows(client: httpx.Client, dataset_id: str, n_rows: int) -> Non
     """Label images before, while and after the rows of a prediction are read into the database."""
     at = f"/datasets/{dataset_id}"
     images = client.get(f"/lists/{dataset_id}/rows", params={"limit": 500}).raise_for_status().json()["items"]
-    alone = [change_label(client, at, images, k) for k in range(100)]
-    meanwhile: list[float] = []
+    alone, meanwhile = list[float](), list[float]()
+
+    def label(durations: list[float]) -> None:
+        durations.append(change_label(client, at, images, len(alone) + len(meanwhile)))
+        time.sleep(0.1)
+
+    for _ in range(N_BESIDE):
+        label(alone)
     reading = threading.Thread(
         target=lambda: client.get(f"/lists/{PREDICTION}/rows", params={"limit": 1}).raise_for_status()
     )
     start = time.monotonic()
     reading.start()
     while reading.is_alive():
-        meanwhile.append(change_label(client, at, images, len(alone) + len(meanwhile)))
-        time.sleep(0.1)
+        label(meanwhile)
     seconds = time.monotonic() - start
-    alone += [change_label(client, at, images, k) for k in range(len(meanwhile))]
+    for _ in range(N_BESIDE):
+        label(alone)
     assert len(client.get(f"/lists/{PREDICTION}/row-ids").raise_for_status().content) == 4 * n_rows
     p95, p95_alone = quantiles(meanwhile, n=20)[-1], quantiles(alone, n=20)[-1]
     what = f"Label, while {n_rows:,} rows of a prediction are read in {seconds:.0f} s"
