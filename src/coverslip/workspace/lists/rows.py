@@ -258,10 +258,7 @@ class JobImages(ImageList[Row]):
         query = select(corrections).where(corrections.c.job_id == self.job.id)
         if row_ids is not None:
             query = query.where(corrections.c.row_id.in_(among_integers(row_ids)))
-        return {
-            answer.row_id: Exclusion(answer.label) if answer.is_excluded else answer.label
-            for answer in connection.execute(query)
-        }
+        return {answer.row_id: answer_of(answer) for answer in connection.execute(query)}
 
     @cached_property
     def _relabeled(self) -> Mapping[int, str | Exclusion]:
@@ -464,6 +461,11 @@ def as_prediction(row: Row) -> Prediction:
         row.ood_score,
         row.prediction_set,
     )
+
+
+def answer_of(saved: AnyRow) -> str | Exclusion:
+    """Return the answer of a user in a row of `corrections` or `spot_check_images`."""
+    return Exclusion(saved.label) if saved.is_excluded else str(saved.label)
 
 
 NOT_FOUND = ImageSource(Path("/nowhere"), ReadPlan())  # the row still counts
