@@ -182,7 +182,7 @@ def view_images(app: App, cells: str) -> None:
     app.get("class thumbnails", f"{at}/class-thumbnails")
     app.get("colors", f"lists/{cells}/colors")
     app.get("sheet", f"lists/{cells}/sheet", rows=f"{first},{rows[name(1)]}", side=64)
-    app.get("thumbnail", f"{at}/thumbnail", image_id=f"small/{name(0)}", side=64)
+    app.get("thumbnail", f"lists/{cells}/sheet", rows=first, side=64)
     app.get("picture", f"lists/{cells}/rows/{first}/picture")
     app.get("tiles", f"lists/{cells}/rows/{first}/tiles")
     app.get("a tile", f"lists/{cells}/rows/{first}/tiles/0/0/0")

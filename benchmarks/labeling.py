@@ -5,9 +5,10 @@ are three kinds of rounds: without other requests; with a second client that req
 label; and with one that also requests the inspection and a preview of the split, as open pages do. The rounds
 alternate, because other work on the machine varies. The script prints the durations of labels in each kind of round,
 their ratio to those without other requests, and the processor time of the server itself per label: this is the time
-for which it delays other requests.
+for which it delays other requests. Finally, the server reads the rows of a finished prediction into its database, and
+labels meanwhile are compared with labels before and after that.
 
-    python benchmarks/labeling.py [--count 15000] [--labels 40] [--rounds 4]
+    python benchmarks/labeling.py [--count 15000] [--labels 40] [--rounds 4] [--rows 1000000]
 """
 
 import argparse
@@ -26,11 +27,17 @@ import numpy as np
 import psutil
 from _records import Record
 from PIL import Image
+from sqlalchemy import insert
+
+from coverslip.workspace.store.tables import jobs
+from coverslip.workspace.store.workspace import open_workspace
 
 RECORD = Record(
     "Labels beside what pages show of all images", [f"src/coverslip/{name}" for name in ("app", "workspace")]
 )
 CLASSES = ("first", "second", "third")
+PREDICTION = "prediction"
+N_BESIDE = 200  # labels before and after the rows are read
 COMPUTED = ("group-suggestions", "inspection", "split-preview")
 ROUNDS = {"no page open": (), "beside suggested groups": COMPUTED[:1], "pages open": COMPUTED}  # what is requested
 
@@ -40,15 +47,17 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=15_000, metavar="N")
     parser.add_argument("--labels", type=int, default=40, metavar="N", help="of each round")
     parser.add_argument("--rounds", type=int, default=4, metavar="N", help="of each kind")
+    parser.add_argument("--rows", type=int, default=1_000_000, metavar="N", help="of the prediction")
     RECORD.add_option(parser)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        measure(Path(folder), arguments.count, arguments.labels, arguments.rounds)
+        measure(Path(folder), arguments)
     RECORD.write()
 
 
-def measure(folder: Path, count: int, n_labels: int, n_rounds: int) -> None:
-    write_images(folder / "cells", count)
+def measure(folder: Path, arguments: argparse.Namespace) -> None:
+    write_images(folder / "cells", arguments.count)
+    write_prediction(folder, arguments.rows)
     command = [sys.executable, "-m", "coverslip", "app", "--no-browser", "--port", "0", "--root", str(folder)]
     environment = {**os.environ, "COVERSLIP_CACHE": str(folder / "cache")}
     server = subprocess.Popen(
@@ -59,7 +68,8 @@ def measure(folder: Path, count: int, n_labels: int, n_rounds: int) -> None:
     try:
         with httpx.Client(base_url=f"{base}api/v1", timeout=600) as client:
             dataset = open_dataset(client, folder / "cells")
-            compare(client, psutil.Process(server.pid), dataset, n_labels, n_rounds)
+            compare(client, psutil.Process(server.pid), dataset, arguments.labels, arguments.rounds)
+            compare_with_rows(client, dataset, arguments.rows)
     finally:
         server.terminate()
         server.wait()
@@ -74,6 +84,31 @@ def write_images(folder: Path, count: int) -> None:
         name = f"patient{k % 20:02}_slide{k % 60:02}_{k:06}.png"
         pixels = generator.integers(0, 255, (16, 16), np.uint8)
         Image.fromarray(pixels).save(folder / CLASSES[k % len(CLASSES)] / name, compress_level=1)
+
+
+def write_prediction(folder: Path, n_rows: int) -> None:
+    """Add a finished prediction to a new workspace, whose rows no server has read yet."""
+    run = folder / "workspace" / "runs" / PREDICTION
+    workspace = open_workspace(folder / "workspace", (folder,))
+    run.mkdir(parents=True)
+    with (run / "predictions.csv").open("w", encoding="utf-8") as table:
+        shares = ",".join(f"p:{name}" for name in CLASSES)
+        table.write(
+            f"image_id,path,label,predicted,probability,decision,reason,warning,ood_score,prediction_set,{shares}\n"
+        )
+        for k in range(n_rows):
+            table.write(f"cell{k}.png,{folder}/new/cell{k}.png,,first,0.8,first,,,0.5,{{first}},0.8,0.15,0.05\n")
+    values: dict[str, Any] = {
+        "id": PREDICTION,
+        "kind": "predict",
+        "name": "Prediction",
+        "dataset_name": "",
+        "folder": str(run),
+    }
+    values |= {"command": [], "choices": {"sources": [], "classes": list(CLASSES)}, "state": "ended", "created": ""}
+    with workspace.engine.begin() as connection:
+        connection.execute(insert(jobs).values(**values))
+    workspace.engine.dispose()
 
 
 def open_dataset(client: httpx.Client, folder: Path) -> str:
@@ -104,12 +139,8 @@ def compare(client: httpx.Client, process: psutil.Process, dataset_id: str, n_la
             thread.start()
         before = processor_seconds(process)
         for _ in range(n_labels):
-            image = images[position % len(images)]
-            label = CLASSES[(position + position // len(images)) % len(CLASSES)]
+            durations[name].append(change_label(client, at, images, position))
             position += 1
-            start = time.monotonic()
-            client.post(f"{at}/labels", json={"images": [image["image_id"]], "label": label}).raise_for_status()
-            durations[name].append(time.monotonic() - start)
             labeled.set()
             time.sleep(0.3)
         ended.set()
@@ -132,6 +163,45 @@ def compare(client: httpx.Client, process: psutil.Process, dataset_id: str, n_la
         request(client, at, what)
         used, waited = processor_seconds(process) - before, time.monotonic() - start
         print(f"{what}: server {used:.2f} s of processor time, response after {waited:.2f} s")
+
+
+def change_label(client: httpx.Client, at: str, images: list[Any], position: int) -> float:
+    """Label an image as another class than before; return the seconds."""
+    label = CLASSES[(position + position // len(images)) % len(CLASSES)]
+    start = time.monotonic()
+    body = {"rows": [images[position % len(images)]["row_id"]], "label": label}
+    client.post(f"{at}/labels", json=body).raise_for_status()
+    return time.monotonic() - start
+
+
+def compare_with_rows(client: httpx.Client, dataset_id: str, n_rows: int) -> None:
+    """Label images before, while and after the rows of a prediction are read into the database."""
+    at = f"/datasets/{dataset_id}"
+    images = client.get(f"/lists/{dataset_id}/rows", params={"limit": 500}).raise_for_status().json()["items"]
+    alone, meanwhile = list[float](), list[float]()
+
+    def label(durations: list[float]) -> None:
+        durations.append(change_label(client, at, images, len(alone) + len(meanwhile)))
+        time.sleep(0.1)
+
+    for _ in range(N_BESIDE):
+        label(alone)
+    reading = threading.Thread(
+        target=lambda: client.get(f"/lists/{PREDICTION}/rows", params={"limit": 1}).raise_for_status()
+    )
+    start = time.monotonic()
+    reading.start()
+    while reading.is_alive():
+        label(meanwhile)
+    seconds = time.monotonic() - start
+    for _ in range(N_BESIDE):
+        label(alone)
+    assert len(client.get(f"/lists/{PREDICTION}/row-ids").raise_for_status().content) == 4 * n_rows
+    p95, p95_alone = quantiles(meanwhile, n=20)[-1], quantiles(alone, n=20)[-1]
+    what = f"Label, while {n_rows:,} rows of a prediction are read in {seconds:.0f} s"
+    print(f"{what}: p50 {median(meanwhile):.3f} s, p95 {p95:.3f} s (x {p95 / p95_alone:.2f}, n = {len(meanwhile)})")
+    RECORD.add(what, round(p95, 3), "s", of="95th percentile", n=len(meanwhile))
+    RECORD.add(what, round(p95 / p95_alone, 2), of="95th percentile, ratio to before and after")
 
 
 def ask(

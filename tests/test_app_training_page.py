@@ -48,6 +48,13 @@ def test_a_training_is_finished_by_its_button_and_tested(page: "Page", stock: St
     assert story["can_finish"]
     assert [stage["stage"] for stage in story["progress"]["stages"]][-1] == "finetune"
     assert story["progress"]["seconds_left"] > 0
+    rows = story["example_rows"]
+    listed = stock.app.get(f"lists/{stock.images}/rows?rows={','.join(map(str, rows.values()))}")["items"]
+    assert {image["image_id"]: image["row_id"] for image in listed} == rows
+    assert set(rows) == set(training["watched"]["image_ids"])
+    examples = page.get_by_role("region", name="Predictions of validation images").get_by_role("img")
+    expect(examples).to_have_count(len(rows))
+    assert examples.evaluate_all("images => images.every((image) => image.complete && image.naturalWidth > 0)")
     page.get_by_text("Show as a table").click()
     expect(page.locator("tbody .tag")).to_have_count(0)
     page.get_by_role("button", name="Finish now and evaluate").click()

@@ -13,12 +13,13 @@ from fastapi.testclient import TestClient
 from image_sets import in_jobs
 from PIL import Image
 from refusing import note_of
-from small_workspace import API, QUICK, Json, new_workspace, open_images, predicted_here, trained_here
+from small_workspace import API, QUICK, Json, new_workspace, open_images, predicted_here, trained_here, until
 
 import coverslip as cs
 from coverslip.app.server import create_app
 from coverslip.cli import main
-from coverslip.counts import GroupCount, count_groups
+from coverslip.counts import GroupCount, ImagesInProportions, count_groups, most_frequent_first
+from coverslip.datasets import DECISIONS
 from coverslip.events import Event
 from coverslip.reports.reported import ReportedRun
 from coverslip.runs import Run
@@ -28,8 +29,9 @@ from coverslip.workspace.store.workspace import Workspace
 pytestmark = pytest.mark.slow
 
 SIDE, N_FIELDS = 32, 14  # pixels of a crop; fields of nine objects
+EXCLUDED: Json = {"label": None, "excluded": "unusable"}
 COLUMNS = ("path", "field", "object_id", "x", "y", "width", "height", "label", "slide")
-RECIPE = {**QUICK, "classes.drop": ["rare"]}
+RECIPE = {**QUICK, "classes.drop": ["rare"], "error_rate": 0.01}
 
 
 def draw_field(file: Path, radii: list[int], rng: np.random.Generator) -> None:
@@ -63,7 +65,9 @@ def write_objects(folder: Path) -> tuple[Path, Path]:
     rows: list[tuple[object, ...]] = []
     for n in range(N_FIELDS):
         labels = ["small" if k % 2 else "large" for k in range(9)]
-        draw_field(folder / f"f{n:02}.png", [5 if label == "small" else 11 for label in labels], rng)
+        radii = [5 if label == "small" else 11 for label in labels]
+        radii[7] = radii[8] = 8  # of different classes, so that the classifier is uncertain about them
+        draw_field(folder / f"f{n:02}.png", radii, rng)
         rows += object_rows(f"f{n:02}", labels, f"slide {n // 2}")
     (folder / "broken.png").write_bytes((folder / "f00.png").read_bytes()[:300])
     rows += object_rows("broken", ["small", "large"], "slide 1")
@@ -99,6 +103,13 @@ class Lab:
         assert answer.status_code == 200, answer.text
         content: Json = answer.json()
         return content
+
+    def rows(self) -> list[Json]:
+        return list(self.get(f"lists/{self.prediction}/rows", limit=500)["items"])
+
+    def answer(self, row_id: int, body: Json) -> None:
+        answer = self.client.put(f"{API}/lists/{self.prediction}/rows/{row_id}/correction", json=body)
+        assert answer.status_code == 200, answer.text
 
     @property
     def run(self) -> Run:
@@ -136,6 +147,14 @@ def test_groups_are_counted_by_name_and_images_without_one_beside_them() -> None
     assert GroupCount(2, 3).n_units == 5
 
 
+def test_each_image_counts_once_in_proportions_and_not_if_a_user_excluded_it() -> None:
+    images = ImagesInProportions()
+    rows = [("a", False), ("b", True), ("a", False), ("b", True), ("c", True)]
+    assert [images.add(image, is_excluded=is_excluded) for image, is_excluded in rows] == [True, *[False] * 4]
+    assert (images.n_repeated, images.n_excluded) == (2, 2)
+    assert list(most_frequent_first({"b": 1, "a": 1, "c": 2})) == ["c", "a", "b"]
+
+
 def test_a_dataset_has_as_many_images_and_groups_on_its_page_as_in_the_inspection(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -160,15 +179,17 @@ def test_a_training_has_the_same_images_and_groups_in_its_preview_its_files_and_
         "n_ungrouped": groups.n_ungrouped,
     }
     assert (reported.n_groups, reported.n_ungrouped) == (groups.n_groups, groups.n_ungrouped)
+    assert preview["used"]["n"] == sum(each[part] for each in preview["by_class"] for part in ("train", "val", "test"))
+    assert preview["used"]["n_classes"] == len(run.metrics.classes) == len(preview["by_class"])
     by_part = {part["part"]: (part["n"], part["n_groups"], part["n_ungrouped"]) for part in preview["parts"]}
     for part in ("train", "val", "test"):
         rows = [row for row in used if row.split == part]
         of_part = count_groups(row.named_group for row in rows)
         assert by_part[part] == (len(rows), of_part.n_groups, of_part.n_ungrouped)
         assert reported.groups[part] == of_part
-    n_excluded = lab.get(f"datasets/{lab.dataset}")["n_excluded"]
-    assert reported.parts["excluded"] == by_part["excluded"][0] + n_excluded
-    assert sum(reported.parts.values()) == lab.get(f"datasets/{lab.dataset}")["n_images"]
+    dataset = lab.get(f"datasets/{lab.dataset}")
+    assert reported.parts["excluded"] == preview["n_excluded"] == by_part["excluded"][0] + dataset["n_excluded"]
+    assert sum(reported.parts.values()) == preview["used"]["n"] + preview["n_excluded"] == dataset["n_images"]
 
 
 def test_the_test_set_has_the_same_images_and_groups_everywhere(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
@@ -185,6 +206,11 @@ def test_the_test_set_has_the_same_images_and_groups_everywhere(lab: Lab, capsys
     printed = printed_json(capsys, "evaluate", str(lab.run.folder))
     for content in (printed, card["test"]):
         assert (content["n"], content["n_groups"], content["n_ungrouped"]) == expected
+    n_mistakes = lab.get(f"runs/{lab.run_id}/results")["n_mistakes"]
+    assert n_mistakes == sum(row.predicted != row.label for row in lab.run.predictions)
+    assert n_mistakes == len(lab.get(f"lists/{lab.run_id}/rows", only="misclassified", limit=500)["items"])
+    for name, n in Counter(row.decision for row in lab.run.predictions).items():
+        assert len(lab.get(f"lists/{lab.run_id}/rows", decision=name, limit=500)["items"]) == n
     fitted = [row for row in lab.run.split if row.split in ("train", "val")]
     of_fitted = count_groups(row.named_group for row in fitted)
     assert (card["n_images"], card["n_groups"], card["n_ungrouped"]) == (
@@ -201,6 +227,7 @@ def test_a_prediction_has_the_same_decisions_in_its_lists_fields_and_proportions
     state = lab.get(at)
     decisions = Counter[str](state["decisions"])
     assert decisions["unfamiliar"]
+    assert decisions["uncertain"]
     assert decisions["unreadable"] == 2
     assert decisions.total() == state["n_done"] == state["n_total"]
     assert state["n_review"] == sum(decisions[name] for name in ("uncertain", "unfamiliar", "unreadable"))
@@ -215,18 +242,21 @@ def test_a_prediction_has_the_same_decisions_in_its_lists_fields_and_proportions
         values = lab.get(f"lists/{lab.prediction}/rows/{field['row_id']}/field/labels")["predictions"]
         in_fields.update(names[each] for each in values["decisions"])
     assert in_fields == decisions
-    first = lab.get(f"lists/{lab.prediction}/rows", limit=1)["items"][0]["row_id"]
-    for n_excluded, body in enumerate(({"label": None}, {"label": None, "excluded": "unusable"})):
-        answer = lab.client.put(f"{API}/lists/{lab.prediction}/rows/{first}/correction", json=body)
-        assert answer.status_code == 200, answer.text
+    (repeated, _) = [row["row_id"] for row in lab.rows() if row["first_row"] is not None]
+    certain = next(row["row_id"] for row in lab.rows() if row["decision"] == "small")
+    answers: list[tuple[int, Json]] = [(repeated, EXCLUDED), (certain, EXCLUDED), (certain, {"label": "large"})]
+    for k, (row_id, body) in enumerate(answers):
+        lab.answer(row_id, body)
+        n_excluded = (1, 2, 1)[k]
         sampled = lab.get(f"{at}/samples")
-        file = tmp_path / f"{n_excluded}.csv"
+        file = tmp_path / f"{k}.csv"
         file.write_bytes(lab.client.get(f"{API}/{in_jobs(at)}/download/predictions").content)
         events = list[Event]()
         summarised = cs.summarise(file, by="field", emit=events.append)
         printed = printed_json(capsys, "summarise", str(file), "--by", "field")["samples"]
         assert (sampled["n_repeated"], sampled["n_excluded"]) == (2, n_excluded)
         assert note_of(events, "repeated-images-counted-once").parameters["n_images"] == sampled["n_repeated"]
+        assert note_of(events, "excluded-images-not-counted").parameters["n_images"] == n_excluded
         assert lab.get(at)["n_excluded"] == n_excluded
         totals = []
         for samples in (sampled["summary"]["samples"], printed, [asdict(each) for each in summarised.samples]):
@@ -236,6 +266,49 @@ def test_a_prediction_has_the_same_decisions_in_its_lists_fields_and_proportions
         n_counted = state["n_done"] - sampled["n_repeated"] - n_excluded
         assert totals[0]["n"] + totals[0]["n_unreadable"] == n_counted
         assert totals[0]["n_unreadable"] == decisions["unreadable"]
+    for row_id in (repeated, certain):
+        lab.answer(row_id, {"label": None})
+
+
+def test_filters_list_as_many_images_of_a_prediction_as_they_show(lab: Lab) -> None:
+    rows = lab.rows()
+    (repeated, _) = [row for row in rows if row["first_row"] is not None]
+    of_decision = {name: next(row for row in rows if row["decision"] == name) for name in DECISIONS}
+    answers: list[tuple[Json, Json]] = [
+        (repeated, {"label": "large"}),  # of both rows of the image
+        (of_decision["uncertain"], {"label": "small"}),
+        (of_decision["unfamiliar"], EXCLUDED),
+        (of_decision["unreadable"], EXCLUDED),
+    ]
+    for row, body in answers:
+        lab.answer(row["row_id"], body)
+    state = lab.get(f"predictions/{lab.prediction}")
+    counts = {only: state[f"n_{only}"] for only in ("review", "corrected")} | {"warning": state["n_warned"]}
+    for only, n in counts.items():
+        assert len(lab.get(f"lists/{lab.prediction}/rows", only=only, limit=500)["items"]) == n
+    assert (state["n_corrected"], state["n_labeled"], state["n_excluded"]) == (5, 2, 2)
+    assert len(lab.get(f"lists/{lab.prediction}/rows", only="excluded")["items"]) == 2
+    undecided = sum(state["decisions"][name] for name in DECISIONS)
+    assert state["n_review"] == undecided - 3
+    joined = lab.client.post(f"{API}/predictions/{lab.prediction}/dataset", json={"only": "corrected"}).json()
+    until(lambda: lab.get(f"datasets/{joined['id']}")["state"] != "reading")
+    assert lab.get(f"datasets/{joined['id']}")["n_images"] == state["n_labeled"]
+    for row, _ in answers:
+        lab.answer(row["row_id"], {"label": None})
+    assert lab.get(f"predictions/{lab.prediction}")["n_corrected"] == 0
+
+
+def test_a_field_counts_excluded_and_corrected_objects_apart(lab: Lab) -> None:
+    rows = [row for row in lab.rows() if row["path"].endswith("f05.png")]
+    (first, second, *_) = rows
+    lab.answer(first["row_id"], EXCLUDED)
+    lab.answer(second["row_id"], {"label": "large"})
+    values = lab.get(f"lists/{lab.prediction}/rows/{first['row_id']}/field/labels")
+    assert len(values["predictions"]["decisions"]) == len(rows)
+    assert values["excluded"] == [0]
+    assert [k for k, each in enumerate(values["predictions"]["corrections"]) if each >= 0] == [1]
+    for row in (first, second):
+        lab.answer(row["row_id"], {"label": None})
 
 
 def test_a_prediction_counts_the_same_in_the_app_on_the_command_line_and_in_python(

@@ -11,9 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from image_kinds import write_zarr
 from image_sets import workspace_in
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from coverslip.errors import Conflict
+from coverslip.runs import predictions as prediction_tables
+from coverslip.workspace.backups.restoring import restore_backup
+from coverslip.workspace.backups.writing import write_backup
+from coverslip.workspace.correcting.corrections import correct
 from coverslip.workspace.correcting.history import exclude, undo_exclusion
 from coverslip.workspace.correcting.readings import decide, import_readings
 from coverslip.workspace.datasets import changed_files
@@ -22,17 +26,21 @@ from coverslip.workspace.datasets.labels import confirm_labels, set_labels
 from coverslip.workspace.datasets.snapshots import table_lines, training_images
 from coverslip.workspace.datasets.sources import Source, change_dataset, open_sources, refresh_dataset
 from coverslip.workspace.datasets.state import dataset_state
-from coverslip.workspace.store.rows import confirmed_ids
-from coverslip.workspace.store.tables import images, readings
+from coverslip.workspace.lists.rows import images_of_job
+from coverslip.workspace.predictions.state import PREDICTION
+from coverslip.workspace.store.keys import keys_of_dataset
+from coverslip.workspace.store.rows import confirmed_ids, dataset_row
+from coverslip.workspace.store.tables import images, jobs, readings, results
+from coverslip.workspace.store.workspace import open_workspace
 from coverslip.workspace.viewing.filters import ImageSelection
 
 PLACES, LABELS = st.integers(0, 6), st.sampled_from(["x", "y"])
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.sampled_from(["label", "read"]), PLACES, LABELS),
+        st.tuples(st.sampled_from(["label", "read", "correct"]), PLACES, LABELS),
         st.tuples(st.sampled_from(["exclude", "confirm", "remove", "restore", "rename"]), PLACES, st.none()),
         st.tuples(st.just("exchange"), PLACES, PLACES),
-        st.tuples(st.sampled_from(["refresh", "move", "second"]), st.none(), st.none()),
+        st.tuples(st.sampled_from(["refresh", "move", "second", "predict", "backup"]), st.none(), st.none()),
     ),
     min_size=4,
     max_size=16,
@@ -48,7 +56,10 @@ class Said:
 
 
 class Laboratory:
-    """Two folders of images, a dataset, and what was said about each image, by the seed of its pixels."""
+    """Two folders of images, a dataset, and what was said about each image, by the seed of its pixels.
+
+    Of each prediction, it knows the seeds of the rows, and what users answered.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.workspace = folder, workspace_in(folder)
@@ -59,6 +70,8 @@ class Laboratory:
             save_cell(path, seed=seed)
         self.statements = {seed: Said() for seed in self.files.values()}
         self.removed: list[int] = []
+        self.predicted: dict[str, list[int]] = {}
+        self.answers: dict[str, dict[int, str]] = {}
         self.listed: dict[Path, int] = {}  # the images of the dataset, as they were read last
         self.dataset_id = open_sources(self.workspace, self.sources).id
         self.read()
@@ -81,15 +94,72 @@ class Laboratory:
         if step in ("label", "read", "exclude", "confirm"):
             rows = self.rows()
             row_id, path = rows[(place or 0) % len(rows)]
-            if self.files.get(path, self.listed[path]) == self.listed[path]:
+            if self.is_as_read(path):
                 self.say(step, row_id, path, str(more))
             else:  # another image is there since
                 with pytest.raises(Conflict):
                     set_labels(self.workspace, self.dataset_id, ImageSelection(rows=[row_id]), "x")
         elif step in ("refresh", "move", "second"):
             self.sort(step)
+        elif step == "predict":
+            self.predict()
+        elif step == "correct":
+            self.correct(place or 0, str(more))
+        elif step == "backup":
+            self.restore_from_backup()
         else:
             self.change(step, place or 0, more)
+
+    def is_as_read(self, path: Path) -> bool:
+        """Whether no other image is there since the dataset was read."""
+        return self.files.get(path, self.listed[path]) == self.listed[path]
+
+    def predict(self) -> None:
+        """Predict the images of the dataset that are there; a request is refused if files have changed."""
+        if not all(map(self.is_as_read, self.listed)):
+            with self.workspace.engine.connect() as connection, pytest.raises(Conflict):
+                changed_files.refuse_changed_files(connection, dataset_row(connection, self.dataset_id))
+            return
+        job_id, rows = f"prediction-{len(self.predicted)}", [row for row in self.rows() if row[1] in self.files]
+        query = select(images.c.row_id, images.c.image_id).where(images.c.dataset_id == self.dataset_id)
+        with self.workspace.engine.connect() as connection:
+            id_of = {row.row_id: row.image_id for row in connection.execute(query)}
+        folder = self.workspace.runs / job_id
+        folder.mkdir(parents=True)
+        lines = [f"{id_of[row_id]},{path},,x,0.9,x,,,,,0.9,0.1\n" for row_id, path in rows]
+        header = f"{','.join(prediction_tables.FIRST_COLUMNS)},p:x,p:y\n"
+        (folder / "predictions.csv").write_text(header + "".join(lines), encoding="utf-8")
+        values = {"id": job_id, "kind": PREDICTION.name, "name": job_id, "dataset_name": "", "folder": str(folder)}
+        values |= {"dataset_id": self.dataset_id, "image_keys": keys_of_dataset(self.workspace, self.dataset_id)}
+        more = {"command": [], "choices": {"sources": [], "classes": ["x", "y"]}, "state": "ended", "created": ""}
+        with self.workspace.engine.begin() as connection:
+            connection.execute(insert(jobs).values(**values, **more))
+        self.predicted[job_id], self.answers[job_id] = [self.files[path] for _, path in rows], {}
+        assert len(images_of_job(self.workspace, job_id).at(range(len(rows)))) == len(rows)
+
+    def correct(self, place: int, label: str) -> None:
+        """Correct a row of the last prediction, and with it the image of the dataset, if it is there."""
+        if not self.predicted or not self.predicted[job_id := list(self.predicted)[-1]]:
+            return
+        row = place % len(self.predicted[job_id])
+        seed = self.predicted[job_id][row]
+        path = next((path for path, each in self.listed.items() if each == seed), None)
+        if path is not None and not self.is_as_read(path):
+            with pytest.raises(Conflict):
+                correct(self.workspace, job_id, row, label)
+            return
+        correct(self.workspace, job_id, row, label)
+        self.answers[job_id][row] = label
+        if path is not None:
+            self.statements[seed].label = label
+
+    def restore_from_backup(self) -> None:
+        """Go on with a copy of the workspace that was restored from a backup."""
+        n = len(list(self.folder.glob("*.zip")))
+        write_backup(self.workspace, self.folder / f"{n}.zip")
+        self.workspace.engine.dispose()
+        restored = restore_backup(self.folder / f"{n}.zip", self.folder / f"restored {n}")
+        self.workspace = open_workspace(restored.folder, (self.folder,))
 
     def say(self, step: str, row_id: int, path: Path, label: str) -> None:
         statements, selection = self.statements[self.listed[path]], ImageSelection(rows=[row_id])
@@ -163,12 +233,35 @@ class Laboratory:
                 statements.reading,
             )
             assert (row.image_id in confirmed) == (statements.confirmed == label)
+        seed_of = {row.row_id: self.listed[Path(row.path)] for row in rows}
+        for job_id, seeds in self.predicted.items():
+            query = select(results.c.row_id, results.c.image).where(results.c.job_id == job_id)
+            with self.workspace.engine.connect() as connection:
+                image_of = dict(connection.execute(query.order_by(results.c.row_id)).all())
+            listed = images_of_job(self.workspace, job_id)
+            assert {row.row_id: row.correction for row in listed.at(range(len(seeds)))} == {
+                k: self.answers[job_id].get(k) for k in range(len(seeds))
+            }
+            for k, seed in enumerate(seeds):
+                assert seed_of.get(image_of[k], seed) == seed
+                assert (seed in seed_of.values()) == (image_of[k] in seed_of)
 
 
 @pytest.mark.slow
 @settings(max_examples=12)
 @given(STEPS)
 def test_all_that_is_said_stays_on_the_pixels(steps: list[tuple[str, int | None, object]]) -> None:
+    check_steps(steps)
+
+
+@pytest.mark.exhaustive
+@settings(max_examples=200)
+@given(STEPS)
+def test_all_that_is_said_stays_on_the_pixels_in_many_sequences(steps: list[tuple[str, int | None, object]]) -> None:
+    check_steps(steps)
+
+
+def check_steps(steps: list[tuple[str, int | None, object]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         laboratory = Laboratory(Path(folder).resolve())
         for step in steps:

@@ -80,14 +80,7 @@ test('a badge shows that an image was confirmed, corrected or excluded', () => {
 });
 
 test('a correction is shown in the other rows of its image', () => {
-  const row = (row_id: number, image_id: string, path: string) => ({ row_id, image_id, path });
-  const rows = [
-    row(0, 'a', '/a'),
-    row(1, 'a (2)', '/a'),
-    row(2, 'a#box=1', '/a'),
-    row(3, 'a (2)', '/b'),
-    row(4, 'a (3)', '/a'),
-  ];
-  expect(repeatsOf(rows[1]!, rows)).toEqual([0, 4]);
+  const rows = [null, 0, null, 0].map((first_row, row_id) => ({ row_id, first_row }));
+  expect(repeatsOf(rows[1]!, rows)).toEqual([0, 3]);
   expect(repeatsOf(rows[2]!, rows)).toEqual([]);
 });

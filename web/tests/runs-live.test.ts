@@ -100,12 +100,12 @@ test('example images are grouped by predicted class, correct ones first', () => 
     epoch: 2,
     n_right: [1, 2],
   };
-  const called = byPrediction(watched);
+  const called = byPrediction(watched, { a: 5, b: 6 });
   expect(called.map(({ name }) => name)).toEqual(['flat']);
-  expect(called[0]?.images.map(({ id, isRight }) => [id, isRight])).toEqual([
-    ['b', true],
-    ['c', true],
-    ['a', false],
+  expect(called[0]?.images.map(({ id, row, isRight }) => [id, row, isRight])).toEqual([
+    ['b', 6, true],
+    ['c', null, true],
+    ['a', 5, false],
   ]);
   expect(called[0]?.images[2]?.label).toBe('round');
 });

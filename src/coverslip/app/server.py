@@ -239,6 +239,10 @@ def runner_of(app: ASGIApp) -> "uvicorn.Server":
         timeout_keep_alive=IDLE_SECONDS,
     )
     config.load()
+    # Otherwise, each full garbage collection visits all imported modules, while every request waits. Done before users
+    # are told how to end the app: a Ctrl-C in a callback of the collection gets lost.
+    gc.collect()
+    gc.freeze()
     return uvicorn.Server(config)
 
 
@@ -264,9 +268,6 @@ def run_until_ended(runner: "uvicorn.Server", bound: socket.socket) -> None:
     Raises:
         CoverslipError: the background work could not start.
     """
-    # Otherwise, each full garbage collection visits all imported modules, while every request waits.
-    gc.collect()
-    gc.freeze()
     try:
         runner.run(sockets=[bound])
     except SystemExit as ended:

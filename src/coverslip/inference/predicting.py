@@ -9,6 +9,7 @@ from pathlib import Path
 
 from coverslip._version import __version__
 from coverslip.cache import FileHashes
+from coverslip.counts import most_frequent_first
 from coverslip.datasets import (
     UNREADABLE,
     Axes,
@@ -312,7 +313,7 @@ def summary_of(
         reason = text("rows-without-all-probabilities")
         by_class = dict.fromkeys(by_class, Metric(value=None, method=METHOD, reason=reason))
     assumed = dict(zip(classifier.classes, classifier.card.prior, strict=True))
-    return Summary(out, dict(decisions.most_common()), by_class, assumed)
+    return Summary(out, most_frequent_first(decisions), by_class, assumed)
 
 
 def unreadable_note(row: Prediction) -> Note:

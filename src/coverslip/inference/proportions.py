@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 import numpy as np
 import numpy.typing as npt
 
+from coverslip.counts import ImagesInProportions
 from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE, similar_names
 from coverslip.datasets.tables.reading import open_text_table
 from coverslip.errors import CoverslipError
@@ -332,17 +333,18 @@ def read_sampled(
     folders = names_of_folders(row.path for _, predicted in tables for row in predicted)
     rows: list[SampledPrediction] = []
     condition_of: dict[str, str | None] = {}
-    n_repeats = n_excluded = 0
+    n_repeated = n_excluded = 0
     for file, predicted in tables:
         if set(predicted.classes) != set(classes):
             raise CoverslipError("summary-other-classes", file=file, other=str(files[0]))
         order = [predicted.classes.index(name) for name in classes]
         named = joined.file if joined else file
         about_images = rows_of_table(file, lambda name: name in (time, condition))
-        counted: set[tuple[str, str, float | None]] = set()  # images with their samples and times
+        images = ImagesInProportions()
         for row, cells in zip(predicted, about_images, strict=True):
+            image = row.repeats or row.image_id
             if cells.get(EXCLUDED_COLUMN):
-                n_excluded += 1
+                images.add(image, is_excluded=True)
                 continue
             about: Mapping[str, str] = joined.row_of(row.image_id, row.path) if joined else cells
             value = _cell(about, condition, row.path, named, folders) if condition else None
@@ -353,14 +355,12 @@ def read_sampled(
                 )
             in_order = replace(row, probabilities=tuple(row.probabilities[k] for k in order if row.probabilities))
             at = None if time is None else _time(_cell(about, time, row.path, named, folders), time, row.path, named)
-            image = row.repeats or row.image_id, sample, at
-            if image in counted:
-                n_repeats += 1
-                continue
-            counted.add(image)
-            rows.append(SampledPrediction(in_order, sample, value, at, cells.get(CLASSIFIER_COLUMN, "")))
-    if n_repeats:
-        emit(Noted.of(note("repeated-images-counted-once", n_images=n_repeats)))
+            if images.add((image, sample, at), is_excluded=False):
+                rows.append(SampledPrediction(in_order, sample, value, at, cells.get(CLASSIFIER_COLUMN, "")))
+        n_repeated += images.n_repeated
+        n_excluded += images.n_excluded
+    if n_repeated:
+        emit(Noted.of(note("repeated-images-counted-once", n_images=n_repeated)))
     if n_excluded:
         emit(Noted.of(note("excluded-images-not-counted", n_images=n_excluded)))
     if all(row.prediction.decision == UNREADABLE for row in rows):

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from coverslip.cluster import local_path
-from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE, ImageRecord, name_as_text, one_line
+from coverslip.datasets import DECISIONS, UNREADABLE, ImageRecord, name_as_text, one_line
 from coverslip.errors import BadClusterAnswer, CoverslipError
 from coverslip.images import PixelSizeUm, PreprocessedImage
 from coverslip.inference.classifier import load_classifier
@@ -189,7 +189,7 @@ def _row(result: ImageResult, record: ImageRecord, classes: Sequence[str]) -> Pr
     if (
         is_read != (result.decision != UNREADABLE)
         or is_read != (result.predicted is not None)
-        or result.decision not in (*classes, UNCERTAIN, UNFAMILIAR, UNREADABLE)
+        or result.decision not in (*classes, *DECISIONS)
         or not {*((result.predicted,) if is_read else ()), *(result.prediction_set or ())} <= {*classes}
         or len(result.probabilities) != (len(classes) if is_read else 0)
         or len(result.logits) not in (0, len(result.probabilities))

@@ -134,9 +134,9 @@ def facts(run: ReportedRun) -> list[tuple[str, str]]:
     n_groups = run.n_groups if is_own else run.metrics.n_groups
     n_ungrouped = run.n_ungrouped if is_own else run.metrics.n_ungrouped
     rows = [
-        (text("column-images"), count(len(run.used) if is_own else run.metrics.n)),
+        (text("report-fact-images", is_own=is_own), count(len(run.used) if is_own else run.metrics.n)),
         (text("column-classes"), str(len(run.classes))),
-        (text("column-groups"), str(n_groups) if n_groups else text("report-no-groups-given")),
+        (text("report-fact-groups"), str(n_groups) if n_groups else text("report-no-groups-given")),
         *([(text("report-ungrouped"), count(n_ungrouped))] if n_ungrouped else []),
         (text("report-network"), run.recipe.model),
     ]

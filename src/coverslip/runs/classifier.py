@@ -218,7 +218,7 @@ class ClassifierCard(BaseModel):
     def _classes_are_unique(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(classes)) < len(classes):
             raise ValueError(text("equal-class-names"))
-        if reserved := DECISIONS.intersection(classes):
+        if reserved := {*DECISIONS}.intersection(classes):
             raise ValueError(text("reserved-class-name", name=min(reserved)))
         return classes
 

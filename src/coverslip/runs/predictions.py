@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -72,6 +72,7 @@ _NUMBERS = ("probability", "ood_score")
 _BEGINS_WITH = ",".join(FIRST_COLUMNS).encode()
 
 
+@lru_cache(maxsize=4_096)  # called for each cell of a table
 def is_reserved(name: str) -> bool:
     """Return whether tables of predictions can have a column of this name with a meaning of its own."""
     return plain_name(name) in _RESERVED or _OF_CLASS.fullmatch(plain_name(name)) is not None

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pydantic import Field
 from sqlalchemy import Connection, delete, insert, select
 
-from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE
+from coverslip.datasets import DECISIONS
 from coverslip.errors import NotFound
 from coverslip.events import Emit
 from coverslip.messages import Failure
@@ -25,7 +25,7 @@ from coverslip.workspace.jobs.computing import (
     request_result,
 )
 from coverslip.workspace.jobs.kinds import register_function
-from coverslip.workspace.lists.rows import decisions_of_dataset
+from coverslip.workspace.lists.rows import KINDS, decisions_of_dataset
 from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import (
     AnyRow,
@@ -44,7 +44,6 @@ MAPS = register_function("dataset-map", "coverslip.workspace.maps:draw_map")
 _SIDE = 1_000_000  # of the map in its units; boxes are integers
 _NONE = 65_535
 _MOST_GROUPS = 65_534
-_JOBS_WITH_ROWS = ("train", "evaluate", "predict")
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,15 +183,14 @@ def map_predictions(workspace: Workspace, dataset_id: str, job_id: str) -> MapPr
         Conflict: nothing was measured yet.
     """
     classes, decisions = decisions_of_dataset(workspace, dataset_id, job_id)
-    names = [*classes, *(name for name in (UNCERTAIN, UNFAMILIAR, UNREADABLE) if name not in classes)]
+    names = [*classes, *DECISIONS]
     number_of = {name: k for k, name in enumerate(names)}
-    numbered = [(row, number_of[decision]) for row, decision in decisions if decision in number_of]
-    return MapPredictions(names, [row for row, _ in numbered], [number for _, number in numbered])
+    return MapPredictions(names, [row for row, _ in decisions], [number_of[decision] for _, decision in decisions])
 
 
 def _jobs_with_predictions(workspace: Workspace, dataset_id: str) -> list[MapJob]:
     query = select(jobs.c.id, jobs.c.kind, jobs.c.name, jobs.c.folder).where(
-        jobs.c.dataset_id == dataset_id, jobs.c.kind.in_(_JOBS_WITH_ROWS), jobs.c.state == "ended"
+        jobs.c.dataset_id == dataset_id, jobs.c.kind.in_(KINDS), jobs.c.state == "ended"
     )
     with workspace.engine.connect() as connection:
         listed = connection.execute(query.order_by(jobs.c.created.desc(), jobs.c.id)).all()

@@ -62,9 +62,6 @@ function address(path: string, query: Query): string {
 
 export const sheetUrl = (id: string, rows: number[], side: number) =>
   address(addressOf('lists', id, 'sheet'), { rows: rows.join(','), side }).replaceAll('%2C', ',');
-/** Thumbnail of an image of a dataset whose row id is not available. */
-export const thumbnailOf = (dataset: string, image_id: string, side: number) =>
-  address(addressOf('datasets', dataset, 'thumbnail'), { image_id, side });
 export const pictureUrl = (id: string, row: number) => addressOf('lists', id, 'rows', row, 'picture');
 
 /** The plane of an image in the viewer; null is that of the image. */

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Query, Request, Response
 
-from coverslip.app.files import IMAGE, PICTURE, Viewed, image_response, media_type_of
+from coverslip.app.files import IMAGE, PICTURE, Viewed, media_type_of
 from coverslip.app.requests import Author, ServedWorkspace, api_router, until_disconnected
 from coverslip.app.schemas.datasets import ListQuery
 from coverslip.app.schemas.jobs import CorrectedRow, Correction
@@ -17,7 +17,7 @@ from coverslip.workspace.correcting import corrections
 from coverslip.workspace.lists.rows import Row, open_list
 from coverslip.workspace.viewing import pictures, tiles
 from coverslip.workspace.viewing.filters import Filters, Text
-from coverslip.workspace.viewing.images import Image, ImageFacts, picture_source_of
+from coverslip.workspace.viewing.images import Image, ImageFacts
 from coverslip.workspace.viewing.lists import ImagePage, PictureSource, digest_of
 from coverslip.workspace.viewing.pyramids import Plane, ViewedZ
 
@@ -116,22 +116,6 @@ def get_row(workspace: ServedWorkspace, list_id: str, row_id: ListedRowId) -> Im
     """The facts about an image of a dataset, or about an image of a job and its prediction."""
     facts: ImageFacts | Row = open_list(workspace, list_id).facts(row_id)
     return facts
-
-
-@router.get(
-    "/datasets/{dataset_id}/thumbnail",
-    response_class=Response,
-    responses=IMAGE | problems(404, 422),
-)
-def get_thumbnail_of(
-    workspace: ServedWorkspace,
-    dataset_id: str,
-    image_id: Annotated[str, Query(max_length=4096)],
-    side: Annotated[int, Query(ge=16, le=512, description="Length of the longer side in pixels.")] = 128,
-) -> Response:
-    """A thumbnail of the image with this ID."""
-    source = picture_source_of(workspace, dataset_id, image_id)
-    return image_response(pictures.thumbnail(workspace, dataset_id, source, side))
 
 
 @router.get("/lists/{list_id}/sheet", response_class=Response, responses=IMAGE | NOT_MODIFIED | problems(404, 409, 422))

@@ -22,7 +22,6 @@ PARAMETERS: Mapping[str, str] = {
     "export_id": "The ID of an export.",
     "format": "The format of the table: CSV, or JSON Lines with an object for each image.",
     "group": "Only images of this group.",
-    "image_id": "The image_id of the image.",
     "list_id": "The ID of a dataset, training, evaluation or prediction.",
     "job_id": "The ID of a training, evaluation, prediction, export or study.",
     "level": "The level of the pyramid; 0 has the full resolution.",

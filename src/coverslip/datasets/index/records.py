@@ -58,7 +58,7 @@ SIDE_WORDS = tuple(_SIDES)
 
 # What predictions contain instead of a class if a classifier assigns none. No class may have such a name.
 UNCERTAIN, UNFAMILIAR, UNREADABLE = "uncertain", "unfamiliar", "unreadable"
-DECISIONS = frozenset({UNCERTAIN, UNFAMILIAR, UNREADABLE})
+DECISIONS = (UNCERTAIN, UNFAMILIAR, UNREADABLE)
 
 
 @dataclass(frozen=True, init=False, eq=False)

@@ -398,8 +398,7 @@ def check_class_names(dataset: Dataset, classes: Sequence[str]) -> None:
             n_classes=len(dataset.classes),
             is_of_several=len(dataset.classes) > 1,
         )
-    reserved = sorted(DECISIONS.intersection(classes))
-    if reserved:
+    if reserved := sorted({*DECISIONS}.intersection(classes)):
         raise BadDataset("class-name-is-a-decision", file=dataset.root, label=reserved[0])
 
 

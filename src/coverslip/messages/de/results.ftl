@@ -115,7 +115,14 @@ column-groups = Gruppen
 
 column-images = Bilder
 
-report-ungrouped = Bilder ohne bekannte Gruppe
+report-fact-images = { $is_own ->
+        [true] verwendete Bilder
+       *[false] Testbilder
+    }
+
+report-fact-groups = Gruppen dieser Bilder
+
+report-ungrouped = davon ohne bekannte Gruppe
 
 report-no-groups-given = keine angegeben
 

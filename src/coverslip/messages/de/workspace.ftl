@@ -289,9 +289,6 @@ slow-group-pattern = Das Gruppenmuster „{ $pattern }“ braucht zu lange
 unusable-group-pattern = Das Gruppenmuster „{ $pattern }“ ist kein regulärer Ausdruck: { $reason }
     .do = Für Namen wie slide07_cell3.png schreiben Sie slide[0-9]+.
 
-no-image-with-id = Der Datensatz hat kein Bild mit dieser ID
-    .do = Vielleicht wurde der Datensatz neu gelesen. Laden Sie die Seite neu.
-
 no-image-with-row-id = Der Datensatz hat kein Bild { $row_id }
     .do = Vielleicht wurde der Datensatz neu gelesen. Laden Sie die Seite neu.
 

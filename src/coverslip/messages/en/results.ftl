@@ -115,7 +115,14 @@ column-groups = groups
 
 column-images = images
 
-report-ungrouped = images without a known group
+report-fact-images = { $is_own ->
+        [true] images used
+       *[false] test images
+    }
+
+report-fact-groups = groups of these images
+
+report-ungrouped = of these, without a known group
 
 report-no-groups-given = none given
 

@@ -292,9 +292,6 @@ slow-group-pattern = The group pattern '{ $pattern }' takes too long
 unusable-group-pattern = The group pattern '{ $pattern }' is not a regular expression: { $reason }
     .do = For names such as slide07_cell3.png, write slide[0-9]+.
 
-no-image-with-id = The dataset has no image with this ID
-    .do = The dataset may have been read again. Reload the page.
-
 no-image-with-row-id = The dataset has no image { $row_id }
     .do = The dataset may have been read again. Reload the page.
 

@@ -27,11 +27,11 @@ from coverslip.workspace.datasets.sources import Source, open_sources
 from coverslip.workspace.datasets.state import DatasetState, clean_name
 from coverslip.workspace.jobs.kinds import find_measured_job, kind_of
 from coverslip.workspace.jobs.records import Job, find_job
-from coverslip.workspace.lists.rows import KINDS, Answer, Exclusion, Row, image_in_dataset, images_of_job
+from coverslip.workspace.lists.rows import KINDS, Answer, Exclusion, Row, answer_of, image_in_dataset, images_of_job
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.authors import author_name
 from coverslip.workspace.store.database import read_transaction, write_transaction
-from coverslip.workspace.store.rows import AnyRow, ChangedSince, class_order, dataset_row, now
+from coverslip.workspace.store.rows import ChangedSince, class_order, dataset_row, now
 from coverslip.workspace.store.sql import among_integers, replace_rows
 from coverslip.workspace.store.workspace import Workspace
 
@@ -237,7 +237,7 @@ def correct(
         is_of_job = db.corrections.c.job_id == prediction_id
         is_row = is_of_job & (db.corrections.c.row_id == row_id)
         saved = connection.execute(select(db.corrections).where(is_row)).one_or_none()
-        if undoes is not None and _answer_of(saved) != undoes[0]:
+        if undoes is not None and (None if saved is None else answer_of(saved)) != undoes[0]:
             raise ChangedSince("answer-changed-since")
         if answer is None:
             connection.execute(
@@ -309,12 +309,6 @@ def undo_spot_check(workspace: Workspace, prediction_id: str) -> int:
         for row_id in row_ids:
             _answer_in_dataset(connection, job, row_id, None, None)
     return len(row_ids)
-
-
-def _answer_of(saved: AnyRow | None) -> Answer:
-    if saved is None:
-        return None
-    return Exclusion(saved.label) if saved.is_excluded else str(saved.label)
 
 
 def _answer_in_dataset(connection: Connection, job: Job, row_id: int, answer: Answer, author: str | None) -> None:

@@ -35,7 +35,7 @@ def table_of(
     begun = PredictionInput.read_if_there(listed.job.folder / INPUT_FILE)
     identity = {} if begun is None else {CLASSIFIER_COLUMN: begun.identity}
     layout = Layout(tuple(listed.classes), top_k, (*listed.columns, *identity))
-    record, has_answers = TEXT_FORMATS[format_].record, bool(listed.count("corrected"))
+    record, has_answers = TEXT_FORMATS[format_].record, bool(listed.counts().n_corrected)
     columns = [*layout.columns]
     columns[_AFTER:_AFTER] = ANSWER_COLUMNS if has_answers else ()
 

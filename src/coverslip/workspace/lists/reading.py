@@ -41,7 +41,7 @@ from coverslip.workspace.store.sql import among_integers, replace_rows
 from coverslip.workspace.store.tables import corrections, images, path_as_stored, result_tables, results
 from coverslip.workspace.store.workspace import Workspace
 
-_ROWS_AT_ONCE = 1_000
+_ROWS_AT_ONCE = 200
 _locks: dict[tuple[Path, str], threading.Lock] = {}
 _INSERT = (
     f"INSERT OR REPLACE INTO results ({', '.join(chr(34) + each.name + chr(34) for each in results.columns)}) "  # noqa: S608 - fixed names

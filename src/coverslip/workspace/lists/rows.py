@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, Connection, Select, func, or_, select, union
+from sqlalchemy import ColumnElement, Connection, Select, false, func, or_, select, union
 
 from coverslip.cache import state_of
-from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE, ClassPlan, ImageRecord, with_classes
+from coverslip.counts import most_frequent_first
+from coverslip.datasets import DECISIONS, ClassPlan, ImageRecord, with_classes
 from coverslip.errors import Conflict, NotFound
 from coverslip.images import ReadPlan
 from coverslip.messages import localized_reason
@@ -24,6 +25,7 @@ from coverslip.runs.images import ImageSource
 from coverslip.workspace.jobs.kinds import kind_of
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.lists.reading import read_results
+from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.rows import AnyRow, as_dataset, dataset_row, source_paths
 from coverslip.workspace.store.sql import among, among_integers, unindexed
 from coverslip.workspace.store.tables import changed_labels, corrections, datasets, images, jobs, label_changes, results
@@ -33,7 +35,6 @@ from coverslip.workspace.viewing.images import DatasetImages
 from coverslip.workspace.viewing.lists import UNLABELED, ImageList, ObjectLabels, ObjectPredictions, PictureSource
 
 KINDS = ("train", "evaluate", "predict")  # of jobs with rows
-_REVIEWED = (UNCERTAIN, UNFAMILIAR, UNREADABLE)
 _ROWS_AT_ONCE = 2_000
 _FILE = func.coalesce(images.c.path, results.c.file)  # where the image is now, else where it was
 _LOCATED = results.outerjoin(images, images.c.row_id == results.c.image)
@@ -55,6 +56,7 @@ class Row:
     """An image with its prediction and correction."""
 
     row_id: Annotated[int, Field(description="Its permanent number in the job, from 0.")]
+    first_row: Annotated[int | None, Field(description="The first row of the same image; null: it is this one.")]
     image_id: str
     path: str
     label: Annotated[str | None, Field(description="Its label at the request of the job; null: unknown.")]
@@ -88,6 +90,17 @@ class Row:
     cells: Annotated[dict[str, str], Field(description="Its cells in the table that names the images, by column.")] = (
         field(default_factory=dict)
     )
+
+
+@dataclass(frozen=True, slots=True)
+class RowCounts:
+    """Numbers of a job's rows, as many as filters match, and of its images, each once if several rows list it."""
+
+    n_review: int  # rows
+    n_warned: int  # rows
+    n_corrected: int  # rows; also excluded ones
+    n_labeled: int  # images
+    n_excluded: int  # images
 
 
 @dataclass(frozen=True)
@@ -126,7 +139,7 @@ class JobImages(ImageList[Row]):
         columns = tuple(results.c[name] for name in ("row_id", "label", "predicted", "decision", "probability"))
         rows = connection.execute(query.with_only_columns(*columns, maintain_column_froms=True)).all()
         answers = self.answers(connection, [row.row_id for row in rows])
-        decisions = {name: k for k, name in enumerate((*self.classes, *_REVIEWED))}
+        decisions = {name: k for k, name in enumerate((*self.classes, *DECISIONS))}
         number: dict[str | None, int] = {name: k for k, name in enumerate(self.classes)}
         predictions = ObjectPredictions(
             [number.get(row.predicted, UNLABELED) for row in rows],
@@ -152,17 +165,31 @@ class JobImages(ImageList[Row]):
             raise NotFound("no-such-row")
         return rows[0]
 
-    def count(self, only: Only) -> int:
-        """Return the number of rows that match a filter."""
-        with self.workspace.engine.connect() as connection:
-            return _count(connection, matching_query(self.gallery(connection, Filters()), Filters(only=only)))
-
     def decisions(self) -> dict[str, int]:
         """Return the number of rows by decision, the most frequent first."""
-        query = select(results.c.decision, func.count()).where(self.is_of_job).group_by(results.c.decision)
+        query = select(results.c.decision, func.count().label("n")).where(self.is_of_job).group_by(results.c.decision)
         with self.workspace.engine.connect() as connection:
-            counts = connection.execute(query).all()
-        return dict(sorted(((str(name), int(n)) for name, n in counts), key=lambda pair: -pair[1]))
+            return most_frequent_first({row.decision: row.n for row in connection.execute(query)})
+
+    def counts(self) -> RowCounts:
+        """Return the numbers of rows that match filters, and of images."""
+        with read_transaction(self.workspace.engine) as connection:
+            gallery = self.gallery(connection, Filters())
+
+            def n_of(only: Only, *more: ColumnElement[bool]) -> int:
+                query = matching_query(gallery, Filters(only=only)).where(*more).order_by(None)
+                counted = query.with_only_columns(func.count(), maintain_column_froms=True)
+                return int(connection.execute(counted).scalar_one())
+
+            is_first = results.c.first_row.is_(None)
+            n_excluded = n_of("excluded", is_first)
+            return RowCounts(
+                n_review=n_of("review"),
+                n_warned=n_of("warning"),
+                n_corrected=n_of("corrected"),
+                n_labeled=n_of("corrected", is_first) - n_excluded,
+                n_excluded=n_excluded,
+            )
 
     def every_row(self) -> Iterator[tuple[Row, ImageSource]]:
         """Yield all rows in order with their images, with constant memory. Texts are in the language of the table."""
@@ -171,9 +198,7 @@ class JobImages(ImageList[Row]):
 
     def every_image(self) -> Iterator[tuple[Row, ImageSource]]:
         """Yield the first row of each image, as `every_row`. All rows of an image have the same answer of a user."""
-        for cells, answers, authors in self._batches():
-            if cells.first_row is None:
-                yield self._row(cells, answers, authors), source_of(cells)
+        return ((row, source) for row, source in self.every_row() if row.first_row is None)
 
     def sources(self, row_ids: Sequence[int]) -> list[ImageSource]:
         """Return the files of images, and how they are read.
@@ -233,10 +258,7 @@ class JobImages(ImageList[Row]):
         query = select(corrections).where(corrections.c.job_id == self.job.id)
         if row_ids is not None:
             query = query.where(corrections.c.row_id.in_(among_integers(row_ids)))
-        return {
-            answer.row_id: Exclusion(answer.label) if answer.is_excluded else answer.label
-            for answer in connection.execute(query)
-        }
+        return {answer.row_id: answer_of(answer) for answer in connection.execute(query)}
 
     @cached_property
     def _relabeled(self) -> Mapping[int, str | Exclusion]:
@@ -308,6 +330,7 @@ class JobImages(ImageList[Row]):
         probabilities: list[float | None] = json.loads(cells.probabilities)
         return Row(
             row_id=cells.row_id,
+            first_row=cells.first_row,
             image_id=cells.image_id,
             path=cells.path,
             label=cells.label,
@@ -328,11 +351,13 @@ class JobImages(ImageList[Row]):
 
     def gallery(self, connection: Connection, filters: Filters) -> Gallery:
         """Return the table of the images."""
+        is_excluded: ColumnElement[bool] = false()
         if kind_of(self.job).has_measurements:
             is_corrected = results.c.row_id.in_(among_integers(self._relabeled))
         else:
             answered = select(corrections.c.row_id).where(corrections.c.job_id == self.job.id)
             is_corrected = results.c.row_id.in_(answered)
+            is_excluded = results.c.row_id.in_(answered.where(corrections.c.is_excluded))
         return Gallery(
             row_id=results.c.row_id,
             position=results.c.row_id,
@@ -344,8 +369,9 @@ class JobImages(ImageList[Row]):
             only={
                 # As in reports, images of classes that the classifier does not have are not misclassified.
                 "misclassified": (results.c.predicted != results.c.label) & results.c.label.in_(among(self.classes)),
-                "review": results.c.decision.in_(_REVIEWED) & ~is_corrected,
+                "review": results.c.decision.in_(DECISIONS) & ~is_corrected,
                 "corrected": is_corrected,
+                "excluded": is_excluded,
                 "warning": results.c.warning.is_not(None),
             },
             condition=self.is_of_job,
@@ -437,6 +463,11 @@ def as_prediction(row: Row) -> Prediction:
     )
 
 
+def answer_of(saved: AnyRow) -> str | Exclusion:
+    """Return the answer of a user in a row of `corrections` or `spot_check_images`."""
+    return Exclusion(saved.label) if saved.is_excluded else str(saved.label)
+
+
 NOT_FOUND = ImageSource(Path("/nowhere"), ReadPlan())  # the row still counts
 
 
@@ -453,8 +484,3 @@ def _picture_source(source: ImageSource) -> PictureSource:
     return PictureSource(
         source.file, source.plan, hashlib.sha256(identity.encode()).hexdigest()[:24], source != NOT_FOUND
     )
-
-
-def _count(connection: Connection, query: Select[Any]) -> int:
-    counted = query.order_by(None).with_only_columns(func.count(), maintain_column_froms=True)
-    return int(connection.execute(counted).scalar_one())

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from coverslip.counts import ImagesInProportions
 from coverslip.datasets import UNREADABLE, one_line
 from coverslip.errors import Conflict, CoverslipError, NotFound, PreconditionFailed
 from coverslip.evaluation.plates import Well, wells_of
@@ -194,9 +195,12 @@ def sampled_rows(workspace: Workspace, job: Job, sampling: Sampling) -> SampledR
     Raises:
         CoverslipError: no image can be read, or the pattern matches no path.
     """
-    images = images_of_job(workspace, job.id)
-    rows = list(images.every_image())
-    counted = [(row, source) for row, source in rows if row.excluded is None]
+    images = ImagesInProportions()
+    counted = [
+        (row, source)
+        for row, source in images_of_job(workspace, job.id).every_row()
+        if images.add(row.row_id if row.first_row is None else row.first_row, is_excluded=row.excluded is not None)
+    ]
     paths = [row.path for row, _ in counted]
     samples = _samples_of(paths, sampling)
     times = _times_of(paths, [source.plan for _, source in counted], sampling)
@@ -212,9 +216,9 @@ def sampled_rows(workspace: Workspace, job: Job, sampling: Sampling) -> SampledR
     return SampledRows(
         predictions,
         row_ids,
-        n_excluded=len(rows) - len(counted),
+        n_excluded=images.n_excluded,
         n_unmatched=len(counted) - len(pairs),
-        n_repeated=sum(images.decisions().values()) - len(rows),
+        n_repeated=images.n_repeated,
     )
 
 

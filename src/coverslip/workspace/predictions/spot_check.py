@@ -18,7 +18,7 @@ from coverslip.inference.spot_check import (
 )
 from coverslip.runs.documents import table_text
 from coverslip.workspace.jobs.records import Job, find_job
-from coverslip.workspace.lists.rows import Exclusion, images_of_job
+from coverslip.workspace.lists.rows import Exclusion, answer_of, images_of_job
 from coverslip.workspace.predictions.samples import (
     Sampling,
     classes_of,
@@ -199,10 +199,11 @@ def _images(connection: Connection, job: Job) -> list[ImageToLabel]:
 
 
 def _image(row: AnyRow) -> ImageToLabel:
+    answer = None if row.made is None else answer_of(row)
     return ImageToLabel(
         row_id=row.row_id,
-        label=None if row.is_excluded else row.label,
-        excluded=Exclusion(row.label) if row.is_excluded else None,
+        label=None if isinstance(answer, Exclusion) else answer,
+        excluded=answer if isinstance(answer, Exclusion) else None,
         made=row.made,
         made_by=row.made_by,
     )

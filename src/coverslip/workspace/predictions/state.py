@@ -20,7 +20,7 @@ from coverslip.workspace.jobs.kinds import JobKind, JobProgress, StateSource, re
 from coverslip.workspace.jobs.records import Job, Json, add_job, all_jobs, find_job, new_job_folder, unused_name
 from coverslip.workspace.jobs.state import ACTIVE, State, end_time, failure_of_job, state_of, status_of
 from coverslip.workspace.lists.reading import read_results
-from coverslip.workspace.lists.rows import Exclusion, images_of_job
+from coverslip.workspace.lists.rows import images_of_job
 from coverslip.workspace.predictions.classifiers import INPUT_FILE, PredictionInput, location_of
 from coverslip.workspace.store.keys import keys_of_dataset
 from coverslip.workspace.store.rows import (
@@ -143,10 +143,10 @@ class PredictionState:
     ]
     dataset_id: str | None
     state: State
-    n_done: int
+    n_done: Annotated[int, Field(description="Rows so far. Images that are listed again count again.")]
     n_total: Annotated[int | None, Field(description="Null until the images are listed.")]
     seconds_left: float | None
-    decisions: Annotated[dict[str, int], Field(description="Images by decision, most frequent first.")]
+    decisions: Annotated[dict[str, int], Field(description="Rows by decision, most frequent first.")]
     classes: list[str]
     prevalence: Annotated[
         dict[str, float], Field(description="Stated class proportions, to which probabilities are adapted.")
@@ -163,10 +163,11 @@ class PredictionState:
     ]
     created: str
     ended: str | None
-    n_corrected: Annotated[int, Field(description="Images with an answer of a user, including exclusions.")]
-    n_excluded: Annotated[int, Field(description="Images that show none of the classes, or are unusable.")]
-    n_review: Annotated[int, Field(description="Images without a decided class and without a correction.")]
-    n_warned: Annotated[int, Field(description="Images that differ from all training images.")]
+    n_review: Annotated[int, Field(description="Rows without a decided class and without an answer of a user.")]
+    n_warned: Annotated[int, Field(description="Rows of images that differ from all training images.")]
+    n_corrected: Annotated[int, Field(description="Rows with an answer of a user, including exclusions.")]
+    n_labeled: Annotated[int, Field(description="Images that a user corrected or confirmed, each once.")]
+    n_excluded: Annotated[int, Field(description="Images that a user excluded, each once.")]
     error: Failure | None
     notes: Annotated[list[Note], Field(description="Notes about these images.")]
 
@@ -192,8 +193,7 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
     state = state_of(job, status)
     listed = images_of_job(workspace, job.id)
     decisions = listed.decisions()
-    with workspace.engine.connect() as connection:
-        answers = listed.answers(connection)
+    counts = listed.counts()
     is_active = state in ACTIVE
     classes, prevalence = list(job.choices["classes"]), dict(job.choices["prevalence"])
     run_folder = _run_of_classifier(workspace, job)
@@ -218,10 +218,11 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
         has_earlier_thresholds=bool(inputs and card and not inputs.matches(card, has_stated_shares=bool(prevalence))),
         created=job.created,
         ended=end_time(state, status),
-        n_corrected=len(answers),
-        n_excluded=sum(isinstance(answer, Exclusion) for answer in answers.values()),
-        n_review=listed.count("review"),
-        n_warned=listed.count("warning"),
+        n_review=counts.n_review,
+        n_warned=counts.n_warned,
+        n_corrected=counts.n_corrected,
+        n_labeled=counts.n_labeled,
+        n_excluded=counts.n_excluded,
         error=failure_of_job(job, status) if state == "failed" else None,
         notes=[localized_note(each) for each in status.notes] if status else [],
     )

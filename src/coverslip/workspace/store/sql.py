@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from sqlalchemy import (
@@ -23,6 +23,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.operators import custom_op
 
+Value = TypeVar("Value")
+
 
 def items_of(values: Iterable[str]) -> TableValuedAlias:
     """Return any number of texts as a table: their `key`, from 0, and their `value`."""
@@ -39,9 +41,9 @@ def among_integers(values: Iterable[int]) -> Select[tuple[int]]:
     return select(func.json_each(json.dumps(list(values))).table_valued(column("value", Integer)).c.value)
 
 
-def unindexed(text: ColumnElement[str]) -> ColumnElement[str]:
-    """Return a text column whose index SQLite does not use."""
-    return UnaryExpression(text, operator=custom_op("+"))
+def unindexed(values: ColumnElement[Value]) -> ColumnElement[Value]:
+    """Return a column whose index SQLite does not use."""
+    return UnaryExpression(values, operator=custom_op("+"), type_=values.type)
 
 
 def contains(text: ColumnElement[str], part: str) -> ColumnElement[bool]:

@@ -100,6 +100,9 @@ class SplitPreview:
     used: UsedImages
     parts: list[SplitPart]
     folds: Annotated[list[FoldPart], Field(description="The test sets of the folds; empty for one split.")]
+    n_excluded: Annotated[
+        int, Field(description="Images that are not used: excluded by hand, or by a training with this recipe.")
+    ]
     by_class: list[ClassSplit]
     refusal: Annotated[Failure | None, Field(description="Why a training would be refused; null if it would start.")]
 
@@ -162,13 +165,12 @@ def compute_split_preview(
     images, full_recipe = apply_recipe(data, full_recipe)
     full_recipe.check_decision(images.classes)
     images = apply_earlier_split(images, full_recipe)
-    if full_recipe.split.near_duplicates == "ignore":
-        return preview_of_split(images, full_recipe, _scan_of(images, data, scan), allow_leakage=allow_leakage)
-    scan = _scan_of(images, data, with_cached_near_duplicates(scan))
+    is_searched = full_recipe.split.near_duplicates != "ignore"
+    scan = _scan_of(images, data, with_cached_near_duplicates(scan) if is_searched else scan)
     preview = preview_of_split(images, full_recipe, scan, allow_leakage=allow_leakage)
-    if scan.near_duplicates is not None:
-        return preview
-    return replace(preview, notes=[*preview.notes, note("near-duplicates-pending")])
+    pending = [note("near-duplicates-pending")] if is_searched and scan.near_duplicates is None else []
+    n_excluded = preview.n_excluded + row.summary["n_excluded"]
+    return replace(preview, notes=[*preview.notes, *pending], n_excluded=n_excluded)
 
 
 def _scan_of(images: Dataset, data: Dataset, scan: Scan) -> Scan:
@@ -328,6 +330,7 @@ def _preview_of(
         n_folds=len(folds.splits) if folds else 0,
         used=UsedImages(n, len({label for label, _ in counts}), n_groups, n_ungrouped),
         parts=[SplitPart(part, *counts_of(indices)) for part, indices in by_part.items()],
+        n_excluded=len(by_part["excluded"]),
         folds=[FoldPart(fold, *counts_of(indices)) for fold, indices in sorted(tested.items())],
         by_class=[
             ClassSplit(name, counts[name, "train"], counts[name, "val"], counts[name, "test"]) for name in data.classes

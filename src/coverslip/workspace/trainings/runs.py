@@ -29,6 +29,7 @@ from coverslip.workspace.jobs.state import (
     state_of,
     status_of,
 )
+from coverslip.workspace.store.keys import keys_in
 from coverslip.workspace.store.rows import Page, Paging
 from coverslip.workspace.store.workspace import Workspace
 
@@ -90,6 +91,9 @@ class RunState:
         ),
     ]
     curve_folds: Annotated[int, Field(description="The number of folds whose mean the curve is; 0 for a single split.")]
+    example_rows: Annotated[
+        dict[str, int], Field(description="The row_ids in the dataset of the watched images of its trainings, by ID.")
+    ]
     headline: Headline | None
     repeats_run: Annotated[str | None, Field(description="The earlier training that it repeats with the same split.")]
     study_id: Annotated[str | None, Field(description="The study of the training.")]
@@ -165,6 +169,7 @@ def state_of_run(job: Job, queue: list[str]) -> RunState:
         has_classifier=job.run.has_classifier,
         curve=_curve(job, progress, fold_scores) if state != "queued" else [],
         curve_folds=len(fold_scores),
+        example_rows=_example_rows(job, progress),
         headline=headline_of(job.run) if evaluation is not None else None,
         repeats_run=job.repeats_run,
         study_id=job.study_id,
@@ -174,6 +179,12 @@ def state_of_run(job: Job, queue: list[str]) -> RunState:
         started=_started(job),
         ended=end_time(state, status),
     )
+
+
+def _example_rows(job: Job, progress: Progress) -> dict[str, int]:
+    watched = [each.watched.image_ids for each in progress.trainings if each.watched and not each.is_pretraining]
+    row_of = keys_in(job.image_keys) if watched else {}
+    return {image_id: row_of[image_id] for image_ids in watched for image_id in image_ids if image_id in row_of}
 
 
 def _step(choices: Json, progress: Progress) -> int | None:

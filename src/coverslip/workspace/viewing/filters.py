@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Select, func, select, true, tuple_
 
 from coverslip.datasets import Part
 from coverslip.errors import CoverslipError
-from coverslip.workspace.store.sql import contains, items_of
+from coverslip.workspace.store.sql import contains, items_of, unindexed
 
 RowId = Annotated[int, Field(ge=1, lt=2**32)]
 Text = Annotated[str, StringConstraints(max_length=4_000, pattern=r"^[^\x00]*$")]
@@ -60,8 +60,8 @@ class Filters(BaseModel):
         "image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, "
         "which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far; "
         "suggested: suggested last for labeling; reserved: the test set, which is never suggested. For predictions: "
-        "misclassified; review: neither decided nor corrected; corrected; warning: different from all "
-        "training images.",
+        "misclassified; review: neither decided nor answered by a user; corrected: corrected, confirmed or excluded by "
+        "a user; excluded: of these, the excluded ones; warning: different from all training images.",
     )
     search: Text | None = Field(
         default=None, description="Part of the path, case-insensitive; for rows of predictions, part of the image_id."
@@ -167,6 +167,9 @@ def matching_query(gallery: Gallery, filters: Filters, after: int | None = None)
             by = gallery.named[column]
         else:
             raise _unsupported("sort", filters.sort)
+        if filters.only is not None or filters.search:
+            # In the order of an index, SQLite would read most rows of the table, one page of the file for each.
+            by = unindexed(by)
         # Missing values, such as probabilities of unreadable images, are last in both directions.
         order = [(by.desc() if is_descending else by.asc()).nulls_last(), gallery.position]
         keys = [by.is_(None), func.coalesce(-by if is_descending else by, 0), gallery.position]

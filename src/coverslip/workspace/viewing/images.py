@@ -36,7 +36,6 @@ from coverslip.workspace.store.rows import (
 )
 from coverslip.workspace.store.sql import among
 from coverslip.workspace.store.tables import image_facts, images, inspections, suggested_images
-from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.filters import (
     Filters,
     Gallery,
@@ -360,21 +359,6 @@ def _training(connection: Connection, filters: Filters) -> Run:
     if folder is None:
         raise NotFound("no-such-training")
     return Run(folder)
-
-
-def picture_source_of(workspace: Workspace, dataset_id: str, image_id: str) -> PictureSource:
-    """Return the location of the pixels of the image of a dataset with this ID.
-
-    Raises:
-        NotFound: there is no such dataset or image.
-    """
-    query = select(images.c.row_id).where(images.c.dataset_id == dataset_id, images.c.image_id == image_id)
-    with workspace.engine.connect() as connection:
-        dataset_row(connection, dataset_id)
-        row_id = connection.execute(query.limit(1)).scalar()
-    if row_id is None:
-        raise NotFound("no-image-with-id")
-    return DatasetImages(workspace, dataset_id).picture_source(row_id)
 
 
 def _no_image(row_id: int) -> NotFound:

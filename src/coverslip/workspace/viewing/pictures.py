@@ -178,18 +178,6 @@ class View:
     high: float | None = None
 
 
-def thumbnail(workspace: Workspace, dataset_id: str, source: PictureSource, side: int) -> bytes:
-    """Return a JPEG whose longer side is at most `side`; blank if the image cannot be read."""
-    data = thumbnails_of(workspace, dataset_id, [source], stored_side(side))[0]
-    if data is None:
-        return blank(side)
-    if side == stored_side(side):
-        return data
-    picture = decode(data)
-    picture.thumbnail((side, side), Image.Resampling.BILINEAR)
-    return encode(picture)
-
-
 def sheet(
     workspace: Workspace,
     dataset_id: str,
@@ -298,12 +286,6 @@ def _plan_of_plane(workspace: Workspace, source: PictureSource, plane: int) -> R
     series = describe_image(path, within=workspace.readable)
     n_z = series[plan.series].n_z if plan.series < len(series) else 1
     return plan.model_copy(update={"t": plane // n_z, "z": plane % n_z})
-
-
-@cache
-def blank(side: int) -> bytes:
-    """Return the placeholder of an unreadable image."""
-    return _webp(Image.new("RGBA", (side, side)))
 
 
 def _webp(image: Image.Image) -> bytes:

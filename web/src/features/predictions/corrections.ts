@@ -34,16 +34,14 @@ export function cellOf(row: PredictionRow): CellInfo {
   return { name: row.image_id, facts: factsOf(row), badge: isReviewed(row) ? badge : null };
 }
 
-/** The numbers of other rows of an image, whose ids differ in their last number: `a.tif` and `a.tif (2)`. */
+/** The numbers of the other rows of an image. */
 export function repeatsOf(
-  row: Pick<PredictionRow, 'row_id' | 'image_id' | 'path'>,
-  rows: Iterable<Pick<PredictionRow, 'row_id' | 'image_id' | 'path'>>,
+  row: Pick<PredictionRow, 'row_id' | 'first_row'>,
+  rows: Iterable<Pick<PredictionRow, 'row_id' | 'first_row'>>,
 ): number[] {
-  const nameOf = ({ image_id }: { image_id: string }) => image_id.replace(/ \(\d+\)$/, '');
+  const firstOf = ({ row_id, first_row }: Pick<PredictionRow, 'row_id' | 'first_row'>) => first_row ?? row_id;
   return [...rows]
-    .filter(
-      (other) => other.path === row.path && nameOf(other) === nameOf(row) && other.row_id !== row.row_id,
-    )
+    .filter((other) => firstOf(other) === firstOf(row) && other.row_id !== row.row_id)
     .map(({ row_id }) => row_id);
 }
 

@@ -3,7 +3,7 @@ import type { ObjectLabels } from '../../api/lists';
 import { texts } from '../../texts';
 import { percent } from '../../texts/numbers';
 import { markOf } from '../classes';
-import { classColors } from './colors';
+import { classColors, EXCLUDED } from './colors';
 
 export type ColorBy = 'result' | 'class' | 'probability';
 
@@ -13,7 +13,7 @@ const OF_RESULT = ['#0072b2', '#d55e00']; // correct, misclassified
 const UNDECIDED = ['#c8c8c8', '#8a8a8a']; // uncertain, unfamiliar
 const NONE = '#ffffff';
 
-/** The colors of n objects, and the entries of their legend. */
+/** The colors of n objects, and their names in the legend. */
 export function colorsOf(by: ColorBy, classes: readonly string[], values: ObjectLabels | null, n: number) {
   const words = texts.fields;
   const decided = texts.predict.decisions;
@@ -29,7 +29,7 @@ export function colorsOf(by: ColorBy, classes: readonly string[], values: Object
     probability: () => colors.map((_, k) => words.probability(percent(LIMITS[k]!), percent(LIMITS[k + 1]!))),
     result: () => [words.correct, words.misclassified],
   }[by]();
-  const palette = [...colors, NONE];
+  const palette = [...colors, NONE, EXCLUDED];
   const none = colors.length;
   const colorOf = new Uint16Array(n).fill(none);
   for (let k = 0; k < Math.min(n, predicted.length); k += 1) {
@@ -48,14 +48,10 @@ export function colorsOf(by: ColorBy, classes: readonly string[], values: Object
       if (label >= 0 && predicted[k]! >= 0) colorOf[k] = label === predicted[k] ? 0 : 1;
     }
   }
-  const marks = by === 'class' ? [...classes.map((_, k) => markOf(k)), '', '', ''] : [];
-  const counts = new Uint32Array(palette.length);
-  for (const color of colorOf) counts[color]! += 1;
-  const entries = [...names, by === 'result' ? words.withoutResult : words.unreadable].map((name, k) => ({
-    name,
-    color: palette[k]!,
-    mark: marks[k] ?? '',
-    n: counts[k]!,
-  }));
-  return { coloring: { palette, marks, colorOf }, entries };
+  if (by === 'class') for (const k of values?.excluded ?? []) colorOf[k] = none + 1;
+  const marks = by === 'class' ? classes.map((_, k) => markOf(k)) : [];
+  return {
+    coloring: { palette, marks, colorOf },
+    names: [...names, by === 'result' ? words.withoutResult : words.unreadable, words.excluded],
+  };
 }

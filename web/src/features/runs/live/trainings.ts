@@ -58,6 +58,7 @@ export function selectionText(training: Training): string {
 
 interface WatchedImage {
   id: string;
+  row: number | null; // in the dataset; null: unknown
   label: string;
   isRight: boolean;
 }
@@ -68,10 +69,14 @@ export interface PredictedClass {
 }
 
 /** The example images grouped by predicted class, without empty classes. */
-export function byPrediction(watched: NonNullable<Training['watched']>): PredictedClass[] {
+export function byPrediction(
+  watched: NonNullable<Training['watched']>,
+  rows: Readonly<Record<string, number>>,
+): PredictedClass[] {
   const { image_ids, labels, predicted, classes } = watched;
   const images = image_ids.map((id, i) => ({
     id,
+    row: rows[id] ?? null,
     label: classes[labels[i] ?? 0] ?? '',
     isRight: labels[i] === predicted[i],
     k: predicted[i],
@@ -83,7 +88,7 @@ export function byPrediction(watched: NonNullable<Training['watched']>): Predict
       images: images
         .filter((image) => image.k === k)
         .sort((a, b) => Number(b.isRight) - Number(a.isRight))
-        .map(({ id, label, isRight }) => ({ id, label, isRight })),
+        .map(({ id, row, label, isRight }) => ({ id, row, label, isRight })),
     }))
     .filter(({ images }) => images.length > 0);
 }
