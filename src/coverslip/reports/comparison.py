@@ -19,7 +19,7 @@ from coverslip.evaluation import (
     PairedDifference,
     mcnemar,
     paired_differences,
-    scored_metrics,
+    shown_metrics,
 )
 from coverslip.messages import text
 from coverslip.reports import words
@@ -341,7 +341,7 @@ def _row(run: Run, run_id: str, name: str) -> ComparedRun:
         metrics=[
             measured(metric_name, metric)
             for metric_name, metric in evaluation.metrics.items()
-            if metric_name in METRICS
+            if metric_name in METRICS and METRICS[metric_name].is_shown
         ],
         fit=_fit(run),
         confusion=evaluation.confusion_matrix,
@@ -440,10 +440,10 @@ def _numbers(common: CommonImages, n_relabeled: int) -> list[NumbersByLabels]:
 
 def _by_labels(common: CommonImages, labels: Labels, label: np.ndarray) -> NumbersByLabels:
     first, second = common.first, common.second
-    differences = paired_differences(first, second, label, common.group)
+    differences = paired_differences(first, second, label, common.group, metrics=shown_metrics())
     return NumbersByLabels(
         labels=labels,
-        differences=[_difference(name, differences[name], first, second, label) for name in scored_metrics()],
+        differences=[_difference(name, differences[name], first, second, label) for name in shown_metrics()],
         mcnemar=mcnemar(first.predicted == label, second.predicted == label),
     )
 

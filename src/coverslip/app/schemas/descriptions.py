@@ -231,7 +231,6 @@ FIELDS_OF: Mapping[str, Mapping[str, str]] = {
     },
     "Calibration": {
         "after": "The reliability diagram after calibration, by bin.",
-        "ece_uncalibrated": "Expected calibration error (ECE) before calibration.",
     },
     "ChangedImage": {
         "second": "The class that the second run predicts.",

@@ -1270,7 +1270,7 @@ figure-label-before-calibration = before calibration
 
 figure-label-after-calibration = after calibration
 
-figure-label-with-error = { $label } (error { $error })
+figure-label-with-error = { $label } (error above chance { $error })
 
 figure-label-probability = predicted probability
 
