@@ -18,7 +18,9 @@ from scipy.stats import norm
 
 from coverslip.evaluation import expected_calibration_error, metric_intervals
 
-RECORD = Record("Calibration error above chance", ["src/coverslip/evaluation"])
+RECORD = Record(
+    "Calibration error above chance", ["src/coverslip/evaluation/calibration.py", "src/coverslip/evaluation/table.py"]
+)
 
 Floats = npt.NDArray[np.float64]
 

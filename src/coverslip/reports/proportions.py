@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 from coverslip._version import __version__
 from coverslip.evaluation import Metric
 from coverslip.evaluation.plates import wells_of
-from coverslip.evaluation.sample_proportions import SampleProportions, Summary, is_corrected, shares_of_samples
+from coverslip.evaluation.sample_proportions import (
+    ConditionDifference,
+    LabelShift,
+    SampleProportions,
+    Summary,
+    has_blocks,
+    is_corrected,
+    shares_of_samples,
+)
 from coverslip.files import check_replaceable, write_text
 from coverslip.messages import escape_controls_in_lines, text
 from coverslip.reports import words
@@ -90,7 +98,7 @@ def proportions_report(summary: Summary) -> str:
     page = template(Path(__file__).with_name("proportions.html")).render(
         **page_styles(),
         headline=text("proportions-headline", n_samples=len(summary.samples)),
-        assumption=summary.assumption if summary.is_corrected else text("proportions-not-corrected"),
+        assumption=_assumption(summary),
         warnings=list(_warnings(summary)),
         facts=_facts(summary),
         sections=[section for section in _sections(summary) if section.blocks],
@@ -126,11 +134,26 @@ def similar_names_of(summary: Summary) -> Iterator[str]:
             yield text(code, names=", ".join(f"'{name}'" for name in spellings))
 
 
+def shift_words(shift: LabelShift) -> str:
+    """Return what the check of the error rates found, and what it can find."""
+    if shift.violated:
+        return text("summary-shift-violated", p=words.number(shift.p))
+    return text("summary-shift-power", difference=shift.detectable)
+
+
+def _assumption(summary: Summary) -> str:
+    """Return what the correction assumes, and that nothing contradicts it."""
+    if not summary.is_corrected:
+        return text("proportions-not-corrected")
+    shift = summary.label_shift
+    return summary.assumption if shift is None or shift.violated else f"{summary.assumption} {shift_words(shift)}"
+
+
 def _warnings(summary: Summary) -> Iterator[str]:
     yield from summary.cautions
     yield from similar_names_of(summary)
     if summary.label_shift is not None and summary.label_shift.violated:
-        yield text("summary-shift-violated", p=words.number(summary.label_shift.p))
+        yield shift_words(summary.label_shift)
     if summary.is_corrected:
         reasons = (each.classes[name].corrected.reason for each in summary.samples for name in summary.classes)
         for reason in dict.fromkeys(reason for reason in reasons if reason):
@@ -184,7 +207,7 @@ def _conditions(summary: Summary, names: Sequence[str]) -> Iterator[_Block]:
                     (
                         each.name,
                         f"{each.conditions[1]} − {each.conditions[0]}",
-                        f"{each.n_samples[1]} + {each.n_samples[0]}",
+                        compared_units(each, first=1),
                         estimate(each.difference, is_signed=True, digits=digits[each.name]),
                         words.number(each.effect_size),
                         words.p_value(each.p),
@@ -290,11 +313,23 @@ def _methods(summary: Summary) -> str:
     if any(each.p is not None for each in summary.comparisons):
         is_tested_corrected = all(is_corrected(samples, name) for name in summary.classes) and summary.is_corrected
         sentences.append(
-            text("proportions-methods-compared", is_corrected=is_tested_corrected, is_binary=len(summary.classes) == 2)
+            text(
+                "proportions-methods-compared",
+                is_corrected=is_tested_corrected,
+                is_binary=len(summary.classes) == 2,
+                has_blocks=has_blocks(samples),
+            )
         )
     if summary.trends:
         sentences.append(text("proportions-methods-trend"))
     return " ".join(sentences)
+
+
+def compared_units(difference: ConditionDifference, *, first: int) -> str:
+    """Return the numbers of samples of both conditions, beginning with one of them, or the number of blocks."""
+    if difference.n_blocks is not None:
+        return text("proportions-blocks", n_blocks=difference.n_blocks)
+    return f"{difference.n_samples[first]} + {difference.n_samples[1 - first]}"
 
 
 def _name_of(summary: Summary, condition: SampleProportions) -> str:

@@ -4404,6 +4404,11 @@ export interface components {
                 number,
                 number
             ];
+            /**
+             * N Blocks
+             * @description Number of blocks that contain both conditions, which are compared; null: samples have no blocks.
+             */
+            n_blocks: number | null;
         };
         /**
          * ConditionTrend
@@ -7480,6 +7485,11 @@ export interface components {
              * @description The p-value of their difference.
              */
             p: number;
+            /**
+             * Detectable
+             * @description Difference of the estimates in any class that the check detects with a power of 80%.
+             */
+            detectable: number;
         };
         /**
          * LabelSuggestions
@@ -11540,6 +11550,11 @@ export interface components {
              */
             condition: string | null;
             /**
+             * Block
+             * @description The experiment day, batch or patient; null: none, or several.
+             */
+            block: string | null;
+            /**
              * Time
              * @description The time; null: all times.
              */
@@ -11616,7 +11631,7 @@ export interface components {
         };
         /**
          * SamplesNeeded
-         * @description How many samples of each of two conditions would show a difference of the proportion of a class.
+         * @description How many samples of each of two conditions, or blocks, would show a difference of the proportion of a class.
          */
         SamplesNeeded: {
             /**
@@ -11629,6 +11644,11 @@ export interface components {
              * @description Number of samples of each condition for a power of 80%; null: samples do not vary, or more than 10,000.
              */
             n: number | null;
+            /**
+             * Are Blocks
+             * @description Whether it is the number of blocks with both conditions.
+             */
+            are_blocks: boolean;
         };
         /**
          * Sampling
@@ -11664,7 +11684,7 @@ export interface components {
             detect?: number | null;
             /**
              * Negative
-             * @description The condition of the negative controls; null: none.
+             * @description The condition of the negative controls, which others are compared with; null: none.
              */
             negative?: string | null;
             /**
@@ -11677,6 +11697,13 @@ export interface components {
              * @description The condition of samples, such as a dose. Others have none.
              */
             conditions?: {
+                [key: string]: string;
+            };
+            /**
+             * Blocks
+             * @description The experiment day, batch or patient of samples. Conditions are compared within these. Samples without a block are then not compared.
+             */
+            blocks?: {
                 [key: string]: string;
             };
         };

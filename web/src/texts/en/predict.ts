@@ -182,7 +182,7 @@ export const predict = {
     link: 'Proportions by sample',
     title: 'Proportions by sample',
     intro:
-      'Counts of predictions are biased by errors of the classifier. Here the proportion of each class in each sample is corrected by its errors on test images, and conditions are compared with the sample as the unit.',
+      'The classifier makes errors, so counts of its predictions are too high or too low. This page corrects the proportions by the errors on test images, and compares conditions. A sample, such as a patient or a well, counts as one value, however many images it has.',
     csv: 'Download table (CSV)',
     prism: 'Download for Prism (CSV)',
     report: 'Download report (HTML)',
@@ -218,7 +218,9 @@ export const predict = {
     similarConditions: (names: readonly string[]) =>
       `The conditions ${names.map((each) => `“${each}”`).join(', ')} may be one condition with several spellings. They count as different conditions.`,
     shift:
-      'Two estimates of the proportions disagree: the classifier probably does not err here as on the test images of its training. Do not rely on corrected proportions before you have checked the labels of some images.',
+      'The classifier probably makes other errors here than on the test images of its training: two estimates of the proportions disagree. Label some images (spot check) before you rely on corrected proportions.',
+    shiftPower: (difference: string) =>
+      `The check of this assumption found no contradiction. It compares two estimates of the proportions in all images, and finds differences of ${difference} or more in at least 8 of 10 cases. Smaller errors can remain.`,
     counted: (n: number, nUncertain: number, nUnfamiliar: number, nUnreadable: number) =>
       `Counted: ${counts.images(n)}, of which ${count(nUncertain)} uncertain and ${count(nUnfamiliar)} unfamiliar, which count for each class by their probabilities. Not counted: ${count(nUnreadable)} unreadable.`,
     repeated: (n: number) =>
@@ -242,6 +244,10 @@ export const predict = {
       `Wells are colored by the ${corrected ? 'corrected' : 'raw'} proportion. The table of samples has the numbers.`,
     noControl: 'none',
     negative: 'Negative controls',
+    control: 'Compare',
+    controlHelp:
+      'With a control, each other condition is compared with it only, and p-values are adjusted for fewer comparisons. Samples also have z-scores.',
+    eachTwo: 'each two conditions',
     positive: 'Positive controls',
     controls: 'Controls of each plate',
     zPrime: 'Z′',
@@ -253,8 +259,12 @@ export const predict = {
     condition: 'Condition',
     conditions: 'Conditions',
     conditionOf: (sample: string) => `Condition of ${sample}`,
+    block: 'Block (day, patient)',
+    blockOf: (sample: string) => `Block of ${sample}`,
+    nBlocks: 'Blocks',
+    pPaired: 'Paired t test',
     conditionHelp:
-      'Enter the condition of each sample, such as a dose or a treatment, to compare conditions. A comparison needs at least three samples of each condition. The corrected proportion of a single sample is moved towards the raw one where that makes it more accurate; means are corrected in full.',
+      'To compare conditions, enter the condition of each sample, such as a dose or a treatment. A comparison needs at least three samples of each condition. If samples are from several days or batches, or each patient has several samples, enter the day, batch or patient as block: conditions are then compared within blocks. The corrected proportion of a single sample is moved towards the raw one where that makes it more accurate; means are corrected in full.',
     useFolders: 'Use the upper folder as the condition',
     clear: 'Remove all conditions',
     nImages: 'Images',
@@ -269,17 +279,20 @@ export const predict = {
     computing: 'Computing the proportions…',
     effectSize: 'Effect size (g)',
     pHolm: 'Adjusted (Holm)',
-    differenceHelp:
-      'Differences compare the proportions of samples without limits at 0 and 1, since averages of limited values are too large for rare classes. Their intervals include the uncertainty of the error rates. The effect size is Hedges’ g: the difference in standard deviations of the samples. p-values are adjusted for the number of classes and pairs of conditions.',
+    differenceHelp: (hasBlocks: boolean) =>
+      `${hasBlocks ? 'Each block that contains both conditions counts as one difference. Samples without a block are not compared. ' : ''}Differences compare corrected proportions that may be below 0 or above 1, since averages of values that are moved to 0 are too large for rare classes. Their intervals include the uncertainty of the error rates. The effect size is Hedges’ g: the difference in standard deviations of the ${hasBlocks ? 'blocks' : 'samples'}. p-values are adjusted for the number of classes and comparisons.`,
     detect: 'Difference to detect, in percentage points',
-    detectHelp: 'How many samples of each condition would show this difference with a power of 80%.',
-    needed: (n: number | null, name: string) =>
+    detectHelp:
+      'How many samples of each condition, or blocks, would show this difference with a power of 80%.',
+    needed: (n: number | null, name: string, areBlocks: boolean) =>
       n === null
-        ? `The number of samples cannot be computed for ${name}: samples of the same condition do not vary, or there is only one.`
-        : plural(n, {
-            one: `${count(n)} sample of each condition would show this difference of ${name}.`,
-            other: `${count(n)} samples of each condition would show this difference of ${name}.`,
-          }),
+        ? `The number of samples cannot be computed for ${name}: samples of the same condition do not vary, or there are too few.`
+        : areBlocks
+          ? `${count(n)} blocks with both conditions would show this difference of ${name}.`
+          : plural(n, {
+              one: `${count(n)} sample of each condition would show this difference of ${name}.`,
+              other: `${count(n)} samples of each condition would show this difference of ${name}.`,
+            }),
     trend: (ratio: string, ends: string, p: string) =>
       `Odds ratio per unit of the condition: ${[ratio, ends, p].filter(Boolean).join(', ')} (quasi-binomial model of the samples; p-value of a permutation test).`,
     noTrend: (reason: string, p: string) =>
