@@ -224,11 +224,7 @@ class ErrorRates:
 
         Source: benchmarks/proportions.py compares it with both.
         """
-        variance = (np.diag(counts.shares) - np.outer(counts.shares, counts.shares)) / counts.n
-        for share, row, correlation in zip(shares, self._rows, self.correlations, strict=True):
-            of_rates = np.diag(row.shares) - np.outer(row.shares, row.shares)
-            within = 0.0 if correlation is None else correlation.value
-            variance = variance + share**2 * of_rates * (within + (1 - within) / row.n)
+        variance = self._variance_of_votes(counts, shares, are_means_known=False)
         inverse = np.linalg.inv(self.matrix)  # corrected proportions are votes times it
         of_counted, both = np.diag(variance), np.diag(variance @ inverse)
         of_difference = of_counted + np.diag(inverse.T @ variance @ inverse) - 2 * both
@@ -236,6 +232,30 @@ class ErrorRates:
         weight = (squared_bias + of_counted - both) / np.maximum(squared_bias + of_difference, _SMALLEST)
         mixture: Floats = counts.shares + np.clip(weight, 0, 1) * (shares - counts.shares)
         return np.asarray(mixture / mixture.sum(), np.float64)
+
+    def _variance_of_votes(self, counts: EffectiveCounts, shares: Floats, *, are_means_known: bool) -> Floats:
+        """Return the (K, K) covariance of the votes of a sample: of images, of its rates, and of unknown mean rates."""
+        variance = (np.diag(counts.shares) - np.outer(counts.shares, counts.shares)) / counts.n
+        for share, row, correlation in zip(shares, self._rows, self.correlations, strict=True):
+            of_rates = np.diag(row.shares) - np.outer(row.shares, row.shares)
+            within = 0.0 if correlation is None else correlation.value
+            of_mean = 0.0 if are_means_known else (1 - within) / row.n
+            variance = variance + share**2 * of_rates * (within + of_mean)
+        return variance
+
+    def variance_of_sample(self, votes: Votes) -> Floats:
+        """Return the (K,) variances of the unclipped proportions of a sample around its true proportions.
+
+        Those of several samples of one classifier differ by this much. The uncertainty of the mean rates has an equal
+        effect on all of them, and is not included.
+
+        Args:
+            votes: of one sample, for a complete matrix that allows a correction.
+        """
+        counts = effective_counts(votes)
+        shares = solve(self.matrix, counts.shares[None])[0]
+        inverse = np.linalg.inv(self.matrix)
+        return np.diag(inverse.T @ self._variance_of_votes(counts, shares, are_means_known=True) @ inverse).copy()
 
     @cached_property
     def _is_informative(self) -> bool:

@@ -277,12 +277,14 @@ def _plates(summary: Summary, names: Sequence[str]) -> Iterator[_Block]:
 def _samples(summary: Summary, name: str, *, is_detail: bool) -> _Block:
     has_conditions = any(each.condition is not None for each in summary.samples)
     has_scores = any(each.classes[name].z_score is not None for each in summary.samples)
-    condition = (text("column-condition"),) if has_conditions else ()
-    columns = (text("column-sample"), *condition, text("column-images"), text("column-count"))
+    about = (text("column-condition"),) if has_conditions else ()
+    about = (*about, text("column-block")) if has_blocks(summary.samples) else about
+    columns = (text("column-sample"), *about, text("column-images"), text("column-count"))
     rows = [
         (
             str(each.sample),
             *([each.condition or "–"] if has_conditions else []),
+            *([each.block or "–"] if has_blocks(summary.samples) else []),
             words.count(each.n),
             f"{each.classes[name].count:,.0f}",
             *_metrics(summary, each, name),
@@ -291,7 +293,7 @@ def _samples(summary: Summary, name: str, *, is_detail: bool) -> _Block:
         for each in summary.samples
     ]
     columns = (*columns, *_metric_columns(summary), *((text("column-z-score"),) if has_scores else ()))
-    return _Block(text("proportions-of-class", name=name), table=_Table(columns, rows, condition, is_detail=is_detail))
+    return _Block(text("proportions-of-class", name=name), table=_Table(columns, rows, about, is_detail=is_detail))
 
 
 def _methods(summary: Summary) -> str:

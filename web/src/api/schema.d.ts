@@ -7555,7 +7555,7 @@ export interface components {
             half_width: number;
             /**
              * Needed
-             * @description For the accuracy and each class of each condition, without differences between samples.
+             * @description For the accuracy, and for each class including differences between samples, in each condition.
              */
             needed: components["schemas"]["LabelsNeeded"][];
         };

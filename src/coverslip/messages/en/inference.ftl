@@ -460,7 +460,7 @@ spot-check-drawn = { $n_images ->
    *[other] { $n_images } images to label are
 } in { $file }. Fill in the column label with { $labels }. Do not look at the predictions. Then run the command again with --labels.
 
-spot-check-needed = Number of labels in each condition for a 95% confidence interval of ± { $points } percentage points. More are needed if samples of a condition differ.
+spot-check-needed = Number of labels in each condition for a 95% confidence interval of ± { $points } percentage points, including the differences between samples that the predictions show. If not even all labels are enough, more samples are needed.
 
 spot-check-more-than-all = more than all images
 

@@ -217,6 +217,7 @@ export const predict: Texts['predict'] = {
     meanKey: 'Mittelwert der Proben, mit seinem 95-%-Konfidenzintervall',
     notCorrected:
       'Die Anteile sind nicht korrigiert, weil es hier von diesem Klassifikator keine Vorhersagen für Testbilder gibt: Er wurde importiert, oder sein Training wurde gelöscht oder ist nicht abgeschlossen. Gezählte Vorhersagen sind durch seine Fehler verzerrt.',
+    someNotCorrected: (reason) => `Einige Anteile sind nicht korrigiert: ${reason}.`,
     similarSamples: (names) =>
       `Die Proben ${names.map((each) => `„${each}“`).join(', ')} könnten eine Probe in mehreren Schreibweisen sein. Sie zählen als verschiedene Proben.`,
     similarConditions: (names) =>
@@ -332,7 +333,7 @@ export const predict: Texts['predict'] = {
     both: 'Labels und Vorhersagen',
     moreThanAll: 'mehr als alle',
     neededHelp:
-      'In jeder Bedingung, wenn sich ihre Proben nicht unterscheiden. Andernfalls sind mehr Labels nötig.',
+      'In jeder Bedingung, mit den Unterschieden zwischen ihren Proben, die die Vorhersagen zeigen. Wenn selbst alle Labels nicht reichen, sind mehr Proben nötig.',
     labelHelp:
       'Labels werden sofort gespeichert; Sie können später weitermachen. Vorhersagen und Dateinamen sind verborgen, damit sie Sie nicht beeinflussen.',
     resultHelp:

@@ -213,6 +213,7 @@ export const predict = {
     meanKey: 'Mean of the samples, with its 95% confidence interval',
     notCorrected:
       'Proportions are not corrected, because this classifier has no predictions of test images here: it was imported, or its training was deleted or is not finished. Counts of predictions are biased by its errors.',
+    someNotCorrected: (reason: string) => `Some proportions are not corrected: ${reason}.`,
     similarSamples: (names: readonly string[]) =>
       `The samples ${names.map((each) => `“${each}”`).join(', ')} may be one sample with several spellings. They count as different samples.`,
     similarConditions: (names: readonly string[]) =>
@@ -328,7 +329,8 @@ export const predict = {
     alone: 'Labels alone',
     both: 'Labels and predictions',
     moreThanAll: 'more than all',
-    neededHelp: 'In each condition, if its samples do not differ. More labels are needed if they do.',
+    neededHelp:
+      'In each condition, including the differences between its samples that the predictions show. If not even all labels are enough, more samples are needed.',
     labelHelp:
       'Labels are saved at once; you can continue later. Predictions and file names are hidden, so that they do not influence you.',
     resultHelp: 'Label all images first, so that the result does not depend on when you stop.',
