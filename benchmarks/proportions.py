@@ -196,8 +196,10 @@ def single_samples(n_designs: int, n_repeats: int, seed: int) -> None:
     if few:
         add_coverage(f"below {FEWEST_GROUPS} groups", [each.hits for each in few], [each.widths for each in few])
     compared = [each for each in designs if each.differences]
-    for n in SAMPLES_OF_MEANS:
-        add_coverage(f"mean of {n} samples", [each.hits_of_means[n] for each in compared])
+    of_means = {n: np.array([np.mean(each.hits_of_means[n]) for each in compared]) for n in SAMPLES_OF_MEANS}
+    shares = {n: float(np.mean(covered >= FEWEST_COVERED)) for n, covered in of_means.items()}
+    note = f"{', '.join(map(str, shares))} samples: {', '.join(f'{share:.3f}' for share in shares.values())}"
+    add(f"Designs with a coverage of {FEWEST_COVERED}", min(shares.values()), note, len(compared), "means, lowest")
     of_errors = np.array([np.sqrt((np.array(each.errors) ** 2).mean(axis=0)) for each in designs])
     for name, column in zip(("counted", "corrected", "shown"), of_errors.T, strict=True):
         ratio = column / of_errors[:, :2].min(axis=1)
