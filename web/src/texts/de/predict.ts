@@ -246,7 +246,7 @@ export const predict: Texts['predict'] = {
     plates: 'Platten',
     plate: 'Platte',
     plateHelp: (corrected) =>
-      `Die Farbe der Wells zeigt den ${corrected ? 'korrigierten' : 'unkorrigierten'} Anteil. Die Tabelle der Proben enthält die Zahlen.`,
+      `Die Farbe der Wells zeigt den ${corrected ? 'korrigierten' : 'gezählten'} Anteil. Die Tabelle der Proben enthält die Zahlen.`,
     noControl: 'keine',
     negative: 'Negativkontrollen',
     control: 'Verglichen wird',
@@ -268,13 +268,13 @@ export const predict: Texts['predict'] = {
     nBlocks: 'Blöcke',
     pPaired: 'Gepaarter t-Test',
     conditionHelp:
-      'Um Bedingungen zu vergleichen, geben Sie die Bedingung jeder Probe ein, etwa eine Dosis oder eine Behandlung. Ein Vergleich braucht mindestens drei Proben je Bedingung. Wenn Proben von mehreren Tagen oder Chargen sind oder Patienten mehrere Proben haben, geben Sie den Tag, die Charge oder den Patienten als Block ein: Bedingungen werden dann innerhalb der Blöcke verglichen. Der korrigierte Anteil einer einzelnen Probe liegt näher am unkorrigierten, wo er dadurch genauer ist; Mittelwerte sind vollständig korrigiert.',
+      'Um Bedingungen zu vergleichen, geben Sie die Bedingung jeder Probe ein, etwa eine Dosis oder eine Behandlung. Ein Vergleich braucht mindestens drei Proben je Bedingung. Wenn Proben von mehreren Tagen oder Chargen sind oder Patienten mehrere Proben haben, geben Sie den Tag, die Charge oder den Patienten als Block ein: Bedingungen werden dann innerhalb der Blöcke verglichen. Der korrigierte Anteil einer einzelnen Probe liegt näher am gezählten, wo er dadurch genauer ist; Mittelwerte sind vollständig korrigiert.',
     useFolders: 'Den übergeordneten Ordner als Bedingung verwenden',
     clear: 'Alle Bedingungen entfernen',
     nImages: 'Bilder',
     nSamples: 'Proben',
     count: 'Vorhergesagte Bilder',
-    raw: 'Unkorrigierter Anteil',
+    raw: 'Gezählter Anteil',
     corrected: 'Korrigierter Anteil',
     differences: 'Unterschiede zwischen Bedingungen',
     difference: 'Unterschied',
@@ -284,7 +284,7 @@ export const predict: Texts['predict'] = {
     effectSize: 'Effektstärke (g)',
     pHolm: 'Adjustiert (Holm)',
     differenceHelp: (hasBlocks) =>
-      `${hasBlocks ? 'Jeder Block mit beiden Bedingungen zählt als eine Differenz. Proben ohne Block werden nicht verglichen. ' : ''}Verglichen werden korrigierte Anteile, die unter 0 oder über 1 liegen dürfen, weil bei seltenen Klassen Mittelwerte von Werten, die auf 0 gesetzt sind, zu groß sind. Die Intervalle enthalten die Unsicherheit der Fehlerraten. Die Effektstärke ist Hedges’ g: die Differenz in Standardabweichungen der ${hasBlocks ? 'Blöcke' : 'Proben'}. p-Werte sind für die Anzahl der Klassen und der Vergleiche adjustiert.`,
+      `${hasBlocks ? 'Jeder Block mit beiden Bedingungen zählt als eine Differenz. Proben ohne Block werden nicht verglichen.' : 'Jede Probe zählt als ein Wert.'} Unterschiede werden aus Anteilen berechnet, bevor diese auf den Bereich von 0 bis 1 begrenzt werden; sie können deshalb etwas von der Tabelle darüber abweichen. Ihre Intervalle enthalten die Unsicherheit der Fehlerraten. Effektstärke (Hedges’ g): der Unterschied, geteilt durch die Standardabweichung der ${hasBlocks ? 'Blöcke' : 'Proben'} einer Bedingung. Adjustierte p-Werte berücksichtigen die Anzahl der Klassen und der Vergleiche.`,
     detect: 'Nachzuweisender Unterschied in Prozentpunkten',
     detectHelp:
       'Wie viele Proben je Bedingung oder wie viele Blöcke diesen Unterschied mit einer Power von 80\u00a0% zeigen würden.',
@@ -354,11 +354,11 @@ export const predict: Texts['predict'] = {
     difference: 'Unterschied',
     proportionsOf: (condition) => `Anteile: ${condition}`,
     class: 'Klasse',
-    raw: 'Unkorrigierter Anteil',
+    raw: 'Gezählter Anteil',
     corrected: 'Korrigierter Anteil',
     asPreciseAs: 'Äquivalente Labels',
     methodHelp:
-      'Unkorrigiert: gezählte Vorhersagen, die durch Fehler des Klassifikators verzerrt sind. Korrigiert: setzt die Fehler auf den Testbildern voraus. Nur Labels: ohne Vorhersagen. Labels und Vorhersagen: Prediction-Powered Inference (PPI++), die über Fehler nichts voraussetzt; „Äquivalente Labels“ ist die Anzahl der Labels, die ohne Vorhersagen dasselbe Intervall ergäben.',
+      'Gezählt: Zahl der Vorhersagen, die durch Fehler des Klassifikators verzerrt sind. Korrigiert: setzt die Fehler auf den Testbildern voraus. Nur Labels: ohne Vorhersagen. Labels und Vorhersagen: Prediction-Powered Inference (PPI++), die über Fehler nichts voraussetzt; „Äquivalente Labels“ ist die Anzahl der Labels, die ohne Vorhersagen dasselbe Intervall ergäben.',
     keyList: [
       ['1–9, a–z', 'Label mit der Klasse dieser Taste geben'],
       [',', 'Ausschließen: zeigt keine der Klassen'],

@@ -242,7 +242,7 @@ export const predict = {
     plates: 'Plates',
     plate: 'Plate',
     plateHelp: (corrected: boolean) =>
-      `Wells are colored by the ${corrected ? 'corrected' : 'raw'} proportion. The table of samples has the numbers.`,
+      `Wells are colored by the ${corrected ? 'corrected' : 'counted'} proportion. The table of samples has the numbers.`,
     noControl: 'none',
     negative: 'Negative controls',
     control: 'Compare',
@@ -265,13 +265,13 @@ export const predict = {
     nBlocks: 'Blocks',
     pPaired: 'Paired t test',
     conditionHelp:
-      'To compare conditions, enter the condition of each sample, such as a dose or a treatment. A comparison needs at least three samples of each condition. If samples are from several days or batches, or each patient has several samples, enter the day, batch or patient as block: conditions are then compared within blocks. The corrected proportion of a single sample is moved towards the raw one where that makes it more accurate; means are corrected in full.',
+      'To compare conditions, enter the condition of each sample, such as a dose or a treatment. A comparison needs at least three samples of each condition. If samples are from several days or batches, or each patient has several samples, enter the day, batch or patient as block: conditions are then compared within blocks. The corrected proportion of a single sample is moved towards the counted one where that makes it more accurate; means are corrected in full.',
     useFolders: 'Use the upper folder as the condition',
     clear: 'Remove all conditions',
     nImages: 'Images',
     nSamples: 'Samples',
     count: 'Predicted images',
-    raw: 'Raw proportion',
+    raw: 'Counted proportion',
     corrected: 'Corrected proportion',
     differences: 'Differences between conditions',
     difference: 'Difference',
@@ -281,7 +281,7 @@ export const predict = {
     effectSize: 'Effect size (g)',
     pHolm: 'Adjusted (Holm)',
     differenceHelp: (hasBlocks: boolean) =>
-      `${hasBlocks ? 'Each block that contains both conditions counts as one difference. Samples without a block are not compared. ' : ''}Differences compare corrected proportions that may be below 0 or above 1, since averages of values that are moved to 0 are too large for rare classes. Their intervals include the uncertainty of the error rates. The effect size is Hedges’ g: the difference in standard deviations of the ${hasBlocks ? 'blocks' : 'samples'}. p-values are adjusted for the number of classes and comparisons.`,
+      `${hasBlocks ? 'Each block that contains both conditions counts as one difference. Samples without a block are not compared.' : 'Each sample counts as one value.'} Differences are computed from proportions before these are limited to the range of 0 to 1, so they can differ a little from the table above. Their intervals include the uncertainty of the error rates. Effect size (Hedges’ g): the difference, divided by the standard deviation of the ${hasBlocks ? 'blocks' : 'samples'} of a condition. Adjusted p-values allow for the number of classes and comparisons.`,
     detect: 'Difference to detect, in percentage points',
     detectHelp:
       'How many samples of each condition, or blocks, would show this difference with a power of 80%.',
@@ -350,11 +350,11 @@ export const predict = {
     difference: 'Difference',
     proportionsOf: (condition: string) => `Proportions: ${condition}`,
     class: 'Class',
-    raw: 'Raw proportion',
+    raw: 'Counted proportion',
     corrected: 'Corrected proportion',
     asPreciseAs: 'Equivalent labels',
     methodHelp:
-      'Raw: counts of predictions, which are biased by errors of the classifier. Corrected: assumes the errors of the test images. Labels alone: no predictions. Labels and predictions: prediction-powered inference (PPI++), which assumes nothing about errors; “equivalent labels” is the number of labels that would give the same interval without predictions.',
+      'Counted: counts of predictions, which are biased by errors of the classifier. Corrected: assumes the errors of the test images. Labels alone: no predictions. Labels and predictions: prediction-powered inference (PPI++), which assumes nothing about errors; “equivalent labels” is the number of labels that would give the same interval without predictions.',
     keyList: [
       ['1–9, a–z', 'Label with the class of this key'],
       [',', 'Exclude: it shows none of the classes'],
