@@ -491,26 +491,28 @@ def test_without_a_run_proportions_are_only_counted(
             assert of_class["reason"]
 
 
-def test_samples_and_conditions_with_several_spellings_are_named(
+def test_samples_conditions_and_blocks_with_several_spellings_are_named(
     predictions: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file, table = predictions
     with table.open(newline="") as opened:
         rows = list(csv.DictReader(opened))
+    days = ("mon", "Mon", "mon", "Mon", "tue", "tue")
     wells, doses = ("P1", "p1", "P01", "P2", "Q1", "Q2"), ("low", "low", "Low", "Low", "high", "high")
     with table.open("w", newline="") as opened:
         writer = csv.writer(opened)
-        writer.writerow(["image_id", "well", "dose"])
-        writer.writerows([row["image_id"], wells[k % 6], doses[k % 6]] for k, row in enumerate(rows))
-    options = ["--by", "well", "--condition", "dose", "--table", str(table)]
+        writer.writerow(["image_id", "well", "dose", "day"])
+        writer.writerows([row["image_id"], wells[k % 6], doses[k % 6], days[k % 6]] for k, row in enumerate(rows))
+    options = ["--by", "well", "--condition", "dose", "--block", "day", "--table", str(table)]
     assert main(["summarise", str(file), *options, "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["similar_samples"] == [["P1", "p1", "P01"]]
     assert [sorted(names) for names in printed["similar_conditions"]] == [["Low", "low"]]
+    assert [sorted(names) for names in printed["similar_blocks"]] == [["Mon", "mon"]]
     assert main(["summarise", str(file), *options, "--report", str(tmp_path / "report.html")]) == 0
     shown = capsys.readouterr().err
     report = html.unescape((tmp_path / "report.html").read_text(encoding="utf-8"))
-    for sentence in similar_names_of(cs.summarise(file, by="well", condition="dose", table=table)):
+    for sentence in similar_names_of(cs.summarise(file, by="well", condition="dose", block="day", table=table)):
         assert sentence in shown
         assert sentence in report
 

@@ -142,6 +142,7 @@ def _as_json(summary: "Summary") -> dict[str, object]:
         "cautions": summary.cautions,
         "similar_samples": summary.similar_samples,
         "similar_conditions": summary.similar_conditions,
+        "similar_blocks": summary.similar_blocks,
         "label_shift": None if summary.label_shift is None else asdict(summary.label_shift),
         "comparisons": [{**_named(asdict(each)), "reason": each.difference.reason} for each in summary.comparisons],
         "controls": [_named(asdict(each)) for each in summary.controls],

@@ -145,6 +145,7 @@ class Summary:
     cautions: tuple[str, ...]  # sentences about single samples
     similar_samples: tuple[tuple[str, ...], ...]  # sets of names that may be one sample with several spellings
     similar_conditions: tuple[tuple[str, ...], ...]
+    similar_blocks: tuple[tuple[str, ...], ...]
     is_corrected: bool
     method: str
     assumption: str

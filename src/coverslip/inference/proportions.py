@@ -210,6 +210,7 @@ def summary_of(
         cautions=tuple(cautions_of(samples)),
         similar_samples=tuple(similar_names(images)),
         similar_conditions=tuple(similar_names(name for name in names if name is not None)),
+        similar_blocks=tuple(similar_names(dict.fromkeys(name for name in block_of.values() if name is not None))),
         is_corrected=rates is not None,
         method=RAW_METHOD if rates is None else MELDED_METHOD if len(classes) == 2 else DRAWS_METHOD,
         assumption=text("summary-raw-only") if rates is None else _assumption(rates, classes),

@@ -125,10 +125,11 @@ def _facts(summary: Summary) -> list[tuple[str, str]]:
 
 
 def similar_names_of(summary: Summary) -> Iterator[str]:
-    """Yield a sentence for each set of names that may be one sample or condition with several spellings."""
+    """Yield a sentence for each set of names that may be one sample, condition or block with several spellings."""
     for code, sets in (
         ("summary-similar-samples", summary.similar_samples),
         ("summary-similar-conditions", summary.similar_conditions),
+        ("summary-similar-blocks", summary.similar_blocks),
     ):
         for spellings in sets:
             yield text(code, names=", ".join(f"'{name}'" for name in spellings))

@@ -4659,7 +4659,7 @@ export interface components {
             state: "not-requested" | "waiting" | "running" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id: string | null;
             /** @description Null until the first report. */
@@ -5708,7 +5708,7 @@ export interface components {
             state: "not-requested" | "waiting" | "running" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id: string | null;
             /** @description Null until the first report. */
@@ -7157,7 +7157,7 @@ export interface components {
             actions: ("stop" | "finish" | "resume" | "remove")[];
             /**
              * Is Lasting
-             * @description Whether it has a folder and outlives the server. Other jobs are forgotten with the server.
+             * @description Whether its files are its result, and it outlives the server. Other jobs compute what pages show: they end with the server, and the last of them are listed.
              */
             is_lasting: boolean;
             /**
@@ -7383,7 +7383,7 @@ export interface components {
             state: "not-requested" | "waiting" | "running" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id?: string | null;
             /** @description Null until the first report. */
@@ -7504,7 +7504,7 @@ export interface components {
             state: "not-requested" | "waiting" | "running" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id: string | null;
             /** @description Null until the first report. */
@@ -7718,7 +7718,7 @@ export interface components {
             state: "not-requested" | "waiting" | "running" | "outdated" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id: string | null;
             /** @description Null until the first report. */
@@ -7889,7 +7889,7 @@ export interface components {
             state: "not-requested" | "waiting" | "running" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id: string | null;
             /** @description Null until the first report. */
@@ -8853,7 +8853,7 @@ export interface components {
             state: "not-requested" | "waiting" | "running" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id: string | null;
             /** @description Null until the first report. */
@@ -8993,7 +8993,7 @@ export interface components {
             state: "not-requested" | "waiting" | "running" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id: string | null;
             /** @description Null until the first report. */
@@ -12369,7 +12369,7 @@ export interface components {
             state: "not-possible" | "not-requested" | "waiting" | "running" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id: string | null;
             /** @description Null until the first report. */
@@ -12978,7 +12978,7 @@ export interface components {
             state: "not-requested" | "waiting" | "running" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id: string | null;
             /** @description Null until the first report. */
@@ -13170,6 +13170,11 @@ export interface components {
              * @description Sets of names that may be one condition with several spellings.
              */
             similar_conditions: string[][];
+            /**
+             * Similar Blocks
+             * @description Sets of names that may be one block with several spellings.
+             */
+            similar_blocks: string[][];
             /**
              * Is Corrected
              * @description Whether the run of the classifier has errors on test images, with which to correct.
@@ -14299,7 +14304,7 @@ export interface components {
         };
         /**
          * JobEvents
-         * @description The events of a job that ends with the server, by name.
+         * @description The events of a job that computes a result on request, by name.
          */
         JobEvents: {
             /** @description The current state: first, after each change, and last. */

@@ -544,6 +544,7 @@ FIELDS_OF: Mapping[str, Mapping[str, str]] = {
         "cautions": "What to know before using the proportions of single samples.",
         "similar_samples": "Sets of names that may be one sample with several spellings.",
         "similar_conditions": "Sets of names that may be one condition with several spellings.",
+        "similar_blocks": "Sets of names that may be one block with several spellings.",
         "is_corrected": "Whether the run of the classifier has errors on test images, with which to correct.",
         "method": "The method of the proportions and their intervals.",
         "assumption": "What corrected proportions assume, or why there are none.",

@@ -352,6 +352,8 @@ summary-similar-samples = Die Proben { $names } könnten eine Probe in mehreren 
 
 summary-similar-conditions = Die Bedingungen { $names } könnten eine Bedingung in mehreren Schreibweisen sein. Sie zählen als verschiedene Bedingungen. Wenn sie eine Bedingung sind, verwenden Sie eine Schreibweise.
 
+summary-similar-blocks = Die Blöcke { $names } könnten ein Block in mehreren Schreibweisen sein. Sie zählen als verschiedene Blöcke. Wenn sie ein Block sind, verwenden Sie eine Schreibweise.
+
 summary-shift-violated = Der Klassifikator macht hier wahrscheinlich andere Fehler als auf den Testbildern seines Trainings: Zwei Schätzungen der Anteile stimmen nicht überein (p = { $p }). Geben Sie einigen Bildern ein Label (Stichprobe), bevor Sie sich auf korrigierte Anteile verlassen.
 
 summary-shift-power = Die Prüfung dieser Annahme fand keinen Widerspruch. Sie vergleicht zwei Schätzungen der Anteile in allen Bildern und findet Unterschiede von { NUMBER($difference, style: "percent", maximumFractionDigits: 1) } oder mehr in mindestens 8 von 10 Fällen. Kleinere Fehler können bleiben.

@@ -352,6 +352,8 @@ summary-similar-samples = The samples { $names } may be one sample with several 
 
 summary-similar-conditions = The conditions { $names } may be one condition with several spellings. They count as different conditions. If they are one condition, use one spelling.
 
+summary-similar-blocks = The blocks { $names } may be one block with several spellings. They count as different blocks. If they are one block, use one spelling.
+
 summary-shift-violated = The classifier probably makes other errors here than on the test images of its run: two estimates of the proportions disagree (p = { $p }). Label some images (spot check) before you rely on corrected proportions.
 
 summary-shift-power = The check of this assumption found no contradiction. It compares two estimates of the proportions in all images, and finds differences of { NUMBER($difference, style: "percent", maximumFractionDigits: 1) } or more in at least 8 of 10 cases. Smaller errors can remain.

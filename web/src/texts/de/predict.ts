@@ -222,6 +222,8 @@ export const predict: Texts['predict'] = {
       `Die Proben ${names.map((each) => `„${each}“`).join(', ')} könnten eine Probe in mehreren Schreibweisen sein. Sie zählen als verschiedene Proben.`,
     similarConditions: (names) =>
       `Die Bedingungen ${names.map((each) => `„${each}“`).join(', ')} könnten eine Bedingung in mehreren Schreibweisen sein. Sie zählen als verschiedene Bedingungen.`,
+    similarBlocks: (names) =>
+      `Die Blöcke ${names.map((each) => `„${each}“`).join(', ')} könnten ein Block in mehreren Schreibweisen sein. Sie zählen als verschiedene Blöcke.`,
     shift:
       'Der Klassifikator macht hier wahrscheinlich andere Fehler als auf den Testbildern seines Trainings: Zwei Schätzungen der Anteile stimmen nicht überein. Geben Sie einigen Bildern ein Label (Stichprobe), bevor Sie sich auf korrigierte Anteile verlassen.',
     shiftPower: (difference) =>

@@ -218,6 +218,8 @@ export const predict = {
       `The samples ${names.map((each) => `“${each}”`).join(', ')} may be one sample with several spellings. They count as different samples.`,
     similarConditions: (names: readonly string[]) =>
       `The conditions ${names.map((each) => `“${each}”`).join(', ')} may be one condition with several spellings. They count as different conditions.`,
+    similarBlocks: (names: readonly string[]) =>
+      `The blocks ${names.map((each) => `“${each}”`).join(', ')} may be one block with several spellings. They count as different blocks.`,
     shift:
       'The classifier probably makes other errors here than on the test images of its training: two estimates of the proportions disagree. Label some images (spot check) before you rely on corrected proportions.',
     shiftPower: (difference: string) =>
