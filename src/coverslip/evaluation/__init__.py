@@ -79,6 +79,7 @@ from coverslip.evaluation.table import (
     score,
     scored_metrics,
     shown_metrics,
+    value_with_groups,
 )
 
 __all__ = [
@@ -161,6 +162,7 @@ __all__ = [
     "uncertain_share",
     "uncertain_threshold",
     "units_to_show",
+    "value_with_groups",
     "with_folds",
     "without_temperature",
 ]

@@ -354,6 +354,17 @@ def score(
     return {name: METRICS[name].value(probability, label, predicted) for name in metric_names}
 
 
+def value_with_groups(
+    name: str, probability: np.ndarray, label: np.ndarray, predicted: np.ndarray, group: np.ndarray | None
+) -> float:
+    """Return a metric as `metric_intervals` does, without its interval; NaN if it is not defined. Args as there."""
+    record = METRICS[name]
+    if record.with_interval is None or group is None:
+        return record.value(probability, label, predicted)
+    value = record.with_interval(probability, Units.of(label, group, probability.shape[1])).value
+    return np.nan if value is None else value
+
+
 def scored_metrics() -> tuple[str, ...]:
     """Return the names of the metrics that do not need uncalibrated probabilities."""
     return tuple(name for name, record in METRICS.items() if not record.is_before_calibration)

@@ -92,7 +92,7 @@ def _label_errors(run: ReportedRun) -> str:
 def _values(run: ReportedRun, *names: str) -> str:
     values = {metric.name: metric for metric in content.metrics(run)}
     metric_texts = [
-        f"{values[name].title} {number(values[name].value)}"
+        f"{values[name].title} {number(values[name].value)}{_interval(values[name])}"
         for name in names
         if name in values and values[name].value is not None
     ]
