@@ -55,7 +55,7 @@ def main() -> None:
     for name, of_test in zip(TESTS, counts, strict=True):
         largest, n = max(of_test)
         limits = binomtest(largest, n).proportion_ci(method="exact")
-        note = f"largest {largest / n:.3f}, limits {limits.low:.3f} and {limits.high:.3f}"
+        note = f"largest {largest / n:.3f} [{limits.low:.3f}, {limits.high:.3f}]"
         mean = float(np.mean([k / n for k, n in of_test]))
         RECORD.add(f"{name}, p < 0.05", round(mean, 3), n=f"{len(of_test)} designs", note=note)
     RECORD.write()
