@@ -98,7 +98,7 @@ def test_blocks_and_a_control_give_the_numbers_of_python(lab: Lab, tmp_path: Pat
     blocks = {name: name.partition("/")[2] for name in SAMPLES}
     answer = lab.ask("PUT", conditions=conditions, blocks=blocks, negative="10", detect=0.1)["summary"]
     file, table = tmp_path / "predictions.csv", tmp_path / "samples.csv"
-    file.write_bytes(lab.client.get(f"{API}/predictions/{lab.prediction}/download/predictions").content)
+    file.write_bytes(lab.client.get(f"{API}/jobs/{lab.prediction}/download/predictions").content)
     with file.open(newline="", encoding="utf-8") as predicted, table.open("w", newline="", encoding="utf-8") as opened:
         writer = csv.writer(opened)
         writer.writerow(["path", "sample", "dose", "replicate"])

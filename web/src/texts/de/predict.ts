@@ -265,7 +265,7 @@ export const predict: Texts['predict'] = {
     condition: 'Bedingung',
     conditions: 'Bedingungen',
     conditionOf: (sample) => `Bedingung von ${sample}`,
-    block: 'Block (Tag, Patient)',
+    block: 'Block',
     blockOf: (sample) => `Block von ${sample}`,
     nBlocks: 'Blöcke',
     pPaired: 'Gepaarter t-Test',

@@ -262,7 +262,7 @@ export const predict = {
     condition: 'Condition',
     conditions: 'Conditions',
     conditionOf: (sample: string) => `Condition of ${sample}`,
-    block: 'Block (day, patient)',
+    block: 'Block',
     blockOf: (sample: string) => `Block of ${sample}`,
     nBlocks: 'Blocks',
     pPaired: 'Paired t test',
