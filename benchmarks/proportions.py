@@ -12,13 +12,14 @@ Experiments whose correction is refused are counted, and left out of the other c
 
 With `--single`, designs are drawn at random, and each sample has error rates of its own, which differ as those of
 groups of labeled images do: correlation 0 to .5; 2, 4 or 8 classes; proportion .01 to .5; accuracy .7 to .97; 3 to 40
-groups per class; 100 to 5,000 labels. A classifier has five new samples of 200 images, and two conditions of six
-samples, whose proportions differ by half of the proportion, or not at all. `before` are intervals with the mean error
-rates for all samples, and differences of values with limits at 0 and 1 by Welch's test. Errors are root mean squares of
-the last class. A bias is within the target if it is so within two standard errors of the simulation.
+groups per class; 100 to 5,000 labels. A classifier has five new samples of 200 images, means of 2 to 10 samples, and
+two conditions of six samples, whose proportions differ by half of the proportion, or not at all (five times). `before`
+are intervals with the mean error rates for all samples, and differences of values with limits at 0 and 1 by Welch's
+test. Errors are root mean squares of the last class. A bias is within the target if it is so within two standard errors
+of the simulation. A type I error is above the target if its exact binomial 95 % limits are.
 
     python benchmarks/proportions.py [--repeats 1000] [--classes 2 4] [--sizes equal unequal related]
-    python benchmarks/proportions.py --single 40 [--repeats 200] [--seed 0]
+    python benchmarks/proportions.py --single 200 --repeats 200 [--seed 0]
 """
 
 import argparse
@@ -28,8 +29,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 from _records import Record
+from scipy.stats import binomtest
 
-from coverslip.evaluation.proportions import ErrorRates, Votes, difference_of_means, solve
+from coverslip.evaluation.proportions import ErrorRates, Estimate, Votes, difference_of_means, solve
 
 RECORD = Record("Corrected class proportions", ["src/coverslip/evaluation/proportions.py"])
 
@@ -37,6 +39,8 @@ Floats = npt.NDArray[np.float64]
 
 N_IMAGES, N_GROUPS = 200, 20
 N_SINGLE, N_ARM = 5, 6  # new samples of a classifier: single ones, and those of a condition
+SAMPLES_OF_MEANS, N_NULL = (2, 3, 5, 6, 10), 5  # samples of a mean; comparisons of a classifier without a difference
+MOST_TYPE_I, MOST_COVERED = 0.06, 0.985  # the target; a coverage above which intervals are wide
 FEWEST_GROUPS = 5  # designs with fewer are reported apart
 MOST_BIAS = 0.005  # of differences, the target
 Z = 1.96
@@ -122,13 +126,25 @@ class Results:
     n_labels: int
     hits: list[bool] = field(default_factory=list)
     hits_before: list[bool] = field(default_factory=list)
+    hits_of_means: dict[int, list[bool]] = field(default_factory=lambda: {n: [] for n in SAMPLES_OF_MEANS})
     widths: list[float] = field(default_factory=list)
     widths_before: list[float] = field(default_factory=list)
     errors: list[tuple[float, float, float]] = field(default_factory=list)  # counted, corrected, shown
     n_refused: int = 0
     differences: list[tuple[float, float]] = field(default_factory=list)  # errors of the difference, before and after
     of_difference: list[tuple[bool, bool]] = field(default_factory=list)  # whether its interval contains it
-    is_significant: list[tuple[bool, bool]] = field(default_factory=list)  # without and with a difference
+    is_false: list[bool] = field(default_factory=list)  # significant without a difference
+    is_detected: list[tuple[bool, bool]] = field(default_factory=list)  # the same with a difference, before and after
+
+    @property
+    def type_i(self) -> float:
+        return float(np.mean(self.is_false))
+
+    @property
+    def limits_of_type_i(self) -> tuple[float, float]:
+        """Exact binomial limits (95 %)."""
+        limits = binomtest(sum(self.is_false), len(self.is_false)).proportion_ci(method="exact")
+        return float(limits.low), float(limits.high)
 
 
 def single_samples(n_designs: int, n_repeats: int, seed: int) -> None:
@@ -136,7 +152,11 @@ def single_samples(n_designs: int, n_repeats: int, seed: int) -> None:
     print(
         "| classes | correlation | proportion | accuracy | groups | labels | coverage before | after | width before |"
         " after | error of counted | corrected | shown | refused | bias of differences before | after | coverage of"
-        " differences before | after | type I error | power |\n" + "|---" * 20 + "|"
+        " differences before | after | type I error | low | high | power before | after |"
+        + "".join(f" coverage of {n} |" for n in SAMPLES_OF_MEANS)
+        + "\n"
+        + "|---" * (23 + len(SAMPLES_OF_MEANS))
+        + "|"
     )
     designs = []
     for _ in range(n_designs):
@@ -160,28 +180,43 @@ def single_samples(n_designs: int, n_repeats: int, seed: int) -> None:
         print(f"{claim} {of}: {value:.3f}; {note}; {n} designs")
         RECORD.add(claim, round(value, 3), note=note, n=f"{n} designs", of=of)
 
-    claim = f"Designs with a coverage of {FEWEST_COVERED}"
-    for name, of_groups, is_before in (
-        ("varying rates", many, False), ("equal rates", many, True), (f"below {FEWEST_GROUPS} groups", few, False)
-    ):  # fmt: skip
-        covered = [float(np.mean(each.hits_before if is_before else each.hits)) for each in of_groups]
-        if covered:
-            n_covered = float(np.mean(np.array(covered) >= FEWEST_COVERED))
-            add(claim, n_covered, f"lowest {min(covered):.3f}", len(covered), name)
+    def add_coverage(name: str, hits: list[list[bool]], widths: list[list[float]] | None = None) -> None:
+        covered = np.array([np.mean(each) for each in hits])
+        note = f"lowest {covered.min():.3f}"
+        if widths is not None:
+            of_designs = np.array([np.mean(each) for each in widths])
+            is_wide = covered > MOST_COVERED
+            note += f", width {of_designs.mean():.2f}; above {MOST_COVERED}: {np.mean(is_wide):.0%}"
+            note += f", width {of_designs[is_wide].mean():.2f}" if is_wide.any() else ""
+        claim = f"Designs with a coverage of {FEWEST_COVERED}"
+        add(claim, float(np.mean(covered >= FEWEST_COVERED)), note, len(hits), name)
+
+    add_coverage("varying rates", [each.hits for each in many], [each.widths for each in many])
+    add_coverage("equal rates", [each.hits_before for each in many])
+    if few:
+        add_coverage(f"below {FEWEST_GROUPS} groups", [each.hits for each in few])
+    compared = [each for each in designs if each.differences]
+    of_means = {n: np.array([np.mean(each.hits_of_means[n]) for each in compared]) for n in SAMPLES_OF_MEANS}
+    shares = {n: float(np.mean(covered >= FEWEST_COVERED)) for n, covered in of_means.items()}
+    note = f"{', '.join(map(str, shares))} samples: {', '.join(f'{share:.3f}' for share in shares.values())}"
+    add(f"Designs with a coverage of {FEWEST_COVERED}", min(shares.values()), note, len(compared), "means, lowest")
     of_errors = np.array([np.sqrt((np.array(each.errors) ** 2).mean(axis=0)) for each in designs])
     for name, column in zip(("counted", "corrected", "shown"), of_errors.T, strict=True):
         ratio = column / of_errors[:, :2].min(axis=1)
-        claim = "Relative error"
-        add(claim, float(ratio.mean()), f"largest {ratio.max():.2f}", len(designs), name)
-    compared = [each for each in designs if each.differences]
+        note = f"largest {ratio.max():.2f}"
+        add("Relative error", float(ratio.mean()), note, len(designs), name)
     for k, name in enumerate(("with limits", "without")):
         errors = [np.array(each.differences)[:, k] for each in compared]
         is_small = [abs(each.mean()) - 2 * each.std() / len(each) ** 0.5 <= MOST_BIAS for each in errors]
         covered = [float(np.mean(np.array(each.of_difference)[:, k])) for each in compared]
-        note = f"coverage {np.mean(covered):.3f}, lowest {min(covered):.3f}"
+        power = float(np.mean([np.mean(np.array(each.is_detected)[:, k]) for each in compared]))
+        note = f"coverage {np.mean(covered):.3f}, lowest {min(covered):.3f}; power {power:.3f}"
         add(f"Differences, bias within {MOST_BIAS}", float(np.mean(is_small)), note, len(compared), name)
-    false = [float(np.mean(np.array(each.is_significant)[:, 0])) for each in compared]
-    add("Type I error of differences", float(np.mean(false)), f"largest {max(false):.3f}", len(compared))
+    worst = max(compared, key=lambda each: each.type_i)
+    low, high = worst.limits_of_type_i
+    n_above = sum(each.limits_of_type_i[0] > MOST_TYPE_I for each in compared)
+    note = f"largest {worst.type_i:.3f} [{low:.3f}, {high:.3f}]; {n_above} above {MOST_TYPE_I}"
+    add("Type I error of differences", float(np.mean([each.type_i for each in compared])), note, len(compared))
     RECORD.write("single samples")
 
 
@@ -216,24 +251,33 @@ def measure(design: Results, rng: np.random.Generator) -> None:
         design.errors.append(tuple(float(value) - share for value in values))  # type: ignore[arg-type]
     if rates.correct(sample, has_mean_rates=True).reason is not None:
         return
-    significant = []
-    for difference in (0.0, share / 2):
+    for n in SAMPLES_OF_MEANS:
+        of_mean = votes(share, n)
+        result = rates.correct(Votes(np.concatenate([each.sums for each in of_mean]), np.full(n, float(N_IMAGES))))
+        design.hits_of_means[n].append(bool(result.low[-1] <= share <= result.high[-1]))
+
+    def estimates(difference: float) -> tuple[Estimate, Estimate]:
         arms = [np.concatenate([each.shares for each in votes(share + d, N_ARM)]) for d in (0.0, difference)]
         free = [np.linalg.solve(rates.matrix.T, arm.T).T for arm in arms]
         limited = [solve(rates.matrix, arm)[:, -1] for arm in arms]
         of_rates = rates.error_of_difference(free[1].mean(axis=0) - free[0].mean(axis=0))
         absolute = of_rates.absolute[-1] if of_rates.absolute else 0.0
-        before = difference_of_means(limited[0], limited[1])
-        after = difference_of_means(
+        return difference_of_means(limited[0], limited[1]), difference_of_means(
             free[0][:, -1], free[1][:, -1], relative_error=of_rates.relative, absolute_error=absolute
         )
-        significant.append(after.p is not None and after.p < 0.05)
-        if difference:
-            design.differences.append(tuple((each.value or 0.0) - difference for each in (before, after)))  # type: ignore[arg-type]
-            design.of_difference.append(tuple(  # type: ignore[arg-type]
-                each.low is None or each.high is None or each.low <= difference <= each.high for each in (before, after)
-            ))  # fmt: skip
-    design.is_significant.append((significant[0], significant[1]))
+
+    for _ in range(N_NULL):
+        design.is_false.append(is_significant(estimates(0.0)[1]))
+    both = estimates(share / 2)
+    design.differences.append(tuple((each.value or 0.0) - share / 2 for each in both))  # type: ignore[arg-type]
+    design.of_difference.append(tuple(  # type: ignore[arg-type]
+        each.low is None or each.high is None or each.low <= share / 2 <= each.high for each in both
+    ))  # fmt: skip
+    design.is_detected.append((is_significant(both[0]), is_significant(both[1])))
+
+
+def is_significant(estimate: Estimate) -> bool:
+    return estimate.p is not None and estimate.p < 0.05
 
 
 def show(design: Results) -> None:
@@ -251,10 +295,15 @@ def show(design: Results) -> None:
         cells += [f"{value:+.4f}" for value in np.mean(design.differences, axis=0)]
         cells += [
             f"{value:.3f}"
-            for value in (*np.mean(design.of_difference, axis=0), *np.mean(design.is_significant, axis=0))
+            for value in (
+                *np.mean(design.of_difference, axis=0),
+                *(design.type_i, *design.limits_of_type_i),
+                *np.mean(design.is_detected, axis=0),
+                *(np.mean(hits) for hits in design.hits_of_means.values()),
+            )
         ]
     else:
-        cells += ["–"] * 6
+        cells += ["–"] * (9 + len(SAMPLES_OF_MEANS))
     print(f"| {' | '.join(map(str, cells))} |", flush=True)
 
 

@@ -93,6 +93,30 @@ def test_conditions_are_saved_and_compared(lab: Lab) -> None:
     assert lab.ask("GET")["summary"]["comparisons"] == []
 
 
+def test_blocks_and_a_control_give_the_numbers_of_python(lab: Lab, tmp_path: Path) -> None:
+    conditions = {name: name.partition("/")[0] for name in SAMPLES}
+    blocks = {name: name.partition("/")[2] for name in SAMPLES}
+    answer = lab.ask("PUT", conditions=conditions, blocks=blocks, negative="10", detect=0.1)["summary"]
+    file, table = tmp_path / "predictions.csv", tmp_path / "samples.csv"
+    file.write_bytes(lab.client.get(f"{API}/jobs/{lab.prediction}/download/predictions").content)
+    with file.open(newline="", encoding="utf-8") as predicted, table.open("w", newline="", encoding="utf-8") as opened:
+        writer = csv.writer(opened)
+        writer.writerow(["path", "sample", "dose", "replicate"])
+        for row in csv.DictReader(predicted):
+            sample = next(name for name in SAMPLES if f"/{name}/" in f"/{row['path']}")
+            writer.writerow([row["path"], sample, conditions[sample], blocks[sample]])
+    run = find_job(lab.workspace, lab.run).folder
+    of_table = {"by": "sample", "condition": "dose", "block": "replicate", "table": table}
+    expected = cs.summarise(file, **of_table, run=run, negative="10", detect=0.1)
+    assert {tuple(each["conditions"]) for each in answer["comparisons"]} == {("10", "0")}
+    for each, of_python in zip(answer["comparisons"], expected.comparisons, strict=True):
+        assert each["n_blocks"] == of_python.n_blocks == 3
+        numbers = [each["p"], each["p_holm"], each["difference"]["low"]]
+        assert numbers == pytest.approx([of_python.p, of_python.p_holm, of_python.difference.low])
+    assert [each["n"] for each in answer["samples_needed"]] == [each.n for each in expected.samples_needed]
+    lab.ask("PUT")
+
+
 def test_a_part_of_the_path_is_the_sample(lab: Lab) -> None:
     answer = lab.ask("PUT", by="pattern", pattern=r"/(\d+)/rep[12]/")
     assert [each["sample"] for each in answer["summary"]["samples"]] == list(DOSES)

@@ -4,16 +4,19 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import expit, logit
+from scipy.stats import norm
 
 from coverslip.evaluation import (
     apply_temperature,
     expected_calibration_error,
     fit_temperature,
+    metric_intervals,
     reliability_bins,
     score,
     uncertain_threshold,
 )
-from coverslip.evaluation.calibration import COLDEST, HOTTEST, temperature_loss
+from coverslip.evaluation.calibration import COLDEST, HOTTEST, design_effect_in_bins, temperature_loss
 
 
 def network(n: int, n_classes: int, true_temperature: float, seed: int):
@@ -143,3 +146,49 @@ def test_a_head_that_is_sure_without_knowing_is_made_to_say_so() -> None:
     assert temperature > 1000
     guessing = np.log(24)
     assert -np.log(apply_temperature(logits, temperature)[np.arange(140), label]).mean() < guessing + 0.05
+
+
+def simulated_sets(temperature, n, n_groups=None, repeats=150):
+    """Yield the error above chance of simulated test sets, as `benchmarks/calibration.py`."""
+    rng = np.random.default_rng(0)
+    for _ in range(repeats):
+        confidence, noise = 0.5 + 0.5 * rng.beta(4, 1.2, n), rng.normal(size=n)
+        group = None if n_groups is None else rng.integers(0, n_groups, n)
+        if group is not None:
+            noise = 0.3**0.5 * rng.normal(size=n_groups)[group] + 0.7**0.5 * noise
+        label = (norm.cdf(noise) >= expit(logit(np.minimum(confidence, 1 - 1e-9)) / temperature)).astype(int)
+        probability = np.column_stack([confidence, 1 - confidence])
+        yield metric_intervals(probability, label, group, metrics=["ece", "ece_excess"])
+
+
+@pytest.mark.parametrize("n_groups", [None, 20])
+def test_perfect_probabilities_have_no_calibration_error_above_chance(n_groups):
+    sets = list(simulated_sets(1.0, 200, n_groups))
+    assert np.mean([each["ece"].value for each in sets]) > 0.035
+    assert abs(np.mean([each["ece_excess"].value for each in sets])) < 0.01
+    assert np.mean([each["ece_excess"].low <= 0 <= each["ece_excess"].high for each in sets]) >= 0.94
+
+
+@pytest.mark.parametrize(("temperature", "true"), [(1.3, 0.047), (2.0, 0.129)])
+def test_the_calibration_error_above_chance_is_near_the_true_error(temperature, true):
+    sets = [each["ece_excess"] for each in simulated_sets(temperature, 200)]
+    assert np.mean([each.value for each in sets]) == pytest.approx(true, abs=0.01)
+    assert np.mean([each.low <= true <= each.high for each in sets]) >= 0.92
+
+
+def test_groups_of_one_image_have_no_design_effect():
+    rng = np.random.default_rng(0)
+    probability = rng.dirichlet([3, 1, 1], 300)
+    label = rng.integers(0, 3, 300)
+    assert design_effect_in_bins(probability, label, np.arange(300)) == pytest.approx(1)
+    assert design_effect_in_bins(probability, label, np.arange(300) // 10) < 1.2
+    repeated = [np.repeat(each, 10, axis=0) for each in (probability, label, np.arange(300))]
+    assert design_effect_in_bins(*repeated) == pytest.approx(10, rel=0.1)
+
+
+def test_few_groups_have_a_calibration_error_without_interval():
+    rng = np.random.default_rng(0)
+    metrics = metric_intervals(rng.dirichlet([3, 1], 90), rng.integers(0, 2, 90), np.arange(90) % 3)
+    assert metrics["ece_excess"].value is not None
+    assert metrics["ece_excess"].low is None
+    assert metrics["ece_excess"].reason == metrics["brier"].reason

@@ -7,7 +7,15 @@ from scipy.stats import ttest_1samp
 from statsmodels.stats import contingency_tables
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-from coverslip.evaluation import METRICS, Answers, Metric, independent_difference, mcnemar, paired_differences
+from coverslip.evaluation import (
+    METRICS,
+    Answers,
+    Metric,
+    independent_difference,
+    mcnemar,
+    metric_intervals,
+    paired_differences,
+)
 
 
 def answers(label: np.ndarray, is_right: np.ndarray, n_classes: int = 3) -> Answers:
@@ -157,3 +165,18 @@ def test_intervals_of_differences_hold_the_truth(n_groups: int | None) -> None:
         assert difference.high is not None
         held += difference.low <= 0 <= difference.high
     assert held >= 0.92 * 200
+
+
+def test_the_difference_of_calibration_errors_is_that_of_the_shown_ones() -> None:
+    """With groups, chance is larger than for as many independent images."""
+    rng = np.random.default_rng(0)
+    group = np.arange(200) // 10
+    label = np.repeat(rng.integers(0, 2, 20), 10)
+    both = [rng.dirichlet([4, 1], 200) for _ in range(2)]
+    answers = [Answers(probability, probability.argmax(axis=1)) for probability in both]
+    shown = [metric_intervals(each, label, group, metrics=["ece_excess"])["ece_excess"] for each in both]
+    difference = paired_differences(*answers, label, group, metrics=["ece_excess"])["ece_excess"]
+    assert difference.value == pytest.approx(shown[1].value - shown[0].value)
+    assert difference.low is None
+    alone = [metric_intervals(each, label, None, metrics=["ece_excess"])["ece_excess"] for each in both]
+    assert all(with_groups.value < each.value for with_groups, each in zip(shown, alone, strict=True))

@@ -55,6 +55,10 @@ def stock(made_once: MadeOnce, own_cache: None) -> Path:
             rows = [f"{20 + 10 * k} {30 + 5 * k} {CELLS[k % 2]}" for k in range(6)]
             (folder / "points").mkdir(exist_ok=True)
             (folder / "points" / f"field{number}.txt").write_text("\n".join(rows), encoding="utf-8")
+        rows = [f"P{k},{'ab'[k % 2]},{CELLS[1]},{0.2 + k % 5 / 20}" for k in range(9)]
+        (folder / "samples.csv").write_text("\n".join(["sample,condition,class,unclipped", *rows]), encoding="utf-8")
+        ages = [f"P{k},{40 + k * k % 7}" for k in range(9)]
+        (folder / "patients.csv").write_text("\n".join(["sample,age", *ages]), encoding="utf-8")
         (folder / "mine.yaml").write_text("stage: instant\nepochs: 5\n", encoding="utf-8")
         data = cs.open_dataset(folder / "my_cells", group_pattern=GROUPS)
         for number, name in enumerate(("first", "second")):

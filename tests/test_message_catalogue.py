@@ -261,7 +261,9 @@ def test_every_metric_has_its_texts() -> None:
         assert messages[code].value is not None, code
         attributes = {each.id.name for each in messages[code].attributes}
         assert {"meaning"} <= attributes <= {"meaning", "undefined", "no-interval"}, code
-        assert ("no-interval" in attributes) == (METRICS[name].influence is None), code
+        assert ("no-interval" in attributes) == (
+            METRICS[name].influence is None and not METRICS[name].is_before_calibration
+        ), code
 
 
 def test_the_help_of_every_option_is_an_entry() -> None:

@@ -37,7 +37,7 @@ from coverslip.evaluation.proportions import (
     solve,
     trend_of_shares,
 )
-from coverslip.evaluation.sample_proportions import ClassProportion, SampleProportions
+from coverslip.evaluation.sample_proportions import ClassProportion, LabelShift, SampleProportions
 from coverslip.inference.proportions import cautions_of, names_of_folders
 from coverslip.messages import text
 from coverslip.reports.proportions import similar_names_of
@@ -491,26 +491,28 @@ def test_without_a_run_proportions_are_only_counted(
             assert of_class["reason"]
 
 
-def test_samples_and_conditions_with_several_spellings_are_named(
+def test_samples_conditions_and_blocks_with_several_spellings_are_named(
     predictions: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file, table = predictions
     with table.open(newline="") as opened:
         rows = list(csv.DictReader(opened))
+    days = ("mon", "Mon", "mon", "Mon", "tue", "tue")
     wells, doses = ("P1", "p1", "P01", "P2", "Q1", "Q2"), ("low", "low", "Low", "Low", "high", "high")
     with table.open("w", newline="") as opened:
         writer = csv.writer(opened)
-        writer.writerow(["image_id", "well", "dose"])
-        writer.writerows([row["image_id"], wells[k % 6], doses[k % 6]] for k, row in enumerate(rows))
-    options = ["--by", "well", "--condition", "dose", "--table", str(table)]
+        writer.writerow(["image_id", "well", "dose", "day"])
+        writer.writerows([row["image_id"], wells[k % 6], doses[k % 6], days[k % 6]] for k, row in enumerate(rows))
+    options = ["--by", "well", "--condition", "dose", "--block", "day", "--table", str(table)]
     assert main(["summarise", str(file), *options, "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["similar_samples"] == [["P1", "p1", "P01"]]
     assert [sorted(names) for names in printed["similar_conditions"]] == [["Low", "low"]]
+    assert [sorted(names) for names in printed["similar_blocks"]] == [["Mon", "mon"]]
     assert main(["summarise", str(file), *options, "--report", str(tmp_path / "report.html")]) == 0
     shown = capsys.readouterr().err
     report = html.unescape((tmp_path / "report.html").read_text(encoding="utf-8"))
-    for sentence in similar_names_of(cs.summarise(file, by="well", condition="dose", table=table)):
+    for sentence in similar_names_of(cs.summarise(file, by="well", condition="dose", block="day", table=table)):
         assert sentence in shown
         assert sentence in report
 
@@ -794,8 +796,22 @@ def test_without_groups_the_assumption_of_intervals_is_stated(own_run: cs.Run, p
         writer.writerows(row | {"group": ""} for row in rows)
     summary = cs.summarise(predictions[0], by="folder", run=Run(own_run.folder))
     assert summary.correlations == dict.fromkeys(summary.classes)
-    names = ", ".join(f"'{name}'" for name in summary.classes)
-    assert text("summary-rates-equal", names=names) in summary.assumption
+    assert text("summary-rates-equal", are_all=True, names="") in summary.assumption
+    assert not any(f"'{name}'" in summary.assumption for name in summary.classes)
+
+
+def test_the_check_of_error_rates_finds_a_difference_with_its_power() -> None:
+    """And it finds none in 1 % of the cases without one."""
+    rng, errors = np.random.default_rng(0), [0.03, 0.03]
+    detectable = LabelShift.of([0, 0], errors).detectable
+
+    def power(difference: float) -> float:
+        drawn = rng.normal(difference, 0.03, 5000)
+        return float(np.mean([LabelShift.of([each, -each], errors).violated for each in drawn]))
+
+    assert detectable == pytest.approx(0.03 * (norm.ppf(1 - 0.01 / 4) + norm.ppf(0.8)))
+    assert power(detectable) == pytest.approx(0.8, abs=0.03)
+    assert power(0) < 0.01
 
 
 def test_a_classifier_that_cannot_measure_single_samples_says_so() -> None:
@@ -805,7 +821,8 @@ def test_a_classifier_that_cannot_measure_single_samples_says_so() -> None:
     corrected = ErrorRates([different, of_counts(*[[5, 195]] * 10)]).correct(of_counts([120, 80]))
     assert corrected.high[1] - corrected.low[1] > 0.5
     sample = SampleProportions(
-        sample="s", condition=None, time=None, n=200, n_samples=1, n_uncertain=0, n_unfamiliar=0, n_unreadable=0,
+        sample="s", condition=None, block=None, time=None, n=200,
+        n_samples=1, n_uncertain=0, n_unfamiliar=0, n_unreadable=0,
         classes={
             name: ClassProportion(
                 count=1.0,

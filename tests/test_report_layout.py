@@ -59,7 +59,7 @@ def write_proportions(folder: Path) -> None:
             Prediction(f"{k}", f"{k}.png", None, classes[k], 1.0, classes[k], tuple(float(k == j) for j in range(3))),
             f"plate 1/{'ABC'[well % 3]}{1 + well // 3:02d}",
             ("0", "solvent with a long name, 5 percent", "30")[well // 3],
-            time,
+            time=time,
         )
         for well in range(9)
         for time in (0.0, 4.0, 24.0)

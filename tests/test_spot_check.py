@@ -13,7 +13,7 @@ from scipy.stats import binomtest
 import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import CoverslipError
-from coverslip.evaluation.proportions import EffectiveCounts, Votes, effective_counts, pooled_counts
+from coverslip.evaluation.proportions import EffectiveCounts, ErrorRates, Votes, effective_counts, pooled_counts
 from coverslip.evaluation.spot_check import (
     CheckedSample,
     difference_with_interval,
@@ -121,6 +121,31 @@ def test_the_number_of_labels_gives_the_width_of_the_interval() -> None:
     assert few is not None
     assert many is not None
     assert few > many > (labels_needed(0.1, 0.3, 1000, 1, 0) or 0)
+
+
+def test_samples_that_differ_need_more_labels() -> None:
+    """And more samples, where their differences alone make the interval too wide."""
+    alike, different = (labels_needed(0.1, 0.3, 1000, 12, 0, between) for between in (0.0, 0.01))
+    assert alike is not None
+    assert different is not None
+    quantile = 2.200985  # of t with 11 degrees of freedom
+    assert different == pytest.approx(0.21 / ((0.1 / quantile) ** 2 - 0.01 / 12), abs=1)
+    assert different > alike
+    assert labels_needed(0.1, 0.3, 1000, 12, 0, 0.03) is None
+
+
+def test_samples_of_one_classifier_vary_by_their_images_and_rates() -> None:
+    rng, correlation, mean = np.random.default_rng(0), 0.1, np.array([0.1, 0.8])  # votes for the second class
+    concentration = (1 - correlation) / correlation
+    groups = [[rng.binomial(40, rng.beta(each * concentration, (1 - each) * concentration)) for _ in range(400)]
+              for each in mean]  # fmt: skip
+    rates = ErrorRates([Votes(np.array([[40.0 - n, n] for n in of_class]), np.full(400, 40.0)) for of_class in groups])
+    of_samples = rng.beta(mean * concentration, (1 - mean) * concentration, (4000, 2))
+    votes = rng.binomial(100, of_samples @ [0.7, 0.3])
+    unclipped = np.linalg.solve(rates.matrix.T, np.array([100 - votes, votes]) / 100)[1]
+    typical = float(np.median(votes))
+    variance = rates.variance_of_sample(Votes(np.array([[100 - typical, typical]]), np.array([100.0])))
+    assert variance == pytest.approx(np.full(2, unclipped.var()), rel=0.15)
 
 
 def test_the_mean_over_images_is_expected_though_units_differ_in_size() -> None:

@@ -32,7 +32,7 @@ const row = (run: string, f1: number | null, ece: number) => ({
   classes: [],
   fit: { train_accuracy: null, train_f1: null, val_accuracy: null, val_f1: null },
   confusion: [],
-  metrics: [metric('ece', ece, 'lower'), metric('macro_f1', f1, 'higher')],
+  metrics: [metric('ece_excess', ece, 'lower'), metric('macro_f1', f1, 'higher')],
 });
 
 test('a number has a sign unless it rounds to zero', () => {
@@ -45,9 +45,9 @@ test('a number has a sign unless it rounds to zero', () => {
 
 test('metrics with values are shown, metrics from 0 to 1 first', () => {
   const shown = shownMetrics([row('a', null, 0.02), row('b', 0.9, 0.05)]);
-  expect(shown.map(({ name }) => name)).toEqual(['macro_f1', 'ece']);
+  expect(shown.map(({ name }) => name)).toEqual(['macro_f1', 'ece_excess']);
   expect(shown.map(isGoodShare)).toEqual([true, false]);
-  expect(shownMetrics([row('a', null, 0.02)]).map(({ name }) => name)).toEqual(['ece']);
+  expect(shownMetrics([row('a', null, 0.02)]).map(({ name }) => name)).toEqual(['ece_excess']);
 });
 
 test('trainings and evaluations have different addresses', () => {
@@ -56,7 +56,15 @@ test('trainings and evaluations have different addresses', () => {
 });
 
 test('a comparison has five key metrics, the primary metric first', () => {
-  const names = ['accuracy', 'balanced_accuracy', 'macro_f1', 'macro_precision', 'macro_auroc', 'ece', 'mcc'];
+  const names = [
+    'accuracy',
+    'balanced_accuracy',
+    'macro_f1',
+    'macro_precision',
+    'macro_auroc',
+    'ece_excess',
+    'mcc',
+  ];
   const metrics = names.map((name) => metric(name, 0.5, 'higher'));
   expect(keyMetrics(metrics, 'mcc').map(({ name }) => name)).toEqual([
     ...['mcc', 'macro_f1', 'accuracy', 'balanced_accuracy', 'macro_auroc'],

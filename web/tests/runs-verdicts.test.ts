@@ -13,24 +13,29 @@ import { headlineText, marksOf, type Headline } from '../src/features/runs/headl
 import { texts } from '../src/texts';
 
 const words = texts.runs.results.verdicts;
-const chance = words.eceByChance('0.020', '0.030');
-const calibration = (ece: number, confidence: number, accuracy: number) =>
+const calibration = (value: number, low: number | null, confidence: number, accuracy: number) =>
   ({
     calibration: {
-      ...{ ece, ece_uncalibrated: null, ece_by_chance: 0.02, ece_by_chance_high: 0.03, before: null },
-      ...{ mean_confidence: confidence, accuracy, after: [] },
+      error: { value, low, high: low === null ? null : 0.1, reason: 'few groups' },
+      ...{ error_before: null, before: null, mean_confidence: confidence, accuracy, after: [] },
     },
   }) as unknown as Measurement;
 
 test('calibration verdicts state significance and direction', () => {
-  expect(calibrationVerdict(calibration(0.029, 0.9, 0.9))).toBe(words.calibrated('0.029', chance));
-  expect(calibrationVerdict(calibration(0.08, 0.95, 0.88))).toBe(
-    words.overconfident('0.080', chance, '95.0%', '88.0%'),
+  const excess = '0.080 (95% CI 0.010 to 0.100)';
+  expect(calibrationVerdict(calibration(0.029, -0.01, 0.95, 0.9))).toBe(
+    words.calibrated('0.029 (95% CI −0.010 to 0.100)'),
   );
-  expect(calibrationVerdict(calibration(0.08, 0.8, 0.88))).toBe(
-    words.underconfident('0.080', chance, '80.0%', '88.0%'),
+  expect(calibrationVerdict(calibration(0.08, 0.01, 0.95, 0.88))).toBe(
+    words.overconfident(excess, '95.0%', '88.0%'),
   );
-  expect(calibrationVerdict(calibration(0.08, 0.88, 0.88))).toBe(words.uncalibrated('0.080', chance));
+  expect(calibrationVerdict(calibration(0.08, 0.01, 0.8, 0.88))).toBe(
+    words.underconfident(excess, '80.0%', '88.0%'),
+  );
+  expect(calibrationVerdict(calibration(0.08, 0.01, 0.88, 0.88))).toBe(words.uncalibrated(excess));
+  expect(calibrationVerdict(calibration(0.08, null, 0.95, 0.88))).toBe(
+    words.calibrationUnknown('0.080', 'few groups'),
+  );
   expect(calibrationVerdict({ calibration: null } as Measurement)).toBe(texts.runs.results.calibration.none);
 });
 

@@ -26,6 +26,9 @@ def summarise(
         str | None,
         typer.Option("--condition", metavar="COLUMN", help=text("help-summarise-condition"), show_default=False),
     ] = None,
+    block: Annotated[
+        str | None, typer.Option("--block", metavar="COLUMN", help=text("help-summarise-block"), show_default=False)
+    ] = None,
     table: Annotated[
         Path | None, typer.Option("--table", metavar="FILE", help=text("help-summarise-table"), show_default=False)
     ] = None,
@@ -76,13 +79,16 @@ def summarise(
     error rates are the same in all samples as on these test images. Each sample has the same weight. An image counts
     for its predicted class, or by its probabilities if its decision is `uncertain` or `unfamiliar`.
 
-    Conditions are compared with the sample as the unit, if each condition has at least three samples.
+    Conditions are compared with the sample as the unit, if each condition has at least three samples. With --block,
+    they are compared within experiment days, batches or patients, if at least three of these contain both conditions.
 
     Examples:
 
       coverslip summarise predictions.csv --by folder --run runs/first
 
       coverslip summarise plate.csv --by well --condition dose --table layout.csv --run runs/first
+
+      coverslip summarise smears.csv --by patient --condition visit --block patient --run runs/first
 
       coverslip summarise plate.csv --by well --condition dose --negative 0 --positive 10 --plate-map plate.svg
 
@@ -100,6 +106,7 @@ def summarise(
         predictions,
         by=by,
         condition=condition,
+        block=block,
         table=table,
         run=run,
         time=time,
@@ -135,6 +142,7 @@ def _as_json(summary: "Summary") -> dict[str, object]:
         "cautions": summary.cautions,
         "similar_samples": summary.similar_samples,
         "similar_conditions": summary.similar_conditions,
+        "similar_blocks": summary.similar_blocks,
         "label_shift": None if summary.label_shift is None else asdict(summary.label_shift),
         "comparisons": [{**_named(asdict(each)), "reason": each.difference.reason} for each in summary.comparisons],
         "controls": [_named(asdict(each)) for each in summary.controls],
@@ -164,7 +172,7 @@ def _named(record: dict[str, object]) -> dict[str, object]:
 
 def _show(summary: "Summary") -> None:
     from coverslip.cli._show import filled_table, notes_console, results_console
-    from coverslip.reports.proportions import similar_names_of
+    from coverslip.reports.proportions import compared_units, shift_words, similar_names_of
     from coverslip.reports.tables import Estimate, estimate
     from coverslip.reports.words import number, with_interval
 
@@ -179,7 +187,7 @@ def _show(summary: "Summary") -> None:
             (
                 f"{each.conditions[0]} – {each.conditions[1]}",
                 each.name,
-                f"{each.n_samples[0]} + {each.n_samples[1]}",
+                compared_units(each, first=0),
                 estimate(each.difference, is_signed=True),
                 number(each.effect_size),
                 number(each.p),
@@ -212,7 +220,8 @@ def _show(summary: "Summary") -> None:
         console.print(filled_table((*map(text, titles), "Z′"), quality))
     if summary.samples_needed:
         needed = [(each.name, "–" if each.n is None else f"{each.n:,}") for each in summary.samples_needed]
-        console.print(filled_table((text("column-class"), text("column-samples-needed")), needed))
+        title = text("column-blocks-needed" if summary.samples_needed[0].are_blocks else "column-samples-needed")
+        console.print(filled_table((text("column-class"), title), needed))
     console.print(summary.assumption, soft_wrap=True)
     reasons = dict.fromkeys(
         metric.reason
@@ -224,8 +233,8 @@ def _show(summary: "Summary") -> None:
         notes_console().print(sentence, soft_wrap=True)
     for reason in reasons:
         notes_console().print(reason, soft_wrap=True)
-    if summary.label_shift is not None and summary.label_shift.violated:
-        notes_console().print(text("summary-shift-violated", p=number(summary.label_shift.p)), soft_wrap=True)
+    if (shift := summary.label_shift) is not None:
+        (notes_console() if shift.violated else console).print(shift_words(shift), soft_wrap=True)
 
 
 def _table_of(

@@ -3,7 +3,6 @@
 from coverslip.evaluation.calibration import (
     ReliabilityBin,
     apply_temperature,
-    calibration_errors_by_chance,
     expected_calibration_error,
     fit_temperature,
     reliability_bins,
@@ -79,6 +78,8 @@ from coverslip.evaluation.table import (
     row_metrics,
     score,
     scored_metrics,
+    shown_metrics,
+    value_with_groups,
 )
 
 __all__ = [
@@ -117,7 +118,6 @@ __all__ = [
     "apply_temperature",
     "as_if_independent",
     "at_prevalence",
-    "calibration_errors_by_chance",
     "chance_of_shares",
     "confused_classes",
     "confused_pairs",
@@ -156,11 +156,13 @@ __all__ = [
     "row_metrics",
     "score",
     "scored_metrics",
+    "shown_metrics",
     "target_points",
     "threshold_numbers",
     "uncertain_share",
     "uncertain_threshold",
     "units_to_show",
+    "value_with_groups",
     "with_folds",
     "without_temperature",
 ]

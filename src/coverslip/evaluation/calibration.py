@@ -92,8 +92,8 @@ def expected_calibration_error(probability: np.ndarray, label: np.ndarray, *, n_
         n_bins: equal-width bins of the top probability over (0, 1].
 
     Returns:
-        A float in [0, 1]; 0 is perfect. With few images, it overestimates the gap of a calibrated network, so report n
-        beside it.
+        A float in [0, 1]; 0 is perfect. With few images, chance increases it: show `error_above_chance`
+        instead.
 
     Raises:
         ValueError: there are no images, or the shapes disagree.
@@ -109,23 +109,12 @@ def expected_calibration_error(probability: np.ndarray, label: np.ndarray, *, n_
 def expected_error_of_calibrated(probability: np.ndarray, *, n_bins: int = 15) -> float:
     """Return the calibration error expected by chance for these probabilities, if they were perfectly calibrated.
 
-    It is the mean of `calibration_errors_by_chance`: accuracy differs from confidence by chance, most in small bins.
-    Args as of that function.
-    """
-    return float(calibration_errors_by_chance(probability, n_bins=n_bins).mean())
-
-
-def calibration_errors_by_chance(probability: np.ndarray, *, n_bins: int = 15) -> np.ndarray:
-    """Return simulated expected calibration errors of a perfectly calibrated classifier with these probabilities.
-
-    In each simulation, each prediction is correct with its top probability.
+    It is a mean of 20 to 200 simulations, fewer for many images. In each, each prediction of independent images is
+    correct with its top probability. Accuracy then differs from confidence by chance, most in small bins.
 
     Args:
         probability: (n_images, n_classes) float; rows sum to 1.
         n_bins: as in `expected_calibration_error`.
-
-    Returns:
-        (n_simulations,) float; 20 to 200, fewer for many images.
     """
     generator, confidence = np.random.default_rng(0), probability.max(axis=1)
     bins = confidence_bin(probability, n_bins)
@@ -134,7 +123,44 @@ def calibration_errors_by_chance(probability: np.ndarray, *, n_bins: int = 15) -
     for k in range(n_draws):
         gap = np.bincount(bins, weights=confidence - (generator.random(len(confidence)) < confidence))
         errors[k] = np.abs(gap).sum() / len(confidence)
-    return errors
+    return float(errors.mean())
+
+
+def design_effect_in_bins(probability: np.ndarray, label: np.ndarray, unit: np.ndarray, *, n_bins: int = 15) -> float:
+    """Return how much larger the variance of gaps is than that of independent images, since units resemble each other.
+
+    Args:
+        probability, label, n_bins: as in `expected_calibration_error`.
+        unit: (n_images,) int: the group of each image.
+
+    Returns:
+        A float of at least 1: the ratio of the sums over bins, each divided by what independent images have on average.
+    """
+    bins, gap = confidence_bin(probability, n_bins), confidence_minus_accuracy(probability, label)
+    n = np.bincount(bins, minlength=n_bins)
+    residual = gap - (np.bincount(bins, weights=gap, minlength=n_bins) / np.maximum(n, 1))[bins]
+    _, cell = np.unique(bins * (int(unit.max()) + 1) + unit, return_inverse=True)
+    bin_of_cell = np.zeros(int(cell.max()) + 1, int)
+    bin_of_cell[cell] = bins
+    n_of_cell, of_cell = np.bincount(cell), np.bincount(cell, weights=residual)
+    of_units = len(gap) - float((n_of_cell**2 / n[bin_of_cell]).sum())
+    of_images = float((n - 1)[n > 0].sum())
+    if of_units <= 0 or not residual.any():
+        return 1.0
+    return max(1.0, float((of_cell**2).sum()) / of_units / (float((residual**2).sum()) / of_images))
+
+
+def error_above_chance(error: np.ndarray, by_chance: float) -> np.ndarray:
+    """Return calibration errors without the part that is expected by chance.
+
+    Gaps by chance and true gaps add up as variances do, so squares are subtracted. Values below 0 are errors smaller
+    than expected by chance. They are kept, since without them the mean over test sets would be too high.
+
+    Source: benchmarks/calibration.py compares it with known errors.
+    """
+    excess = error**2 - by_chance**2
+    signed: np.ndarray = np.sign(excess) * np.sqrt(np.abs(excess))
+    return signed
 
 
 def reliability_bins(probability: np.ndarray, label: np.ndarray, *, n_bins: int = 15) -> list[ReliabilityBin]:

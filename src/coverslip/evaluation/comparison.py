@@ -14,7 +14,7 @@ import numpy as np
 from coverslip.evaluation.intervals import FEWEST_GROUPS, Influence, Units, metric_with_interval, standard_error
 from coverslip.evaluation.metrics import check_arrays
 from coverslip.evaluation.results import LEVEL, Metric
-from coverslip.evaluation.table import METRICS, MetricRecord, scored_metrics
+from coverslip.evaluation.table import METRICS, MetricRecord, scored_metrics, value_with_groups
 from coverslip.messages import text
 
 
@@ -139,7 +139,8 @@ def _difference(
     record: MetricRecord, first: Answers, second: Answers, label: np.ndarray, group: np.ndarray | None, units: Units
 ) -> PairedDifference:
     of_first, of_second = ((answers.probability, label, answers.predicted) for answers in (first, second))
-    value = record.value(*of_second) - record.value(*of_first)
+    values = [value_with_groups(record.name, *of_each, group) for of_each in (of_first, of_second)]
+    value = values[1] - values[0]
     method = _method(group)
     if np.isnan(value):
         return PairedDifference(value=None, method=method, reason=record.undefined)

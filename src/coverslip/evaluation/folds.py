@@ -208,7 +208,7 @@ def _mean(name: str, values: Sequence[float | None], variance_factor: float) -> 
         missing = text("folds-without-value", n_missing=len(values) - len(numbers), n_folds=len(values))
         return Metric(value=None, method=METHOD, reason=missing)
     value = float(numbers.mean())
-    if METRICS[name].influence is None:
+    if not METRICS[name].has_interval:
         return Metric(value=value, method=METHOD, reason=METRICS[name].no_interval)
     if numbers.std() < 1e-12:
         return Metric(value=value, method=METHOD, reason=text("folds-of-equal-value"))

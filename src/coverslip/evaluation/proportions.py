@@ -28,7 +28,7 @@ _TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
 _SMALLEST = 1e-12
 _MOST_CONDITION, _LONGEST_STEP = 1e12, 5.0  # of the equations of a logistic model; on the scale of log odds
 _N_PERMUTATIONS, _PERMUTATIONS_AT_ONCE, _ROUNDING = 10_000, 1_000, 1e-9
-_POWER, _MOST_SAMPLES = 0.8, 10_000  # of the number of samples for a difference
+POWER, _MOST_SAMPLES = 0.8, 10_000  # of the number of samples for a difference
 _MOST_ERRORS = 37.0  # standard errors, beyond which p is 0
 _SEED, _SEED_OF_SAMPLES, _SEED_OF_RATES = 0, 1, 2  # of draws: of mean rates, of votes, and of the rates of a sample
 _MOST_CORRELATION = 0.99  # of votes within groups
@@ -224,11 +224,7 @@ class ErrorRates:
 
         Source: benchmarks/proportions.py compares it with both.
         """
-        variance = (np.diag(counts.shares) - np.outer(counts.shares, counts.shares)) / counts.n
-        for share, row, correlation in zip(shares, self._rows, self.correlations, strict=True):
-            of_rates = np.diag(row.shares) - np.outer(row.shares, row.shares)
-            within = 0.0 if correlation is None else correlation.value
-            variance = variance + share**2 * of_rates * (within + (1 - within) / row.n)
+        variance = self._variance_of_votes(counts, shares, are_means_known=False)
         inverse = np.linalg.inv(self.matrix)  # corrected proportions are votes times it
         of_counted, both = np.diag(variance), np.diag(variance @ inverse)
         of_difference = of_counted + np.diag(inverse.T @ variance @ inverse) - 2 * both
@@ -236,6 +232,30 @@ class ErrorRates:
         weight = (squared_bias + of_counted - both) / np.maximum(squared_bias + of_difference, _SMALLEST)
         mixture: Floats = counts.shares + np.clip(weight, 0, 1) * (shares - counts.shares)
         return np.asarray(mixture / mixture.sum(), np.float64)
+
+    def _variance_of_votes(self, counts: EffectiveCounts, shares: Floats, *, are_means_known: bool) -> Floats:
+        """Return the (K, K) covariance of the votes of a sample: of images, of its rates, and of unknown mean rates."""
+        variance = (np.diag(counts.shares) - np.outer(counts.shares, counts.shares)) / counts.n
+        for share, row, correlation in zip(shares, self._rows, self.correlations, strict=True):
+            of_rates = np.diag(row.shares) - np.outer(row.shares, row.shares)
+            within = 0.0 if correlation is None else correlation.value
+            of_mean = 0.0 if are_means_known else (1 - within) / row.n
+            variance = variance + share**2 * of_rates * (within + of_mean)
+        return variance
+
+    def variance_of_sample(self, votes: Votes) -> Floats:
+        """Return the (K,) variances of the unclipped proportions of a sample around its true proportions.
+
+        Those of several samples of one classifier differ by this much. The uncertainty of the mean rates has an equal
+        effect on all of them, and is not included.
+
+        Args:
+            votes: of one sample, for a complete matrix that allows a correction.
+        """
+        counts = effective_counts(votes)
+        shares = solve(self.matrix, counts.shares[None])[0]
+        inverse = np.linalg.inv(self.matrix)
+        return np.diag(inverse.T @ self._variance_of_votes(counts, shares, are_means_known=True) @ inverse).copy()
 
     @cached_property
     def _is_informative(self) -> bool:
@@ -411,9 +431,14 @@ class Estimate:
 
 
 def difference_of_means(
-    first: Sequence[float], second: Sequence[float], *, relative_error: float = 0.0, absolute_error: float = 0.0
+    first: Sequence[float],
+    second: Sequence[float],
+    *,
+    is_paired: bool = False,
+    relative_error: float = 0.0,
+    absolute_error: float = 0.0,
 ) -> Estimate:
-    """Return the mean of the second samples minus that of the first, by Welch's t test, with Hedges' g.
+    """Return the mean of the second samples minus that of the first, by Welch's or a paired t test, with Hedges' g.
 
     A relative error is that of a factor of all values, and has no effect on p. The interval is that of a ratio (Fieller
     1954), so that it contains 0 if and only if p is at least .05; without limits, if the factor may be 0. With an
@@ -421,21 +446,25 @@ def difference_of_means(
 
     Args:
         first, second: at least two samples each.
+        is_paired: whether samples at the same place are of one block, such as a patient.
         relative_error: standard error of the factor of the values, divided by it.
         absolute_error: standard error of the difference that is not one of samples.
     """
     from scipy.optimize import brentq
     from scipy.special import ndtr, stdtrit
-    from scipy.stats import ttest_ind
+    from scipy.stats import ttest_ind, ttest_rel
 
     a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
     value, degrees = float(b.mean() - a.mean()), len(a) + len(b) - 2
     pooled = ((len(a) - 1) * a.var(ddof=1) + (len(b) - 1) * b.var(ddof=1)) / degrees
-    if pooled <= _SMALLEST:
+    squared_error = float(
+        (b - a).var(ddof=1) / len(a) if is_paired else a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b)
+    )
+    if min(pooled, squared_error) <= _SMALLEST:
         return Estimate(value)
-    test = ttest_ind(b, a, equal_var=False)
+    test = ttest_rel(b, a) if is_paired else ttest_ind(b, a, equal_var=False)
     effect_size = (1 - 3 / (4 * degrees - 1)) * value / float(pooled) ** 0.5
-    error = float(a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b)) ** 0.5
+    error = squared_error**0.5
 
     def half_width(z: float) -> float:  # of an interval whose level is that of z standard errors
         return float(np.hypot(stdtrit(test.df, ndtr(-z)) * error, z * absolute_error))
@@ -541,26 +570,29 @@ def trend_p(doses: Floats, values: Floats) -> float | None:
     return (1 + n_as_large) / (1 + _N_PERMUTATIONS)
 
 
-def samples_needed(conditions: Sequence[Sequence[float]], difference: float) -> int | None:
-    """Return how many samples of each of two conditions would show a difference, with a power of 80%.
+def samples_needed(values: Sequence[Sequence[float]], difference: float, *, is_paired: bool = False) -> int | None:
+    """Return how many samples of each of two conditions, or blocks, would show a difference, with a power of 80%.
 
     Args:
-        conditions: the proportions in samples of each condition, from which their standard deviation is estimated.
+        values: the proportions in samples of each condition, from which their standard deviation is estimated; with
+            `is_paired`, the differences in blocks for each pair of conditions.
         difference: the true difference of the two conditions, above 0.
+        is_paired: whether conditions are compared within blocks.
 
     Returns:
         None: the standard deviation cannot be estimated, is 0, or more than 10,000 samples would be needed.
     """
     from scipy.special import nctdtr, stdtrit
 
-    values = [np.asarray(each, np.float64) for each in conditions if len(each) > 1]
-    degrees = sum(len(each) - 1 for each in values)
-    variance = sum(float(each.var(ddof=1)) * (len(each) - 1) for each in values) / degrees if degrees else 0.0
+    sets = [np.asarray(each, np.float64) for each in values if len(each) > 1]
+    degrees = sum(len(each) - 1 for each in sets)
+    variance = sum(float(each.var(ddof=1)) * (len(each) - 1) for each in sets) / degrees if degrees else 0.0
     if variance <= _SMALLEST:
         return None
     effect = difference / variance**0.5
     for n in range(2, _MOST_SAMPLES + 1):
-        critical = float(stdtrit(2 * n - 2, _TAILS[1]))
-        if 1 - float(nctdtr(2 * n - 2, effect * (n / 2) ** 0.5, critical)) >= _POWER:
+        freedom, noncentrality = (n - 1, effect * n**0.5) if is_paired else (2 * n - 2, effect * (n / 2) ** 0.5)
+        critical = float(stdtrit(freedom, _TAILS[1]))
+        if 1 - float(nctdtr(freedom, noncentrality, critical)) >= POWER:
             return n
     return None

@@ -1,5 +1,6 @@
 """Proportions in samples as records, conditions compared, trends, and the controls of plates."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -10,6 +11,7 @@ import numpy as np
 from coverslip.evaluation.comparison import holm
 from coverslip.evaluation.plates import wells_of, z_prime, z_score
 from coverslip.evaluation.proportions import (
+    POWER,
     ErrorOfRates,
     ErrorRates,
     difference_of_means,
@@ -22,7 +24,9 @@ from coverslip.text_tables import number_of
 
 TREND_METHOD = "quasi-binomial GEE of samples with logit link; variance of Mancl and DeRouen (2001), t distribution"
 TREND_TEST = "permutation test of the correlation of samples with the condition"
-_FEWEST_SAMPLES = 3  # of each condition, for an interval of their difference
+WELCH_TEST, PAIRED_TEST = "Welch's t test of samples", "paired t test of blocks"
+_BY_CHANCE = 0.01  # p-value below which two estimates of proportions disagree
+_FEWEST_SAMPLES = 3  # of each condition, or blocks of both, for an interval of their difference
 _MOST_LOG = 700.0  # whose exponential is a finite number
 
 
@@ -54,6 +58,7 @@ class SampleProportions:
 
     sample: str | None  # None: all samples of the condition
     condition: str | None  # None: there are no conditions
+    block: str | None  # such as an experiment day or a patient; None: none, or several
     time: float | None  # None: all times
     n: int  # readable images
     n_samples: int
@@ -75,6 +80,7 @@ class ConditionDifference:
     p_holm: float | None  # over all classes and pairs of conditions
     effect_size: float | None  # Hedges' g
     n_samples: tuple[int, int]
+    n_blocks: int | None  # that contain both conditions; None: there are no blocks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,10 +97,11 @@ class ConditionTrend:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamplesNeeded:
-    """How many samples of each of two conditions would show a difference of the proportion of a class."""
+    """How many samples of each of two conditions, or blocks, would show a difference of the proportion of a class."""
 
     name: str  # the class
     n: int | None  # None: the samples of no condition vary, or more than 10,000
+    are_blocks: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +110,22 @@ class LabelShift:
 
     violated: bool
     p: float
+    detectable: float  # difference of the estimates in any class that is detected with a power of 80%
+
+    @classmethod
+    def of(cls, differences: Sequence[float], errors: Sequence[float]) -> "LabelShift":
+        """Return whether two estimates of the proportion of each class disagree, by p of Bonferroni below .01.
+
+        Args:
+            differences: of the estimates, for each class.
+            errors: their standard errors.
+        """
+        from scipy.special import ndtr, ndtri
+
+        z = max(abs(each) / max(error, 1e-9) for each, error in zip(differences, errors, strict=True))
+        p = 2 * float(ndtr(-z)) * len(errors)
+        least = float(ndtri(1 - _BY_CHANCE / 2 / len(errors)) + ndtri(POWER))
+        return cls(violated=p < _BY_CHANCE, p=min(p, 1.0), detectable=min(1.0, least * max(errors)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +145,7 @@ class Summary:
     cautions: tuple[str, ...]  # sentences about single samples
     similar_samples: tuple[tuple[str, ...], ...]  # sets of names that may be one sample with several spellings
     similar_conditions: tuple[tuple[str, ...], ...]
+    similar_blocks: tuple[tuple[str, ...], ...]
     is_corrected: bool
     method: str
     assumption: str
@@ -134,59 +158,112 @@ def values_of_condition(samples: Sequence[SampleProportions], condition: str | N
     return [value for value in values if value is not None]
 
 
+def has_blocks(samples: Sequence[SampleProportions]) -> bool:
+    """Return whether conditions are compared within blocks."""
+    return any(each.block is not None for each in samples)
+
+
+def block_means(
+    samples: Sequence[SampleProportions], conditions: Sequence[str | None], name: str
+) -> dict[str, list[float | None]]:
+    """Return the proportion of a class by block, and by condition in this order: the mean of the samples of both.
+
+    None: the block has no readable sample of the condition.
+    """
+    shares = tested_shares(samples, name)
+    values: dict[tuple[str, str | None], list[float]] = defaultdict(list)
+    for each in samples:
+        share = shares[str(each.sample)]
+        if each.block is not None and share is not None:
+            values[each.block, each.condition].append(share)
+    means = {cell: float(np.mean(of_cell)) for cell, of_cell in values.items()}
+    blocks = dict.fromkeys(block for block, _ in means)
+    return {block: [means.get((block, condition)) for condition in conditions] for block in blocks}
+
+
+def _compared_values(
+    samples: Sequence[SampleProportions], conditions: tuple[str, str], name: str
+) -> tuple[list[float], list[float]]:
+    """Return the values of each condition that are compared: of samples, or of the blocks that contain both."""
+    if not has_blocks(samples):
+        first, second = (values_of_condition(samples, each, name) for each in conditions)
+        return first, second
+    blocks = block_means(samples, conditions, name).values()
+    complete = [(a, b) for a, b in blocks if a is not None and b is not None]
+    return [a for a, _ in complete], [b for _, b in complete]
+
+
+def _pairs(names: Sequence[str | None], control: str | None) -> list[tuple[str, str]]:
+    """Return the pairs of conditions to compare: each two, or each with the control."""
+    named = [name for name in names if name is not None]
+    if control is None:
+        return list(combinations(named, 2))
+    return [(control, name) for name in named if name != control]
+
+
 def compared_conditions(
     samples: Sequence[SampleProportions],
     names: Sequence[str | None],
     classes: Sequence[str],
     rates: ErrorRates | None,
+    control: str | None = None,
 ) -> list[ConditionDifference]:
-    """Compare each two conditions by the proportions of their samples.
+    """Compare conditions by the proportions of their samples, or by their differences within blocks.
 
     Args:
         samples: of all conditions.
         names: the conditions.
         classes: all classes.
         rates: the error rates by which samples are corrected; None: they are not.
+        control: the condition that all others are compared with; None: each two are compared.
     """
+    are_blocks = has_blocks(samples)
     differences = []
-    for first, second in combinations([name for name in names if name is not None], 2):
-        errors = _errors_of_rates(samples, (first, second), classes, rates)
-        for k, name in enumerate(classes):
-            a, b = values_of_condition(samples, first, name), values_of_condition(samples, second, name)
+    for pair in _pairs(names, control):
+        values = {name: _compared_values(samples, pair, name) for name in classes}
+        errors = _errors_of_rates(samples, values, rates)
+        for k, (name, (a, b)) in enumerate(values.items()):
+            n_samples = tuple(len(values_of_condition(samples, each, name)) for each in pair)
             comparison = ConditionDifference(
-                name=name, conditions=(first, second), difference=Metric(value=None, reason=""),
-                test="Welch's t test of samples", p=None, p_holm=None, effect_size=None, n_samples=(len(a), len(b)),
+                name=name, conditions=pair, difference=Metric(value=None, reason=""),
+                test=PAIRED_TEST if are_blocks else WELCH_TEST, p=None, p_holm=None, effect_size=None,
+                n_samples=(n_samples[0], n_samples[1]), n_blocks=len(a) if are_blocks else None,
             )  # fmt: skip
             if min(len(a), len(b)) < _FEWEST_SAMPLES:
-                reason = text("summary-few-samples", n_needed=_FEWEST_SAMPLES)
+                reason = text("summary-few-blocks" if are_blocks else "summary-few-samples", n_needed=_FEWEST_SAMPLES)
                 value = float(np.mean(b) - np.mean(a)) if a and b else None
                 metric = Metric(value=value, reason=reason)
             else:
                 absolute = errors.absolute[k] if errors.absolute else 0.0
-                welch = difference_of_means(a, b, relative_error=errors.relative, absolute_error=absolute)
-                metric = Metric(value=welch.value, low=welch.low, high=welch.high, method="Welch")
-                if welch.p is not None and welch.low is None:
+                result = difference_of_means(
+                    a, b, is_paired=are_blocks, relative_error=errors.relative, absolute_error=absolute
+                )
+                metric = Metric(value=result.value, low=result.low, high=result.high, method=comparison.test)
+                if result.p is not None and result.low is None:
                     metric = replace(metric, reason=text("summary-size-unknown"))
-                comparison = replace(comparison, p=welch.p, effect_size=welch.effect_size)
+                comparison = replace(comparison, p=result.p, effect_size=result.effect_size)
             differences.append(replace(comparison, difference=metric))
     return _adjusted(differences, classes)
 
 
 def _errors_of_rates(
     samples: Sequence[SampleProportions],
-    conditions: tuple[str, str],
-    classes: Sequence[str],
+    values: Mapping[str, tuple[list[float], list[float]]],
     rates: ErrorRates | None,
 ) -> ErrorOfRates:
-    first, second = ([values_of_condition(samples, each, name) for name in classes] for each in conditions)
-    if rates is None or not (all(first) and all(second)) or not all(is_corrected(samples, name) for name in classes):
+    """Return the effect of uncertain error rates on the differences of all classes between two conditions."""
+    if rates is None or not all(a and b for a, b in values.values()):
         return ErrorOfRates()
-    return rates.error_of_difference(np.mean(second, axis=1) - np.mean(first, axis=1))
+    if not all(is_corrected(samples, name) for name in values):
+        return ErrorOfRates()
+    return rates.error_of_difference(np.array([np.mean(b) - np.mean(a) for a, b in values.values()]))
 
 
 def trends_of_conditions(
     samples: Sequence[SampleProportions], names: Sequence[str | None], classes: Sequence[str]
 ) -> list[ConditionTrend]:
+    if has_blocks(samples):  # the test would have to permute within blocks, and the model to include them
+        return []
     named = [name for name in names if name is not None]
     doses = {name: dose for name in named if (dose := number_of(name or "")) is not None}
     if len(doses) < _FEWEST_SAMPLES or len(doses) < len(named):
@@ -299,9 +376,14 @@ def controls_of_plates(
 def samples_for_difference(
     samples: Sequence[SampleProportions], names: Sequence[str | None], classes: Sequence[str], difference: float
 ) -> Iterator[SamplesNeeded]:
+    are_blocks = has_blocks(samples)
     for name in classes:
         values = [values_of_condition(samples, condition, name) for condition in names]
-        yield SamplesNeeded(name=name, n=samples_needed(values, difference))
+        if are_blocks:
+            both = (_compared_values(samples, pair, name) for pair in _pairs(names, None))
+            values = [[second - first for first, second in zip(a, b, strict=True)] for a, b in both]
+        n = samples_needed(values, difference, is_paired=are_blocks)
+        yield SamplesNeeded(name=name, n=n, are_blocks=are_blocks)
 
 
 Tested = TypeVar("Tested", ConditionDifference, ConditionTrend)

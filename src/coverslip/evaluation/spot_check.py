@@ -110,8 +110,10 @@ def labeled_share(samples: Sequence[CheckedSample]) -> tuple[float, float, float
     return raw_shares(Votes(sums, sums.sum(axis=1)))[0]
 
 
-def labels_needed(half_width: float, share: float, n_images: int, n_samples: int, correlation: float) -> int | None:
-    """Return how many labels give an interval of about this half width, if samples do not differ.
+def labels_needed(
+    half_width: float, share: float, n_images: int, n_samples: int, correlation: float, between: float = 0.0
+) -> int | None:
+    """Return how many labels give an interval of about this half width.
 
     Args:
         half_width: of the 95 % interval.
@@ -119,6 +121,7 @@ def labels_needed(half_width: float, share: float, n_images: int, n_samples: int
         n_images: all images.
         n_samples: the samples of these images; the interval is longer if they are few.
         correlation: the expected correlation between labels and votes; 0: labels alone.
+        between: the variance of the true proportions of samples.
 
     Returns:
         None: not even the labels of all images do.
@@ -126,7 +129,7 @@ def labels_needed(half_width: float, share: float, n_images: int, n_samples: int
     from scipy.special import stdtrit
 
     quantile = Z if n_samples == 1 else float(stdtrit(n_samples - 1, 0.975))
-    variance = (half_width / quantile) ** 2  # of the estimate
+    variance = (half_width / quantile) ** 2 - between / n_samples  # of the estimate, by the choice of images
     of_one_image = share * (1 - share)
 
     def is_enough(n: int) -> bool:

@@ -4,7 +4,7 @@ The texts of a metric are in the catalogue, `messages/en/metrics.ftl`.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -12,6 +12,10 @@ import numpy as np
 from coverslip.evaluation import metrics, ranking
 from coverslip.evaluation.calibration import (
     calibration_line,
+    confidence_bin,
+    confidence_minus_accuracy,
+    design_effect_in_bins,
+    error_above_chance,
     expected_calibration_error,
     expected_error_of_calibrated,
 )
@@ -50,6 +54,8 @@ class MetricRecord:
     is_counted: bool = False  # computed from predicted classes only, not from probabilities
     is_before_calibration: bool = False  # of probabilities before temperature scaling
     needs_calibration: bool = False  # networks are compared by it only after calibration
+    is_shown: bool = True  # False: only in `metrics.json` and tables of all metrics
+    with_interval: Callable[[np.ndarray, Units], Metric] | None = None  # instead of `influence`
 
     @property
     def title(self) -> str:
@@ -68,8 +74,13 @@ class MetricRecord:
 
     @property
     def no_interval(self) -> str:
-        """The reason why the metric has no interval if `influence` is None."""
+        """The reason why the metric has no interval, or why a paired difference of it has none."""
         return self._reason("no-interval")
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether values of the metric have an interval."""
+        return self.influence is not None or self.with_interval is not None
 
     @property
     def _code(self) -> str:
@@ -195,6 +206,28 @@ def _error_of_calibrated(probability: np.ndarray, label: np.ndarray, predicted: 
     return expected_error_of_calibrated(probability, n_bins=N_BINS)
 
 
+def _excess(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray) -> float:
+    error = np.array(_calibration_error(probability, label, predicted))
+    return float(error_above_chance(error, expected_error_of_calibrated(probability, n_bins=N_BINS)))
+
+
+def _excess_with_interval(probability: np.ndarray, units: Units) -> Metric:
+    """Return the calibration error above chance; its interval is that of the calibration error, without chance too."""
+    error = expected_calibration_error(probability, units.label, n_bins=N_BINS)
+    by_chance = expected_error_of_calibrated(probability, n_bins=N_BINS)
+    if units.has_groups:
+        by_chance *= design_effect_in_bins(probability, units.label, units.code, n_bins=N_BINS) ** 0.5
+    bins, gap = confidence_bin(probability, N_BINS), confidence_minus_accuracy(probability, units.label)
+    sign = np.sign(np.bincount(bins, weights=gap, minlength=N_BINS))[bins]
+    influence = Influence((sign * gap - error) / len(gap), np.zeros(units.n_classes), error)
+    metric = metric_with_interval(error, influence, units, "real")
+    value = float(error_above_chance(np.array(error), by_chance))
+    if metric.low is None or metric.high is None:
+        return replace(metric, value=value)
+    low, high = error_above_chance(np.maximum([metric.low, metric.high], 0), by_chance).tolist()
+    return replace(metric, value=value, low=low, high=high)
+
+
 def _line(position: int) -> tuple[Callable[..., float], Callable[..., Influence]]:
     """Return `value` and `influence` of the calibration intercept (position 0) or slope (position 1)."""
 
@@ -236,24 +269,38 @@ METRICS: Table[MetricRecord] = Table(
         _counted("kappa", metrics.kappa, scale="correlation", is_headline=False),
         _counted("one_vs_rest_accuracy", metrics.one_vs_rest_accuracy, is_headline=False),
         MetricRecord(
-            name="ece",
-            value=_calibration_error,
+            name="ece_excess",
+            value=_excess,
+            with_interval=_excess_with_interval,
             better="lower",
+            scale="real",
             needs_calibration=True,
         ),
         MetricRecord(
-            name="ece_expected",
-            value=_error_of_calibrated,
+            name="ece_excess_uncalibrated",
+            value=_excess,
+            with_interval=_excess_with_interval,
             better="lower",
-            is_for_choices=False,
-        ),
-        MetricRecord(
-            name="ece_uncalibrated",
-            value=_calibration_error,
-            better="lower",
+            scale="real",
             is_headline=False,
             is_for_choices=False,
             is_before_calibration=True,
+        ),
+        *(
+            MetricRecord(
+                name=name,
+                value=value,
+                better="lower",
+                is_headline=False,
+                is_for_choices=False,
+                is_before_calibration=name == "ece_uncalibrated",
+                is_shown=False,  # chance increases it, most on small test sets
+            )
+            for name, value in (
+                ("ece", _calibration_error),
+                ("ece_expected", _error_of_calibrated),
+                ("ece_uncalibrated", _calibration_error),
+            )
         ),
         MetricRecord(
             name="calibration_slope",
@@ -307,9 +354,25 @@ def score(
     return {name: METRICS[name].value(probability, label, predicted) for name in metric_names}
 
 
+def value_with_groups(
+    name: str, probability: np.ndarray, label: np.ndarray, predicted: np.ndarray, group: np.ndarray | None
+) -> float:
+    """Return a metric as `metric_intervals` does, without its interval; NaN if it is not defined. Args as there."""
+    record = METRICS[name]
+    if record.with_interval is None or group is None:
+        return record.value(probability, label, predicted)
+    value = record.with_interval(probability, Units.of(label, group, probability.shape[1])).value
+    return np.nan if value is None else value
+
+
 def scored_metrics() -> tuple[str, ...]:
     """Return the names of the metrics that do not need uncalibrated probabilities."""
     return tuple(name for name, record in METRICS.items() if not record.is_before_calibration)
+
+
+def shown_metrics() -> tuple[str, ...]:
+    """Return the names of the scored metrics that are shown."""
+    return tuple(name for name in scored_metrics() if METRICS[name].is_shown)
 
 
 def metrics_for_choices() -> tuple[str, ...]:
@@ -375,6 +438,8 @@ def _metric(record: MetricRecord, probability: np.ndarray, predicted: np.ndarray
     value = record.value(probability, units.label, predicted)
     if np.isnan(value):
         return Metric(value=None, method=units.method, reason=record.undefined)
+    if record.with_interval is not None:
+        return record.with_interval(probability, units)
     if record.influence is None:
         return Metric(value=value, reason=record.no_interval)
     influence = record.influence(probability, units.label, predicted)

@@ -20,6 +20,7 @@ from coverslip.evaluation.sample_proportions import (
     LabelShift,
     SampleProportions,
     Summary,
+    block_means,
     compared_conditions,
     conditions_in_order,
     controls_of_plates,
@@ -54,7 +55,7 @@ DRAWS_METHOD = "adjusted counts by maximum likelihood; interval by draws at effe
 FOLDER = "folder"  # a name for the folder of each image, where tables have no such column
 MOST_UNFAMILIAR = 0.2  # share of unfamiliar images above which proportions are not corrected
 MOST_WIDTH = 0.5  # of an interval, above which a classifier is reported not to measure single samples
-_BY_CHANCE = 0.01
+_OF_TWO = ("sample-of-two-conditions", "sample-of-two-blocks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ def summarise(
     *,
     by: str,
     condition: str | None = None,
+    block: str | None = None,
     table: Path | str | None = None,
     run: Run | Path | str | None = None,
     time: str | None = None,
@@ -89,13 +91,16 @@ def summarise(
         predictions: tables that `predict` wrote, as CSV and without an assumed prevalence.
         by: the column with the sample of each image; `folder` for its folder, if there is no such column.
         condition: the column with the condition of each sample, such as a dose.
+        block: the column with the experiment day, batch or patient of each sample. Conditions are then compared within
+            blocks. If it is also `by`, the images of each condition in a block are a sample, such as a patient before
+            and after treatment.
         table: a CSV table with these columns and `image_id` or `path`; None: they are columns of the predictions.
         run: the run of the classifier, with predictions of test images; None: proportions are not corrected.
         time: the column with the time point of each image, a number; then each sample and condition has proportions at
             each time too.
         detect: a difference of proportions, between 0 and 1, for which the number of samples is computed.
-        negative: the condition of the negative controls, for z-scores of samples. Samples whose names end in a well,
-            such as `plate1/B03`, are compared with the controls of their plate.
+        negative: the condition of the negative controls. Other conditions are compared with it only, and samples have
+            z-scores: those whose names end in a well, such as `plate1/B03`, by the controls of their plate.
         positive: the condition of the positive controls, for Z' of each plate.
         emit: receives progress.
 
@@ -110,7 +115,7 @@ def summarise(
         ['new']
     """
     files = [Path(file) for file in ([predictions] if isinstance(predictions, str | Path) else predictions)]
-    classes, rows = read_sampled(files, by, condition, None if table is None else Path(table), time, emit)
+    classes, rows = read_sampled(files, by, condition, None if table is None else Path(table), time, emit, block=block)
     opened = None if run is None else run_of_predictions(run, classes, rows, files[0])
     on_progress = progress_reporter(emit, "computing-proportions", "proportions")
     return summary_of(classes, rows, opened, detect, controls=(negative, positive), on_progress=on_progress)
@@ -145,6 +150,7 @@ class SampledPrediction:
     prediction: Prediction
     sample: str
     condition: str | None = None  # None: there are no conditions
+    block: str | None = None  # None: there are no blocks
     time: float | None = None  # None: unknown
     classifier: str = ""  # the code of the classifier and its settings; empty: unknown
 
@@ -175,10 +181,12 @@ def summary_of(
         raise CoverslipError("no-difference-to-detect", value=detect)
     votes, probabilities = _numbers_of(rows, classes)
     images, condition_of = _samples(rows, votes, probabilities, range(len(rows)))
+    block_of = {row.sample: row.block for row in rows}
     rates = None if run is None else error_rates(run, classes)
     prior = () if run is None else _prior(run, classes)
     samples = [
-        _proportions({name: of_sample}, name, condition_of[name], classes, rates) for name, of_sample in images.items()
+        _proportions({name: of_sample}, name, condition_of[name], classes, rates, block=block_of[name])
+        for name, of_sample in images.items()
     ]
     names = conditions_in_order(condition_of.values())
     for control in controls:
@@ -193,7 +201,7 @@ def summary_of(
         classes=tuple(classes),
         samples=tuple(with_z_scores(samples, controls[0])),
         conditions=tuple(conditions),
-        comparisons=tuple(compared_conditions(samples, names, classes, rates)),
+        comparisons=tuple(compared_conditions(samples, names, classes, rates, controls[0])),
         trends=tuple(trends_of_conditions(samples, names, classes)),
         samples_needed=() if detect is None else tuple(samples_for_difference(samples, names, classes, detect)),
         series=_series(classes, rows, votes, names, rates, on_progress),
@@ -203,6 +211,7 @@ def summary_of(
         cautions=tuple(cautions_of(samples)),
         similar_samples=tuple(similar_names(images)),
         similar_conditions=tuple(similar_names(name for name in names if name is not None)),
+        similar_blocks=tuple(similar_names(dict.fromkeys(name for name in block_of.values() if name is not None))),
         is_corrected=rates is not None,
         method=RAW_METHOD if rates is None else MELDED_METHOD if len(classes) == 2 else DRAWS_METHOD,
         assumption=text("summary-raw-only") if rates is None else _assumption(rates, classes),
@@ -213,7 +222,8 @@ def _assumption(rates: ErrorRates, classes: Sequence[str]) -> str:
     """Return what the correction assumes, and whether intervals include that error rates of samples differ."""
     sentences = [text("summary-assumption")]
     if without := [name for name, each in zip(classes, rates.correlations, strict=True) if each is None]:
-        sentences.append(text("summary-rates-equal", names=", ".join(f"'{name}'" for name in without)))
+        are_all = len(without) == len(classes)
+        sentences.append(text("summary-rates-equal", are_all=are_all, names=", ".join(f"'{name}'" for name in without)))
     values = [(each.value, name) for name, each in zip(classes, rates.correlations, strict=True) if each is not None]
     if values:
         value, name = max(values)
@@ -236,7 +246,18 @@ def cautions_of(samples: Sequence[SampleProportions]) -> Iterator[str]:
 
 
 SUMMARY_COLUMNS = (
-    *("sample", "condition", "time", "n_images", "n_uncertain", "n_unfamiliar", "n_unreadable", "class", "count"),
+    *(
+        "sample",
+        "condition",
+        "block",
+        "time",
+        "n_images",
+        "n_uncertain",
+        "n_unfamiliar",
+        "n_unreadable",
+        "class",
+        "count",
+    ),
     *("raw", "raw_low", "raw_high", "corrected", "corrected_low", "corrected_high", "unclipped", "reason", "z_score"),
 )
 
@@ -247,7 +268,15 @@ def summary_rows(summary: Summary) -> Iterator[dict[str, object]]:
         for name, of_class in sample.classes.items():
             raw, corrected = of_class.raw, of_class.corrected
             time = "" if sample.time is None else f"{sample.time:g}"
-            cells = (sample.sample, sample.condition, time, sample.n, sample.n_uncertain, sample.n_unfamiliar)
+            cells = (
+                sample.sample,
+                sample.condition,
+                sample.block,
+                time,
+                sample.n,
+                sample.n_uncertain,
+                sample.n_unfamiliar,
+            )
             values = (raw.value, raw.low, raw.high, corrected.value, corrected.low, corrected.high, of_class.unclipped)
             z_score = "" if of_class.z_score is None else of_class.z_score
             yield dict(
@@ -281,17 +310,24 @@ def write_grouped(summary: Summary, file: Path) -> None:
 
 
 def grouped_rows(summary: Summary) -> tuple[list[str], list[dict[str, object]]]:
-    """Return a table for GraphPad Prism: a column for each condition of a class, and a row for each sample of it.
+    """Return a table for GraphPad Prism: a column for each condition of a class, and a row for each sample, or block.
 
     Values are those that are compared. The titles of columns with values below 0 or above 1 say that these are meant.
+    With blocks, the first column names the block of a row.
     """
-    columns: dict[str, list[float]] = {}
+    conditions = [each.condition for each in summary.conditions]
+    columns: dict[str, list[float | str]] = {}
     for name in summary.classes:
-        for condition in summary.conditions:
-            title = f"{name}: {condition.condition or text('all-samples')}"
-            values = values_of_condition(summary.samples, condition.condition, name)
-            is_within = all(0 <= value <= 1 for value in values)
-            columns[title if is_within else f"{title} ({text('summary-values-unclipped')})"] = values
+        of_blocks = block_means(summary.samples, conditions, name)
+        if of_blocks:
+            columns[text("column-block")] = [*of_blocks]
+        for k, condition in enumerate(conditions):
+            title = f"{name}: {condition or text('all-samples')}"
+            cells: list[float | str] = [*values_of_condition(summary.samples, condition, name)]
+            if of_blocks:
+                cells = ["" if (mean := means[k]) is None else mean for means in of_blocks.values()]
+            is_within = all(0 <= value <= 1 for value in cells if not isinstance(value, str))
+            columns[title if is_within else f"{title} ({text('summary-values-unclipped')})"] = cells
     n_rows = max(map(len, columns.values()))
     rows: list[dict[str, object]] = [
         {title: values[k] if k < len(values) else "" for title, values in columns.items()} for k in range(n_rows)
@@ -306,6 +342,8 @@ def read_sampled(
     table: Path | None,
     time: str | None = None,
     emit: Emit = ignore,
+    *,
+    block: str | None = None,
 ) -> tuple[tuple[str, ...], list[SampledPrediction]]:
     """Return the classes, and the predictions with their samples in the order of the tables, each image once.
 
@@ -318,6 +356,7 @@ def read_sampled(
         table: the table to join.
         time: the column with the time point.
         emit: receives notes on images that are listed several times or were excluded.
+        block: the column with the block of each sample.
 
     Raises:
         CoverslipError: as `summarise`.
@@ -325,21 +364,27 @@ def read_sampled(
     for file, n in Counter(file.resolve() for file in files).items():
         if n > 1:
             raise CoverslipError("predictions-given-twice", file=file)
-    joined = None if table is None else _JoinedTable(table, by, condition, time)
+    joined = (
+        None
+        if table is None
+        else _JoinedTable(
+            table, [name for name in (by, condition, block, time) if name], numbers=(condition, block, time)
+        )
+    )
     for file in files:
         check_predictions_table(file)
     tables = [(file, read_predictions(file)) for file in files]
     classes = tables[0][1].classes
     folders = names_of_folders(row.path for _, predicted in tables for row in predicted)
     rows: list[SampledPrediction] = []
-    condition_of: dict[str, str | None] = {}
+    about_samples: dict[str, tuple[str | None, str | None]] = {}  # condition and block
     n_repeated = n_excluded = 0
     for file, predicted in tables:
         if set(predicted.classes) != set(classes):
             raise CoverslipError("summary-other-classes", file=file, other=str(files[0]))
         order = [predicted.classes.index(name) for name in classes]
         named = joined.file if joined else file
-        about_images = rows_of_table(file, lambda name: name in (time, condition))
+        about_images = rows_of_table(file, lambda name: name in (time, condition, block))
         images = ImagesInProportions()
         for row, cells in zip(predicted, about_images, strict=True):
             image = row.repeats or row.image_id
@@ -349,14 +394,17 @@ def read_sampled(
             about: Mapping[str, str] = joined.row_of(row.image_id, row.path) if joined else cells
             value = _cell(about, condition, row.path, named, folders) if condition else None
             sample = _cell(about, by, row.path, named, folders) if by else value or text("all-samples")
-            if condition_of.setdefault(sample, value) != value:
-                raise CoverslipError(
-                    "sample-of-two-conditions", file=named, sample=sample, first=condition_of[sample], second=value
-                )
+            of_block = _cell(about, block, row.path, named, folders) if block else None
+            if value and block == by:
+                sample = f"{sample}, {value}"
+            earlier = about_samples.setdefault(sample, (value, of_block))
+            for code, first, second in zip(_OF_TWO, earlier, (value, of_block), strict=True):
+                if first != second:
+                    raise CoverslipError(code, file=named, sample=sample, first=first, second=second)
             in_order = replace(row, probabilities=tuple(row.probabilities[k] for k in order if row.probabilities))
             at = None if time is None else _time(_cell(about, time, row.path, named, folders), time, row.path, named)
             if images.add((image, sample, at), is_excluded=False):
-                rows.append(SampledPrediction(in_order, sample, value, at, cells.get(CLASSIFIER_COLUMN, "")))
+                rows.append(SampledPrediction(in_order, sample, value, of_block, at, cells.get(CLASSIFIER_COLUMN, "")))
         n_repeated += images.n_repeated
         n_excluded += images.n_excluded
     if n_repeated:
@@ -461,11 +509,10 @@ def _time(cell: str, column: str, path: str, file: Path) -> float:
 class _JoinedTable:
     """The rows of a table by `image_id`, else by `path`."""
 
-    def __init__(self, file: Path, by: str | None, condition: str | None, time: str | None) -> None:
+    def __init__(self, file: Path, columns: Sequence[str], numbers: Sequence[str | None]) -> None:
         self.file = file
-        columns = [name for name in (by, condition, time) if name]
         used = {"image_id", "path", *columns}
-        rows = list(open_text_table(file).named_rows(lambda name: name in (condition, time), used))
+        rows = list(open_text_table(file).named_rows(lambda name: name in numbers, used))
         self._key = next((name for name in ("image_id", "path") if rows and name in rows[0]), None)
         if self._key is None:
             raise CoverslipError("summary-table-without-key", file=file)
@@ -551,6 +598,7 @@ def _series(
     on_progress: OnProgress,
 ) -> tuple[SampleProportions, ...]:
     """Return the proportions of each sample, then of each condition, in the order of time."""
+    block_of = {row.sample: row.block for row in rows}
     of_time: dict[float, list[int]] = defaultdict(list)
     for k, row in enumerate(rows):
         if row.time is not None:
@@ -569,7 +617,8 @@ def _series(
     ]
     series = []
     for images, sample, condition, time in (*parts, *(whole for whole in wholes if whole[0])):
-        series.append(_proportions(images, sample, condition, classes, rates, time))
+        block = block_of.get(sample or "")
+        series.append(_proportions(images, sample, condition, classes, rates, time=time, block=block))
         on_progress(len(series), len(parts) + len(wholes))
     return tuple(series)
 
@@ -581,6 +630,7 @@ def _proportions(
     classes: Sequence[str],
     rates: ErrorRates | None,
     time: float | None = None,
+    block: str | None = None,
 ) -> SampleProportions:
     readable = [each for each in images.values() if len(each.votes)]
     decisions = sum((each.decisions for each in images.values()), Counter[str]())
@@ -619,6 +669,7 @@ def _proportions(
     return SampleProportions(
         sample=sample,
         condition=condition,
+        block=block,
         time=time,
         n=n,
         n_samples=len(images),
@@ -631,18 +682,13 @@ def _proportions(
 
 def _label_shift(images: Sequence[_Images], rates: ErrorRates, prior: Sequence[float]) -> LabelShift | None:
     """Test whether adjusted counts and the estimate from probabilities agree, on all images together."""
-    from scipy.special import ndtr
-
     votes = np.concatenate([each.votes for each in images])
     probabilities = np.concatenate([each.probabilities for each in images])
     adjusted = rates.correct(Votes(votes.sum(axis=0)[None], np.array([float(len(votes))])), has_mean_rates=True)
     estimates = estimated_shares(probabilities, prior)
     if adjusted.reason is not None or any(each.value is None for each in estimates):
         return None
-    p = 1.0
-    for k, estimate in enumerate(estimates):
-        width = (estimate.high or 0.0) - (estimate.low or 0.0)
-        error = float(np.hypot(adjusted.high[k] - adjusted.low[k], width)) / (2 * Z)
-        z = abs(float(adjusted.shares[k]) - (estimate.value or 0.0)) / max(error, 1e-9)
-        p = min(p, 2 * float(ndtr(-z)) * len(estimates))
-    return LabelShift(violated=p < _BY_CHANCE, p=min(p, 1.0))
+    differences = [float(share) - (each.value or 0.0) for share, each in zip(adjusted.shares, estimates, strict=True)]
+    widths = [(each.high or 0.0) - (each.low or 0.0) for each in estimates]
+    errors = np.hypot(adjusted.high - adjusted.low, widths) / (2 * Z)
+    return LabelShift.of(differences, errors.tolist())

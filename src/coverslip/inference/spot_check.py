@@ -16,7 +16,7 @@ from coverslip.datasets import UNREADABLE, clean_label
 from coverslip.datasets.tables.reading import open_text_table
 from coverslip.errors import CoverslipError
 from coverslip.evaluation import Metric
-from coverslip.evaluation.proportions import EffectiveCounts, Votes, pooled_counts, raw_shares
+from coverslip.evaluation.proportions import EffectiveCounts, ErrorRates, Votes, pooled_counts, raw_shares
 from coverslip.evaluation.sample_proportions import ClassProportion, SampleProportions
 from coverslip.evaluation.spot_check import (
     CheckedSample,
@@ -277,6 +277,7 @@ def needed_labels(
     for condition in summary.conditions:
         if not condition.n:
             continue
+        between = _between_samples([each for each in summary.samples if each.condition == condition.condition], rates)
         shares = np.array([_best(condition.classes[name]) for name in classes])
         shares = shares / shares.sum()
         accuracy = _ASSUMED_ACCURACY if recalls is None else expected_accuracy(recalls, shares).value
@@ -291,15 +292,33 @@ def needed_labels(
                 condition=condition.condition,
                 name=name,
                 expected=share,
-                alone=_needed(condition, half_width, share, 0),
-                with_predictions=_needed(condition, half_width, share, correlation),
+                alone=_needed(condition, half_width, share, 0, between[k]),
+                with_predictions=_needed(condition, half_width, share, correlation, between[k]),
             )
 
 
-def _needed(condition: SampleProportions, half_width: float, share: float, correlation: float) -> int | None:
+def _between_samples(samples: Sequence[SampleProportions], rates: ErrorRates | None) -> Floats:
+    """Return the variance of the true proportions of each class between samples; 0 where it cannot be estimated.
+
+    It is the variance of the proportions from predictions, without the part that images and error rates cause.
+    """
+    classes = samples[0].classes
+    readable = [each for each in samples if each.n]
+    values = np.array([[proportion.unclipped for proportion in each.classes.values()] for each in readable], np.float64)
+    if rates is None or len(readable) < 2 or np.isnan(values).any():
+        return np.zeros(len(classes))
+    votes = [np.array([proportion.count for proportion in each.classes.values()]) for each in readable]
+    noise = [rates.variance_of_sample(Votes(of_sample[None], of_sample.sum()[None])) for of_sample in votes]
+    between: Floats = np.maximum(values.var(axis=0, ddof=1) - np.mean(noise, axis=0), 0)
+    return between
+
+
+def _needed(
+    condition: SampleProportions, half_width: float, share: float, correlation: float, between: float = 0.0
+) -> int | None:
     # Before labeling, it is not known that a proportion is nearer to 0 or 1 than half of this width.
     assumed = float(np.clip(share, half_width / 2, 1 - half_width / 2))
-    return labels_needed(half_width, assumed, condition.n, condition.n_samples, correlation)
+    return labels_needed(half_width, assumed, condition.n, condition.n_samples, correlation, between)
 
 
 def _best(proportion: ClassProportion) -> float:

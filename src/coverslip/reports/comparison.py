@@ -13,13 +13,13 @@ from coverslip.errors import CoverslipError
 from coverslip.evaluation import (
     METRICS,
     SAME_PREDICTIONS,
-    Answers,
     McNemar,
     Metric,
     PairedDifference,
     mcnemar,
     paired_differences,
-    scored_metrics,
+    shown_metrics,
+    value_with_groups,
 )
 from coverslip.messages import text
 from coverslip.reports import words
@@ -341,7 +341,7 @@ def _row(run: Run, run_id: str, name: str) -> ComparedRun:
         metrics=[
             measured(metric_name, metric)
             for metric_name, metric in evaluation.metrics.items()
-            if metric_name in METRICS
+            if metric_name in METRICS and METRICS[metric_name].is_shown
         ],
         fit=_fit(run),
         confusion=evaluation.confusion_matrix,
@@ -440,16 +440,19 @@ def _numbers(common: CommonImages, n_relabeled: int) -> list[NumbersByLabels]:
 
 def _by_labels(common: CommonImages, labels: Labels, label: np.ndarray) -> NumbersByLabels:
     first, second = common.first, common.second
-    differences = paired_differences(first, second, label, common.group)
+    differences = paired_differences(first, second, label, common.group, metrics=shown_metrics())
     return NumbersByLabels(
         labels=labels,
-        differences=[_difference(name, differences[name], first, second, label) for name in scored_metrics()],
+        differences=[_difference(name, differences[name], common, label) for name in shown_metrics()],
         mcnemar=mcnemar(first.predicted == label, second.predicted == label),
     )
 
 
-def _difference(name: str, metric: PairedDifference, first: Answers, second: Answers, label: np.ndarray) -> Difference:
-    values = [METRICS[name].value(answers.probability, label, answers.predicted) for answers in (first, second)]
+def _difference(name: str, metric: PairedDifference, common: CommonImages, label: np.ndarray) -> Difference:
+    values = [
+        value_with_groups(name, answers.probability, label, answers.predicted, common.group)
+        for answers in (common.first, common.second)
+    ]
     of_first, of_second = (None if np.isnan(value) else float(value) for value in values)
     is_shown = metric.low is not None and metric.high is not None and not metric.low <= 0 <= metric.high
     measurement = asdict(measured(name, metric))

@@ -173,8 +173,9 @@ def measured(name: str, metric: Metric) -> Measured:
 
 
 def metrics(run: ReportedRun) -> list[MetricValue]:
-    """Return all metrics, in the order of the table of metrics."""
-    return [_metric_of_run(run, name) for name in METRICS if name in run.metrics.metrics]
+    """Return all metrics that are shown, in the order of the table of metrics."""
+    names = [name for name, record in METRICS.items() if record.is_shown and name in run.metrics.metrics]
+    return [_metric_of_run(run, name) for name in names]
 
 
 def interval_methods(run: ReportedRun) -> str:
@@ -297,7 +298,7 @@ def uncalibrated(run: ReportedRun) -> np.ndarray | None:
     return without_temperature(run.tested.probability, temperature)
 
 
-def calibration_errors(run: ReportedRun) -> dict[str, float | None]:
-    """Return the expected calibration error after and before calibration."""
-    names = ("ece", "ece_uncalibrated")
-    return {name: run.metrics[name].value if name in run.metrics.metrics else None for name in names}
+def calibration_error(run: ReportedRun, *, is_before: bool = False) -> Measured | None:
+    """Return the calibration error above chance, after or before calibration; None: unknown."""
+    name = "ece_excess_uncalibrated" if is_before else "ece_excess"
+    return measured(name, run.metrics[name]) if name in run.metrics.metrics else None

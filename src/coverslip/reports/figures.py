@@ -381,23 +381,30 @@ def calibration(
     label: np.ndarray,
     before: np.ndarray | None,
     *,
-    ece: float | None,
-    ece_before: float | None,
+    error: str,
+    error_before: str,
 ) -> "Figure":
-    """Draw accuracy by predicted probability, before and after calibration, and the number of images per bin."""
+    """Draw accuracy by predicted probability, before and after calibration, and the number of images per bin.
+
+    Args:
+        probability: (n, K), after calibration.
+        label: (n,) numbers of classes.
+        before: (n, K), before calibration; None: not available.
+        error, error_before: calibration errors above chance, for the legend; empty: unknown.
+    """
     figure = new_figure(8.6, 4.2)
     axes, below = figure.subplots(1, 2, width_ratios=(1.15, 1))
     perfect = text("figure-label-perfect-calibration")
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (1, 2)), label=perfect, zorder=1)
     for values, color, words, gap, face in (
-        (before, MUTED, text("figure-label-before-calibration"), ece_before, PAPER),
-        (probability, DATA, text("figure-label-after-calibration"), ece, DATA),
+        (before, MUTED, text("figure-label-before-calibration"), error_before, PAPER),
+        (probability, DATA, text("figure-label-after-calibration"), error, DATA),
     ):
         if values is None:
             continue
         filled = [b for b in reliability_bins(values, label) if b.confidence is not None]
         size = [14 + 160 * b.n / len(label) for b in filled]
-        label_of_stage = words if gap is None else text("figure-label-with-error", label=words, error=f"{gap:.3f}")
+        label_of_stage = text("figure-label-with-error", label=words, error=gap) if gap else words
         x, y = [b.confidence for b in filled], [b.accuracy for b in filled]
         axes.plot(x, y, color=color, linewidth=0.8, alpha=0.6)
         axes.scatter(x, y, s=size, facecolor=face, edgecolor=color, linewidth=1, zorder=3, alpha=0.9)

@@ -92,7 +92,7 @@ def _label_errors(run: ReportedRun) -> str:
 def _values(run: ReportedRun, *names: str) -> str:
     values = {metric.name: metric for metric in content.metrics(run)}
     metric_texts = [
-        f"{values[name].title} {number(values[name].value)}"
+        f"{values[name].title} {number(values[name].value)}{_interval(values[name])}"
         for name in names
         if name in values and values[name].value is not None
     ]
@@ -119,11 +119,10 @@ METRICS_RELOADED = (
         "metrics-reloaded-ranking-metrics",
         lambda run: _values(run, "macro_auroc", "micro_auroc", "average_precision"),
     ),
-    Item("metrics-reloaded-calibration", lambda run: _values(run, "ece", "calibration_slope", "brier", "log_loss")),
+    Item(
+        "metrics-reloaded-calibration", lambda run: _values(run, "ece_excess", "calibration_slope", "brier", "log_loss")
+    ),
 )
-
-
-_OF_CALIBRATION = ("ece_expected", "ece_uncalibrated")  # reference values of the calibration error
 
 
 def _sources(run: ReportedRun) -> str:
@@ -183,7 +182,7 @@ def _clusters(run: ReportedRun) -> str:
 
 
 def _measures(run: ReportedRun) -> str:
-    return listed([metric.title for metric in content.metrics(run) if metric.name not in _OF_CALIBRATION], 30)
+    return listed([metric.title for metric in content.metrics(run)], 30)
 
 
 def _balance(run: ReportedRun) -> str:
@@ -230,7 +229,7 @@ def _performance(run: ReportedRun) -> str:
     metric_texts = [
         f"{metric.title} {number(metric.value)}" + _interval(metric)
         for metric in content.metrics(run)
-        if metric.is_headline and metric.name not in _OF_CALIBRATION
+        if metric.is_headline
     ]
     return text("card-performance", metrics="; ".join(metric_texts))
 

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 from coverslip._version import __version__
 from coverslip.evaluation import Metric
 from coverslip.evaluation.plates import wells_of
-from coverslip.evaluation.sample_proportions import SampleProportions, Summary, is_corrected, shares_of_samples
+from coverslip.evaluation.sample_proportions import (
+    ConditionDifference,
+    LabelShift,
+    SampleProportions,
+    Summary,
+    has_blocks,
+    is_corrected,
+    shares_of_samples,
+)
 from coverslip.files import check_replaceable, write_text
 from coverslip.messages import escape_controls_in_lines, text
 from coverslip.reports import words
@@ -90,7 +98,7 @@ def proportions_report(summary: Summary) -> str:
     page = template(Path(__file__).with_name("proportions.html")).render(
         **page_styles(),
         headline=text("proportions-headline", n_samples=len(summary.samples)),
-        assumption=summary.assumption if summary.is_corrected else text("proportions-not-corrected"),
+        assumption=_assumption(summary),
         warnings=list(_warnings(summary)),
         facts=_facts(summary),
         sections=[section for section in _sections(summary) if section.blocks],
@@ -117,20 +125,36 @@ def _facts(summary: Summary) -> list[tuple[str, str]]:
 
 
 def similar_names_of(summary: Summary) -> Iterator[str]:
-    """Yield a sentence for each set of names that may be one sample or condition with several spellings."""
+    """Yield a sentence for each set of names that may be one sample, condition or block with several spellings."""
     for code, sets in (
         ("summary-similar-samples", summary.similar_samples),
         ("summary-similar-conditions", summary.similar_conditions),
+        ("summary-similar-blocks", summary.similar_blocks),
     ):
         for spellings in sets:
             yield text(code, names=", ".join(f"'{name}'" for name in spellings))
+
+
+def shift_words(shift: LabelShift) -> str:
+    """Return what the check of the error rates found, and what it can find."""
+    if shift.violated:
+        return text("summary-shift-violated", p=words.number(shift.p))
+    return text("summary-shift-power", difference=shift.detectable)
+
+
+def _assumption(summary: Summary) -> str:
+    """Return what the correction assumes, and that nothing contradicts it."""
+    if not summary.is_corrected:
+        return text("proportions-not-corrected")
+    shift = summary.label_shift
+    return summary.assumption if shift is None or shift.violated else f"{summary.assumption} {shift_words(shift)}"
 
 
 def _warnings(summary: Summary) -> Iterator[str]:
     yield from summary.cautions
     yield from similar_names_of(summary)
     if summary.label_shift is not None and summary.label_shift.violated:
-        yield text("summary-shift-violated", p=words.number(summary.label_shift.p))
+        yield shift_words(summary.label_shift)
     if summary.is_corrected:
         reasons = (each.classes[name].corrected.reason for each in summary.samples for name in summary.classes)
         for reason in dict.fromkeys(reason for reason in reasons if reason):
@@ -184,7 +208,7 @@ def _conditions(summary: Summary, names: Sequence[str]) -> Iterator[_Block]:
                     (
                         each.name,
                         f"{each.conditions[1]} − {each.conditions[0]}",
-                        f"{each.n_samples[1]} + {each.n_samples[0]}",
+                        compared_units(each, first=1),
                         estimate(each.difference, is_signed=True, digits=digits[each.name]),
                         words.number(each.effect_size),
                         words.p_value(each.p),
@@ -254,12 +278,14 @@ def _plates(summary: Summary, names: Sequence[str]) -> Iterator[_Block]:
 def _samples(summary: Summary, name: str, *, is_detail: bool) -> _Block:
     has_conditions = any(each.condition is not None for each in summary.samples)
     has_scores = any(each.classes[name].z_score is not None for each in summary.samples)
-    condition = (text("column-condition"),) if has_conditions else ()
-    columns = (text("column-sample"), *condition, text("column-images"), text("column-count"))
+    about = (text("column-condition"),) if has_conditions else ()
+    about = (*about, text("column-block")) if has_blocks(summary.samples) else about
+    columns = (text("column-sample"), *about, text("column-images"), text("column-count"))
     rows = [
         (
             str(each.sample),
             *([each.condition or "–"] if has_conditions else []),
+            *([each.block or "–"] if has_blocks(summary.samples) else []),
             words.count(each.n),
             f"{each.classes[name].count:,.0f}",
             *_metrics(summary, each, name),
@@ -268,7 +294,7 @@ def _samples(summary: Summary, name: str, *, is_detail: bool) -> _Block:
         for each in summary.samples
     ]
     columns = (*columns, *_metric_columns(summary), *((text("column-z-score"),) if has_scores else ()))
-    return _Block(text("proportions-of-class", name=name), table=_Table(columns, rows, condition, is_detail=is_detail))
+    return _Block(text("proportions-of-class", name=name), table=_Table(columns, rows, about, is_detail=is_detail))
 
 
 def _methods(summary: Summary) -> str:
@@ -290,11 +316,23 @@ def _methods(summary: Summary) -> str:
     if any(each.p is not None for each in summary.comparisons):
         is_tested_corrected = all(is_corrected(samples, name) for name in summary.classes) and summary.is_corrected
         sentences.append(
-            text("proportions-methods-compared", is_corrected=is_tested_corrected, is_binary=len(summary.classes) == 2)
+            text(
+                "proportions-methods-compared",
+                is_corrected=is_tested_corrected,
+                is_binary=len(summary.classes) == 2,
+                has_blocks=has_blocks(samples),
+            )
         )
     if summary.trends:
         sentences.append(text("proportions-methods-trend"))
     return " ".join(sentences)
+
+
+def compared_units(difference: ConditionDifference, *, first: int) -> str:
+    """Return the numbers of samples of both conditions, beginning with one of them, or the number of blocks."""
+    if difference.n_blocks is not None:
+        return text("proportions-blocks", n_blocks=difference.n_blocks)
+    return f"{difference.n_samples[first]} + {difference.n_samples[1 - first]}"
 
 
 def _name_of(summary: Summary, condition: SampleProportions) -> str:

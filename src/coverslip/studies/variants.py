@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from coverslip.errors import BadRun, CoverslipError
-from coverslip.evaluation import METRICS, Metric, metric_intervals, scored_metrics
+from coverslip.evaluation import METRICS, Metric, metric_intervals, scored_metrics, value_with_groups
 from coverslip.evaluation.metrics import confusion_matrix
 from coverslip.evaluation.summary import per_class
 from coverslip.events import Emit, Noted, Progressed, ignore
@@ -125,16 +125,21 @@ def _measured(plan: StudyPlan, cell: Cell, missing: Sequence[PerturbationPlan], 
         for each in missing:
             predictions = classifier.predict_images(images, change=partial(perturbed_image, each), stop=stop)
             rows = Predictions(predictions, classifier.classes).measured()
+            groups = {row.image_id: row.group for row in run.split}
+            group = np.array([groups.get(row.image_id) or "" for row in rows.rows], dtype=object)
+            arrays = rows.probability, rows.label, rows.predicted, group if any(group) else None
             yield Perturbed(
                 perturbation=each.name,
                 fold=fold,
                 n=len(rows.label),
-                values={name: _value(name, rows.probability, rows.label, rows.predicted) for name in metrics},
+                values={name: _value(name, *arrays) for name in metrics},
             )
 
 
-def _value(metric: str, probability: np.ndarray, label: np.ndarray, predicted: np.ndarray) -> float | None:
-    value = METRICS[metric].value(probability, label, predicted) if len(label) else np.nan
+def _value(
+    metric: str, probability: np.ndarray, label: np.ndarray, predicted: np.ndarray, group: np.ndarray | None
+) -> float | None:
+    value = value_with_groups(metric, probability, label, predicted, group) if len(label) else np.nan
     return float(value) if np.isfinite(value) else None
 
 

@@ -60,7 +60,9 @@ class LabelsForWidth:
     half_width: Annotated[float, Field(description="Half the width of the 95% interval.")]
     needed: Annotated[
         list[LabelsNeeded],
-        Field(description="For the accuracy and each class of each condition, without differences between samples."),
+        Field(
+            description="For the accuracy, and for each class including differences between samples, in each condition."
+        ),
     ]
 
 

@@ -233,7 +233,6 @@ FIELDS_OF: Mapping[str, Mapping[str, str]] = {
     },
     "Calibration": {
         "after": "The reliability diagram after calibration, by bin.",
-        "ece_uncalibrated": "Expected calibration error (ECE) before calibration.",
     },
     "ChangedImage": {
         "second": "The class that the second run predicts.",
@@ -451,6 +450,7 @@ FIELDS_OF: Mapping[str, Mapping[str, str]] = {
         "p": "Its p-value; null: no test.",
         "effect_size": "Hedges' g; null: no test.",
         "n_samples": "Number of samples of each condition.",
+        "n_blocks": "Number of blocks that contain both conditions, which are compared; null: samples have no blocks.",
     },
     "ConditionTrend": {
         "name": "The class.",
@@ -462,10 +462,12 @@ FIELDS_OF: Mapping[str, Mapping[str, str]] = {
     "LabelShift": {
         "violated": "Whether two estimates of the proportions disagree: then do not rely on corrected proportions.",
         "p": "The p-value of their difference.",
+        "detectable": "Difference of the estimates in any class that the check detects with a power of 80%.",
     },
     "SampleProportions": {
         "sample": "The name of the sample; null: all samples of the condition.",
         "condition": "The condition; null: none.",
+        "block": "The experiment day, batch or patient; null: none, or several.",
         "time": "The time; null: all times.",
         "n": "Number of readable images.",
         "n_samples": "Number of samples.",
@@ -519,6 +521,7 @@ FIELDS_OF: Mapping[str, Mapping[str, str]] = {
     "SamplesNeeded": {
         "name": "The class.",
         "n": "Number of samples of each condition for a power of 80%; null: samples do not vary, or more than 10,000.",
+        "are_blocks": "Whether it is the number of blocks with both conditions.",
     },
     "SampledSummary": {
         "sampling": "How the images divide into samples, and the conditions of these.",
@@ -543,6 +546,7 @@ FIELDS_OF: Mapping[str, Mapping[str, str]] = {
         "cautions": "What to know before using the proportions of single samples.",
         "similar_samples": "Sets of names that may be one sample with several spellings.",
         "similar_conditions": "Sets of names that may be one condition with several spellings.",
+        "similar_blocks": "Sets of names that may be one block with several spellings.",
         "is_corrected": "Whether the run of the classifier has errors on test images, with which to correct.",
         "method": "The method of the proportions and their intervals.",
         "assumption": "What corrected proportions assume, or why there are none.",

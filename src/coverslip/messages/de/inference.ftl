@@ -313,13 +313,16 @@ sheet-neighbors = ähnliche Trainingsbilder:
 
 ## Proportions of samples
 
-summary-assumption = Annahme: Im Mittel sind die Fehlerraten des Klassifikators in diesen Proben dieselben wie auf den Testbildern seines Trainings. Geben Sie zur Kontrolle einigen Bildern jeder Bedingung ein Label.
+summary-assumption = Die Korrektur setzt voraus, dass der Klassifikator in diesen Proben im Mittel so oft Fehler macht wie auf den Testbildern seines Trainings. Um das zu prüfen, geben Sie einigen Bildern jeder Bedingung ein Label (Stichprobe).
 
-summary-rates-differ = Korrelation der Fehler innerhalb von Gruppen von Testbildern wie Patienten oder Objektträgern: { NUMBER($correlation, minimumFractionDigits: 2, maximumFractionDigits: 2) } bei „{ $name }“ (0: Der Klassifikator macht in allen Gruppen gleich oft Fehler; 1: In jeder Gruppe sind alle Bilder richtig oder alle falsch). Intervalle einzelner Proben enthalten solche Unterschiede.
+summary-rates-differ = Bei manchen Patienten, Objektträgern oder anderen Gruppen von Testbildern macht der Klassifikator mehr Fehler als bei anderen. Wie sehr, zeigt die Korrelation der Fehler innerhalb von Gruppen: { NUMBER($correlation, minimumFractionDigits: 2, maximumFractionDigits: 2) } bei „{ $name }“ (0: Fehler sind in allen Gruppen gleich häufig; 1: In jeder Gruppe sind alle Bilder richtig oder alle falsch). Die Intervalle einzelner Proben enthalten das.
 
-summary-rates-equal = Intervalle einzelner Proben setzen voraus, dass der Klassifikator in jeder Probe gleich oft Fehler macht. Das ist für { $names } nicht geprüft, weil die Testbilder keine Gruppen haben. Wenn sich die Raten unterscheiden, sind die Intervalle zu kurz. Um das zu messen, geben Sie beim Training die Gruppe jedes Bildes an (Patient, Objektträger oder Platte).
+summary-rates-equal = { $are_all ->
+    [true] Die Testbilder haben keine Gruppen, wie Patienten. Deshalb ist nicht bekannt
+   *[false] Die Testbilder von { $names } haben keine Gruppen, wie Patienten. Deshalb ist bei ihnen nicht bekannt
+}, ob der Klassifikator in manchen Proben mehr Fehler macht als in anderen. Wenn ja, sind die Intervalle einzelner Proben zu schmal. Um das herauszufinden, geben Sie beim Training die Gruppe jedes Bildes an (Patient, Objektträger oder Platte).
 
-summary-wide-intervals = { $n_wide } von { $n_samples } Proben haben ein Intervall, das breiter als { NUMBER($width, style: "percent") } ist: Dieser Klassifikator kann die Anteile in einzelnen Proben dieser Art nicht bestimmen. Labels einiger Bilder dieser Proben (Stichprobe) bestimmen sie. Mittelwerte mehrerer Proben sind genauer.
+summary-wide-intervals = Bei { $n_wide } von { $n_samples } Proben ist das Intervall breiter als { NUMBER($width, style: "percent") }. Dieser Klassifikator kann die Anteile in einzelnen Proben dieser Art nicht angeben. Vergleichen Sie Mittelwerte mehrerer Proben, oder geben Sie einigen Bildern dieser Proben ein Label (Stichprobe).
 
 all-samples = alle Proben
 
@@ -335,6 +338,8 @@ summary-class-without-images = in den Testbildern des Trainings fehlt eine Klass
 
 summary-unfamiliar = { NUMBER($share, style: "percent") } der Bilder sind für den Klassifikator ungewohnt, sodass seine Fehler darauf nicht bekannt sind
 
+summary-few-blocks = ein Intervall braucht mindestens { $n_needed } Blöcke mit beiden Bedingungen
+
 summary-few-samples = ein Intervall braucht mindestens { $n_needed } Proben jeder Bedingung
 
 summary-size-unknown = die Fehlerraten des Klassifikators sind zu unsicher, um die Größe des Unterschieds anzugeben
@@ -347,7 +352,11 @@ summary-similar-samples = Die Proben { $names } könnten eine Probe in mehreren 
 
 summary-similar-conditions = Die Bedingungen { $names } könnten eine Bedingung in mehreren Schreibweisen sein. Sie zählen als verschiedene Bedingungen. Wenn sie eine Bedingung sind, verwenden Sie eine Schreibweise.
 
-summary-shift-violated = Zwei Schätzungen der Anteile stimmen nicht überein (p = { $p }): Die Fehlerraten des Klassifikators sind hier wahrscheinlich andere als auf den Testbildern seines Trainings. Prüfen Sie Labels einiger Bilder, bevor Sie sich auf korrigierte Anteile verlassen.
+summary-similar-blocks = Die Blöcke { $names } könnten ein Block in mehreren Schreibweisen sein. Sie zählen als verschiedene Blöcke. Wenn sie ein Block sind, verwenden Sie eine Schreibweise.
+
+summary-shift-violated = Der Klassifikator macht hier wahrscheinlich andere Fehler als auf den Testbildern seines Trainings: Zwei Schätzungen der Anteile stimmen nicht überein (p = { $p }). Geben Sie einigen Bildern ein Label (Stichprobe), bevor Sie sich auf korrigierte Anteile verlassen.
+
+summary-shift-power = Die Prüfung dieser Annahme fand keinen Widerspruch. Sie vergleicht zwei Schätzungen der Anteile in allen Bildern und findet Unterschiede von { NUMBER($difference, style: "percent", maximumFractionDigits: 1) } oder mehr in mindestens 8 von 10 Fällen. Kleinere Fehler können bleiben.
 
 summary-other-classes = Die Klassen stimmen nicht überein mit: { $other }
     .do = Nennen Sie Vorhersagen und Training desselben Klassifikators.
@@ -373,7 +382,10 @@ summary-no-time = Die Zeit „{ $value }“ von { $path } in der Spalte „{ $co
     .do = Schreiben Sie alle Zeiten als Zahlen in einer Einheit, etwa in Stunden.
 
 sample-of-two-conditions = Die Probe „{ $sample }“ hat zwei Bedingungen, „{ $first }“ und „{ $second }“
-    .do = Korrigieren Sie die Bedingung, oder geben Sie jeder Probe einen eigenen Namen.
+    .do = Korrigieren Sie die Bedingung, oder geben Sie jeder Probe einen eigenen Namen. Für Patienten vor und nach einer Behandlung hat `summarise` die Option --block.
+
+sample-of-two-blocks = Die Probe „{ $sample }“ ist in zwei Blöcken, „{ $first }“ und „{ $second }“
+    .do = Korrigieren Sie den Block, oder geben Sie jeder Probe einen eigenen Namen.
 
 summary-without-images = Es gibt keine Vorhersagen lesbarer Bilder
     .do = Machen Sie zuerst Vorhersagen für Bilder.

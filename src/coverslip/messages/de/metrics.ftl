@@ -47,17 +47,23 @@ metric-kappa = Cohens Kappa
 metric-one-vs-rest-accuracy = Genauigkeit eine gegen alle
     .meaning = Mittelwert über die Klassen der Genauigkeit von „diese Klasse oder nicht“ (die Genauigkeit von AIMIC); hoch bei vielen Klassen
 
+metric-ece-excess = Kalibrierungsfehler über Zufall
+    .meaning = mittlerer Unterschied zwischen Wahrscheinlichkeit und Genauigkeit, ohne den Teil, den bei dieser Anzahl von Bildern der Zufall allein verursacht; etwa 0, wenn die Wahrscheinlichkeiten stimmen, und durch Zufall auch unter 0
+    .no-interval = für Unterschiede von Kalibrierungsfehlern ist kein Intervall bekannt
+
+metric-ece-excess-uncalibrated = Kalibrierungsfehler über Zufall, vor der Kalibrierung
+    .meaning = derselbe ohne Temperaturskalierung
+
 metric-ece = Kalibrierungsfehler
-    .meaning = mittlerer Unterschied zwischen Wahrscheinlichkeit und Genauigkeit; vergleichen Sie ihn mit dem Kalibrierungsfehler durch Zufall
+    .meaning = mittlerer Unterschied zwischen Wahrscheinlichkeit und Genauigkeit, mit dem Teil, den der Zufall allein verursacht
     .no-interval = ein Kalibrierungsfehler hat kein Konfidenzintervall
 
 metric-ece-expected = Kalibrierungsfehler durch Zufall
-    .meaning = erwarteter Kalibrierungsfehler eines perfekt kalibrierten Klassifikators mit ebenso vielen Bildern
+    .meaning = mittlerer Kalibrierungsfehler eines perfekt kalibrierten Klassifikators mit ebenso vielen unabhängigen Bildern
     .no-interval = es ist ein Erwartungswert
 
 metric-ece-uncalibrated = Kalibrierungsfehler vor der Kalibrierung
     .meaning = Kalibrierungsfehler ohne Temperaturskalierung
-    .no-interval = ein Kalibrierungsfehler hat kein Konfidenzintervall
 
 metric-calibration-slope = Kalibrierungssteigung
     .meaning = unter 1: Wahrscheinlichkeiten sind zu extrem; über 1: nicht extrem genug

@@ -384,6 +384,8 @@ help-summarise-by = Column with the sample of each image, such as patient or wel
 
 help-summarise-condition = Column with the condition of each sample, such as dose. Conditions are compared.
 
+help-summarise-block = Column with the experiment day, batch or patient of each sample. Conditions are compared within these (paired t test). If it is also --by, each condition of a patient is a sample.
+
 help-summarise-table = CSV table with these columns and image_id or path. Default: the tables of predictions have them, because `coverslip predict` copies the columns of its input table.
 
 help-summarise-time = Column with the time of each image, a number. Each sample and condition also has proportions at each time, in --json, --out and --report.
@@ -394,11 +396,11 @@ help-summarise-report = Also write the proportions as one HTML file with figures
 
 help-summarise-detect = Also compute how many samples of each condition would show this difference of proportions (0.05: 5 percentage points) with a power of 80%.
 
-help-summarise-negative = Condition of the negative controls. --json and --out contain the z-score of each sample: its distance from the controls of its plate in their standard deviations.
+help-summarise-negative = Condition of the negative controls. Other conditions are compared with it only. --json and --out contain the z-score of each sample: its distance from the controls of its plate in their standard deviations.
 
 help-summarise-positive = Condition of the positive controls, for Z′ of each plate.
 
-help-summarise-prism = Also write a CSV table for GraphPad Prism: a column for each class and condition, a row for each sample.
+help-summarise-prism = Also write a CSV table for GraphPad Prism: a column for each class and condition, a row for each sample, or for each block.
 
 help-summarise-plate-map = Also draw plates with 96 or 384 wells as SVG, colored by proportion. Names of samples end in a well, such as B03 or plate1/B03.
 

@@ -313,13 +313,16 @@ sheet-neighbors = similar training images:
 
 ## Proportions of samples
 
-summary-assumption = Assumption: on average, the error rates of the classifier are the same in these samples as on the test images of its run. Label some images of each condition to check this.
+summary-assumption = The correction assumes that, on average, the classifier makes errors as often in these samples as on the test images of its run. To check this, label some images of each condition (spot check).
 
-summary-rates-differ = Correlation of errors within groups of test images, such as patients or slides: { NUMBER($correlation, minimumFractionDigits: 2, maximumFractionDigits: 2) } for '{ $name }' (0: the classifier makes errors at the same rate in all groups; 1: all images of a group are right or all are wrong). Intervals of single samples include such differences.
+summary-rates-differ = The classifier makes more errors in some patients, slides or other groups of test images than in others. The correlation of errors within groups shows how much: { NUMBER($correlation, minimumFractionDigits: 2, maximumFractionDigits: 2) } for '{ $name }' (0: errors are equally frequent in all groups; 1: all images of a group are right or all are wrong). The intervals of single samples include this.
 
-summary-rates-equal = Intervals of single samples assume that the classifier makes errors at the same rate in each sample. This is not checked for { $names }, because the test images have no groups. If the rates differ, the intervals are too short. To measure this, name the group of each image (patient, slide or plate) when you train.
+summary-rates-equal = { $are_all ->
+    [true] The test images have no groups, such as patients. So it is not known
+   *[false] The test images of { $names } have no groups, such as patients. So it is not known for them
+} whether the classifier makes more errors in some samples than in others. If it does, the intervals of single samples are too narrow. To find out, name the group of each image (patient, slide or plate) when you train.
 
-summary-wide-intervals = { $n_wide } of { $n_samples } samples have an interval wider than { NUMBER($width, style: "percent") }: this classifier cannot determine the proportions of single samples of this kind. Labels of some images of these samples (spot check) determine them. Means of several samples are more precise.
+summary-wide-intervals = In { $n_wide } of { $n_samples } samples, the interval is wider than { NUMBER($width, style: "percent") }. This classifier cannot tell the proportions of single samples of this kind. Compare means of several samples, or label some images of these samples (spot check).
 
 all-samples = all samples
 
@@ -335,6 +338,8 @@ summary-class-without-images = the test images of the run lack a class
 
 summary-unfamiliar = { NUMBER($share, style: "percent") } of the images are unfamiliar to the classifier, so that its errors on them are not known
 
+summary-few-blocks = an interval needs at least { $n_needed } blocks that contain both conditions
+
 summary-few-samples = an interval needs at least { $n_needed } samples of each condition
 
 summary-size-unknown = the error rates of the classifier are too uncertain to say how large the difference is
@@ -347,7 +352,11 @@ summary-similar-samples = The samples { $names } may be one sample with several 
 
 summary-similar-conditions = The conditions { $names } may be one condition with several spellings. They count as different conditions. If they are one condition, use one spelling.
 
-summary-shift-violated = Two estimates of the proportions disagree (p = { $p }): the error rates of the classifier are probably different here than on the test images of its run. Check labels of some images before you rely on corrected proportions.
+summary-similar-blocks = The blocks { $names } may be one block with several spellings. They count as different blocks. If they are one block, use one spelling.
+
+summary-shift-violated = The classifier probably makes other errors here than on the test images of its run: two estimates of the proportions disagree (p = { $p }). Label some images (spot check) before you rely on corrected proportions.
+
+summary-shift-power = The check of this assumption found no contradiction. It compares two estimates of the proportions in all images, and finds differences of { NUMBER($difference, style: "percent", maximumFractionDigits: 1) } or more in at least 8 of 10 cases. Smaller errors can remain.
 
 summary-other-classes = The classes differ from those of { $other }
     .do = Name predictions and the run of one classifier.
@@ -373,7 +382,10 @@ summary-no-time = The time '{ $value }' of { $path } in the column '{ $column }'
     .do = Write all times as numbers in one unit, such as hours.
 
 sample-of-two-conditions = The sample '{ $sample }' has two conditions, '{ $first }' and '{ $second }'
-    .do = Correct the condition, or give each sample a name of its own.
+    .do = Correct the condition, or give each sample a name of its own. For patients before and after treatment, `summarise` has --block.
+
+sample-of-two-blocks = The sample '{ $sample }' is in two blocks, '{ $first }' and '{ $second }'
+    .do = Correct the block, or give each sample a name of its own.
 
 summary-without-images = There are no predictions of readable images
     .do = Predict images first.
@@ -450,7 +462,7 @@ spot-check-drawn = { $n_images ->
    *[other] { $n_images } images to label are
 } in { $file }. Fill in the column label with { $labels }. Do not look at the predictions. Then run the command again with --labels.
 
-spot-check-needed = Number of labels in each condition for a 95% confidence interval of ± { $points } percentage points. More are needed if samples of a condition differ.
+spot-check-needed = Number of labels in each condition for a 95% confidence interval of ± { $points } percentage points, including the differences between samples that the predictions show. If not even all labels are enough, more samples are needed.
 
 spot-check-more-than-all = more than all images
 

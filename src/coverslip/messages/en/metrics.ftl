@@ -47,17 +47,23 @@ metric-kappa = Cohen's kappa
 metric-one-vs-rest-accuracy = One-against-rest accuracy
     .meaning = mean over classes of the accuracy of 'this class or not' (AIMIC's accuracy); high if there are many classes
 
+metric-ece-excess = Calibration error above chance
+    .meaning = mean difference between probability and accuracy, without the part that chance alone causes on this number of images; about 0 if the probabilities are right, and below 0 by chance
+    .no-interval = no interval is known for differences of calibration errors
+
+metric-ece-excess-uncalibrated = Calibration error above chance, before calibration
+    .meaning = the same without temperature scaling
+
 metric-ece = Calibration error
-    .meaning = mean difference between probability and accuracy; compare it with the calibration error by chance
+    .meaning = mean difference between probability and accuracy, including the part that chance alone causes
     .no-interval = a calibration error has no confidence interval
 
 metric-ece-expected = Calibration error by chance
-    .meaning = expected calibration error of a perfectly calibrated classifier with as many images
+    .meaning = mean calibration error of a perfectly calibrated classifier on as many independent images
     .no-interval = it is an expected value
 
 metric-ece-uncalibrated = Calibration error before calibration
     .meaning = calibration error without temperature scaling
-    .no-interval = a calibration error has no confidence interval
 
 metric-calibration-slope = Calibration slope
     .meaning = below 1: probabilities are too extreme; above 1: not extreme enough

@@ -1067,6 +1067,10 @@ column-sample = sample
 
 column-samples = samples
 
+column-block = block
+
+column-blocks-needed = blocks with both conditions to show the difference
+
 column-samples-needed = samples of each condition to show the difference
 
 column-score = score
@@ -1270,7 +1274,7 @@ figure-label-before-calibration = before calibration
 
 figure-label-after-calibration = after calibration
 
-figure-label-with-error = { $label } (error { $error })
+figure-label-with-error = { $label } (error above chance { $error })
 
 figure-label-probability = predicted probability
 
@@ -1546,6 +1550,11 @@ proportions-without-condition = no condition
 
 proportions-differences = Differences between conditions
 
+proportions-blocks = { $n_blocks ->
+    [one] { $n_blocks } block
+   *[other] { $n_blocks } blocks
+}
+
 proportions-trend = Trend over conditions: odds ratio per unit
 
 proportions-over-time = Proportions over time
@@ -1586,12 +1595,18 @@ proportions-methods-corrected = Counts were corrected by the error rates of the 
    *[other] Intervals of single samples assume equal error rates in all samples.
 } Values of single samples are the weighted means of counts and corrected proportions with the least expected squared error; means of samples are corrected in full. The correction assumes that the error rates of the classifier were on average the same in the samples as on the test images.
 
-proportions-methods-compared = Conditions were compared by Welch's t test of the { $is_corrected ->
+proportions-methods-compared = Conditions were compared { $has_blocks ->
+        [true] within blocks (such as experiment days or patients) by a paired t test of the means in each block, from the
+       *[false] by Welch's t test of the
+    }{ " " }{ $is_corrected ->
         [true] corrected proportions of samples without limits at 0 and 1; { $is_binary ->
             [true] confidence intervals include the uncertainty of the error rates (Fieller's method).
            *[other] confidence intervals and p-values include the uncertainty of the error rates.
         }
        *[other] proportions of samples.
-    } The sample was the unit; p-values were adjusted by Holm's method.
+    } The { $has_blocks ->
+        [true] block
+       *[false] sample
+    } was the unit; p-values were adjusted by Holm's method.
 
 proportions-methods-trend = Odds ratios per unit of the condition are from a quasi-binomial model of the samples (generalized estimating equations, variance of Mancl and DeRouen 2001); p-values are from a permutation test of the correlation of the samples with the condition.

@@ -22,7 +22,8 @@ from coverslip.reports.figures import (
 )
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.training import Drawing, Section, SectionText
-from coverslip.reports.words import why_instant
+from coverslip.reports.tables import estimate
+from coverslip.reports.words import interval_after, number, why_instant
 from coverslip.runs.recipe import phrases
 from coverslip.runs.training import EARLY_DIP, has_early_dip
 
@@ -316,18 +317,25 @@ def _calibration_text(run: ReportedRun) -> SectionText:
 def _calibration_drawings(run: ReportedRun) -> list[Drawing]:
     tested = run.tested
     assert tested is not None
-    before, ece = content.uncalibrated(run), content.calibration_errors(run)
+    before = content.uncalibrated(run)
+    error, error_before = (_error_words(content.calibration_error(run, is_before=each)) for each in (False, True))
     title = text("report-calibration-drawing")
     return [
         Drawing(
             "calibration",
             title,
             lambda: figures.calibration(
-                tested.probability, tested.label, before, ece=ece["ece"], ece_before=ece["ece_uncalibrated"]
+                tested.probability, tested.label, before, error=error, error_before=error_before
             ),
             lambda: figures.calibration_data(tested.probability, tested.label, before),
         )
     ]
+
+
+def _error_words(error: content.Measured | None) -> str:
+    if error is None or error.value is None:
+        return ""
+    return f"{number(error.value)}{interval_after(estimate(error).interval)}"
 
 
 CALIBRATION = Section(

@@ -73,7 +73,7 @@ def _relabeled_text(run: ReportedRun) -> SectionText:
     rows = [
         (METRICS[name].title, number(old[name][1]), number(new[name][1]), number(old[name][0]))
         for name in old
-        if METRICS[name].is_headline
+        if METRICS[name].is_headline and METRICS[name].influence is not None
     ]
     columns = column_titles(
         "column-metric", "column-earlier-labels", "column-corrected-labels", "column-first-training-earlier-labels"

@@ -424,7 +424,7 @@ def _number_methods(run: ReportedRun) -> str:
 
 def _metric_methods(run: ReportedRun) -> str:
     """Return the metrics that come first, as part of a sentence."""
-    titles = [metric.title for metric in content.metrics(run) if metric.is_headline and metric.name != "ece_expected"]
+    titles = [metric.title for metric in content.metrics(run) if metric.is_headline]
     return listed([title if title[:2].isupper() else title[:1].lower() + title[1:] for title in titles], len(titles))
 
 

@@ -105,7 +105,7 @@ def _notes(run: ReportedRun) -> Iterator[str]:
         yield text("report-interval-methods", interval=interval_words(run.metrics), methods=methods)
     titles_of: dict[str, list[str]] = {}
     for metric in metrics:
-        if metric.low is None and metric.reason and METRICS[metric.name].influence is not None:
+        if metric.low is None and metric.reason and METRICS[metric.name].has_interval:
             titles_of.setdefault(metric.reason, []).append(metric.title)
     for reason, titles in titles_of.items():
         for_some = f" ({listed(titles)})" if len(titles_of) > 1 else ""

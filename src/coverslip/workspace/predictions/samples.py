@@ -71,7 +71,9 @@ class Sampling(BaseModel):
         description="A difference of proportions, for which the number of samples is computed; null: none.",
     )
     negative: str | None = Field(
-        default=None, max_length=200, description="The condition of the negative controls; null: none."
+        default=None,
+        max_length=200,
+        description="The condition of the negative controls, which others are compared with; null: none.",
     )
     positive: str | None = Field(
         default=None, max_length=200, description="The condition of the positive controls; null: none."
@@ -80,6 +82,12 @@ class Sampling(BaseModel):
         default_factory=dict,
         max_length=10_000,
         description="The condition of samples, such as a dose. Others have none.",
+    )
+    blocks: dict[str, Annotated[str, Field(max_length=200)]] = Field(
+        default_factory=dict,
+        max_length=10_000,
+        description="The experiment day, batch or patient of samples. Conditions are compared within these. Samples"
+        " without a block are then not compared.",
     )
 
 
@@ -205,7 +213,16 @@ def sampled_rows(workspace: Workspace, job: Job, sampling: Sampling) -> SampledR
     samples = _samples_of(paths, sampling)
     times = _times_of(paths, [source.plan for _, source in counted], sampling)
     pairs = [
-        (row.row_id, SampledPrediction(as_prediction(row), sample, sampling.conditions.get(sample) or None, time))
+        (
+            row.row_id,
+            SampledPrediction(
+                as_prediction(row),
+                sample,
+                sampling.conditions.get(sample) or None,
+                block=sampling.blocks.get(sample) or None,
+                time=time,
+            ),
+        )
         for (row, _), sample, time in zip(counted, samples, times, strict=True)
         if sample is not None
     ]

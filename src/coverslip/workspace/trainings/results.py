@@ -7,7 +7,6 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-import numpy as np
 from pydantic import Field, TypeAdapter
 from pydantic.config import JsonDict
 
@@ -27,7 +26,7 @@ from coverslip.evaluation import (
 from coverslip.messages import ENGLISH, in_language, language, text
 from coverslip.reports import content, words
 from coverslip.reports.comparison import Difference
-from coverslip.reports.content import ClassResult, DomainResult, FoldResult, MetricValue
+from coverslip.reports.content import ClassResult, DomainResult, FoldResult, Measured, MetricValue
 from coverslip.reports.reported import ReportedRun, read_evaluation, read_run
 from coverslip.reports.sections import SECTIONS, sections_of
 from coverslip.reports.sections.curves import pr_averages, roc_averages
@@ -86,12 +85,8 @@ class Calibration:
         Field(description="Null if unknown: each fold has its own temperature."),
     ]
     after: list[ReliabilityBin]
-    ece: Annotated[float | None, Field(description="Expected calibration error.")]
-    ece_uncalibrated: float | None
-    ece_by_chance: Annotated[
-        float | None, Field(description="Mean calibration error of a perfectly calibrated classifier on these images.")
-    ]
-    ece_by_chance_high: Annotated[float | None, Field(description="95% of such errors are lower.")]
+    error: Annotated[Measured | None, Field(description="Calibration error above chance. Null if unknown.")]
+    error_before: Annotated[Measured | None, Field(description="The same before calibration.")]
     mean_confidence: Annotated[float | None, Field(description="Mean probability of the predicted class.")]
     accuracy: float | None
 
@@ -424,13 +419,11 @@ def _calibration(run: ReportedRun) -> Calibration | None:
     tested, uncalibrated = run.tested, content.uncalibrated(run)
     if tested is None:
         return None
-    by_chance = evaluation.calibration_errors_by_chance(tested.probability)
     return Calibration(
-        ece_by_chance=float(by_chance.mean()),
-        ece_by_chance_high=float(np.quantile(by_chance, 0.95)),
+        error=content.calibration_error(run),
+        error_before=content.calibration_error(run, is_before=True),
         mean_confidence=float(tested.probability.max(axis=1).mean()),
         accuracy=float((tested.probability.argmax(axis=1) == tested.label).mean()),
         before=None if uncalibrated is None else reliability_bins(uncalibrated, tested.label),
         after=reliability_bins(tested.probability, tested.label),
-        **content.calibration_errors(run),
     )

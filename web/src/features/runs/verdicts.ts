@@ -69,19 +69,18 @@ export function curvesVerdict(measurement: Measurement): string {
   );
 }
 
-/**
- * Miscalibration is not significant if the ECE is within the range of 95% of perfectly calibrated
- * classifiers.
- */
+/** Miscalibration is significant if the interval of the calibration error above chance is above 0. */
 export function calibrationVerdict({ calibration }: Measurement): string {
-  if (!calibration || calibration.ece === null) return texts.runs.results.calibration.none;
-  const { ece, ece_by_chance, ece_by_chance_high, mean_confidence, accuracy } = calibration;
-  const [error, chance] = [score(ece), words.eceByChance(score(ece_by_chance), score(ece_by_chance_high))];
-  if (ece <= (ece_by_chance_high ?? 0)) return words.calibrated(error, chance);
+  const error = calibration?.error;
+  if (!calibration || !error || error.value === null) return texts.runs.results.calibration.none;
+  const excess = withInterval(error.value, error.low, error.high);
+  if (error.low === null) return words.calibrationUnknown(excess, error.reason ?? '');
+  if (error.low <= 0) return words.calibrated(excess);
+  const { mean_confidence, accuracy } = calibration;
   const gap = (mean_confidence ?? 0) - (accuracy ?? 0);
-  if (Math.abs(gap) < ece / 2) return words.uncalibrated(error, chance);
+  if (Math.abs(gap) < error.value / 2) return words.uncalibrated(excess);
   const verdict = gap > 0 ? words.overconfident : words.underconfident;
-  return verdict(error, chance, percent(mean_confidence), percent(accuracy));
+  return verdict(excess, percent(mean_confidence), percent(accuracy));
 }
 
 export function dataVerdict(run: RunDetail, results: Results): string {

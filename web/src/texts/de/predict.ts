@@ -186,7 +186,7 @@ export const predict: Texts['predict'] = {
     link: 'Anteile nach Proben',
     title: 'Anteile nach Proben',
     intro:
-      'Gezählte Vorhersagen sind durch Fehler des Klassifikators verzerrt. Hier wird der Anteil jeder Klasse in jeder Probe nach den Fehlern des Klassifikators auf Testbildern korrigiert, und Bedingungen werden mit der Probe als Einheit verglichen.',
+      'Der Klassifikator macht Fehler; deshalb sind Zählungen seiner Vorhersagen zu hoch oder zu niedrig. Diese Seite korrigiert die Anteile nach den Fehlern auf Testbildern und vergleicht Bedingungen. Eine Probe, etwa ein Patient oder ein Well, zählt als ein Wert, gleich wie viele Bilder sie hat.',
     csv: 'Tabelle herunterladen (CSV)',
     prism: 'Für Prism herunterladen (CSV)',
     report: 'Bericht herunterladen (HTML)',
@@ -217,12 +217,17 @@ export const predict: Texts['predict'] = {
     meanKey: 'Mittelwert der Proben, mit seinem 95-%-Konfidenzintervall',
     notCorrected:
       'Die Anteile sind nicht korrigiert, weil es hier von diesem Klassifikator keine Vorhersagen für Testbilder gibt: Er wurde importiert, oder sein Training wurde gelöscht oder ist nicht abgeschlossen. Gezählte Vorhersagen sind durch seine Fehler verzerrt.',
+    someNotCorrected: (reason) => `Einige Anteile sind nicht korrigiert: ${reason}.`,
     similarSamples: (names) =>
       `Die Proben ${names.map((each) => `„${each}“`).join(', ')} könnten eine Probe in mehreren Schreibweisen sein. Sie zählen als verschiedene Proben.`,
     similarConditions: (names) =>
       `Die Bedingungen ${names.map((each) => `„${each}“`).join(', ')} könnten eine Bedingung in mehreren Schreibweisen sein. Sie zählen als verschiedene Bedingungen.`,
+    similarBlocks: (names) =>
+      `Die Blöcke ${names.map((each) => `„${each}“`).join(', ')} könnten ein Block in mehreren Schreibweisen sein. Sie zählen als verschiedene Blöcke.`,
     shift:
-      'Zwei Schätzungen der Anteile widersprechen sich: Der Klassifikator irrt sich hier wahrscheinlich anders als auf den Testbildern seines Trainings. Verlassen Sie sich nicht auf korrigierte Anteile, bevor Sie die vorhergesagten Klassen einiger Bilder geprüft haben.',
+      'Der Klassifikator macht hier wahrscheinlich andere Fehler als auf den Testbildern seines Trainings: Zwei Schätzungen der Anteile stimmen nicht überein. Geben Sie einigen Bildern ein Label (Stichprobe), bevor Sie sich auf korrigierte Anteile verlassen.',
+    shiftPower: (difference) =>
+      `Die Prüfung dieser Annahme fand keinen Widerspruch. Sie vergleicht zwei Schätzungen der Anteile in allen Bildern und findet Unterschiede von ${difference} oder mehr in mindestens 8 von 10 Fällen. Kleinere Fehler können bleiben.`,
     counted: (n, nUncertain, nUnfamiliar, nUnreadable) =>
       `Gezählt: ${counts.images(n)}, davon ${count(nUncertain)} unsicher und ${count(nUnfamiliar)} ungewohnt, die für jede Klasse mit ihren Wahrscheinlichkeiten zählen. Nicht gezählt: ${count(nUnreadable)} nicht lesbar.`,
     repeated: (n) =>
@@ -243,9 +248,13 @@ export const predict: Texts['predict'] = {
     plates: 'Platten',
     plate: 'Platte',
     plateHelp: (corrected) =>
-      `Die Farbe der Wells zeigt den ${corrected ? 'korrigierten' : 'unkorrigierten'} Anteil. Die Tabelle der Proben enthält die Zahlen.`,
+      `Die Farbe der Wells zeigt den ${corrected ? 'korrigierten' : 'gezählten'} Anteil. Die Tabelle der Proben enthält die Zahlen.`,
     noControl: 'keine',
     negative: 'Negativkontrollen',
+    control: 'Verglichen wird',
+    controlHelp:
+      'Mit einer Kontrolle wird jede andere Bedingung nur mit ihr verglichen, und p-Werte sind für weniger Vergleiche adjustiert. Proben haben dann auch z-Werte.',
+    eachTwo: 'jede Bedingung mit jeder',
     positive: 'Positivkontrollen',
     controls: 'Kontrollen jeder Platte',
     zPrime: 'Z′',
@@ -256,14 +265,18 @@ export const predict: Texts['predict'] = {
     condition: 'Bedingung',
     conditions: 'Bedingungen',
     conditionOf: (sample) => `Bedingung von ${sample}`,
+    block: 'Block',
+    blockOf: (sample) => `Block von ${sample}`,
+    nBlocks: 'Blöcke',
+    pPaired: 'Gepaarter t-Test',
     conditionHelp:
-      'Um Bedingungen zu vergleichen, geben Sie die Bedingung jeder Probe ein, etwa eine Dosis oder eine Behandlung. Ein Vergleich braucht mindestens drei Proben je Bedingung. Der korrigierte Anteil einer einzelnen Probe liegt näher am unkorrigierten, wo er dadurch genauer ist; Mittelwerte sind vollständig korrigiert.',
+      'Um Bedingungen zu vergleichen, geben Sie die Bedingung jeder Probe ein, etwa eine Dosis oder eine Behandlung. Ein Vergleich braucht mindestens drei Proben je Bedingung. Wenn Proben von mehreren Tagen oder Chargen sind oder Patienten mehrere Proben haben, geben Sie den Tag, die Charge oder den Patienten als Block ein: Bedingungen werden dann innerhalb der Blöcke verglichen. Der korrigierte Anteil einer einzelnen Probe liegt näher am gezählten, wo er dadurch genauer ist; Mittelwerte sind vollständig korrigiert.',
     useFolders: 'Den übergeordneten Ordner als Bedingung verwenden',
     clear: 'Alle Bedingungen entfernen',
     nImages: 'Bilder',
     nSamples: 'Proben',
     count: 'Vorhergesagte Bilder',
-    raw: 'Unkorrigierter Anteil',
+    raw: 'Gezählter Anteil',
     corrected: 'Korrigierter Anteil',
     differences: 'Unterschiede zwischen Bedingungen',
     difference: 'Unterschied',
@@ -272,18 +285,20 @@ export const predict: Texts['predict'] = {
     computing: 'Anteile werden berechnet …',
     effectSize: 'Effektstärke (g)',
     pHolm: 'Adjustiert (Holm)',
-    differenceHelp:
-      'Verglichen werden die Anteile der Proben ohne Grenzen bei 0 und 1, weil Mittelwerte begrenzter Werte bei seltenen Klassen zu groß sind. Die Intervalle enthalten die Unsicherheit der Fehlerraten. Die Effektstärke ist Hedges’ g: die Differenz in Standardabweichungen der Proben. p-Werte sind für die Anzahl der Klassen und der Paare von Bedingungen adjustiert.',
+    differenceHelp: (hasBlocks) =>
+      `${hasBlocks ? 'Jeder Block mit beiden Bedingungen zählt als eine Differenz. Proben ohne Block werden nicht verglichen.' : 'Jede Probe zählt als ein Wert.'} Unterschiede werden aus Anteilen berechnet, bevor diese auf den Bereich von 0 bis 1 begrenzt werden; sie können deshalb etwas von der Tabelle darüber abweichen. Ihre Intervalle enthalten die Unsicherheit der Fehlerraten. Effektstärke (Hedges’ g): der Unterschied, geteilt durch die Standardabweichung der ${hasBlocks ? 'Blöcke' : 'Proben'} einer Bedingung. Adjustierte p-Werte berücksichtigen die Anzahl der Klassen und der Vergleiche.`,
     detect: 'Nachzuweisender Unterschied in Prozentpunkten',
     detectHelp:
-      'Wie viele Proben je Bedingung diesen Unterschied mit einer Power von 80\u00a0% zeigen würden.',
-    needed: (n, name) =>
+      'Wie viele Proben je Bedingung oder wie viele Blöcke diesen Unterschied mit einer Power von 80\u00a0% zeigen würden.',
+    needed: (n, name, areBlocks) =>
       n === null
-        ? `Für ${name} kann die Anzahl der Proben nicht berechnet werden: Proben derselben Bedingung unterscheiden sich nicht, oder es gibt nur eine.`
-        : plural(n, {
-            one: `${count(n)} Probe je Bedingung würde diesen Unterschied von ${name} zeigen.`,
-            other: `${count(n)} Proben je Bedingung würden diesen Unterschied von ${name} zeigen.`,
-          }),
+        ? `Für ${name} kann die Anzahl der Proben nicht berechnet werden: Proben derselben Bedingung unterscheiden sich nicht, oder es gibt zu wenige.`
+        : areBlocks
+          ? `${count(n)} Blöcke mit beiden Bedingungen würden diesen Unterschied von ${name} zeigen.`
+          : plural(n, {
+              one: `${count(n)} Probe je Bedingung würde diesen Unterschied von ${name} zeigen.`,
+              other: `${count(n)} Proben je Bedingung würden diesen Unterschied von ${name} zeigen.`,
+            }),
     trend: (ratio, ends, p) =>
       `Odds Ratio je Einheit der Bedingung: ${[ratio, ends, p].filter(Boolean).join('; ')} (quasi-binomiales Modell der Proben; p-Wert eines Permutationstests).`,
     noTrend: (reason, p) =>
@@ -320,7 +335,7 @@ export const predict: Texts['predict'] = {
     both: 'Labels und Vorhersagen',
     moreThanAll: 'mehr als alle',
     neededHelp:
-      'In jeder Bedingung, wenn sich ihre Proben nicht unterscheiden. Andernfalls sind mehr Labels nötig.',
+      'In jeder Bedingung, mit den Unterschieden zwischen ihren Proben, die die Vorhersagen zeigen. Wenn selbst alle Labels nicht reichen, sind mehr Proben nötig.',
     labelHelp:
       'Labels werden sofort gespeichert; Sie können später weitermachen. Vorhersagen und Dateinamen sind verborgen, damit sie Sie nicht beeinflussen.',
     resultHelp:
@@ -341,11 +356,11 @@ export const predict: Texts['predict'] = {
     difference: 'Unterschied',
     proportionsOf: (condition) => `Anteile: ${condition}`,
     class: 'Klasse',
-    raw: 'Unkorrigierter Anteil',
+    raw: 'Gezählter Anteil',
     corrected: 'Korrigierter Anteil',
     asPreciseAs: 'Äquivalente Labels',
     methodHelp:
-      'Unkorrigiert: gezählte Vorhersagen, die durch Fehler des Klassifikators verzerrt sind. Korrigiert: setzt die Fehler auf den Testbildern voraus. Nur Labels: ohne Vorhersagen. Labels und Vorhersagen: Prediction-Powered Inference (PPI++), die über Fehler nichts voraussetzt; „Äquivalente Labels“ ist die Anzahl der Labels, die ohne Vorhersagen dasselbe Intervall ergäben.',
+      'Gezählt: Zahl der Vorhersagen, die durch Fehler des Klassifikators verzerrt sind. Korrigiert: setzt die Fehler auf den Testbildern voraus. Nur Labels: ohne Vorhersagen. Labels und Vorhersagen: Prediction-Powered Inference (PPI++), die über Fehler nichts voraussetzt; „Äquivalente Labels“ ist die Anzahl der Labels, die ohne Vorhersagen dasselbe Intervall ergäben.',
     keyList: [
       ['1–9, a–z', 'Label mit der Klasse dieser Taste geben'],
       [',', 'Ausschließen: zeigt keine der Klassen'],

@@ -91,16 +91,16 @@ export const results: typeof english = {
       curves: (auroc, title, precision) =>
         `${title}: ${auroc}${precision === null ? '' : `; mittlere Präzision (AP): ${precision}`}. Eine AUROC von ${upTo(0.5, 1)} entspricht dem Zufall.`,
       noCurves: 'Es gibt keine Kurven: Jede Kurve braucht Testbilder der Klasse und anderer Klassen.',
-      calibrated: (ece, chance) =>
-        `Eine Fehlkalibrierung ist statistisch nicht signifikant: Der erwartete Kalibrierungsfehler (ECE) beträgt ${ece}. ${chance}`,
-      overconfident: (ece, chance, confidence, accuracy) =>
-        `Die Wahrscheinlichkeiten sind zu hoch: im Mittel ${confidence}, doch ${accuracy} der Vorhersagen sind richtig. Der erwartete Kalibrierungsfehler (ECE) beträgt ${ece}. ${chance}`,
-      underconfident: (ece, chance, confidence, accuracy) =>
-        `Die Wahrscheinlichkeiten sind zu niedrig: im Mittel ${confidence}, doch ${accuracy} der Vorhersagen sind richtig. Der erwartete Kalibrierungsfehler (ECE) beträgt ${ece}. ${chance}`,
-      uncalibrated: (ece, chance) =>
-        `Die Wahrscheinlichkeiten sind nicht gut kalibriert: Manche sind zu hoch, andere zu niedrig. Der erwartete Kalibrierungsfehler (ECE) beträgt ${ece}. ${chance}`,
-      eceByChance: (mean, high) =>
-        `Bei dieser Anzahl von Bildern hat ein perfekt kalibrierter Klassifikator einen mittleren ECE von ${mean} und in ${percentage(0.95, 0)} der Fälle einen ECE von höchstens ${high}.`,
+      calibrated: (excess) =>
+        `Der Test zeigt nicht, dass die Wahrscheinlichkeiten falsch sind: Der Kalibrierungsfehler über Zufall beträgt ${excess}.`,
+      overconfident: (excess, confidence, accuracy) =>
+        `Die Wahrscheinlichkeiten sind zu hoch: im Mittel ${confidence}, doch ${accuracy} der Vorhersagen sind richtig. Der Kalibrierungsfehler über Zufall beträgt ${excess}.`,
+      underconfident: (excess, confidence, accuracy) =>
+        `Die Wahrscheinlichkeiten sind zu niedrig: im Mittel ${confidence}, doch ${accuracy} der Vorhersagen sind richtig. Der Kalibrierungsfehler über Zufall beträgt ${excess}.`,
+      uncalibrated: (excess) =>
+        `Die Wahrscheinlichkeiten sind nicht gut kalibriert: Manche sind zu hoch, andere zu niedrig. Der Kalibrierungsfehler über Zufall beträgt ${excess}.`,
+      calibrationUnknown: (excess, reason) =>
+        `Es ist nicht bekannt, ob die Wahrscheinlichkeiten stimmen. Der Kalibrierungsfehler über Zufall beträgt ${excess}, ohne Intervall: ${reason}.`,
       split: (train, val, test) => `${counts.images(train + val + test)}: ${counts.split(train, val, test)}.`,
       folds: (n, folds) =>
         `${counts.images(n)}, ${counts.folds(folds)} der Kreuzvalidierung. Jedes Bild ist einmal Testbild.`,
@@ -155,7 +155,6 @@ export const results: typeof english = {
     },
     figureFiles: { title: 'Diese Abbildung herunterladen:', svg: 'SVG', png: 'PNG', csv: 'Daten (CSV)' },
     keyMetrics: 'Wichtigste Metriken',
-    byChance: (value) => `niedriger ist besser; Zufallsniveau ${value}`,
     classifier: 'Klassifikator',
     allMetrics: 'Alle Metriken',
     metric: 'Metrik',
@@ -305,19 +304,19 @@ export const results: typeof english = {
     },
     calibration: {
       title: 'Kalibrierung',
-      help: 'Jeder Punkt fasst Bilder eines Bereichs von Wahrscheinlichkeiten zusammen. Die waagerechte Achse zeigt den Mittelwert ihrer höchsten Wahrscheinlichkeit, die senkrechte Achse den Anteil der Bilder, deren wahrscheinlichste Klasse richtig ist. Entscheidungsschwellen werden hier nicht verwendet. Auf der Diagonale sind beide Werte gleich; darunter sind die Wahrscheinlichkeiten zu hoch. Größere Punkte stehen für mehr Bilder. Der ECE ist der mittlere Abstand von der Diagonale, gewichtet nach der Anzahl der Bilder.',
+      help: 'Jeder Punkt fasst Bilder eines Bereichs von Wahrscheinlichkeiten zusammen. Die waagerechte Achse zeigt den Mittelwert ihrer höchsten Wahrscheinlichkeit, die senkrechte Achse den Anteil der Bilder, deren wahrscheinlichste Klasse richtig ist. Entscheidungsschwellen werden hier nicht verwendet. Auf der Diagonale sind beide Werte gleich; darunter sind die Wahrscheinlichkeiten zu hoch. Größere Punkte stehen für mehr Bilder. Bei wenigen Bildern je Intervall liegen Punkte schon durch Zufall neben der Diagonale. Der Kalibrierungsfehler über Zufall ist der mittlere Abstand von der Diagonale, gewichtet nach der Anzahl der Bilder, ohne diesen Teil.',
       figure: 'Kalibrierungsdiagramm',
       bars: 'Bilder nach Wahrscheinlichkeit',
       before: 'vor der Kalibrierung',
       after: 'nach der Kalibrierung',
       correct: 'richtig',
       wrong: 'falsch',
-      error: (value) => `ECE ${value}`,
+      error: (value) => `Fehler über Zufall ${value}`,
       across: 'höchste Wahrscheinlichkeit',
       up: 'Anteil richtig',
       number: 'Bilder',
       images: counts.images,
-      none: 'Dieses Training hat keine vorhergesagten Wahrscheinlichkeiten.',
+      none: 'Der Kalibrierungsfehler dieses Trainings ist nicht bekannt.',
       noBefore:
         'Werte vor der Kalibrierung werden nicht angezeigt, weil jeder Fold eine eigene Temperatur der Kalibrierung hat.',
       table: 'Als Tabelle anzeigen',

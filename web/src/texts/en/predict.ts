@@ -182,7 +182,7 @@ export const predict = {
     link: 'Proportions by sample',
     title: 'Proportions by sample',
     intro:
-      'Counts of predictions are biased by errors of the classifier. Here the proportion of each class in each sample is corrected by its errors on test images, and conditions are compared with the sample as the unit.',
+      'The classifier makes errors, so counts of its predictions are too high or too low. This page corrects the proportions by the errors on test images, and compares conditions. A sample, such as a patient or a well, counts as one value, however many images it has.',
     csv: 'Download table (CSV)',
     prism: 'Download for Prism (CSV)',
     report: 'Download report (HTML)',
@@ -213,12 +213,17 @@ export const predict = {
     meanKey: 'Mean of the samples, with its 95% confidence interval',
     notCorrected:
       'Proportions are not corrected, because this classifier has no predictions of test images here: it was imported, or its training was deleted or is not finished. Counts of predictions are biased by its errors.',
+    someNotCorrected: (reason: string) => `Some proportions are not corrected: ${reason}.`,
     similarSamples: (names: readonly string[]) =>
       `The samples ${names.map((each) => `“${each}”`).join(', ')} may be one sample with several spellings. They count as different samples.`,
     similarConditions: (names: readonly string[]) =>
       `The conditions ${names.map((each) => `“${each}”`).join(', ')} may be one condition with several spellings. They count as different conditions.`,
+    similarBlocks: (names: readonly string[]) =>
+      `The blocks ${names.map((each) => `“${each}”`).join(', ')} may be one block with several spellings. They count as different blocks.`,
     shift:
-      'Two estimates of the proportions disagree: the classifier probably does not err here as on the test images of its training. Do not rely on corrected proportions before you have checked the labels of some images.',
+      'The classifier probably makes other errors here than on the test images of its training: two estimates of the proportions disagree. Label some images (spot check) before you rely on corrected proportions.',
+    shiftPower: (difference: string) =>
+      `The check of this assumption found no contradiction. It compares two estimates of the proportions in all images, and finds differences of ${difference} or more in at least 8 of 10 cases. Smaller errors can remain.`,
     counted: (n: number, nUncertain: number, nUnfamiliar: number, nUnreadable: number) =>
       `Counted: ${counts.images(n)}, of which ${count(nUncertain)} uncertain and ${count(nUnfamiliar)} unfamiliar, which count for each class by their probabilities. Not counted: ${count(nUnreadable)} unreadable.`,
     repeated: (n: number) =>
@@ -239,9 +244,13 @@ export const predict = {
     plates: 'Plates',
     plate: 'Plate',
     plateHelp: (corrected: boolean) =>
-      `Wells are colored by the ${corrected ? 'corrected' : 'raw'} proportion. The table of samples has the numbers.`,
+      `Wells are colored by the ${corrected ? 'corrected' : 'counted'} proportion. The table of samples has the numbers.`,
     noControl: 'none',
     negative: 'Negative controls',
+    control: 'Compare',
+    controlHelp:
+      'With a control, each other condition is compared with it only, and p-values are adjusted for fewer comparisons. Samples also have z-scores.',
+    eachTwo: 'each two conditions',
     positive: 'Positive controls',
     controls: 'Controls of each plate',
     zPrime: 'Z′',
@@ -253,14 +262,18 @@ export const predict = {
     condition: 'Condition',
     conditions: 'Conditions',
     conditionOf: (sample: string) => `Condition of ${sample}`,
+    block: 'Block',
+    blockOf: (sample: string) => `Block of ${sample}`,
+    nBlocks: 'Blocks',
+    pPaired: 'Paired t test',
     conditionHelp:
-      'Enter the condition of each sample, such as a dose or a treatment, to compare conditions. A comparison needs at least three samples of each condition. The corrected proportion of a single sample is moved towards the raw one where that makes it more accurate; means are corrected in full.',
+      'To compare conditions, enter the condition of each sample, such as a dose or a treatment. A comparison needs at least three samples of each condition. If samples are from several days or batches, or each patient has several samples, enter the day, batch or patient as block: conditions are then compared within blocks. The corrected proportion of a single sample is moved towards the counted one where that makes it more accurate; means are corrected in full.',
     useFolders: 'Use the upper folder as the condition',
     clear: 'Remove all conditions',
     nImages: 'Images',
     nSamples: 'Samples',
     count: 'Predicted images',
-    raw: 'Raw proportion',
+    raw: 'Counted proportion',
     corrected: 'Corrected proportion',
     differences: 'Differences between conditions',
     difference: 'Difference',
@@ -269,17 +282,20 @@ export const predict = {
     computing: 'Computing the proportions…',
     effectSize: 'Effect size (g)',
     pHolm: 'Adjusted (Holm)',
-    differenceHelp:
-      'Differences compare the proportions of samples without limits at 0 and 1, since averages of limited values are too large for rare classes. Their intervals include the uncertainty of the error rates. The effect size is Hedges’ g: the difference in standard deviations of the samples. p-values are adjusted for the number of classes and pairs of conditions.',
+    differenceHelp: (hasBlocks: boolean) =>
+      `${hasBlocks ? 'Each block that contains both conditions counts as one difference. Samples without a block are not compared.' : 'Each sample counts as one value.'} Differences are computed from proportions before these are limited to the range of 0 to 1, so they can differ a little from the table above. Their intervals include the uncertainty of the error rates. Effect size (Hedges’ g): the difference, divided by the standard deviation of the ${hasBlocks ? 'blocks' : 'samples'} of a condition. Adjusted p-values allow for the number of classes and comparisons.`,
     detect: 'Difference to detect, in percentage points',
-    detectHelp: 'How many samples of each condition would show this difference with a power of 80%.',
-    needed: (n: number | null, name: string) =>
+    detectHelp:
+      'How many samples of each condition, or blocks, would show this difference with a power of 80%.',
+    needed: (n: number | null, name: string, areBlocks: boolean) =>
       n === null
-        ? `The number of samples cannot be computed for ${name}: samples of the same condition do not vary, or there is only one.`
-        : plural(n, {
-            one: `${count(n)} sample of each condition would show this difference of ${name}.`,
-            other: `${count(n)} samples of each condition would show this difference of ${name}.`,
-          }),
+        ? `The number of samples cannot be computed for ${name}: samples of the same condition do not vary, or there are too few.`
+        : areBlocks
+          ? `${count(n)} blocks with both conditions would show this difference of ${name}.`
+          : plural(n, {
+              one: `${count(n)} sample of each condition would show this difference of ${name}.`,
+              other: `${count(n)} samples of each condition would show this difference of ${name}.`,
+            }),
     trend: (ratio: string, ends: string, p: string) =>
       `Odds ratio per unit of the condition: ${[ratio, ends, p].filter(Boolean).join(', ')} (quasi-binomial model of the samples; p-value of a permutation test).`,
     noTrend: (reason: string, p: string) =>
@@ -315,7 +331,8 @@ export const predict = {
     alone: 'Labels alone',
     both: 'Labels and predictions',
     moreThanAll: 'more than all',
-    neededHelp: 'In each condition, if its samples do not differ. More labels are needed if they do.',
+    neededHelp:
+      'In each condition, including the differences between its samples that the predictions show. If not even all labels are enough, more samples are needed.',
     labelHelp:
       'Labels are saved at once; you can continue later. Predictions and file names are hidden, so that they do not influence you.',
     resultHelp: 'Label all images first, so that the result does not depend on when you stop.',
@@ -335,11 +352,11 @@ export const predict = {
     difference: 'Difference',
     proportionsOf: (condition: string) => `Proportions: ${condition}`,
     class: 'Class',
-    raw: 'Raw proportion',
+    raw: 'Counted proportion',
     corrected: 'Corrected proportion',
     asPreciseAs: 'Equivalent labels',
     methodHelp:
-      'Raw: counts of predictions, which are biased by errors of the classifier. Corrected: assumes the errors of the test images. Labels alone: no predictions. Labels and predictions: prediction-powered inference (PPI++), which assumes nothing about errors; “equivalent labels” is the number of labels that would give the same interval without predictions.',
+      'Counted: counts of predictions, which are biased by errors of the classifier. Corrected: assumes the errors of the test images. Labels alone: no predictions. Labels and predictions: prediction-powered inference (PPI++), which assumes nothing about errors; “equivalent labels” is the number of labels that would give the same interval without predictions.',
     keyList: [
       ['1–9, a–z', 'Label with the class of this key'],
       [',', 'Exclude: it shows none of the classes'],

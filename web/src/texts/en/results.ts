@@ -103,16 +103,16 @@ export const results = {
       curves: (auroc: string, title: string, precision: string | null) =>
         `${title} is ${auroc}${precision === null ? '' : `; average precision is ${precision}`}. An AUROC of 0.5 is the chance level.`,
       noCurves: 'There are no curves: each curve needs test images of the class and of other classes.',
-      calibrated: (ece: string, chance: string) =>
-        `Miscalibration is not statistically significant: the expected calibration error (ECE) is ${ece}. ${chance}`,
-      overconfident: (ece: string, chance: string, confidence: string, accuracy: string) =>
-        `The probabilities are too high: on average ${confidence}, but ${accuracy} of the predictions are correct. The expected calibration error (ECE) is ${ece}. ${chance}`,
-      underconfident: (ece: string, chance: string, confidence: string, accuracy: string) =>
-        `The probabilities are too low: on average ${confidence}, but ${accuracy} of the predictions are correct. The expected calibration error (ECE) is ${ece}. ${chance}`,
-      uncalibrated: (ece: string, chance: string) =>
-        `The probabilities are not well calibrated: some are too high, others too low. The expected calibration error (ECE) is ${ece}. ${chance}`,
-      eceByChance: (mean: string, high: string) =>
-        `With this number of images, a perfectly calibrated classifier has a mean ECE of ${mean}, and an ECE of up to ${high} in 95% of cases.`,
+      calibrated: (excess: string) =>
+        `The test does not show that the probabilities are wrong: the calibration error above chance is ${excess}.`,
+      overconfident: (excess: string, confidence: string, accuracy: string) =>
+        `The probabilities are too high: on average ${confidence}, but ${accuracy} of the predictions are correct. The calibration error above chance is ${excess}.`,
+      underconfident: (excess: string, confidence: string, accuracy: string) =>
+        `The probabilities are too low: on average ${confidence}, but ${accuracy} of the predictions are correct. The calibration error above chance is ${excess}.`,
+      uncalibrated: (excess: string) =>
+        `The probabilities are not well calibrated: some are too high, others too low. The calibration error above chance is ${excess}.`,
+      calibrationUnknown: (excess: string, reason: string) =>
+        `It is not known whether the probabilities are right. The calibration error above chance is ${excess}, without an interval: ${reason}.`,
       split: (train: number, val: number, test: number) =>
         `${counts.images(train + val + test)}: ${counts.split(train, val, test)}.`,
       folds: (n: number, folds: number) =>
@@ -170,7 +170,6 @@ export const results = {
     },
     figureFiles: { title: 'Download this figure:', svg: 'SVG', png: 'PNG', csv: 'data (CSV)' },
     keyMetrics: 'Key metrics',
-    byChance: (value: string) => `lower is better; chance level ${value}`,
     classifier: 'classifier',
     allMetrics: 'All metrics',
     metric: 'Metric',
@@ -319,19 +318,19 @@ export const results = {
     },
     calibration: {
       title: 'Calibration',
-      help: 'Each dot is a bin of images. The horizontal axis shows their mean highest probability, the vertical axis the share whose most probable class is correct. Decision thresholds are not used here. On the diagonal, both values are equal; below it, the probabilities are too high. Larger dots represent more images. The ECE is the mean distance from the diagonal, weighted by the number of images.',
+      help: 'Each dot is a bin of images. The horizontal axis shows their mean highest probability, the vertical axis the share whose most probable class is correct. Decision thresholds are not used here. On the diagonal, both values are equal; below it, the probabilities are too high. Larger dots represent more images. With few images per bin, dots are off the diagonal by chance alone. The calibration error above chance is the mean distance from the diagonal, weighted by the number of images, without this part.',
       figure: 'Reliability diagram',
       bars: 'Images by probability',
       before: 'before calibration',
       after: 'after calibration',
       correct: 'correct',
       wrong: 'wrong',
-      error: (value: string) => `ECE ${value}`,
+      error: (value: string) => `error above chance ${value}`,
       across: 'highest probability',
       up: 'share correct',
       number: 'images',
       images: counts.images,
-      none: 'This run has no predicted probabilities.',
+      none: 'The calibration error of this run is not known.',
       noBefore:
         'Values before calibration are not shown, because each fold has a separate calibration temperature.',
       table: 'Show as a table',

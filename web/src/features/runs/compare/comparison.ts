@@ -29,7 +29,7 @@ export function metricOf(row: Row, name: string): Metric | null {
 }
 
 /** Key metrics, in this order after the primary metric. */
-const KEY = ['macro_f1', 'accuracy', 'balanced_accuracy', 'macro_auroc', 'ece', 'log_loss', 'mcc'];
+const KEY = ['macro_f1', 'accuracy', 'balanced_accuracy', 'macro_auroc', 'ece_excess', 'log_loss', 'mcc'];
 const MOST = 5;
 
 /** The five key metrics of a comparison. */
