@@ -103,9 +103,11 @@ class Pace:
     reading: float | None = None  # decoding and preprocessing
     embedding: float | None = None  # without training: the forward passes of all copies of test-time augmentation
     training: float | None = None  # per image of an epoch, including validation and checkpoint
-    closing: float | None = None  # total seconds for the end of a training: metrics, figures and report
-    step: float | None = None  # as `training`, from the steps of the current epoch
     n_epochs: int = 0  # measured epochs
+    # Seconds in all:
+    fitting: float | None = None  # of an instant classifier, apart from the forward passes
+    loading: float | None = None  # of loading and testing a classifier, apart from the forward passes
+    closing: float | None = None  # of the end of a run: metrics, figures and report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +122,7 @@ class WorkPlanned(Event):
     n_test: int
     n_drawn: int  # images per epoch
     n_reprocessed: int  # images except test images that the trained network processes after training
-    n_epochs: int  # 0: no fine-tuning
+    n_epochs: int  # expected; 0: no fine-tuning
     has_instant: bool
     tta: int = 1  # forward passes of each image without training
     copies: float = 0.0  # augmented copies in the instant stage, as the number of images with equal duration
@@ -128,7 +130,7 @@ class WorkPlanned(Event):
     pace: Pace = Pace()
     basis: str | None = None  # the earlier training of the pace, shown to users; None: there is none
     seconds: float | None = None  # expected total; None: unknown
-    limit_seconds: float | None = None  # remaining time budget; None: there is no budget
+    patience: int | None = None  # epochs without improvement after which fine-tuning ends; None: all epochs are run
 
     def _text(self) -> str:
         expected = None if self.seconds is None else text("event-expected-time", time=rough_duration(self.seconds))
