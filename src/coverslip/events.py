@@ -327,6 +327,24 @@ def ignore_progress(done: int, total: int) -> None:
     """Ignore progress."""
 
 
+SHOWN_AFTER_SECONDS, SHOWN_AFTER_SHARE = 5.0, 0.03  # an earlier estimate is hardly better than a guess
+
+
+def time_left(done: float, total: float, seconds: float) -> float | None:
+    """Return the expected remaining seconds of counted work.
+
+    Args:
+        done, total: counts.
+        seconds: of the work so far.
+
+    Returns:
+        None if both the time and the share of the work so far are too small for an estimate.
+    """
+    if not done or (seconds < SHOWN_AFTER_SECONDS and done < SHOWN_AFTER_SHARE * total):
+        return None
+    return seconds * max(0.0, total - done) / done
+
+
 def progress_reporter(emit: Emit, stage: str, unit: str = "steps", **parameters: Any) -> OnProgress:
     """Return a callable that emits progress events.
 
@@ -343,7 +361,7 @@ def progress_reporter(emit: Emit, stage: str, unit: str = "steps", **parameters:
         nonlocal last, has_emitted
         now = time.monotonic()
         if now - last >= (0.5 if has_emitted else 1.0) or (has_emitted and done >= total):
-            left = (now - began) * (total - done) / max(done, 1)
+            left = time_left(done, total, now - began)
             event = Progressed(stage=stage, done=done, total=total, unit=unit, seconds_left=left, parameters=parameters)
             emit(event)
             last, has_emitted = now, True

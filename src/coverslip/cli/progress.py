@@ -93,7 +93,9 @@ def _training_title(progress: Progress) -> str:
 
 def _time_left(progress: Progress, now: float) -> str:
     remaining_seconds = seconds_left(progress, now)
-    return text("progress-left", time=rough_duration(remaining_seconds)) if remaining_seconds else ""
+    if not remaining_seconds:
+        return ""
+    return text("progress-left", time=rough_duration(remaining_seconds), is_open=progress.may_take_longer)
 
 
 class _Bars:

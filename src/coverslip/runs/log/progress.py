@@ -11,6 +11,8 @@ from typing import Any
 
 from coverslip.events import (
     COMPUTING_FEATURES,
+    SHOWN_AFTER_SECONDS,
+    SHOWN_AFTER_SHARE,
     ClassifierSelected,
     EpochEnded,
     Event,
@@ -44,7 +46,6 @@ from coverslip.runs.training import Epoch, has_early_dip
 
 _SHARE_TO_CORRECT = 0.1  # of the remaining time: a new estimate gradually replaces the previous one over this time
 _MIN_SECONDS_TO_CORRECT = 3.0
-_SHOWN_AFTER_SECONDS, _SHOWN_AFTER_SHARE = 5.0, 0.03  # an earlier estimate is hardly better than a guess
 _MOST_BEFORE_END = 0.99
 
 
@@ -248,9 +249,11 @@ def _left_of_stage(progress: Progress, event: Event, expected: float, elapsed: f
     if progress.stage == "finetune" and plan is not None:
         in_epoch = event.step / max(event.n_steps, 1) if isinstance(event, StepEnded) else 0.0
         return expected * (1 - min(1.0, ((progress.epoch or 0) + in_epoch) / max(plan.n_epochs, 1)))
-    work_left = 0.0 if work is None or work.seconds_left is None else work.seconds_left
-    if work is not None and work.per_second and work.stage == "reading-images":
-        work_left += work.total / work.per_second  # images are read again for preprocessing
+    work_left = 0.0
+    if work is not None and work.per_second:
+        work_left = (work.total - work.done) / work.per_second
+        if work.stage == "reading-images":  # images are read again for preprocessing
+            work_left += work.total / work.per_second
     return work_left if work_left and progress.stage != "measuring" else max(work_left, expected - elapsed)
 
 
@@ -275,7 +278,7 @@ def _timed_note(event: Noted, at: float) -> TimedNote:
 
 def seconds_left(progress: Progress, now: float) -> float | None:
     """Return the remaining seconds of the whole run at `now` (since 1970); None if they are not known yet."""
-    is_early = progress.worked < _SHOWN_AFTER_SECONDS and progress.share < _SHOWN_AFTER_SHARE
+    is_early = progress.worked < SHOWN_AFTER_SECONDS and progress.share < SHOWN_AFTER_SHARE
     return None if progress.left is None or is_early else round(progress.left.by(now), 1)
 
 
