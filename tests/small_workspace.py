@@ -25,8 +25,10 @@ from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.exports import exporting
 from coverslip.workspace.exports.state import ExportTo, queue_export
-from coverslip.workspace.jobs.records import Job, change_if_unchanged, change_job, find_job
+from coverslip.workspace.jobs.queue import Queue
+from coverslip.workspace.jobs.records import Job, change_if_unchanged, change_job, find_job, unended_jobs
 from coverslip.workspace.jobs.state import has_ended, state_of, status_of
+from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.predictions import predicting
 from coverslip.workspace.predictions.state import queue_prediction
 from coverslip.workspace.store.workspace import Workspace, open_workspace
@@ -74,6 +76,18 @@ def ended(client: httpx.Client, run_id: str, seconds: float = 90, what: str = "r
         return None if body["state"] in ("queued", "starting", "running", "stopping") else body
 
     return until(look, seconds)  # type: ignore[no-any-return]
+
+
+def do_jobs(workspace: Workspace) -> None:
+    """Do the jobs that compute a result on request, as the queue of a server does."""
+    queue = Queue(workspace, Turns())
+
+    def are_done() -> bool:
+        queue.update()
+        with workspace.engine.connect() as connection:
+            return all(job.key is None for job in unended_jobs(connection))
+
+    until(are_done)
 
 
 def queue_run(client: httpx.Client, dataset_id: str, recipe: Json, **more: Any) -> str:

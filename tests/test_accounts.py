@@ -808,6 +808,16 @@ def test_projects_take_turns_and_one_job_runs_at_a_time(waiting: list[tuple[str,
     assert set(order) == {name for name, n in waiting if n}
 
 
+def test_some_projects_compute_for_their_pages_at_a_time_and_each_for_one_page() -> None:
+    turns = Turns()
+    for name in "abc":
+        turns.enter(name)
+        turns.report(name, busy=(), waiting=("explanation",))
+    assert [turns.take(name, "explanation", most=2) for name in "aabc"] == [True, False, True, False]
+    turns.report("a", busy=(), waiting=())
+    assert turns.take("c", "explanation", most=2)
+
+
 def test_users_take_turns_in_the_queue_of_a_project(tmp_path: Path) -> None:
     workspace = open_workspace(tmp_path / "workspace", (tmp_path,))
     common = {"kind": "train", "name": "", "dataset_name": "", "folder": "", "command": [], "choices": {}}

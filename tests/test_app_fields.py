@@ -14,7 +14,7 @@ import pytest
 import tifffile
 from image_sets import App, in_lists, workspace_in
 from PIL import Image
-from small_workspace import QUICK, predicted_here, trained_here
+from small_workspace import QUICK, do_jobs, predicted_here, trained_here
 
 import coverslip as cs
 from coverslip.events import ignore
@@ -63,7 +63,7 @@ def fields(app: App, tmp_path: Path) -> str:
 def collected(app: App, dataset_id: str, **wanted: Any) -> Any:
     """The state of objects once they are collected."""
     assert app.send("POST", f"datasets/{dataset_id}/objects", wanted)["state"] in ("waiting", "running")
-    app.home.works.wait_all()
+    do_jobs(app.home)
     state = app.get(f"datasets/{dataset_id}/objects")
     if state["objects"] is not None:
         app.wait(state["objects"]["dataset_id"])
@@ -243,7 +243,7 @@ def test_predictions_of_objects_are_shown_in_their_field(app: App, tmp_path: Pat
     for to, names in (("geojson", {f"field{k}.geojson" for k in range(4)}), ("ome-tiff", {"1.ome.tif", "crops.csv"})):
         assert app.client.get(f"/api/v1/{at}/download/objects").status_code in (200, 409)
         app.send("POST", f"{at}/objects-export", {"to": to, "margin": 0.1})
-        app.home.works.wait_all()
+        do_jobs(app.home)
         state = app.get(f"{at}/objects-export")
         assert (state["state"], state["error"], state["notes"]) == ("ready", None, [])
         archive = zipfile.ZipFile(io.BytesIO(app.client.get(f"/api/v1/{at}/download/objects").content))
@@ -306,7 +306,7 @@ def test_crops_of_stacks_and_films_are_of_the_plane_that_was_chosen_before_the_t
     assert sum(row["predicted"] == row["label"] for row in rows) > 30  # the other planes are noise
     at = f"predictions/{prediction}"
     app.send("POST", f"{at}/objects-export", {"to": "ome-tiff"})
-    app.home.works.wait_all()
+    do_jobs(app.home)
     archive = zipfile.ZipFile(io.BytesIO(app.client.get(f"/api/v1/{at}/download/objects").content))
     for number, stack in enumerate(stacks):
         for k, (x, y) in enumerate(CENTERS):

@@ -19,12 +19,14 @@ from coverslip.app.server import create_app
 from coverslip.app.streams import events_of_workspace
 from coverslip.workspace.changes import Changes
 from coverslip.workspace.datasets.source_watch import SourceWatch
-from coverslip.workspace.jobs.kinds import JobKind, JobProgress, StateSource, register, unregister
+from coverslip.workspace.jobs.computing import computation, request_result
+from coverslip.workspace.jobs.kinds import JobKind, JobProgress, StateSource, register, register_function, unregister
 from coverslip.workspace.jobs.listing import JobEvents, job_state
+from coverslip.workspace.jobs.queue import Queue
 from coverslip.workspace.jobs.records import Job, add_job, new_job_folder
+from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.jobs.watching import Watching
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.workers import WorkKind
 
 COUNT = """
 import sys, time
@@ -52,12 +54,18 @@ WORK = """
 import time
 from coverslip.events import Progressed
 
-def count(request, emit):
-    for done in range(request["n"]):
-        emit(Progressed(stage="counting", done=done, total=request["n"]))
+def count(workspace, arguments, emit):
+    print("counting", flush=True)
+    for done in range(arguments["n"]):
+        emit(Progressed(stage="counting", done=done, total=arguments["n"]))
         time.sleep(0.05)
-    return {}
 """
+
+
+@pytest.fixture
+def computing() -> Iterator[JobKind]:
+    yield register_function("counting", "counting_work:count")
+    unregister("counting")
 
 
 def _progress(job: Job) -> JobProgress | None:
@@ -168,19 +176,18 @@ def test_jobs_of_one_queue_wait_for_each_other_and_lists_are_filtered(
 
 @pytest.mark.slow
 def test_work_without_files_is_a_job_too(
-    workspace: Workspace, client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, client: TestClient, computing: JobKind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "counting_work.py").write_text(WORK, encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
-    kind = WorkKind("counting", "counting_work:count")
-    workspace.works.start(kind, "key", {"n": 2000}, lambda _: None, name="Cells", link="/datasets/x/count")
+    request_result(workspace, computing, "key", {"n": 2000}, name="Cells", link="/datasets/x/count")
     (job,) = client.get(f"{API}/jobs?kind=counting").json()["items"]
     job_id = job["id"]
     running = until(lambda: (now := state_of(client, job_id))["progress"] and now)
     assert (running["state"], running["name"], running["is_lasting"]) == ("running", "Cells", False)
     assert running["progress"]["total"] == 2000
     assert running["links"]["result"] == "/datasets/x/count"
-    assert client.get(f"{API}/jobs/{job_id}/log").json()["items"][0]["values"] == {"stage": "counting"}
+    assert client.get(f"{API}/jobs/{job_id}/log").json()["items"][0]["values"] == {"text": "counting"}
     assert client.delete(f"{API}/jobs/{job_id}").status_code == 409
 
     assert client.post(f"{API}/jobs/{job_id}/stop").json()["state"] == "stopped"
@@ -188,6 +195,7 @@ def test_work_without_files_is_a_job_too(
     assert [kind for kind, _, _ in events_of(client, f"{API}/jobs/{job_id}/events")] == ["state"]
     assert client.post(f"{API}/jobs/{job_id}/resume").json()["state"] in ("queued", "running")
     client.post(f"{API}/jobs/{job_id}/stop")
+    until(lambda: state_of(client, job_id)["state"] == "stopped")  # one that is just being started ends later
     assert client.delete(f"{API}/jobs/{job_id}").status_code == 204
     assert client.get(f"{API}/jobs/{job_id}").status_code == 404
     assert client.post(f"{API}/jobs/{job_id}/restore").status_code == 404
@@ -195,23 +203,25 @@ def test_work_without_files_is_a_job_too(
 
 @pytest.mark.slow
 def test_one_stream_shows_changes_and_the_events_of_named_jobs(
-    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, computing: JobKind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "counting_work.py").write_text(WORK, encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
-    kind = WorkKind("counting", "counting_work:count")
 
     async def watch() -> list[tuple[str, Json]]:
         changes, watching = Changes(workspace, SourceWatch(workspace)), Watching(workspace)
-        workspace.works.start(kind, "key", {"n": 40}, lambda _: None, name="Cells", link="/")
-        (work,) = workspace.works.all()
+        request_result(workspace, computing, "key", {"n": 40}, name="Cells", link="/")
+        job_id = computation(workspace, computing, "key").id
         messages: list[tuple[str, Json]] = []
-        async for event in events_of_workspace(changes, watching, None, [f"{work.id}:0", "0123456789"]):
+        queue = Queue(workspace, Turns())
+        queue.start()
+        async for event in events_of_workspace(changes, watching, None, [f"{job_id}:0", "0123456789"]):
             messages.append((str(event.event), json.loads(event.raw_data or "")))
             states = [data["data"]["state"] for name, data in messages if name == "job"]
             if states[-1:] == ["done"]:
                 changes.close()
         watching.close()
+        queue.close()
         return messages
 
     with ThreadPoolExecutor(1) as pool:  # the thread of this test may have the event loop of a browser
@@ -221,4 +231,3 @@ def test_one_stream_shows_changes_and_the_events_of_named_jobs(
     states = [data["data"]["state"] for name, data in messages if name == "job"]
     assert states[-1] == "done"
     assert "running" in states
-    workspace.works.close()

@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 import pytest
-from small_workspace import new_workspace, open_images, until, write_cells
+from small_workspace import do_jobs, new_workspace, open_images, until, write_cells
 
 from coverslip.errors import Conflict, NotFound
 from coverslip.workspace.datasets.labels import set_labels
@@ -24,7 +24,7 @@ from coverslip.workspace.viewing.images import DatasetImages
 
 def suggest(workspace: Workspace, dataset_id: str, n: int) -> LabelSuggestions:
     start_suggestions(workspace, dataset_id, n)
-    workspace.works.wait_all()
+    do_jobs(workspace)
     state = suggestions_state(workspace, dataset_id)
     assert state.error is None
     return state
@@ -87,7 +87,7 @@ def test_a_dataset_with_all_labels_has_nothing_to_suggest(tmp_path: Path) -> Non
     workspace = new_workspace(tmp_path)
     dataset_id = open_images(workspace, tmp_path / "cells")
     start_suggestions(workspace, dataset_id, 6)
-    workspace.works.wait_all()
+    do_jobs(workspace)
     state = suggestions_state(workspace, dataset_id)
     assert state.error is not None
     assert state.error.code == "no-image-to-suggest"
@@ -104,4 +104,4 @@ def test_the_test_set_stays_while_images_are_chosen(tmp_path: Path) -> None:
     start_suggestions(workspace, dataset_id, 2)
     with pytest.raises(Conflict):
         remove_reserved_test(workspace, dataset_id)
-    workspace.works.wait_all()
+    do_jobs(workspace)

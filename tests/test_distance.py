@@ -8,7 +8,7 @@ import pytest
 from drawing import save_cells
 from PIL import Image
 from refusing import refusing
-from small_workspace import new_workspace, open_images
+from small_workspace import do_jobs, new_workspace, open_images
 
 import coverslip as cs
 from coverslip.cli import main
@@ -222,7 +222,7 @@ def test_distances_in_the_app_have_its_names_and_are_kept_until_images_change(tm
             distances_state(workspace, here, others)
     assert distances_state(workspace, here, [there]).state == "not-requested"
     start_distances(workspace, here, [there])
-    workspace.works.wait_all()
+    do_jobs(workspace)
     state = distances_state(workspace, here, [there])
     assert state.error is None
     (pair,) = state.distances.pairs

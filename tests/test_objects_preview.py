@@ -8,6 +8,7 @@ import pytest
 from image_sets import App, workspace_in
 from PIL import Image
 from refusing import refusing
+from small_workspace import do_jobs
 from test_objects_reading import HEIGHT, WIDTH, fields, written
 from typer.testing import CliRunner
 
@@ -160,7 +161,7 @@ def test_the_app_previews_files_and_imports_them_by_the_same_choices(tmp_path: P
     finally:
         app.client.app.state.previews.close()  # type: ignore[attr-defined]  # of FastAPI
     app.send("POST", f"datasets/{dataset}/objects", choice)
-    app.home.works.wait_all()
+    do_jobs(app.home)
     objects = app.wait(app.get(f"datasets/{dataset}/objects")["objects"]["dataset_id"])
     assert (objects["n_images"], objects["groups"]["n_groups"]) == (3, 2)
 

@@ -41,7 +41,6 @@ from coverslip.workspace.jobs.records import Job, add_job, change_if_unchanged, 
 from coverslip.workspace.jobs.state import state_of, status_of
 from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.lists.rows import Row, images_of_job
-from coverslip.workspace.predictions import classifiers
 from coverslip.workspace.predictions.predicting import _below, _refuse_outside
 from coverslip.workspace.recipes import advised_models, recipe_of_dataset, validated_recipe
 from coverslip.workspace.store.rows import dataset_row
@@ -389,18 +388,6 @@ def test_a_job_continues_and_can_be_stopped_after_the_clock_was_set(
     change_job(workspace, run_id, stop_requested=time.time() + 3600)  # before the clock was set back
     Queue(workspace, Turns()).update()
     assert until(lambda: begun.poll() == -signal.SIGTERM)
-
-
-def test_a_classifier_that_hangs_while_it_is_loaded_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(classifiers, "_ANSWER_SECONDS", 0.2)
-    process = subprocess.Popen(
-        [sys.executable, "-c", "import time; time.sleep(60)"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    assert classifiers._Worker(process, Path(), 0).request([]) is None
-    assert process.wait(timeout=10) < 0
-    for stream in (process.stdin, process.stdout):
-        assert stream is not None
-        stream.close()
 
 
 def test_a_recipe_names_its_start_by_a_run_and_its_classes_by_the_image_set(workspace: Workspace, cells: str) -> None:

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from drawing import save_cell, save_cells
 from image_sets import images_at, positions_of, workspace_in
-from small_workspace import until
+from small_workspace import do_jobs, until
 from sqlalchemy import delete, event, select, update
 
 from coverslip.app.server import open_server
@@ -36,7 +36,7 @@ from coverslip.workspace.workers import WorkerPool
 
 
 def test_while_a_thread_is_held_none_of_its_name_begins() -> None:
-    background, has_begun = Background(), []
+    background, has_begun = Background(lambda: None), []
 
     def work(is_over: threading.Event) -> None:
         has_begun.append(1)
@@ -277,8 +277,11 @@ def test_a_process_without_the_finders_of_the_server_computes_nothing() -> None:
 
 @pytest.mark.new_interpreter
 def test_a_pool_that_is_closed_kills_a_busy_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "slow.py").write_text("import time\n\ndef wait(request, report):\n    time.sleep(600)\n")
+    (tmp_path / "slow.py").write_text("import time\n\ndef wait(request):\n    time.sleep(600)\n")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")])))
+    hasty = WorkerPool("slow:wait", (), most_seconds=1)
+    assert hasty.result_of({}) is None  # a process that hangs is killed
+    assert not _worker_processes("slow:wait")
     pool = WorkerPool("slow:wait", (), most_seconds=600)
     thread = threading.Thread(target=pool.result_of, args=({},), daemon=True)
     thread.start()
@@ -358,7 +361,7 @@ def _wait(home: Workspace) -> None:
     """Until images are read, and what is looked for then is found."""
     home.background.wait_all()
     home.background.wait_all()
-    home.works.wait_all()
+    do_jobs(home)
 
 
 def _as_interrupted(home: Workspace) -> None:

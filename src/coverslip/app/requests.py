@@ -22,7 +22,6 @@ from coverslip.app.users import check_role, is_signed_in
 from coverslip.datasets import one_line
 from coverslip.errors import CoverslipError, TooLarge
 from coverslip.files import write_error
-from coverslip.workspace.jobs.queue import Queue
 from coverslip.workspace.store.rows import Paging
 from coverslip.workspace.store.workspace import Workspace
 
@@ -80,7 +79,6 @@ def from_app(name: str) -> Any:  # Any: FastAPI's own type
 
 
 ServedWorkspace = Annotated[Workspace, from_app("workspace")]
-JobQueue = Annotated[Queue, from_app("queue")]
 Paged = Annotated[Paging, Query()]
 
 

@@ -121,7 +121,6 @@ async def background_of(app: FastAPI) -> AsyncIterator[None]:
     await asyncio.to_thread(match_earlier_jobs, workspace)
     await asyncio.to_thread(adopt_runs, workspace)
     await asyncio.to_thread(app.state.queue.start)
-    app.state.classifiers.start()
     app.state.sources.start()
     try:
         yield
@@ -137,7 +136,7 @@ def close_streams(app: FastAPI) -> None:
 
 
 def _end_background(app: FastAPI, workspace: Workspace) -> None:
-    for service in (app.state.queue, app.state.sources, app.state.classifiers, app.state.previews, workspace.works):
+    for service in (app.state.queue, app.state.sources, app.state.classifiers, app.state.previews):
         service.close()
     workspace.background.end_all(_THREAD_SECONDS)
 

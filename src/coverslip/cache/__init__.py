@@ -16,6 +16,7 @@ from coverslip.cache.eviction import (
     trim,
 )
 from coverslip.cache.file_hashes import FileHashes, FileIdentity, FileState, is_on_local, state_of, states_of
+from coverslip.cache.memory import MemoryCache
 from coverslip.cache.records import RECORDS, RecordStore
 from coverslip.cache.stores import (
     FILES,
@@ -44,6 +45,7 @@ __all__ = [
     "Journal",
     "Kind",
     "Layout",
+    "MemoryCache",
     "RecordStore",
     "Store",
     "cache_folder",

@@ -10,15 +10,14 @@ import atexit
 import json
 import os
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from coverslip.cache import MemoryCache
 from coverslip.errors import UnreadableImage
 from coverslip.images.confining import confined_to
 from coverslip.images.decoding_pool import Decoders
@@ -31,7 +30,6 @@ from coverslip.images.reading import WHOLE_IMAGE, Pixels, cut, decode, describe
 from coverslip.processes import DECODE_APART_VARIABLE
 
 _MAX_CACHED_BYTES = 128 * 2**20  # of cached planes; the most recently used plane is never removed
-_Key = tuple[Path, ReadPlan]
 
 
 class Fields:
@@ -41,9 +39,7 @@ class Fields:
     """
 
     def __init__(self, max_bytes: int = _MAX_CACHED_BYTES) -> None:
-        self._max_bytes = max_bytes
-        self._lock = threading.Lock()
-        self._planes: OrderedDict[_Key, Future[Pixels | UnreadableImage]] = OrderedDict()
+        self._planes = MemoryCache[Pixels | UnreadableImage](max_bytes, _n_bytes)
 
     def get(self, path: Path, whole: ReadPlan, decode: Callable[[], Pixels]) -> Pixels:
         """Return the plane of a plan without a region; the first caller decodes it.
@@ -51,41 +47,20 @@ class Fields:
         Raises:
             UnreadableImage: the plane cannot be read; later calls do not try again.
         """
-        key = (path, whole)
-        with self._lock:
-            pending = self._planes.get(key)
-            future = pending or self._planes.setdefault(key, Future())
-            self._planes.move_to_end(key)
-        if pending is None:
-            self._decode(key, future, decode)
-        pixels = future.result()
+
+        def attempt() -> Pixels | UnreadableImage:
+            try:
+                return decode()
+            except UnreadableImage as error:
+                return error
+
+        pixels = self._planes.get((path, whole), attempt)
         if isinstance(pixels, UnreadableImage):
             raise UnreadableImage.of(pixels.failure)
         return pixels
 
-    def _decode(self, key: _Key, future: "Future[Pixels | UnreadableImage]", decode: Callable[[], Pixels]) -> None:
-        try:
-            future.set_result(decode())
-        except UnreadableImage as error:
-            future.set_result(error)
-        except BaseException as error:  # noqa: BLE001 - raised in every waiting thread, this one too
-            future.set_exception(error)
-            with self._lock:
-                self._planes.pop(key, None)
-        self._evict()
 
-    def _evict(self) -> None:
-        with self._lock:
-            n_bytes = sum(map(_n_bytes, self._planes.values()))
-            for key in list(self._planes)[:-1]:
-                if n_bytes <= self._max_bytes:
-                    return
-                if self._planes[key].done():
-                    n_bytes -= _n_bytes(self._planes.pop(key))
-
-
-def _n_bytes(future: "Future[Pixels | UnreadableImage]") -> int:
-    pixels = future.result() if future.done() and future.exception() is None else None
+def _n_bytes(pixels: Pixels | UnreadableImage) -> int:
     return pixels.array.nbytes if isinstance(pixels, Pixels) else 0
 
 

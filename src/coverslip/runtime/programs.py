@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -20,6 +21,7 @@ from coverslip.files import write_json
 from coverslip.machine import process_started
 from coverslip.messages import FAILURE_VARIABLE, Failure, failure, failure_of
 
+_SECONDS_TO_DIE = 1.0
 _MARK = b"=== begun "
 _WINDOWS_DETACHED = 0x00000008 | 0x00000200  # DETACHED_PROCESS, CREATE_NEW_PROCESS_GROUP
 _ERROR = re.compile(r"\b\w*(?:error|exception)\b(?::|$)", re.IGNORECASE)
@@ -93,7 +95,7 @@ def terminate(pid: int | None, started: float | None) -> None:
 
 
 def kill_with_children(pid: int | None, started: float | None) -> None:
-    """End the process with this PID and start time at once, with the processes that it started."""
+    """End the process with this PID and start time at once, with those that it started. Wait up to a second for it."""
     import psutil
 
     if pid is None or not is_running(pid, started):
@@ -103,6 +105,9 @@ def kill_with_children(pid: int | None, started: float | None) -> None:
         for each in [process, *process.children(recursive=True)]:
             with suppress(psutil.Error):
                 each.kill()
+    until = time.monotonic() + _SECONDS_TO_DIE
+    while is_running(pid, started) and time.monotonic() < until:
+        time.sleep(0.005)
 
 
 def last_output(folder: Path, n_most: int = 60) -> list[str]:

@@ -28,7 +28,7 @@ from coverslip.workspace.store.workspace import Workspace
 
 EVERYTHING = "*"
 ACTIVITY = "activity"
-_SECONDS_BETWEEN_CHECKS = 0.5
+_LEAST_SECONDS = 0.5  # between two checks: many changes at once need one
 _MOST_REMEMBERED = 500  # changes, for clients that reconnect
 _log = logging.getLogger("coverslip")
 
@@ -51,7 +51,7 @@ class _Item:
 
 
 class Changes:
-    """The only watcher of the tables, the running jobs and the works. It checks them while anybody follows."""
+    """The only watcher of the tables, and the running jobs. It checks them while anybody follows."""
 
     def __init__(self, workspace: Workspace, sources: SourceWatch) -> None:
         self._workspace, self._sources = workspace, sources
@@ -108,11 +108,14 @@ class Changes:
 
     async def _work(self, news: asyncio.Condition) -> None:
         try:
-            while self._n_followers and not self._is_closed:
-                await self._check()
-                async with news:
-                    news.notify_all()
-                await asyncio.sleep(_SECONDS_BETWEEN_CHECKS)
+            with self._workspace.pulse.followed() as beat:
+                while self._n_followers and not self._is_closed:
+                    beat.clear()
+                    await self._check()
+                    async with news:
+                        news.notify_all()
+                    await asyncio.sleep(_LEAST_SECONDS)
+                    await beat.wait()
         finally:
             self._task = None  # before anything is awaited: whoever follows from now on starts another
             async with news:
@@ -176,8 +179,6 @@ def _items(workspace: Workspace, sources: SourceWatch) -> Iterator[tuple[str, _I
             version = (job.name, job.queued, job.launched, job.stop_requested)
             files = _versions(Path(job.folder)) if job.state == "started" else ()
             yield f"jobs/{job.id}", _Item(job.kind, job.state, (*version, *files))
-    for work in workspace.works.all():
-        yield f"jobs/{work.id}", _Item(work.kind.name, None, (work.state, work.n_changes))
     for row in dataset_rows:
         is_checked = workspace.background.is_running(duplicates_thread_of(row.id))
         version = (row.name, row.revision, repr(row.progress), is_checked, *sources.missing.get(row.id, ()))

@@ -3,28 +3,31 @@
 An image that a cross-validation fold tested is explained with the classifier of that fold, which made the prediction.
 """
 
-import base64
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from coverslip.cache import RECORDS, FileHashes, Kind, RecordStore, register
-from coverslip.datasets import ImageRecord, hash_files, name_as_text
+from coverslip.datasets import Dataset, ImageRecord, hash_files, name_as_text, open_image_file
 from coverslip.errors import Conflict, CoverslipError, NotFound
+from coverslip.events import Emit
 from coverslip.files import sha256_json
+from coverslip.images import PLAN_COLUMNS, ReadPlan
 from coverslip.messages import Failure
 from coverslip.processes import Json
 from coverslip.runs import Run, find_classifier, fingerprint_of
-from coverslip.workspace.jobs.kinds import kind_of
+from coverslip.workspace.jobs.computing import JobOfResult, StepProgress, cancel_result, computation, request_result
+from coverslip.workspace.jobs.kinds import kind_of, register_function
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.lists.rows import NOT_FOUND, images_of_job
 from coverslip.workspace.predictions.classifiers import location_of
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.workers import JobOfWork, StepProgress, WorkKind
 
-EXPLANATION = WorkKind("explanation", "coverslip.workspace.tasks:explain")
+EXPLANATION = register_function("explanation", "coverslip.workspace.explanations:explain")
+_N_NEAREST, _TILES_PER_ROW = 4, 2  # there is space for two next to a picture
 EXPLANATIONS = register(Kind("app-explanations", RECORDS, bound_bytes=2 * 10**8))
 
 
@@ -36,7 +39,7 @@ class ExplanationState:
         Literal["not-requested", "waiting", "running", "ready"],
         Field(description="waiting: another explanation is drawn first. The newest request is next."),
     ]
-    job_id: JobOfWork
+    job_id: JobOfResult
     progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
     error: Annotated[Failure | None, Field(description="Why the last attempt since the server started failed.")]
     fold: Annotated[
@@ -62,11 +65,11 @@ def start_explanation(workspace: Workspace, job_id: str, row_id: int) -> Explana
     """Start the explanation, unless it is finished or in progress; raises as `explanation_state`."""
     request = _request(workspace, job_id, row_id)
     if _stored(job_id, request.key) is None:
-        workspace.works.start(
+        request_result(
+            workspace,
             EXPLANATION,
             request.key,
-            request.content,
-            lambda result: _store(job_id, request.key, result),
+            {"job_id": job_id, "key": request.key, **request.content},
             name=request.name,
             link=f"/jobs/{job_id}/rows/{row_id}/explanation",
         )
@@ -75,7 +78,7 @@ def start_explanation(workspace: Workspace, job_id: str, row_id: int) -> Explana
 
 def cancel_explanation(workspace: Workspace, job_id: str, row_id: int) -> None:
     """Cancel the explanation; raises as `explanation_state`."""
-    workspace.works.cancel(EXPLANATION, _request(workspace, job_id, row_id).key)
+    cancel_result(workspace, EXPLANATION, _request(workspace, job_id, row_id).key)
 
 
 def explanation_picture(workspace: Workspace, job_id: str, row_id: int) -> bytes:
@@ -102,7 +105,7 @@ class _Request:
 
 
 def _state(workspace: Workspace, job_id: str, request: _Request) -> ExplanationState:
-    work = workspace.works.state_of(EXPLANATION, request.key)
+    work = computation(workspace, EXPLANATION, request.key)
     if work.state is not None:
         seconds = None if work.requested is None else time.time() - work.requested
         return ExplanationState(work.state, work.id, work.progress, None, request.fold, seconds)
@@ -149,6 +152,29 @@ def _fold_of(run: Run, image_id: str) -> int | None:
     return next((row.fold for row in run.split if row.image_id == image_id), None)
 
 
-def _store(job_id: str, key: str, result: Json) -> None:
-    with RecordStore(EXPLANATIONS, job_id) as store:
-        store.keep({key: base64.b64decode(result["png"])})
+def explain(_: Workspace, arguments: Json, emit: Emit) -> None:
+    """Draw the explanation of an image, and store the picture.
+
+    Raises:
+        CoverslipError: the image, or the classifier, cannot be read.
+    """
+    from coverslip.inference.explain import explanation_of
+
+    data = _one_image(arguments["file"], ReadPlan.model_validate(arguments["plan"]), arguments["label"])
+    picture = explanation_of(
+        arguments["run"],
+        data,
+        n_nearest=_N_NEAREST,
+        tiles_per_row=_TILES_PER_ROW,
+        device="cpu",  # fast enough for single images; the GPU stays free for trainings
+        emit=emit,
+    )
+    with RecordStore(EXPLANATIONS, arguments["job_id"]) as store:
+        store.keep({arguments["key"]: picture})
+
+
+def _one_image(file: str, plan: ReadPlan, label: str | None) -> Dataset:
+    """Return a dataset of one image, read with its own plan instead of the classifier's."""
+    opened = open_image_file(Path(file))
+    record = replace(opened.records[0], label=label, plan=plan, stated=frozenset(PLAN_COLUMNS))
+    return replace(opened, records=(record,))

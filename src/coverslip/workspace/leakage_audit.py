@@ -5,7 +5,9 @@ Both use the features of a network, in a separate process. This module starts th
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
@@ -13,22 +15,34 @@ from pydantic import Field, TypeAdapter
 
 from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.datasets import Signal
+from coverslip.datasets.tables.reading import is_table
 from coverslip.errors import CoverslipError
 from coverslip.evaluation.distances import Distances
+from coverslip.events import Emit
 from coverslip.files import sha256_json
 from coverslip.messages import Failure
 from coverslip.processes import Json
 from coverslip.reports.sections import leakage_sentences
 from coverslip.runs import LeakageEstimate
 from coverslip.workspace.datasets.inspections import stored_leakage_audit, update_inspection
+from coverslip.workspace.datasets.sources import reopen_sources
+from coverslip.workspace.jobs.computing import JobOfResult, StepProgress, cancel_result, computation, request_result
+from coverslip.workspace.jobs.kinds import register_function
 from coverslip.workspace.store.database import read_transaction
-from coverslip.workspace.store.rows import refuse_unread
+from coverslip.workspace.store.rows import (
+    AnyRow,
+    dataset_row,
+    load_as_trained,
+    load_dataset,
+    load_scan,
+    refuse_unread,
+    source_paths,
+)
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.workers import JobOfWork, StepProgress, WorkKind
 
 DISTANCES = register(Kind("app-distances", RECORDS, bound_bytes=2 * 10**7))
-LEAKAGE_ESTIMATE = WorkKind("leakage-estimate", "coverslip.workspace.tasks:audit")
-MEASUREMENT = WorkKind("distances", "coverslip.workspace.tasks:measure_distances")
+LEAKAGE_ESTIMATE = register_function("leakage-estimate", "coverslip.workspace.leakage_audit:audit_dataset")
+MEASUREMENT = register_function("distances", "coverslip.workspace.leakage_audit:measure_distances")
 _DISTANCES = TypeAdapter(Distances)
 
 
@@ -42,7 +56,7 @@ class LeakageEstimateState:
             description="outdated: labels, groups or images have changed since then; waiting: another audit runs first."
         ),
     ]
-    job_id: JobOfWork
+    job_id: JobOfResult
     progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
     error: Annotated[Failure | None, Field(description="Why the last attempt since the server started failed.")]
     leakage_estimate: Annotated[
@@ -62,11 +76,11 @@ def start_leakage_estimate(workspace: Workspace, dataset_id: str) -> LeakageEsti
     """
     with workspace.engine.connect() as connection:
         row = refuse_unread(connection, dataset_id)
-    workspace.works.start(
+    request_result(
+        workspace,
         LEAKAGE_ESTIMATE,
         dataset_id,
-        {"workspace": workspace.as_json(), "dataset_id": dataset_id},
-        lambda _: update_inspection(workspace, dataset_id),
+        {"dataset_id": dataset_id},
         name=row.name,
         link=f"/datasets/{dataset_id}/leakage-estimate",
         dataset_id=dataset_id,
@@ -76,7 +90,7 @@ def start_leakage_estimate(workspace: Workspace, dataset_id: str) -> LeakageEsti
 
 def cancel_leakage_estimate(workspace: Workspace, dataset_id: str) -> None:
     """Cancel the audit of a dataset."""
-    workspace.works.cancel(LEAKAGE_ESTIMATE, dataset_id)
+    cancel_result(workspace, LEAKAGE_ESTIMATE, dataset_id)
 
 
 def leakage_estimate_state(workspace: Workspace, dataset_id: str) -> LeakageEstimateState:
@@ -86,7 +100,7 @@ def leakage_estimate_state(workspace: Workspace, dataset_id: str) -> LeakageEsti
         NotFound: there is no such dataset.
         Conflict: its images are still being read, or could not be read.
     """
-    work = workspace.works.state_of(LEAKAGE_ESTIMATE, dataset_id)
+    work = computation(workspace, LEAKAGE_ESTIMATE, dataset_id)
     with read_transaction(workspace.engine) as connection:
         row = refuse_unread(connection, dataset_id)
         audit = stored_leakage_audit(connection, dataset_id, row.revision)
@@ -104,7 +118,7 @@ class DatasetDistances:
         Literal["not-requested", "waiting", "running", "ready"],
         Field(description="waiting: another measurement runs first."),
     ]
-    job_id: JobOfWork
+    job_id: JobOfResult
     progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
     error: Annotated[Failure | None, Field(description="Why the last attempt since the server started failed.")]
     distances: Annotated[Distances | None, Field(description="Null until they are measured.")]
@@ -125,11 +139,11 @@ def start_distances(workspace: Workspace, dataset_id: str, others: Sequence[str]
     """Start the measurement, unless it is done or running; raises as `distances_state`."""
     request = _distances_request(workspace, dataset_id, others)
     if _stored(dataset_id, request.key) is None:
-        workspace.works.start(
+        request_result(
+            workspace,
             MEASUREMENT,
             request.key,
-            {"workspace": workspace.as_json(), "datasets": [dataset_id, *others]},
-            lambda result: _store(dataset_id, request.key, result),
+            {"datasets": [dataset_id, *others], "key": request.key},
             name=" · ".join(request.names),
             link=f"/datasets/{dataset_id}/distances?{urlencode([('other', other) for other in others])}",
             dataset_id=dataset_id,
@@ -139,7 +153,7 @@ def start_distances(workspace: Workspace, dataset_id: str, others: Sequence[str]
 
 def cancel_distances(workspace: Workspace, dataset_id: str, others: Sequence[str]) -> None:
     """Cancel the measurement; raises as `distances_state`."""
-    workspace.works.cancel(MEASUREMENT, _distances_request(workspace, dataset_id, others).key)
+    cancel_result(workspace, MEASUREMENT, _distances_request(workspace, dataset_id, others).key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +163,7 @@ class _DistancesRequest:
 
 
 def _distances_state(workspace: Workspace, dataset_id: str, request: _DistancesRequest) -> DatasetDistances:
-    work = workspace.works.state_of(MEASUREMENT, request.key)
+    work = computation(workspace, MEASUREMENT, request.key)
     if work.state is not None:
         return DatasetDistances(work.state, work.id, work.progress, None, None)
     distances = _stored(dataset_id, request.key)
@@ -171,6 +185,47 @@ def _stored(dataset_id: str, key: str) -> Distances | None:
     return None if stored is None else _DISTANCES.validate_json(stored)
 
 
-def _store(dataset_id: str, key: str, result: Json) -> None:
-    with RecordStore(DISTANCES, dataset_id) as store:
-        store.keep({key: json.dumps(result).encode()})
+def audit_dataset(workspace: Workspace, arguments: Json, emit: Emit) -> None:
+    """Search near-duplicates, unless this is done, and audit a dataset for leakage. The results are stored.
+
+    Raises:
+        CoverslipError: the audit is not possible.
+    """
+    from coverslip.audit import with_near_duplicates
+    from coverslip.experiments.leakage_audit import audit_leakage
+    from coverslip.runs import Recipe
+
+    dataset_id = arguments["dataset_id"]
+    with read_transaction(workspace.engine) as connection:
+        row = dataset_row(connection, dataset_id)
+        data, scan = load_as_trained(connection, dataset_id), load_scan(connection, dataset_id)
+    about = _further_cells(workspace, row)
+    data = replace(data, records=tuple(replace(r, about=about.get(r.image_id, ())) for r in data.records))
+    audit_leakage(data, with_near_duplicates(data, scan, emit=emit), Recipe(), emit=emit)
+    update_inspection(workspace, dataset_id)
+
+
+def _further_cells(workspace: Workspace, row: AnyRow) -> dict[str, tuple[tuple[str, str], ...]]:
+    """Return the further table cells of images by ID; empty if the tables do not exist any more."""
+    if not any(is_table(Path(source)) for source in source_paths(row)):
+        return {}
+    with suppress(CoverslipError):
+        opened = reopen_sources(workspace, row, row.group_column, row.group_pattern)
+        return {record.image_id: record.about for record in opened.records}
+    return {}
+
+
+def measure_distances(workspace: Workspace, arguments: Json, emit: Emit) -> None:
+    """Measure and store the distances between the feature distributions of datasets.
+
+    Raises:
+        CoverslipError: they cannot be measured.
+    """
+    from coverslip.audit.distance import distance
+
+    with read_transaction(workspace.engine) as connection:
+        names = [dataset_row(connection, each).name for each in arguments["datasets"]]
+        datasets = [load_dataset(connection, each) for each in arguments["datasets"]]
+    distances = distance(datasets, names=names, emit=emit)
+    with RecordStore(DISTANCES, arguments["datasets"][0]) as store:
+        store.keep({arguments["key"]: json.dumps(asdict(distances)).encode()})

@@ -1,10 +1,8 @@
 """Maps of datasets: a worker process computes them, pages show them with the current labels."""
 
-import base64
 import datetime
 import time
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,17 +13,35 @@ from sqlalchemy import Connection, delete, insert, select
 
 from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE
 from coverslip.errors import NotFound
+from coverslip.events import Emit
 from coverslip.messages import Failure
 from coverslip.processes import Json
 from coverslip.runs import Run
+from coverslip.workspace.jobs.computing import (
+    Computation,
+    JobOfResult,
+    StepProgress,
+    cancel_result,
+    computation,
+    request_result,
+)
+from coverslip.workspace.jobs.kinds import register_function
 from coverslip.workspace.lists.rows import decisions_of_dataset
 from coverslip.workspace.store.database import read_transaction, write_transaction
-from coverslip.workspace.store.rows import AnyRow, class_order, dataset_row, is_reserved, now, refuse_unread
+from coverslip.workspace.store.rows import (
+    AnyRow,
+    class_order,
+    dataset_row,
+    is_reserved,
+    load_dataset,
+    now,
+    refuse_unread,
+    row_ids_of,
+)
 from coverslip.workspace.store.tables import dataset_maps, images, jobs
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.workers import JobOfWork, StepProgress, WorkKind, WorkState
 
-MAPS = WorkKind("dataset-map", "coverslip.workspace.tasks:draw_map")
+MAPS = register_function("dataset-map", "coverslip.workspace.maps:draw_map")
 _SIDE = 1_000_000  # of the map in its units; boxes are integers
 _NONE = 65_535
 _MOST_GROUPS = 65_534
@@ -61,7 +77,7 @@ class MapState:
         Literal["not-requested", "waiting", "running", "ready"],
         Field(description="waiting: the map of another dataset is computed first."),
     ]
-    job_id: JobOfWork
+    job_id: JobOfResult
     progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
     error: Annotated[Failure | None, Field(description="Why the last attempt since the server started failed.")]
     created: Annotated[str | None, Field(description="Time of the map: ISO 8601, UTC; null: there is none.")]
@@ -79,7 +95,7 @@ def map_state(workspace: Workspace, dataset_id: str) -> MapState:
         NotFound: there is no such dataset.
         Conflict: its images are still being read, or could not be read.
     """
-    work = workspace.works.state_of(MAPS, dataset_id)
+    work = computation(workspace, MAPS, dataset_id)
     with read_transaction(workspace.engine) as connection:
         row = refuse_unread(connection, dataset_id)
         stored = _stored(connection, dataset_id)
@@ -88,7 +104,7 @@ def map_state(workspace: Workspace, dataset_id: str) -> MapState:
         present = list(connection.execute(select(images.c.row_id).where(images.c.dataset_id == dataset_id)).scalars())
     n = int(np.isin(rows, present).sum())
     if stored is not None and work.started is not None and work.started <= _time_of(stored) <= time.time():
-        work = WorkState(id=work.id)  # its result is stored
+        work = Computation(id=work.id)  # its result is stored
     return MapState(
         state=work.state or ("not-requested" if stored is None else "ready"),
         job_id=work.id,
@@ -107,11 +123,11 @@ def start_map(workspace: Workspace, dataset_id: str) -> MapState:
     """Compute the map of a dataset, unless it is being computed; raises as `map_state`."""
     with workspace.engine.connect() as connection:
         row = refuse_unread(connection, dataset_id)
-    workspace.works.start(
+    request_result(
+        workspace,
         MAPS,
         dataset_id,
-        {"workspace": workspace.as_json(), "dataset_id": dataset_id},
-        partial(_store, workspace, dataset_id),
+        {"dataset_id": dataset_id},
         name=row.name,
         link=f"/datasets/{dataset_id}/map",
         dataset_id=dataset_id,
@@ -121,7 +137,7 @@ def start_map(workspace: Workspace, dataset_id: str) -> MapState:
 
 def cancel_map(workspace: Workspace, dataset_id: str) -> None:
     """Cancel the work on a new map; an earlier one is kept."""
-    workspace.works.cancel(MAPS, dataset_id)
+    cancel_result(workspace, MAPS, dataset_id)
 
 
 def map_points(workspace: Workspace, dataset_id: str) -> bytes:
@@ -210,10 +226,24 @@ def _columns(stored: AnyRow) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.floa
     return rows.astype(np.int64), places, cluster.astype(np.int64)
 
 
-def _store(workspace: Workspace, dataset_id: str, result: Json) -> None:
-    columns = base64.b64decode(result["columns"])
+def draw_map(workspace: Workspace, arguments: Json, emit: Emit) -> None:
+    """Compute the places of the images of a dataset on its map, and their clusters, and store them.
+
+    Raises:
+        CoverslipError: there are too few images, or they cannot be read.
+    """
+    from coverslip.audit.dataset_map import dataset_map
+
+    dataset_id = arguments["dataset_id"]
+    with read_transaction(workspace.engine) as connection:
+        data = load_dataset(connection, dataset_id)
+        row_ids = row_ids_of(connection, dataset_id)
+    result = dataset_map(data, emit=emit)
+    rows = np.array([row_ids[image_id] for image_id in result.image_ids], "<u4")
+    columns = (rows, result.places.astype("<f4"), result.cluster.astype("<u2"))
     with write_transaction(workspace.engine) as connection:
         dataset_row(connection, dataset_id)
         connection.execute(delete(dataset_maps).where(dataset_maps.c.dataset_id == dataset_id))
-        values = {"dataset_id": dataset_id, "n": result["n"], "columns": columns, "created": now()}
+        content = b"".join(each.tobytes() for each in columns)
+        values = {"dataset_id": dataset_id, "n": len(rows), "columns": content, "created": now()}
         connection.execute(insert(dataset_maps).values(**values))

@@ -5,8 +5,7 @@ the notes on it are stored beside it, and the table is opened as a dataset.
 """
 
 import json
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,18 +13,23 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 
 from coverslip.datasets.tables.columns import OBJECT_MEANINGS
 from coverslip.errors import CoverslipError
+from coverslip.events import Emit, Event, Noted
 from coverslip.files import write_json
 from coverslip.messages import Failure, Note, text
 from coverslip.objects import FinderSettings, ObjectTablePreview, list_finders
 from coverslip.processes import Json
+from coverslip.runs.documents import read_object
 from coverslip.workspace.datasets.sources import Source, open_sources
 from coverslip.workspace.datasets.state import dataset_state
-from coverslip.workspace.store.rows import new_id, refuse_unready
+from coverslip.workspace.jobs.computing import JobOfResult, StepProgress, cancel_result, computation, request_result
+from coverslip.workspace.jobs.kinds import register_function
+from coverslip.workspace.jobs.records import Job
+from coverslip.workspace.store.database import read_transaction
+from coverslip.workspace.store.rows import load_dataset, new_id, refuse_unready
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.images import DatasetImages
-from coverslip.workspace.workers import JobOfWork, StepProgress, WorkerPool, WorkKind
+from coverslip.workspace.workers import WorkerPool
 
-OBJECTS = WorkKind("objects", "coverslip.workspace.tasks:collect")
 _FORMAT_VERSION = 1
 _PREVIEW = "coverslip.workspace.tasks:preview_objects"
 _PREVIEW_SECONDS = 120.0  # a longer time means that the finder is too slow for a preview
@@ -102,7 +106,7 @@ class ObjectsState:
         Literal["not-requested", "waiting", "running", "ready"],
         Field(description="waiting: objects of another dataset are collected first."),
     ]
-    job_id: JobOfWork
+    job_id: JobOfResult
     progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
     error: Annotated[Failure | None, Field(description="Why the last attempt since the server started failed.")]
     objects: Annotated[CollectedObjects | None, Field(description="Null until objects were collected.")]
@@ -213,7 +217,7 @@ class ObjectPreviews:
             raise CoverslipError("no-object-source", n_sources=0)
         with self._workspace.engine.connect() as connection:
             refuse_unready(connection, dataset_id)
-        request = _request(self._workspace, dataset_id, choice)
+        request = {"workspace": self._workspace.as_json(), **_request(self._workspace, dataset_id, choice)}
         return _PREVIEW_OF_FILES.validate_python(self._result(request))
 
     def preview_finder(self, dataset_id: str, row_id: int, choice: FinderToPreview) -> FinderPreview:
@@ -260,7 +264,7 @@ def _request(workspace: Workspace, dataset_id: str, choice: ObjectsToCollect) ->
     request["paths"] = [str(workspace.allowed(path)) for path in choice.paths]
     if choice.finder_file is not None:
         request["finder_file"] = str(workspace.allowed(choice.finder_file))
-    return {"workspace": workspace.as_json(), "dataset_id": dataset_id, **request}
+    return {"dataset_id": dataset_id, **request}
 
 
 def finders() -> list[FinderName]:
@@ -278,7 +282,7 @@ def objects_state(workspace: Workspace, dataset_id: str) -> ObjectsState:
     Raises:
         NotFound: there is no such dataset.
     """
-    work = workspace.works.state_of(OBJECTS, dataset_id)
+    work = computation(workspace, OBJECTS, dataset_id)
     dataset_state(workspace, dataset_id)
     file = workspace.objects / dataset_id / _LAST
     last = None
@@ -305,26 +309,85 @@ def start_objects(workspace: Workspace, dataset_id: str, choice: ObjectsToCollec
     request = _request(workspace, dataset_id, choice)
     table = workspace.objects / dataset_id / f"objects-{new_id()}.csv"
     table.parent.mkdir(parents=True, exist_ok=True)
-    workspace.works.start(
+    request_result(
+        workspace,
         OBJECTS,
         dataset_id,
         {"table": str(table), **request},
-        partial(_open, workspace, text("objects-of-dataset", name=row.name), row.pixel_choice),
         name=row.name,
         link=f"/datasets/{dataset_id}/objects",
         dataset_id=dataset_id,
+        choices={
+            "table": str(table),
+            "dataset": text("objects-of-dataset", name=row.name)[:200],
+            "pixels": row.pixel_choice,
+        },
     )
     return objects_state(workspace, dataset_id)
 
 
 def cancel_objects(workspace: Workspace, dataset_id: str) -> None:
     """Cancel the collection of objects. Earlier ones are kept."""
-    workspace.works.cancel(OBJECTS, dataset_id)
+    cancel_result(workspace, OBJECTS, dataset_id)
 
 
-def _open(workspace: Workspace, name: str, pixels: Json | None, result: Json) -> None:
-    """Open a table of objects as a dataset with the pixels that were chosen for its fields, and store its summary."""
-    table = Path(result.pop("table"))
-    dataset = open_sources(workspace, [Source(str(table))], name=name[:200], pixels=pixels)
-    content = {"format_version": _FORMAT_VERSION, "objects": {"dataset_id": dataset.id, **result}}
+def _summary_file(table: Path) -> Path:
+    """Return the file with the summary of a table of objects that is not opened as a dataset yet."""
+    return table.with_suffix(".json")
+
+
+def _open_collected(workspace: Workspace, job: Job) -> None:
+    """Open the table of a finished job as a dataset, and store its summary."""
+    table = Path(job.choices["table"])
+    summary = _summary_file(table)
+    if not summary.is_file():
+        return
+    objects = read_object(summary)["objects"]
+    dataset = open_sources(workspace, [Source(str(table))], name=job.choices["dataset"], pixels=job.choices["pixels"])
+    content = {"format_version": _FORMAT_VERSION, "objects": {"dataset_id": dataset.id, **objects}}
     write_json(table.parent / _LAST, content)
+    summary.unlink()
+
+
+def collect(workspace: Workspace, arguments: Json, emit: Emit) -> None:
+    """Write the table of the objects in the fields of a dataset, and its summary with the notes on it.
+
+    Raises:
+        CoverslipError: there are no objects, or files or fields cannot be read.
+    """
+    from coverslip.objects import collect_objects
+
+    notes: list[Note] = []
+
+    def handle(event: Event) -> None:
+        if isinstance(event, Noted):
+            notes.append(event.note)
+        emit(event)
+
+    with read_transaction(workspace.engine) as connection:
+        fields = load_dataset(connection, arguments["dataset_id"])
+    is_finder = arguments["source"] == "finder"
+    summary = collect_objects(
+        fields,
+        out=arguments["table"],
+        masks=arguments["paths"] if arguments["source"] == "masks" else None,
+        outlines=arguments["paths"] if arguments["source"] == "outlines" else None,
+        points=arguments["paths"] if arguments["source"] == "points" else None,
+        finder=arguments["finder"] if is_finder else None,
+        finder_settings=FinderSettings.model_validate(arguments["finder_settings"]) if is_finder else None,
+        finder_file=arguments["finder_file"] if is_finder else None,
+        size_px=arguments["size_px"],
+        size_um=arguments["size_um"],
+        columns=arguments["columns"],
+        unit=arguments["unit"],
+        pixel_size_um=arguments["pixel_size_um"],
+        group_pattern=arguments["group_pattern"] or None,
+        emit=handle,
+    )
+    names = ("kind", "n_objects", "n_of_field", "n_of_label", "n_at_edge", "side_px")
+    values = {name: getattr(summary, name) for name in names}
+    content = {**values, "notes": [asdict(each) for each in notes]}
+    write_json(_summary_file(Path(arguments["table"])), {"format_version": _FORMAT_VERSION, "objects": content})
+
+
+OBJECTS = register_function("objects", "coverslip.workspace.objects:collect", store_rows=_open_collected)

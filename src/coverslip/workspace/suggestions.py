@@ -4,24 +4,32 @@ A worker process chooses them. Labeled images of the reserved test set are the t
 """
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated, Literal
 
 from pydantic import Field
 from sqlalchemy import Connection, Table, delete, func, insert, select
 
 from coverslip.errors import Conflict
+from coverslip.events import Emit
 from coverslip.messages import Failure
 from coverslip.processes import Json
 from coverslip.workspace.datasets.state import update_counts
+from coverslip.workspace.jobs.computing import JobOfResult, StepProgress, cancel_result, computation, request_result
+from coverslip.workspace.jobs.kinds import register_function
 from coverslip.workspace.store.database import read_transaction, write_transaction
-from coverslip.workspace.store.rows import dataset_row, is_present_in, refuse_unread, row_ids_of
+from coverslip.workspace.store.rows import (
+    dataset_row,
+    is_present_in,
+    load_dataset,
+    refuse_unread,
+    reserved_ids,
+    row_ids_of,
+)
 from coverslip.workspace.store.sql import replace_rows
 from coverslip.workspace.store.tables import images, reserved_images, suggested_images
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.workers import JobOfWork, StepProgress, WorkKind
 
-SUGGESTIONS = WorkKind("suggestions", "coverslip.workspace.tasks:suggest_images")
+SUGGESTIONS = register_function("suggestions", "coverslip.workspace.suggestions:suggest_images")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +53,7 @@ class LabelSuggestions:
         Literal["not-requested", "waiting", "running", "ready"],
         Field(description="waiting: suggestions for another dataset are computed first."),
     ]
-    job_id: JobOfWork
+    job_id: JobOfResult
     progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
     error: Annotated[Failure | None, Field(description="Why the last attempt since the server started failed.")]
     suggestions: list[SuggestedImage]
@@ -61,7 +69,7 @@ def suggestions_state(workspace: Workspace, dataset_id: str) -> LabelSuggestions
         NotFound: there is no such dataset.
         Conflict: its images are still being read, or could not be read.
     """
-    work = workspace.works.state_of(SUGGESTIONS, dataset_id)
+    work = computation(workspace, SUGGESTIONS, dataset_id)
     columns = (images.c.image_id, *(suggested_images.c[name] for name in ("rank", "score", "reason")))
     is_present = is_present_in(dataset_id, suggested_images)
     with read_transaction(workspace.engine) as connection:
@@ -96,11 +104,11 @@ def start_suggestions(workspace: Workspace, dataset_id: str, n: int) -> LabelSug
     """Choose `n` images to label, unless images are being chosen; raises as `suggestions_state`."""
     with workspace.engine.connect() as connection:
         row = refuse_unread(connection, dataset_id)
-    workspace.works.start(
+    request_result(
+        workspace,
         SUGGESTIONS,
         dataset_id,
-        {"workspace": workspace.as_json(), "dataset_id": dataset_id, "n": n},
-        partial(_store, workspace, dataset_id),
+        {"dataset_id": dataset_id, "n": n},
         name=row.name,
         link=f"/datasets/{dataset_id}/suggestions",
         dataset_id=dataset_id,
@@ -110,7 +118,7 @@ def start_suggestions(workspace: Workspace, dataset_id: str, n: int) -> LabelSug
 
 def cancel_suggestions(workspace: Workspace, dataset_id: str) -> None:
     """Cancel the work on new suggestions; earlier ones are kept."""
-    workspace.works.cancel(SUGGESTIONS, dataset_id)
+    cancel_result(workspace, SUGGESTIONS, dataset_id)
 
 
 def remove_reserved_test(workspace: Workspace, dataset_id: str) -> None:
@@ -120,7 +128,7 @@ def remove_reserved_test(workspace: Workspace, dataset_id: str) -> None:
         NotFound: there is no such dataset.
         Conflict: images are being chosen.
     """
-    if workspace.works.state_of(SUGGESTIONS, dataset_id).state is not None:
+    if computation(workspace, SUGGESTIONS, dataset_id).state is not None:
         raise Conflict("suggestions-in-progress")
     with write_transaction(workspace.engine) as connection:
         dataset_row(connection, dataset_id)
@@ -129,18 +137,39 @@ def remove_reserved_test(workspace: Workspace, dataset_id: str) -> None:
         update_counts(connection, dataset_id)
 
 
-def _store(workspace: Workspace, dataset_id: str, result: Json) -> None:
+def suggest_images(workspace: Workspace, arguments: Json, emit: Emit) -> None:
+    """Choose `n` images of a dataset to label next, and its reserved test set, and store both.
+
+    Raises:
+        CoverslipError: there is no image without a label, or the images cannot be read.
+    """
+    from coverslip.audit.suggesting import reserved, still_reserved, suggest_among
+
+    dataset_id = arguments["dataset_id"]
+    with read_transaction(workspace.engine) as connection:
+        data = load_dataset(connection, dataset_id, with_reserved=False)
+        before = reserved_ids(connection, dataset_id)
+    is_reserved = still_reserved(data, reserved(data), before)
+    suggested = suggest_among(data, is_reserved, n=arguments["n"], emit=emit)
     with write_transaction(workspace.engine) as connection:
         dataset_row(connection, dataset_id)
         row_of = row_ids_of(connection, dataset_id)  # without images that were removed meanwhile
         connection.execute(delete(suggested_images).where(suggested_images.c.dataset_id == dataset_id))
-        suggested = [
-            {"dataset_id": dataset_id, "row_id": row_of[image_id], **each}
-            for image_id, each in ((each.pop("image_id"), each) for each in result["suggestions"])
-            if image_id in row_of
+        rows = [
+            {
+                "dataset_id": dataset_id,
+                "row_id": row_of[e.image_id],
+                "rank": e.rank,
+                "score": e.score,
+                "reason": e.reason,
+            }
+            for e in suggested.suggestions
+            if e.image_id in row_of
         ]
-        reserved = [{"dataset_id": dataset_id, "row_id": row_of[each]} for each in result["reserved"] if each in row_of]
-        if suggested:
-            connection.execute(insert(suggested_images), suggested)
-        replace_rows(connection, reserved_images, reserved)
+        reserved_rows = [
+            {"dataset_id": dataset_id, "row_id": row_of[each]} for each in suggested.reserved_test if each in row_of
+        ]
+        if rows:
+            connection.execute(insert(suggested_images), rows)
+        replace_rows(connection, reserved_images, reserved_rows)
         update_counts(connection, dataset_id)

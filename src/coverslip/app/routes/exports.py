@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import Response
 from fastapi.responses import StreamingResponse
 
-from coverslip.app.requests import JobQueue, Locate, Paged, ServedWorkspace, api_router
+from coverslip.app.requests import Locate, Paged, ServedWorkspace, api_router
 from coverslip.app.schemas.jobs import NewExport
 from coverslip.app.schemas.system import located, problems
 from coverslip.inference.export import Attribution
@@ -33,16 +33,13 @@ def list_exports(workspace: ServedWorkspace, run_id: str, paging: Paged) -> Page
 
 
 @router.post("/runs/{run_id}/exports", status_code=201, responses=located(201) | problems(404, 409, 422))
-def create_export(
-    workspace: ServedWorkspace, run_id: str, new: NewExport, queue: JobQueue, locate: Locate
-) -> ExportState:
+def create_export(workspace: ServedWorkspace, run_id: str, new: NewExport, locate: Locate) -> ExportState:
     """Queue an export. It is opened again and compared with the classifier on images of the run, and refused if they
     do not agree. Exports run one at a time, also during a training.
     """
     attribution = Attribution(tuple(new.authors or ()), new.license, new.citation)
     job = state.queue_export(workspace, run_id, new.to, attribution)
     locate("exports", job)
-    queue.wake()
     return state.export_state(workspace, job)
 
 
@@ -59,10 +56,9 @@ def remove_export(workspace: ServedWorkspace, export_id: str) -> None:
 
 
 @router.post("/exports/{export_id}/restore", responses=problems(404, 409))
-def restore_export(workspace: ServedWorkspace, export_id: str, queue: JobQueue) -> ExportState:
+def restore_export(workspace: ServedWorkspace, export_id: str) -> ExportState:
     """Restore an export from the trash. If it was waiting, it is queued again."""
     control.restore_job(workspace, find_job(workspace, export_id, "export", is_removed=True).id)
-    queue.wake()
     return state.export_state(workspace, export_id)
 
 

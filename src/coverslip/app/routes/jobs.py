@@ -7,7 +7,7 @@ from fastapi import Depends, Query, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from coverslip.app.files import PICTURE, image_response
-from coverslip.app.requests import JobQueue, Locate, Paged, ServedWorkspace, api_router
+from coverslip.app.requests import Locate, Paged, ServedWorkspace, api_router
 from coverslip.app.schemas.jobs import JobsPage, NewRun, RunChanges
 from coverslip.app.schemas.system import located, problems
 from coverslip.app.streams import (
@@ -98,46 +98,42 @@ def list_log_lines(workspace: ServedWorkspace, job_id: str, paging: Paged) -> Pa
 
 
 @router.post("/jobs/{job_id}/stop", responses=problems(404, 409))
-def stop_job(workspace: ServedWorkspace, job_id: str, queue: JobQueue) -> JobState:
+def stop_job(workspace: ServedWorkspace, job_id: str) -> JobState:
     """Stop a job. Its progress up to this point is saved, if it has files. A waiting job is removed from the queue."""
-    listing.stop_job(workspace, job_id)
-    queue.wake()
+    control.stop_job(workspace, job_id)
     return listing.job_state(workspace, job_id)
 
 
 @router.post("/jobs/{job_id}/finish", responses=problems(404, 409))
-def finish_job(workspace: ServedWorkspace, job_id: str, queue: JobQueue) -> JobState:
+def finish_job(workspace: ServedWorkspace, job_id: str) -> JobState:
     """End the fine-tuning of a training now with the best epoch so far, then calibrate, test and report.
 
     A stopped training is queued again for this. The recipe records where fine-tuning ended.
     """
     control.finish_job(workspace, job_id)
-    queue.wake()
     return listing.job_state(workspace, job_id)
 
 
 @router.post("/jobs/{job_id}/resume", responses=problems(404, 409))
-def resume_job(workspace: ServedWorkspace, job_id: str, queue: JobQueue) -> JobState:
+def resume_job(workspace: ServedWorkspace, job_id: str) -> JobState:
     """Queue a stopped, interrupted or failed job again. It resumes where it ended.
 
     In a finished study, failed trainings are retried.
     """
-    listing.resume_job(workspace, job_id)
-    queue.wake()
+    control.resume_job(workspace, job_id)
     return listing.job_state(workspace, job_id)
 
 
 @router.delete("/jobs/{job_id}", status_code=204, responses=problems(404, 409))
 def remove_job(workspace: ServedWorkspace, job_id: str) -> None:
     """Move a job and its results to the trash of the workspace. A job without files is only removed from the list."""
-    listing.remove_job(workspace, job_id)
+    control.remove_job(workspace, job_id)
 
 
 @router.post("/jobs/{job_id}/restore", responses=problems(404, 409))
-def restore_job(workspace: ServedWorkspace, job_id: str, queue: JobQueue) -> JobState:
+def restore_job(workspace: ServedWorkspace, job_id: str) -> JobState:
     """Restore a job from the trash."""
     control.restore_job(workspace, job_id)
-    queue.wake()
     return listing.job_state(workspace, job_id)
 
 
@@ -185,7 +181,7 @@ def list_runs(workspace: ServedWorkspace, paging: Paged) -> Page[RunState]:
 
 
 @runs_router.post("/runs", status_code=201, responses=located(201) | problems(404, 409, 422))
-def create_run(workspace: ServedWorkspace, new: NewRun, queue: JobQueue, locate: Locate) -> RunState:
+def create_run(workspace: ServedWorkspace, new: NewRun, locate: Locate) -> RunState:
     """Queue a training. Trainings and studies run one at a time."""
     job = queueing.queue_training(
         workspace,
@@ -197,7 +193,6 @@ def create_run(workspace: ServedWorkspace, new: NewRun, queue: JobQueue, locate:
         repeats_run=new.repeats_run,
     )
     locate("runs", job)
-    queue.wake()
     return runs.run_state(workspace, job)
 
 
@@ -221,10 +216,9 @@ def remove_run(workspace: ServedWorkspace, run_id: str) -> None:
 
 
 @runs_router.post("/runs/{run_id}/restore", responses=problems(404, 409))
-def restore_run(workspace: ServedWorkspace, run_id: str, queue: JobQueue) -> RunState:
+def restore_run(workspace: ServedWorkspace, run_id: str) -> RunState:
     """Restore a training from the trash. If it was waiting, it is queued again."""
     control.restore_job(workspace, find_job(workspace, run_id, "train", is_removed=True).id)
-    queue.wake()
     return runs.run_state(workspace, run_id)
 
 

@@ -20,7 +20,6 @@ from coverslip.app.requests import (
     IMAGES_BODY,
     MOST_IMAGES,
     Author,
-    JobQueue,
     Locate,
     Paged,
     ServedWorkspace,
@@ -94,9 +93,7 @@ def list_predictions(workspace: ServedWorkspace, paging: Paged) -> Page[Predicti
     status_code=201,
     responses=located(201) | problems(404, 409, 422),
 )
-def create_prediction(
-    workspace: ServedWorkspace, new: NewPrediction, queue: JobQueue, locate: Locate
-) -> PredictionState:
+def create_prediction(workspace: ServedWorkspace, new: NewPrediction, locate: Locate) -> PredictionState:
     """Queue a prediction. Predictions run one at a time, also during a training."""
     job = state.queue_prediction(
         workspace,
@@ -108,7 +105,6 @@ def create_prediction(
         rescale=new.rescale,
     )
     locate("predictions", job)
-    queue.wake()
     return state.prediction_state(workspace, job)
 
 
@@ -128,10 +124,9 @@ def remove_prediction(workspace: ServedWorkspace, prediction_id: str) -> None:
 
 
 @router.post("/predictions/{prediction_id}/restore", responses=problems(404, 409))
-def restore_prediction(workspace: ServedWorkspace, prediction_id: str, queue: JobQueue) -> PredictionState:
+def restore_prediction(workspace: ServedWorkspace, prediction_id: str) -> PredictionState:
     """Restore a prediction from the trash. If it was waiting, it is queued again."""
     control.restore_job(workspace, find_job(workspace, prediction_id, "predict", is_removed=True).id)
-    queue.wake()
     return state.prediction_state(workspace, prediction_id)
 
 

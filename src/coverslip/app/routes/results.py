@@ -17,7 +17,6 @@ from coverslip.app.files import (
 )
 from coverslip.app.requests import (
     RAW_BODY,
-    JobQueue,
     Locate,
     Paged,
     ServedWorkspace,
@@ -240,13 +239,10 @@ def get_evaluation_outlook(
     status_code=201,
     responses=located(201) | problems(404, 409, 422),
 )
-def create_evaluation(
-    workspace: ServedWorkspace, run_id: str, new: NewEvaluation, queue: JobQueue, locate: Locate
-) -> EvaluationState:
+def create_evaluation(workspace: ServedWorkspace, run_id: str, new: NewEvaluation, locate: Locate) -> EvaluationState:
     """Queue an evaluation with the current labels. Evaluations run one at a time, also during a training."""
     job = evaluations.queue_evaluation(workspace, run_id, dataset_id=new.dataset_id, name=new.name, rescale=new.rescale)
     locate("evaluations", job)
-    queue.wake()
     return evaluations.evaluation_state(workspace, job)
 
 
@@ -263,10 +259,9 @@ def remove_evaluation(workspace: ServedWorkspace, evaluation_id: str) -> None:
 
 
 @evaluations_router.post("/evaluations/{evaluation_id}/restore", responses=problems(404, 409))
-def restore_evaluation(workspace: ServedWorkspace, evaluation_id: str, queue: JobQueue) -> EvaluationState:
+def restore_evaluation(workspace: ServedWorkspace, evaluation_id: str) -> EvaluationState:
     """Restore an evaluation from the trash. If it was waiting, it is queued again."""
     control.restore_job(workspace, find_job(workspace, evaluation_id, "evaluate", is_removed=True).id)
-    queue.wake()
     return evaluations.evaluation_state(workspace, evaluation_id)
 
 

@@ -4,7 +4,7 @@ from fastapi import Response
 from fastapi.responses import HTMLResponse, StreamingResponse
 
 from coverslip.app.files import FIGURE, TABLE, FigureFile, figure_response, file_response, report_response
-from coverslip.app.requests import JobQueue, Locate, Paged, ServedWorkspace, api_router
+from coverslip.app.requests import Locate, Paged, ServedWorkspace, api_router
 from coverslip.app.schemas.jobs import NewStudy, StudyRequest
 from coverslip.app.schemas.system import located, problems
 from coverslip.workspace.jobs import control
@@ -58,11 +58,10 @@ def list_network_findings(workspace: ServedWorkspace, dataset_id: str, paging: P
 
 
 @router.post("/studies", status_code=201, responses=located(201) | problems(404, 409, 422))
-def create_study(workspace: ServedWorkspace, new: NewStudy, queue: JobQueue, locate: Locate) -> StudyState:
+def create_study(workspace: ServedWorkspace, new: NewStudy, locate: Locate) -> StudyState:
     """Queue a study with the current labels. Trainings and studies run one at a time."""
     job = planning.queue_study(workspace, _choices(new), name=new.name, budget=new.budget)
     locate("studies", job)
-    queue.wake()
     return state.study_state(workspace, job)
 
 
@@ -80,10 +79,9 @@ def remove_study(workspace: ServedWorkspace, study_id: str) -> None:
 
 
 @router.post("/studies/{study_id}/restore", responses=problems(404, 409))
-def restore_study(workspace: ServedWorkspace, study_id: str, queue: JobQueue) -> StudyState:
+def restore_study(workspace: ServedWorkspace, study_id: str) -> StudyState:
     """Restore a study with its trainings from the trash. If it was waiting, it is queued again."""
     control.restore_job(workspace, find_job(workspace, study_id, "study", is_removed=True).id)
-    queue.wake()
     return state.study_state(workspace, study_id)
 
 

@@ -468,9 +468,6 @@ job-ended-with-code = Der Prozess endete mit dem Exit-Code { $exit_code } und oh
 job-took-memory = Der Auftrag brauchte { NUMBER($taken, maximumFractionDigits: 1) } GB Arbeitsspeicher; erlaubt sind { NUMBER($limit, maximumFractionDigits: 1) } GB je Auftrag
     .do = Verwenden Sie ein kleineres Netz, kleinere Bilder oder kleinere Batches, oder bitten Sie den Betreiber der App, die Grenze zu erhöhen. Ein fortgesetztes Training beginnt beim letzten gespeicherten Stand.
 
-worker-ended-silently = Der Prozess für diese Aufgabe endete ohne Meldung
-    .do = Versuchen Sie es noch einmal, wenn der Rechner weniger ausgelastet ist. Wenn auch das misslingt, melden Sie es.
-
 near-duplicates-pending = Nach Beinahe-Duplikaten wurde noch nicht gesucht. Wenn das Training welche findet, hält es sie im selben Set, und seine Aufteilung weicht leicht von dieser ab.
 
 preview-timeout = Das Zeichnen der Bilder dauerte zu lange
@@ -590,7 +587,6 @@ no-such-classifier = Kein Klassifikator hier hat diese ID
 classifier-ended = Der Prozess des Klassifikators endete bei diesem Bild
     .do = Verwenden Sie dasselbe Bild in einer Vorhersage. Deren Seite nennt den Grund, warum das Bild misslingt.
 
-classifier-not-loaded = Der Klassifikator konnte nicht geladen werden
     .do = Verwenden Sie dasselbe Bild in einer Vorhersage. Deren Seite nennt den Grund, warum das Bild misslingt.
 
 prediction-stopped = Die Vorhersage wurde angehalten

@@ -471,9 +471,6 @@ job-ended-with-code = The process ended with exit code { $exit_code } and no err
 job-took-memory = The job took { NUMBER($taken, maximumFractionDigits: 1) } GB of memory; the limit for a job is { NUMBER($limit, maximumFractionDigits: 1) } GB
     .do = Use a smaller network, smaller images or smaller batches, or ask whoever runs the app to raise the limit. A training that is resumed continues from its last saved state.
 
-worker-ended-silently = The process for this task ended without a message
-    .do = Try again when the computer is less busy. If that fails too, report it.
-
 near-duplicates-pending = Near-duplicates have not been searched for yet. If the training finds some, it keeps them in the same set, and its split differs slightly from this one.
 
 preview-timeout = Drawing the images took too long
@@ -593,7 +590,6 @@ no-such-classifier = No classifier here has this ID
 classifier-ended = The process of the classifier ended on this image
     .do = Use the same image in a prediction. Its page says why the image fails.
 
-classifier-not-loaded = The classifier could not be loaded
     .do = Use the same image in a prediction. Its page says why the image fails.
 
 prediction-stopped = The prediction was stopped

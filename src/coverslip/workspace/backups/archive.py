@@ -14,7 +14,7 @@ FORMAT_VERSION = 1
 MANIFEST = "backup.json"
 DATABASE = "workspace.sqlite"
 UPLOADS = "uploads"  # files of the user, which are never changed
-FOLDERS = ("classifiers", "objects", "predictions", "runs", "samples", "snapshots", "studies", "trash", UPLOADS)
+FOLDERS = ("classifiers", "jobs", "objects", "predictions", "runs", "samples", "snapshots", "studies", "trash", UPLOADS)
 """The folders of a workspace in a backup. The others hold temporary files, logs, locks and tokens."""
 
 LIMITS = Limits(

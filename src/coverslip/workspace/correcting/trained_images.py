@@ -14,10 +14,14 @@ from sqlalchemy import Connection, select
 
 from coverslip.datasets import ClassPlan, ImageRecord, with_classes
 from coverslip.errors import Conflict, NotFound
+from coverslip.events import Emit
 from coverslip.images import ReadPlan
 from coverslip.messages import Failure
+from coverslip.processes import Json
 from coverslip.runs import CheckedClass, LabelIssue, SplitRow
 from coverslip.workspace.datasets.sources import grouping_for, groups_of_images
+from coverslip.workspace.jobs.computing import JobOfResult, StepProgress, cancel_result, computation, request_result
+from coverslip.workspace.jobs.kinds import register_function
 from coverslip.workspace.jobs.records import Job, all_jobs, find_job
 from coverslip.workspace.lists.rows import class_plan_of
 from coverslip.workspace.store.keys import split_in_dataset
@@ -25,7 +29,6 @@ from coverslip.workspace.store.rows import as_dataset, dataset_row, load_records
 from coverslip.workspace.store.tables import images
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.images import current_label_errors
-from coverslip.workspace.workers import JobOfWork, StepProgress, WorkKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +182,7 @@ def _n_ungrouped(workspace: Workspace, job: Job, added: Sequence[str]) -> int:
 
 _MOST_IMAGES = 2000
 
-LABEL_ERRORS = WorkKind("label-errors", "coverslip.workspace.tasks:find_label_errors")
+LABEL_ERRORS = register_function("label-errors", "coverslip.workspace.correcting.trained_images:find_label_errors")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +193,7 @@ class LabelErrorsState:
         Literal["not-requested", "waiting", "running", "ready"],
         Field(description="waiting: the search on another training runs first."),
     ]
-    job_id: JobOfWork = None
+    job_id: JobOfResult = None
     progress: Annotated[StepProgress | None, Field(description="Null until the first report.")] = None
     n: Annotated[int | None, Field(description="Number of misclassified images; null until the search is done.")] = None
     n_suspected: Annotated[
@@ -219,7 +222,7 @@ def label_errors_state(workspace: Workspace, run_id: str) -> LabelErrorsState:
         NotFound: there is no such training.
     """
     job = find_job(workspace, run_id, "train")
-    work = workspace.works.state_of(LABEL_ERRORS, job.id)
+    work = computation(workspace, LABEL_ERRORS, job.id)
     if work.state is not None:
         return LabelErrorsState(state=work.state, job_id=work.id, progress=work.progress, classes=[], images=[])
     with workspace.engine.connect() as connection:
@@ -252,11 +255,11 @@ def start_label_check(workspace: Workspace, run_id: str) -> LabelErrorsState:
     job = find_job(workspace, run_id, "train")
     if not job.run.is_done:
         raise Conflict("training-not-finished")
-    workspace.works.start(
+    request_result(
+        workspace,
         LABEL_ERRORS,
         job.id,
         {"run": str(job.folder)},
-        lambda _: None,  # the process writes them to the folder of the run
         name=job.name,
         link=f"/runs/{job.id}/label-errors",
         dataset_id=job.dataset_id,
@@ -270,4 +273,15 @@ def cancel_label_check(workspace: Workspace, run_id: str) -> None:
     Raises:
         NotFound: there is no such training.
     """
-    workspace.works.cancel(LABEL_ERRORS, find_job(workspace, run_id, "train").id)
+    cancel_result(workspace, LABEL_ERRORS, find_job(workspace, run_id, "train").id)
+
+
+def find_label_errors(_: Workspace, arguments: Json, emit: Emit) -> None:
+    """Search the images of a run for label errors. The folder of the run stores the results.
+
+    Raises:
+        CoverslipError: the images have changed, or the run cannot be read.
+    """
+    from coverslip.pipeline import label_errors
+
+    label_errors(arguments["run"], emit=emit)

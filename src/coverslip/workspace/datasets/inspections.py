@@ -25,16 +25,17 @@ from coverslip.images import ImageFacts
 from coverslip.messages import ENGLISH, in_language, localized_note
 from coverslip.runs import InspectionWithLeakageEstimate, LeakageEstimate, inspection_of
 from coverslip.workspace.datasets.state import labels_for_training
+from coverslip.workspace.jobs.computing import request_result
+from coverslip.workspace.jobs.kinds import register_function
 from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import Json, dataset_row, load_as_trained, load_dataset, load_scan, refuse_unread
 from coverslip.workspace.store.sql import among, replace_rows
 from coverslip.workspace.store.tables import datasets, images, inspections
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.workers import WorkKind
 
 _DUPLICATE_FINDINGS = ("duplicates", "near-duplicates")
 _SMALL_IMAGES, _SMALL_VALUES = 500, 5_000_000  # intensities of all images: 40 MB during the check
-IMAGE_CHECK = WorkKind("image-check", "coverslip.workspace.tasks:check")
+IMAGE_CHECK = register_function("image-check", "coverslip.workspace.datasets.inspections:check_dataset")
 
 
 class DatasetInspection(Inspection):
@@ -231,11 +232,11 @@ def check_images(workspace: Workspace, dataset_id: str) -> None:
             return
         with workspace.engine.connect() as connection:
             name = dataset_row(connection, dataset_id).name
-        workspace.works.start(
+        request_result(
+            workspace,
             IMAGE_CHECK,
             dataset_id,
-            {"workspace": workspace.as_json(), "dataset_id": dataset_id},
-            lambda _: update_inspection(workspace, dataset_id),
+            {"dataset_id": dataset_id},
             name=name,
             link=f"/datasets/{dataset_id}/inspection",
             dataset_id=dataset_id,
@@ -270,6 +271,16 @@ def fill_check_cache(workspace: Workspace, dataset_id: str, emit: Emit = ignore)
     signatures = ScanCollector(len(data))
     scan = with_near_duplicates(data, scan, signatures, emit=emit)
     with_quality(data, scan, signatures.quality, emit=emit)
+
+
+def check_dataset(workspace: Workspace, arguments: Json, emit: Emit) -> None:
+    """Search a dataset for near-duplicates, check its image quality, and store the findings.
+
+    Raises:
+        NotFound: the dataset does not exist any more.
+    """
+    fill_check_cache(workspace, arguments["dataset_id"], emit)
+    update_inspection(workspace, arguments["dataset_id"])
 
 
 def update_inspection(workspace: Workspace, dataset_id: str) -> None:

@@ -38,6 +38,7 @@ from coverslip.workspace.datasets.inspections import (
     with_row_ids,
 )
 from coverslip.workspace.datasets.state import mark_equal_pixels, update_counts
+from coverslip.workspace.jobs.computing import cancel_result, computation
 from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import (
     OUTSIDE,
@@ -144,7 +145,7 @@ def inspection(workspace: Workspace, dataset_id: str) -> DatasetInspection:
         current = stored_inspection(connection, dataset_id, row.revision)
     if current is None:
         current = workspace.compute(inspect_now, inspection_of, dataset_id=dataset_id)
-    is_searching = workspace.works.state_of(IMAGE_CHECK, dataset_id).state is not None or any(
+    is_searching = computation(workspace, IMAGE_CHECK, dataset_id).state is not None or any(
         map(workspace.background.is_running, (thread_of(dataset_id), duplicates_thread_of(dataset_id)))
     )
     with read_transaction(workspace.engine) as connection:
@@ -174,7 +175,7 @@ def search_duplicates(workspace: Workspace, dataset_id: str) -> None:
     """Search near-duplicates in the background. A running search is restarted, because the images may differ."""
     name = duplicates_thread_of(dataset_id)
     with workspace.background.held(name):
-        workspace.works.cancel(IMAGE_CHECK, dataset_id)
+        cancel_result(workspace, IMAGE_CHECK, dataset_id)
     workspace.background.start(name, lambda _: check_images(workspace, dataset_id))
 
 

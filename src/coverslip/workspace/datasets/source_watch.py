@@ -43,7 +43,9 @@ class SourceWatch:
             try:
                 resume(self._workspace)
                 if self.is_watched:
-                    self.missing = self._find_missing()
+                    earlier, self.missing = self.missing, self._find_missing()
+                    if self.missing != earlier:
+                        self._workspace.pulse.beat()
             except (CoverslipError, SQLAlchemyError, OSError):  # the next check may succeed
                 _log.exception("the folders of datasets could not be checked")
 

@@ -8,6 +8,7 @@ from sqlalchemy import update
 from coverslip.errors import Conflict, NotFound
 from coverslip.experiments.run_state import request_finish
 from coverslip.files import write_error, write_text
+from coverslip.runtime.programs import kill_with_children
 from coverslip.workspace.jobs.kinds import kind_of, list_unlisted_jobs
 from coverslip.workspace.jobs.records import (
     Job,
@@ -15,6 +16,8 @@ from coverslip.workspace.jobs.records import (
     change_job,
     find_job,
     jobs_inside,
+    remove_files,
+    remove_rows,
     remove_trainings_of,
 )
 from coverslip.workspace.jobs.state import ACTIVE, has_ended, state_of, status_of
@@ -41,6 +44,9 @@ def stop_job(workspace: Workspace, job_id: str) -> None:
         write_text(job.run.stop_file, "")
     if job.stop_requested is None:
         change_job(workspace, job_id, stop_requested=time.time())
+    if job.key is not None and job.pid is not None:  # else the queue ends it
+        kill_with_children(job.pid, job.process_started)
+        change_job(workspace, job_id, state="ended")
 
 
 def _unqueue(workspace: Workspace, job: Job) -> bool:
@@ -99,7 +105,7 @@ def finish_job(workspace: Workspace, job_id: str) -> None:
 
 
 def remove_job(workspace: Workspace, job_id: str) -> None:
-    """Move a job and its files to the trash.
+    """Move a job and its files to the trash. One whose result is stored elsewhere is removed.
 
     Raises:
         NotFound: there is no such job.
@@ -108,6 +114,12 @@ def remove_job(workspace: Workspace, job_id: str) -> None:
     job = find_job(workspace, job_id)
     if state_of(job, status_of(job)) in ACTIVE:
         raise Conflict("job-not-ended")
+    if job.key is not None:
+        change_if_unchanged(workspace, job, state="removed")
+        with write_transaction(workspace.engine) as connection:
+            remove_rows(connection, [job])
+        remove_files([job])
+        return
     for each in jobs_inside(workspace, job):
         if not has_ended(state_of(each, status_of(each))):
             raise Conflict("job-in-use", name=each.name)

@@ -110,13 +110,18 @@ def _list_nothing(_workspace: Workspace, _folders: JobFolders) -> None:
 
 @dataclass(frozen=True, slots=True)
 class JobKind:
-    """A kind of job: a process with a folder that outlives the server.
+    """A kind of job: a process with a folder.
+
+    Jobs with a function compute a result on request and store it elsewhere. They end with the server, and the newest
+    request is next. Other jobs outlive the server, and their files are their results.
 
     Args:
         name: the value of `kind` in the API and in the tables.
-        collection: the path of its details in the API, without the ID of the job.
+        function: `MODULE:FUNCTION`, as `computing.Function`; None: each job has a command.
+        collection: the path of its details in the API, without the ID of the job; empty: each job has a link.
         queue: jobs of the same queue run one at a time.
-        events: a dataclass with a field for each event in the stream of a job; the first is its state.
+        events: a dataclass with a field for each event in the stream of a job; the first is its state. None: its state
+            is that of any job.
         source: the source of these events.
         progress: the progress of a job; None if unknown.
         has_measurements: whether a job measures a classifier on labeled images.
@@ -129,11 +134,12 @@ class JobKind:
     """
 
     name: str
-    collection: str
     queue: str
-    events: type
-    source: NewSource
-    progress: Callable[[Job], JobProgress | None]
+    collection: str = ""
+    function: str | None = None
+    events: type | None = None
+    source: NewSource | None = None
+    progress: Callable[[Job], JobProgress | None] = field(default=progress_of_work)
     has_measurements: bool = False
     can_resume_finished: bool = False
     resume_command: Callable[[Job, bool], list[str]] = field(default=_same_command)
@@ -150,6 +156,11 @@ def register(kind: JobKind) -> JobKind:
     """Add a kind of job; return it."""
     _kinds[kind.name] = kind
     return kind
+
+
+def register_function(name: str, function: str, **values: Any) -> JobKind:  # Any: further fields
+    """Add a kind of job that computes a result on request; return it. One of its jobs runs at a time."""
+    return register(JobKind(name=name, queue=name, function=function, **values))
 
 
 def unregister(name: str) -> None:
@@ -191,6 +202,9 @@ def queued_ids(workspace: Workspace, queue: str) -> list[str]:
     """Return the IDs of the waiting jobs of a queue, the next first: users take turns."""
     is_in_queue = db.jobs.c.kind.in_([kind.name for kind in job_kinds().values() if kind.queue == queue])
     waiting = select(db.jobs.c.id, db.jobs.c.made_by).where(is_in_queue, db.jobs.c.state == "queued")
+    if queue in _kinds and _kinds[queue].function is not None:  # the clients of earlier requests may have left
+        with workspace.engine.connect() as connection:
+            return list(connection.execute(waiting.order_by(db.jobs.c.queued.desc(), db.jobs.c.id)).scalars())
     starts = select(db.jobs.c.made_by, func.max(db.jobs.c.launched)).where(is_in_queue).group_by(db.jobs.c.made_by)
     with workspace.engine.connect() as connection:
         rows = connection.execute(waiting.order_by(db.jobs.c.queued, db.jobs.c.id)).all()

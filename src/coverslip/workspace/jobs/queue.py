@@ -8,7 +8,8 @@ from contextlib import suppress
 
 from sqlalchemy import update
 
-from coverslip.machine import memory_of_processes, process_started
+from coverslip.errors import Conflict, NotFound
+from coverslip.machine import memory_of_processes, n_cores, process_started
 from coverslip.messages import failure
 from coverslip.runtime.programs import (
     Program,
@@ -19,6 +20,7 @@ from coverslip.runtime.programs import (
     record_failure,
     terminate,
 )
+from coverslip.workspace.jobs.control import stop_job
 from coverslip.workspace.jobs.kinds import job_kinds, kind_of, list_unlisted_jobs, queued_ids
 from coverslip.workspace.jobs.options import DEFAULT, TRAININGS_QUEUE, JobOptions
 from coverslip.workspace.jobs.records import Job, find_job, jobs_of_process, unended_jobs
@@ -29,7 +31,8 @@ from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.workers import child_environment
 
-_SECONDS_BETWEEN_CHECKS = 1.0
+_SECONDS_WHILE_RUNNING, _SECONDS_WHILE_IDLE = 0.5, 3.0  # between two checks, unless something changes
+_LEAST_SECONDS = 0.1  # between two checks: many changes at once need one
 _SECONDS_TO_END = 1.0  # enough: a starting job is recorded before its process
 _PATIENCE_SECONDS = 60.0  # that a job may take to stop on request
 _log = logging.getLogger("coverslip")
@@ -47,7 +50,7 @@ class Queue:
     def __init__(self, workspace: Workspace, turns: Turns, options: JobOptions = DEFAULT) -> None:
         self._workspace, self._turns, self._options = workspace, turns, options
         turns.enter(workspace.folder)
-        self._woken, self._is_closed = threading.Event(), False
+        self._is_closed, self._is_running = threading.Event(), False
         # With their start times. They are polled, so that ended processes do not stay zombies.
         self._started: list[tuple[Program, float]] = []
         self._thread = threading.Thread(target=self._work, name="coverslip queue", daemon=True)
@@ -56,24 +59,28 @@ class Queue:
         self._attempt(self._list_unlisted)  # before the first request
         self._thread.start()
 
-    def wake(self) -> None:
-        """Check the queue now, because a job was queued or stopped."""
-        self._woken.set()
-
     def close(self) -> None:
-        """Start no further jobs. Running jobs continue."""
-        self._is_closed = True
-        self._woken.set()
+        """Start no further jobs. Running jobs continue, unless their results are only for pages."""
+        self._is_closed.set()
+        self._workspace.pulse.woken.set()
         if self._thread.is_alive():
             self._thread.join(timeout=_SECONDS_TO_END)
         self._turns.leave(self._workspace.folder)
+        with self._workspace.engine.connect() as connection:
+            jobs = [job for job in unended_jobs(connection) if job.key is not None]
+        for job in jobs:
+            with suppress(Conflict, NotFound):  # it has ended meanwhile
+                stop_job(self._workspace, job.id)
 
     def _work(self) -> None:
-        while not self._is_closed:
-            self._woken.clear()
+        pulse = self._workspace.pulse
+        while not self._is_closed.wait(_LEAST_SECONDS):
+            pulse.woken.clear()
             self._attempt(self.update)
             self._attempt(self._list_unlisted)
-            self._woken.wait(_SECONDS_BETWEEN_CHECKS)
+            if self._is_running:
+                pulse.announce()
+            pulse.woken.wait(_SECONDS_WHILE_RUNNING if self._is_running else _SECONDS_WHILE_IDLE)
 
     def _attempt(self, work: Callable[[], None]) -> None:
         try:
@@ -105,9 +112,12 @@ class Queue:
         folder = self._workspace.folder
         busy = {queue_of[job.kind] for job in running if job.kind in queue_of}
         self._turns.report(folder, busy=busy, waiting=next_ids)
+        self._is_running = bool(running or next_ids)
         for queue, job_id in next_ids.items():
-            if self._turns.take(folder, queue):
-                self._begin(find_job(self._workspace, job_id))
+            job = find_job(self._workspace, job_id)
+            # A result that somebody waits for must not wait for a long computation of another project.
+            if self._turns.take(folder, queue, most=1 if job.key is None else n_cores()):
+                self._begin(job)
         for job in started:  # last: a damaged table must not keep other jobs from starting
             if job.kind in queue_of:
                 kind_of(job).store_rows(self._workspace, job)
@@ -140,9 +150,14 @@ class Queue:
         _reset_niceness(program)
         began = process_started(program.pid)
         self._started.append((program, began))
+        threading.Thread(target=self._wait_for, args=(program,), name="coverslip job", daemon=True).start()
         with write_transaction(self._workspace.engine) as connection:
             of_job = db.jobs.c.id == job.id
             connection.execute(update(db.jobs).where(of_job).values(pid=program.pid, process_started=began))
+
+    def _wait_for(self, program: Program) -> None:
+        program.wait()
+        self._workspace.pulse.beat()
 
 
 def _reset_niceness(program: Program) -> None:
@@ -155,6 +170,9 @@ def _reset_niceness(program: Program) -> None:
 def _enforce_stop(job: Job) -> None:
     """End a job after a stop request: at once if it has no status yet, else if it does not stop in time."""
     if job.stop_requested is None:
+        return
+    if job.key is not None:  # it was stopped while it was started
+        kill_with_children(job.pid, job.process_started)
         return
     has_started = job.run.status_file.exists()
     if has_started and not job.run.stop_file.exists():

@@ -4,9 +4,10 @@ import itertools
 import os
 import re
 import secrets
+import shutil
 import time
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ class Job:
 
     id: str
     kind: str
+    key: str | None
     name: str
     dataset_id: str | None
     dataset_name: str
@@ -145,6 +147,12 @@ def job_folders(workspace: Workspace) -> JobFolders:
     return JobFolders(frozenset(row.folder for row in rows), of_kind)
 
 
+def jobs_where(connection: Connection, condition: ColumnElement[bool]) -> list[Job]:
+    """Return the jobs that meet a condition, the newest first."""
+    rows = connection.execute(select(db.jobs).where(condition).order_by(db.jobs.c.created.desc(), db.jobs.c.id))
+    return [_job(row) for row in rows.mappings()]
+
+
 def unended_jobs(connection: Connection) -> list[Job]:
     """Return the jobs that are waiting, or that are not recorded as ended."""
     return [_job(row) for row in connection.execute(_UNENDED).mappings()]
@@ -216,15 +224,34 @@ def unused_name(workspace: Workspace, kind: str, name: str) -> str:
 
 def add_job(workspace: Workspace, **values: object) -> None:
     """Add a job by the columns of its row. By default, it is queued."""
-    defaults = {"state": "queued", "queued": time.time(), "created": now(), "made_by": author_name()}
     with write_transaction(workspace.engine) as connection:
-        connection.execute(insert(db.jobs).values(**{**defaults, **values}))
+        add_job_in(connection, **values)
+
+
+def add_job_in(connection: Connection, **values: object) -> None:
+    """Add a job as `add_job` does, in a writing transaction."""
+    defaults = {"state": "queued", "queued": time.time(), "created": now(), "made_by": author_name()}
+    connection.execute(insert(db.jobs).values(**{**defaults, **values}))
+
+
+def remove_rows(connection: Connection, jobs: Collection[Job]) -> None:
+    """Remove jobs from the table, in a writing transaction."""
+    connection.execute(delete(db.jobs).where(db.jobs.c.id.in_([job.id for job in jobs])))
 
 
 def remove_trainings_of(workspace: Workspace, study_id: str) -> None:
     """Remove the trainings of a study from the table. They are listed again if the study is restored."""
     with write_transaction(workspace.engine) as connection:
         connection.execute(delete(db.jobs).where(db.jobs.c.study_id == study_id))
+
+
+def remove_files(jobs: Collection[Job]) -> None:
+    """Delete the files of jobs."""
+    for file in (file for job in jobs for file in job.files):
+        if file.is_dir():
+            shutil.rmtree(file, ignore_errors=True)
+        else:
+            file.unlink(missing_ok=True)
 
 
 def change_job(workspace: Workspace, job_id: str, **values: object) -> None:

@@ -119,8 +119,9 @@ def state_of(job: Job, status: Status | None) -> State:
         return "running" if is_current else "starting"
     if recorded_failure(job.folder):
         return "failed"
-    # Without a failure, nobody watched its end. If it was to stop, it was ended before it could write a status.
-    return "stopped" if job.stop_requested is not None and not is_current else "interrupted"
+    # Without a failure, nobody watched its end. If it was to stop, it was ended before it could write that.
+    was_ended = job.stop_requested is not None and (job.key is not None or not is_current)
+    return "stopped" if was_ended else "interrupted"
 
 
 def end_time(state: State, status: Status | None) -> str | None:
@@ -129,6 +130,6 @@ def end_time(state: State, status: Status | None) -> str | None:
 
 
 def jobs_reading(connection: Connection, dataset_id: str) -> list[Job]:
-    """Return the waiting and running jobs on a dataset."""
-    jobs = [job for job in unended_jobs(connection) if dataset_id in job.dataset_ids]
+    """Return the waiting and running jobs on a dataset whose files are their results."""
+    jobs = [job for job in unended_jobs(connection) if job.key is None and dataset_id in job.dataset_ids]
     return [job for job in jobs if job.state == "queued" or has_process(job)]

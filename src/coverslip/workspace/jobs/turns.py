@@ -51,10 +51,15 @@ class Turns:
             if queues := self._queues.get(workspace):
                 queues.busy, queues.waiting, queues.reported = set(busy), set(waiting), time.monotonic()
 
-    def take(self, workspace: Hashable, queue: str) -> bool:
+    def take(self, workspace: Hashable, queue: str, *, most: int = 1) -> bool:
         """Return whether a workspace may start a job of this queue now; if so, the queue is busy from now on.
 
         Among the workspaces that wait, the one whose last start is the longest ago is next.
+
+        Args:
+            workspace: the workspace.
+            queue: one of its queues.
+            most: the number of workspaces in which jobs of this queue may run at a time.
         """
         with self._lock:
             taking = self._queues.get(workspace)
@@ -62,7 +67,7 @@ class Turns:
                 return False
             if queue in self._scheduled:
                 return True
-            if any(queue in each.busy for each in self._queues.values()):
+            if queue in taking.busy or sum(queue in each.busy for each in self._queues.values()) >= most:
                 return False
             since = time.monotonic() - _WAITING_SECONDS
             waiting = [each for each in self._queues.values() if queue in each.waiting and each.reported >= since]

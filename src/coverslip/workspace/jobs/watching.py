@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from coverslip.messages import language
 from coverslip.workspace.jobs.kinds import JobSnapshot, Message, Source
 from coverslip.workspace.jobs.listing import new_source
+from coverslip.workspace.pulse import Pulse
 from coverslip.workspace.store.workspace import Workspace
 
-_SECONDS_BETWEEN_SNAPSHOTS = 0.5
+_LEAST_SECONDS = 0.3  # between two snapshots
 _SECONDS_BETWEEN_CLOCKS = 2.0  # the time left changes with every snapshot
 _MOST_UNREAD = 2_000  # messages that one page may lag behind
 _log = logging.getLogger("coverslip")
@@ -33,8 +34,8 @@ class _Subscriber:
 class _Watcher:
     """The only reader of a job."""
 
-    def __init__(self, source: Source) -> None:
-        self.source = source
+    def __init__(self, source: Source, pulse: Pulse) -> None:
+        self.source, self._pulse = source, pulse
         self.subscribers: set[_Subscriber] = set()
         self.last_number, self.is_over = 0, False
         self.now: dict[str, str] = {}
@@ -45,13 +46,16 @@ class _Watcher:
     async def work(self) -> None:
         """Take snapshots until there are no subscribers, or the job has ended."""
         try:
-            self._take(await asyncio.to_thread(self.source.snapshot), sends=False)
-            self.is_ready.set()
-            while not self.is_over:
-                await asyncio.sleep(_SECONDS_BETWEEN_SNAPSHOTS)
-                if not self.subscribers:
-                    return
-                self._take(await asyncio.to_thread(self.source.snapshot), sends=True)
+            with self._pulse.followed() as beat:
+                self._take(await asyncio.to_thread(self.source.snapshot), sends=False)
+                self.is_ready.set()
+                while not self.is_over:
+                    await asyncio.sleep(_LEAST_SECONDS)
+                    await beat.wait()
+                    beat.clear()
+                    if not self.subscribers:
+                        return
+                    self._take(await asyncio.to_thread(self.source.snapshot), sends=True)
         except Exception:  # noqa: BLE001  pages reconnect automatically; the error is logged
             _log.exception("a job could not be watched")
         finally:
@@ -145,7 +149,7 @@ class Watching:
             source = await asyncio.to_thread(new_source, self._workspace, job_id)
             watcher = self._watchers.get(key)  # another page may have created it meanwhile
             if watcher is None or watcher.is_over:
-                watcher = _Watcher(source)
+                watcher = _Watcher(source, self._workspace.pulse)
                 self._watchers[key] = watcher
                 watcher.task = asyncio.create_task(watcher.work())  # in the language of this page
                 watcher.task.add_done_callback(lambda _: self._remove(key, watcher))

@@ -3,7 +3,6 @@
 import secrets
 import shutil
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -14,7 +13,6 @@ from pydantic import Field
 from sqlalchemy import insert, select, update
 
 from coverslip import pipeline
-from coverslip.cache import FileState
 from coverslip.errors import BadClassifier, Busy, Conflict, CoverslipError, NotFound
 from coverslip.evaluation import METRICS
 from coverslip.events import ignore
@@ -32,7 +30,7 @@ from coverslip.workspace.store.rows import Page, Paging, now
 from coverslip.workspace.store.tables import classifiers
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.runs import Headline, headline_of
-from coverslip.workspace.workers import ReusableWorker, start_worker
+from coverslip.workspace.workers import WorkerPool
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,11 +361,8 @@ def _finished(workspace: Workspace, run_id: str) -> Job:
     return job
 
 
-IDLE_SECONDS = 300.0
+_PREDICT = "coverslip.workspace.tasks:predict"
 _ANSWER_SECONDS = 180.0  # large images on a busy computer take long; a longer time means that the process hangs
-_MOST_LOADED = 2  # each needs some hundred megabytes
-
-
 _MOST_REQUESTS = 4  # at the same time; others are refused before their images are received
 _FILES_AT_ONCE = 16  # for one answer of a process
 
@@ -387,39 +382,17 @@ class PredictedImage:
     reason: Annotated[str | None, Field(description="Why the image could not be read, or is unfamiliar.")]
 
 
-@dataclass(eq=False)
-class _Worker(ReusableWorker):
-    """A process with a loaded classifier."""
-
-    folder: Path
-    state: FileState | None  # of the loaded classifier
-
-    def request(self, files: Sequence[Path]) -> Json | Failure | None:
-        """Return the predictions of files, or the failure; None and errors are those of `result_of`."""
-        return self.result_of({"run": str(self.folder), "files": [str(file) for file in files]}, _ANSWER_SECONDS)
-
-
 class LoadedClassifiers:
-    """Processes with loaded classifiers, by classifier ID. Idle processes are ended."""
+    """A process that predicts sent images with the classifiers that it has loaded."""
 
-    def __init__(self, workspace: Workspace, *, idle_seconds: float = IDLE_SECONDS) -> None:
-        self._workspace, self._idle_seconds = workspace, idle_seconds
-        self._workers: dict[str, _Worker] = {}
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._pool = WorkerPool(_PREDICT, workspace.readable, most_seconds=_ANSWER_SECONDS)
         self._slots = threading.BoundedSemaphore(_MOST_REQUESTS)
-        self._lock = threading.Lock()
-        self._closed = threading.Event()
-        self._cleaner = threading.Thread(target=self._clean, name="coverslip classifiers", daemon=True)
-
-    def start(self) -> None:
-        self._cleaner.start()
 
     def close(self) -> None:
-        """End all processes."""
-        self._closed.set()
-        with self._lock:
-            workers, self._workers = list(self._workers.values()), {}
-        for worker in workers:
-            worker.end(max_wait_s=0)
+        """End the process."""
+        self._pool.close()
 
     @contextmanager
     def reserved(self) -> Iterator[None]:
@@ -454,81 +427,25 @@ class LoadedClassifiers:
             Layout(open_classifier(find_classifier(folder)).card.classes, top_k)  # reports errors before the work
         rows: list[Json] = []
         for start in range(0, len(images), _FILES_AT_ONCE):
-            files = [file for _, file in images[start : start + _FILES_AT_ONCE]]
-            rows += self._request(classifier_id, folder, files)["images"]
+            rows += self._predict(folder, [file for _, file in images[start : start + _FILES_AT_ONCE]])
         for row in rows:
             row["probabilities"] = _most_probable(row["probabilities"], top_k)
         return [PredictedImage(path=name, **row) for (name, _), row in zip(images, rows, strict=True)]
 
-    def _request(self, classifier_id: str, folder: Path, files: Sequence[Path]) -> Json:
-        for _ in range(2):  # a process that died since the last request is restarted
-            worker = self._worker(classifier_id, folder)
-            result: Json | Failure | None = None
-            with suppress(OSError, ValueError), worker.lock:  # ValueError: its pipe was closed
-                result = worker.request(files)
+    def _predict(self, folder: Path, files: Sequence[Path]) -> list[Json]:
+        state = repr(state_of_classifier(folder))  # a training that continued has written another one
+        request = {"run": str(folder), "state": state, "files": [str(file) for file in files]}
+        for _ in range(2):  # a process that has died is started again
+            result = self._pool.result_of(request)
             if isinstance(result, Failure):
                 raise CoverslipError.of(result)
             if result is not None:
-                return result
-            self._remove(classifier_id, worker)
+                rows: list[Json] = result["images"]
+                return rows
         raise CoverslipError("classifier-ended")
-
-    def _worker(self, classifier_id: str, folder: Path) -> _Worker:
-        with self._lock:
-            worker = self._workers.pop(classifier_id, None)
-            state = state_of_classifier(folder)
-            surplus = [worker] if worker is not None and worker.state != state else []  # the training continued
-            if worker is None or surplus or worker.process.poll() is not None:
-                worker = _load(folder, state, self._workspace.readable)
-            self._workers[classifier_id] = worker  # the most recently used is last
-            surplus += [self._workers.pop(name) for name in list(self._workers)[:-_MOST_LOADED]]
-        for ended in surplus:
-            with ended.lock:
-                ended.end()
-        return worker
-
-    def _remove(self, classifier_id: str, worker: _Worker) -> None:
-        with self._lock:
-            if self._workers.get(classifier_id) is worker:
-                del self._workers[classifier_id]
-        worker.end()
-
-    def _clean(self) -> None:
-        while not self._closed.wait(min(10.0, self._idle_seconds)):
-            self.end_idle()
-
-    def end_idle(self) -> None:
-        """End idle processes."""
-        moment = time.monotonic()
-        with self._lock:
-            idle = {
-                name: worker
-                for name, worker in self._workers.items()
-                if moment - worker.last_used > self._idle_seconds and not worker.lock.locked()
-            }
-            for name in idle:
-                del self._workers[name]
-        for worker in idle.values():
-            worker.end()
 
 
 def _most_probable(probabilities: dict[str, float | None], top_k: int | None) -> dict[str, float | None]:
     if top_k is None:
         return probabilities
     return dict(sorted(probabilities.items(), key=lambda pair: -(pair[1] or 0.0))[:top_k])
-
-
-def _load(folder: Path, state: FileState | None, readable: Sequence[Path]) -> _Worker:
-    """Load a classifier in a new process.
-
-    Raises:
-        CoverslipError: there is no classifier, or it cannot be loaded.
-    """
-    worker = _Worker(start_worker("coverslip.workspace.tasks:predict", readable), folder, state)
-    result: Json | Failure | None = None
-    with suppress(OSError):
-        result = worker.request([])
-    if isinstance(result, dict):
-        return worker
-    worker.end()
-    raise CoverslipError("classifier-not-loaded") if result is None else CoverslipError.of(result)

@@ -4,15 +4,14 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
 from coverslip.errors import BadClassifier, Conflict, CoverslipError
-from coverslip.events import Emit, progress_reporter
+from coverslip.events import Emit, Event, Noted, progress_reporter
 from coverslip.files import write_json
 from coverslip.images import ReadPlan
 from coverslip.messages import Failure, Note, localized_note
@@ -20,6 +19,8 @@ from coverslip.objects import CropChoices, ObjectFormat, is_objects_table
 from coverslip.processes import Json
 from coverslip.runs import find_classifier, open_classifier
 from coverslip.runs.documents import read_object
+from coverslip.workspace.jobs.computing import JobOfResult, StepProgress, cancel_result, computation, request_result
+from coverslip.workspace.jobs.kinds import register_function
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.lists.rows import images_of_job
 from coverslip.workspace.predictions.predicting import plan_for
@@ -27,9 +28,8 @@ from coverslip.workspace.predictions.state import PREDICTION
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.downloads import zipped
 from coverslip.workspace.viewing.fields import tables_of
-from coverslip.workspace.workers import JobOfWork, StepProgress, WorkKind
 
-OBJECT_EXPORT = WorkKind("object-export", "coverslip.workspace.tasks:export_objects")
+OBJECT_EXPORT = register_function("object-export", "coverslip.workspace.predictions.object_export:export_objects")
 FOLDER, _LAST = "objects", "objects.json"  # in the folder of the prediction
 
 
@@ -47,7 +47,7 @@ class ObjectExportState:
         Literal["not-requested", "waiting", "running", "ready"],
         Field(description="waiting: objects of another prediction are exported first."),
     ]
-    job_id: JobOfWork
+    job_id: JobOfResult
     progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
     error: Annotated[Failure | None, Field(description="Why the last attempt since the server started failed.")]
     n_files: int
@@ -61,7 +61,7 @@ def export_state(workspace: Workspace, prediction_id: str) -> ObjectExportState:
         NotFound: there is no such prediction.
     """
     job = find_job(workspace, prediction_id, PREDICTION.name)
-    work = workspace.works.state_of(OBJECT_EXPORT, job.id)
+    work = computation(workspace, OBJECT_EXPORT, job.id)
     last = _last(job)
     state = work.state or ("not-requested" if last is None else "ready")
     n_files, notes = (0, []) if last is None else (last["n_files"], _NOTES.validate_python(last["notes"]))
@@ -84,11 +84,11 @@ def start_export(workspace: Workspace, prediction_id: str, choice: ObjectExport)
             choice = choice.model_copy(update={"t": t, "z": z})
     with suppress(FileNotFoundError):
         (job.folder / _LAST).unlink()
-    workspace.works.start(
+    request_result(
+        workspace,
         OBJECT_EXPORT,
         job.id,
-        {"workspace": workspace.as_json(), "prediction_id": job.id, **choice.model_dump(mode="json")},
-        partial(_store, job.folder, choice.to),
+        {"prediction_id": job.id, **choice.model_dump(mode="json")},
         name=job.name,
         link=f"/predictions/{job.id}/objects-export",
     )
@@ -103,7 +103,7 @@ def _plan_of(job: Job) -> ReadPlan:
 
 def cancel_export(workspace: Workspace, prediction_id: str) -> None:
     """Cancel the export of the objects of a prediction."""
-    workspace.works.cancel(OBJECT_EXPORT, find_job(workspace, prediction_id, PREDICTION.name).id)
+    cancel_result(workspace, OBJECT_EXPORT, find_job(workspace, prediction_id, PREDICTION.name).id)
 
 
 def download(workspace: Workspace, prediction_id: str) -> tuple[str, Iterator[bytes]]:
@@ -169,5 +169,21 @@ def _last(job: Job) -> Json | None:
     return content
 
 
-def _store(folder: Path, to: str, result: Json) -> None:
-    write_json(folder / _LAST, {"format_version": 1, "to": to, **result})
+def export_objects(workspace: Workspace, arguments: Json, emit: Emit) -> None:
+    """Write the objects of a prediction for another program, and record the number of files and the notes.
+
+    Raises:
+        CoverslipError: the prediction has no table of objects, or a file cannot be read or written.
+    """
+    notes: list[Note] = []
+
+    def handle(event: Event) -> None:
+        if isinstance(event, Noted):
+            notes.append(event.note)
+        emit(event)
+
+    choice = ObjectExport.model_validate({name: arguments[name] for name in ObjectExport.model_fields})
+    files = write_objects(workspace, arguments["prediction_id"], choice, handle)
+    folder = find_job(workspace, arguments["prediction_id"], PREDICTION.name).folder
+    content = {"to": choice.to, "n_files": len(files), "notes": [asdict(each) for each in notes]}
+    write_json(folder / _LAST, {"format_version": 1, **content})

@@ -11,7 +11,7 @@ import secrets
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -53,7 +53,8 @@ class _Writers:
     long rarely succeed.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, on_write: Callable[[], None]) -> None:
+        self.on_write = on_write
         self._file, self._lock, self._waiting = file, threading.Lock(), deque[threading.Event]()
 
     @contextmanager
@@ -81,6 +82,7 @@ def open_database(
     version: int = VERSION,
     steps: Steps = STEPS,
     emit: Emit = ignore,
+    on_write: Callable[[], None] = lambda: None,
 ) -> Engine:
     """Open the database at `file`. It is created if it does not exist. Readers never wait for a writer.
 
@@ -92,6 +94,7 @@ def open_database(
         version: of the tables.
         steps: to this version from earlier ones.
         emit: receives a note and progress events while the tables are brought to this version.
+        on_write: called after each transaction that has written.
 
     Raises:
         CoverslipError: the database has another version, is damaged or empty, or cannot be written to.
@@ -106,7 +109,7 @@ def open_database(
     engine = create_engine(
         f"sqlite:///{file}",
         max_overflow=-1,  # one connection for each thread
-        execution_options={_WRITERS: _Writers(file)},
+        execution_options={_WRITERS: _Writers(file, on_write)},
     )
 
     @event.listens_for(engine, "connect")
@@ -376,3 +379,4 @@ def write_transaction(engine: Engine) -> Iterator[Connection]:
     with writers.exclusive(), engine.begin() as connection:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         yield connection
+    writers.on_write()

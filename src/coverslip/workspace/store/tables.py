@@ -266,7 +266,9 @@ jobs = Table(
     "jobs",
     metadata,
     Column("id", String, primary_key=True),
-    Column("kind", String, nullable=False),  # train, evaluate, predict, study
+    Column("kind", String, nullable=False),  # the name of a `JobKind`
+    # What it computes, and its version. None: its files are its result, and it outlives the server.
+    Column("key", String),
     Column("name", String, nullable=False),
     Column("dataset_id", String),  # it may have been removed since then
     Column("dataset_name", String, nullable=False),

@@ -251,12 +251,18 @@ def _is_intact(connection: sqlite3.Connection) -> bool:
     return bool(result == "ok")
 
 
-def _index_first_rows(connection: sqlite3.Connection, report: OnProgress) -> None:
+def _add_keys_of_jobs_and_index_first_rows(connection: sqlite3.Connection, report: OnProgress) -> None:
+    connection.execute("ALTER TABLE jobs ADD COLUMN key VARCHAR")
     where = "WHERE first_row IS NOT NULL"
     connection.execute(f"CREATE INDEX results_by_first_row ON results (job_id, first_row) {where}")
 
 
-STEPS: Steps = {5: _add_group_merge, 6: _refer_to_images_by_row, 7: _store_results, 8: _index_first_rows}
+STEPS: Steps = {
+    5: _add_group_merge,
+    6: _refer_to_images_by_row,
+    7: _store_results,
+    8: _add_keys_of_jobs_and_index_first_rows,
+}
 
 
 def can_upgrade(steps: Steps, version: int, expected: int) -> bool:

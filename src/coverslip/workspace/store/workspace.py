@@ -17,7 +17,8 @@ from coverslip.files import default_workspace_folder
 from coverslip.images import Fields, Pixels, ReadPlan, read_pixels
 from coverslip.machine import n_cores
 from coverslip.messages import ChooseOther, language
-from coverslip.workspace.workers import WorkerPool, Works
+from coverslip.workspace.pulse import Pulse
+from coverslip.workspace.workers import WorkerPool
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -45,10 +46,14 @@ class _Work:
 
 
 class Background:
-    """Threads by name. They can be killed at any time, so their work must be restartable."""
+    """Threads by name. They can be killed at any time, so their work must be restartable.
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
+    Args:
+        on_end: called after the end of each.
+    """
+
+    def __init__(self, on_end: Callable[[], None]) -> None:
+        self._on_end, self._lock = on_end, threading.Lock()
         self._works: dict[str, _Work] = {}
         self._held = Counter[str]()
 
@@ -58,9 +63,18 @@ class Background:
             if self._is_running(name) or self._held[name]:
                 return
             event = threading.Event()
-            thread = threading.Thread(target=work, args=(event,), name=name, daemon=True)
+            thread = threading.Thread(target=self._run, args=(name, work, event), name=name, daemon=True)
             self._works[name] = _Work(thread, event)
             thread.start()
+
+    def _run(self, name: str, work: Callable[[threading.Event], None], must_end: threading.Event) -> None:
+        try:
+            work(must_end)
+        finally:
+            with self._lock:
+                if name in self._works and self._works[name].must_end is must_end:
+                    del self._works[name]
+            self._on_end()
 
     def is_running(self, name: str) -> bool:
         """Return whether a thread of that name is running."""
@@ -113,8 +127,13 @@ class Workspace:
 
     folder: Path  # absolute
     roots: tuple[Path, ...]  # absolute; images may be opened below these
-    background: Background = field(default_factory=Background, compare=False, repr=False)
     pool: WorkerPool | None = field(default=None, compare=False, repr=False)  # of `compute_pool`
+    pulse: Pulse = field(default_factory=Pulse, compare=False, repr=False)
+
+    @cached_property
+    def background(self) -> Background:
+        """Its threads."""
+        return Background(self.pulse.beat)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Workspace":  # Any: JSON values
@@ -164,6 +183,11 @@ class Workspace:
         return self.folder / "runs"
 
     @property
+    def jobs(self) -> Path:
+        """The folders of jobs that compute a result on request."""
+        return self.folder / "jobs"
+
+    @property
     def studies(self) -> Path:
         return self.folder / "studies"
 
@@ -210,7 +234,7 @@ class Workspace:
         """The database, opened on first use."""
         from coverslip.workspace.store.database import open_database
 
-        return open_database(self.database_file)
+        return open_database(self.database_file, on_write=self.pulse.beat)
 
     def upgrade_database(self, emit: Emit) -> None:
         """Bring the database to the version of this coverslip, which takes tens of seconds for a million images.
@@ -238,11 +262,6 @@ class Workspace:
 
         self.upgrade_database(emit)
         check_pages(self.database_file)
-
-    @cached_property
-    def works(self) -> Works:
-        """The work in separate processes that end with this one."""
-        return Works(self.readable)
 
     @property
     def readable(self) -> tuple[Path, ...]:

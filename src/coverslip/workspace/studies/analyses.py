@@ -10,18 +10,20 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from coverslip.errors import Conflict
+from coverslip.events import Emit
 from coverslip.messages import Failure
+from coverslip.processes import Json
 from coverslip.studies import state_of as state_of_cell
-from coverslip.workspace.jobs.kinds import job_kinds
+from coverslip.workspace.jobs.computing import JobOfResult, StepProgress, cancel_result, computation, request_result
+from coverslip.workspace.jobs.kinds import job_kinds, register_function
 from coverslip.workspace.jobs.options import TRAININGS_QUEUE
 from coverslip.workspace.jobs.records import Job, find_job, started_jobs
 from coverslip.workspace.jobs.state import has_ended, has_process, state_of, status_of
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.studies.state import STUDY, cells_in, comparison_of
-from coverslip.workspace.workers import JobOfWork, StepProgress, WorkKind
 
 # One kind: two analyses at a time would slow each other, and the prediction times would be wrong.
-STUDY_ANALYSIS = WorkKind("study-analysis", "coverslip.workspace.tasks:analyze_study")
+STUDY_ANALYSIS = register_function("study-analysis", "coverslip.workspace.studies.analyses:analyze_study")
 AnalysisName = Literal["latency", "distances", "explanations"]
 _NAMES: tuple[AnalysisName, ...] = ("latency", "distances", "explanations")
 
@@ -44,7 +46,7 @@ class StudyAnalysis:
             "ready: the comparison contains its results."
         ),
     ]
-    job_id: JobOfWork
+    job_id: JobOfResult
     progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
     error: Annotated[Failure | None, Field(description="Why the last attempt since the server started failed.")]
 
@@ -80,11 +82,11 @@ def start_analysis(workspace: Workspace, study_id: str, name: AnalysisName) -> S
         raise Conflict("no-training-to-analyze", is_distance=name == "distances")
     if name == "latency" and (running := _running_trainings(workspace)):
         raise Conflict("training-while-timing", name=running[0].name)
-    workspace.works.start(
+    request_result(
+        workspace,
         STUDY_ANALYSIS,
         _key(study_id, name),
         {"folder": str(study.folder), "analysis": name},
-        lambda _: None,
         name=study.name,
         link=f"/studies/{study_id}/analyses",
     )
@@ -94,7 +96,7 @@ def start_analysis(workspace: Workspace, study_id: str, name: AnalysisName) -> S
 def cancel_analyses(workspace: Workspace, study_id: str) -> None:
     """Cancel all analyses of a study."""
     for name in _NAMES:
-        workspace.works.cancel(STUDY_ANALYSIS, _key(study_id, name))
+        cancel_result(workspace, STUDY_ANALYSIS, _key(study_id, name))
 
 
 def _key(study_id: str, name: AnalysisName) -> str:
@@ -135,6 +137,24 @@ def _stored(study: Job) -> Iterator[AnalysisName]:
 def _analysis(
     workspace: Workspace, study_id: str, name: AnalysisName, *, is_possible: bool, is_stored: bool
 ) -> StudyAnalysis:
-    work = workspace.works.state_of(STUDY_ANALYSIS, _key(study_id, name))
+    work = computation(workspace, STUDY_ANALYSIS, _key(study_id, name))
     state = work.state or ("ready" if is_stored else "not-requested" if is_possible else "not-possible")
     return StudyAnalysis(name, state, work.id, work.progress, work.error)
+
+
+def analyze_study(_: Workspace, arguments: Json, emit: Emit) -> None:
+    """Measure prediction times or distances of a study, or draw explanations. The folder of the study stores them.
+
+    Raises:
+        CoverslipError: the study does not exist any more, or its files are damaged.
+    """
+    from coverslip.studies import study_comparison
+
+    analysis = arguments["analysis"]
+    study_comparison(
+        arguments["folder"],
+        bench=analysis == "latency",
+        distances=analysis == "distances",
+        explain=analysis == "explanations",
+        emit=emit,
+    )

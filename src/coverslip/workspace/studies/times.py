@@ -2,22 +2,25 @@
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.errors import NotFound
+from coverslip.events import Emit
 from coverslip.files import sha256_json
 from coverslip.messages import Failure
 from coverslip.processes import Json
 from coverslip.studies import cells_of
+from coverslip.workspace.jobs.computing import JobOfResult, StepProgress, computation, request_result
+from coverslip.workspace.jobs.kinds import register_function
 from coverslip.workspace.store.rows import dataset_row
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.studies.planning import StudyChoices, chosen_plan
-from coverslip.workspace.workers import JobOfWork, StepProgress, WorkKind
 
-STUDY_TIME = WorkKind("study-time", "coverslip.workspace.tasks:time_study")
+STUDY_TIME = register_function("study-time", "coverslip.workspace.studies.times:time_study")
 _TIMES = register(Kind("app-study-times", RECORDS, bound_bytes=10**7))
 _STORE = "times"
 
@@ -39,7 +42,7 @@ class StudyTime:
         Literal["not-requested", "waiting", "running", "ready"],
         Field(description="waiting: another measurement runs first."),
     ]
-    job_id: JobOfWork
+    job_id: JobOfResult
     progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
     error: Annotated[Failure | None, Field(description="Why the last attempt since the server started failed.")]
     seconds: Annotated[
@@ -66,11 +69,11 @@ def start_study_time(workspace: Workspace, choices: StudyChoices) -> StudyTime:
     content = plan.model_dump(mode="json")
     key = sha256_json([content, [[row.id, row.revision] for row in rows]])
     if _stored(key) is None:
-        workspace.works.start(
+        request_result(
+            workspace,
             STUDY_TIME,
             key,
-            {"plan": content, "folder": str(workspace.studies)},
-            lambda result: _store(key, result),
+            {"plan": content, "folder": str(workspace.studies), "key": key},
             name=" · ".join(row.name for row in rows),
             link=f"/study-times/{key}",
         )
@@ -83,7 +86,7 @@ def study_time(workspace: Workspace, time_id: str) -> StudyTime:
     Raises:
         NotFound: there is no such measurement.
     """
-    work, seconds = workspace.works.state_of(STUDY_TIME, time_id), _stored(time_id)
+    work, seconds = computation(workspace, STUDY_TIME, time_id), _stored(time_id)
     if work.id is None and seconds is None:
         raise NotFound("no-such-study-time")
     durations = [each for each in (seconds or {}).values() if each is not None]
@@ -105,6 +108,11 @@ def _stored(key: str) -> dict[str, float | None] | None:
     return None if stored is None else json.loads(stored)
 
 
-def _store(key: str, result: Json) -> None:
+def time_study(_: Workspace, arguments: Json, emit: Emit) -> None:
+    """Measure and store the expected seconds of each training of a plan by name; null if it cannot be timed."""
+    from coverslip.studies import cell_seconds, plan_of
+
+    plan = plan_of(arguments["plan"])
+    seconds = dict(cell_seconds(cells_of(plan, Path(arguments["folder"])), emit))
     with RecordStore(_TIMES, _STORE) as store:
-        store.keep({key: json.dumps(result["seconds"]).encode()})
+        store.keep({arguments["key"]: json.dumps(seconds).encode()})

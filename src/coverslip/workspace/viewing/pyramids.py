@@ -10,9 +10,8 @@ import io
 import math
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from coverslip.cache import RECORDS, Kind, RecordStore, register
+from coverslip.cache import RECORDS, Kind, MemoryCache, RecordStore, register
 from coverslip.errors import UnreadableImage
 from coverslip.images import ReadPlan, Series, crop_of, describe_image
 from coverslip.images.facts import intensity_range
@@ -67,48 +66,11 @@ class ChannelRange:
     most: float
 
 
-class _Memory:
-    """The least recently used values are removed first. Thread-safe: each value is made once."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes, self._lock = max_bytes, threading.Lock()
-        self._values: OrderedDict[Hashable, Future[Any]] = OrderedDict()  # Any: a value of `get`
-
-    def get(self, key: Hashable, make: Callable[[], Any]) -> Any:  # Any: what `make` returns
-        """Return the value of a key; the first caller makes it. An exception is raised for those that wait only."""
-        with self._lock:
-            pending = self._values.get(key)
-            future = pending or self._values.setdefault(key, Future())
-            self._values.move_to_end(key)
-        if pending is not None:
-            return pending.result()
-        try:
-            value = make()
-        except BaseException as error:
-            with self._lock:
-                self._values.pop(key, None)
-            future.set_exception(error)
-            raise
-        future.set_result(value)
-        self._evict()
-        return value
-
-    def _evict(self) -> None:
-        with self._lock:
-            n_bytes = sum(map(_n_bytes, self._values.values()))
-            for key in list(self._values)[:-1]:
-                if n_bytes <= self._max_bytes:
-                    return
-                if self._values[key].done():
-                    n_bytes -= _n_bytes(self._values.pop(key))
-
-
-def _n_bytes(future: "Future[Any]") -> int:
-    value = future.result() if future.done() and future.exception() is None else None
+def _n_bytes(value: object) -> int:
     return value.nbytes if isinstance(value, np.ndarray) else 2_000
 
 
-MEMORY = _Memory(_MEMORY_BYTES)
+MEMORY = MemoryCache[Any](_MEMORY_BYTES, _n_bytes)  # Any: blocks, planes, and facts of an image
 
 
 @dataclass(frozen=True)
