@@ -34,20 +34,19 @@ if TYPE_CHECKING:
 
 _NEARLY_ALL = 0.8  # of the recommended epochs: with fewer, fine-tuning takes smaller images
 _MORE_EPOCHS = 2.0  # more than that do not improve results
-_SMALLEST_PX = 64
-_SMALLEST_TUNED = 0.5  # of the full size: fine-tuned there, most networks beat the instant classifier at full size
-_SMALLEST_INSTANT = 0.25
+_SMALLEST_PX, _SMALLEST_SHARE = 64, 0.5  # of the full size: classifiers of smaller images are often much worse
+_HARDLY_LONGER = 1.25  # than the fastest training: larger images are worth it
 _STEP_PX = 32  # networks halve the size five times
 _UNUSED_SHARE = 0.2  # of the budget: if more time is left over, a note says so
 _SAFETY, _SAFETY_OF_FOLDS = 1.1, 1.25  # factors on estimates; folds cannot be adapted while they run
 
 
-def image_sizes(recipe: Recipe, full_px: int, smallest_share: float) -> list[int]:
+def image_sizes(recipe: Recipe, full_px: int) -> list[int]:
     """Return the image sizes that a budget may choose from, the largest first; one if the recipe determines it."""
     record = model_info(recipe.model)
     if recipe.image_size is not None or recipe.init != "imagenet" or record.is_sized or recipe.head_init != "instant":
         return [full_px]
-    smallest = max(_SMALLEST_PX, smallest_share * full_px)
+    smallest = max(_SMALLEST_PX, _SMALLEST_SHARE * full_px)
     multiples = range(_STEP_PX * (full_px // _STEP_PX), _SMALLEST_PX - 1, -_STEP_PX)
     return [full_px, *(px for px in multiples if smallest <= px < full_px and px % record.side_multiple == 0)]
 
@@ -91,7 +90,16 @@ def fit_to_budget(
     if record is None:
         return Fit(folds, recipe, context)
     if not record.is_fixed:
-        choice = _Choice(data, scan, split_data, recipe, context, record, measure(split_data, recipe, context))
+        pace = measure(split_data, split_data.with_epochs(recipe), context)
+        choice = _Choice(
+            data,
+            scan,
+            split_data,
+            recipe,
+            context,
+            record,
+            measure(split_data, split_data.with_epochs(recipe), context),
+        )
         folds, recipe = choice.of_split() if folds is None else choice.of_folds(folds)
         record, pace = context.run.budget or record, choice.pace
     if folds is not None:
@@ -150,8 +158,8 @@ class _Choice:
         self._full_px = learn_preprocessing(split_data.train_facts, recipe).image_size
         self.pace = pace
         self._left = context.deadline.seconds_left()
-        self._tuned_sizes = self._within_memory(image_sizes(recipe, self._full_px, _SMALLEST_TUNED))
-        self._instant_sizes = image_sizes(recipe, self._full_px, _SMALLEST_INSTANT)
+        self._sizes = image_sizes(recipe, self._full_px)
+        self._tuned_sizes = self._within_memory(self._sizes)
 
     def of_folds(self, folds: Folds) -> tuple[Folds | None, Recipe]:
         """Return the folds, unless time is too short and the recipe does not state them, and the recipe."""
@@ -176,10 +184,10 @@ class _Choice:
             * (work.finetuned(self._full_px) if self._recipe.is_finetuned else work.instant(self._full_px))
         )
         words = {"seconds": sufficient, "duration": duration(sufficient), "n_networks": n_folds + 1}
-        sizes = self._instant_sizes if is_stated else self._instant_sizes[:1]
+        sizes = self._sizes if is_stated else self._sizes[:1]
         px = _largest(sizes, {px: work.instant(px) for px in sizes}, left)
         if px is None and is_stated:
-            px = self._exceeding(sizes[-1], work)
+            px = self._exceeding(work)
         if px is None or (self._recipe.is_finetuned and not is_stated):
             self._note("no-time-for-folds", is_estimated=True, **words)
             return self.of_split()
@@ -200,10 +208,10 @@ class _Choice:
             px = self._tuned_sizes[0] if is_forced else _largest(self._tuned_sizes, seconds, self._left)
             if px is not None:
                 return None, self._write(work, px, changes, reserve_seconds=_SAFETY * work.closing(px))
-        seconds = {px: work.instant(px) for px in self._instant_sizes}
-        px = _largest(self._instant_sizes, seconds, self._left / _SAFETY)
+        seconds = {px: work.instant(px) for px in self._sizes}
+        px = _largest(self._sizes, seconds, self._left / _SAFETY)
         if px is None:
-            px = self._exceeding(self._instant_sizes[-1], work)
+            px = self._exceeding(work)
         if not recipe.is_finetuned:
             return None, self._write(work, px, changes, ended="instant classifier")
         smallest, sufficient = self._tuned_sizes[-1], self._budget_of(work.finetuned(self._full_px))
@@ -271,8 +279,10 @@ class _Choice:
         save_recipe(own, self._context.run.recipe_file)
         return recipe
 
-    def _exceeding(self, px: int, work: _Work) -> int:
-        """Return the image size of the fastest training, which takes longer than the budget."""
+    def _exceeding(self, work: _Work) -> int:
+        """Return the image size of about the fastest training, which takes longer than the budget."""
+        fastest = work.instant(self._sizes[-1])
+        px = next(px for px in self._sizes if work.instant(px) <= _HARDLY_LONGER * fastest)
         expected = self._budget_of(work.instant(px))
         self._note(
             "budget-exceeded",

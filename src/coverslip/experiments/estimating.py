@@ -3,7 +3,7 @@
 import json
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -227,12 +227,20 @@ _N_TIMED = 32  # images
 _SIDE = 512  # of the matrices whose product measures the processor
 # Products of matrices whose side is the number of features, or of images if there are fewer: for a linear probe.
 _PRODUCTS_OF_FIT = 15
-# Seconds of loading a classifier, and of metrics, figures and report, where a product takes `_PRODUCT_SECONDS`.
-_LOADING, _CLOSING, _PRODUCT_SECONDS = 2.0, 8.0, 0.01
+# Seconds of loading a classifier, and of metrics, figures and report, where a loop takes `_LOOP_SECONDS`.
+_LOADING, _CLOSING, _LOOP_SECONDS = 2.0, 8.0, 0.02
+_TRAINING_BY_EMBEDDING = 5.0  # duration of a training step on an image, in forward passes of the engine
 
 
 def measure_pace(split_data: SplitData, recipe: Recipe, context: RunContext) -> Pace:
     """Return the pace of a training, measured on a few images in some seconds. Caches have no part in it.
+
+    Steps of fine-tuning are not timed, but estimated, if they cannot end before the deadline of the context.
+
+    Args:
+        split_data: the images and their split.
+        recipe: of the training, with a number of epochs.
+        context: of the run, whose folder stays unchanged.
 
     Raises:
         Stopped: on request.
@@ -243,7 +251,7 @@ def measure_pace(split_data: SplitData, recipe: Recipe, context: RunContext) -> 
     from coverslip.training.finetuning import time_steps
     from coverslip.training.fitting import initial_network
 
-    preprocessing = learn_preprocessing(split_data.train_facts, recipe)
+    preprocessing, n_drawn = learn_preprocessing(split_data.train_facts, recipe), split_data.n_drawn(recipe)
     timed = np.sort(split_data.sample_training_images(_N_TIMED, seed=recipe.seed))
     with DecodedPixels(split_data.data, split_data.scan, preprocessing) as pixels_of:
         images = split_data.training_images(pixels_of, recipe)
@@ -260,13 +268,13 @@ def measure_pace(split_data: SplitData, recipe: Recipe, context: RunContext) -> 
         context.stop.check()
         training = None
         if recipe.is_finetuned:
-            n_val = len(split_data.val)
-            training = time_steps(network, images, recipe, context.device)
-            training *= 1 + n_val / 3 / max(split_data.n_drawn(recipe), 1)  # validation takes a third of a step
-    product = _product_seconds()
+            training = _TRAINING_BY_EMBEDDING * embedding / recipe.tta
+            if training * recipe.n_epochs * n_drawn / 4 < context.deadline.seconds_left():  # else it cannot fit
+                training = time_steps(network, images, recipe, context.device)
+            training *= 1 + len(split_data.val) / 3 / max(n_drawn, 1)  # validation takes a third of a step
+    product, slowness = _median_seconds(_product), max(1.0, _median_seconds(_loop) / _LOOP_SECONDS)
     n_fitted = len(split_data.train) + len(split_data.val)
     side = min(network.head.in_features, n_fitted + recipe.tta * recipe.copies_in_images(len(split_data.train)))
-    slowness = max(1.0, product / _PRODUCT_SECONDS)
     return Pace(
         reading=reading,
         embedding=embedding,
@@ -277,12 +285,20 @@ def measure_pace(split_data: SplitData, recipe: Recipe, context: RunContext) -> 
     )
 
 
-def _product_seconds() -> float:
-    """Return the seconds of a product of two matrices, the median of several."""
-    matrix = np.random.default_rng(0).normal(size=(_SIDE, _SIDE))
+def _median_seconds(work: Callable[[], object]) -> float:
+    """Return the median of the durations of five calls."""
     seconds = list[float]()
     for _ in range(5):
         began = time.monotonic()
-        matrix @ matrix.T
+        work()
         seconds.append(time.monotonic() - began)
     return statistics.median(seconds)
+
+
+def _product() -> object:
+    matrix = np.ones((_SIDE, _SIDE))
+    return matrix @ matrix
+
+
+def _loop() -> object:
+    return sum(i * i for i in range(200_000))
