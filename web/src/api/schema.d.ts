@@ -4670,7 +4670,7 @@ export interface components {
             state: "not-requested" | "waiting" | "running" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id: string | null;
             /** @description Null until the first report. */
@@ -5719,7 +5719,7 @@ export interface components {
             state: "not-requested" | "waiting" | "running" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id: string | null;
             /** @description Null until the first report. */
@@ -7168,7 +7168,7 @@ export interface components {
             actions: ("stop" | "finish" | "resume" | "remove")[];
             /**
              * Is Lasting
-             * @description Whether it has a folder and outlives the server. Other jobs are forgotten with the server.
+             * @description Whether its files are its result, and it outlives the server. Other jobs compute what pages show: they end with the server, and the last of them are listed.
              */
             is_lasting: boolean;
             /**
@@ -7394,7 +7394,7 @@ export interface components {
             state: "not-requested" | "waiting" | "running" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id?: string | null;
             /** @description Null until the first report. */
@@ -7510,7 +7510,7 @@ export interface components {
             state: "not-requested" | "waiting" | "running" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id: string | null;
             /** @description Null until the first report. */
@@ -7724,7 +7724,7 @@ export interface components {
             state: "not-requested" | "waiting" | "running" | "outdated" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id: string | null;
             /** @description Null until the first report. */
@@ -7895,7 +7895,7 @@ export interface components {
             state: "not-requested" | "waiting" | "running" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id: string | null;
             /** @description Null until the first report. */
@@ -8859,7 +8859,7 @@ export interface components {
             state: "not-requested" | "waiting" | "running" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id: string | null;
             /** @description Null until the first report. */
@@ -8999,7 +8999,7 @@ export interface components {
             state: "not-requested" | "waiting" | "running" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id: string | null;
             /** @description Null until the first report. */
@@ -11204,6 +11204,11 @@ export interface components {
              */
             seconds_left: number | null;
             /**
+             * May Take Longer
+             * @description Takes longer if validation results improve further.
+             */
+            may_take_longer: boolean;
+            /**
              * Training Share
              * @description Share of the current training, such as a fold.
              */
@@ -12358,7 +12363,7 @@ export interface components {
             state: "not-possible" | "not-requested" | "waiting" | "running" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id: string | null;
             /** @description Null until the first report. */
@@ -12967,7 +12972,7 @@ export interface components {
             state: "not-requested" | "waiting" | "running" | "ready";
             /**
              * Job Id
-             * @description The job that computes it; null if the server knows none.
+             * @description The last job that computed it; null if none is listed.
              */
             job_id: string | null;
             /** @description Null until the first report. */
@@ -14288,7 +14293,7 @@ export interface components {
         };
         /**
          * JobEvents
-         * @description The events of a job that ends with the server, by name.
+         * @description The events of a job that computes a result on request, by name.
          */
         JobEvents: {
             /** @description The current state: first, after each change, and last. */
