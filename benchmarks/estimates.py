@@ -1,6 +1,6 @@
 """The remaining time that trainings show: its error at a quarter of the time, in five kinds of trainings.
 
-Kinds: instant classifier, fine-tuning, instant classifiers in five folds, fine-tuning in three folds, and early stopping
+Kinds: instant classifier, fine-tuning, instant classifiers in five folds, fine-tuning in three folds, early stopping
 from random weights. Each kind is trained on several datasets, with an empty store of earlier trainings for the first
 of them. The estimate is the one that was shown at 25% of the time from the first event to the last. Images:
 COVERSLIP_DATA, default ../shared/data.

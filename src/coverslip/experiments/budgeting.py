@@ -275,8 +275,8 @@ class _Choice:
         self._record.model_copy(update=updates).write(self._context.run.budget_file)
         # The run's recipe keeps the initialization as the user stated it.
         names = ("image_size", "stage", "epochs", "split")
-        own = self._context.run.recipe.model_copy(update={name: getattr(recipe, name) for name in names})
-        save_recipe(own, self._context.run.recipe_file)
+        changed = self._context.run.recipe.model_copy(update={name: getattr(recipe, name) for name in names})
+        save_recipe(changed, self._context.run.recipe_file)
         return recipe
 
     def _exceeding(self, work: _Work) -> int:
