@@ -24,10 +24,10 @@ from coverslip.runs.log import LogReader, Progress, fold_event, seconds_left
 
 RECORD = Record("Remaining time", ["src/coverslip/runs/log/timing.py", "src/coverslip/runs/log/progress.py"])
 SETS = {
-    "blood_pbc": (Images("blood_pbc", None, 96), 300),
-    "nuclei_mitocheck": (Images("nuclei_mitocheck/images.csv", "movie", 64), 400),
-    "pap_herlev": (Images("pap_herlev/images.csv", "image", 96), 300),
-    "micronuclei": (Images("micronuclei/images.csv", "image", 64), 800),
+    "blood_pbc": (Images("blood_pbc", None, 64), 200),
+    "nuclei_mitocheck": (Images("nuclei_mitocheck/images.csv", "movie", 64), 300),
+    "pap_herlev": (Images("pap_herlev/images.csv", "image", 96), 200),
+    "micronuclei": (Images("micronuclei/images.csv", "image", 64), 500),
 }
 KINDS = {
     "instant": ("stage=instant", "split.folds=0"),

@@ -265,24 +265,24 @@ def choice(images: Path, folder: Path, recipe: Recipe, budget: float) -> tuple[F
 def test_more_time_allows_larger_images_and_then_fine_tuning_first_on_smaller_images(
     cells: Path, tmp_path: Path
 ) -> None:
-    chosen: list[tuple[str, int]] = []
+    results: list[tuple[str, int]] = []
     for budget in (0.5, 8.0, 60.0, 150.0, 230.0, 1000.0):
         fit, notes = choice(cells, tmp_path / str(budget), OPEN, budget)
-        chosen.append((fit.recipe.stage, fit.recipe.image_size or 160))
+        results.append((fit.recipe.stage, fit.recipe.image_size or 160))
         assert ("no-time-to-fine-tune" in notes) == (fit.recipe.stage == "instant")
         assert ("smaller-images" in notes) == (fit.recipe.image_size is not None)
         assert ("budget-exceeded" in notes) == (budget == 0.5)
         record = Run(tmp_path / str(budget)).budget
         assert record is not None
         assert record.is_fixed
-        assert (record.sufficient_seconds is None) == (chosen[-1] == ("finetune", 160))
+        assert (record.sufficient_seconds is None) == (results[-1] == ("finetune", 160))
         if record.least_seconds is not None:
             assert budget < record.least_seconds < (record.sufficient_seconds or 0)
-    assert chosen[0] == ("instant", 96)
-    assert chosen[-1] == ("finetune", 160)
-    ranks = [(stage == "finetune", px) for stage, px in chosen]
+    assert results[0] == ("instant", 96)
+    assert results[-1] == ("finetune", 160)
+    ranks = [(stage == "finetune", px) for stage, px in results]
     assert ranks == sorted(ranks)
-    assert len({px for stage, px in chosen if stage == "finetune"}) > 1
+    assert len({px for stage, px in results if stage == "finetune"}) > 1
     sufficient = Run(tmp_path / "60.0").budget
     assert sufficient is not None
     assert sufficient.sufficient_seconds is not None

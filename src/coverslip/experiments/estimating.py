@@ -17,7 +17,7 @@ from coverslip.messages import note, rough_duration, text
 from coverslip.models import model_info
 from coverslip.runs import Recipe, RunContext
 from coverslip.runs.log import Progress, fold_event
-from coverslip.runs.log.timing import scaled, total_seconds
+from coverslip.runs.log.timing import TRAINING_BY_EMBEDDING, scaled, total_seconds
 from coverslip.training.preprocessing import learn_preprocessing
 
 SIZE_POWER = 1.5  # time of a step by image side: half the side takes about a third of the time
@@ -64,7 +64,8 @@ def plan_work(recipe: Recipe, counts: Counts, device: str, pace: Pace | None = N
         recipe: of the training.
         counts: of its images.
         device: that it runs on.
-        pace: of this training, if it was measured.
+        pace: of this training, if it was measured. Without it and an earlier training, the speed of the processor is
+            measured in less than a second.
     """
     n_epochs = 0
     if recipe.is_finetuned:
@@ -84,7 +85,7 @@ def plan_work(recipe: Recipe, counts: Counts, device: str, pace: Pace | None = N
         copies=recipe.copies_in_images(counts.n_train),
         n_folds=counts.n_folds,
         patience=patience,
-        pace=pace or earlier,
+        pace=pace or (earlier if basis else _pace_of_processor(recipe, counts)),
         basis=basis,
     )
     return plan if pace is None and basis is None else replace(plan, seconds=total_seconds(plan, plan.pace))
@@ -225,11 +226,11 @@ def _write(records: list[_PaceRecord]) -> None:
 
 _N_TIMED = 32  # images
 _SIDE = 512  # of the matrices whose product measures the processor
-# Products of matrices whose side is the number of features, or of images if there are fewer: for a linear probe.
+# Products of matrices whose side is the number of features, or of images if there are fewer, for a linear probe.
+_MOST_FEATURES = 3700
 _PRODUCTS_OF_FIT = 15
 # Seconds of loading a classifier, and of metrics, figures and report, where a loop takes `_LOOP_SECONDS`.
 _LOADING, _CLOSING, _LOOP_SECONDS = 2.0, 8.0, 0.02
-_TRAINING_BY_EMBEDDING = 5.0  # duration of a training step on an image, in forward passes of the engine
 
 
 def measure_pace(split_data: SplitData, recipe: Recipe, context: RunContext) -> Pace:
@@ -268,17 +269,19 @@ def measure_pace(split_data: SplitData, recipe: Recipe, context: RunContext) -> 
         context.stop.check()
         training = None
         if recipe.is_finetuned:
-            training = _TRAINING_BY_EMBEDDING * embedding / recipe.tta
+            training = TRAINING_BY_EMBEDDING * embedding / recipe.tta
             if training * recipe.n_epochs * n_drawn / 4 < context.deadline.seconds_left():  # else it cannot fit
                 training = time_steps(network, images, recipe, context.device)
             training *= 1 + len(split_data.val) / 3 / max(n_drawn, 1)  # validation takes a third of a step
+    pace = _pace_of_processor(recipe, counts_of(split_data, recipe))
+    return replace(pace, reading=reading, embedding=embedding, training=training)
+
+
+def _pace_of_processor(recipe: Recipe, counts: Counts) -> Pace:
+    """Return the times that depend on the processor but not on the network, from two short measurements."""
     product, slowness = _median_seconds(_product), max(1.0, _median_seconds(_loop) / _LOOP_SECONDS)
-    n_fitted = len(split_data.train) + len(split_data.val)
-    side = min(network.head.in_features, n_fitted + recipe.tta * recipe.copies_in_images(len(split_data.train)))
+    side = min(_MOST_FEATURES, counts.n_train + counts.n_val + recipe.tta * recipe.copies_in_images(counts.n_train))
     return Pace(
-        reading=reading,
-        embedding=embedding,
-        training=training,
         fitting=_PRODUCTS_OF_FIT * product * (side / _SIDE) ** 3 + slowness,
         loading=_LOADING * slowness,
         closing=(_LOADING + _CLOSING) * slowness,

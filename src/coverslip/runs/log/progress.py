@@ -217,6 +217,8 @@ def _estimated(progress: Progress, event: Event, at: float) -> Progress:
 def _measured(progress: Progress, plan: WorkPlanned, event: Event) -> Pace:
     """Return the pace of the training after an event."""
     pace = measured_pace(progress.pace, plan, event)
+    if isinstance(event, Progressed) and event.stage == COMPUTING_FEATURES and not (event.fold or 1) > 1:
+        pace = _with_speed(pace, plan.pace)
     elapsed = sum(each.seconds for each in progress.stages if each.since is not None)
     if isinstance(event, InstantClassifierFitted):
         n_fits = 1 if event.fold else 2  # with the learning curve
@@ -226,6 +228,18 @@ def _measured(progress: Progress, plan: WorkPlanned, event: Event) -> Pace:
         seconds = max(0.5, elapsed - n_predicted * (pace.embedding or 0.0))
         return replace(pace, loading=seconds) if event.fold else replace(pace, closing=seconds)
     return pace
+
+
+def _with_speed(pace: Pace, planned: Pace) -> Pace:
+    """Return the pace with the other times in proportion to the measured forward passes, before they are measured."""
+    if pace.embedding is None or not planned.embedding:
+        return pace
+    slowness = pace.embedding / planned.embedding
+
+    def times(seconds: float | None) -> float | None:
+        return None if seconds is None else slowness * seconds
+
+    return replace(pace, fitting=times(planned.fitting), loading=times(planned.loading), closing=times(planned.closing))
 
 
 def _seconds_of_stages(progress: Progress, pace: Pace | None) -> list[Mapping[Stage, float]]:

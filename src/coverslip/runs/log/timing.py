@@ -13,7 +13,7 @@ from coverslip.events import EpochEnded, Event, Pace, Progressed, StepEnded, Wor
 from coverslip.runs.log.records import Stage
 
 STAGES: tuple[Stage, ...] = ("reading", "instant", "finetune", "measuring")
-_TRAINING_BY_EMBEDDING = 3.5  # duration of a training step on an image, in forward passes
+TRAINING_BY_EMBEDDING = 5.0  # duration of a training step on an image, in forward passes
 _VALIDATION_BY_TRAINING = 1 / 3
 _USUAL = Pace(reading=0.01, embedding=0.03, fitting=5.0, loading=3.0, closing=8.0)
 
@@ -58,7 +58,7 @@ def _or_usual(pace: Pace, name: str) -> float:
 def embedding_seconds(pace: Pace, plan: WorkPlanned) -> float:
     """Return the seconds of the forward passes of an image, estimated from a training step if not measured."""
     if pace.embedding is None and pace.training is not None:
-        return pace.training * plan.tta / _TRAINING_BY_EMBEDDING
+        return pace.training * plan.tta / TRAINING_BY_EMBEDDING
     return _or_usual(pace, "embedding")
 
 
@@ -66,7 +66,7 @@ def training_seconds(pace: Pace, plan: WorkPlanned) -> float:
     """Return the seconds per image of an epoch, estimated from forward passes if they were not measured."""
     if pace.training is not None:
         return pace.training
-    return _TRAINING_BY_EMBEDDING * embedding_seconds(pace, plan) / plan.tta * (1 + _validation_share(plan))
+    return TRAINING_BY_EMBEDDING * embedding_seconds(pace, plan) / plan.tta * (1 + _validation_share(plan))
 
 
 def scaled(pace: Pace, factor: float) -> Pace:
