@@ -83,7 +83,7 @@ def fit_to_budget(
         measure: returns the pace of this computer.
 
     Raises:
-        OutOfMemory: fine-tuning needs more memory than is free, even on the smallest images.
+        OutOfMemory: training from random weights needs more memory than is free.
         Stopped: on request.
     """
     record, pace = context.run.budget, None
@@ -159,7 +159,7 @@ class _Choice:
         self.pace = pace
         self._left = context.deadline.seconds_left()
         self._sizes = image_sizes(recipe, self._full_px)
-        self._tuned_sizes = self._within_memory(self._sizes)
+        self._tuned_sizes = self._within_memory() if recipe.is_finetuned else []
 
     def of_folds(self, folds: Folds) -> tuple[Folds | None, Recipe]:
         """Return the folds, unless time is too short and the recipe does not state them, and the recipe."""
@@ -173,9 +173,7 @@ class _Choice:
         work = self._work(first, with_epochs, n_folds)
         left = self._left / _SAFETY_OF_FOLDS
         if self._recipe.is_finetuned:
-            px = _largest(
-                self._tuned_sizes, {px: work.finetuned(px) + work.instant(px) for px in self._tuned_sizes}, left
-            )
+            px = _largest(self._tuned_sizes, lambda px: work.finetuned(px) + work.instant(px), left)
             if px is not None:
                 changes = {"epochs": with_epochs.epochs, "split": split}
                 return folds, self._write(work, px, changes, reserve_seconds=_SAFETY * work.instant(px))
@@ -185,7 +183,7 @@ class _Choice:
         )
         words = {"seconds": sufficient, "duration": duration(sufficient), "n_networks": n_folds + 1}
         sizes = self._sizes if is_stated else self._sizes[:1]
-        px = _largest(sizes, {px: work.instant(px) for px in sizes}, left)
+        px = _largest(sizes, work.instant, left)
         if px is None and is_stated:
             px = self._exceeding(work)
         if px is None or (self._recipe.is_finetuned and not is_stated):
@@ -202,16 +200,13 @@ class _Choice:
         work = self._work(self._split_data, recipe)
         changes: dict[str, object] = {"split": recipe.split.model_copy(update={"folds": 0})}
         if recipe.is_finetuned:
-            seconds = {px: work.finetuned(px, _NEARLY_ALL) for px in self._tuned_sizes}
             is_begun = self._context.run.checkpoint_file("last").exists()
             is_forced = recipe.init == "scratch" or is_begun
-            px = self._tuned_sizes[0] if is_forced else _largest(self._tuned_sizes, seconds, self._left)
+            left = math.inf if is_forced else self._left
+            px = _largest(self._tuned_sizes, lambda px: work.finetuned(px, _NEARLY_ALL), left)
             if px is not None:
                 return None, self._write(work, px, changes, reserve_seconds=_SAFETY * work.closing(px))
-        seconds = {px: work.instant(px) for px in self._sizes}
-        px = _largest(self._sizes, seconds, self._left / _SAFETY)
-        if px is None:
-            px = self._exceeding(work)
+        px = _largest(self._sizes, work.instant, self._left / _SAFETY) or self._exceeding(work)
         if not recipe.is_finetuned:
             return None, self._write(work, px, changes, ended="instant classifier")
         smallest, sufficient = self._tuned_sizes[-1], self._budget_of(work.finetuned(self._full_px))
@@ -238,18 +233,22 @@ class _Choice:
         n_epochs = min(recipe.n_epochs, recipe.last_epoch or recipe.n_epochs) if recipe.is_finetuned else 0
         return _Work(replace(plan, n_epochs=n_epochs), self._full_px)
 
-    def _within_memory(self, sizes: Sequence[int]) -> list[int]:
-        """Return the image sizes at which fine-tuning fits into memory."""
+    def _within_memory(self) -> list[int]:
+        """Return the image sizes at which fine-tuning fits into memory. If there are none, it is left out."""
         fitting = list[int]()
-        for px in sizes if self._recipe.is_finetuned else ():
+        for px in self._sizes:
             recipe = self._recipe.model_copy(update={"image_size": px})
             try:
                 batch_size_within_memory(self._split_data, recipe, self._context.device)
-            except OutOfMemory:
-                if px == sizes[-1] and not fitting:
+            except OutOfMemory as error:
+                if fitting or px != self._sizes[-1]:
+                    continue
+                if recipe.init == "scratch":
                     raise
-                continue
-            fitting.append(px)
+                self._context.emit(Noted(code=error.code, text=str(error), level="warning", remedies=error.remedies))
+                self._recipe = self._recipe.model_copy(update={"stage": "instant"})
+            else:
+                fitting.append(px)
         return fitting
 
     def _write(self, work: _Work, px: int, changes: Mapping[str, object], **values: object) -> Recipe:
@@ -301,9 +300,9 @@ class _Choice:
         self._context.emit(Noted.of(note(code, **parameters)))
 
 
-def _largest(sizes: Sequence[int], seconds: Mapping[int, float], left: float) -> int | None:
+def _largest(sizes: Sequence[int], seconds: Callable[[int], float], left: float) -> int | None:
     """Return the first size whose training ends in time; None if there is none."""
-    return next((px for px in sizes if seconds[px] <= left), None)
+    return next((px for px in sizes if seconds(px) <= left), None)
 
 
 def record_finetuning(fitted: "Fitted", split_data: SplitData, recipe: Recipe, context: RunContext) -> Recipe:

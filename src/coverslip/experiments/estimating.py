@@ -1,7 +1,6 @@
 """Estimate the time of a training: from earlier trainings on this computer, or by measuring its first images."""
 
 import json
-import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -279,7 +278,7 @@ def measure_pace(split_data: SplitData, recipe: Recipe, context: RunContext) -> 
 
 def _pace_of_processor(recipe: Recipe, counts: Counts) -> Pace:
     """Return the times that depend on the processor but not on the network, from two short measurements."""
-    product, slowness = _median_seconds(_product), max(1.0, _median_seconds(_loop) / _LOOP_SECONDS)
+    product, slowness = _mean_seconds(_product, 20), max(1.0, _mean_seconds(_loop, 15) / _LOOP_SECONDS)
     side = min(_MOST_FEATURES, counts.n_train + counts.n_val + recipe.tta * recipe.copies_in_images(counts.n_train))
     return Pace(
         fitting=_PRODUCTS_OF_FIT * product * (side / _SIDE) ** 3 + slowness,
@@ -288,14 +287,12 @@ def _pace_of_processor(recipe: Recipe, counts: Counts) -> Pace:
     )
 
 
-def _median_seconds(work: Callable[[], object]) -> float:
-    """Return the median of the durations of five calls."""
-    seconds = list[float]()
-    for _ in range(5):
-        began = time.monotonic()
+def _mean_seconds(work: Callable[[], object], n: int) -> float:
+    """Return the mean duration of n calls, which take long enough to notice other programs."""
+    began = time.monotonic()
+    for _ in range(n):
         work()
-        seconds.append(time.monotonic() - began)
-    return statistics.median(seconds)
+    return (time.monotonic() - began) / n
 
 
 def _product() -> object:
