@@ -207,7 +207,7 @@ class StepEnded(Event):
     loss: float
     images_per_second: float
     epoch_seconds_left: float
-    seconds_left: float  # until the end of fine-tuning
+    seconds_left: float  # until the end of fine-tuning; with early stopping, if no later epoch is better
 
     def _text(self) -> str:
         pace = text("progress-images-per-second", n=f"{self.images_per_second:,.0f}")

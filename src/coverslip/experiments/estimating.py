@@ -63,8 +63,7 @@ def plan_work(recipe: Recipe, counts: Counts, device: str, pace: Pace | None = N
         recipe: of the training.
         counts: of its images.
         device: that it runs on.
-        pace: of this training, if it was measured. Without it and an earlier training, the speed of the processor is
-            measured in less than a second.
+        pace: of this training, if it was measured.
     """
     n_epochs = 0
     if recipe.is_finetuned:
@@ -84,7 +83,7 @@ def plan_work(recipe: Recipe, counts: Counts, device: str, pace: Pace | None = N
         copies=recipe.copies_in_images(counts.n_train),
         n_folds=counts.n_folds,
         patience=patience,
-        pace=pace or (earlier if basis else _pace_of_processor(recipe, counts)),
+        pace=pace or earlier,
         basis=basis,
     )
     return plan if pace is None and basis is None else replace(plan, seconds=total_seconds(plan, plan.pace))
@@ -141,12 +140,14 @@ class PaceListener:
         stored = _all_records()
         earlier = next((each for each in stored if each.is_alike(record)), None)
         if earlier:  # for values that were not measured now, as with cached features
-            unmeasured = {
-                name: value for name, value in asdict(earlier.pace).items() if getattr(measured, name) is None
-            }
-            measured = replace(measured, **unmeasured)
+            measured = _completed(measured, earlier.pace)
         pace = replace(measured, n_epochs=0)
         _write([*(each for each in stored if each is not earlier), replace(record, pace=pace)][-_MOST_KEPT:])
+
+
+def _completed(pace: Pace, other: Pace) -> Pace:
+    """Return the pace with the values of another one where it has none."""
+    return replace(pace, **{name: value for name, value in asdict(other).items() if getattr(pace, name) is None})
 
 
 def _new_record(recipe: Recipe, device: str) -> _PaceRecord:
@@ -165,19 +166,23 @@ def _new_record(recipe: Recipe, device: str) -> _PaceRecord:
 def _pace_for(recipe: Recipe, device: str) -> tuple[Pace, str | None]:
     """Return the pace of the most similar earlier training, scaled to the image size, and its description.
 
-    Only trainings of the same network are compared: the time per operation differs by multiples between networks.
+    There is no description if the pace is incomplete. Only trainings of the same network are compared: the time per operation differs by multiples between networks.
     """
     current = _new_record(recipe, device)
-    comparable = [each for each in _all_records() if _is_comparable(each, current) and _is_enough(each.pace, recipe)]
+    comparable = [each for each in _all_records() if _is_comparable(each, current)]
+    sufficient = [each for each in comparable if _is_enough(each.pace, recipe)]
     if not comparable:
         return Pace(), None
-    nearest = min(comparable, key=lambda each: (_ratio(each, current), each.tta != current.tta))
+    nearest = min(sufficient or comparable, key=lambda each: (_ratio(each, current), each.tta != current.tta))
+    pace = nearest.pace if nearest.is_alike(current) else _scaled(nearest, current)
+    if not sufficient:
+        return pace, None
     if nearest.is_alike(current):
-        return nearest.pace, text("pace-basis", model=nearest.model, image_size=nearest.image_size)
+        return pace, text("pace-basis", model=nearest.model, image_size=nearest.image_size)
     basis = text(
         "pace-basis-scaled", model=nearest.model, image_size=nearest.image_size, scaled_size=current.image_size
     )
-    return _scaled(nearest, current), basis
+    return pace, basis
 
 
 def _is_comparable(earlier: _PaceRecord, current: _PaceRecord) -> bool:
@@ -272,14 +277,22 @@ def measure_pace(split_data: SplitData, recipe: Recipe, context: RunContext) -> 
             if training * recipe.n_epochs * n_drawn / 4 < context.deadline.seconds_left():  # else it cannot fit
                 training = time_steps(network, images, recipe, context.device)
             training *= 1 + len(split_data.val) / 3 / max(n_drawn, 1)  # validation takes a third of a step
-    pace = _pace_of_processor(recipe, counts_of(split_data, recipe))
+    n_images, n_train = len(split_data.train) + len(split_data.val), len(split_data.train)
+    pace = _pace_of_processor(n_images, recipe.tta * recipe.copies_in_images(n_train))
     return replace(pace, reading=reading, embedding=embedding, training=training)
 
 
-def _pace_of_processor(recipe: Recipe, counts: Counts) -> Pace:
+def with_pace_of_processor(plan: WorkPlanned) -> WorkPlanned:
+    """Return the plan with the pace of the processor, measured in half a second, where it has none."""
+    return replace(
+        plan, pace=_completed(plan.pace, _pace_of_processor(plan.n_train + plan.n_val, plan.tta * plan.copies))
+    )
+
+
+def _pace_of_processor(n_images: int, n_copies: float) -> Pace:
     """Return the times that depend on the processor but not on the network, from two short measurements."""
     product, slowness = _mean_seconds(_product, 20), max(1.0, _mean_seconds(_loop, 15) / _LOOP_SECONDS)
-    side = min(_MOST_FEATURES, counts.n_train + counts.n_val + recipe.tta * recipe.copies_in_images(counts.n_train))
+    side = min(_MOST_FEATURES, n_images + n_copies)
     return Pace(
         fitting=_PRODUCTS_OF_FIT * product * (side / _SIDE) ** 3 + slowness,
         loading=_LOADING * slowness,

@@ -14,7 +14,7 @@ from coverslip.errors import BadRun, LeakageFound, OutOfTime
 from coverslip.events import Event, Noted, Pace
 from coverslip.experiments.budgeting import can_fall_back_to_instant, fit_to_budget, without_finetuning
 from coverslip.experiments.cross_validation import choose_folds, cross_validate
-from coverslip.experiments.estimating import PaceListener, counts_of, expected_time, plan_work
+from coverslip.experiments.estimating import PaceListener, counts_of, expected_time, plan_work, with_pace_of_processor
 from coverslip.experiments.memory import fit_to_memory
 from coverslip.experiments.one_split import make_split, train_one_split
 from coverslip.experiments.preparation import open_pretraining, scan_and_check
@@ -120,7 +120,7 @@ def _train(
 def _emit_plan(split_data: SplitData, recipe: Recipe, context: RunContext, pace: Pace | None, n_folds: int = 0) -> None:
     """Emit the planned work and, without a time budget, the expected time."""
     plan = plan_work(recipe, counts_of(split_data, recipe, n_folds), context.device, pace)
-    context.emit(plan)
+    context.emit(plan if plan.seconds is not None else with_pace_of_processor(plan))
     if context.run.budget is None:
         step = 1 if context.run.is_pretraining else 2 if isinstance(recipe.init, Pretraining) else None
         context.emit(expected_time(plan, step))

@@ -331,7 +331,7 @@ def _one_epoch(
             seconds=seconds,
             learning_rate=float(stepper.optimizer.param_groups[0]["lr"]),
             is_best=is_best,
-            seconds_left=progress.seconds / progress.n_steps * plan.steps_after(epoch),
+            seconds_left=progress.seconds / progress.n_steps * _steps_after(plan, epoch, recipe, progress),
         )
     )
     # First the event, then the best checkpoint, then the last one: if killed in between, training repeats the epoch,
@@ -397,13 +397,22 @@ def _train_epoch(
                     loss=float(loss),
                     images_per_second=n_used / max(now - started, 1e-9),
                     epoch_seconds_left=left,
-                    seconds_left=left + pace * plan.steps_after(epoch),
+                    seconds_left=left + pace * _steps_after(plan, epoch, recipe, progress),
                 )
             )
         if step >= n_steps:
             break
     progress.images += n_used
     return results.scores(recipe)
+
+
+def _steps_after(plan: StepPlan, epoch: int, recipe: Recipe, progress: Progress) -> int:
+    """Return the number of steps after an epoch. With early stopping, they end if no later epoch is better."""
+    n_steps = plan.steps_after(epoch)
+    if recipe.patience_used is None:
+        return n_steps
+    n_epochs = progress.best_epoch + recipe.patience_used
+    return min(n_steps, max(0, plan.steps_before(n_epochs + 1) - plan.steps_before(epoch + 1)))
 
 
 def _batches(

@@ -12267,11 +12267,6 @@ export interface components {
              * @description Expected seconds to the end of the epoch.
              */
             epoch_seconds_left: number;
-            /**
-             * Seconds Left
-             * @description Expected seconds to the end; null: unknown.
-             */
-            seconds_left: number;
         };
         /**
          * StepDistance

@@ -381,7 +381,6 @@ def _stepped(progress: Progress, event: StepEnded) -> Progress:
         loss=_finite(event.loss),
         images_per_second=event.images_per_second,
         epoch_seconds_left=event.epoch_seconds_left,
-        seconds_left=event.seconds_left,
     )
     after = replace(progress, stage="finetune", n_epochs=event.n_epochs, work=None, step=step)
     return _with_epochs(_with_training(after, event), event)
