@@ -166,7 +166,8 @@ def _new_record(recipe: Recipe, device: str) -> _PaceRecord:
 def _pace_for(recipe: Recipe, device: str) -> tuple[Pace, str | None]:
     """Return the pace of the most similar earlier training, scaled to the image size, and its description.
 
-    There is no description if the pace is incomplete. Only trainings of the same network are compared: the time per operation differs by multiples between networks.
+    There is no description if the pace is incomplete. Only trainings of the same network are compared: the time per
+    operation differs by multiples between networks.
     """
     current = _new_record(recipe, device)
     comparable = [each for each in _all_records() if _is_comparable(each, current)]
@@ -232,7 +233,7 @@ _N_TIMED = 32  # images
 _SIDE = 512  # of the matrices whose product measures the processor
 # Products of matrices whose side is the number of features, or of images if there are fewer, for a linear probe.
 _MOST_FEATURES = 3700
-_PRODUCTS_OF_FIT = 15
+_PRODUCTS_OF_FIT = 5
 # Seconds of loading a classifier, and of metrics, figures and report, where a loop takes `_LOOP_SECONDS`.
 _LOADING, _CLOSING, _LOOP_SECONDS = 2.0, 8.0, 0.02
 

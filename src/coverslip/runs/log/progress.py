@@ -41,12 +41,13 @@ from coverslip.runs.log.records import (
     Watched,
     Work,
 )
-from coverslip.runs.log.timing import STAGES, measured_pace, stage_seconds
+from coverslip.runs.log.timing import STAGES, fitting_seconds, measured_pace, stage_seconds
 from coverslip.runs.training import Epoch, has_early_dip
 
 _SHARE_TO_CORRECT = 0.1  # of the remaining time: a new estimate gradually replaces the previous one over this time
 _MIN_SECONDS_TO_CORRECT = 3.0
 _MOST_BEFORE_END = 0.99
+_MOST_SLOWNESS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +192,8 @@ def _estimated(progress: Progress, event: Event, at: float) -> Progress:
     index, stage = _index(progress), progress.stage or "reading"
     index = min(index, len(expected) - 1)
     elapsed = next((each.seconds for each in progress.stages if each.since is not None), 0.0)
-    stage_left = _left_of_stage(progress, event, expected[index][stage], elapsed)
+    fitting = fitting_seconds(plan, pace, plan.n_folds if progress.fold is None else 0)
+    stage_left = _left_of_stage(progress, event, expected[index][stage], fitting, elapsed)
     stage_share = elapsed / max(elapsed + stage_left, 1e-9)
     later = STAGES[STAGES.index(stage) + 1 :]
     seconds = stage_left + sum(expected[index][each] for each in later)
@@ -234,7 +236,7 @@ def _with_speed(pace: Pace, planned: Pace) -> Pace:
     """Return the pace with the other times in proportion to the measured forward passes, before they are measured."""
     if pace.embedding is None or not planned.embedding:
         return pace
-    slowness = pace.embedding / planned.embedding
+    slowness = min(_MOST_SLOWNESS, max(1 / _MOST_SLOWNESS, pace.embedding / planned.embedding))
 
     def times(seconds: float | None) -> float | None:
         return None if seconds is None else slowness * seconds
@@ -257,17 +259,25 @@ def _index(progress: Progress) -> int:
     return n_before + (progress.n_folds_done if progress.fold is None else progress.fold - 1)
 
 
-def _left_of_stage(progress: Progress, event: Event, expected: float, elapsed: float) -> float:
-    """Return the remaining seconds of the current stage."""
+def _left_of_stage(progress: Progress, event: Event, expected: float, fitting: float, elapsed: float) -> float:
+    """Return the remaining seconds of the current stage, which is expected to take `expected` seconds in all.
+
+    `fitting` is the part of the instant stage after the features.
+    """
     work, plan = progress.work, progress.plan_of_pretraining if progress.is_pretraining else progress.plan
     if progress.stage == "finetune" and plan is not None:
         in_epoch = event.step / max(event.n_steps, 1) if isinstance(event, StepEnded) else 0.0
         return expected * (1 - min(1.0, ((progress.epoch or 0) + in_epoch) / max(plan.n_epochs, 1)))
     work_left = 0.0
-    if work is not None and work.per_second:
-        work_left = (work.total - work.done) / work.per_second
+    if work is not None and work.done:
+        per_second = work.per_second or work.done / max(elapsed, 1e-9)
+        work_left = (work.total - work.done) / per_second
         if work.stage == "reading-images":  # images are read again for preprocessing
-            work_left += work.total / work.per_second
+            work_left += work.total / per_second
+    if progress.stage == "instant":
+        if work is not None and work.stage == COMPUTING_FEATURES:
+            return work_left + fitting
+        return max(0.0, fitting - max(0.0, elapsed - progress.n_embedded * (progress.pace.embedding or 0.0)))
     return work_left if work_left and progress.stage != "measuring" else max(work_left, expected - elapsed)
 
 

@@ -13,6 +13,7 @@ from coverslip.events import EpochEnded, Event, Pace, Progressed, StepEnded, Wor
 from coverslip.runs.log.records import Stage
 
 STAGES: tuple[Stage, ...] = ("reading", "instant", "finetune", "measuring")
+_REPRESENTATIVE = 0.2  # of the images
 TRAINING_BY_EMBEDDING = 5.0  # duration of a training step on an image, in forward passes
 _VALIDATION_BY_TRAINING = 1 / 3
 _USUAL = Pace(reading=0.01, embedding=0.03, fitting=5.0, loading=3.0, closing=8.0)
@@ -36,11 +37,16 @@ def stage_seconds(plan: WorkPlanned, pace: Pace, index: int = 0) -> Mapping[Stag
     n_after = plan.n_reprocessed * scale + (0 if plan.n_folds and is_last else plan.n_test)
     return {
         "reading": _or_usual(pace, "reading") * n_images if index == 0 else 0.0,
-        # The learning curve of the last training takes about as long as the fit.
-        "instant": embedding * n_embedded + (1 + is_last) * _or_usual(pace, "fitting") if plan.has_instant else 0.0,
+        "instant": embedding * n_embedded + fitting_seconds(plan, pace, index) if plan.has_instant else 0.0,
         "finetune": plan.n_epochs * scale * plan.n_drawn * training_seconds(pace, plan),
         "measuring": embedding * n_after + _or_usual(pace, "closing" if is_last else "loading"),
     }
+
+
+def fitting_seconds(plan: WorkPlanned, pace: Pace, index: int) -> float:
+    """Return the seconds of the instant stage after the features."""
+    # The learning curve of the last training takes about as long as the fit.
+    return (1 + (index == plan.n_folds)) * _or_usual(pace, "fitting")
 
 
 def total_seconds(plan: WorkPlanned, pace: Pace) -> float:
@@ -82,7 +88,9 @@ def measured_pace(pace: Pace, plan: WorkPlanned, event: Event) -> Pace:
     """Return the pace, updated by an event of a training."""
     match event:
         case Progressed(stage=events.COMPUTING_FEATURES, per_second=per_second) if per_second:
-            return replace(pace, embedding=1 / per_second)
+            # The first images are hardly representative.
+            weight = 1.0 if pace.embedding is None else min(1.0, event.done / max(_REPRESENTATIVE * event.total, 1))
+            return replace(pace, embedding=(1 - weight) * (pace.embedding or 0.0) + weight / per_second)
         case StepEnded() if event.images_per_second > 0 and not pace.n_epochs:
             # The first steps are hardly representative.
             done = event.step / max(event.n_steps, 1)
