@@ -223,7 +223,7 @@ def train(app: App, cells: str) -> tuple[str, str]:
         app.get(f"training: {what}", f"runs/{run}/{what}")
     downloads = ("predictions", "confusion-matrix", "recipe", "report", "model-card", "run", "classifier")
     for what in downloads:
-        app.get(f"training: download {what}", f"runs/{run}/download/{what}")
+        app.get(f"training: download {what}", f"jobs/{run}/download/{what}")
     app.get("training: job", f"jobs/{run}")
     app.get("training: images of the test set", f"lists/{cells}/rows", run=run, part="test")
     app.ask("rename the training", "PATCH", f"runs/{run}", {"name": "Instant, renamed"})
@@ -251,8 +251,9 @@ def evaluate(app: App, run: str, images: Path) -> None:
     body = {"dataset_id": external, "name": "External"}
     evaluation = app.job("evaluate", f"runs/{run}/evaluations", body, name="evaluation", state="evaluations")
     app.get("evaluation: rows", f"lists/{evaluation}/rows", limit=200)
-    for what in ("results", "report", "download/predictions", "download/confusion-matrix"):
-        app.get(f"evaluation: {what}", f"evaluations/{evaluation}/{what}")
+    app.get("evaluation: results", f"evaluations/{evaluation}/results")
+    for what in ("report", "download/predictions", "download/confusion-matrix"):
+        app.get(f"evaluation: {what}", f"jobs/{evaluation}/{what}")
     cells = json.loads(app.send("GET", f"runs/{run}")[2])["dataset_id"]
     app.job("distance", f"datasets/{cells}/distances?other={external}", None)
 
@@ -264,7 +265,7 @@ def predict(app: App, run: str, tuned: str, images: Path) -> str:
     app.get("prediction: rows", f"lists/{prediction}/rows", limit=200)
     app.get("prediction: uncertain rows", f"lists/{prediction}/rows", only="review")
     app.get("prediction: by probability", f"lists/{prediction}/rows", sort="probability", limit=5)
-    app.get("prediction: predictions.csv", f"predictions/{prediction}/download/predictions")
+    app.get("prediction: predictions.csv", f"jobs/{prediction}/download/predictions")
     of_table: dict[str, Any] = {
         "classifier_id": tuned,
         "sources": [str(images / "table.csv")],
@@ -287,7 +288,7 @@ def correct(app: App, prediction: str, cells: str) -> None:
     unusable = {"label": None, "excluded": "unusable"}
     app.ask("mark as unusable", "PUT", f"lists/{prediction}/rows/{items[1]['row_id']}/correction", unusable, author=EVE)
     app.get("corrected rows", f"lists/{prediction}/rows", only="corrected")
-    app.get("corrected predictions.csv", f"{at}/download/predictions")
+    app.get("corrected predictions.csv", f"jobs/{prediction}/download/predictions")
     app.get("preview of joining", f"{at}/join-preview", dataset_id=cells)
     joined = app.ask("join corrections", "POST", f"{at}/join", {"dataset_id": cells})
     read(app, "join corrections", cells)
@@ -304,7 +305,7 @@ def spot_check(app: App, prediction: str) -> None:
     app.ask("proportions by condition", "PUT", f"{at}/samples", sampling)
     app.get("proportions of conditions", f"{at}/samples")
     for what in ("samples", "samples-prism", "samples-report"):
-        app.get(f"proportions: {what}", f"{at}/download/{what}")
+        app.get(f"proportions: {what}", f"jobs/{prediction}/download/{what}")
     app.get("labels that a spot check needs", f"{at}/spot-check/needed", half_width=0.2)
     drawn = app.ask("draw a spot check", "PUT", f"{at}/spot-check", {"n": 20})
     items = json.loads(app.send("GET", f"lists/{prediction}/rows", limit=200)[2])["items"]
@@ -318,7 +319,7 @@ def spot_check(app: App, prediction: str) -> None:
             app.send("PUT", path, {"label": label}, author=ADA)
     app.get("spot check", f"{at}/spot-check")
     app.get("result of the spot check", f"{at}/spot-check/result")
-    app.get("download spot check", f"{at}/download/spot-check")
+    app.get("download spot check", f"jobs/{prediction}/download/spot-check")
     app.ask("corrections of the spot check", "PUT", f"{at}/spot-check/corrections")
     app.get("rows after the spot check", f"lists/{prediction}/rows", limit=200)
 
@@ -332,15 +333,17 @@ def study(app: App, cells: str) -> None:
     plan = "\n".join([datasets.rstrip(), *(f"{key}: {json.dumps(value)}" for key, value in choices.items())])
     body = {**request, "plan": plan, "name": "Study"}
     study_id = app.job("study", "studies", body, name="study", state="studies")
-    for what in ("results", "analyses", "table", "report"):
+    for what in ("results", "analyses"):
         app.get(f"study: {what}", f"studies/{study_id}/{what}")
+    for what in ("download/results", "report"):
+        app.get(f"study: {what}", f"jobs/{study_id}/{what}")
 
 
 def export(app: App, run: str) -> None:
     body = {"to": "onnx"}
     exported = app.job("export", f"runs/{run}/exports", body, name="export", state="exports")
-    app.get("export: download", f"exports/{exported}/download/export")
-    _, _, archive = app.send("GET", f"runs/{run}/download/classifier")
+    app.get("export: download", f"jobs/{exported}/download/export")
+    _, _, archive = app.send("GET", f"jobs/{run}/download/classifier")
     app.ask("import a classifier", "POST", "classifiers", archive, name="imported", author=None)
 
 
@@ -355,12 +358,12 @@ def ask_for_faults(app: App, cells: str, images: Path) -> None:
 
 
 def delete_and_restore(app: App, table: str, run: str, prediction: str) -> None:
-    for kind, identifier in (("datasets", table), ("predictions", prediction), ("runs", run)):
+    for kind, identifier in (("datasets", table), ("jobs", prediction), ("jobs", run)):
         time.sleep(1.1)  # the order in the trash depends on the second
         app.ask(f"{kind}: delete", "DELETE", f"{kind}/{identifier}")
         app.get(f"{kind}: deleted", f"{kind}/{identifier}")
     app.get("trash", "trash")
-    for kind, identifier in (("runs", run), ("predictions", prediction), ("datasets", table)):
+    for kind, identifier in (("jobs", run), ("jobs", prediction), ("datasets", table)):
         app.ask(f"{kind}: restore", "POST", f"{kind}/{identifier}/restore")
         app.get(f"{kind}: restored", f"{kind}/{identifier}")
     app.get("trash after restoring", "trash")
@@ -395,7 +398,8 @@ def ask_workspace(app: App) -> None:
     for k, prediction in enumerate(listed("predictions")):
         at, title = f"predictions/{prediction['id']}", f"workspace: prediction {k}, {prediction['name']}"
         app.get(f"{title}: rows", f"lists/{prediction['id']}/rows", limit=200)
-        for what in ("samples", "spot-check", "spot-check/result", "download/predictions"):
+        app.get(f"{title}: predictions.csv", f"jobs/{prediction['id']}/download/predictions")
+        for what in ("samples", "spot-check", "spot-check/result"):
             app.get(f"{title}: {what}", f"{at}/{what}")
     for each in listed("studies"):
         app.get(f"workspace: study {each['name']}", f"studies/{each['id']}")

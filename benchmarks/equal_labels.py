@@ -170,12 +170,10 @@ class Ways:
         """Return the labels of a prediction of the app, from the file that its page downloads."""
         with TestClient(create_app(self.workspace)) as client:
             body = {"classifier_id": self.imported, "sources": [str(self.images)]}
-            prediction = (
-                f"{API}/predictions/{client.post(f'{API}/predictions', json=body).raise_for_status().json()['id']}"
-            )
-            while client.get(prediction).json()["state"] in ("queued", "starting", "running"):
+            job = f"{API}/jobs/{client.post(f'{API}/predictions', json=body).raise_for_status().json()['id']}"
+            while client.get(job).json()["state"] in ("queued", "starting", "running"):
                 time.sleep(0.5)
-            return _labels_in(client.get(f"{prediction}/download/predictions").text)
+            return _labels_in(client.get(f"{job}/download/predictions").text)
 
     def classify(self) -> Labels:
         """Return the labels of `classify.py` of the ONNX export, without coverslip."""

@@ -27,6 +27,11 @@ def in_lists(place: str) -> str:
     return re.sub(r"(^|/)(datasets|predictions|runs|evaluations)/", r"\1lists/", place)
 
 
+def in_jobs(place: str) -> str:
+    """The place of a run, an evaluation, an export, a study or a prediction among jobs of any kind."""
+    return re.sub(r"(^|/)(runs|evaluations|exports|studies|predictions)/", r"\1jobs/", place)
+
+
 def client_of(home: Workspace) -> TestClient:
     """The app before a workspace, without a network."""
     return TestClient(create_app(home), base_url="http://127.0.0.1")

@@ -136,9 +136,7 @@ OF_VIEWERS = {
 }
 OF_ANNOTATORS = {
     ("post", "/datasets/{dataset_id}/suggestions"),
-    ("delete", "/datasets/{dataset_id}/suggestions"),
     ("post", "/datasets/{dataset_id}/map"),
-    ("delete", "/datasets/{dataset_id}/map"),
     ("put", "/datasets/{dataset_id}/second-reading/images/{row_id}"),
     ("post", "/datasets/{dataset_id}/labels"),
     ("post", "/datasets/{dataset_id}/labels/undo"),
@@ -149,7 +147,7 @@ OF_ANNOTATORS = {
     ("put", "/lists/{list_id}/rows/{row_id}/correction"),
     ("put", "/predictions/{prediction_id}/spot-check/images/{row_id}"),
     ("post", "/jobs/{job_id}/rows/{row_id}/explanation"),
-    ("delete", "/jobs/{job_id}/rows/{row_id}/explanation"),
+    ("post", "/jobs/{job_id}/stop"),  # of computations for pages
 }
 READS_FOLDERS_OF_THE_SERVER = {("get", "/folders")}
 STREAMS = {"/events"}
@@ -784,6 +782,20 @@ def test_roots_outside_those_of_the_server_are_not_served_after_a_restart(tmp_pa
         (shown,) = admin.get(f"{API}/projects").json()["items"]
         assert shown["is_served"] is False
         assert admin.get(f"{project}{API}/datasets").status_code == 404
+
+
+def test_an_annotator_stops_a_computation_of_a_page_but_no_training(served: Served, admin: TestClient) -> None:
+    annotator, editor = served.client("annotator"), served.client("editor")
+    project = served.project(admin, "Stopping", annotator="annotator", editor="editor")
+    (folder,) = (served.server.folder / "projects").glob(f"{project.rpartition('/')[2]}*")
+    workspace = open_workspace(folder, served.server.roots)
+    row = {"name": "n", "dataset_name": "d", "command": ["-c", ""], "state": "started", "queued": None}
+    for job_id, more in (("map", {"kind": "dataset-map", "key": "k"}), ("run", {"kind": "train", "key": None})):
+        add_job(workspace, id=job_id, folder=str(folder / job_id), choices={"link": "/"}, **row, **more)
+    assert code_of(annotator.post(f"{project}{API}/jobs/run/stop")) == "role-too-low"
+    for client, job_id in ((annotator, "map"), (editor, "run")):
+        assert code_of(client.post(f"{project}{API}/jobs/{job_id}/stop")) == "job-ended"
+    workspace.engine.dispose()
 
 
 @given(

@@ -172,9 +172,9 @@ def test_downloads_of_a_run_do_not_follow_links_that_lead_out(tmp_path: Path, ou
         job = client.get(f"{API}/runs").json()["items"][0]["id"]
         figure = next(run.figures_folder.glob("*.svg")).name
         paths = {
-            f"{API}/runs/{job}/report": run.report_file,
-            f"{API}/runs/{job}/figures/{figure}": run.figures_folder / figure,
-            f"{API}/runs/{job}/download/predictions": run.predictions_file,
+            f"{API}/jobs/{job}/report": run.report_file,
+            f"{API}/jobs/{job}/figures/{figure}": run.figures_folder / figure,
+            f"{API}/jobs/{job}/download/predictions": run.predictions_file,
         }
         for path, file in paths.items():
             answer = client.get(path, headers={"Accept-Encoding": "identity"})
@@ -183,7 +183,7 @@ def test_downloads_of_a_run_do_not_follow_links_that_lead_out(tmp_path: Path, ou
             file.unlink()
             file.symlink_to(outside / "secret")
             assert client.get(path).status_code == 422
-        with zipfile.ZipFile(io.BytesIO(client.get(f"{API}/runs/{job}/download/run").content)) as archive:
+        with zipfile.ZipFile(io.BytesIO(client.get(f"{API}/jobs/{job}/download/run").content)) as archive:
             assert not any(archive.read(name) == b"secret" for name in archive.namelist())
 
 

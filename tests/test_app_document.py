@@ -34,6 +34,12 @@ def operations(document: Json) -> Iterator[tuple[str, str, Json]]:
             yield f"{method.upper()} {path}", method, operation
 
 
+def parameters_of(document: Json, operation: Json) -> list[Json]:
+    shared = document["components"]["parameters"]
+    listed = operation.get("parameters", [])
+    return [shared[each["$ref"].rpartition("/")[2]] if "$ref" in each else each for each in listed]
+
+
 def content_of(operation: Json, status: str) -> Json:
     """The schema of a response in JSON; empty if it has none."""
     content = operation["responses"].get(status, {}).get("content", {})
@@ -50,7 +56,7 @@ def undescribed_properties(document: Json) -> Iterator[str]:
 
 def undescribed_parameters(document: Json) -> Iterator[str]:
     for address, _, operation in operations(document):
-        for parameter in operation.get("parameters", []):
+        for parameter in parameters_of(document, operation):
             if not parameter.get("description"):
                 yield f"{address}: {parameter['name']}"
 
@@ -99,7 +105,7 @@ def lists_of_another_shape(document: Json) -> Iterator[str]:
         is_page = schema.get("$ref", "").rpartition("/")[2].startswith("Page_")
         if schema.get("type") == "array":
             yield f"{address}: an array has no pages"
-        parameters = {parameter["name"] for parameter in operation.get("parameters", [])}
+        parameters = {parameter["name"] for parameter in parameters_of(document, operation)}
         is_binary = not schema  # all numbers at once
         if operation["operationId"].startswith("list_") and not (is_page or is_binary or "after" in parameters):
             yield f"{address}: a list without pages"
@@ -141,7 +147,7 @@ def _undescribe_field(document: Json) -> None:
 
 
 def _undescribe_parameter(document: Json) -> None:
-    del _operation(document, "get_dataset")["parameters"][0]["description"]
+    del parameters_of(document, _operation(document, "get_dataset"))[0]["description"]
 
 
 def _undescribe_operation(document: Json) -> None:
@@ -196,7 +202,9 @@ def test_every_description_and_example_of_the_tables_is_used(document: Json) -> 
     fields = {(name, field) for name, schema in schemas.items() for field in schema.get("properties", {})}
     assert {(name, field) for name, of_schema in FIELDS_OF.items() for field in of_schema} - fields == set()
     assert set(FIELDS) - {field for _, field in fields} == set()
-    parameters = {each["name"] for _, _, operation in operations(document) for each in operation.get("parameters", [])}
+    parameters = {
+        each["name"] for _, _, operation in operations(document) for each in parameters_of(document, operation)
+    }
     assert set(PARAMETERS) - parameters == set()
     bodies = {
         content["schema"].get("$ref", "").rpartition("/")[2]

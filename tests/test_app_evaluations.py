@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi.testclient import TestClient
-from image_sets import in_lists
+from image_sets import in_jobs, in_lists
 from small_workspace import (
     API,
     QUICK,
@@ -159,7 +159,7 @@ def test_the_images_of_an_evaluation_can_be_viewed_and_downloaded(lab: Lab, othe
     for what, kind in ((sheet, "image/jpeg"), (picture, "image/png")):
         answer = lab.client.get(f"{API}/{what}")
         assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
-    table = downloaded(lab.client.get(f"{API}/{path}/download/predictions"))
+    table = downloaded(lab.client.get(f"{API}/{in_jobs(path)}/download/predictions"))
     assert len(list(csv.DictReader(io.StringIO(table)))) == 30
     assert lab.client.get(f"{API}/{in_lists(path)}/rows/999/picture").status_code == 404
 
@@ -212,7 +212,7 @@ def test_classes_that_the_classifier_does_not_know_are_reported(lab: Lab) -> Non
     assert evaluated["state"] == "failed"
     assert evaluated["error"]["code"] == "no-known-label"
     assert lab.client.get(f"{API}/evaluations/{evaluated['id']}/results").status_code == 409
-    removed = lab.client.delete(f"{API}/evaluations/{evaluated['id']}")
+    removed = lab.client.delete(f"{API}/jobs/{evaluated['id']}")
     assert removed.status_code == 204, removed.text
 
 
@@ -220,7 +220,7 @@ def test_classes_that_the_classifier_does_not_know_are_reported(lab: Lab) -> Non
 def test_those_who_watch_see_it_end_and_a_stopped_one_can_be_started_again(lab: Lab) -> None:
     dataset = open_images(lab.workspace, write_cells(lab.workspace.roots[0] / "many", 120, seed=3))
     job = lab.client.post(f"{API}/runs/{lab.run}/evaluations", json={"dataset_id": dataset, "name": "Second"}).json()
-    assert lab.client.delete(f"{API}/runs/{lab.run}").status_code == 409  # it is needed
+    assert lab.client.delete(f"{API}/jobs/{lab.run}").status_code == 409  # it is needed
     lab.client.post(f"{API}/jobs/{job['id']}/stop")
     assert ended(lab.client, job["id"], what="evaluations")["state"] in ("stopped", "done")
     if lab.get(f"evaluations/{job['id']}")["state"] == "stopped":
@@ -232,15 +232,13 @@ def test_those_who_watch_see_it_end_and_a_stopped_one_can_be_started_again(lab: 
 
 def test_a_removed_evaluation_comes_back_as_it_was(lab: Lab, other: Json) -> None:
     path = f"{API}/evaluations/{other['id']}"
-    assert lab.client.delete(f"{API}/runs/{other['id']}").status_code == 404  # it is no training
-    assert lab.client.delete(path).status_code == 204
+    assert lab.client.delete(in_jobs(path)).status_code == 204
     assert not Path(other["folder"]).exists()
     assert lab.client.get(path).status_code == 404
-    assert lab.client.post(f"{API}/runs/{other['id']}/restore").status_code == 404
     assert other["id"] not in [item["id"] for item in lab.get(f"runs/{lab.run}/evaluations")["items"]]
-    assert lab.client.post(f"{path}/restore").status_code == 200
+    assert lab.client.post(f"{in_jobs(path)}/restore").status_code == 200
     assert lab.get(f"evaluations/{other['id']}") == other
-    assert lab.client.post(f"{path}/restore").status_code == 404
+    assert lab.client.post(f"{in_jobs(path)}/restore").status_code == 404
 
 
 @pytest.mark.exhaustive

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from image_sets import in_jobs
 from ruamel.yaml import YAML
 from small_workspace import (
     API,
@@ -63,7 +64,7 @@ def test_an_export_is_a_job_whose_verified_files_are_one_zip_for_other_programs(
     job = lab.client.post(f"{API}/runs/{lab.run}/exports", json={"to": "onnx"})
     assert job.status_code == 201, job.text
     path = job.headers["Location"].removeprefix(f"{API}/")
-    assert lab.client.get(f"{API}/{path}/download/export").json()["code"] == "export-not-finished"
+    assert lab.client.get(f"{API}/{in_jobs(path)}/download/export").json()["code"] == "export-not-finished"
     done = ended(lab.client, job.json()["id"], what="exports")
     assert (done["state"], done["to"], done["error"], done["is_outdated"]) == ("done", "onnx", None, False)
     assert done["verification"]["label_agreement"] == 1
@@ -72,7 +73,7 @@ def test_an_export_is_a_job_whose_verified_files_are_one_zip_for_other_programs(
     assert lab.get(f"jobs/{done['id']}")["links"]["result"] == f"/{path}"
     assert done["id"] in [each["id"] for each in lab.get(f"runs/{lab.run}/exports")["items"]]
 
-    answer = lab.client.get(f"{API}/{path}/download/export")
+    answer = lab.client.get(f"{API}/{in_jobs(path)}/download/export")
     assert answer.headers["Content-Type"] == "application/zip"
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         archive.extractall(tmp_path)
@@ -102,7 +103,7 @@ def test_an_export_for_bioimage_io_has_the_name_of_the_training_and_its_authors(
 @pytest.mark.exhaustive
 def test_the_zip_of_a_run_has_no_exports(lab: Lab) -> None:
     exported_here(lab.workspace, lab.run, "pt2")
-    with zipfile.ZipFile(io.BytesIO(lab.client.get(f"{API}/runs/{lab.run}/download/run").content)) as archive:
+    with zipfile.ZipFile(io.BytesIO(lab.client.get(f"{API}/jobs/{lab.run}/download/run").content)) as archive:
         assert [name for name in archive.namelist() if "/exports/" in name] == []
         assert any(name.endswith("/report.html") for name in archive.namelist())
 
@@ -128,11 +129,11 @@ def test_an_export_that_was_stopped_leaves_nothing_and_can_be_started_again(lab:
 @pytest.mark.exhaustive
 def test_an_export_goes_to_the_trash_and_comes_back(lab: Lab) -> None:
     path = f"{API}/exports/{exported_here(lab.workspace, lab.run, 'pt2')}"
-    assert lab.client.delete(path).status_code == 204
+    assert lab.client.delete(in_jobs(path)).status_code == 204
     assert lab.client.get(path).status_code == 404
     assert "export" in [each["kind"] for each in lab.get("trash")["items"]]
-    assert lab.client.post(f"{path}/restore").json()["state"] == "done"
-    assert lab.client.get(f"{path}/download/export").status_code == 200
+    assert lab.client.post(f"{in_jobs(path)}/restore").json()["state"] == "done"
+    assert lab.client.get(f"{in_jobs(path)}/download/export").status_code == 200
 
 
 @pytest.mark.exhaustive
@@ -163,7 +164,7 @@ def test_an_export_that_fails_gives_the_reason_and_leaves_nothing(lab: Lab) -> N
     assert failed["error"]["what"]
     assert failed["error"]["do"]
     assert not (job.folder / exporting.CONTENT).exists()
-    assert lab.client.get(f"{API}/exports/{job.id}/download/export").status_code == 409
+    assert lab.client.get(f"{API}/jobs/{job.id}/download/export").status_code == 409
 
 
 def test_only_finished_trainings_and_known_formats_are_exported(lab: Lab) -> None:

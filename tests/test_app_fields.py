@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from image_sets import App, in_lists, workspace_in
+from image_sets import App, in_jobs, in_lists, workspace_in
 from PIL import Image
 from small_workspace import QUICK, do_jobs, predicted_here, trained_here
 
@@ -241,12 +241,12 @@ def test_predictions_of_objects_are_shown_in_their_field(app: App, tmp_path: Pat
     assert app.client.get(f"/api/v1/{jobs}/rows/4/field/tiles/0/0/0").status_code == 200
     assert app.client.get(f"/api/v1/{jobs}/rows/99/field").status_code == 404
     for to, names in (("geojson", {f"field{k}.geojson" for k in range(4)}), ("ome-tiff", {"1.ome.tif", "crops.csv"})):
-        assert app.client.get(f"/api/v1/{at}/download/objects").status_code in (200, 409)
+        assert app.client.get(f"/api/v1/{in_jobs(at)}/download/objects").status_code in (200, 409)
         app.send("POST", f"{at}/objects-export", {"to": to, "margin": 0.1})
         do_jobs(app.home)
         state = app.get(f"{at}/objects-export")
         assert (state["state"], state["error"], state["notes"]) == ("ready", None, [])
-        archive = zipfile.ZipFile(io.BytesIO(app.client.get(f"/api/v1/{at}/download/objects").content))
+        archive = zipfile.ZipFile(io.BytesIO(app.client.get(f"/api/v1/{in_jobs(at)}/download/objects").content))
         assert len(archive.namelist()) == state["n_files"]
         assert names <= {Path(name).name for name in archive.namelist()}
         if to == "geojson":
@@ -307,7 +307,7 @@ def test_crops_of_stacks_and_films_are_of_the_plane_that_was_chosen_before_the_t
     at = f"predictions/{prediction}"
     app.send("POST", f"{at}/objects-export", {"to": "ome-tiff"})
     do_jobs(app.home)
-    archive = zipfile.ZipFile(io.BytesIO(app.client.get(f"/api/v1/{at}/download/objects").content))
+    archive = zipfile.ZipFile(io.BytesIO(app.client.get(f"/api/v1/{in_jobs(at)}/download/objects").content))
     for number, stack in enumerate(stacks):
         for k, (x, y) in enumerate(CENTERS):
             name = next(each for each in archive.namelist() if each.endswith(f"field{number}/{k + 1}.ome.tif"))

@@ -334,7 +334,7 @@ def test_a_training_is_stopped_and_resumed_by_its_buttons(page: "Page", stock: S
     assert epochs_on_the_page(page) == [str(k) for k in range(n + 1)]
     open_page(page, f"/predict?classifier={run}")
     page.get_by_role("radio", checked=True).wait_for()
-    stock.app.send(f"runs/{run}", method="DELETE")
+    stock.app.send(f"jobs/{run}", method="DELETE")
 
 
 def test_the_message_of_a_deletion_goes_when_the_item_is_restored(page: "Page", stock: Stock) -> None:

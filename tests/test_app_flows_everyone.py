@@ -175,7 +175,7 @@ def test_a_running_training_is_accessible_and_says_what_a_stop_leaves(page_for_a
     page.get_by_text("Waiting in the queue").wait_for()
     page.get_by_role("button", name="Stop (resume later)").click()
     page.get_by_role("button", name="Resume").wait_for()
-    stock.app.send(f"runs/{waiting}", method="DELETE")
+    stock.app.send(f"jobs/{waiting}", method="DELETE")
     open_page(page, f"/runs/{run}")
     page.get_by_text(" of 400").first.wait_for(timeout=JOB_MS)
     page.get_by_text(" since the start").wait_for()
@@ -189,4 +189,4 @@ def test_a_running_training_is_accessible_and_says_what_a_stop_leaves(page_for_a
     )
     check_accessible(page)
     assert stock.app.get(f"runs/{run}")["has_classifier"] is False
-    stock.app.send(f"runs/{run}", method="DELETE")
+    stock.app.send(f"jobs/{run}", method="DELETE")

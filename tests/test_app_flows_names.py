@@ -210,7 +210,7 @@ def test_a_classifier_goes_from_one_app_to_another(
 def test_a_classifier_that_is_dropped_on_the_page_shows_its_card(page: "Page", stock: Stock) -> None:
     open_page(page, "/predict")
     page.get_by_label("Import a .coverslip file").wait_for(state="attached")
-    page.evaluate(DROP_CLASSIFIER, f"/api/v1/runs/{stock.run}/download/classifier")
+    page.evaluate(DROP_CLASSIFIER, f"/api/v1/jobs/{stock.run}/download/classifier")
     card_of_file(page, stock)
 
 

@@ -17,7 +17,7 @@ import httpx
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
-from image_sets import ids_at, in_lists
+from image_sets import ids_at, in_jobs, in_lists
 from PIL import Image
 from small_workspace import (
     API,
@@ -96,7 +96,7 @@ def test_rows_are_those_of_the_command_line_and_the_engine_is_stored(lab: Lab, t
     assert (lab.workspace.runs / "first" / "classifier" / "engines" / "engine.json").is_file()
     cs.predict(lab.workspace.runs / "first", [lab.new], out=tmp_path / "predictions.csv")
     expected = (tmp_path / "predictions.csv").read_text()
-    downloaded = lab.client.get(f"{API}/predictions/{lab.prediction}/download/predictions").text
+    downloaded = lab.client.get(f"{API}/jobs/{lab.prediction}/download/predictions").text
     assert downloaded.removeprefix("\ufeff") == expected
     Image.new("RGB", (640, 480)).save(lab.new.parent / "field.png")
     sources = [str(lab.new / "broken.png"), str(lab.new.parent / "field.png")]
@@ -107,12 +107,12 @@ def test_rows_are_those_of_the_command_line_and_the_engine_is_stored(lab: Lab, t
     assert "as large as" in warned["warning"]
     assert [note["code"] for note in state["notes"] if note["level"] == "warning"].count("field-of-view") == 1
     assert (
-        lab.client.get(f"{API}/predictions/{other.json()['id']}/download/predictions")
+        lab.client.get(f"{API}/jobs/{other.json()['id']}/download/predictions")
         .text.splitlines()[1]
         .rpartition(",")[0]
         .endswith(",unreadable,The file is not an image: it contains text,,,,,,")
     )
-    assert lab.client.delete(f"{API}/predictions/{other.json()['id']}").status_code == 204
+    assert lab.client.delete(f"{API}/jobs/{other.json()['id']}").status_code == 204
 
 
 def test_a_download_has_the_chosen_format_classes_and_columns_of_the_user_s_table(lab: Lab) -> None:
@@ -125,7 +125,7 @@ def test_a_download_has_the_chosen_format_classes_and_columns_of_the_user_s_tabl
     assert state["state"] == "done"
     listed = lab.client.get(f"{API}/lists/{state['id']}/rows").json()["items"]
     assert [row["cells"] for row in listed] == [{"well": f"=A{k}", "input:predicted": str(k)} for k in range(5)]
-    path = f"{API}/predictions/{state['id']}/download/predictions"
+    path = f"{API}/jobs/{state['id']}/download/predictions"
     plain = lab.client.get(path)
     whole = list(csv.DictReader(io.StringIO(downloaded(plain))))
     assert list(whole[0])[-6:] == [*(f"p:{name}" for name in CLASSES), "well", "input:predicted", "classifier"]
@@ -151,7 +151,7 @@ def test_a_download_has_the_chosen_format_classes_and_columns_of_the_user_s_tabl
     refused = lab.client.get(path, params={"top_k": 4})
     assert (refused.status_code, refused.json()["code"]) == (422, "top-k-out-of-range")
     assert lab.client.get(path, params={"format": "parquet"}).status_code == 422
-    assert lab.client.delete(f"{API}/predictions/{state['id']}").status_code == 204
+    assert lab.client.delete(f"{API}/jobs/{state['id']}").status_code == 204
 
 
 def test_all_rows_of_an_image_have_its_cells_and_its_correction(lab: Lab) -> None:
@@ -164,7 +164,7 @@ def test_all_rows_of_an_image_have_its_cells_and_its_correction(lab: Lab) -> Non
     path = f"{API}/predictions/{ended(lab.client, answer.json()['id'], what='predictions')['id']}"
 
     def corrections() -> list[str]:
-        text = downloaded(lab.client.get(f"{path}/download/predictions"))
+        text = downloaded(lab.client.get(f"{in_jobs(path)}/download/predictions"))
         table = list(csv.DictReader(io.StringIO(text)))
         assert [(row["path"], row["well"]) for row in table] == [(first, "0"), (second, "1"), (first, "2")]
         assert len({row["image_id"] for row in table}) == 3
@@ -181,7 +181,7 @@ def test_all_rows_of_an_image_have_its_cells_and_its_correction(lab: Lab) -> Non
     lab.client.put(f"{in_lists(path)}/rows/0/correction", json={"label": None})
     assert corrections() == ["", "", ""]
     assert dataset_state(lab.workspace, open_images(lab.workspace, wells, is_labeled=False)).n_images == 2
-    assert lab.client.delete(path).status_code == 204
+    assert lab.client.delete(in_jobs(path)).status_code == 204
 
 
 def test_sent_images_get_the_most_probable_classes_in_order(lab: Lab) -> None:
@@ -227,7 +227,7 @@ def test_rescaling_is_refused_without_a_pixel_size_of_the_training_images(lab: L
 
 def test_uncertain_ones_come_first_and_corrections_are_kept(lab: Lab) -> None:
     path = f"{API}/predictions/{lab.prediction}"
-    plain = downloaded(lab.client.get(f"{path}/download/predictions"))
+    plain = downloaded(lab.client.get(f"{in_jobs(path)}/download/predictions"))
     page = lab.client.get(f"{in_lists(path)}/rows?sort=probability&limit=500").json()
     sure = [row["probability"] for row in page["items"] if row["probability"] is not None]
     assert sure == sorted(sure)
@@ -239,7 +239,7 @@ def test_uncertain_ones_come_first_and_corrections_are_kept(lab: Lab) -> None:
     assert (corrected["row_id"], corrected["correction"]) == (k, "=cmd()")
     assert lab.client.get(f"{in_lists(path)}/rows?only=corrected").json()["items"] == [corrected]
     assert lab.client.get(path).json()["n_corrected"] == 1
-    table = list(csv.DictReader(io.StringIO(downloaded(lab.client.get(f"{path}/download/predictions")))))
+    table = list(csv.DictReader(io.StringIO(downloaded(lab.client.get(f"{in_jobs(path)}/download/predictions")))))
     assert list(table[0])[5:7] == ["decision", "corrected"]
     assert [row["corrected"] for row in table if row["corrected"]] == ["'=cmd()"]
     assert lab.client.put(f"{in_lists(path)}/rows/{k}/correction", json={"label": "uncertain"}).status_code == 422
@@ -248,7 +248,7 @@ def test_uncertain_ones_come_first_and_corrections_are_kept(lab: Lab) -> None:
         lab.client.put(f"{in_lists(path)}/rows/{k}/correction", json={"label": None}).json()["row"]["correction"]
         is None
     )
-    assert downloaded(lab.client.get(f"{path}/download/predictions")) == plain
+    assert downloaded(lab.client.get(f"{in_jobs(path)}/download/predictions")) == plain
 
 
 def test_what_was_corrected_needs_no_eye_any_more(lab: Lab) -> None:
@@ -291,7 +291,7 @@ def test_classes_keep_the_order_of_their_keys_from_labeling_to_predicting(lab: L
     assert answer.json()["classes"] == expected
     ended(lab.client, answer.json()["id"], what="predictions")
     for path in (f"predictions/{answer.json()['id']}", f"runs/{run}"):
-        assert lab.client.delete(f"{API}/{path}").status_code == 204
+        assert lab.client.delete(f"{API}/{in_jobs(path)}").status_code == 204
 
 
 def test_corrections_become_training_images(lab: Lab) -> None:
@@ -339,7 +339,7 @@ def test_an_image_is_excluded_with_its_reason_and_included_again(lab: Lab) -> No
     dataset = dataset_state(lab.workspace, images)
     assert (dataset.n_excluded, dataset.n_labeled) == (2, 1)
     assert [each.name for each in dataset.classes] == ["<script>", "large", "medium"]
-    table = list(csv.DictReader(io.StringIO(downloaded(lab.client.get(f"{path}/download/predictions")))))
+    table = list(csv.DictReader(io.StringIO(downloaded(lab.client.get(f"{in_jobs(path)}/download/predictions")))))
     assert [(each["corrected"], each["excluded"]) for each in table[:4]] == [
         ("", "unusable"),
         ("", "none-of-these"),
@@ -353,7 +353,7 @@ def test_an_image_is_excluded_with_its_reason_and_included_again(lab: Lab) -> No
         lab.client.put(f"{in_lists(path)}/rows/{k}/correction", json={"label": None})
     dataset = dataset_state(lab.workspace, images)
     assert (dataset.n_excluded, dataset.n_labeled) == (0, 0)
-    assert lab.client.delete(f"{API}/predictions/{answer.json()['id']}").status_code == 204
+    assert lab.client.delete(f"{API}/jobs/{answer.json()['id']}").status_code == 204
 
 
 def test_a_folder_of_class_folders_stays_labeled_when_it_is_predicted(lab: Lab) -> None:
@@ -372,7 +372,7 @@ def test_a_folder_of_class_folders_stays_labeled_when_it_is_predicted(lab: Lab) 
         path = f"{API}/predictions/{ended(lab.client, answer.json()['id'], what='predictions')['id']}"
         rows = lab.client.get(f"{in_lists(path)}/rows").json()["items"]
         assert {row["path"]: row["label"] for row in rows} == labels
-        assert lab.client.delete(path).status_code == 204
+        assert lab.client.delete(in_jobs(path)).status_code == 204
 
 
 @pytest.mark.exhaustive
@@ -390,7 +390,7 @@ def test_a_prediction_of_a_dataset_has_the_labels_that_the_dataset_has_when_it_i
     assert ended(lab.client, prediction["id"], what="predictions")["state"] == "done"
 
     def labels_in_table() -> dict[str, str | None]:
-        text = downloaded(lab.client.get(f"{path}/download/predictions"))
+        text = downloaded(lab.client.get(f"{in_jobs(path)}/download/predictions"))
         rows = csv.DictReader(io.StringIO(text))
         return {Path(row["path"]).relative_to(folder).as_posix(): row["label"] or None for row in rows}
 
@@ -399,7 +399,7 @@ def test_a_prediction_of_a_dataset_has_the_labels_that_the_dataset_has_when_it_i
     assert labels_in_table() == expected
     lab.client.put(f"{in_lists(path)}/rows/0/correction", json={"label": "medium"})
     assert labels_in_table() == expected
-    assert lab.client.delete(f"{API}/predictions/{prediction['id']}").status_code == 204
+    assert lab.client.delete(f"{API}/jobs/{prediction['id']}").status_code == 204
 
 
 def images_of(lab: Lab, dataset_id: str) -> list[Json]:
@@ -575,11 +575,12 @@ def test_a_removed_prediction_comes_back_with_its_corrections(lab: Lab) -> None:
     path = f"{API}/predictions/{lab.prediction}"
     lab.client.put(f"{in_lists(path)}/rows/3/correction", json={"label": "large"})
     before, rows = lab.client.get(path).json(), lab.client.get(f"{in_lists(path)}/rows").json()
-    assert lab.client.delete(path).status_code == 204
+    assert lab.client.delete(in_jobs(path)).status_code == 204
     assert lab.client.get(path).status_code == 404
-    assert lab.client.post(f"{path}/restore").json() == before
+    assert lab.client.post(f"{in_jobs(path)}/restore").json()["state"] == before["state"]
+    assert lab.client.get(path).json() == before
     assert lab.client.get(f"{in_lists(path)}/rows").json() == rows
-    assert lab.client.post(f"{path}/restore").status_code == 404
+    assert lab.client.post(f"{in_jobs(path)}/restore").status_code == 404
     assert lab.client.post(f"{API}/jobs/{lab.prediction}/resume").status_code == 409  # it is done
     lab.client.put(f"{in_lists(path)}/rows/3/correction", json={"label": None})
 
@@ -614,7 +615,7 @@ def test_a_killed_prediction_resumes_after_its_last_row(lab: Lab, tmp_path: Path
     ended_prediction = ended(lab.client, answer.json()["id"], what="predictions")
     assert (ended_prediction["state"], ended_prediction["error"]["code"]) == ("failed", "job-ended-by-signal")
     assert 0 < ended_prediction["n_done"] < ended_prediction["n_total"] == 600
-    table = downloaded(lab.client.get(f"{path}/download/predictions"))
+    table = downloaded(lab.client.get(f"{in_jobs(path)}/download/predictions"))
     assert len(table.splitlines()) == ended_prediction["n_done"] + 1
     lab.client.put(f"{in_lists(path)}/rows/0/correction", json={"label": "large"})
     extra = many / "a_new_first.png"
@@ -646,7 +647,7 @@ def test_an_imported_classifier_has_the_card_and_the_metrics_of_its_run(lab: Lab
     assert [(each["name"], each["n"]) for each in own["test"]["per_class"]] == [
         (name, scores.n) for name, scores in metrics.per_class.items()
     ]
-    file = lab.client.get(f"{API}/runs/{lab.run}/download/classifier").content
+    file = lab.client.get(f"{API}/jobs/{lab.run}/download/classifier").content
     imported = lab.client.post(f"{API}/classifiers", content=file).json()
     card = lab.client.get(f"{API}/classifiers/{imported['id']}/card").json()
     different = {"classifier"}
@@ -670,7 +671,7 @@ def test_an_imported_classifier_has_the_card_and_the_metrics_of_its_run(lab: Lab
 def test_a_prediction_names_the_training_of_its_classifier_only_where_there_is_one(lab: Lab) -> None:
     of_training = lab.client.get(f"{API}/predictions/{lab.prediction}").json()
     assert of_training["run_id"] == of_training["classifier_id"] == lab.run
-    file = lab.client.get(f"{API}/runs/{lab.run}/download/classifier").content
+    file = lab.client.get(f"{API}/jobs/{lab.run}/download/classifier").content
     imported = lab.client.post(f"{API}/classifiers", content=file, params={"name": "Imported"}).json()["id"]
     answer = lab.client.post(
         f"{API}/predictions", json={"classifier_id": imported, "sources": [str(lab.new / "broken.png")]}

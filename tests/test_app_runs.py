@@ -166,12 +166,12 @@ def test_a_finished_run_has_the_words_and_numbers_of_its_report(lab: Lab) -> Non
     )
     assert [entry["name"] for entry in results["sections"]] == [section.name for section in sections_of(record)]
     for drawing in chain.from_iterable(entry["drawings"] for entry in results["sections"]):
-        drawn = lab.client.get(f"{API}/runs/{lab.run}/figures/{drawing['name']}.svg")
+        drawn = lab.client.get(f"{API}/jobs/{lab.run}/figures/{drawing['name']}.svg")
         assert (drawn.headers["Content-Type"], "<svg" in drawn.text) == ("image/svg+xml", True)
-        table = lab.client.get(f"{API}/runs/{lab.run}/figures/{drawing['name']}.csv")
+        table = lab.client.get(f"{API}/jobs/{lab.run}/figures/{drawing['name']}.csv")
         assert table.headers["Content-Type"].startswith("text/csv")
-    assert lab.client.get(f"{API}/runs/{lab.run}/figures/nothing.svg").status_code == 409
-    assert lab.client.get(f"{API}/runs/{lab.run}/download/model-card").text.startswith("# Model card")
+    assert lab.client.get(f"{API}/jobs/{lab.run}/figures/nothing.svg").status_code == 409
+    assert lab.client.get(f"{API}/jobs/{lab.run}/download/model-card").text.startswith("# Model card")
     assert lab.get(f"runs/{lab.run}/results") == results  # from the cache
     assert run["headline"]["value"] == results["metrics"]["metrics"]["macro_f1"]["value"]
 
@@ -259,7 +259,7 @@ def test_the_list_has_the_mean_validation_f1_of_all_folds(lab: Lab, recipe: Json
 
 def test_downloads_are_whole_and_the_same_each_time(lab: Lab) -> None:
     folder = Path(lab.get(f"runs/{lab.run}")["folder"])
-    path = f"{API}/runs/{lab.run}/download"
+    path = f"{API}/jobs/{lab.run}/download"
     packed = lab.client.get(f"{path}/run")
     assert packed.content == lab.client.get(f"{path}/run").content
     with zipfile.ZipFile(io.BytesIO(packed.content)) as archive:
@@ -273,7 +273,7 @@ def test_downloads_are_whole_and_the_same_each_time(lab: Lab) -> None:
         mark = b"\xef\xbb\xbf" if name.endswith(".csv") else b""  # so that Excel reads UTF-8
         assert answer.content == mark + (folder / name).read_bytes()
         assert f'filename="{folder.name}-{name}"' in answer.headers["content-disposition"]
-    report = lab.client.get(f"{API}/runs/{lab.run}/report")
+    report = lab.client.get(f"{API}/jobs/{lab.run}/report")
     assert "sandbox" in report.headers["content-security-policy"]
     assert "&lt;script&gt;" in report.text
     classifier = lab.client.get(f"{path}/classifier").content
@@ -343,16 +343,16 @@ def test_runs_on_the_same_images_are_distinguished_from_others(lab: Lab, tmp_pat
     assert compared["pairs"][0]["notes"]
     assert lab.client.get(f"{API}/comparison?run_id={lab.run}").status_code == 422
     assert lab.client.get(f"{API}/comparison?run_id={lab.run}&run_id=none").status_code == 404
-    assert lab.client.delete(f"{API}/runs/{other['id']}").status_code == 204
+    assert lab.client.delete(f"{API}/jobs/{other['id']}").status_code == 204
 
 
 def test_a_removed_run_comes_back_as_it_was(lab: Lab) -> None:
     before = lab.get(f"runs/{lab.run}")
-    assert lab.client.delete(f"{API}/runs/{lab.run}").status_code == 204
+    assert lab.client.delete(f"{API}/jobs/{lab.run}").status_code == 204
     assert lab.client.get(f"{API}/runs/{lab.run}").status_code == 404
     assert not Path(before["folder"]).exists()
     assert lab.run not in [item["id"] for item in lab.get("runs")["items"]]
-    assert lab.client.post(f"{API}/runs/{lab.run}/restore").json()["id"] == lab.run
+    assert lab.client.post(f"{API}/jobs/{lab.run}/restore").json()["id"] == lab.run
     assert lab.get(f"runs/{lab.run}") == before
     assert lab.client.patch(f"{API}/runs/{lab.run}", json={"name": "New"}).json()["name"] == "New"
     assert lab.client.patch(f"{API}/runs/{lab.run}", json={"name": "The <b>first</b>"}).status_code == 200
@@ -386,7 +386,7 @@ def test_of_two_trainings_one_waits_and_a_stopped_one_resumes(lab: Lab) -> None:
     second = queue_run(lab.client, lab.cells, QUICK)
     until(lambda: lab.get(f"runs/{first}")["state"] == "running")
     assert lab.get(f"runs/{second}")["queue_position"] == 1
-    assert lab.client.delete(f"{API}/runs/{first}").status_code == 409
+    assert lab.client.delete(f"{API}/jobs/{first}").status_code == 409
     assert lab.client.post(f"{API}/jobs/{second}/stop").json()["state"] == "stopped"
     until(lambda: lab.get(f"runs/{first}")["epoch"])
     assert lab.client.post(f"{API}/jobs/{first}/stop").json()["state"] == "stopping"
@@ -419,14 +419,13 @@ print(sorted({"torch", "timm", "sklearn", "matplotlib"} & set(sys.modules)))
 @pytest.mark.exhaustive
 def test_the_server_never_imports_what_trains(lab: Lab) -> None:
     run = f"/runs/{lab.run}"
-    parts = ("", "/results", "/report")
+    parts = ("", "/results")
     files = ("report", "predictions", "run", "classifier", "recipe")
     paths = ["/runs", "/classifiers", "/predictions", "/models", "/recipe", *(run + part for part in parts)]
     paths += [
-        f"/jobs/{lab.run}/{part}"
-        for part in ("events", "rows?only=misclassified", "rows/0/picture", "row-ids", "sheet?rows=0")
+        f"/lists/{lab.run}/{part}" for part in ("rows?only=misclassified", "rows/0/picture", "row-ids", "sheet?rows=0")
     ]
-    paths += [f"{run}/download/{file}" for file in files]
+    paths += [f"/jobs/{lab.run}/{part}" for part in ("events", "report", *(f"download/{file}" for file in files))]
     clean(list_stores())
     home, root = str(lab.workspace.folder), str(lab.workspace.roots[0])
     command = [sys.executable, "-c", _ALL_REQUESTS, home, root, *paths]

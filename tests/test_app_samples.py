@@ -59,7 +59,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 def test_folders_are_samples_with_the_numbers_of_the_command_line(lab: Lab, tmp_path: Path) -> None:
     answer = lab.ask("GET")["summary"]
     file = tmp_path / "predictions.csv"
-    file.write_bytes(lab.client.get(f"{API}/predictions/{lab.prediction}/download/predictions").content)
+    file.write_bytes(lab.client.get(f"{API}/jobs/{lab.prediction}/download/predictions").content)
     expected = cs.summarise(file, by="folder", run=find_job(lab.workspace, lab.run).folder)
     assert [each["sample"] for each in answer["samples"]] == SAMPLES == [each.sample for each in expected.samples]
     for sample, of_file in zip(answer["samples"], expected.samples, strict=True):
@@ -84,7 +84,7 @@ def test_conditions_are_saved_and_compared(lab: Lab) -> None:
         summary["classes"], True
     )
     lab.ask("PUT", 422, detect=1.5)
-    table = downloaded(lab.client.get(f"{API}/predictions/{lab.prediction}/download/samples"))
+    table = downloaded(lab.client.get(f"{API}/jobs/{lab.prediction}/download/samples"))
     rows = list(csv.DictReader(io.StringIO(table)))
     assert tuple(rows[0]) == SUMMARY_COLUMNS
     assert {(row["sample"], row["condition"]) for row in rows} == set(conditions.items())
@@ -123,7 +123,7 @@ def test_proportions_over_time_and_files_for_other_programs(lab: Lab) -> None:
     assert lab.ask("PUT", 422, time="pattern", time_pattern="slide")["code"] == "no-time-matches"
 
     lab.ask("PUT", **sampling, time="pattern", time_pattern=r"rep(\d)")
-    download = f"{API}/predictions/{lab.prediction}/download"
+    download = f"{API}/jobs/{lab.prediction}/download"
     classes = answer["summary"]["classes"]
     header, *rows = csv.reader(io.StringIO(downloaded(lab.client.get(f"{download}/samples-prism"))))
     assert (header, len(rows)) == ([f"{name}: treated" for name in classes], len(DOSES))
@@ -151,7 +151,7 @@ def test_what_cannot_be_summarized_is_refused(lab: Lab) -> None:
     waiting = queue_prediction(lab.workspace, classifier_id=lab.run, dataset_id=lab.images)
     assert lab.ask("GET", 409, waiting)["code"] == "prediction-not-finished"
     lab.ask("GET", 404, "nothing")
-    lab.client.delete(f"{API}/predictions/{waiting}")
+    lab.client.delete(f"{API}/jobs/{waiting}")
 
 
 def test_samples_that_somebody_else_has_saved_are_not_replaced(lab: Lab) -> None:

@@ -799,6 +799,10 @@ def test_no_request_that_fits_the_document_makes_the_server_fail(tmp_path: Path,
                 if isinstance(arguments.get("data"), bytes):
                     arguments["content"] = arguments.pop("data")
                 try:
+                    client.build_request(**arguments).read()
+                except AttributeError:  # a drawn file is a number, which no client can send
+                    return
+                try:
                     assert client.request(**arguments).status_code < 500
                 except Exception as error:  # noqa: BLE001  all of them are to be seen at once
                     failed[f"{case.method} {case.path}"] = f"{error!r} for {arguments}"

@@ -111,7 +111,7 @@ def test_the_result_is_that_of_the_command_line(lab: Lab, drawn: Json, tmp_path:
     assert {each["condition"]: each["accuracy"]["value"] for each in result["conditions"]} == {"0": 1.0, "10": 1.0}
 
     predictions, labels, table = (tmp_path / name for name in ("predictions.csv", "labels.csv", "table.csv"))
-    address = f"{API}/predictions/{lab.prediction}/download"
+    address = f"{API}/jobs/{lab.prediction}/download"
     predictions.write_bytes(lab.client.get(f"{address}/predictions").content)
     labels.write_bytes(lab.client.get(f"{address}/spot-check").content)
     lines = ["path,well,dose"]
@@ -173,4 +173,4 @@ def test_a_prediction_that_is_not_finished_has_no_spot_check(lab: Lab) -> None:
     address = f"{API}/predictions/{waiting}/spot-check"
     assert lab.client.put(address, json={"n": 4}).json()["code"] == "prediction-not-finished"
     assert lab.client.get(f"{API}/predictions/nothing/spot-check").status_code == 404
-    lab.client.delete(f"{API}/predictions/{waiting}")
+    lab.client.delete(f"{API}/jobs/{waiting}")

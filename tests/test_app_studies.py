@@ -278,14 +278,14 @@ def test_results_of_a_study_can_be_read_viewed_and_downloaded(lab: Lab, done: Js
     assert [len(words) for words in results["verdicts"]] == [len(part["differences"])]
     assert [len(words) for words in results["usual"]] == [len(part["differences"])]
     assert "bootstrap" in results["comparison"]["error_rates"]
-    report = lab.client.get(f"{API}/studies/{done['id']}/report")
+    report = lab.client.get(f"{API}/jobs/{done['id']}/report")
     assert "sandbox" in report.headers["content-security-policy"]
-    table = downloaded(lab.client.get(f"{API}/studies/{done['id']}/table")).splitlines()
+    table = downloaded(lab.client.get(f"{API}/jobs/{done['id']}/download/results")).splitlines()
     assert len(table) == 1 + 2 + 1
     assert part["dataset"] in results["figures"][0]["title"]
     for figure in results["figures"]:
-        assert lab.client.get(f"{API}/studies/{done['id']}/figures/{figure['name']}.svg").status_code == 200
-    assert lab.client.get(f"{API}/studies/{done['id']}/figures/none.svg").status_code == 404
+        assert lab.client.get(f"{API}/jobs/{done['id']}/figures/{figure['name']}.svg").status_code == 200
+    assert lab.client.get(f"{API}/jobs/{done['id']}/figures/none.svg").status_code == 409
 
 
 @pytest.mark.exhaustive
@@ -377,10 +377,10 @@ def test_a_plan_that_was_damaged_is_said_and_hides_no_other_study(lab: Lab, done
 
 @pytest.mark.slow
 def test_a_removed_study_comes_back_with_its_trainings(lab: Lab, done: Json) -> None:
-    assert lab.client.delete(f"{API}/studies/{done['id']}").status_code == 204
+    assert lab.client.delete(f"{API}/jobs/{done['id']}").status_code == 204
     lab.get(f"studies/{done['id']}", 404)
     lab.get(f"runs/{done['trainings'][0]['run_id']}", 404)
-    assert lab.post(f"studies/{done['id']}/restore", {}, 200)["n_done"] == 1
+    assert lab.post(f"jobs/{done['id']}/restore", {}, 200)["state"] == "done"
     restored = lab.get(f"studies/{done['id']}")["trainings"]
     assert [each["run_id"] for each in restored] == [each["run_id"] for each in done["trainings"]]
     assert lab.get(f"runs/{restored[0]['run_id']}")["state"] == "done"

@@ -64,4 +64,4 @@ def test_a_training_is_finished_by_its_button_and_tested(page: "Page", stock: St
     (training,) = done["trainings"]
     assert training["selected_stage"] in ("instant", "finetune")
     assert training["selected_epoch"] == (training["best_epoch"] if training["selected_stage"] == "finetune" else None)
-    stock.app.send(f"runs/{run}", method="DELETE")
+    stock.app.send(f"jobs/{run}", method="DELETE")

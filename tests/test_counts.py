@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from image_sets import in_jobs
 from PIL import Image
 from refusing import note_of
 from small_workspace import API, QUICK, Json, new_workspace, open_images, predicted_here, trained_here
@@ -220,7 +221,7 @@ def test_a_prediction_has_the_same_decisions_in_its_lists_fields_and_proportions
         assert answer.status_code == 200, answer.text
         sampled = lab.get(f"{at}/samples")
         file = tmp_path / f"{n_excluded}.csv"
-        file.write_bytes(lab.client.get(f"{API}/{at}/download/predictions").content)
+        file.write_bytes(lab.client.get(f"{API}/{in_jobs(at)}/download/predictions").content)
         events = list[Event]()
         summarised = cs.summarise(file, by="field", emit=events.append)
         printed = printed_json(capsys, "summarise", str(file), "--by", "field")["samples"]

@@ -24,7 +24,7 @@ RUN_FILES = {
 }
 # A table of predictions that is no run's: of the images that somebody wants to know about.
 PREDICTIONS_OF_NEW_IMAGES = {
-    "app/routes/predictions.py",
+    "app/routes/files.py",
     "cli/demo.py",
     "cli/predict.py",
     "workspace/predictions/predicting.py",

@@ -132,7 +132,7 @@ def test_the_app_shows_labels_trains_on_and_predicts_such_files(tmp_path: Path) 
         assert len(rows) == 60
         for row in rows[:4]:
             assert client.get(f"{API}/lists/{prediction}/rows/{row['k']}/picture").status_code == 200
-        table = client.get(f"{API}/predictions/{prediction}/download/predictions")
+        table = client.get(f"{API}/jobs/{prediction}/download/predictions")
         (tmp_path / "downloaded.csv").write_bytes(table.content)
         named = files_named_in(tmp_path / "downloaded.csv")
         assert sorted(named.values()) == sorted(file.read_bytes() for file in cells.rglob("*.png"))

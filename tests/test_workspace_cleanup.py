@@ -133,8 +133,8 @@ def test_the_trash_is_emptied_of_what_lay_there_for_a_month(tmp_path: Path) -> N
     delete_expired(home, threading.Event())
     assert (old.exists(), young.exists()) == (False, True)
     with client_of(home) as client:
-        assert client.post("/api/v1/runs/old/restore").status_code == 404
-        assert client.post("/api/v1/runs/young/restore").json()["state"] == "done"
+        assert client.post("/api/v1/jobs/old/restore").status_code == 404
+        assert client.post("/api/v1/jobs/young/restore").json()["state"] == "done"
 
 
 def test_what_a_killed_server_was_receiving_goes_at_the_next_start(tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_what_was_deleted_is_listed_until_it_is_restored(tmp_path: Path) -> None
         ]
         deleted = datetime.fromisoformat(listed["items"][1]["deleted"])
         assert abs(datetime.now(UTC) - deleted - timedelta(days=1)) < timedelta(minutes=1)
-        assert client.post("/api/v1/runs/later/restore").status_code == 200
+        assert client.post("/api/v1/jobs/later/restore").status_code == 200
         assert client.post(f"/api/v1/datasets/{dataset.id}/restore").status_code == 200
         assert [item["id"] for item in client.get("/api/v1/trash").json()["items"]] == ["earlier"]
 

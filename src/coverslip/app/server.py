@@ -24,7 +24,7 @@ from coverslip.app.languages import Languages
 from coverslip.app.problems import add_problem_handlers, logged_to
 from coverslip.app.requests import API, add_routes
 from coverslip.app.routes import ROUTERS
-from coverslip.app.schemas.descriptions import describe_fields
+from coverslip.app.schemas.descriptions import describe_fields, share_parts
 from coverslip.app.streams import describe_events, ended_by_signals
 from coverslip.errors import CoverslipError
 from coverslip.events import Emit, ignore
@@ -80,6 +80,7 @@ def create_app(workspace: Workspace, turns: Turns | None = None, options: JobOpt
     describe_events(app)
     describe_access(app)
     describe_fields(app)
+    share_parts(app)
     app.add_middleware(Compression, compresslevel=LEVEL)
     app.add_middleware(BodyLimit)
     app.add_middleware(BriefWaits)

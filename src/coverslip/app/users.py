@@ -35,7 +35,6 @@ _ANNOTATOR = frozenset(
     {
         "confirm_labels",
         "correct_row",
-        "cancel_map",
         "create_explanation",
         "create_map",
         "create_suggestions",
@@ -43,9 +42,8 @@ _ANNOTATOR = frozenset(
         "label_spot_check",
         "read_image",
         "redo_labels",
-        "remove_explanation",
-        "remove_suggestions",
         "set_labels",
+        "stop_job",
         "undo_exclusions",
         "undo_labels",
     }
@@ -95,6 +93,12 @@ async def check_role(request: Request) -> None:
         raise Forbidden("role-too-low", role=role_of(request), needed=needed)
     if request.scope.get(IS_FULL) and (name.startswith("create_") or name in _WRITES_MUCH):
         raise DiskFull("project-full")
+
+
+def check_is_editor(request: Request) -> None:
+    """Raise Forbidden if the user is no editor."""
+    if role_of(request) != "editor":
+        raise Forbidden("role-too-low", role=role_of(request), needed="editor")
 
 
 def cookie_of(scope: Scope) -> tuple[str, str | None]:

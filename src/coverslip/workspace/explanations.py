@@ -19,7 +19,7 @@ from coverslip.images import PLAN_COLUMNS, ReadPlan
 from coverslip.messages import Failure
 from coverslip.processes import Json
 from coverslip.runs import Run, find_classifier, fingerprint_of
-from coverslip.workspace.jobs.computing import JobOfResult, StepProgress, cancel_result, computation, request_result
+from coverslip.workspace.jobs.computing import JobOfResult, StepProgress, computation, request_result
 from coverslip.workspace.jobs.kinds import kind_of, register_function
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.lists.rows import NOT_FOUND, images_of_job
@@ -74,11 +74,6 @@ def start_explanation(workspace: Workspace, job_id: str, row_id: int) -> Explana
             link=f"/jobs/{job_id}/rows/{row_id}/explanation",
         )
     return _state(workspace, job_id, request)
-
-
-def cancel_explanation(workspace: Workspace, job_id: str, row_id: int) -> None:
-    """Cancel the explanation; raises as `explanation_state`."""
-    cancel_result(workspace, EXPLANATION, _request(workspace, job_id, row_id).key)
 
 
 def explanation_picture(workspace: Workspace, job_id: str, row_id: int) -> bytes:

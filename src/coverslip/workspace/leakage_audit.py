@@ -26,7 +26,7 @@ from coverslip.reports.sections import leakage_sentences
 from coverslip.runs import LeakageEstimate
 from coverslip.workspace.datasets.inspections import stored_leakage_audit, update_inspection
 from coverslip.workspace.datasets.sources import reopen_sources
-from coverslip.workspace.jobs.computing import JobOfResult, StepProgress, cancel_result, computation, request_result
+from coverslip.workspace.jobs.computing import JobOfResult, StepProgress, computation, request_result
 from coverslip.workspace.jobs.kinds import register_function
 from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.rows import (
@@ -88,11 +88,6 @@ def start_leakage_estimate(workspace: Workspace, dataset_id: str) -> LeakageEsti
     return leakage_estimate_state(workspace, dataset_id)
 
 
-def cancel_leakage_estimate(workspace: Workspace, dataset_id: str) -> None:
-    """Cancel the audit of a dataset."""
-    cancel_result(workspace, LEAKAGE_ESTIMATE, dataset_id)
-
-
 def leakage_estimate_state(workspace: Workspace, dataset_id: str) -> LeakageEstimateState:
     """Return the leakage estimate of a dataset, and the progress of an audit.
 
@@ -149,11 +144,6 @@ def start_distances(workspace: Workspace, dataset_id: str, others: Sequence[str]
             dataset_id=dataset_id,
         )
     return _distances_state(workspace, dataset_id, request)
-
-
-def cancel_distances(workspace: Workspace, dataset_id: str, others: Sequence[str]) -> None:
-    """Cancel the measurement; raises as `distances_state`."""
-    cancel_result(workspace, MEASUREMENT, _distances_request(workspace, dataset_id, others).key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,6 @@ from coverslip.workspace.jobs.computing import (
     Computation,
     JobOfResult,
     StepProgress,
-    cancel_result,
     computation,
     request_result,
 )
@@ -133,11 +132,6 @@ def start_map(workspace: Workspace, dataset_id: str) -> MapState:
         dataset_id=dataset_id,
     )
     return map_state(workspace, dataset_id)
-
-
-def cancel_map(workspace: Workspace, dataset_id: str) -> None:
-    """Cancel the work on a new map; an earlier one is kept."""
-    cancel_result(workspace, MAPS, dataset_id)
 
 
 def map_points(workspace: Workspace, dataset_id: str) -> bytes:

@@ -21,7 +21,7 @@ from coverslip.processes import Json
 from coverslip.runs.documents import read_object
 from coverslip.workspace.datasets.sources import Source, open_sources
 from coverslip.workspace.datasets.state import dataset_state
-from coverslip.workspace.jobs.computing import JobOfResult, StepProgress, cancel_result, computation, request_result
+from coverslip.workspace.jobs.computing import JobOfResult, StepProgress, computation, request_result
 from coverslip.workspace.jobs.kinds import register_function
 from coverslip.workspace.jobs.records import Job
 from coverslip.workspace.store.database import read_transaction
@@ -324,11 +324,6 @@ def start_objects(workspace: Workspace, dataset_id: str, choice: ObjectsToCollec
         },
     )
     return objects_state(workspace, dataset_id)
-
-
-def cancel_objects(workspace: Workspace, dataset_id: str) -> None:
-    """Cancel the collection of objects. Earlier ones are kept."""
-    cancel_result(workspace, OBJECTS, dataset_id)
 
 
 def _summary_file(table: Path) -> Path:

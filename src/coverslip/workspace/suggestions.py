@@ -14,7 +14,7 @@ from coverslip.events import Emit
 from coverslip.messages import Failure
 from coverslip.processes import Json
 from coverslip.workspace.datasets.state import update_counts
-from coverslip.workspace.jobs.computing import JobOfResult, StepProgress, cancel_result, computation, request_result
+from coverslip.workspace.jobs.computing import JobOfResult, StepProgress, computation, request_result
 from coverslip.workspace.jobs.kinds import register_function
 from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import (
@@ -114,11 +114,6 @@ def start_suggestions(workspace: Workspace, dataset_id: str, n: int) -> LabelSug
         dataset_id=dataset_id,
     )
     return suggestions_state(workspace, dataset_id)
-
-
-def cancel_suggestions(workspace: Workspace, dataset_id: str) -> None:
-    """Cancel the work on new suggestions; earlier ones are kept."""
-    cancel_result(workspace, SUGGESTIONS, dataset_id)
 
 
 def remove_reserved_test(workspace: Workspace, dataset_id: str) -> None:

@@ -85,14 +85,12 @@ const SUGGESTIONS = '/api/v1/datasets/{dataset_id}/suggestions';
 export const labelSuggestions = (id: string, signal?: AbortSignal) =>
   answer(api.GET(SUGGESTIONS, { ...at(id), signal }));
 export const startSuggestions = (id: string) => answer(api.POST(SUGGESTIONS, { ...at(id), body: { n: 20 } }));
-export const cancelSuggestions = (id: string) => answer(api.DELETE(SUGGESTIONS, at(id)));
 export const removeReservedTest = (id: string) =>
   answer(api.DELETE('/api/v1/datasets/{dataset_id}/reserved-test', at(id)));
 export type MapState = Schemas['MapState'];
 const MAP = '/api/v1/datasets/{dataset_id}/map';
 export const readMap = (id: string, signal?: AbortSignal) => answer(api.GET(MAP, { ...at(id), signal }));
 export const startMap = (id: string) => answer(api.POST(MAP, at(id)));
-export const cancelMap = (id: string) => answer(api.DELETE(MAP, at(id)));
 export const readMapPoints = (id: string) =>
   answer(
     api.GET('/api/v1/datasets/{dataset_id}/map-points', { ...at(id), parseAs: 'arrayBuffer' }),
@@ -108,7 +106,6 @@ const LEAKAGE_ESTIMATE = '/api/v1/datasets/{dataset_id}/leakage-estimate';
 export const leakageEstimate = (id: string, signal?: AbortSignal) =>
   answer(api.GET(LEAKAGE_ESTIMATE, { ...at(id), signal }));
 export const startLeakageEstimate = (id: string) => answer(api.POST(LEAKAGE_ESTIMATE, at(id)));
-export const cancelLeakageEstimate = (id: string) => answer(api.DELETE(LEAKAGE_ESTIMATE, at(id)));
 export const listColumns = (id: string, signal?: AbortSignal) =>
   every((query) =>
     api.GET('/api/v1/datasets/{dataset_id}/columns', { params: { path: { dataset_id: id }, query }, signal }),
@@ -226,6 +223,3 @@ export const readDistances = (id: string, otherIds: string[], signal?: AbortSign
 
 export const requestDistances = (id: string, otherIds: string[]) =>
   answer(api.POST(DISTANCES, between(id, otherIds)));
-
-export const cancelDistances = (id: string, otherIds: string[]) =>
-  answer(api.DELETE(DISTANCES, between(id, otherIds)));

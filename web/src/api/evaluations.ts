@@ -66,12 +66,8 @@ export interface EvaluatedImages extends ReturnType<typeof imagesOfJob> {
   correct: (row: number, label: string | null) => Promise<{ row: PictureRow; change: number | null }>;
 }
 
-export const imagesOfRun = (id: string, datasetId: string | null) => evaluatedImages('runs', id, datasetId);
-
-export const imagesOfEvaluation = (id: string, datasetId: string | null) =>
-  evaluatedImages('evaluations', id, datasetId);
-
-function evaluatedImages(what: string, id: string, datasetId: string | null): EvaluatedImages {
+/** The images of a training or an evaluation. */
+export function evaluatedImages(id: string, datasetId: string | null): EvaluatedImages {
   return {
     ...imagesOfJob(id),
     job: id,
@@ -83,7 +79,7 @@ function evaluatedImages(what: string, id: string, datasetId: string | null): Ev
           body: { label },
         }),
       ),
-    figure: (name, kind) => at(what, id, 'figures', `${name}.${kind}`),
-    confusionMatrix: at(what, id, 'download', 'confusion-matrix'),
+    figure: (name, kind) => at('jobs', id, 'figures', `${name}.${kind}`),
+    confusionMatrix: at('jobs', id, 'download', 'confusion-matrix'),
   };
 }

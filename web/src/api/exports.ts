@@ -13,4 +13,4 @@ export const listExports = (run: string, signal?: AbortSignal) =>
 export const startExport = (run: string, to: ExportFormat) =>
   answer(api.POST('/api/v1/runs/{run_id}/exports', { ...ofRun(run), body: { to } }));
 /** Address of the zip of a finished export. */
-export const exportFile = (id: string) => at('exports', id, 'download', 'export');
+export const exportFile = (id: string) => at('jobs', id, 'download', 'export');

@@ -18,7 +18,6 @@ export const readObjectExport = (id: string, signal?: AbortSignal) =>
   answer(api.GET(EXPORT, { ...ofPrediction(id), signal }));
 export const startObjectExport = (id: string, body: ObjectExport) =>
   answer(api.POST(EXPORT, { ...ofPrediction(id), body }));
-export const cancelObjectExport = (id: string) => answer(api.DELETE(EXPORT, ofPrediction(id)));
 
 export const listFinders = (signal?: AbortSignal) =>
   every((query) => api.GET('/api/v1/finders', { params: { query }, signal }));
@@ -31,7 +30,6 @@ export const startObjects = (id: string, body: ObjectsToCollect) =>
 /** What is recognized in files of objects; nothing is created. */
 export const previewObjects = (id: string, body: ObjectsToCollect, signal?: AbortSignal) =>
   answer(api.POST('/api/v1/datasets/{dataset_id}/objects-preview', { ...ofDataset(id), body, signal }));
-export const cancelObjects = (id: string) => answer(api.DELETE(OBJECTS, ofDataset(id)));
 
 /** The objects that a finder finds in an image with these settings. */
 export const previewFinder = (

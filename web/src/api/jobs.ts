@@ -12,6 +12,10 @@ export type StudyEvents = Schemas['StudyEvents'];
 const at = (job_id: string) => ({ params: { path: { job_id } } });
 
 export const stopJob = (id: string) => answer(api.POST('/api/v1/jobs/{job_id}/stop', at(id)));
+/** Stop the job whose result a page shows. Without one, nothing happens. */
+export const cancelJob = async (id: string | null | undefined): Promise<void> => {
+  if (id) await stopJob(id);
+};
 /** End the fine-tuning of a training now. Evaluation and report follow. */
 export const finishJob = (id: string) => answer(api.POST('/api/v1/jobs/{job_id}/finish', at(id)));
 export const resumeJob = (id: string) => answer(api.POST('/api/v1/jobs/{job_id}/resume', at(id)));
@@ -28,9 +32,6 @@ export const readExplanation = (job: string, row: number, signal?: AbortSignal) 
 
 export const requestExplanation = (job: string, row: number) =>
   answer(api.POST(EXPLANATION, ofRow(job, row)));
-
-export const cancelExplanation = (job: string, row: number) =>
-  answer(api.DELETE(EXPLANATION, ofRow(job, row)));
 
 /** Address of the heat map (PNG); valid when the explanation is computed. */
 export const explanationPicture = (job: string, row: number) =>

@@ -89,7 +89,7 @@ export function predictionTable(
 ): string {
   const query = new URLSearchParams({ format });
   if (top_k !== null) query.set('top_k', String(top_k));
-  return `${addressOf('predictions', id, 'download', 'predictions')}?${query}`;
+  return `${addressOf('jobs', id, 'download', 'predictions')}?${query}`;
 }
 
 /**

@@ -48,8 +48,6 @@ export const setDecision = (id: string, body: Decision) =>
 export const readLabelErrors = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/runs/{run_id}/label-errors', { ...at(id), signal }));
 export const findLabelErrors = (id: string) => answer(api.POST('/api/v1/runs/{run_id}/label-errors', at(id)));
-export const cancelLabelErrors = (id: string) =>
-  answer(api.DELETE('/api/v1/runs/{run_id}/label-errors', at(id)));
 /** Count the differences between the images of this training and of a new one. */
 export const countImageChanges = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/runs/{run_id}/image-changes', { ...at(id), signal }));

@@ -53,5 +53,4 @@ export const startAnalysis = (study_id: string, analysis: StudyAnalysis['name'])
     api.POST('/api/v1/studies/{study_id}/analyses/{analysis}', { params: { path: { study_id, analysis } } }),
   );
 
-export const studyFile = (id: string, file: 'report' | 'table') => address('studies', id, file);
-export const studyFigure = (id: string, name: string) => address('studies', id, 'figures', `${name}.svg`);
+export const studyFigure = (id: string, name: string) => address('jobs', id, 'figures', `${name}.svg`);

@@ -6,6 +6,7 @@ from coverslip.app.routes import (
     datasets,
     exports,
     fields,
+    files,
     images,
     jobs,
     labels,
@@ -31,6 +32,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     exports.router,
     studies.router,
     jobs.router,
+    files.router,
     predictions.router,
     jobs.trash_router,
 )

@@ -154,12 +154,6 @@ def create_leakage_estimate(workspace: ServedWorkspace, dataset_id: str, locate:
     return leakage_audit.start_leakage_estimate(workspace, dataset_id)
 
 
-@router.delete("/datasets/{dataset_id}/leakage-estimate", status_code=204, responses=problems(404))
-def remove_leakage_estimate(workspace: ServedWorkspace, dataset_id: str) -> None:
-    """Cancel the estimate. An earlier estimate is kept."""
-    leakage_audit.cancel_leakage_estimate(workspace, dataset_id)
-
-
 @router.get("/datasets/{dataset_id}/suggestions", responses=problems(404, 409))
 def get_suggestions(workspace: ServedWorkspace, dataset_id: str) -> LabelSuggestions:
     """The images that were suggested last for labeling, and the reserved test set."""
@@ -176,12 +170,6 @@ def create_suggestions(
     """
     locate("datasets", dataset_id, "suggestions")
     return suggestions.start_suggestions(workspace, dataset_id, new.n)
-
-
-@router.delete("/datasets/{dataset_id}/suggestions", status_code=204, responses=problems(404))
-def remove_suggestions(workspace: ServedWorkspace, dataset_id: str) -> None:
-    """Cancel the choice of images. Earlier suggestions are kept."""
-    suggestions.cancel_suggestions(workspace, dataset_id)
 
 
 @router.delete("/datasets/{dataset_id}/reserved-test", status_code=204, responses=problems(404, 409))
@@ -201,12 +189,6 @@ def create_map(workspace: ServedWorkspace, dataset_id: str, locate: Locate) -> M
     """Compute the map of a dataset in a separate process. It depends on the images only."""
     locate("datasets", dataset_id, "map")
     return maps.start_map(workspace, dataset_id)
-
-
-@router.delete("/datasets/{dataset_id}/map", status_code=204, responses=problems(404))
-def cancel_map(workspace: ServedWorkspace, dataset_id: str) -> None:
-    """Cancel the work on a new map. An earlier one is kept."""
-    maps.cancel_map(workspace, dataset_id)
 
 
 @router.get("/datasets/{dataset_id}/map-points", response_class=Response, responses=_POINTS | problems(404))
@@ -238,12 +220,6 @@ def create_distances(workspace: ServedWorkspace, dataset_id: str, other: Others,
     """Measure MMD² and CORAL in a separate process, and recommend a dataset for pretraining."""
     locate("datasets", dataset_id, "distances", other=other)
     return leakage_audit.start_distances(workspace, dataset_id, other)
-
-
-@router.delete("/datasets/{dataset_id}/distances", status_code=204, responses=problems(404, 409, 422))
-def remove_distances(workspace: ServedWorkspace, dataset_id: str, other: Others) -> None:
-    """Cancel the measurement. Earlier results are kept."""
-    leakage_audit.cancel_distances(workspace, dataset_id, other)
 
 
 @router.get("/datasets/{dataset_id}/class-thumbnails", responses=problems(404))

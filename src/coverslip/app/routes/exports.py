@@ -2,19 +2,13 @@
 
 from typing import Any
 
-from fastapi import Response
-from fastapi.responses import StreamingResponse
-
 from coverslip.app.requests import Locate, Paged, ServedWorkspace, api_router
 from coverslip.app.schemas.jobs import NewExport
 from coverslip.app.schemas.system import located, problems
 from coverslip.inference.export import Attribution
 from coverslip.workspace.exports import state
 from coverslip.workspace.exports.state import ExportState
-from coverslip.workspace.jobs import control
-from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.store.rows import Page
-from coverslip.workspace.trainings import downloads
 
 router = api_router("exports")
 
@@ -47,24 +41,3 @@ def create_export(workspace: ServedWorkspace, run_id: str, new: NewExport, locat
 def get_export(workspace: ServedWorkspace, export_id: str) -> ExportState:
     """The current state of an export."""
     return state.export_state(workspace, export_id)
-
-
-@router.delete("/exports/{export_id}", status_code=204, responses=problems(404, 409))
-def remove_export(workspace: ServedWorkspace, export_id: str) -> None:
-    """Move an export and its files to the trash of the workspace."""
-    control.remove_job(workspace, find_job(workspace, export_id, "export").id)
-
-
-@router.post("/exports/{export_id}/restore", responses=problems(404, 409))
-def restore_export(workspace: ServedWorkspace, export_id: str) -> ExportState:
-    """Restore an export from the trash. If it was waiting, it is queued again."""
-    control.restore_job(workspace, find_job(workspace, export_id, "export", is_removed=True).id)
-    return state.export_state(workspace, export_id)
-
-
-@router.get("/exports/{export_id}/download/export", response_class=Response, responses=_ZIP | problems(404, 409))
-def download_export(workspace: ServedWorkspace, export_id: str) -> StreamingResponse:
-    """The files of a finished export as one zip."""
-    name, chunks = state.download(workspace, export_id)
-    headers = {"Content-Disposition": downloads.disposition(name)}
-    return StreamingResponse(chunks, media_type="application/zip", headers=headers)

@@ -3,7 +3,6 @@
 from typing import Annotated
 
 from fastapi import Response
-from fastapi.responses import StreamingResponse
 
 from coverslip.app.requests import Locate, Paged, ServedWorkspace, api_router, from_app
 from coverslip.app.routes.images import (
@@ -33,7 +32,6 @@ from coverslip.workspace.objects import (
 from coverslip.workspace.predictions import object_export
 from coverslip.workspace.predictions.object_export import ObjectExport, ObjectExportState
 from coverslip.workspace.store.rows import Page
-from coverslip.workspace.trainings import downloads
 from coverslip.workspace.viewing import fields, tiles
 from coverslip.workspace.viewing.fields import FieldOfView
 from coverslip.workspace.viewing.lists import ObjectLabels
@@ -145,12 +143,6 @@ def create_objects(workspace: ServedWorkspace, dataset_id: str, body: ObjectsToC
     return objects.start_objects(workspace, dataset_id, body)
 
 
-@router.delete("/datasets/{dataset_id}/objects", status_code=204)
-def remove_objects(workspace: ServedWorkspace, dataset_id: str) -> None:
-    """Cancel the collection of objects. Earlier ones are kept."""
-    objects.cancel_objects(workspace, dataset_id)
-
-
 @router.get("/predictions/{prediction_id}/objects-export")
 def get_object_export(workspace: ServedWorkspace, prediction_id: str) -> ObjectExportState:
     """The last export of the objects of a prediction, and its progress."""
@@ -164,19 +156,3 @@ def create_object_export(
     """Write the predicted objects for QuPath, ImageJ, CellProfiler and others, or their crops, with corrections."""
     locate("predictions", prediction_id, "objects-export")
     return object_export.start_export(workspace, prediction_id, body)
-
-
-@router.delete("/predictions/{prediction_id}/objects-export", status_code=204)
-def remove_object_export(workspace: ServedWorkspace, prediction_id: str) -> None:
-    """Cancel the export of the objects of a prediction."""
-    object_export.cancel_export(workspace, prediction_id)
-
-
-@router.get(
-    "/predictions/{prediction_id}/download/objects", response_class=Response, responses=_ZIP | problems(404, 409)
-)
-def download_objects(workspace: ServedWorkspace, prediction_id: str) -> StreamingResponse:
-    """The files of the last export of the objects of a prediction as one zip."""
-    name, chunks = object_export.download(workspace, prediction_id)
-    headers = {"Content-Disposition": downloads.disposition(name)}
-    return StreamingResponse(chunks, media_type="application/zip", headers=headers)

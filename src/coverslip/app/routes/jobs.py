@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import Depends, Query, Response
+from fastapi import Depends, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from coverslip.app.files import PICTURE, image_response
@@ -21,6 +21,7 @@ from coverslip.app.streams import (
     events_of,
     events_of_workspace,
 )
+from coverslip.app.users import check_is_editor
 from coverslip.runs.log import LogLine
 from coverslip.workspace import explanations
 from coverslip.workspace.cleanup import DeletedItem, list_deleted
@@ -98,8 +99,13 @@ def list_log_lines(workspace: ServedWorkspace, job_id: str, paging: Paged) -> Pa
 
 
 @router.post("/jobs/{job_id}/stop", responses=problems(404, 409))
-def stop_job(workspace: ServedWorkspace, job_id: str) -> JobState:
-    """Stop a job. Its progress up to this point is saved, if it has files. A waiting job is removed from the queue."""
+def stop_job(workspace: ServedWorkspace, job_id: str, request: Request) -> JobState:
+    """Stop a job. Its progress up to this point is saved, if it has files. A waiting job is removed from the queue.
+
+    An annotator may stop jobs that compute a result for a page, such as a map. An earlier result is kept.
+    """
+    if find_job(workspace, job_id).key is None:
+        check_is_editor(request)
     control.stop_job(workspace, job_id)
     return listing.job_state(workspace, job_id)
 
@@ -155,12 +161,6 @@ def create_explanation(workspace: ServedWorkspace, job_id: str, row_id: int, loc
     return explanations.start_explanation(workspace, job_id, row_id)
 
 
-@router.delete("/jobs/{job_id}/rows/{row_id}/explanation", status_code=204, responses=problems(404, 409, 422))
-def remove_explanation(workspace: ServedWorkspace, job_id: str, row_id: int) -> None:
-    """Cancel the explanation. A finished explanation is kept."""
-    explanations.cancel_explanation(workspace, job_id, row_id)
-
-
 @router.get(
     "/jobs/{job_id}/rows/{row_id}/explanation/picture",
     response_class=Response,
@@ -206,19 +206,6 @@ def get_run(workspace: ServedWorkspace, run_id: str) -> RunStory:
 def change_run(workspace: ServedWorkspace, run_id: str, changes: RunChanges) -> RunState:
     """Rename a training. Its folder keeps its name."""
     queueing.rename_run(workspace, run_id, changes.name)
-    return runs.run_state(workspace, run_id)
-
-
-@runs_router.delete("/runs/{run_id}", status_code=204, responses=problems(404, 409))
-def remove_run(workspace: ServedWorkspace, run_id: str) -> None:
-    """Move a training and its results to the trash of the workspace."""
-    control.remove_job(workspace, find_job(workspace, run_id, "train").id)
-
-
-@runs_router.post("/runs/{run_id}/restore", responses=problems(404, 409))
-def restore_run(workspace: ServedWorkspace, run_id: str) -> RunState:
-    """Restore a training from the trash. If it was waiting, it is queued again."""
-    control.restore_job(workspace, find_job(workspace, run_id, "train", is_removed=True).id)
     return runs.run_state(workspace, run_id)
 
 

@@ -1,21 +1,12 @@
 """Predict new images, and correct the predictions."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
-from fastapi import Query, Request, Response
+from fastapi import Query, Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import StreamingResponse
 from pydantic import Field
 
-from coverslip.app.files import (
-    NO_SCRIPTS,
-    PAGE,
-    TABLE,
-    TABLE_OR_LINES,
-    TABLE_TYPES,
-    table_response,
-)
 from coverslip.app.requests import (
     IMAGES_BODY,
     MOST_IMAGES,
@@ -37,12 +28,10 @@ from coverslip.app.schemas.jobs import (
 )
 from coverslip.app.schemas.system import located, problems
 from coverslip.inference.spot_check import LabelsNeeded, SpotCheck
-from coverslip.workspace.correcting import corrections, downloads, joining
+from coverslip.workspace.correcting import corrections, joining
 from coverslip.workspace.correcting.corrections import AppliedLabels
 from coverslip.workspace.correcting.joining import JoinPreview, JoinResult
 from coverslip.workspace.datasets.state import DatasetState
-from coverslip.workspace.jobs import control
-from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.predictions import samples, spot_check, state
 from coverslip.workspace.predictions.classifiers import LoadedClassifiers, PredictedImage
 from coverslip.workspace.predictions.samples import ChangedSampling, SampledSummary
@@ -117,19 +106,6 @@ def get_prediction(workspace: ServedWorkspace, prediction_id: str) -> Prediction
     return state.prediction_state(workspace, prediction_id)
 
 
-@router.delete("/predictions/{prediction_id}", status_code=204, responses=problems(404, 409))
-def remove_prediction(workspace: ServedWorkspace, prediction_id: str) -> None:
-    """Move a prediction and its results to the trash of the workspace."""
-    control.remove_job(workspace, find_job(workspace, prediction_id, "predict").id)
-
-
-@router.post("/predictions/{prediction_id}/restore", responses=problems(404, 409))
-def restore_prediction(workspace: ServedWorkspace, prediction_id: str) -> PredictionState:
-    """Restore a prediction from the trash. If it was waiting, it is queued again."""
-    control.restore_job(workspace, find_job(workspace, prediction_id, "predict", is_removed=True).id)
-    return state.prediction_state(workspace, prediction_id)
-
-
 @router.get("/predictions/{prediction_id}/samples", responses=problems(404, 409, 422))
 def get_samples(workspace: ServedWorkspace, prediction_id: str) -> SampledSummary:
     """The class proportions in each sample, corrected for errors of the classifier, and conditions compared."""
@@ -140,37 +116,6 @@ def get_samples(workspace: ServedWorkspace, prediction_id: str) -> SampledSummar
 def change_samples(workspace: ServedWorkspace, prediction_id: str, changed: ChangedSampling) -> SampledSummary:
     """Save how the images divide into samples, and the conditions of these; return the proportions."""
     return samples.save_sampling(workspace, prediction_id, changed)
-
-
-@router.get(
-    "/predictions/{prediction_id}/download/samples",
-    response_class=Response,
-    responses=TABLE | problems(404, 409, 422),
-)
-def download_samples(workspace: ServedWorkspace, prediction_id: str) -> Response:
-    """`samples.csv`, with a row for each class in each sample."""
-    return table_response([samples.summary_table(workspace, prediction_id)], "samples.csv")
-
-
-@router.get(
-    "/predictions/{prediction_id}/download/samples-prism",
-    response_class=Response,
-    responses=TABLE | problems(404, 409, 422),
-)
-def download_samples_for_prism(workspace: ServedWorkspace, prediction_id: str) -> Response:
-    """`prism.csv`, with a column for each class and condition, and a row for each sample."""
-    return table_response([samples.grouped_table(workspace, prediction_id)], "prism.csv")
-
-
-@router.get(
-    "/predictions/{prediction_id}/download/samples-report",
-    response_class=Response,
-    responses=PAGE | problems(404, 409, 422),
-)
-def download_samples_report(workspace: ServedWorkspace, prediction_id: str) -> Response:
-    """`proportions.html`, with figures, tables and a text for the methods section."""
-    headers = {"Content-Disposition": 'attachment; filename="proportions.html"', "Content-Security-Policy": NO_SCRIPTS}
-    return Response(samples.report_page(workspace, prediction_id), media_type="text/html", headers=headers)
 
 
 @router.get("/predictions/{prediction_id}/spot-check", responses=problems(404))
@@ -225,38 +170,6 @@ def apply_spot_check(workspace: ServedWorkspace, prediction_id: str) -> AppliedL
 def undo_spot_check(workspace: ServedWorkspace, prediction_id: str) -> CorrectionsRemoved:
     """Remove the corrections that are labels of the spot check. Labels of the spot check and other corrections stay."""
     return CorrectionsRemoved(corrections.undo_spot_check(workspace, prediction_id))
-
-
-@router.get(
-    "/predictions/{prediction_id}/download/spot-check",
-    response_class=Response,
-    responses=TABLE | problems(404),
-)
-def download_spot_check(workspace: ServedWorkspace, prediction_id: str) -> Response:
-    """`spot_check.csv`: the drawn images with their labels, times and authors."""
-    return table_response([spot_check.labels_table(workspace, prediction_id)], "spot_check.csv")
-
-
-@router.get(
-    "/predictions/{prediction_id}/download/predictions",
-    response_class=StreamingResponse,
-    responses=TABLE_OR_LINES | problems(404, 422),
-)
-def download_from_prediction(
-    workspace: ServedWorkspace,
-    prediction_id: str,
-    format: Literal["csv", "jsonl"] = "csv",  # noqa: A002  the name of the parameter
-    top_k: TopK = None,
-) -> Response:
-    """`predictions.csv` or `predictions.jsonl`.
-
-    It has the columns `corrected`, `excluded` and `corrected_by` if there are corrections.
-    """
-    text = downloads.table_of(workspace, prediction_id, format, top_k=top_k)
-    if format == "csv":
-        return table_response(text, "predictions.csv")
-    headers = {"Content-Disposition": 'attachment; filename="predictions.jsonl"'}
-    return StreamingResponse(text, media_type=TABLE_TYPES["jsonl"], headers=headers)
 
 
 @router.post(

@@ -1,20 +1,10 @@
 """Results of trainings, and evaluations on external test sets: numbers, rows, pictures and files."""
 
-import os
 from typing import Annotated, Any, Literal
 
-from fastapi import Query, Request, Response
+from fastapi import Query, Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import HTMLResponse, StreamingResponse
 
-from coverslip.app.files import (
-    FIGURE,
-    TABLE,
-    FigureFile,
-    figure_response,
-    file_response,
-    report_response,
-)
 from coverslip.app.requests import (
     RAW_BODY,
     Locate,
@@ -31,19 +21,16 @@ from coverslip.workspace import evaluations
 from coverslip.workspace.correcting.trained_images import (
     ChangesSinceTraining,
     LabelErrorsState,
-    cancel_label_check,
     changes_since,
     label_errors_state,
     start_label_check,
 )
 from coverslip.workspace.evaluations import EvaluationOutlook, EvaluationState, TestSet
-from coverslip.workspace.jobs import control
-from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.predictions import classifier_cards, classifiers
 from coverslip.workspace.predictions.classifier_cards import ClassifierCard
 from coverslip.workspace.predictions.classifiers import Classifier
 from coverslip.workspace.store.rows import Page
-from coverslip.workspace.trainings import downloads, results
+from coverslip.workspace.trainings import results
 from coverslip.workspace.trainings.results import EvaluationResults, Results
 
 router = api_router("results")
@@ -110,54 +97,6 @@ def create_label_errors(workspace: ServedWorkspace, run_id: str, locate: Locate)
     """Start the search for label errors, which may take minutes, in a separate process."""
     locate("runs", run_id, "label-errors")
     return start_label_check(workspace, run_id)
-
-
-@router.delete("/runs/{run_id}/label-errors", status_code=204, responses=problems(404))
-def remove_label_errors(workspace: ServedWorkspace, run_id: str) -> None:
-    """Cancel the search for label errors. Earlier results are kept."""
-    cancel_label_check(workspace, run_id)
-
-
-@router.get(
-    "/runs/{run_id}/report",
-    response_class=HTMLResponse,
-    responses=problems(404, 409),
-)
-def get_report(workspace: ServedWorkspace, run_id: str) -> StreamingResponse:
-    """The report, with a policy that blocks scripts."""
-    return report_response(workspace, downloads.file_of_run(find_job(workspace, run_id, "train"), "report"))
-
-
-@router.get(
-    "/runs/{run_id}/figures/{name}",
-    response_class=Response,
-    responses=FIGURE | problems(404, 409, 422),
-)
-def get_figure(workspace: ServedWorkspace, run_id: str, name: FigureFile) -> StreamingResponse:
-    """A figure of the report, as SVG or PNG, or its numbers as CSV."""
-    return figure_response(workspace, downloads.figure_of_run(find_job(workspace, run_id, "train"), name))
-
-
-@router.get(
-    "/runs/{run_id}/download/{what}",
-    response_class=Response,
-    responses=_FILES | problems(404, 409, 422),
-)
-def download_from_run(workspace: ServedWorkspace, run_id: str, what: Download) -> Response:
-    """A file of a run; `run` is its folder as a zip."""
-    if what == "run":
-        name, chunks = downloads.zipped_run(workspace, run_id)
-        headers = {"Content-Disposition": downloads.disposition(name)}
-        return StreamingResponse(chunks, media_type=_TYPES[what], headers=headers)
-    if what == "classifier":
-        name, stream = downloads.classifier_of(workspace, run_id)
-        headers = {
-            "Content-Disposition": downloads.disposition(name),
-            "Content-Length": str(os.fstat(stream.fileno()).st_size),
-        }
-        return StreamingResponse(downloads.file_chunks(stream), media_type=_TYPES[what], headers=headers)
-    file = downloads.file_of_run(find_job(workspace, run_id, "train"), what)
-    return file_response(workspace, file, _TYPES[what], name=f"{file.parent.name}-{file.name}")
 
 
 @router.get("/classifiers")
@@ -252,19 +191,6 @@ def get_evaluation(workspace: ServedWorkspace, evaluation_id: str) -> Evaluation
     return evaluations.evaluation_state(workspace, evaluation_id)
 
 
-@evaluations_router.delete("/evaluations/{evaluation_id}", status_code=204, responses=problems(404, 409))
-def remove_evaluation(workspace: ServedWorkspace, evaluation_id: str) -> None:
-    """Move an evaluation and its results to the trash of the workspace."""
-    control.remove_job(workspace, find_job(workspace, evaluation_id, "evaluate").id)
-
-
-@evaluations_router.post("/evaluations/{evaluation_id}/restore", responses=problems(404, 409))
-def restore_evaluation(workspace: ServedWorkspace, evaluation_id: str) -> EvaluationState:
-    """Restore an evaluation from the trash. If it was waiting, it is queued again."""
-    control.restore_job(workspace, find_job(workspace, evaluation_id, "evaluate", is_removed=True).id)
-    return evaluations.evaluation_state(workspace, evaluation_id)
-
-
 @evaluations_router.get(
     "/evaluations/{evaluation_id}/results",
     responses=problems(404, 409, 422),
@@ -272,34 +198,3 @@ def restore_evaluation(workspace: ServedWorkspace, evaluation_id: str) -> Evalua
 def get_evaluation_results(workspace: ServedWorkspace, evaluation_id: str) -> EvaluationResults:
     """The results on these images."""
     return results.evaluation_results_of(workspace, evaluation_id)
-
-
-@evaluations_router.get(
-    "/evaluations/{evaluation_id}/report", response_class=HTMLResponse, responses=problems(404, 409)
-)
-def get_evaluation_report(workspace: ServedWorkspace, evaluation_id: str) -> StreamingResponse:
-    """The report on these images, with a policy that blocks scripts."""
-    return report_response(workspace, downloads.file_of_run(find_job(workspace, evaluation_id, "evaluate"), "report"))
-
-
-@evaluations_router.get(
-    "/evaluations/{evaluation_id}/figures/{name}",
-    response_class=Response,
-    responses=FIGURE | problems(404, 409, 422),
-)
-def get_evaluation_figure(workspace: ServedWorkspace, evaluation_id: str, name: FigureFile) -> StreamingResponse:
-    """A figure of the report on these images, as SVG or PNG, or its numbers as CSV."""
-    return figure_response(workspace, downloads.figure_of_run(find_job(workspace, evaluation_id, "evaluate"), name))
-
-
-@evaluations_router.get(
-    "/evaluations/{evaluation_id}/download/{what}",
-    response_class=StreamingResponse,
-    responses=TABLE | problems(404, 409),
-)
-def download_from_evaluation(
-    workspace: ServedWorkspace, evaluation_id: str, what: Literal["predictions", "confusion-matrix"]
-) -> StreamingResponse:
-    """The measured images with labels and predictions, or the confusion matrix."""
-    file = downloads.file_of_run(find_job(workspace, evaluation_id, "evaluate"), what)
-    return file_response(workspace, file, "text/csv", name=f"{file.parent.name}-{file.name}")

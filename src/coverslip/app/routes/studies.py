@@ -1,14 +1,8 @@
 """Studies: comparisons of networks and initial weights. `jobs` has the operations on jobs of any kind."""
 
-from fastapi import Response
-from fastapi.responses import HTMLResponse, StreamingResponse
-
-from coverslip.app.files import FIGURE, TABLE, FigureFile, figure_response, file_response, report_response
 from coverslip.app.requests import Locate, Paged, ServedWorkspace, api_router
 from coverslip.app.schemas.jobs import NewStudy, StudyRequest
 from coverslip.app.schemas.system import located, problems
-from coverslip.workspace.jobs import control
-from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.store.rows import Page
 from coverslip.workspace.studies import analyses, planning, state, times
 from coverslip.workspace.studies.analyses import AnalysisName, StudyAnalysis
@@ -71,20 +65,6 @@ def get_study(workspace: ServedWorkspace, study_id: str) -> StudyStory:
     return state.study_story(workspace, study_id)
 
 
-@router.delete("/studies/{study_id}", status_code=204, responses=problems(404, 409))
-def remove_study(workspace: ServedWorkspace, study_id: str) -> None:
-    """Move a study, its trainings and their results to the trash of the workspace. Its analyses are canceled."""
-    analyses.cancel_analyses(workspace, study_id)
-    control.remove_job(workspace, find_job(workspace, study_id, "study").id)
-
-
-@router.post("/studies/{study_id}/restore", responses=problems(404, 409))
-def restore_study(workspace: ServedWorkspace, study_id: str) -> StudyState:
-    """Restore a study with its trainings from the trash. If it was waiting, it is queued again."""
-    control.restore_job(workspace, find_job(workspace, study_id, "study", is_removed=True).id)
-    return state.study_state(workspace, study_id)
-
-
 @router.get("/studies/{study_id}/results", responses=problems(404, 409, 422))
 def get_study_results(workspace: ServedWorkspace, study_id: str) -> StudyResults:
     """The results of a study, which are written when it ends or is stopped."""
@@ -106,25 +86,6 @@ def create_study_analysis(
     """Start an analysis in a separate process. Afterwards, the results and the report of the study contain it."""
     locate("studies", study_id, "analyses")
     return analyses.start_analysis(workspace, study_id, analysis)
-
-
-@router.get("/studies/{study_id}/report", response_class=HTMLResponse, responses=problems(404, 409))
-def get_study_report(workspace: ServedWorkspace, study_id: str) -> StreamingResponse:
-    """The comparison as a page, with a policy that blocks scripts."""
-    return report_response(workspace, state.file_of_study(workspace, study_id, "report.html"))
-
-
-@router.get("/studies/{study_id}/table", response_class=StreamingResponse, responses=TABLE | problems(404, 409))
-def get_study_table(workspace: ServedWorkspace, study_id: str) -> StreamingResponse:
-    """`results.csv`: a row for each finished training and fold."""
-    file = state.file_of_study(workspace, study_id, "results.csv")
-    return file_response(workspace, file, "text/csv", name=f"{file.parent.name}-{file.name}")
-
-
-@router.get("/studies/{study_id}/figures/{name}", response_class=Response, responses=FIGURE | problems(404, 422))
-def get_study_figure(workspace: ServedWorkspace, study_id: str, name: FigureFile) -> StreamingResponse:
-    """A figure of the comparison, as SVG or PNG, or its numbers as CSV."""
-    return figure_response(workspace, state.figure_of_study(workspace, study_id, name))
 
 
 def _choices(study: StudyRequest) -> StudyChoices:

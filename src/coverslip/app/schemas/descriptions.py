@@ -1,9 +1,12 @@
-"""Descriptions of the API document: of fields and parameters without their own, and an example of each body.
+"""The API document: descriptions of fields and parameters without their own, examples of bodies, and shared parts.
 
 A description by schema is used before the one by name. Fields with a special meaning have their own description.
 """
 
-from collections.abc import Iterator, Mapping
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, count
 from typing import Any
 
 from fastapi import FastAPI
@@ -924,6 +927,43 @@ def describe_fields(app: FastAPI) -> None:
                     content["example"] = EXAMPLES[body]
 
     complete_document(app, add)
+
+
+def share_parts(app: FastAPI) -> None:
+    """Let operations of the API document refer to parameters and errors that several of them have."""
+
+    def share(document: Json) -> None:
+        parameters, errors = [], []
+        for operation in operations_of(document):
+            listed, responses = operation.get("parameters", []), operation["responses"]
+            parameters += [(listed, k, each["name"]) for k, each in enumerate(listed)]
+            errors += [(responses, status, status) for status in responses if status >= "4"]
+        for kind, places in (("parameters", parameters), ("responses", errors)):
+            _share(document["components"].setdefault(kind, {}), places, f"#/components/{kind}/")
+
+    complete_document(app, share)
+
+
+def _share(shared: Json, places: Sequence[tuple[Any, Any, str]], address: str) -> None:
+    """Replace equal parts by references to `shared`.
+
+    Args:
+        shared: gets the parts that occur more than once, by name.
+        places: the object or list that has the part, its key or position there, and a name for it.
+        address: of `shared` in the document.
+    """
+    uses = defaultdict(list)
+    for place in places:
+        if "$ref" not in (part := place[0][place[1]]):
+            uses[json.dumps(part, sort_keys=True)].append(place)
+    for text, of_part in uses.items():
+        if len(of_part) == 1:
+            continue
+        title = of_part[0][2]
+        name = next(each for each in chain((title,), (f"{title}-{k}" for k in count(2))) if each not in shared)
+        shared[name] = json.loads(text)
+        for owner, key, _ in of_part:
+            owner[key] = {"$ref": address + name}
 
 
 def operations_of(document: Json) -> Iterator[dict[str, Any]]:  # Any: JSON values

@@ -652,7 +652,6 @@ plan-of-other-images = Der Plan enthält Bilder eines Datensatzes, der nicht gew
 comparison-damaged = Der Vergleich ist beschädigt
     .do = Setzen Sie die Studie fort. Sie schreibt den Vergleich neu.
 
-no-such-figure = Diese Abbildung gibt es nicht
     .do = Sehen Sie im Vergleich nach.
 
 no-comparison-yet = Noch wurde nichts verglichen

@@ -655,7 +655,6 @@ plan-of-other-images = The plan contains images of a dataset that is not chosen:
 comparison-damaged = The comparison is damaged
     .do = Resume the study. It writes the comparison again.
 
-no-such-figure = This figure does not exist
     .do = Check the comparison.
 
 no-comparison-yet = Nothing has been compared yet

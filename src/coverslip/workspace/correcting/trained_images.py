@@ -20,7 +20,7 @@ from coverslip.messages import Failure
 from coverslip.processes import Json
 from coverslip.runs import CheckedClass, LabelIssue, SplitRow
 from coverslip.workspace.datasets.sources import grouping_for, groups_of_images
-from coverslip.workspace.jobs.computing import JobOfResult, StepProgress, cancel_result, computation, request_result
+from coverslip.workspace.jobs.computing import JobOfResult, StepProgress, computation, request_result
 from coverslip.workspace.jobs.kinds import register_function
 from coverslip.workspace.jobs.records import Job, all_jobs, find_job
 from coverslip.workspace.lists.rows import class_plan_of
@@ -265,15 +265,6 @@ def start_label_check(workspace: Workspace, run_id: str) -> LabelErrorsState:
         dataset_id=job.dataset_id,
     )
     return label_errors_state(workspace, run_id)
-
-
-def cancel_label_check(workspace: Workspace, run_id: str) -> None:
-    """Cancel the search for label errors.
-
-    Raises:
-        NotFound: there is no such training.
-    """
-    cancel_result(workspace, LABEL_ERRORS, find_job(workspace, run_id, "train").id)
 
 
 def find_label_errors(_: Workspace, arguments: Json, emit: Emit) -> None:

@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from contextlib import suppress
 
 from sqlalchemy import update
 
@@ -19,6 +20,7 @@ from coverslip.workspace.jobs.records import (
     remove_files,
     remove_rows,
     remove_trainings_of,
+    unended_jobs,
 )
 from coverslip.workspace.jobs.state import ACTIVE, has_ended, state_of, status_of
 from coverslip.workspace.store import tables as db
@@ -107,6 +109,8 @@ def finish_job(workspace: Workspace, job_id: str) -> None:
 def remove_job(workspace: Workspace, job_id: str) -> None:
     """Move a job and its files to the trash. One whose result is stored elsewhere is removed.
 
+    Computations whose results belong to it are stopped.
+
     Raises:
         NotFound: there is no such job.
         Conflict: it is running, or a job inside its folder has not ended.
@@ -114,6 +118,7 @@ def remove_job(workspace: Workspace, job_id: str) -> None:
     job = find_job(workspace, job_id)
     if state_of(job, status_of(job)) in ACTIVE:
         raise Conflict("job-not-ended")
+    _stop_computations_about(workspace, job)
     if job.key is not None:
         change_if_unchanged(workspace, job, state="removed")
         with write_transaction(workspace.engine) as connection:
@@ -132,6 +137,16 @@ def remove_job(workspace: Workspace, job_id: str) -> None:
         remove_trainings_of(workspace, job_id)
     except OSError as error:
         raise write_error(trash_folder, error) from error
+
+
+def _stop_computations_about(workspace: Workspace, job: Job) -> None:
+    """Stop the computations whose results belong to a job, such as an explanation."""
+    with workspace.engine.connect() as connection:
+        computations = [each for each in unended_jobs(connection) if each.key is not None]
+    for each in computations:
+        if f"/{job.id}/" in each.choices["link"]:
+            with suppress(Conflict, NotFound):  # it has ended meanwhile
+                stop_job(workspace, each.id)
 
 
 def restore_job(workspace: Workspace, job_id: str) -> None:

@@ -19,7 +19,7 @@ from coverslip.objects import CropChoices, ObjectFormat, is_objects_table
 from coverslip.processes import Json
 from coverslip.runs import find_classifier, open_classifier
 from coverslip.runs.documents import read_object
-from coverslip.workspace.jobs.computing import JobOfResult, StepProgress, cancel_result, computation, request_result
+from coverslip.workspace.jobs.computing import JobOfResult, StepProgress, computation, request_result
 from coverslip.workspace.jobs.kinds import register_function
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.lists.rows import images_of_job
@@ -99,11 +99,6 @@ def _plan_of(job: Job) -> ReadPlan:
     """Return how the images of a prediction were read."""
     request = read_object(job.folder / "request.json")
     return plan_for(request, open_classifier(find_classifier(Path(request["classifier"]))).card.preprocessing.plan)
-
-
-def cancel_export(workspace: Workspace, prediction_id: str) -> None:
-    """Cancel the export of the objects of a prediction."""
-    cancel_result(workspace, OBJECT_EXPORT, find_job(workspace, prediction_id, PREDICTION.name).id)
 
 
 def download(workspace: Workspace, prediction_id: str) -> tuple[str, Iterator[bytes]]:

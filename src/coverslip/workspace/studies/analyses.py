@@ -14,7 +14,7 @@ from coverslip.events import Emit
 from coverslip.messages import Failure
 from coverslip.processes import Json
 from coverslip.studies import state_of as state_of_cell
-from coverslip.workspace.jobs.computing import JobOfResult, StepProgress, cancel_result, computation, request_result
+from coverslip.workspace.jobs.computing import JobOfResult, StepProgress, computation, request_result
 from coverslip.workspace.jobs.kinds import job_kinds, register_function
 from coverslip.workspace.jobs.options import TRAININGS_QUEUE
 from coverslip.workspace.jobs.records import Job, find_job, started_jobs
@@ -91,12 +91,6 @@ def start_analysis(workspace: Workspace, study_id: str, name: AnalysisName) -> S
         link=f"/studies/{study_id}/analyses",
     )
     return _analysis(workspace, study_id, name, is_possible=True, is_stored=name in _stored(study))
-
-
-def cancel_analyses(workspace: Workspace, study_id: str) -> None:
-    """Cancel all analyses of a study."""
-    for name in _NAMES:
-        cancel_result(workspace, STUDY_ANALYSIS, _key(study_id, name))
 
 
 def _key(study_id: str, name: AnalysisName) -> str:

@@ -365,28 +365,6 @@ def comparison_of(job: Job) -> StudyComparison:
         raise BadRun("comparison-damaged", file=file) from error
 
 
-def file_of_study(workspace: Workspace, study_id: str, name: str) -> Path:
-    """Return the file of the report or table of a study.
-
-    Raises:
-        NotFound: there is no such study.
-        Conflict: it does not exist yet.
-    """
-    return _existing(find_job(workspace, study_id, STUDY.name), name)
-
-
-def figure_of_study(workspace: Workspace, study_id: str, name: str) -> Path:
-    """Return the file of a figure of a study.
-
-    Raises:
-        NotFound: there is no such study or figure.
-    """
-    file = find_job(workspace, study_id, STUDY.name).folder / "figures" / name
-    if not file.is_file():
-        raise NotFound("no-such-figure")
-    return file
-
-
 def _existing(job: Job, name: str) -> Path:
     file = job.folder / name
     if not file.is_file():

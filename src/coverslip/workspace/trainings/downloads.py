@@ -1,4 +1,4 @@
-"""Files of runs and evaluations for download."""
+"""Files of trainings, evaluations and studies for download."""
 
 import tempfile
 import zipfile
@@ -19,11 +19,11 @@ _LOCAL = frozenset({"checkpoints", "exports"})  # for resuming in place, and wit
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # so that the same run gives the same bytes
 
 
-RunFile = Literal["report", "model-card", "predictions", "recipe", "confusion-matrix"]
+JobFile = Literal["report", "model-card", "predictions", "recipe", "confusion-matrix", "results"]
 
 
-def file_of_run(job: Job, name: RunFile) -> Path:
-    """Return a file of a training or an evaluation.
+def file_of_job(job: Job, name: JobFile) -> Path:
+    """Return a file of a training, an evaluation or a study.
 
     Raises:
         Conflict: the job has not written it yet.
@@ -34,12 +34,13 @@ def file_of_run(job: Job, name: RunFile) -> Path:
         "predictions": job.run.predictions_file,
         "recipe": job.run.recipe_file,
         "confusion-matrix": job.run.confusion_file,
+        "results": job.folder / "results.csv",
     }
     return _existing(files[name])
 
 
-def figure_of_run(job: Job, name: str) -> Path:
-    """Return a file of a figure in the report of a training or an evaluation; raises as `file_of_run`."""
+def figure_of_job(job: Job, name: str) -> Path:
+    """Return a file of a figure in the report of a job; raises as `file_of_job`."""
     return _existing(job.run.figures_folder / name)
 
 

@@ -1,0 +1,174 @@
+"""Files of jobs: reports, figures and downloads, under one address for all kinds of jobs."""
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, Literal
+
+from fastapi import Query, Response
+from fastapi.responses import HTMLResponse, StreamingResponse
+
+from coverslip.app.files import (
+    FIGURE,
+    NO_SCRIPTS,
+    TABLE_TYPES,
+    FigureFile,
+    figure_response,
+    file_response,
+    report_response,
+    table_response,
+)
+from coverslip.app.requests import ServedWorkspace, api_router
+from coverslip.app.schemas.system import problems
+from coverslip.workspace.correcting.downloads import table_of
+from coverslip.workspace.exports import state as exports
+from coverslip.workspace.jobs.records import Job, find_job
+from coverslip.workspace.predictions import object_export, samples, spot_check
+from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.trainings import downloads
+
+router = api_router("files")
+
+Download = Literal[
+    "report",
+    "model-card",
+    "predictions",
+    "confusion-matrix",
+    "run",
+    "classifier",
+    "recipe",
+    "results",
+    "export",
+    "objects",
+    "samples",
+    "samples-prism",
+    "samples-report",
+    "spot-check",
+]
+Format = Literal["csv", "jsonl"]
+_MEASURED = ("train", "evaluate")
+_REPORTED = (*_MEASURED, "study")
+_FILES: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
+    200: {
+        "description": "The file.",
+        "content": {
+            kind: {"schema": {"type": "string", "format": "binary"}}
+            for kind in (
+                "text/html",
+                "text/markdown",
+                "text/csv",
+                "application/jsonl",
+                "application/yaml",
+                "application/zip",
+                "application/octet-stream",
+            )
+        },
+    }
+}
+
+
+@router.get("/jobs/{job_id}/report", response_class=HTMLResponse, responses=problems(404, 409))
+def get_report(workspace: ServedWorkspace, job_id: str) -> StreamingResponse:
+    """The report of a training, an evaluation or a study, with a policy that blocks scripts."""
+    return report_response(workspace, downloads.file_of_job(find_job(workspace, job_id, *_REPORTED), "report"))
+
+
+@router.get("/jobs/{job_id}/figures/{name}", response_class=Response, responses=FIGURE | problems(404, 409, 422))
+def get_figure(workspace: ServedWorkspace, job_id: str, name: FigureFile) -> StreamingResponse:
+    """A figure of a report, as SVG or PNG, or its numbers as CSV."""
+    return figure_response(workspace, downloads.figure_of_job(find_job(workspace, job_id, *_REPORTED), name))
+
+
+@router.get("/jobs/{job_id}/download/{what}", response_class=Response, responses=_FILES | problems(404, 409, 422))
+def download(
+    workspace: ServedWorkspace,
+    job_id: str,
+    what: Download,
+    format: Annotated[Format, Query(description="Of `predictions` of a prediction.")] = "csv",  # noqa: A002  its name
+    top_k: Annotated[
+        int | None, Query(ge=1, description="Number of most probable classes in place of all, as of `format`.")
+    ] = None,
+) -> Response:
+    """A file of a job. It has the status 404 if jobs of this kind have no such file, and 409 if it is not written yet.
+
+    | kind of job | files |
+    |---|---|
+    | training | `report`, `model-card`, `predictions`, `confusion-matrix`, `run` (its folder), `classifier`, `recipe` |
+    | evaluation | `report`, `predictions`, `confusion-matrix` |
+    | prediction | `predictions`, `objects`, `samples`, `samples-prism`, `samples-report`, `spot-check` |
+    | study | `report`, `results` (a row for each finished training and fold) |
+    | export | `export` |
+
+    Folders are sent as a zip. The table of a prediction has the columns `corrected`, `excluded` and `corrected_by` if
+    there are corrections.
+    """
+    if what == "predictions" and (job := find_job(workspace, job_id)).kind == "predict":
+        return _predictions(workspace, job, format, top_k)
+    kinds, respond = _DOWNLOADS[what]
+    return respond(workspace, find_job(workspace, job_id, *kinds))
+
+
+def _predictions(workspace: Workspace, job: Job, format_: Format, top_k: int | None) -> Response:
+    text = table_of(workspace, job.id, format_, top_k=top_k)
+    if format_ == "csv":
+        return table_response(text, "predictions.csv")
+    headers = {"Content-Disposition": 'attachment; filename="predictions.jsonl"'}
+    return StreamingResponse(text, media_type=TABLE_TYPES["jsonl"], headers=headers)
+
+
+def _saved(name: downloads.JobFile, media_type: str) -> Callable[[Workspace, Job], Response]:
+    """Return a function that sends a file of the folder of a job."""
+
+    def respond(workspace: Workspace, job: Job) -> Response:
+        file = downloads.file_of_job(job, name)
+        return file_response(workspace, file, media_type, name=f"{file.parent.name}-{file.name}")
+
+    return respond
+
+
+def _classifier(workspace: Workspace, job: Job) -> Response:
+    name, stream = downloads.classifier_of(workspace, job.id)
+    headers = {
+        "Content-Disposition": downloads.disposition(name),
+        "Content-Length": str(os.fstat(stream.fileno()).st_size),
+    }
+    return StreamingResponse(downloads.file_chunks(stream), media_type="application/octet-stream", headers=headers)
+
+
+def _zipped(files: Callable[[Workspace, str], tuple[str, Iterator[bytes]]]) -> Callable[[Workspace, Job], Response]:
+    """Return a function that sends the files of a job as a zip."""
+
+    def respond(workspace: Workspace, job: Job) -> Response:
+        name, chunks = files(workspace, job.id)
+        headers = {"Content-Disposition": downloads.disposition(name)}
+        return StreamingResponse(chunks, media_type="application/zip", headers=headers)
+
+    return respond
+
+
+def _table(text: Callable[[Workspace, str], str], name: str) -> Callable[[Workspace, Job], Response]:
+    """Return a function that sends a table of a prediction."""
+    return lambda workspace, job: table_response([text(workspace, job.id)], name)
+
+
+def _samples_report(workspace: Workspace, job: Job) -> Response:
+    headers = {"Content-Disposition": 'attachment; filename="proportions.html"', "Content-Security-Policy": NO_SCRIPTS}
+    return Response(samples.report_page(workspace, job.id), media_type="text/html", headers=headers)
+
+
+# The kinds of jobs that have the file, and the function that sends it.
+_DOWNLOADS: dict[Download, tuple[tuple[str, ...], Callable[[Workspace, Job], Response]]] = {
+    "report": (_REPORTED, _saved("report", "text/html")),
+    "model-card": (("train",), _saved("model-card", "text/markdown")),
+    "predictions": (_MEASURED, _saved("predictions", "text/csv")),
+    "confusion-matrix": (_MEASURED, _saved("confusion-matrix", "text/csv")),
+    "run": (("train",), _zipped(downloads.zipped_run)),
+    "classifier": (("train",), _classifier),
+    "recipe": (("train",), _saved("recipe", "application/yaml")),
+    "results": (("study",), _saved("results", "text/csv")),
+    "export": (("export",), _zipped(exports.download)),
+    "objects": (("predict",), _zipped(object_export.download)),
+    "samples": (("predict",), _table(samples.summary_table, "samples.csv")),
+    "samples-prism": (("predict",), _table(samples.grouped_table, "prism.csv")),
+    "samples-report": (("predict",), _samples_report),
+    "spot-check": (("predict",), _table(spot_check.labels_table, "spot_check.csv")),
+}
