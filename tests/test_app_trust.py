@@ -77,6 +77,18 @@ def test_a_request_that_waits_is_dropped_when_its_image_is_left(page: "Page", st
 
 
 @pytest.mark.exhaustive
+def test_the_time_since_a_request_passes_between_two_answers_of_the_server(page: "Page", stock: Stock) -> None:
+    work = {"stage": "x", "title": "Checks", "done": 1, "total": 22, "seconds_left": None}
+    state = {"state": "running", "progress": work, "error": None, "fold": None, "seconds": 1.0, "job_id": None}
+    page.route("**/explanation", lambda route: route.fulfill(json=state))
+    open_page(page, f"/predictions/{stock.prediction}?show=all&sort=position")
+    page.get_by_role("gridcell").first.dblclick()
+    page.get_by_text("1 / 22").wait_for()
+    page.get_by_text("4 s since the request").wait_for()
+    page.unroute_all(behavior="wait")
+
+
+@pytest.mark.exhaustive
 def test_ppv_and_npv_are_reported_at_the_share_that_is_stated(page: "Page", stock: Stock) -> None:
     recipe = {**QUICK, "classes": {"merge": {"others": [IMAGE_CLASS, LONG_CLASS]}}}
     run = stock.app.trained(stock.images, recipe, "Two classes")

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from drawing import write_cells
 from hypothesis import given
 from hypothesis import strategies as st
 from trained import GROUPS, INSTANT
@@ -17,20 +16,19 @@ import coverslip as cs
 from coverslip.datasets import scan_images
 from coverslip.errors import BadRecipe, OutOfMemory, OutOfTime, Stopped
 from coverslip.events import (
-    COMPUTING_FEATURES,
-    ClassifierSelected,
     EpochEnded,
     Event,
     FoldEnded,
-    FoldStarted,
     Noted,
-    Progressed,
+    Pace,
     StageStarted,
     ignore,
 )
 from coverslip.experiments import SplitData, begin_run, run_training, validated
-from coverslip.experiments.budgeting import image_sizes, largest_fitting
-from coverslip.experiments.estimating import InstantStageTimer, fit_to_memory, measure_speed
+from coverslip.experiments.budgeting import Fit, fit_to_budget, image_sizes
+from coverslip.experiments.cross_validation import folds_of_recipe
+from coverslip.experiments.estimating import measure_pace
+from coverslip.experiments.memory import fit_to_memory
 from coverslip.experiments.one_split import make_split
 from coverslip.files import sha256_file
 from coverslip.models.complexity import training_memory
@@ -39,7 +37,7 @@ from coverslip.reports.words import time_for_all, why_instant
 from coverslip.runs import Recipe, Run, RunContext, SplitPlan, budget_seconds, load_recipe, with_settings
 from coverslip.runs.training import PRESETS
 from coverslip.stopping import Deadline, Stop, TimeLimit
-from coverslip.training.pacing import DoesNotFit, StepPace, StepPlan, TimedPlan, changes_in_steps
+from coverslip.training.pacing import StepPlan, TimedPlan, changes_in_steps
 
 SMALL = INSTANT.model_copy(update={"stage": "finetune", "epochs": 6, "batch_size": 16})  # 3 steps an epoch
 OPEN = SMALL.model_copy(update={"image_size": None})
@@ -193,7 +191,7 @@ def simulated(
 def timed_plan(
     clock: Clock, seconds: float, *, fewest: float = 0.0, most: float = 1e6, reserve: float = 0.0
 ) -> TimedPlan:
-    limit = TimeLimit(Deadline.within(seconds, clock), fewest, most, reserve_seconds=reserve)
+    limit = TimeLimit(Deadline.within(seconds, clock), reserve, fewest_epochs=fewest, most_epochs=most)
     return TimedPlan(10, 50, {}, None, limit, n_validated=0)
 
 
@@ -234,29 +232,84 @@ def test_a_machine_that_slows_down_shortens_fine_tuning_and_one_that_speeds_up_p
     assert len(simulated(timed_plan(clock, 100.0, most=12), clock, lambda step: 0.1)) == 600  # more gain nothing
 
 
-def test_what_does_not_fit_is_detected_by_the_first_steps() -> None:
+def test_training_from_random_weights_runs_an_epoch_whatever_it_takes() -> None:
     clock = Clock()
-    plan = timed_plan(clock, 100.0, fewest=9)
-    with pytest.raises(DoesNotFit):
-        simulated(plan, clock, lambda step: 0.3)
-    assert plan.first_pace is not None
-    assert plan.first_pace.step_seconds == pytest.approx(0.3)
-    assert clock.now < 3
+    assert len(simulated(timed_plan(clock, 10.0, fewest=1), clock, lambda step: 1.0)) == 50
 
 
-def test_the_largest_image_size_at_which_all_steps_fit_is_taken() -> None:
-    pace = StepPace(step_seconds=1.0, epoch_end_seconds=0.0, steps_per_epoch=10)  # at 224 px; at 112 px 0.35
-    sizes = [192, 160, 128, 112]
-    sizes_fitting = [largest_fitting(sizes, 224, pace, 100, lambda _, s=seconds: s) for seconds in (90, 70, 50, 40, 30)]
-    assert sizes_fitting == [192, 160, 128, 112, None]
-
-
-def test_fine_tuning_may_take_smaller_images_where_the_recipe_leaves_their_size_open() -> None:
-    assert image_sizes(Recipe(), 224) == [224, 192, 160, 128, 96]
+def test_a_budget_may_take_smaller_images_where_the_recipe_leaves_their_size_open() -> None:
+    assert image_sizes(Recipe(), 224) == [224, 192, 160, 128]
     assert image_sizes(Recipe(image_size=224), 224) == [224]
     assert image_sizes(Recipe(init="scratch"), 224) == [224]
     assert image_sizes(Recipe(head_init="random"), 224) == [224]
     assert image_sizes(Recipe(model="mobilenet_v2"), 96) == [96, 64]
+
+
+PACE = Pace(reading=0.0, embedding=0.1, training=1.0, fitting=1.0, loading=1.0, closing=1.0)
+
+
+def choice(images: Path, folder: Path, recipe: Recipe, budget: float) -> tuple[Fit, dict[str, Noted]]:
+    """The work that a budget chooses on a computer of a certain pace, with its notes by code."""
+    data, recipe = validated(cs.open_dataset(images, group_pattern=GROUPS), recipe)
+    begin_run(folder, data, recipe, "cpu", allow_leakage=False, budget=budget)
+    scan = scan_images(data)
+    split_data = SplitData(data, scan, make_split(data, scan, recipe))
+    folds, _ = folds_of_recipe(data, scan, recipe)
+    events: list[Event] = []
+    context = RunContext(folder, emit=events.append, deadline=Deadline.within(budget, Clock()))
+    fit = fit_to_budget(data, scan, folds, split_data, recipe, context, measure=lambda *_: PACE)
+    assert context.run.recipe.image_size == fit.recipe.image_size
+    return fit, {event.code: event for event in events if isinstance(event, Noted)}
+
+
+def test_more_time_allows_larger_images_and_then_fine_tuning_first_on_smaller_images(
+    cells: Path, tmp_path: Path
+) -> None:
+    results: list[tuple[str, int]] = []
+    for budget in (0.5, 8.0, 60.0, 150.0, 230.0, 1000.0):
+        fit, notes = choice(cells, tmp_path / str(budget), OPEN, budget)
+        results.append((fit.recipe.stage, fit.recipe.image_size or 160))
+        assert ("no-time-to-fine-tune" in notes) == (fit.recipe.stage == "instant")
+        assert ("smaller-images" in notes) == (fit.recipe.image_size is not None)
+        assert ("budget-exceeded" in notes) == (budget == 0.5)
+        record = Run(tmp_path / str(budget)).budget
+        assert record is not None
+        assert record.is_fixed
+        assert (record.sufficient_seconds is None) == (results[-1] == ("finetune", 160))
+        if record.least_seconds is not None:
+            assert budget < record.least_seconds < (record.sufficient_seconds or 0)
+    assert results[0] == ("instant", 96)
+    assert results[-1] == ("finetune", 160)
+    ranks = [(stage == "finetune", px) for stage, px in results]
+    assert ranks == sorted(ranks)
+    assert len({px for stage, px in results if stage == "finetune"}) > 1
+    sufficient = Run(tmp_path / "60.0").budget
+    assert sufficient is not None
+    assert sufficient.sufficient_seconds is not None
+    fit, _ = choice(cells, tmp_path / "enough", OPEN, sufficient.sufficient_seconds)
+    assert (fit.recipe.stage, fit.recipe.image_size) == ("finetune", None)
+
+
+def test_folds_are_replaced_by_one_split_unless_they_were_requested(cells: Path, tmp_path: Path) -> None:
+    usual = SMALL.model_copy(update={"split": SplitPlan(folds=None)})
+    stated = SMALL.model_copy(update={"split": SplitPlan(folds=3)})
+    fit, notes = choice(cells, tmp_path / "usual", usual, 400.0)
+    assert fit.folds is None
+    assert fit.recipe.split.folds == 0  # also without a budget
+    assert fit.recipe.is_finetuned
+    assert "no-time-for-folds" in notes
+    fit, notes = choice(cells, tmp_path / "stated", stated, 100.0)
+    assert fit.folds is not None
+    assert fit.recipe.stage == "instant"
+    assert "no-time-to-fine-tune-folds" in notes
+    fit, notes = choice(cells, tmp_path / "hardly", stated, 1.0)
+    assert fit.folds is not None
+    assert fit.recipe.stage == "instant"
+    assert "budget-exceeded" in notes
+    fit, notes = choice(cells, tmp_path / "time", stated, 5000.0)
+    assert fit.folds is not None
+    assert fit.recipe.is_finetuned
+    assert not notes
 
 
 @pytest.mark.exhaustive
@@ -265,18 +318,18 @@ def test_fine_tuning_may_take_smaller_images_where_the_recipe_leaves_their_size_
     ("by_epoch", "fewest_steps", "most_steps"),
     [
         ({}, 24, 31),
-        pytest.param({2: 2.0}, 12, 23, marks=pytest.mark.exhaustive),
-        pytest.param({2: 0.5}, 36, 36, marks=pytest.mark.exhaustive),
+        pytest.param({2: 200.0}, 12, 23, marks=pytest.mark.exhaustive),
+        pytest.param({2: 50.0}, 36, 36, marks=pytest.mark.exhaustive),
     ],
     ids=["steady", "slows down", "speeds up"],
 )
 def test_fine_tuning_follows_the_machine_and_its_recipe_gives_the_same_without_a_budget(
     cells: Path, tmp_path: Path, by_epoch: dict[int, float], fewest_steps: int, most_steps: int
 ) -> None:
-    machine = Machine((1.0,), by_epoch)
+    machine = Machine((100.0,), by_epoch)
     recipe = with_settings(SMALL, ["epochs=12", "stage_selection=finetune"])
-    run = trained_within(cells, tmp_path / "run", recipe, 42.0, machine)
-    assert machine.clock.now <= 42.0
+    run = trained_within(cells, tmp_path / "run", recipe, 4200.0, machine)
+    assert machine.clock.now <= 4200.0
     assert fewest_steps <= n_steps(run) <= most_steps
     assert run.recipe.schedule_changes
     assert run.budget is not None
@@ -285,14 +338,7 @@ def test_fine_tuning_follows_the_machine_and_its_recipe_gives_the_same_without_a
     assert ends[-1].learning_rate < 0.1 * recipe.learning_rate
     check_same_without_budget(run, cells, tmp_path / "repeated")
     if not by_epoch:
-        # It said what time would do.
-        note = machine.notes()["fewer-epochs"]
-        assert note.parameters["seconds"] == run.budget.sufficient_seconds
-        assert 48 <= note.parameters["seconds"] <= 78  # 36 steps and 12 ends of epochs
-        enough = trained_within(cells, tmp_path / "enough", recipe, note.parameters["seconds"], Machine((1.0,)))
-        assert n_steps(enough) == 36
-        assert enough.budget is not None
-        assert enough.budget.sufficient_seconds is None
+        assert machine.notes()["fewer-epochs"].parameters["seconds"] == run.budget.sufficient_seconds
 
 
 @pytest.mark.slow
@@ -301,70 +347,48 @@ def test_more_epochs_are_run_where_there_is_time_and_the_recipe_leaves_their_num
     cells: Path, tmp_path: Path
 ) -> None:
     machine = Machine((0.01,))
-    run = trained_within(cells, tmp_path / "run", with_settings(SMALL, ["epochs=auto"]), 500.0, machine)
+    run = trained_within(cells, tmp_path / "run", with_settings(SMALL, ["epochs=auto"]), 5000.0, machine)
     assert n_steps(run) == 2 * 60 * 3
     assert "budget-not-needed" in machine.notes()
-    given_more = trained_within(cells, tmp_path / "given", SMALL, 500.0, Machine((0.01,)))
+    given_more = trained_within(cells, tmp_path / "given", SMALL, 5000.0, Machine((0.01,)))
     assert n_steps(given_more) == 6 * 3
 
 
 @pytest.mark.slow
-@pytest.mark.exhaustive
-def test_fine_tuning_begins_again_on_smaller_images_where_its_first_steps_are_too_slow(
-    cells: Path, tmp_path: Path
-) -> None:
-    machine = Machine((4.0, 0.5))
-    recipe = with_settings(OPEN, ["stage_selection=finetune"])
-    run = trained_within(cells, tmp_path / "run", recipe, 60.0, machine)
-    note = machine.notes()["smaller-images"]
+def test_a_budget_always_gives_a_classifier_and_its_recipe_gives_the_same(cells: Path, tmp_path: Path) -> None:
+    machine = Machine((0.0,))
+    run = trained_within(cells, tmp_path / "run", OPEN, 0.01, machine)
+    assert {"budget-exceeded", "no-time-to-fine-tune"} <= machine.notes().keys()
+    assert run.is_done
+    assert run.training is not None
+    assert run.training.finetune is None
     assert run.budget is not None
-    assert run.recipe.image_size == run.budget.image_size == note.parameters["image_size"]
-    assert run.budget.full_image_size is not None
-    assert run.budget.image_size is not None
-    assert run.budget.image_size < run.budget.full_image_size
-    assert run.budget.sufficient_seconds is not None
-    assert run.budget.sufficient_seconds > 60
-    assert machine.clock.now <= 60.0
+    assert run.budget.ended == "no time to fine-tune"
+    assert run.budget.for_some in time_for_all(run.budget)
+    assert time_for_all(run.budget) in why_instant(
+        ReportedRun(run)
+    )  # in the summary of the result, not only in its details
+    check_same_without_budget(run, cells, tmp_path / "repeated")
 
 
 @pytest.mark.slow
-def test_the_instant_classifier_is_kept_where_fine_tuning_does_not_fit(cells: Path, tmp_path: Path) -> None:
-    machine = Machine((20.0,))
-    slow = trained_within(cells, tmp_path / "slow", OPEN, 60.0, machine)
-    assert "no-time-to-fine-tune" in machine.notes()
-    assert (slow.recipe.stage, slow.recipe.image_size) == ("instant", None)
-    assert slow.budget is not None
-    assert slow.budget.ended == "no time to fine-tune"
-    assert slow.budget.least_seconds is not None
-    assert slow.budget.sufficient_seconds is not None
-    assert 60.0 < slow.budget.least_seconds < slow.budget.sufficient_seconds
-    assert slow.budget.for_some in time_for_all(slow.budget)
-    assert time_for_all(slow.budget) in why_instant(
-        ReportedRun(slow)
-    )  # in the summary of the result, not only in its details
-    assert slow.training is not None
-    assert slow.training.finetune is None
+@pytest.mark.exhaustive
+def test_a_budget_that_is_too_short_for_requested_folds_gives_instant_classifiers(cells: Path, tmp_path: Path) -> None:
+    recipe = SMALL.model_copy(update={"split": SplitPlan(folds=2)})
+    run = cs.train(cs.open_dataset(cells, group_pattern=GROUPS), recipe, out=tmp_path / "run", budget=0.01)
+    assert run.has_classifier
+    assert [training.finetune for training in run.trainings] == [None, None]
+    check_same_without_budget(run, cells, tmp_path / "repeated")
 
 
 @pytest.mark.slow
 @pytest.mark.exhaustive
 def test_the_instant_classifier_is_kept_where_fine_tuning_forgets_everything(cells: Path, tmp_path: Path) -> None:
-    harmful = with_settings(OPEN, ["learning_rate=10", "clip_gradient=1e5", "optimizer=sgd"])
-    worse = trained_within(cells, tmp_path / "worse", harmful, 60.0, Machine((4.0, 0.5)))
+    harmful = with_settings(SMALL, ["learning_rate=10", "clip_gradient=1e5", "optimizer=sgd"])
+    worse = trained_within(cells, tmp_path / "worse", harmful, 6000.0, Machine((400.0,)))
     assert worse.training is not None
     assert worse.training.chosen == "instant"
-    assert worse.recipe.image_size is None
     check_same_without_budget(worse, cells, tmp_path / "repeated worse")
-
-
-@pytest.mark.slow
-@pytest.mark.exhaustive
-@pytest.mark.parametrize(("per_look", "budget"), [(20.0, 60.0), (0.001, 36_000.0)], ids=["no time", "time for all"])
-def test_whatever_became_of_fine_tuning_the_recipe_gives_the_same(
-    cells: Path, tmp_path: Path, per_look: float, budget: float
-) -> None:
-    run = trained_within(cells, tmp_path / "run", OPEN, budget, Machine((per_look,)))
-    check_same_without_budget(run, cells, tmp_path / "repeated")
 
 
 @pytest.mark.exhaustive
@@ -378,74 +402,33 @@ def test_a_stopped_run_resumes_with_the_time_that_it_is_given(cells: Path, tmp_p
 
     recipe = with_settings(SMALL, ["epochs=12", "stage_selection=finetune"])
     with pytest.raises(Stopped):
-        trained_within(cells, folder, recipe, 42.0, Machine((1.0,), on_event=stop))
+        trained_within(cells, folder, recipe, 4200.0, Machine((100.0,), on_event=stop))
     assert Run(folder).has_classifier
     Run(folder).stop_file.unlink()
-    machine = Machine((1.0,))
-    run = resumed_within(Run(folder), cells, 30.0, machine)
+    machine = Machine((100.0,))
+    run = resumed_within(Run(folder), cells, 3000.0, machine)
     assert next(event.epoch for event in machine.events if isinstance(event, EpochEnded)) == 4
-    assert machine.clock.now <= 30.0
+    assert machine.clock.now <= 3000.0
     assert n_steps(run) > 9 + 10
     check_same_without_budget(run, cells, tmp_path / "repeated")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("code", "seconds_of_steps", "remedies"),
-    [
-        ("no-time-to-fine-tune", (20.0,), ["resume"]),  # there is no fine-tuning to finish
-        ("smaller-images", (4.0, 0.5), ["resume", "finish"]),
-    ],
-)
 @pytest.mark.exhaustive
-def test_a_stop_after_fine_tuning_was_skipped_keeps_the_instant_classifier(
-    cells: Path, tmp_path: Path, code: str, seconds_of_steps: tuple[float, ...], remedies: list[str]
-) -> None:
+def test_time_that_is_added_brings_fine_tuning_and_larger_images_back(cells: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
 
     def stop(event: Event) -> None:
-        if isinstance(event, Noted) and event.code == code:
+        if isinstance(event, StageStarted):
             Run(folder).stop_file.touch()
 
-    machine = Machine(seconds_of_steps, on_event=stop)
-    with pytest.raises(Stopped) as raised:
-        trained_within(cells, folder, OPEN, 60.0, machine)
-    assert "finished-early" not in machine.notes()
-    assert raised.value.file == Run(folder).classifier_folder
-    assert [remedy.kind for remedy in raised.value.remedies] == remedies
-    assert Run(folder).has_classifier
-    Run(folder).stop_file.unlink()
-    run = resumed_within(Run(folder), cells, 60.0, Machine(seconds_of_steps[-1:]))
-    assert run.is_done
-    assert ("finish" in remedies) == (run.training is not None and run.training.finetune is not None)
-
-
-@pytest.mark.slow
-@pytest.mark.exhaustive
-def test_a_run_that_had_too_little_time_can_be_given_more(cells: Path, tmp_path: Path) -> None:
-    data, folder = cs.open_dataset(cells, group_pattern=GROUPS), tmp_path / "run"
-    with pytest.raises(OutOfTime) as raised:
-        cs.train(data, INSTANT, out=folder, budget=0.01)
-    assert raised.value.code == "budget-too-short"
-    assert raised.value.failure.parameters["seconds"] > 0.01
-    with pytest.raises(OutOfTime) as refused:
-        cs.resume(folder)
-    assert refused.value.code == "budget-too-short"
-    run = cs.resume(folder, budget="5m")
-    assert run.is_done
-    assert run.budget is not None
-    assert run.budget.ended == "instant classifier"
-
-
-@pytest.mark.slow
-def test_from_random_weights_too_little_time_is_an_error_that_says_how_much_would_do(
-    cells: Path, tmp_path: Path
-) -> None:
-    recipe = with_settings(SMALL, ["init=scratch"])
-    with pytest.raises(OutOfTime) as raised:
-        trained_within(cells, tmp_path / "run", recipe, 60.0, Machine((20.0,)))
-    assert raised.value.code == "budget-too-short"
-    assert raised.value.failure.parameters["seconds"] > 120  # 6 steps in two epochs
+    with pytest.raises(Stopped):
+        trained_within(cells, folder, OPEN, 0.01, Machine((0.0,), on_event=stop))
+    stopped = load_recipe(folder / "recipe.yaml")
+    assert stopped.stage == "instant"
+    run = cs.resume(folder, budget="10h")
+    assert n_steps(run) == 18
+    assert run.recipe.image_size is None
 
 
 @pytest.mark.exhaustive
@@ -464,34 +447,11 @@ def test_a_run_without_a_budget_can_be_given_one_when_it_is_resumed(cells: Path,
     assert run.budget is not None
 
 
-@pytest.mark.exhaustive
-@pytest.mark.slow
-def test_cross_validation_is_skipped_if_time_is_short_unless_it_was_requested(cells: Path, tmp_path: Path) -> None:
-    usual = SMALL.model_copy(update={"split": SplitPlan(folds=None)})
-    machine = Machine((0.5,), clock=Clock(per_look=0.5))
-    run = trained_within(cells, tmp_path / "usual", usual, 60.0, machine)
-    assert not run.is_cross_validated
-    assert run.recipe.split.folds == 0  # also without a budget
-    assert "no-time-for-folds" in machine.notes()
-    assert not [event for event in machine.events if isinstance(event, FoldStarted)]
-    assert n_steps(run) == 18  # the one network is fine-tuned
-    recipe = SMALL.model_copy(update={"split": SplitPlan(folds=3)})
-    machine = Machine((2.0,), clock=Clock(per_look=2.0))
-    run = trained_within(cells, tmp_path / "asked", recipe, 200.0, machine)
-    assert "no-time-to-fine-tune-folds" in machine.notes()
-    assert run.recipe.stage == "instant"
-    assert [training.finetune for training in run.trainings] == [None, None, None]
-    with pytest.raises(OutOfTime) as refused:
-        cs.train(cs.open_dataset(cells, group_pattern=GROUPS), recipe, out=tmp_path / "none", budget=0.01)
-    assert refused.value.code == "budget-too-short-for-folds"
-    assert refused.value.parameters["n_folds"] == 3
-
-
 @pytest.mark.slow
 @pytest.mark.exhaustive
 def test_folds_are_fine_tuned_where_there_is_time(cells: Path, tmp_path: Path) -> None:
     recipe = SMALL.model_copy(update={"split": SplitPlan(folds=2)})
-    run = trained_within(cells, tmp_path / "run", recipe, 500.0, Machine((0.1,)))
+    run = trained_within(cells, tmp_path / "run", recipe, 50_000.0, Machine((0.1,)))
     assert [fold.training.finetune is not None for fold in run.folds if fold.training] == [True, True]
     check_same_without_budget(run, cells, tmp_path / "repeated")
 
@@ -500,7 +460,7 @@ def test_folds_are_fine_tuned_where_there_is_time(cells: Path, tmp_path: Path) -
 @pytest.mark.exhaustive
 def test_folds_that_run_out_of_time_all_keep_the_instant_classifier(cells: Path, tmp_path: Path) -> None:
     recipe = SMALL.model_copy(update={"split": SplitPlan(folds=2)})
-    run = trained_within(cells, tmp_path / "run", recipe, 500.0, Machine((0.1,), by_epoch={3: 100.0}))
+    run = trained_within(cells, tmp_path / "run", recipe, 50_000.0, Machine((0.1,), by_epoch={3: 10_000.0}))
     assert run.recipe.stage == "instant"
     assert [training.finetune for training in run.trainings] == [None, None]
     assert run.is_done
@@ -525,44 +485,6 @@ def test_folds_that_were_trained_without_a_budget_are_never_skipped(cells: Path,
         cs.resume(folder, budget=0.01)
     assert sha256_file(folder / "folds/1/classifier/weights.safetensors") == weights
     assert load_recipe(folder / "recipe.yaml").stage == "finetune"
-
-
-@pytest.mark.exhaustive
-@pytest.mark.slow
-def test_smaller_images_are_recorded_and_larger_ones_tried_again_with_more_time(cells: Path, tmp_path: Path) -> None:
-    folder, full_px = tmp_path / "run", 160
-    slow = Clock(per_look=3.0)  # the instant stage alone takes too long at the full size
-
-    def stop(event: Event) -> None:
-        if isinstance(event, Noted) and event.code == "smaller-images":
-            Run(folder).stop_file.touch()
-
-    machine = Machine((3.0,), on_event=stop, clock=slow)
-    with pytest.raises((Stopped, OutOfTime)):
-        trained_within(cells, folder, OPEN, 60.0, machine)
-    assert machine.notes()["smaller-images"].parameters["image_size"] < full_px
-    budget = Run(folder).budget
-    assert budget is not None
-    assert budget.is_reduced
-    assert budget.full_image_size == full_px
-
-
-@pytest.mark.exhaustive
-@pytest.mark.slow
-def test_time_that_is_added_brings_fine_tuning_back(cells: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-
-    def stop(event: Event) -> None:
-        if isinstance(event, ClassifierSelected):
-            Run(folder).stop_file.touch()
-
-    machine = Machine((100.0,), on_event=stop)
-    with pytest.raises(Stopped):
-        trained_within(cells, folder, SMALL, 60.0, machine)
-    assert "no-time-to-fine-tune" in machine.notes()
-    assert load_recipe(folder / "recipe.yaml").stage == "instant"
-    run = cs.resume(folder, budget="10h")
-    assert n_steps(run) == 18
 
 
 @pytest.mark.slow
@@ -633,15 +555,14 @@ print(resident("VmHWM") - before)
 """
 
 
-@pytest.mark.exhaustive
 @pytest.mark.slow
-def test_the_speed_of_training_is_measured_without_a_deadline(cells: Path, tmp_path: Path) -> None:
+def test_the_pace_of_a_training_is_measured_on_a_few_images(cells: Path, tmp_path: Path) -> None:
     data, recipe = validated(cs.open_dataset(cells, group_pattern=GROUPS), with_settings(SMALL, ["batch_size=4"]))
     scan = scan_images(data)
-    measured = measure_speed(SplitData(data, scan, make_split(data, scan, recipe)), recipe, RunContext(tmp_path))
-    assert measured.pace is not None
-    assert 0 < measured.pace.step_seconds < 60
-    assert 0 < measured.test_seconds < 600
+    pace = measure_pace(SplitData(data, scan, make_split(data, scan, recipe)), recipe, RunContext(tmp_path))
+    measured = (pace.reading, pace.embedding, pace.training, pace.fitting, pace.loading, pace.closing)
+    assert all(seconds is not None and 0 < seconds < 600 for seconds in measured)
+    assert not list(tmp_path.iterdir())
 
 
 def test_pretraining_takes_no_budget(cells: Path, tmp_path: Path) -> None:
@@ -656,57 +577,3 @@ def test_cross_validation_from_random_weights_takes_no_budget(cells: Path, tmp_p
     with pytest.raises(BadRecipe) as refused:
         cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run", budget="10m")
     assert refused.value.code == "budget-with-folds-from-scratch"
-
-
-def test_a_forecast_of_the_instant_stage_includes_the_later_trainings_of_folds() -> None:
-    clock = Clock()
-    deadline = Deadline.within(100.0, clock)
-    limit = TimeLimit(deadline, fewest_epochs=0.0, most_epochs=1.0)
-    timer = InstantStageTimer(deadline, ignore, limit, n_later_loadings=20)
-    timer(StageStarted(stage="instant"))
-    clock.now = 4.0  # 3 seconds to make the network ready, 1 second for 10 images
-    timer(Progressed(stage=COMPUTING_FEATURES, done=10, total=100, per_second=10.0, seconds_left=9.0))
-    assert timer.seconds_left == 9.0 + 20 * 3.0
-
-
-def test_a_forecast_for_smaller_images_scales_the_features_only() -> None:
-    clock = Clock()
-    deadline = Deadline.within(100.0, clock)
-    timer = InstantStageTimer(deadline, ignore, TimeLimit(deadline, fewest_epochs=0.0, most_epochs=1.0))
-    clock.now = 10.0  # reading the images
-    timer(StageStarted(stage="instant"))
-    clock.now = 16.0  # 2 seconds to make the network ready, 4 seconds for 40 images
-    timer(Progressed(stage=COMPUTING_FEATURES, done=40, total=200, per_second=10.0, seconds_left=16.0))
-    assert timer.seconds_at(1.0) == 12.0 + 20.0
-    assert timer.seconds_at(0.5) == 12.0 + 10.0
-
-
-@pytest.mark.slow
-@pytest.mark.exhaustive
-def test_a_budget_that_is_too_small_for_folds_is_refused_while_features_are_computed(tmp_path: Path) -> None:
-    images = write_cells(tmp_path / "images", n=150, n_slides=15)
-    recipe = with_settings(INSTANT, ["split.folds=5"])
-    shares: list[float] = []
-
-    def note_share(event: Event) -> None:
-        if isinstance(event, Progressed) and event.stage == COMPUTING_FEATURES:
-            shares.append(event.done / event.total)
-
-    machine = Machine((0.0,), on_event=note_share, clock=Clock(per_look=2.0))
-    with pytest.raises(OutOfTime) as raised:
-        trained_within(images, tmp_path / "run", recipe, 120.0, machine)
-
-    assert 0 < max(shares) < 1
-    assert raised.value.failure.parameters["seconds"] > 120
-
-
-def test_training_from_scratch_ends_the_forecast_of_the_instant_stage_when_fine_tuning_begins() -> None:
-    clock = Clock()
-    deadline = Deadline.within(100.0, clock)
-    timer = InstantStageTimer(deadline, ignore, TimeLimit(deadline, fewest_epochs=0.0, most_epochs=1.0))
-    of_stage = timer.deadline_after(60.0)
-    timer(Progressed(stage="preprocessing-images", done=50, total=100, per_second=1.0, seconds_left=50.0))
-    assert of_stage.seconds_left() == 10.0
-    timer(StageStarted(stage="finetune", n_epochs=3))
-    clock.now = 99.0
-    of_stage.check()

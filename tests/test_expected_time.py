@@ -16,7 +16,7 @@ from coverslip.cache import RecordStore
 from coverslip.errors import Stopped
 from coverslip.events import COMPUTING_FEATURES, Event, Noted, Pace, Progressed, RunEnded, StageStarted, WorkPlanned
 from coverslip.experiments.estimating import PACES, PaceListener
-from coverslip.runs import BudgetRecord, Run, RunContext, save_recipe, with_settings
+from coverslip.runs import Run, RunContext, save_recipe, with_settings
 
 
 def expected_seconds(cells: Path, out: Path, *settings: str, is_stopped: bool = False) -> float | None:
@@ -63,13 +63,11 @@ def paces() -> dict[int, dict[str, Any]]:  # Any: JSON values
     return {each["image_size"]: each["pace"] for each in json.loads(stored)}
 
 
-def listened(folder: Path, *events: Event, budget: BudgetRecord | None = None) -> None:
+def listened(folder: Path, *events: Event) -> None:
     """A training's events as the keeper of paces hears them."""
     folder.mkdir()
     run = Run(folder)
     save_recipe(with_settings(INSTANT, ["model=mobilenet_v2"]), run.recipe_file)
-    if budget is not None:
-        budget.write(run.budget_file)
     listen = PaceListener(RunContext(folder))
     for event in (*events, RunEnded(run="a", state="done")):
         listen(event)
@@ -79,9 +77,7 @@ PLAN = WorkPlanned(n_train=30, n_val=10, n_test=10, n_drawn=30, n_reprocessed=50
 FEATURES = Progressed(stage=COMPUTING_FEATURES, done=40, total=40, per_second=10.0, seconds_left=0.0)
 
 
-def test_only_what_was_measured_is_kept_and_of_the_image_size_that_it_was_measured_at(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_what_was_measured_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COVERSLIP_CACHE", str(tmp_path / "cache"))
     guessed = replace(PLAN, pace=Pace(embedding=9.0, training=9.0), basis="an earlier training")
     instant = (StageStarted(stage="instant"), FEATURES)
@@ -90,12 +86,9 @@ def test_only_what_was_measured_is_kept_and_of_the_image_size_that_it_was_measur
     assert paces()[48]["training"] is None
     listened(tmp_path / "b", PLAN, *instant, StageStarted(stage="finetune", n_epochs=2), a_step(1, 1))
     assert paces()[48]["training"] is None  # first steps are no epoch
-    smaller = Noted(code="smaller-images", text="", parameters={"image_size": 32})
     epochs = (StageStarted(stage="finetune", n_epochs=2), an_epoch(1, n_epochs=2, seconds=3.0))
-    kept_larger = BudgetRecord(seconds=60.0, image_size=32, full_image_size=48, ended="larger instant classifier")
-    listened(tmp_path / "c", PLAN, *instant, smaller, *epochs, budget=kept_larger)
-    assert paces()[48]["training"] is None
-    assert paces()[32]["training"] == pytest.approx(0.1)
+    listened(tmp_path / "c", PLAN, *instant, *epochs)
+    assert paces()[48]["training"] == pytest.approx(0.1)
 
 
 @pytest.mark.slow

@@ -103,9 +103,11 @@ class Pace:
     reading: float | None = None  # decoding and preprocessing
     embedding: float | None = None  # without training: the forward passes of all copies of test-time augmentation
     training: float | None = None  # per image of an epoch, including validation and checkpoint
-    closing: float | None = None  # total seconds for the end of a training: metrics, figures and report
-    step: float | None = None  # as `training`, from the steps of the current epoch
     n_epochs: int = 0  # measured epochs
+    # Seconds in all:
+    fitting: float | None = None  # of an instant classifier, apart from the forward passes
+    loading: float | None = None  # of loading and testing a classifier, apart from the forward passes
+    closing: float | None = None  # of the end of a run: metrics, figures and report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +122,7 @@ class WorkPlanned(Event):
     n_test: int
     n_drawn: int  # images per epoch
     n_reprocessed: int  # images except test images that the trained network processes after training
-    n_epochs: int  # 0: no fine-tuning
+    n_epochs: int  # expected; 0: no fine-tuning
     has_instant: bool
     tta: int = 1  # forward passes of each image without training
     copies: float = 0.0  # augmented copies in the instant stage, as the number of images with equal duration
@@ -128,7 +130,7 @@ class WorkPlanned(Event):
     pace: Pace = Pace()
     basis: str | None = None  # the earlier training of the pace, shown to users; None: there is none
     seconds: float | None = None  # expected total; None: unknown
-    limit_seconds: float | None = None  # remaining time budget; None: there is no budget
+    patience: int | None = None  # epochs without improvement after which fine-tuning ends; None: all epochs are run
 
     def _text(self) -> str:
         expected = None if self.seconds is None else text("event-expected-time", time=rough_duration(self.seconds))
@@ -205,7 +207,7 @@ class StepEnded(Event):
     loss: float
     images_per_second: float
     epoch_seconds_left: float
-    seconds_left: float  # until the end of fine-tuning
+    seconds_left: float  # until the end of fine-tuning; with early stopping, if no later epoch is better
 
     def _text(self) -> str:
         pace = text("progress-images-per-second", n=f"{self.images_per_second:,.0f}")
@@ -325,6 +327,24 @@ def ignore_progress(done: int, total: int) -> None:
     """Ignore progress."""
 
 
+SHOWN_AFTER_SECONDS, SHOWN_AFTER_SHARE = 5.0, 0.03  # an earlier estimate is hardly better than a guess
+
+
+def time_left(done: float, total: float, seconds: float) -> float | None:
+    """Return the expected remaining seconds of counted work.
+
+    Args:
+        done, total: counts.
+        seconds: of the work so far.
+
+    Returns:
+        None if both the time and the share of the work so far are too small for an estimate.
+    """
+    if not done or (seconds < SHOWN_AFTER_SECONDS and done < SHOWN_AFTER_SHARE * total):
+        return None
+    return seconds * max(0.0, total - done) / done
+
+
 def progress_reporter(emit: Emit, stage: str, unit: str = "steps", **parameters: Any) -> OnProgress:
     """Return a callable that emits progress events.
 
@@ -341,7 +361,7 @@ def progress_reporter(emit: Emit, stage: str, unit: str = "steps", **parameters:
         nonlocal last, has_emitted
         now = time.monotonic()
         if now - last >= (0.5 if has_emitted else 1.0) or (has_emitted and done >= total):
-            left = (now - began) * (total - done) / max(done, 1)
+            left = time_left(done, total, now - began)
             event = Progressed(stage=stage, done=done, total=total, unit=unit, seconds_left=left, parameters=parameters)
             emit(event)
             last, has_emitted = now, True

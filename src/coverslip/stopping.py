@@ -49,16 +49,14 @@ class Deadline:
 NO_DEADLINE = Deadline()
 
 
-@dataclass
+@dataclass(frozen=True)
 class TimeLimit:
-    """The time limit of fine-tuning, and the useful range of epochs."""
+    """The time limit to which the number of steps of fine-tuning is adapted."""
 
     deadline: Deadline  # of all work
-    fewest_epochs: float  # if the speed of the first steps allows fewer, fine-tuning is skipped
+    reserve_seconds: float  # for the work after fine-tuning, at the speed of its first steps
+    fewest_epochs: float  # are run even if they take longer
     most_epochs: float
-    # Time reserved for the work after fine-tuning: the sum of both.
-    reserve_steps: float = 0.0  # in durations of a step
-    reserve_seconds: float = 0.0  # at the speed of the first steps; known after the instant stage
 
 
 @dataclass(frozen=True)

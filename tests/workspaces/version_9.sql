@@ -28,7 +28,7 @@ CREATE TABLE corrections (
 	FOREIGN KEY(job_id) REFERENCES jobs (id) ON DELETE CASCADE
 );
 CREATE TABLE coverslip_versions (version INTEGER PRIMARY KEY, coverslip VARCHAR NOT NULL, made VARCHAR NOT NULL);
-INSERT INTO "coverslip_versions" VALUES(9,'0.1.0','2026-11-29T08:19:25+00:00');
+INSERT INTO "coverslip_versions" VALUES(9,'0.1.0','2026-11-29T07:59:48+00:00');
 CREATE TABLE dataset_maps (
 	dataset_id VARCHAR NOT NULL, 
 	n INTEGER NOT NULL, 
@@ -132,7 +132,7 @@ CREATE TABLE jobs (
 	process_started FLOAT, 
 	stop_requested FLOAT, 
 	created VARCHAR NOT NULL, 
-	made_by VARCHAR DEFAULT '' NOT NULL, image_keys VARCHAR, key VARCHAR, 
+	made_by VARCHAR DEFAULT '' NOT NULL, image_keys VARCHAR, 
 	PRIMARY KEY (id)
 );
 CREATE TABLE label_changes (

@@ -6,11 +6,10 @@ import {
   finalOf,
   instantOf,
   keyOf,
-  mayStopEarly,
   byPrediction,
 } from '../src/features/runs/live/trainings';
 import type { LogLine } from '../src/api/jobs';
-import type { RunDetail, Training } from '../src/api/runs';
+import type { Training } from '../src/api/runs';
 
 function line(n: number, event = 'Noted', values: Record<string, unknown> = {}): LogLine {
   return { n, time: 0, event, values, text: event };
@@ -49,24 +48,6 @@ test('a long log keeps its last lines', () => {
 test('trainings of a run have unique keys', () => {
   const all = [training(null, true), training(1), training(2), training(null)];
   expect(new Set(all.map(keyOf)).size).toBe(4);
-});
-
-test('a training may stop early if it keeps its best epoch and has a patience', () => {
-  const during = (stage: string, rule: Training['checkpoint_selection'], patience: number | null = 10) =>
-    mayStopEarly({
-      recipe: { patience },
-      progress: { stages: [{ stage }] } as unknown as RunDetail['progress'],
-      trainings: [
-        { ...training(null), checkpoint_selection: rule },
-        { ...training(null, true), checkpoint_selection: 'best' }, // pretraining
-      ],
-    });
-  expect(during('finetune', 'best')).toBe(true);
-  expect(during('finetune', 'last')).toBe(false); // as by the default recipe
-  expect(during('instant', null)).toBe(false);
-  expect(during('finetune', 'best', null)).toBe(false);
-  expect(during('measuring', 'best')).toBe(false);
-  expect(mayStopEarly({ recipe: { patience: 10 }, progress: null, trainings: [] })).toBe(false);
 });
 
 test('only the selected epoch is marked, with the rule of its selection', () => {

@@ -75,7 +75,7 @@ def bars_of(progress: Progress, now: float) -> list[Bar]:
         speed = text("progress-images-per-second", n=f"{step.images_per_second:.0f}")
         beside = f"{text('progress-loss', loss=_five_characters(step.loss))}  {speed}"
         bars.append(Bar(name, step.step, step.n_steps, beside))
-    if progress.left is not None:
+    if progress.plan is not None:
         bars.append(Bar(_training_title(progress), round(progress.share * _WHOLE), _WHOLE, _time_left(progress, now)))
     return bars
 
@@ -93,7 +93,9 @@ def _training_title(progress: Progress) -> str:
 
 def _time_left(progress: Progress, now: float) -> str:
     remaining_seconds = seconds_left(progress, now)
-    return text("progress-left", time=rough_duration(remaining_seconds)) if remaining_seconds else ""
+    if not remaining_seconds:
+        return ""
+    return text("progress-left", time=rough_duration(remaining_seconds), is_open=progress.may_take_longer)
 
 
 class _Bars:

@@ -17,7 +17,7 @@ from coverslip.cache import ARRAYS, ArrayStore, Kind, limit_bytes, list_stores, 
 from coverslip.datasets.index import Dataset, ImageRecord
 from coverslip.datasets.quality import Scan, Unreadable, by_field
 from coverslip.errors import CoverslipError, UnreadableImage
-from coverslip.events import Emit, Noted, Progressed, ignore
+from coverslip.events import Emit, Noted, Progressed, ignore, time_left
 from coverslip.images import (
     Fields,
     ImageFacts,
@@ -294,15 +294,14 @@ class PixelCache:
                 self._store.add(digests[first:done], np.stack(batch))
                 batch.clear()
                 self._stop.check()
-                per_second = done / max(time.monotonic() - started, 1e-9)
-                seconds_left = (len(missing) - done) / per_second
+                seconds = time.monotonic() - started
                 emit(
                     Progressed(
                         stage="preprocessing-images",
                         done=done,
                         total=len(missing),
-                        per_second=per_second,
-                        seconds_left=seconds_left,
+                        per_second=done / max(seconds, 1e-9),
+                        seconds_left=time_left(done, len(missing), seconds),
                     )
                 )
 

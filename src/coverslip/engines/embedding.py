@@ -23,7 +23,7 @@ from coverslip.engines.running import (
     images_at_once,
     software,
 )
-from coverslip.events import COMPUTING_FEATURES, Emit, Noted, Progressed, ignore
+from coverslip.events import COMPUTING_FEATURES, Emit, Noted, Progressed, ignore, time_left
 from coverslip.stopping import BY_SIGNAL, Stop
 
 if TYPE_CHECKING:
@@ -199,6 +199,5 @@ def _read_ahead(
 
 
 def _progress(done: int, total: int, seconds: float) -> Progressed:
-    per_second = done / max(seconds, 1e-9)
-    left = (total - done) / per_second
+    per_second, left = done / max(seconds, 1e-9), time_left(done, total, seconds)
     return Progressed(stage=COMPUTING_FEATURES, done=done, total=total, per_second=per_second, seconds_left=left)

@@ -1,97 +1,44 @@
-"""Training within a time budget: one network, whose fine-tuning adapts to the time, or all folds of a cross-validation.
+"""Training within a time budget: the work is chosen once, by one measurement, and written to the run's recipe.
 
-The instant classifier is trained first. Then fine-tuning takes its first steps at the full image size. If their speed
-shows that the epochs do not fit, fine-tuning restarts on smaller images. From then on the number of steps follows the
-speed of the machine (`training.pacing`), so that the learning rate reaches its end in time.
+The pace of this computer is measured on a few images. From it follows the expected time of every possible training:
+with or without fine-tuning, at each image size, with folds or one split. The first of them that fits is trained. If
+none fits, the fastest is trained: a time budget always gives a classifier. Only the number of steps of fine-tuning
+then follows the clock (`training.pacing`), in one split. Folds must be trained alike, so that theirs is fixed; if they
+run out of time, all of them use the instant classifier.
 
-All folds are trained with the same recipe, so that nothing is adapted while they run. Their speed is estimated from the
-instant stage, whose features all folds use, and from the first steps of fine-tuning. If the time runs out before all
-folds are done, all of them use the instant classifier, so that the evaluated classifiers and the final one agree.
-
-All choices are written to the run's recipe, which yields the same classifier without a budget.
+The run's recipe has all choices, and yields the same classifier without a budget. Earlier trainings have no effect on
+them.
 """
 
 import math
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from coverslip.datasets import Dataset, DecodedPixels, Folds, Scan
-from coverslip.errors import OutOfMemory, OutOfTime, Stopped
-from coverslip.events import (
-    ClassifierSelected,
-    Noted,
-)
-from coverslip.experiments.estimating import (
-    SIZE_POWER,
-    InstantStageTimer,
-    batch_size_within_memory,
-    fit_to_memory,
-    measure_speed,
-    without_stages,
-)
-from coverslip.experiments.split_data import (
-    SplitData,
-    capped_split_data,
-    with_epochs_for_folds,
-)
-from coverslip.images import Preprocessing
-from coverslip.messages import Remedies, Set, duration, note
+from coverslip.datasets import Dataset, Folds, Scan
+from coverslip.errors import OutOfMemory
+from coverslip.events import Noted, Pace, WorkPlanned
+from coverslip.experiments.estimating import SIZE_POWER, counts_of, measure_pace, plan_work
+from coverslip.experiments.memory import batch_size_within_memory
+from coverslip.experiments.split_data import SplitData, capped_split_data, with_epochs_for_folds
+from coverslip.messages import duration, note
 from coverslip.models import model_info
-from coverslip.runs import IMAGES_SHOWN, BudgetRecord, Recipe, Run, RunContext, automatic_epochs, save_recipe
-from coverslip.stopping import Stop, TimeLimit
+from coverslip.runs import BudgetRecord, Recipe, Run, RunContext, save_recipe
+from coverslip.runs.log.timing import scaled, stage_seconds, total_seconds
+from coverslip.stopping import TimeLimit
 from coverslip.training.preprocessing import learn_preprocessing
-from coverslip.training.ranking import is_preferred
 
 if TYPE_CHECKING:
     from coverslip.training.fitting import Fitted
-    from coverslip.training.ood import OodDetector
-    from coverslip.training.pacing import StepPace
 
-# Shares of the recommended epochs of fine-tuning
-_NEARLY_ALL = 0.9  # with fewer, smaller images are used instead
-_FEWEST = 0.6  # with fewer, fine-tuned networks are worse than instant classifiers
-_FEWEST_FROM_SCRATCH = 2  # epochs: a single epoch is too short for the learning rate to rise and fall
+_NEARLY_ALL = 0.8  # of the recommended epochs: with fewer, fine-tuning takes smaller images
 _MORE_EPOCHS = 2.0  # more than that do not improve results
-_SMALLEST_PX, _SMALLEST_SHARE = 64, 0.4  # of the full size: fine-tuned there, most beat their instant classifiers
+_SMALLEST_PX, _SMALLEST_SHARE = 64, 0.5  # of the full size: classifiers of smaller images are often much worse
+_HARDLY_LONGER = 1.25  # than the fastest training: larger images are worth it
 _STEP_PX = 32  # networks halve the size five times
-_INSTANT_SHARE = 0.8  # of the time left, for the instant classifier
-_INSTANT_SHARE_BEGUN = 0.9  # on smaller images, once it has begun: starting again costs time too
-_FORWARD_SHARE = 0.4  # time of predicting images, as a share of a training step on as many images
 _UNUSED_SHARE = 0.2  # of the budget: if more time is left over, a note says so
-_SAFETY = 1.25  # factor on estimates for folds, which cannot be adapted while they run
-
-
-@dataclass(frozen=True, slots=True)
-class TrainedNetwork:
-    """A network, and what it was trained with."""
-
-    recipe: Recipe
-    preprocessing: Preprocessing
-    fitted: "Fitted"
-    ood_detector: "OodDetector | None"
-
-
-Train = Callable[[Recipe, RunContext], TrainedNetwork]
-Outcome = Literal["fine-tuned", "instant classifier", "larger instant classifier", "no time to fine-tune"]
-
-
-def train_within_budget(split_data: SplitData, recipe: Recipe, context: RunContext, train: Train) -> TrainedNetwork:
-    """Train one network within the run's time budget, and write the choices to the run folder.
-
-    Args:
-        split_data: the images and their split.
-        recipe: with a number of epochs.
-        context: of a run with a budget; its deadline is that of the whole run.
-        train: trains by a recipe, within the limit of a context.
-
-    Raises:
-        OutOfTime: there is no time for the instant classifier or, from scratch, for fine-tuning.
-        OutOfMemory: fine-tuning needs more memory than is free, even on the smallest images.
-        Stopped: on request.
-    """
-    return _BudgetedTraining(split_data, recipe, context, train).run()
+_SAFETY, _SAFETY_OF_FOLDS = 1.1, 1.25  # factors on estimates; folds cannot be adapted while they run
 
 
 def image_sizes(recipe: Recipe, full_px: int) -> list[int]:
@@ -104,347 +51,283 @@ def image_sizes(recipe: Recipe, full_px: int) -> list[int]:
     return [full_px, *(px for px in multiples if smallest <= px < full_px and px % record.side_multiple == 0)]
 
 
-def largest_fitting(
-    sizes: Sequence[int], measured_px: int, pace: "StepPace", n_steps: float, seconds: Callable[[float], float]
-) -> int | None:
-    """Return the largest image size at which the steps fit into the time; None if they fit at none.
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A training that fits into its time budget."""
+
+    folds: Folds | None  # None: one split
+    recipe: Recipe
+    context: RunContext
+    pace: Pace | None = None  # if it was measured
+
+
+def fit_to_budget(
+    data: Dataset,
+    scan: Scan,
+    folds: Folds | None,
+    split_data: SplitData,
+    recipe: Recipe,
+    context: RunContext,
+    *,
+    measure: Callable[[SplitData, Recipe, RunContext], Pace] = measure_pace,
+) -> Fit:
+    """Return folds, recipe and context that fit the run's time budget; unchanged without a budget.
 
     Args:
-        sizes: the largest first.
-        measured_px: the size at which `pace` was measured.
-        pace: of steps.
-        n_steps: number of steps.
-        seconds: returns the available time for a size, from the factor of its step time to that of the measured size.
-    """
-    factors = {px: (px / measured_px) ** SIZE_POWER for px in sizes}
-    fitting = (px for px, factor in factors.items() if pace.slower(factor).seconds(n_steps) <= seconds(factor))
-    return next(fitting, None)
-
-
-class _BudgetedTraining:
-    """One training within a budget."""
-
-    def __init__(self, split_data: SplitData, recipe: Recipe, context: RunContext, train: Train) -> None:
-        record = context.run.budget
-        assert record is not None, "the run has a budget"
-        self._split_data, self._context, self._train, self._record = split_data, context, train, record
-        self._is_resumed = context.run.checkpoint_file("last").exists()
-        # A run that was interrupted before its first epoch selects the image size again.
-        is_reduced = record.full_image_size is not None and not self._is_resumed
-        self._recipe = recipe.model_copy(update={"image_size": None}) if is_reduced else recipe
-        size = learn_preprocessing(split_data.train_facts, self._recipe).image_size
-        self._full_px, self._instant_px = record.full_image_size or size, 0  # of the first instant classifier
-        self._sizes = [size] if self._is_resumed else self._within_memory(image_sizes(self._recipe, size))
-        self._epochs = recipe.n_epochs
-        self._fewest = _fewest_epochs(recipe, split_data.n_drawn(recipe))
-        self._most = _MORE_EPOCHS * self._epochs if record.adds_epochs else float(self._epochs)
-        # The result of a stop: the first instant classifier, or the fine-tuned one.
-        self._best: TrainedNetwork | None = None
-
-    def run(self) -> TrainedNetwork:
-        """Train, on smaller images if time is short, and return the better of fine-tuned and instant classifier."""
-        try:
-            return self._run()
-        except Stopped:
-            if self._best is None:
-                raise
-            return replace(self._best, fitted=replace(self._best.fitted, is_stopped=True))
-
-    def _run(self) -> TrainedNetwork:
-        sizes = self._sizes
-        while sizes:
-            px, *smaller = sizes
-            limit = self._limit(has_smaller=bool(smaller))
-            n_loadings = 2 if px < self._instant_px else 0  # for the instant classifier at full size
-            timer = InstantStageTimer(self._context.deadline, self._context.emit, limit, n_loadings=n_loadings)
-            try:
-                trained = self._attempt(px, limit, timer, has_smaller=bool(smaller))
-            except OutOfTime:
-                if timer.seconds_left < 0 or not smaller:  # it is not the instant stage that takes too long
-                    raise self._too_short(timer) from None
-                sizes = self._sizes_in_time(px, smaller, timer)
-                continue
-            self._instant_px = self._instant_px or px
-            fitted = trained.fitted
-            if fitted.is_stopped:
-                return trained
-            if not fitted.does_not_fit:
-                self._best = trained
-                return self._select(trained)
-            if self._recipe.init == "scratch":
-                assert fitted.pace is not None, "the first steps were timed"
-                raise self._too_short(timer, fitted.pace.seconds(self._fewest * fitted.pace.steps_per_epoch))
-            self._best = self._best or trained
-            sizes = self._smaller_sizes(px, smaller, fitted, timer, limit)
-            shutil.rmtree(self._context.run.checkpoint_file("last").parent, ignore_errors=True)  # of very short epochs
-        recipe = self._sized(self._instant_px).model_copy(update={"stage": "instant"})
-        self._save(recipe)
-        trained = self._train(recipe, replace(self._context, emit=without_stages(self._context.emit)))
-        self._context.emit(ClassifierSelected(stage="instant"))
-        return self._finish(trained, "no time to fine-tune")
-
-    @property
-    def _left(self) -> float:
-        """Seconds left."""
-        return self._context.deadline.seconds_left()
-
-    def _sized(self, px: int) -> Recipe:
-        """Return the recipe at an image size, unchanged at its default size."""
-        default_px = learn_preprocessing(self._split_data.train_facts, self._recipe).image_size
-        return self._recipe if px == default_px else self._recipe.model_copy(update={"image_size": px})
-
-    def _save(self, recipe: Recipe) -> None:
-        """Write the choices to the run's recipe, which keeps the initialization and epochs as the user stated them."""
-        names = ("image_size", "stage", "batch_size", "schedule_changes", "split")
-        changes = {name: getattr(recipe, name) for name in names}
-        save_recipe(self._context.run.recipe.model_copy(update=changes), self._context.run.recipe_file)
-
-    def _within_memory(self, sizes: list[int]) -> list[int]:
-        """Return the image sizes at which fine-tuning fits into memory."""
-        if not self._recipe.is_finetuned:
-            return sizes
-        fitting = list[int]()
-        for px in sizes:
-            try:
-                batch_size_within_memory(self._split_data, self._sized(px), self._context.device)
-            except OutOfMemory:
-                if px == sizes[-1] and not fitting:
-                    raise
-                continue
-            fitting.append(px)
-        return fitting
-
-    def _limit(self, *, has_smaller: bool) -> TimeLimit:
-        n_val, n_test = len(self._split_data.val), len(self._split_data.test)
-        n_train = self._recipe.n_reprocessed(len(self._split_data.train))
-        n_after = self._recipe.tta * (n_train + 2 * n_val + n_test)
-        fewest = _NEARLY_ALL * self._epochs if has_smaller else self._fewest
-        return TimeLimit(
-            self._context.deadline,
-            fewest_epochs=0.0 if self._is_resumed else fewest,
-            most_epochs=self._most,
-            reserve_steps=_FORWARD_SHARE * n_after / self._recipe.batch_size,
-        )
-
-    def _attempt(self, px: int, limit: TimeLimit, timer: InstantStageTimer, *, has_smaller: bool) -> TrainedNetwork:
-        stop = self._context.stop  # a resumed training has its instant classifier already
-        if not self._is_resumed:
-            share = 1.0 if not has_smaller else _INSTANT_SHARE if px == self._sizes[0] else _INSTANT_SHARE_BEGUN
-            stop = Stop(stop.file, timer.deadline_after(share * self._left))
-        if px < self._full_px and self._record.full_image_size is None:
-            self._reduce(px, smaller_images_note(px, self._full_px))
-        recipe = fit_to_memory(self._split_data, self._sized(px), self._context)
-        if not self._is_resumed:
-            self._save(recipe)
-        return self._train(recipe, replace(self._context, emit=timer, stop=stop, limit=limit))
-
-    def _sizes_in_time(self, px: int, smaller: list[int], timer: InstantStageTimer) -> list[int]:
-        """Return the smaller sizes, from the largest one at which the instant stage is expected to fit.
-
-        If it fits at none, only the smallest size is left. Sizes that cannot fit are not tried, because every attempt
-        reads the images again.
-        """
-        for number, other_px in enumerate(smaller[:-1]):
-            if timer.seconds_at((other_px / px) ** SIZE_POWER) <= _INSTANT_SHARE * self._left:
-                return smaller[number:]
-        return smaller[-1:]
-
-    def _smaller_sizes(
-        self, px: int, smaller: list[int], fitted: "Fitted", timer: InstantStageTimer, limit: TimeLimit
-    ) -> list[int]:
-        """Return the sizes at which fine-tuning may restart, by its first steps at size `px`; empty if none fits."""
-        pace = fitted.pace
-        assert pace is not None, "the first steps were timed"
-        reserved = limit.reserve_seconds + limit.reserve_steps * pace.step_seconds
-        n_steps = self._epochs * pace.steps_per_epoch
-        left = self._left - reserved
-
-        def seconds(factor: float) -> float:
-            return left - timer.instant_seconds * math.pow(factor, 1 / SIZE_POWER)
-
-        changes: dict[str, object] = {}
-        if self._record.sufficient_seconds is None:
-            for_all = pace.slower((self._full_px / px) ** SIZE_POWER).seconds(n_steps) + reserved
-            changes["sufficient_seconds"] = _rounded_up(self._record.seconds - self._left + 1.1 * for_all)
-        fitting_px = largest_fitting(smaller, px, pace, _NEARLY_ALL * n_steps, seconds)
-        if fitting_px is None and smaller:
-            fewest = _FEWEST * self._fewest * pace.steps_per_epoch  # lenient: the first steps there decide
-            fitting_px = largest_fitting(smaller[-1:], px, pace, fewest, seconds)
-            if fitting_px is None:
-                factor = (smaller[-1] / px) ** SIZE_POWER
-                missing = pace.slower(factor).seconds(fewest) - seconds(factor)
-                changes["least_seconds"] = _rounded_up(1.1 * (self._record.seconds + missing))
-                changes["least_image_size"] = smaller[-1]
-        self._record = self._record.model_copy(update=changes)
-        parameters: dict[str, Any] = {  # Any: each parameter has its own type
-            "seconds": self._record.sufficient_seconds,
-            "duration": duration(self._record.sufficient_seconds or 0),
-            "epochs": self._epochs,
-            "full_image_size": self._full_px,
-            "image_size": fitting_px,
-        }
-        if fitting_px is None:
-            for_some = self._record.for_some
-            no_time = note(
-                "no-time-to-fine-tune", level="warning", has_least=bool(for_some), for_some=for_some, **parameters
-            )
-            self._context.emit(Noted.of(no_time))
-            return []
-        self._reduce(fitting_px, Noted.of(note("smaller-images", is_fine_tuning=True, **parameters)))
-        return smaller[smaller.index(fitting_px) :]
-
-    def _reduce(self, px: int, event: Noted) -> None:
-        """Emit and write that images are smaller than without a budget, for when the run is resumed."""
-        sizes = {"full_image_size": self._full_px, "instant_image_size": self._instant_px or None, "image_size": px}
-        self._record = self._record.model_copy(update=sizes)
-        self._record.write(self._context.run.budget_file)
-        self._context.emit(event)
-
-    def _select(self, trained: TrainedNetwork) -> TrainedNetwork:
-        """Return the trained network, or an instant classifier on larger images if that has better results."""
-        fitted, context = trained.fitted, self._context
-        px, full_px = trained.preprocessing.image_size, max(self._instant_px, self._record.instant_image_size or 0)
-        if full_px > px and trained.recipe.stage_selection != "finetune":
-            larger = self._sized(full_px).model_copy(update={"stage": "instant"})
-            instant = self._train(larger, replace(context, emit=without_stages(context.emit)))
-            if not self._is_better_than_instant(trained, instant):
-                self._save(larger)
-                context.emit(Noted.of(note("fine-tuning-no-better", image_size=px, full_image_size=full_px)))
-                context.emit(ClassifierSelected(stage="instant"))
-                return self._finish(instant, "larger instant classifier", trained)
-        recipe = trained.recipe.model_copy(update={"schedule_changes": fitted.schedule_changes})
-        self._save(recipe)
-        outcome: Outcome = "fine-tuned" if fitted.selected_stage == "finetune" else "instant classifier"
-        return self._finish(replace(trained, recipe=recipe), outcome, trained)
-
-    def _is_better_than_instant(self, trained: TrainedNetwork, instant: TrainedNetwork) -> bool:
-        """Return whether validation results select the trained network over an instant classifier on larger images.
-
-        Fine-tuning nearly always improves results, except on images of less than half the side. There, its validation
-        results must be better.
-        """
-        from coverslip.training.fitting import keep_finetuned
-
-        data, scan = self._split_data.data, self._split_data.scan
-        images = self._split_data.training_images(DecodedPixels(data, scan, trained.preprocessing), trained.recipe)
-        logits, instant_logits = trained.fitted.val_logits, instant.fitted.val_logits
-        is_large = trained.preprocessing.image_size >= instant.preprocessing.image_size / 2
-        if trained.fitted.selected_stage == "finetune" and is_large:
-            return keep_finetuned(logits, instant_logits, images, trained.recipe, trained.fitted.stages[-1])
-        return is_preferred(logits, instant_logits, images.val_label, trained.recipe)
-
-    def _finish(
-        self, trained: TrainedNetwork, outcome: Outcome, finetuned: TrainedNetwork | None = None
-    ) -> TrainedNetwork:
-        """Write and emit how the time was used."""
-        changes: dict[str, object] = {"ended": outcome, "epochs": self._epochs if self._recipe.is_finetuned else None}
-        pace = None if finetuned is None else finetuned.fitted.pace
-        if finetuned is not None and finetuned.fitted.finetuning is not None and pace is not None:
-            stage = finetuned.fitted.finetuning
-            epochs_run = round(stage.n_steps / pace.steps_per_epoch, 1)
-            changes |= {"epochs_run": epochs_run, "image_size": finetuned.preprocessing.image_size}
-            is_by_time = stage.stopped_because in ("all epochs done", "out of time")
-            is_short = is_by_time and epochs_run < _NEARLY_ALL * self._epochs
-            if is_short and self._record.sufficient_seconds is None:
-                missing = pace.seconds(self._epochs * pace.steps_per_epoch) - pace.seconds(stage.n_steps)
-                seconds = _rounded_up(1.1 * (self._record.seconds - self._left + missing))
-                changes["sufficient_seconds"] = seconds
-                fewer = note(
-                    "fewer-epochs",
-                    seconds=seconds,
-                    duration=duration(seconds),
-                    epochs_run=epochs_run,
-                    epochs=self._epochs,
-                )
-                self._context.emit(Noted.of(fewer))
-            if epochs_run >= math.floor(self._most) and self._left > _UNUSED_SHARE * self._record.seconds:
-                self._context.emit(Noted.of(note("budget-not-needed", epochs=epochs_run)))
-        self._record = self._record.model_copy(update=changes)
-        self._record.write(self._context.run.budget_file)
-        return trained
-
-    def _too_short(self, timer: InstantStageTimer, seconds: float = 0.0) -> OutOfTime:
-        needed = self._record.seconds - self._left + 1.5 * max(seconds, timer.seconds_left) + timer.reserved
-        return _budget_too_short(self._record.seconds, needed)
-
-
-def smaller_images_note(image_size: int, full_image_size: int) -> Noted:
-    """Return the note that images are smaller than without a budget."""
-    smaller = note(
-        "smaller-images",
-        is_fine_tuning=False,
-        image_size=image_size,
-        full_image_size=full_image_size,
-        seconds=None,
-        epochs=None,
-        duration="",
-    )
-    return Noted.of(smaller)
-
-
-def _budget_too_short(budget: float, needed: float, *, n_folds: int = 0, remedies: Remedies = ()) -> OutOfTime:
-    """Return the error for a budget that is too short for any training.
-
-    Args:
-        budget: in seconds.
-        needed: seconds of the fastest training, or of cross-validation.
-        n_folds: of cross-validation; 0 without folds.
-        remedies: of the error.
-    """
-    needed = _rounded_up(max(needed, 1.1 * budget))
-    return OutOfTime(
-        "budget-too-short-for-folds" if n_folds else "budget-too-short",
-        remedies=remedies,
-        budget=duration(budget),
-        duration=duration(needed),
-        n_folds=n_folds,
-        seconds=needed,
-    )
-
-
-def _rounded_up(seconds: float) -> float:
-    """Return an estimated sufficient budget, rounded up to 10 seconds."""
-    return float(10 * math.ceil(seconds / 10))
-
-
-def _fewest_epochs(recipe: Recipe, n_drawn: int) -> float:
-    """Return the smallest useful number of epochs, by the number of images shown."""
-    if recipe.init == "scratch":
-        return min(_FEWEST_FROM_SCRATCH, recipe.n_epochs)
-    shown = min(IMAGES_SHOWN, automatic_epochs(n_drawn) * n_drawn)
-    return _FEWEST * min(shown / max(1, n_drawn), recipe.n_epochs)
-
-
-def fit_folds_to_budget(
-    data: Dataset, scan: Scan, folds: Folds | None, recipe: Recipe, context: RunContext
-) -> tuple[Folds | None, Recipe, RunContext]:
-    """Return folds, recipe and context that fit the run's time budget.
-
-    They are unchanged without a budget or folds. If time is short, folds that the recipe does not state are skipped,
-    and folds that it states use the instant classifier. The context ends in time for the reserve.
+        data: labeled images.
+        scan: of these images.
+        folds: of the recipe, or that few images require; None for one split.
+        split_data: the images and the split that is used without folds.
+        recipe: of the training.
+        context: of the run; its deadline is that of the whole run.
+        measure: returns the pace of this computer.
 
     Raises:
-        OutOfTime: the recipe states folds, and not even instant classifiers fit.
-        OutOfMemory: fine-tuning needs more memory than is free.
+        OutOfMemory: training from random weights needs more memory than is free.
+        Stopped: on request.
     """
-    record = context.run.budget
-    if record is None or folds is None:
-        return folds, recipe, context
-    if recipe.init == "scratch":  # the recipe does not state these folds (`check_budget`)
-        context.emit(Noted.of(note("no-time-for-folds", is_estimated=False, duration="")))
-        return None, _with_one_split(recipe), context
+    record, pace = context.run.budget, None
+    if record is None:
+        return Fit(folds, recipe, context)
     if not record.is_fixed:
-        fitting = _FoldBudget(data, scan, folds, recipe, context, record).fitting_recipe()
-        if fitting is None:
-            return None, _with_one_split(recipe), context
-        recipe = fitting
-        save_recipe(recipe, context.run.recipe_file)
-        record = context.run.budget or record
-    return folds, recipe, context.with_deadline(context.deadline.earlier(record.reserve_seconds))
+        pace = measure(split_data, split_data.with_epochs(recipe), context)
+        choice = _Choice(
+            data,
+            scan,
+            split_data,
+            recipe,
+            context,
+            record,
+            measure(split_data, split_data.with_epochs(recipe), context),
+        )
+        folds, recipe = choice.of_split() if folds is None else choice.of_folds(folds)
+        record, pace = context.run.budget or record, choice.pace
+    if folds is not None:
+        return Fit(folds, recipe, context.with_deadline(context.deadline.earlier(record.reserve_seconds)), pace)
+    if recipe.is_finetuned:
+        epochs = split_data.with_epochs(recipe).n_epochs
+        limit = TimeLimit(
+            context.deadline,
+            record.reserve_seconds,
+            fewest_epochs=1.0 if recipe.init == "scratch" else 0.0,
+            most_epochs=_MORE_EPOCHS * epochs if record.adds_epochs else epochs,
+        )
+        context = replace(context, limit=limit)
+    return Fit(None, recipe, context, pace)
 
 
-def _with_one_split(recipe: Recipe) -> Recipe:
-    return recipe.model_copy(update={"split": recipe.split.model_copy(update={"folds": 0})})
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """The trainings of one split or of all folds, and their expected time at each image size."""
+
+    plan: WorkPlanned
+    full_px: int
+
+    def pace(self, px: int) -> Pace:
+        """Return the pace at an image size."""
+        return scaled(self.plan.pace, (px / self.full_px) ** SIZE_POWER)
+
+    def finetuned(self, px: int, share: float = 1.0) -> float:
+        """Return the seconds with fine-tuning, of a share of the epochs."""
+        return total_seconds(replace(self.plan, n_epochs=math.ceil(share * self.plan.n_epochs)), self.pace(px))
+
+    def instant(self, px: int) -> float:
+        """Return the seconds without fine-tuning."""
+        return total_seconds(replace(self.plan, n_epochs=0, n_reprocessed=0), self.pace(px))
+
+    def closing(self, px: int) -> float:
+        """Return the seconds after fine-tuning."""
+        return stage_seconds(self.plan, self.pace(px), self.plan.n_folds)["measuring"]
+
+
+class _Choice:
+    """Chooses what is trained, by one measurement."""
+
+    def __init__(
+        self,
+        data: Dataset,
+        scan: Scan,
+        split_data: SplitData,
+        recipe: Recipe,
+        context: RunContext,
+        record: BudgetRecord,
+        pace: Pace,
+    ) -> None:
+        self._data, self._scan, self._split_data = data, scan, split_data
+        self._recipe, self._context, self._record = recipe, context, record
+        self._full_px = learn_preprocessing(split_data.train_facts, recipe).image_size
+        self.pace = pace
+        self._left = context.deadline.seconds_left()
+        self._sizes = image_sizes(recipe, self._full_px)
+        self._tuned_sizes = self._within_memory() if recipe.is_finetuned else []
+
+    def of_folds(self, folds: Folds) -> tuple[Folds | None, Recipe]:
+        """Return the folds, unless time is too short and the recipe does not state them, and the recipe."""
+        n_folds, is_stated = len(folds.splits), self._recipe.split.sets_folds
+        split = self._recipe.split.resolved(n_folds)
+        if self._recipe.init == "scratch":  # the recipe does not state these folds (`check_budget`)
+            self._note("no-time-for-folds", is_estimated=False, duration="")
+            return self.of_split()
+        first = capped_split_data(self._data, self._scan, folds.splits[0], self._recipe)
+        with_epochs = with_epochs_for_folds(self._data, self._scan, folds, self._recipe)
+        work = self._work(first, with_epochs, n_folds)
+        left = self._left / _SAFETY_OF_FOLDS
+        if self._recipe.is_finetuned:
+            px = _largest(self._tuned_sizes, lambda px: work.finetuned(px) + work.instant(px), left)
+            if px is not None:
+                changes = {"epochs": with_epochs.epochs, "split": split}
+                return folds, self._write(work, px, changes, reserve_seconds=_SAFETY * work.instant(px))
+        sufficient = self._budget_of(
+            _SAFETY_OF_FOLDS
+            * (work.finetuned(self._full_px) if self._recipe.is_finetuned else work.instant(self._full_px))
+        )
+        words = {"seconds": sufficient, "duration": duration(sufficient), "n_networks": n_folds + 1}
+        sizes = self._sizes if is_stated else self._sizes[:1]
+        px = _largest(sizes, work.instant, left)
+        if px is None and is_stated:
+            px = self._exceeding(work)
+        if px is None or (self._recipe.is_finetuned and not is_stated):
+            self._note("no-time-for-folds", is_estimated=True, **words)
+            return self.of_split()
+        if not self._recipe.is_finetuned:
+            return folds, self._write(work, px, {"split": split}, ended="instant classifier")
+        self._note("no-time-to-fine-tune-folds", **words)
+        return folds, self._write(work, px, {"split": split, "stage": "instant"}, ended="no time to fine-tune folds")
+
+    def of_split(self) -> tuple[None, Recipe]:
+        """Return the recipe of a single split."""
+        recipe = self._split_data.with_epochs(self._recipe)
+        work = self._work(self._split_data, recipe)
+        changes: dict[str, object] = {"split": recipe.split.model_copy(update={"folds": 0})}
+        if recipe.is_finetuned:
+            is_begun = self._context.run.checkpoint_file("last").exists()
+            is_forced = recipe.init == "scratch" or is_begun
+            left = math.inf if is_forced else self._left
+            px = _largest(self._tuned_sizes, lambda px: work.finetuned(px, _NEARLY_ALL), left)
+            if px is not None:
+                return None, self._write(work, px, changes, reserve_seconds=_SAFETY * work.closing(px))
+        px = _largest(self._sizes, work.instant, self._left / _SAFETY) or self._exceeding(work)
+        if not recipe.is_finetuned:
+            return None, self._write(work, px, changes, ended="instant classifier")
+        smallest, sufficient = self._tuned_sizes[-1], self._budget_of(work.finetuned(self._full_px))
+        record = BudgetRecord(
+            seconds=self._record.seconds,
+            least_seconds=self._budget_of(work.finetuned(smallest, _NEARLY_ALL)),
+            least_image_size=smallest,
+        )
+        self._note(
+            "no-time-to-fine-tune",
+            level="warning",
+            has_least=True,
+            for_some=record.for_some,
+            seconds=sufficient,
+            duration=duration(sufficient),
+            epochs=recipe.n_epochs,
+            full_image_size=self._full_px,
+        )
+        least = {"least_seconds": record.least_seconds, "least_image_size": smallest, "sufficient_seconds": sufficient}
+        return None, self._write(work, px, {**changes, "stage": "instant"}, ended="no time to fine-tune", **least)
+
+    def _work(self, split_data: SplitData, recipe: Recipe, n_folds: int = 0) -> _Work:
+        plan = plan_work(recipe, counts_of(split_data, recipe, n_folds), self._context.device, self.pace)
+        n_epochs = min(recipe.n_epochs, recipe.last_epoch or recipe.n_epochs) if recipe.is_finetuned else 0
+        return _Work(replace(plan, n_epochs=n_epochs), self._full_px)
+
+    def _within_memory(self) -> list[int]:
+        """Return the image sizes at which fine-tuning fits into memory. If there are none, it is left out."""
+        fitting = list[int]()
+        for px in self._sizes:
+            recipe = self._recipe.model_copy(update={"image_size": px})
+            try:
+                batch_size_within_memory(self._split_data, recipe, self._context.device)
+            except OutOfMemory as error:
+                if fitting or px != self._sizes[-1]:
+                    continue
+                if recipe.init == "scratch":
+                    raise
+                self._context.emit(Noted(code=error.code, text=str(error), level="warning", remedies=error.remedies))
+                self._recipe = self._recipe.model_copy(update={"stage": "instant"})
+            else:
+                fitting.append(px)
+        return fitting
+
+    def _write(self, work: _Work, px: int, changes: Mapping[str, object], **values: object) -> Recipe:
+        """Write the choice to the run's recipe and to its budget, and return the recipe."""
+        recipe, self.pace = self._recipe.model_copy(update=changes), work.pace(px)
+        if px != self._full_px:
+            sufficient = self._budget_of(work.finetuned(self._full_px))
+            if recipe.is_finetuned:
+                values = {"sufficient_seconds": sufficient, **values}
+            self._note(
+                "smaller-images",
+                is_fine_tuning=recipe.is_finetuned,
+                image_size=px,
+                full_image_size=self._full_px,
+                seconds=sufficient,
+                duration=duration(sufficient),
+                epochs=work.plan.n_epochs,
+            )
+            values = {"full_image_size": self._full_px, **values}
+            recipe = recipe.model_copy(update={"image_size": px})
+        epochs = work.plan.n_epochs or None
+        updates = {"is_fixed": True, "epochs": epochs, "image_size": px, **values}
+        self._record.model_copy(update=updates).write(self._context.run.budget_file)
+        # The run's recipe keeps the initialization as the user stated it.
+        names = ("image_size", "stage", "epochs", "split")
+        changed = self._context.run.recipe.model_copy(update={name: getattr(recipe, name) for name in names})
+        save_recipe(changed, self._context.run.recipe_file)
+        return recipe
+
+    def _exceeding(self, work: _Work) -> int:
+        """Return the image size of about the fastest training, which takes longer than the budget."""
+        fastest = work.instant(self._sizes[-1])
+        px = next(px for px in self._sizes if work.instant(px) <= _HARDLY_LONGER * fastest)
+        expected = self._budget_of(work.instant(px))
+        self._note(
+            "budget-exceeded",
+            level="warning",
+            budget=duration(self._record.seconds),
+            seconds=expected,
+            duration=duration(expected),
+        )
+        return px
+
+    def _budget_of(self, seconds: float) -> float:
+        """Return the budget for so many seconds in addition to those used, rounded up to 10 seconds."""
+        return float(10 * math.ceil((self._record.seconds - self._left + seconds) / 10))
+
+    def _note(self, code: str, **parameters: Any) -> None:  # Any: each its own type
+        self._context.emit(Noted.of(note(code, **parameters)))
+
+
+def _largest(sizes: Sequence[int], seconds: Callable[[int], float], left: float) -> int | None:
+    """Return the first size whose training ends in time; None if there is none."""
+    return next((px for px in sizes if seconds(px) <= left), None)
+
+
+def record_finetuning(fitted: "Fitted", split_data: SplitData, recipe: Recipe, context: RunContext) -> Recipe:
+    """Write how fine-tuning was adapted to the time budget to the run, and return the recipe with it."""
+    from coverslip.training.batches import n_batches
+
+    record, stage, limit = context.run.budget, fitted.finetuning, context.limit
+    if record is None or limit is None or stage is None or fitted.is_stopped:
+        return recipe
+    epochs_run = round(stage.n_steps / n_batches(split_data.n_drawn(recipe), recipe.batch_size), 1)
+    ended = "fine-tuned" if fitted.selected_stage == "finetune" else "instant classifier"
+    updates: dict[str, object] = {"epochs_run": epochs_run, "ended": ended}
+    left, planned = context.deadline.seconds_left(), split_data.with_epochs(recipe).n_epochs
+    is_by_time = stage.stopped_because in ("all epochs done", "out of time")
+    if is_by_time and epochs_run < 0.9 * planned and record.sufficient_seconds is None:
+        seconds = record.seconds - left + stage.seconds * (planned / max(epochs_run, 0.1) - 1) + limit.reserve_seconds
+        updates["sufficient_seconds"] = seconds = float(10 * math.ceil(seconds / 10))
+        words: dict[str, Any] = {"seconds": seconds, "duration": duration(seconds)}  # Any: each its own type
+        context.emit(Noted.of(note("fewer-epochs", **words, epochs_run=epochs_run, epochs=planned)))
+    if epochs_run >= math.floor(limit.most_epochs) and left > _UNUSED_SHARE * record.seconds:
+        context.emit(Noted.of(note("budget-not-needed", epochs=epochs_run)))
+    record.model_copy(update=updates).write(context.run.budget_file)
+    changes = {"schedule_changes": fitted.schedule_changes}
+    save_recipe(context.run.recipe.model_copy(update=changes), context.run.recipe_file)
+    return recipe.model_copy(update=changes)
 
 
 def can_fall_back_to_instant(run: Run) -> bool:
@@ -466,90 +349,6 @@ def without_finetuning(recipe: Recipe, context: RunContext) -> Recipe:
     assert record is not None, "only a budget lets time run out"
     context.emit(Noted.of(note("out-of-time", level="warning")))
     record.model_copy(update={"ended": "no time to fine-tune folds"}).write(context.run.budget_file)
-    changes = {"stage": "instant", "image_size": record.full_image_size or recipe.image_size}
-    recipe = recipe.model_copy(update=changes)
+    recipe = recipe.model_copy(update={"stage": "instant"})
     save_recipe(recipe, context.run.recipe_file)
     return recipe
-
-
-class _FoldBudget:
-    """Fits the recipe of a cross-validation into the time budget."""
-
-    def __init__(
-        self, data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, context: RunContext, record: BudgetRecord
-    ) -> None:
-        self._recipe, self._context, self._record = recipe, context, record
-        self._with_epochs = with_epochs_for_folds(data, scan, folds, recipe)
-        self._n_folds = len(folds.splits)
-        self._first_fold = capped_split_data(data, scan, folds.splits[0], recipe)
-
-    def fitting_recipe(self) -> Recipe | None:
-        """Return the recipe of all folds; None if folds are skipped."""
-        n_trainings = self._n_folds + 1
-        try:
-            speed = measure_speed(self._first_fold, self._with_epochs, self._context, n_trainings=_SAFETY * n_trainings)
-        except OutOfTime as error:
-            self._skip(error.parameters["seconds"] or self._record.seconds)
-            return None
-        px, pace = speed.image_size, speed.pace
-        left = self._context.deadline.seconds_left()
-        instant = _SAFETY * n_trainings * speed.test_seconds
-        if instant > left:
-            self._skip(instant)
-            return None
-        if pace is None:
-            return self._fix(reserve_seconds=0.0)
-        n_steps = self._with_epochs.n_epochs * pace.steps_per_epoch
-        for_training = (left - instant) / (_SAFETY * n_trainings)
-        fitting_px = largest_fitting(image_sizes(self._recipe, px), px, pace, n_steps, lambda _: for_training)
-        if fitting_px is not None:
-            if fitting_px != px:
-                self._context.emit(smaller_images_note(fitting_px, px))
-            return self._fix(
-                {} if fitting_px == px else {"image_size": fitting_px},
-                reserve_seconds=instant,
-                epochs=self._with_epochs.n_epochs,
-                image_size=fitting_px,
-                full_image_size=None if fitting_px == px else px,
-            )
-        needed = instant + _SAFETY * n_trainings * pace.seconds(n_steps)
-        if not self._recipe.split.sets_folds:
-            self._skip(needed)
-            return None
-        seconds = self._sufficient(needed)
-        no_time = note(
-            "no-time-to-fine-tune-folds", seconds=seconds, duration=duration(seconds), n_networks=n_trainings
-        )
-        self._context.emit(Noted.of(no_time))
-        return self._fix({"stage": "instant"}, ended="no time to fine-tune folds")
-
-    def _fix(self, changes: dict[str, object] | None = None, **values: object) -> Recipe:
-        """Write the final budget record, and return the recipe with the changes."""
-        self._record.model_copy(update={"is_fixed": True, **values}).write(self._context.run.budget_file)
-        split = self._recipe.split.resolved(self._n_folds)
-        return self._recipe.model_copy(update={"epochs": self._with_epochs.epochs, "split": split, **(changes or {})})
-
-    def _skip(self, seconds: float) -> None:
-        """Emit that folds are skipped.
-
-        Raises:
-            OutOfTime: the recipe states folds.
-        """
-        split = self._recipe.split
-        if split.sets_folds:
-            needed = self._record.seconds - self._context.deadline.seconds_left() + seconds
-            remedy = Set("split.by_domain", False) if split.by_domain else Set("split.folds", 0)
-            raise _budget_too_short(self._record.seconds, needed, n_folds=self._n_folds, remedies=(remedy,))
-        budget = self._sufficient(seconds)
-        skipped = note(
-            "no-time-for-folds",
-            is_estimated=True,
-            seconds=budget,
-            duration=duration(budget),
-            n_networks=self._n_folds + 1,
-        )
-        self._context.emit(Noted.of(skipped))
-
-    def _sufficient(self, seconds: float) -> float:
-        """Return a budget that allows for so many seconds in addition to those used."""
-        return _rounded_up(self._record.seconds - self._context.deadline.seconds_left() + seconds)

@@ -26,7 +26,7 @@ from coverslip.datasets import (
 )
 from coverslip.evaluation import Evaluation, OperatingPoint
 from coverslip.events import Noted, RunStarted, progress_reporter
-from coverslip.experiments.budgeting import TrainedNetwork, train_within_budget
+from coverslip.experiments.budgeting import record_finetuning
 from coverslip.experiments.evaluating import measure
 from coverslip.experiments.preparation import protocol_notes, scan_and_check
 from coverslip.experiments.run_state import record_finish
@@ -103,13 +103,15 @@ def train_one_split(
     split_data = SplitData(data, scan, split or make_split(data, scan, recipe))
     recipe = split_data.with_epochs(recipe)
     _begin_training(split_data, recipe, context)
-    trained = _train_network(split_data, recipe, context)
-    recipe, preprocessing, fitted = trained.recipe, trained.preprocessing, trained.fitted
+    preprocessing = preprocess(split_data, recipe, context)
+    on_features = learning_curve_hook(split_data, recipe, context) if context.with_report else None
+    fitted, ood_detector = fit_network(split_data, preprocessing, recipe, context, on_features=on_features)
+    recipe = record_finetuning(fitted, split_data, recipe, context)
     record_finish(fitted, recipe, context)
     calibration = calibrate(
         fitted.val_logits, split_data.label[split_data.val], recipe.decision_rule(split_data.classes)
     )
-    package(split_data, preprocessing, fitted, calibration, trained.ood_detector, recipe, context)
+    package(split_data, preprocessing, fitted, calibration, ood_detector, recipe, context)
     if fitted.is_stopped:
         raise work_stopped()
     # The packaged classifier is read back, so that the metrics are those of what users get.
@@ -124,20 +126,6 @@ def train_one_split(
     if context.with_report:
         write_report_of_images(context.run, ImageLookup(context.run, data), context.emit)
     return evaluation
-
-
-def _train_network(split_data: SplitData, recipe: Recipe, context: RunContext) -> TrainedNetwork:
-    """Train the network, within the time budget if the run has one."""
-
-    def train(recipe: Recipe, context: RunContext) -> TrainedNetwork:
-        preprocessing = preprocess(split_data, recipe, context)
-        on_features = learning_curve_hook(split_data, recipe, context) if context.with_report else None
-        fitted, ood_detector = fit_network(split_data, preprocessing, recipe, context, on_features=on_features)
-        return TrainedNetwork(recipe, preprocessing, fitted, ood_detector)
-
-    if context.run.budget is None:
-        return train(recipe, context)
-    return train_within_budget(split_data, recipe, context, train)
 
 
 def make_split(data: Dataset, scan: Scan, recipe: Recipe, *, allow_leakage: bool = False) -> Split:

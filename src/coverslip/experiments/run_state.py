@@ -1,6 +1,5 @@
 """The state of a run: begin its folder, record its work and time budget, and finish or stop it early."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -96,11 +95,15 @@ def resume_budget(run: Run, seconds: float | None) -> Deadline:
         check_budget(run.recipe)
         record = record or _new_budget(run.recipe, seconds)
         record = record.model_copy(update={"seconds": seconds, "used_seconds": 0.0})
-        if run.is_cross_validated:
-            record = record.model_copy(update={"is_fixed": True})
-        elif record.is_finetuned and not run.recipe.is_finetuned:  # the earlier budget left no time to fine-tune
-            shutil.rmtree(run.checkpoint_file("last").parent, ignore_errors=True)  # of another image size
-            save_recipe(run.recipe.model_copy(update={"stage": "finetune"}), run.recipe_file)
+        # The folds go on as they began. Otherwise, the training is chosen anew for the new time.
+        changes: dict[str, object] = {"is_fixed": run.is_cross_validated}
+        if not run.is_cross_validated and not run.checkpoint_file("last").exists():
+            reset: dict[str, object] = {"stage": "finetune"} if record.is_finetuned else {}
+            if record.full_image_size:
+                reset["image_size"] = None
+            save_recipe(run.recipe.model_copy(update=reset), run.recipe_file)
+            changes["full_image_size"] = None
+        record = record.model_copy(update=changes)
     elif record is not None:
         used = record.used_seconds + (0.0 if status is None else status.seconds_worked)
         record = record.model_copy(update={"used_seconds": used})

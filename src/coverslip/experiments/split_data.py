@@ -178,7 +178,7 @@ def fit_network(
         folds: distances of test images to training images in the networks of the folds.
 
     Returns:
-        The network, and the detector; None for the detector if training was stopped or does not fit its time.
+        The network, and the detector; None for the detector if training was stopped.
     """
     from coverslip.training.batches import TrainingTask
     from coverslip.training.fitting import fit, refit
@@ -206,7 +206,7 @@ def fit_network(
             is_capped = recipe.split.train_per_class is not None
             val_fold_index = None if is_capped else fold_indices_of(split_data.val.tolist())
             fitted = fit(task, val_fold_index, initial, on_features)
-        if fitted.is_stopped or fitted.does_not_fit:
+        if fitted.is_stopped:
             return fitted, None
         return fitted, fit_ood_detector(fitted, task, fold_indices_of, folds)
 

@@ -4,7 +4,6 @@ Test images must not be among the training images of the initial weights. Duplic
 searched for, by their pixels, among the images of an earlier run and of pretraining.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,10 +11,11 @@ from pathlib import Path
 
 from coverslip.datasets import Dataset, Scan, one_line
 from coverslip.errors import BadRun, LeakageFound, OutOfTime
-from coverslip.events import Event, Noted
-from coverslip.experiments.budgeting import can_fall_back_to_instant, fit_folds_to_budget, without_finetuning
+from coverslip.events import Event, Noted, Pace
+from coverslip.experiments.budgeting import can_fall_back_to_instant, fit_to_budget, without_finetuning
 from coverslip.experiments.cross_validation import choose_folds, cross_validate
-from coverslip.experiments.estimating import PaceListener, counts_of, expected_time, fit_to_memory, plan_work
+from coverslip.experiments.estimating import PaceListener, counts_of, expected_time, plan_work, with_pace_of_processor
+from coverslip.experiments.memory import fit_to_memory
 from coverslip.experiments.one_split import make_split, train_one_split
 from coverslip.experiments.preparation import open_pretraining, scan_and_check
 from coverslip.experiments.run_state import begin_run, record_work
@@ -81,20 +81,25 @@ def _train(
     scan, recipe = scan_and_check(data, recipe, context)
     check(scan)
     folds = choose_folds(data, scan, recipe, context.emit)
-    folds, recipe, context = fit_folds_to_budget(data, scan, folds, recipe, context)
-    if folds is None:
+    split_data: SplitData | None = None
+    if folds is None or context.run.budget is not None:
         split = make_split(data, scan, recipe, allow_leakage=environment.allow_leakage)
-        test_positions = [i for i, part in enumerate(split.parts) if part == "test"]
         split_data = SplitData(data, scan, split)
-        _emit_plan(split_data, recipe, context)
-        recipe = _with_initial_run(recipe, _TestImages(data, scan, test_positions), environment, context)
-        if context.run.budget is None:  # a time budget does so for each image size
-            recipe = fit_to_memory(split_data, recipe, context)
-        train_one_split(data, recipe, context, scan=scan, split=split)
+    pace: Pace | None = None
+    if split_data is not None:
+        fit = fit_to_budget(data, scan, folds, split_data, recipe, context)
+        folds, recipe, context, pace = fit.folds, fit.recipe, fit.context, fit.pace
+    if folds is None:
+        assert split_data is not None, "it exists without folds"
+        _emit_plan(split_data, recipe, context, pace)
+        test_images = _TestImages(data, scan, split_data.test.tolist())
+        recipe = _with_initial_run(recipe, test_images, environment, context)
+        recipe = fit_to_memory(split_data, recipe, context)
+        train_one_split(data, recipe, context, scan=scan, split=split_data.split)
         return
     first_fold = capped_split_data(data, scan, folds.splits[0], recipe)
     with_epochs = with_epochs_for_folds(data, scan, folds, recipe)
-    _emit_plan(first_fold, with_epochs, context, n_folds=len(folds.splits))
+    _emit_plan(first_fold, with_epochs, context, pace, n_folds=len(folds.splits))
     test_positions = [i for i, fold in enumerate(folds.fold_of) if fold]
     initialized = _with_initial_run(recipe, _TestImages(data, scan, test_positions), environment, context)
     resolved = {"split": recipe.split.resolved(len(folds.splits))}
@@ -112,21 +117,13 @@ def _train(
         cross_validate(data, scan, folds, initialized, environment, context)
 
 
-def _emit_plan(split_data: SplitData, recipe: Recipe, context: RunContext, n_folds: int = 0) -> None:
+def _emit_plan(split_data: SplitData, recipe: Recipe, context: RunContext, pace: Pace | None, n_folds: int = 0) -> None:
     """Emit the planned work and, without a time budget, the expected time."""
-    plan = plan_work(recipe, counts_of(split_data, recipe, n_folds), context.device, _seconds_of_budget(context))
-    context.emit(plan)
+    plan = plan_work(recipe, counts_of(split_data, recipe, n_folds), context.device, pace)
+    context.emit(plan if plan.seconds is not None else with_pace_of_processor(plan))
     if context.run.budget is None:
         step = 1 if context.run.is_pretraining else 2 if isinstance(recipe.init, Pretraining) else None
         context.emit(expected_time(plan, step))
-
-
-def _seconds_of_budget(context: RunContext) -> float | None:
-    """Return the seconds left of the time budget, including the reserve of folds; None without a time budget."""
-    left, budget = context.deadline.seconds_left(), context.run.budget
-    if left == math.inf:
-        return None
-    return max(0.0, left + (0.0 if budget is None else budget.reserve_seconds))
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ from coverslip.engines import N_CHECKED, Engine, engine_of, fastest_engine, reme
 from coverslip.errors import BadClassifier, UnreadableImage
 from coverslip.evaluation import apply_temperature, decided_classes, log_ratios
 from coverslip.evaluation.decisions import classes_in_sets
-from coverslip.events import Emit, Noted, Progressed, ignore
+from coverslip.events import Emit, Noted, Progressed, ignore, time_left
 from coverslip.files import sha256_json
 from coverslip.images import PreprocessedImage, Rescaling
 from coverslip.inference.new_images import Differences, stated_shares
@@ -337,7 +337,7 @@ class Classifier:
                 last_emitted = now
                 stop.check()
                 pace = (done - 1) / (now - first_row_at) if now > first_row_at else None
-                left = (n - done) / pace if pace else None
+                left = time_left(done, n, done / pace) if pace else None
                 emit(Progressed(stage="predicting", done=done, total=n, per_second=pace, seconds_left=left))
         for note in differences.notes():
             emit(Noted.of(note))

@@ -15,7 +15,7 @@ import numpy as np
 from coverslip.cluster import error_summary, join_cluster, node_resources, remote_task
 from coverslip.datasets import Dataset, ImageRecord
 from coverslip.errors import CoverslipError
-from coverslip.events import Emit, Noted, Progressed, ignore
+from coverslip.events import Emit, Noted, Progressed, ignore, time_left
 from coverslip.images import PreprocessedImage
 from coverslip.inference.new_images import Differences
 from coverslip.inference.ray_worker import ImageBatch, Packed, predict_batch, rows_of
@@ -192,5 +192,5 @@ class _PredictionProgress:
         self._done, self._first = done, self._first or (done, now)
         n, seconds = done - self._first[0], now - self._first[1]
         pace = n / seconds if n and seconds else None
-        left = (self._n - done) / pace if pace else None
+        left = time_left(done, self._n, done / pace) if pace else None
         self._emit(Progressed(stage="predicting", done=done, total=self._n, per_second=pace, seconds_left=left))

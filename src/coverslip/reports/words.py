@@ -192,8 +192,6 @@ def why_instant(run: ReportedRun) -> str:
         return " ".join(filter(None, [text("report-no-time-to-finetune"), time_for_all(budget)]))
     if budget is not None and budget.ended == "no time to fine-tune folds":
         return text("report-no-time-to-finetune-folds")
-    if budget is not None and budget.ended == "larger instant classifier":
-        return text("report-larger-instant-classifier", image_size=str(budget.image_size))
     if not run.n_frozen:
         return ""
     if run.is_no_epoch_done:

@@ -18,7 +18,7 @@ from coverslip.runs.classifier import CalibrationImages
 from coverslip.runs.documents import Document, Record, rows_of_table, write_table
 
 StoppedBecause = Literal[
-    "all epochs done", "no better epoch", "on request", "finished early", "out of time", "does not fit", "diverged"
+    "all epochs done", "no better epoch", "on request", "finished early", "out of time", "diverged"
 ]
 FittedOn = Literal["training images", "training and validation images"]
 
@@ -170,22 +170,16 @@ class BudgetRecord(Document):
     used_seconds: float = Field(default=0.0, description="Time used before the run was resumed.")
     adds_epochs: bool = Field(default=False, description="Whether the recipe left the number of epochs open.")
     is_finetuned: bool = Field(default=False, description="Whether the recipe asked for fine-tuning.")
-    is_fixed: bool = Field(
-        default=False,
-        description="Whether the recipe of folds is final, so that nothing is adapted.",
-    )
+    is_fixed: bool = Field(default=False, description="Whether the training is chosen, and written to the recipe.")
     reserve_seconds: float = Field(
-        default=0.0, description="Time reserved for folds without fine-tuning, in case the budget is used up."
+        default=0.0,
+        description="Time reserved for the work after fine-tuning; for folds without fine-tuning, if time runs out.",
     )
     epochs: int | None = Field(default=None, description="Planned epochs.")
     epochs_run: float | None = Field(default=None, description="Completed epochs; null without fine-tuning.")
-    image_size: int | None = Field(default=None, description="Image size of fine-tuning.")
+    image_size: int | None = Field(default=None, description="Image size of the training.")
     full_image_size: int | None = Field(
         default=None, description="Image size without a budget; null if it was not reduced."
-    )
-    instant_image_size: int | None = Field(
-        default=None,
-        description="Image size of the first instant classifier, if a smaller size was tried next.",
     )
     sufficient_seconds: float | None = Field(
         default=None, description="Estimated budget for all epochs at the full image size; null if they were run."
@@ -199,7 +193,6 @@ class BudgetRecord(Document):
         Literal[
             "fine-tuned",
             "instant classifier",
-            "larger instant classifier",
             "no time to fine-tune",
             "no time to fine-tune folds",
         ]

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from coverslip.datasets import Dataset, open_dataset, scan_images
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.events import Emit, Noted, Progressed, ignore
-from coverslip.experiments.estimating import TrainingSpeed, measure_speed
+from coverslip.experiments.estimating import Counts, measure_pace, plan_work
 from coverslip.experiments.one_split import make_split
 from coverslip.experiments.split_data import SplitData
 from coverslip.files import write_json
@@ -21,19 +21,11 @@ from coverslip.machine import select_device
 from coverslip.messages import note
 from coverslip.runs import Recipe, RunContext, SplitPlan
 from coverslip.runs.documents import check_format, first_fault, read_object
+from coverslip.runs.log.timing import total_seconds
 from coverslip.studies.cells import Cell
 from coverslip.studies.running import state_of
 
 _MAX_SAMPLED = 240  # images of a dataset that are timed
-
-
-@dataclass(frozen=True, slots=True)
-class _Workload:
-    """The numbers of images that the training of a network uses."""
-
-    n_train: int
-    n_val: int
-    n_test: int
 
 
 def cell_seconds(cells: Sequence[Cell], emit: Emit = ignore) -> Mapping[str, float | None]:
@@ -78,38 +70,21 @@ def _timed(cells: Sequence[Cell]) -> dict[str, float | None]:
     with TemporaryDirectory() as folder:
         context = RunContext(Path(folder), select_device(recipe.device))
         split_data = SplitData(sample, scan, make_split(sample, scan, recipe))
-        measured = measure_speed(split_data, split_data.with_epochs(recipe), context)
+        pace = measure_pace(split_data, split_data.with_epochs(recipe), context)
     return {
-        cell.name: sum(_seconds(work, cell.recipe, measured) for work in _workloads(data, cell.recipe))
+        cell.name: total_seconds(plan_work(cell.recipe, _counts(data, cell.recipe), context.device, pace), pace)
         for cell in cells
     }
 
 
-def _seconds(work: _Workload, recipe: Recipe, measured: TrainingSpeed) -> float:
-    """Return the expected time of one network: instant stage, fine-tuning, and evaluation."""
-    seconds = measured.test_seconds + measured.embedding_seconds * (
-        work.n_train + recipe.copies_in_images(work.n_train) + 2 * work.n_val + work.n_test
-    )
-    if measured.pace is None:
-        return seconds
-    image = measured.pace.step_seconds / recipe.batch_size
-    n_epochs = recipe.with_epochs(work.n_train).n_epochs
-    return seconds + n_epochs * image * (work.n_train + work.n_val / 3)
-
-
-def _workloads(data: Dataset, recipe: Recipe) -> list[_Workload]:
-    """Return the workload of each trained network: one, or one per fold and one for all images."""
+def _counts(data: Dataset, recipe: Recipe) -> Counts:
+    """Return the numbers of images of a training, or of its first fold."""
     n, plan = len(data.records), recipe.split
     n_folds = len({record.domain for record in data.records}) if plan.by_domain else plan.folds or 0
     most = math.inf if plan.train_per_class is None else plan.train_per_class * len(data.classes)
-    n_val = round(plan.val * n)
-    if not n_folds:
-        n_test = round(plan.test * n)
-        n_train = int(min(n - n_val - n_test, most))
-        return [_Workload(n_train, n_val, n_test)]
-    n_train = int(min(n - n // n_folds - n_val, most))
-    last = int(min(n, most))
-    return [*[_Workload(n_train, n_val, n // n_folds)] * n_folds, _Workload(last, 0, 0)]
+    n_val, n_test = round(plan.val * n), n // n_folds if n_folds else round(plan.test * n)
+    n_train = int(min(n - n_val - n_test, most))
+    return Counts(n_train=n_train, n_val=n_val, n_test=n_test, n_drawn=n_train, n_folds=n_folds)
 
 
 def _evenly(data: Dataset) -> list[int]:

@@ -5,10 +5,12 @@ after the last complete epoch and ends with the same weights as an uninterrupted
 order.
 """
 
+import statistics
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from coverslip.errors import OutOfTime, Stopped
-from coverslip.events import CheckpointSaved, CheckpointSelection, Noted, StepEnded
+from coverslip.events import CheckpointSaved, CheckpointSelection, Noted, StepEnded, ignore
 from coverslip.files import write_link
 from coverslip.losses.functions import ClusterLoss, ImageLoss, balanced_weight
 from coverslip.machine import is_out_of_memory
@@ -43,7 +45,7 @@ from coverslip.training.optimization import (
     new_optimizer,
     set_learning_rate,
 )
-from coverslip.training.pacing import DoesNotFit, StepPace, StepPlan, TimedPlan, changes_in_steps
+from coverslip.training.pacing import StepPlan, TimedPlan, changes_in_steps
 from coverslip.training.processor import faster_convolutions, return_freed_memory
 from coverslip.training.step import (
     Precision,
@@ -78,7 +80,6 @@ class Finetuned:
     selection: CheckpointSelection  # the rule that selected the epoch
     n_steps: int = 0  # completed
     schedule_changes: dict[float, float] = field(default_factory=dict)  # as the recipe key of this name
-    pace: StepPace | None = None  # basis of the plan, if there is a time limit
 
 
 class _StopRequested(Exception):
@@ -130,6 +131,37 @@ def finetune(
         if not is_out_of_memory(error):
             raise
     raise out_of_memory(recipe.batch_size)
+
+
+_N_TIMED, _TIMED_SIZE = 4, 4  # steps, of which the first is slower, and their images
+
+
+def time_steps(network: Network, images: TrainingImages, recipe: Recipe, device: str) -> float:
+    """Return the seconds of a training step for each of its images. The weights of the network change.
+
+    Args:
+        network: of the training, before its first step.
+        images: to fit on.
+        recipe: of the training.
+        device: on which it runs.
+    """
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the annotation
+    size = min(recipe.batch_size, _TIMED_SIZE) if device == "cpu" else recipe.batch_size
+    recipe = recipe.model_copy(update={"batch_size": size})
+    train_mode(network, keep_statistics=_keeps_statistics(recipe))
+    example = next(plain_batches(images.pixels_of, images.train, batch_size=2, device=device))
+    loss_of = _loss(images, recipe).to(device)
+    precision = Precision(device, fastest_dtype(device, size))
+    seconds = list[float]()
+    with reproducible_steps(device), faster_convolutions(network, example) if device == "cpu" else nullcontext():
+        stepper = Stepper(
+            network, new_optimizer(network, recipe, 1), size, is_divisible=False, precision=precision, emit=ignore
+        )
+        for x, label in islice(_batches(images, _epoch_order(images, recipe, 1), recipe, 1, device), _N_TIMED):
+            began = time.monotonic()
+            stepper.step(loss_of, x, label)[0].item()
+            seconds.append((time.monotonic() - began) / len(label))
+    return statistics.median(seconds[1:] or seconds)
 
 
 def _head_for_training(
@@ -199,8 +231,6 @@ def _run_epochs(
         stopped = "finished early"
     except (_OutOfTime, OutOfTime):
         stopped = "out of time"
-    except DoesNotFit:
-        stopped = "does not fit"
     except Diverged:
         stopped = "diverged"
     selection = _selection(recipe, stopped)
@@ -218,7 +248,6 @@ def _run_epochs(
         selection,
         progress.n_steps,
         plan.changes_in_epochs,
-        plan.first_pace,
     )
 
 
@@ -302,7 +331,7 @@ def _one_epoch(
             seconds=seconds,
             learning_rate=float(stepper.optimizer.param_groups[0]["lr"]),
             is_best=is_best,
-            seconds_left=progress.seconds / progress.n_steps * plan.steps_after(epoch),
+            seconds_left=progress.seconds / progress.n_steps * _steps_after(plan, epoch, recipe, progress),
         )
     )
     # First the event, then the best checkpoint, then the last one: if killed in between, training repeats the epoch,
@@ -368,13 +397,22 @@ def _train_epoch(
                     loss=float(loss),
                     images_per_second=n_used / max(now - started, 1e-9),
                     epoch_seconds_left=left,
-                    seconds_left=left + pace * plan.steps_after(epoch),
+                    seconds_left=left + pace * _steps_after(plan, epoch, recipe, progress),
                 )
             )
         if step >= n_steps:
             break
     progress.images += n_used
     return results.scores(recipe)
+
+
+def _steps_after(plan: StepPlan, epoch: int, recipe: Recipe, progress: Progress) -> int:
+    """Return the number of steps after an epoch. With early stopping, they end if no later epoch is better."""
+    n_steps = plan.steps_after(epoch)
+    if recipe.patience_used is None:
+        return n_steps
+    n_epochs = progress.best_epoch + recipe.patience_used
+    return min(n_steps, max(0, plan.steps_before(n_epochs + 1) - plan.steps_before(epoch + 1)))
 
 
 def _batches(

@@ -55,7 +55,6 @@ from coverslip.training.instant_stage import (
     instant_stage,
 )
 from coverslip.training.linear_probe import LinearHead
-from coverslip.training.pacing import StepPace
 from coverslip.training.processor import keep_freed_memory
 from coverslip.training.ranking import is_preferred, is_significantly_worse, primary_value
 from coverslip.training.step import begin_batch_statistics
@@ -86,8 +85,6 @@ class Fitted:
     selected_stage: Literal["instant", "finetune"]
     is_stopped: bool  # on request, before the end
     held_out: HeldOut | None = None  # after `refit`: training images by heads fitted without them; None: not available
-    does_not_fit: bool = False  # fine-tuning ended after its first steps because of the time limit
-    pace: StepPace | None = None  # of these steps, if there is a limit
     schedule_changes: dict[float, float] = field(default_factory=dict)  # as the recipe key of this name
 
     @property
@@ -135,7 +132,6 @@ def fit(
 
     Raises:
         BadRecipe: training diverged before there was a network to keep.
-        OutOfTime: the deadline of the context passed before there was a network to keep.
         Stopped: on request, before there was a network to keep.
     """
     images, recipe, context = task.images, task.recipe, task.context
@@ -143,8 +139,7 @@ def fit(
     random_head = _copied_head(network)
     stages: list[StageRecord] = []
     candidates: list[_Candidate] = []
-    is_stopped, temperature, does_not_fit = False, 1.0, False
-    pace: StepPace | None = None
+    is_stopped, temperature = False, 1.0
     changes: dict[float, float] = {}
     finetuned: Finetuned | None = None
     if recipe.has_instant_stage:
@@ -157,17 +152,14 @@ def fit(
     if recipe.is_finetuned and not (candidates and _is_finished_before(context)):
         _initialize_head(network, recipe, random_head, temperature)
         finetuned = _finetune(network, images, recipe, context, recipe.last_epoch)
-        pace, changes = finetuned.pace, finetuned.schedule_changes
-        does_not_fit = finetuned.stopped_because == "does not fit"
+        changes = finetuned.schedule_changes
         is_stopped = finetuned.stopped_because == "on request"
         if finetuned.stopped_because == "diverged":
             if not (candidates or finetuned.selected_epoch):
                 raise _diverged(recipe)
             context.emit(_diverged_note(finetuned.epochs_run, recipe))
-        if finetuned.stopped_because == "out of time" and not (candidates or finetuned.selected_epoch):
-            raise OutOfTime("no-time-for-an-epoch")
         refitted: RefittedHead | None = None
-        if finetuned.selected_epoch and not does_not_fit:
+        if finetuned.selected_epoch:
             if recipe.refit_head and len(images.val) and not is_stopped:
                 try:
                     val_logits, refitted = refit_head(network, task, fold_index)
@@ -176,11 +168,7 @@ def fit(
             if refitted is None:
                 val_logits = trained_logits(network, images, recipe, context.device)
             candidates.append(_Candidate("finetune", val_logits, _copied(network)))
-        if not does_not_fit:
-            stages.append(_finetune_stage(finetuned, recipe, refitted))
-    if not candidates and does_not_fit:
-        no_logits = np.zeros((0, images.n_classes))
-        return Fitted(network, no_logits, tuple(stages), "finetune", False, None, does_not_fit, pace)
+        stages.append(_finetune_stage(finetuned, recipe, refitted))
     if not candidates:
         raise work_stopped()
     selected = candidates[0]
@@ -192,10 +180,10 @@ def fit(
             label = images.val_label
             context.emit(_compared_note(selected.stage, tuned.val_logits, instant.val_logits, label, recipe))
     network.load_state_dict(selected.weights)
-    if not (is_stopped or does_not_fit):
+    if not is_stopped:
         context.emit(_selected(selected.stage, finetuned))
     val_logits, stage_name = selected.val_logits, selected.stage
-    return Fitted(network, val_logits, tuple(stages), stage_name, is_stopped, None, does_not_fit, pace, changes)
+    return Fitted(network, val_logits, tuple(stages), stage_name, is_stopped, None, changes)
 
 
 def _compared_note(

@@ -9,7 +9,15 @@ import numpy.typing as npt
 
 from coverslip.engines import Features
 from coverslip.evaluation import apply_temperature, fit_temperature, score
-from coverslip.events import COMPUTING_FEATURES, Emit, Event, InstantClassifierFitted, Progressed, StageStarted
+from coverslip.events import (
+    COMPUTING_FEATURES,
+    Emit,
+    Event,
+    InstantClassifierFitted,
+    Progressed,
+    StageStarted,
+    time_left,
+)
 from coverslip.models.networks import Network
 from coverslip.runs import IMAGES_COPIED, FittedOn, InstantStage
 from coverslip.training.batches import TrainingTask
@@ -116,7 +124,7 @@ class _Progress:
         if isinstance(event, Progressed) and event.stage == COMPUTING_FEATURES and event.per_second:
             self.n_done = event.done
             total = event.total + self.copies
-            left = (total - event.done) / event.per_second
+            left = time_left(event.done, total, event.done / event.per_second)
             event = replace(event, total=round(total), unit=self._unit, seconds_left=left)
         self.emit(event)
 

@@ -8,7 +8,6 @@ recorded as {step: total number of steps}. A training that reads them takes the 
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from coverslip.stopping import TimeLimit
 
@@ -19,32 +18,6 @@ _WINDOW_EPOCHS = 4
 _SECONDS_BETWEEN_CHECKS = 3.0
 _MIN_DECREASE, _MIN_INCREASE = 0.02, 0.08  # of the remaining steps: smaller changes are not made
 _ANNEALED = 0.9  # progress at which the learning rate is close enough to its end
-
-
-@dataclass(frozen=True, slots=True)
-class StepPace:
-    """The speed of fine-tuning."""
-
-    step_seconds: float
-    epoch_end_seconds: float  # validation and checkpoint
-    steps_per_epoch: int
-
-    def seconds(self, n_steps: float) -> float:
-        """Return the seconds of these steps and of the ends of their epochs."""
-        return n_steps * self.step_seconds + math.ceil(n_steps / self.steps_per_epoch) * self.epoch_end_seconds
-
-    def steps_within(self, seconds: float) -> int:
-        """Return the number of steps that fit, including the ends of their epochs."""
-        per_step = self.step_seconds + self.epoch_end_seconds / self.steps_per_epoch
-        return max(0, math.floor((seconds - self.epoch_end_seconds) / max(per_step, 1e-9)))
-
-    def slower(self, factor: float) -> "StepPace":
-        """Return the pace of steps that take `factor` times as long."""
-        return StepPace(factor * self.step_seconds, factor * self.epoch_end_seconds, self.steps_per_epoch)
-
-
-class DoesNotFit(Exception):
-    """By the speed of the first steps, fewer epochs fit into the time limit than it requires."""
 
 
 def changes_in_steps(changes: Mapping[float, float], steps_per_epoch: int) -> dict[int, int]:
@@ -68,7 +41,6 @@ class StepPlan:
         self, n_epochs: int, steps_per_epoch: int, changes: Mapping[int, int], last_epoch: int | None = None
     ) -> None:
         self.steps_per_epoch, self.changes = steps_per_epoch, dict(changes)
-        self.first_pace: StepPace | None = None  # basis of the plan
         self._initial_steps, self._last_epoch = n_epochs * steps_per_epoch, last_epoch
 
     @property
@@ -144,29 +116,16 @@ class TimedPlan(StepPlan):
     ) -> None:
         super().__init__(n_epochs, steps_per_epoch, changes, last_epoch)
         self._limit, self._n_validated = limit, n_validated
+        self._min_steps = math.ceil(limit.fewest_epochs * steps_per_epoch)
         self._max_steps = max(self.n_steps, round(limit.most_epochs * steps_per_epoch))
         self._n_first = min(_FIRST_STEPS, max(3, steps_per_epoch))
+        self._first_step_seconds: float | None = None  # basis of the first plan
         self._seconds = deque[float]()
         self._epoch_ends = deque[float](maxlen=_WINDOW_EPOCHS)
         self._n_timed = 0
         self._last_time = self._last_check = 0.0  # by the clock of the deadline
 
-    @property
-    def pace(self) -> StepPace:
-        """The current pace."""
-        step = sum(self._seconds) / max(1, len(self._seconds))
-        # Validating an image takes a third of its time in a step. Writing a checkpoint takes time too.
-        end = self._n_validated * step / 3 + min(0.5, 2 * step)
-        if self._epoch_ends:
-            end = sum(self._epoch_ends) / len(self._epoch_ends)
-        return StepPace(step, end, self.steps_per_epoch)
-
     def after_step(self, step: int, wait: Callable[[], object]) -> None:
-        """Measure a step, and change the plan if the speed requires it.
-
-        Raises:
-            DoesNotFit: too few epochs fit, by the speed of the first steps.
-        """
         self._n_timed += 1
         if self._n_timed in (1, self._n_first):
             wait()
@@ -180,12 +139,9 @@ class TimedPlan(StepPlan):
         is_enough = self._n_timed >= self._n_first or sum(self._seconds) > _FIRST_SHARE * left
         if not (self._seconds and is_enough):
             return
-        if self.first_pace is None:
-            self.first_pace, self._last_check = self.pace, now
-            n_steps = self._steps_that_fit(step, left)
-            if n_steps + 1 <= self._limit.fewest_epochs * self.steps_per_epoch:
-                raise DoesNotFit
-            self._change(step, n_steps)
+        if self._first_step_seconds is None:
+            self._first_step_seconds, self._last_check = self._step_seconds, now
+            self._change(step, self._steps_that_fit(step, left))
         elif now - self._last_check >= _SECONDS_BETWEEN_CHECKS or left <= self._reserve:
             self._last_check = now
             self._follow(step, left)
@@ -196,28 +152,39 @@ class TimedPlan(StepPlan):
         self._last_time = now
 
     @property
+    def _step_seconds(self) -> float:
+        """The current duration of a step."""
+        return sum(self._seconds) / len(self._seconds)
+
+    @property
+    def _epoch_end_seconds(self) -> float:
+        """The duration of validation and checkpoint."""
+        if self._epoch_ends:
+            return sum(self._epoch_ends) / len(self._epoch_ends)
+        # Validating an image takes a third of its time in a step. Writing a checkpoint takes time too.
+        return self._n_validated * self._step_seconds / 3 + min(0.5, 2 * self._step_seconds)
+
+    @property
     def _reserve(self) -> float:
         """Seconds for the work after fine-tuning, which slows down as steps do."""
-        assert self.first_pace is not None, "the plan exists"
-        step_seconds = self.pace.step_seconds
-        slowdown = max(1.0, step_seconds / max(self.first_pace.step_seconds, 1e-9))
-        return self._limit.reserve_seconds * slowdown + self._limit.reserve_steps * step_seconds
+        first = self._first_step_seconds or self._step_seconds
+        return self._limit.reserve_seconds * max(1.0, self._step_seconds / max(first, 1e-9))
 
     def _steps_that_fit(self, step: int, left: float) -> int:
-        return (
-            self._max_steps
-            if left == math.inf
-            else min(self._max_steps, step + self.pace.steps_within(left - self._reserve))
-        )
+        if left == math.inf:
+            return self._max_steps
+        end = self._epoch_end_seconds
+        per_step = self._step_seconds + end / self.steps_per_epoch
+        n_more = max(0, math.floor((left - self._reserve - end) / max(per_step, 1e-9)))
+        return min(self._max_steps, max(self._min_steps, step + n_more))
 
     def _follow(self, step: int, left: float) -> None:
         remaining = self.n_steps - step
         if not remaining:  # the learning rate is at its end
             return
         n_steps = self._steps_that_fit(step, left)
-        if n_steps < self.n_steps - _MIN_DECREASE * remaining or n_steps > self.n_steps + max(
-            _MIN_INCREASE * remaining, 1
-        ):
+        increase = max(_MIN_INCREASE * remaining, 1)
+        if n_steps < self.n_steps - _MIN_DECREASE * remaining or n_steps > self.n_steps + increase:
             self._change(step, n_steps)
 
     def _change(self, step: int, n_steps: int) -> None:

@@ -26,7 +26,7 @@ from coverslip.datasets.content import ContentHashes, SharedReads, find_hashes, 
 from coverslip.datasets.index import Dataset, ImageRecord
 from coverslip.datasets.quality.packed_facts import PackedFacts, Unreadable, not_scanned
 from coverslip.errors import UnreadableImage
-from coverslip.events import Emit, Noted, Progressed, ignore
+from coverslip.events import Emit, Noted, Progressed, ignore, time_left
 from coverslip.files import sha256_json
 from coverslip.images import Fields, ImageFacts, Pixels, ReadPlan, image_facts
 from coverslip.machine import n_cores
@@ -485,8 +485,8 @@ def by_field(records: Sequence[ImageRecord], positions: Sequence[int]) -> list[i
 
 
 def _progress(done: int, total: int, per_second: float | None) -> Progressed:
-    seconds_left = (total - done) / per_second if per_second else None
-    return Progressed(stage="reading-images", done=done, total=total, per_second=per_second, seconds_left=seconds_left)
+    left = time_left(done, total, done / per_second) if per_second else None
+    return Progressed(stage="reading-images", done=done, total=total, per_second=per_second, seconds_left=left)
 
 
 def _emit_notes(facts: Sequence[ImageFacts | Unreadable], emit: Emit) -> None:

@@ -26,7 +26,7 @@ from coverslip.datasets import (
     read_preprocessed,
 )
 from coverslip.errors import CoverslipError, UnreadableImage
-from coverslip.events import Emit, Noted, Progressed, ignore
+from coverslip.events import Emit, Noted, Progressed, ignore, time_left
 from coverslip.files import CsvWriter, atomic_write, safe_cell
 from coverslip.images import PreprocessedImage, caption_font, fit_caption
 from coverslip.inference.classifier import load_classifier
@@ -323,7 +323,7 @@ def _all_images(
         now, n = time.monotonic(), len(opened[0])
         if now - last_emitted > _SECONDS_BETWEEN_EVENTS or i + 1 == n:
             last_emitted, pace = now, (i + 1) / max(now - began, 1e-9)
-            left = (n - i - 1) / pace
+            left = time_left(i + 1, n, now - began)
             emit(Progressed(stage="explaining-predictions", done=i + 1, total=n, per_second=pace, seconds_left=left))
 
 

@@ -77,8 +77,6 @@ report-no-time-to-finetune = Für eine Feinabstimmung war keine Zeit, daher wird
 
 report-no-time-to-finetune-folds = Für die Feinabstimmung aller Folds war keine Zeit, daher behalten alle den Sofort-Klassifikator.
 
-report-larger-instant-classifier = Die Feinabstimmung mit Bildern von { $image_size } px verbesserte die Validierungsergebnisse nicht, daher wird der Sofort-Klassifikator behalten.
-
 report-no-epoch-completed = Keine Epoche der Feinabstimmung wurde abgeschlossen, daher wird der Sofort-Klassifikator behalten.
 
 report-finetuning-not-better-in-folds = In { $n_frozen } von { $n_folds } Folds verbesserte die Feinabstimmung die Validierungsergebnisse nicht, daher wird dort der Sofort-Klassifikator behalten.

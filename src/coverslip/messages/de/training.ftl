@@ -263,17 +263,11 @@ no-time-to-fine-tune = Für eine Feinabstimmung reicht die Zeit nicht, daher wir
        *[false] { "" }
     } Etwa { $duration } würden alle { $epochs } Epochen bei { $full_image_size } px ermöglichen.
 
-fine-tuning-no-better = Die Feinabstimmung bei { $image_size } px hat die Validierungsergebnisse nicht verbessert, daher wird der Sofort-Klassifikator bei { $full_image_size } px behalten.
-
 fewer-epochs = Die Zeit reichte für { NUMBER($epochs_run, maximumFractionDigits: 1) } von { $epochs } Epochen. Etwa { $duration } würden alle ermöglichen.
 
 budget-not-needed = Die Feinabstimmung endete nach { NUMBER($epochs, maximumFractionDigits: 1) } Epochen. Weitere Epochen würden die Ergebnisse kaum verbessern.
 
-budget-too-short = { $budget } ist zu kurz: Das schnellste Training dauert auf diesem Rechner etwa { $duration }
-    .do = Geben Sie mehr Zeit, oder trainieren Sie mit weniger Bildern.
-
-budget-too-short-for-folds = { $budget } ist zu kurz: Eine Kreuzvalidierung mit { $n_folds } Folds dauert auf diesem Rechner etwa { $duration }
-    .do = Geben Sie mehr Zeit, oder trainieren Sie ohne Folds.
+budget-exceeded = Das Zeitlimit von { $budget } ist auf diesem Rechner zu kurz. Das schnellste Training dieser Bilder wird ausgeführt und dauert insgesamt etwa { $duration }.
 
 no-time-for-folds = Die Kreuzvalidierung wird ausgelassen, und eine einzelne Aufteilung misst den Klassifikator.{ $is_estimated ->
         [true] {" "}Etwa { $duration } würden eine Kreuzvalidierung ermöglichen.
@@ -283,9 +277,6 @@ no-time-for-folds = Die Kreuzvalidierung wird ausgelassen, und eine einzelne Auf
 no-time-to-fine-tune-folds = Für die Feinabstimmung von { $n_networks } Netzen reicht die Zeit nicht, daher behalten die Folds den Sofort-Klassifikator. Etwa { $duration } würden eine Kreuzvalidierung mit Feinabstimmung ermöglichen.
 
 out-of-time = Die Zeit reichte nicht für die Feinabstimmung aller Folds, daher behalten alle den Sofort-Klassifikator.
-
-no-time-for-an-epoch = Die Zeit reichte nicht für eine Epoche
-    .do = Geben Sie mehr Zeit, oder verwenden Sie kleinere Bilder.
 
 no-time-for-all-folds = Die Zeit reichte nicht für die Feinabstimmung aller Folds
     .do = Geben Sie mehr Zeit.

@@ -449,7 +449,10 @@ progress-selected = Selected: epoch { $epoch }, { $selection ->
        *[best] the best epoch.
     }
 
-progress-left = about { $time } left in all
+progress-left = about { $time } left in all{ $is_open ->
+        [true] , or longer while validation results improve
+       *[false] {""}
+    }
 
 progress-note = Note: { $note }
 

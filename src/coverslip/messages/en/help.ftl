@@ -414,7 +414,7 @@ help-train-model = Network to use; `coverslip models` lists them.
 
 help-train-set = Change one setting of the recipe. Repeatable. stage=instant skips fine-tuning; epochs=30 trains longer; split.folds=5 uses cross-validation. --keys lists all settings.
 
-help-train-budget = Time limit: 90s, 10m, 1h30m, or quick (2 minutes), balanced (10 minutes), best (1 hour). Image size and number of steps of fine-tuning are adapted to it.
+help-train-budget = Time limit: 90s, 10m, 1h30m, or quick (2 minutes), balanced (10 minutes), best (1 hour). coverslip chooses what fits: fine-tuning, smaller images, or the instant classifier.
 
 help-train-allow-leakage = Train even if your predefined split has the same images or patients in two sets, or if test images affect the training by a setting. Performance is then overestimated, and the report says so.
 

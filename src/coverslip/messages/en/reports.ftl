@@ -272,9 +272,6 @@ report-budget-finetuning = Fine-tuning ran { $n_epochs ->
     } at { $image_size } px{ $is_reduced ->
         [true] , in place of { $full_image_size } px, to fit into the time.
        *[false] .
-    }{ $is_instant_kept ->
-        [true] {" "}Validation results did not improve, so the instant classifier on larger images is kept.
-       *[false] {""}
     }
 
 # Methods, for the methods section of a paper

@@ -77,8 +77,6 @@ report-no-time-to-finetune = There was no time for fine-tuning, so the instant c
 
 report-no-time-to-finetune-folds = There was no time to fine-tune all folds, so all of them keep the instant classifier.
 
-report-larger-instant-classifier = Fine-tuning on images of { $image_size } px did not improve validation results, so the instant classifier is kept.
-
 report-no-epoch-completed = No epoch of fine-tuning was completed, so the instant classifier is kept.
 
 report-finetuning-not-better-in-folds = In { $n_frozen } of { $n_folds } folds, fine-tuning did not improve validation results, so the instant classifier is kept.

@@ -263,17 +263,11 @@ no-time-to-fine-tune = There is no time for fine-tuning, so the instant classifi
        *[false] { "" }
     } About { $duration } would allow all { $epochs } epochs at { $full_image_size } px.
 
-fine-tuning-no-better = Fine-tuning at { $image_size } px did not improve validation results, so the instant classifier at { $full_image_size } px is kept.
-
 fewer-epochs = There was time for { NUMBER($epochs_run, maximumFractionDigits: 1) } of { $epochs } epochs. About { $duration } would allow all of them.
 
 budget-not-needed = Fine-tuning ended after { NUMBER($epochs, maximumFractionDigits: 1) } epochs. More epochs would hardly improve the results.
 
-budget-too-short = { $budget } is too short: the fastest training takes about { $duration } on this computer
-    .do = Allow more time, or train on fewer images.
-
-budget-too-short-for-folds = { $budget } is too short: cross-validation with { $n_folds } folds takes about { $duration } on this computer
-    .do = Allow more time, or train without folds.
+budget-exceeded = The time limit of { $budget } is too short on this computer. The fastest training of these images is run, and takes about { $duration } in all.
 
 no-time-for-folds = Cross-validation is skipped, and one split measures the classifier.{ $is_estimated ->
         [true] {" "}About { $duration } would allow cross-validation.
@@ -283,9 +277,6 @@ no-time-for-folds = Cross-validation is skipped, and one split measures the clas
 no-time-to-fine-tune-folds = There is no time to fine-tune { $n_networks } networks, so the folds keep the instant classifier. About { $duration } would allow cross-validation with fine-tuning.
 
 out-of-time = There was no time to fine-tune all folds, so all of them keep the instant classifier.
-
-no-time-for-an-epoch = There was no time for one epoch
-    .do = Allow more time, or use smaller images.
 
 no-time-for-all-folds = There was no time to fine-tune all folds
     .do = Allow more time.

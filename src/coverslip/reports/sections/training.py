@@ -174,7 +174,6 @@ def _finetuning_words(budget: BudgetRecord) -> str:
         "report-budget-finetuning",
         n_epochs=budget.epochs_run,
         is_reduced=budget.is_reduced,
-        is_instant_kept=budget.ended == "larger instant classifier",
         **sizes,
     )
 

@@ -5,12 +5,14 @@ trained on all images after the folds, test images and report. Measured times re
 """
 
 import math
-import statistics
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from coverslip import events
 from coverslip.events import (
+    COMPUTING_FEATURES,
+    SHOWN_AFTER_SECONDS,
+    SHOWN_AFTER_SHARE,
     ClassifierSelected,
     EpochEnded,
     Event,
@@ -39,13 +41,13 @@ from coverslip.runs.log.records import (
     Watched,
     Work,
 )
+from coverslip.runs.log.timing import STAGES, fitting_seconds, measured_pace, stage_seconds
 from coverslip.runs.training import Epoch, has_early_dip
 
-USUAL_CLOSING = 15.0  # seconds for metrics, figures and report, before a training has measured them
-TRAINING_BY_EMBEDDING = 3.5  # duration of a training step on an image, in forward passes
-_VALIDATION_BY_TRAINING = 1 / 3
 _SHARE_TO_CORRECT = 0.1  # of the remaining time: a new estimate gradually replaces the previous one over this time
 _MIN_SECONDS_TO_CORRECT = 3.0
+_MOST_BEFORE_END = 0.99
+_MOST_SLOWNESS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,143 +69,6 @@ class TimeLeft:
         return TimeLeft(before + weight * (seconds - before), now)
 
 
-def measured_pace(pace: Pace, plan: WorkPlanned, event: Event, stage: str | None) -> Pace:
-    """Return the pace, updated by an event."""
-    match event:
-        case Progressed(stage=events.COMPUTING_FEATURES, per_second=per_second) if per_second and stage == "instant":
-            return replace(pace, embedding=1 / per_second)
-        case StepEnded() if event.images_per_second > 0:
-            step = (1 + _validation_share(plan)) / event.images_per_second
-            expected = _training(plan, replace(pace, step=None))
-            if expected is None:
-                return replace(pace, step=step)
-            # The first steps of an epoch are hardly representative.
-            done = event.step / max(event.n_steps, 1)
-            return replace(pace, step=(1 - done) * expected + done * step)
-        case EpochEnded() if event.epoch and plan.n_drawn:
-            epoch = event.seconds / plan.n_drawn
-            is_first = pace.n_epochs == 0 or pace.training is None
-            if not is_first and event.epoch == event.n_epochs:  # a time budget may cut the last epoch short
-                return replace(pace, step=None, n_epochs=pace.n_epochs + 1)
-            training = epoch if is_first or pace.training is None else (pace.training + epoch) / 2
-            return replace(pace, training=training, step=None, n_epochs=pace.n_epochs + 1)
-        case _:
-            return pace
-
-
-def training_seconds(plan: WorkPlanned, pace: Pace) -> float | None:
-    """Return the expected seconds of a whole training; None if too little is known."""
-    instant, epochs, closing = (of(plan, pace) for of in (_instant_seconds, _epochs_seconds, _closing_seconds))
-    if instant is None or epochs is None or closing is None:
-        return None
-    n_images = plan.n_train + plan.n_val + plan.n_test
-    seconds = (pace.reading or 0.0) * n_images + instant + epochs + closing
-    return seconds + seconds_of_folds(plan, pace, plan.n_folds - 1) if plan.n_folds else seconds
-
-
-def seconds_of_folds(plan: WorkPlanned, pace: Pace, n_folds: int, each: float | None = None) -> float:
-    """Return the expected seconds of further folds, and of the training on all images after them.
-
-    Args:
-        plan: of the first fold.
-        pace: so far.
-        n_folds: number of folds that have not begun.
-        each: seconds of a fold, if some were measured.
-    """
-    epochs, closing = _epochs_seconds(plan, pace) or 0.0, _closing_seconds(plan, pace) or 0.0
-    n_images = plan.n_train + plan.n_val + plan.n_test
-    report = USUAL_CLOSING if pace.closing is None else pace.closing
-    if each is None:
-        each = epochs + closing - report
-    return n_folds * each + epochs * n_images / max(plan.n_train, 1) + report
-
-
-def seconds_left_of_training(
-    plan: WorkPlanned, pace: Pace, stage: str | None, event: Event, n_epochs_done: int, elapsed: float
-) -> float | None:
-    """Return the remaining seconds of the current training after an event; None if too little is known.
-
-    Args:
-        plan: of the training.
-        pace: so far.
-        stage: the current one.
-        event: the latest one.
-        n_epochs_done: complete epochs of the fine-tuning.
-        elapsed: seconds since this stage began.
-    """
-    instant, epochs, closing = (of(plan, pace) for of in (_instant_seconds, _epochs_seconds, _closing_seconds))
-    work_left = event.seconds_left or 0.0 if isinstance(event, Progressed) else 0.0
-    if stage == "measuring":
-        return None if closing is None else max(closing - elapsed, work_left)
-    if closing is None or epochs is None:
-        return None
-    if stage == "finetune":
-        done = n_epochs_done + _share_of_epoch(plan, event)
-        return epochs * (1 - min(1.0, done / max(plan.n_epochs, 1))) + closing
-    if instant is None:
-        return None
-    if stage == "instant":
-        is_embedding = isinstance(event, Progressed) and event.stage == events.COMPUTING_FEATURES
-        return (work_left if is_embedding else instant) + epochs + closing
-    if isinstance(event, Progressed) and event.stage == "reading-images" and event.per_second:
-        work_left += event.total / event.per_second  # images are read again for preprocessing
-    return work_left + instant + epochs + closing
-
-
-def _validation_share(plan: WorkPlanned) -> float:
-    """Return the duration of validation, as a share of that of an epoch's steps."""
-    return _VALIDATION_BY_TRAINING * plan.n_val / max(plan.n_drawn, 1)
-
-
-def _share_of_epoch(plan: WorkPlanned, event: Event) -> float:
-    if not isinstance(event, StepEnded):
-        return 0.0
-    return event.step / max(event.n_steps, 1) / (1 + _validation_share(plan))
-
-
-def _instant_seconds(plan: WorkPlanned, pace: Pace) -> float | None:
-    if not plan.has_instant:
-        return 0.0
-    embedding = _embedding(plan, pace)
-    return None if embedding is None else embedding * (plan.n_train + plan.n_val + plan.copies)
-
-
-def _embedding(plan: WorkPlanned, pace: Pace) -> float | None:
-    """Return the seconds of the forward passes of an image, estimated from a training step if not measured."""
-    training = pace.step or pace.training
-    if pace.embedding is None and training is not None:
-        return training * plan.tta / TRAINING_BY_EMBEDDING
-    return pace.embedding
-
-
-def _epochs_seconds(plan: WorkPlanned, pace: Pace) -> float | None:
-    if not plan.n_epochs:
-        return 0.0
-    each = _training(plan, pace)
-    return None if each is None else each * plan.n_drawn * plan.n_epochs
-
-
-def _training(plan: WorkPlanned, pace: Pace) -> float | None:
-    """Return the seconds per image of an epoch, estimated from forward passes if they were not measured."""
-    each = pace.step or pace.training
-    if each is None and pace.embedding is not None:
-        return TRAINING_BY_EMBEDDING * pace.embedding / plan.tta * (1 + _validation_share(plan))
-    return each
-
-
-def _closing_seconds(plan: WorkPlanned, pace: Pace) -> float | None:
-    """Return the seconds after training: repeated forward passes, test images, metrics and report."""
-    embedding = _embedding(plan, pace)
-    if embedding is None:
-        return None
-    return embedding * (plan.n_reprocessed + plan.n_test) + (USUAL_CLOSING if pace.closing is None else pace.closing)
-
-
-# Where each stage of one training begins and ends, as a rough share of its time.
-_SPANS: dict[bool, dict[Stage, tuple[float, float]]] = {
-    False: {"reading": (0.0, 0.4), "instant": (0.4, 0.9), "finetune": (0.9, 0.9), "measuring": (0.9, 1.0)},
-    True: {"reading": (0.0, 0.05), "instant": (0.05, 0.15), "finetune": (0.15, 0.95), "measuring": (0.95, 1.0)},
-}
 # The stage of each kind of work; other work belongs to the current stage.
 _STAGE_OF_WORK: dict[str, Stage] = {
     "reading-images": "reading",
@@ -219,7 +84,6 @@ _UNKNOWN = Pace()
 class Progress:
     """The progress of a run, as computed from its events by `fold_event`."""
 
-    is_finetuned: bool = True  # by its recipe
     has_pretraining: bool = False  # a training on other images comes before the run's own
     has_begun: bool = False
     trainings: tuple[Training, ...] = ()  # in the order of their start
@@ -233,18 +97,23 @@ class Progress:
     n_epochs: int | None = None
     work: Work | None = None
     step: Step | None = None
-    training_share: float = 0.0  # of the current training
+    training_share: float = 0.0  # of the current training; never falls
     share: float = 0.0  # of the whole run; never falls
     plan: WorkPlanned | None = None  # of the run's own training
     plan_of_pretraining: WorkPlanned | None = None
     pace: Pace = _UNKNOWN
+    n_embedded: int = 0  # images and copies whose features were computed in the current training
     left: TimeLeft | None = None  # of the whole run
-    ends_by: float | None = None  # end of the time budget; None without a budget
     stages: tuple[StageTime, ...] = ()  # of the current training
     at: float | None = None  # time of the last event; None if no training is running
     worked: float = 0.0  # seconds of all sessions of work, without those of writing the report
-    fold_began: float | None = None
-    fold_seconds: tuple[float, ...] = ()  # durations of the folds trained so far
+
+    @property
+    def may_take_longer(self) -> bool:
+        """Whether fine-tuning takes longer than estimated if validation results improve further."""
+        plan = self.plan_of_pretraining if self.is_pretraining else self.plan
+        is_open = plan is not None and plan.patience is not None and self.stage != "measuring"
+        return is_open and (self.n_epochs is None or plan is None or plan.n_epochs < self.n_epochs)
 
 
 def fold_event(progress: Progress, event: Event, at: float) -> Progress:
@@ -254,25 +123,22 @@ def fold_event(progress: Progress, event: Event, at: float) -> Progress:
         case Noted():
             return _noted(progress, event, at)
         case FoldStarted(is_pretraining=False):
-            begun = replace(_new_training(progress, event), n_folds=event.n_folds, fold_began=at)
-            after = _with_training(begun, event)
+            after = _with_training(replace(_new_training(progress, event), n_folds=event.n_folds), event)
         case FoldEnded(is_pretraining=False):
-            after = _after_fold(progress, event, at)
+            after = _after_fold(progress, event)
         case RunEnded(is_pretraining=False, fold=None):
             share = 1.0 if event.state == "done" else progress.share
-            ended = replace(progress, share=share, work=None, step=None)
+            pace = progress.pace if progress.plan is None else _measured(progress, progress.plan, event)
+            ended = replace(progress, share=share, pace=pace, work=None, step=None)
             after = replace(ended, left=None, at=None, stages=_all_ended(progress.stages))
         case WorkPlanned(is_pretraining=True):
-            begun = _new_training(progress, event)
-            after = replace(_replanned(begun, event, at), plan_of_pretraining=event)
+            after = replace(_new_training(progress, event), plan_of_pretraining=event, pace=event.pace, left=None)
         case WorkPlanned():
-            after = replace(_replanned(progress, event, at), plan=event)
+            after = replace(progress, plan=event, pace=event.pace, left=None)
         case _:
             is_another = event.is_pretraining != progress.is_pretraining
             after = _within_training(_new_training(progress, event) if is_another else progress, event, at)
-    if not isinstance(event, RunEnded):
-        after = _estimated(_entered(after, at), event, at)
-    return replace(after, share=max(after.share, _share_of_whole(after)))
+    return after if isinstance(event, RunEnded) and event.fold is None else _estimated(_entered(after, at), event, at)
 
 
 def _timed(progress: Progress, event: Event, at: float) -> Progress:
@@ -307,56 +173,120 @@ def _entered(progress: Progress, at: float) -> Progress:
     before = next((stage for stage in progress.stages if stage.stage == progress.stage), None)
     others = _all_ended(tuple(stage for stage in progress.stages if stage is not before))
     begun = StageTime(stage=progress.stage, seconds=before.seconds if before else 0.0, since=at)
-    order = list(_SPANS[True])
-    return replace(progress, stages=tuple(sorted((*others, begun), key=lambda each: order.index(each.stage))))
+    stages = sorted((*others, begun), key=lambda each: STAGES.index(each.stage))
+    return replace(progress, stages=tuple(stages))
 
 
 def _estimated(progress: Progress, event: Event, at: float) -> Progress:
-    """Return the progress with the remaining time of the whole run."""
+    """Return the progress with its shares and the remaining time of the whole run.
+
+    Shares are those of the time that was expected before the start, so that they do not fall when the pace changes.
+    The remaining time follows the measured pace.
+    """
     plan = progress.plan_of_pretraining if progress.is_pretraining else progress.plan
     if plan is None:
         return progress
-    if progress.n_epochs and plan.n_epochs:
-        plan = replace(plan, n_epochs=progress.n_epochs)  # a time budget can change it
-    pace = measured_pace(progress.pace, plan, event, progress.stage)
+    before, pace = progress.pace, _measured(progress, plan, event)
     progress = replace(progress, pace=pace)
-    elapsed = next((stage.seconds for stage in progress.stages if stage.since is not None), 0.0)
-    seconds = seconds_left_of_training(plan, pace, progress.stage, event, progress.epoch or 0, elapsed)
-    if seconds is None:
-        return progress
+    planned, expected = _seconds_of_stages(progress, None), _seconds_of_stages(progress, pace)
+    index, stage = _index(progress), progress.stage or "reading"
+    index = min(index, len(expected) - 1)
+    elapsed = next((each.seconds for each in progress.stages if each.since is not None), 0.0)
+    fitting = fitting_seconds(plan, pace, plan.n_folds if progress.fold is None else 0)
+    stage_left = _left_of_stage(progress, event, expected[index][stage], fitting, elapsed)
+    stage_share = elapsed / max(elapsed + stage_left, 1e-9)
+    later = STAGES[STAGES.index(stage) + 1 :]
+    seconds = stage_left + sum(expected[index][each] for each in later)
+    seconds += sum(sum(each.values()) for each in expected[index + 1 :])
+    left_of_training = (1 - stage_share) * planned[index][stage] + sum(planned[index][each] for each in later)
+    totals = [sum(each.values()) for each in planned]
+    training_share = 1 - left_of_training / max(totals[index], 1e-9)
+    share = 1 - (left_of_training + sum(totals[index + 1 :])) / max(sum(totals), 1e-9)
+    # The first measurement replaces a guess. If fine-tuning ends early, the rest of the expected work is skipped.
+    left = None
+    if pace.embedding is not None or pace.training is not None:
+        is_first = before.embedding is None and before.training is None
+        is_new = progress.left is None or is_first or isinstance(event, ClassifierSelected)
+        left = TimeLeft(seconds, at) if progress.left is None or is_new else progress.left.corrected(seconds, at)
+    return replace(
+        progress,
+        left=left,
+        training_share=max(progress.training_share, min(training_share, 1.0)),
+        share=max(progress.share, min(share, _MOST_BEFORE_END)),
+    )
+
+
+def _measured(progress: Progress, plan: WorkPlanned, event: Event) -> Pace:
+    """Return the pace of the training after an event."""
+    pace = measured_pace(progress.pace, plan, event)
+    if isinstance(event, Progressed) and event.stage == COMPUTING_FEATURES and not (event.fold or 1) > 1:
+        pace = _with_speed(pace, plan.pace)
+    elapsed = sum(each.seconds for each in progress.stages if each.since is not None)
+    if isinstance(event, InstantClassifierFitted):
+        n_fits = 1 if event.fold else 2  # with the learning curve
+        return replace(pace, fitting=max(0.5, elapsed - progress.n_embedded * (pace.embedding or 0.0)) / n_fits)
+    if isinstance(event, RunEnded) and progress.stage == "measuring":
+        n_predicted = plan.n_test + (plan.n_reprocessed if progress.epoch else 0)
+        seconds = max(0.5, elapsed - n_predicted * (pace.embedding or 0.0))
+        return replace(pace, loading=seconds) if event.fold else replace(pace, closing=seconds)
+    return pace
+
+
+def _with_speed(pace: Pace, planned: Pace) -> Pace:
+    """Return the pace with the other times in proportion to the measured forward passes, before they are measured."""
+    if pace.embedding is None or not planned.embedding:
+        return pace
+    slowness = min(_MOST_SLOWNESS, max(1 / _MOST_SLOWNESS, pace.embedding / planned.embedding))
+
+    def times(seconds: float | None) -> float | None:
+        return None if seconds is None else slowness * seconds
+
+    return replace(pace, fitting=times(planned.fitting), loading=times(planned.loading), closing=times(planned.closing))
+
+
+def _seconds_of_stages(progress: Progress, pace: Pace | None) -> list[Mapping[Stage, float]]:
+    """Return the seconds of each stage of all trainings, by a pace or, if it is None, as expected before the start."""
+    plans = [plan for plan in (progress.plan_of_pretraining, progress.plan) if plan is not None]
+    return [stage_seconds(plan, pace or plan.pace, i) for plan in plans for i in range(plan.n_folds + 1)]
+
+
+def _index(progress: Progress) -> int:
+    """Return the number of trainings before the current one."""
     if progress.is_pretraining:
-        after = None if progress.plan is None else training_seconds(progress.plan, pace)
-        if after is None:
-            return progress
-        seconds += after
-    elif progress.n_folds and progress.fold is not None:
-        each = statistics.median(progress.fold_seconds[1:]) if len(progress.fold_seconds) > 1 else None
-        # The report comes after all folds.
-        report = USUAL_CLOSING if pace.closing is None else pace.closing
-        seconds = max(0.0, seconds - report) + seconds_of_folds(plan, pace, progress.n_folds - progress.fold, each)
-    # If fine-tuning was finished early, much of the expected work is skipped.
-    is_new = progress.left is None or isinstance(event, ClassifierSelected)
-    left = TimeLeft(seconds, at) if progress.left is None or is_new else progress.left.corrected(seconds, at)
-    if progress.ends_by is not None:
-        left = TimeLeft(min(left.seconds, max(0.0, progress.ends_by - at)), at)
-    return replace(progress, left=left)
+        return 0
+    before = progress.plan_of_pretraining
+    n_before = 0 if before is None else before.n_folds + 1
+    return n_before + (progress.n_folds_done if progress.fold is None else progress.fold - 1)
 
 
-def _replanned(progress: Progress, event: WorkPlanned, at: float) -> Progress:
-    """Return the progress with the pace of earlier trainings and the end of the time budget."""
-    ends_by = None if event.limit_seconds is None else at + event.limit_seconds
-    return replace(progress, pace=event.pace, left=None, ends_by=ends_by)
+def _left_of_stage(progress: Progress, event: Event, expected: float, fitting: float, elapsed: float) -> float:
+    """Return the remaining seconds of the current stage, which is expected to take `expected` seconds in all.
+
+    `fitting` is the part of the instant stage after the features.
+    """
+    work, plan = progress.work, progress.plan_of_pretraining if progress.is_pretraining else progress.plan
+    if progress.stage == "finetune" and plan is not None:
+        in_epoch = event.step / max(event.n_steps, 1) if isinstance(event, StepEnded) else 0.0
+        return expected * (1 - min(1.0, ((progress.epoch or 0) + in_epoch) / max(plan.n_epochs, 1)))
+    work_left = 0.0
+    if work is not None and work.done:
+        per_second = work.per_second or work.done / max(elapsed, 1e-9)
+        work_left = (work.total - work.done) / per_second
+        if work.stage == "reading-images":  # images are read again for preprocessing
+            work_left += work.total / per_second
+    if progress.stage == "instant":
+        if work is not None and work.stage == COMPUTING_FEATURES:
+            return work_left + fitting
+        return max(0.0, fitting - max(0.0, elapsed - progress.n_embedded * (progress.pace.embedding or 0.0)))
+    return work_left if work_left and progress.stage != "measuring" else max(work_left, expected - elapsed)
 
 
 def _noted(progress: Progress, event: Noted, at: float) -> Progress:
-    """Keep the note. The pace on larger images does not apply to smaller ones; the final classifier is a training."""
+    """Keep the note. The final classifier is a training."""
     if event.code == "refit":
         parts = SplitCounts(n_train=event.parameters["n_images"], n_val=0, n_test=0)
         progress = _with_training(progress, event, parts=parts)
-    pace = progress.pace
-    if event.code == "smaller-images":
-        pace = Pace(reading=pace.reading, closing=pace.closing)
-    return replace(progress, notes=(*progress.notes, _timed_note(event, at)), pace=pace)
+    return replace(progress, notes=(*progress.notes, _timed_note(event, at)))
 
 
 def _timed_note(event: Noted, at: float) -> TimedNote:
@@ -372,7 +302,8 @@ def _timed_note(event: Noted, at: float) -> TimedNote:
 
 def seconds_left(progress: Progress, now: float) -> float | None:
     """Return the remaining seconds of the whole run at `now` (since 1970); None if they are not known yet."""
-    return None if progress.left is None else round(progress.left.by(now), 1)
+    is_early = progress.worked < SHOWN_AFTER_SECONDS and progress.share < SHOWN_AFTER_SHARE
+    return None if progress.left is None or is_early else round(progress.left.by(now), 1)
 
 
 def _new_training(progress: Progress, event: Event) -> Progress:
@@ -384,19 +315,17 @@ def _new_training(progress: Progress, event: Event) -> Progress:
         is_pretraining=event.is_pretraining,
         has_pretraining=progress.has_pretraining or event.is_pretraining,
         training_share=0.0,
+        n_embedded=0,
         stages=(),
         **missing,
     )
 
 
-def _after_fold(progress: Progress, event: FoldEnded, at: float) -> Progress:
+def _after_fold(progress: Progress, event: FoldEnded) -> Progress:
     tested = FoldTestScores(accuracy=event.accuracy, macro_f1=event.macro_f1)
     after = replace(_with_training(progress, event, tested=tested), n_folds=event.n_folds)
     n_done = max(progress.n_folds_done, event.fold or 0)
-    seconds = progress.fold_seconds
-    if progress.stages and progress.fold_began is not None:  # else it was done before
-        seconds = (*seconds, at - progress.fold_began)
-    return replace(_new_training(after, event), fold=None, n_folds_done=n_done, fold_seconds=seconds)
+    return replace(_new_training(after, event), fold=None, n_folds_done=n_done)
 
 
 def _within_training(progress: Progress, event: Event, at: float) -> Progress:
@@ -413,7 +342,7 @@ def _within_training(progress: Progress, event: Event, at: float) -> Progress:
             changes: dict[str, Any] = {"n_epochs": n_epochs}  # Any: of each field its own
             if event.checkpoint_selection is not None:
                 changes["checkpoint_selection"] = event.checkpoint_selection
-            return _moved(_with_training(entered, event, **changes), 0.0)
+            return _with_epochs(_with_training(entered, event, **changes), event)
         case ClassifierSelected():
             selected: dict[str, Any] = {
                 "selected_stage": event.stage,
@@ -422,12 +351,12 @@ def _within_training(progress: Progress, event: Event, at: float) -> Progress:
             if event.checkpoint_selection is not None:
                 selected["checkpoint_selection"] = event.checkpoint_selection
             entered = replace(progress, stage="measuring", work=None, step=None)
-            return _moved(_with_training(entered, event, **selected), 0.0)
+            return _with_training(entered, event, **selected)
         case InstantClassifierFitted():
             scores = InstantScores(
                 seconds=event.seconds, val_accuracy=event.val_accuracy, val_macro_f1=event.val_macro_f1
             )
-            return _moved(_with_training(replace(progress, work=None), event, instant=scores), 1.0)
+            return _with_training(replace(progress, work=None), event, instant=scores)
         case ValidationImagesChosen():
             return _with_training(progress, event, watched=_watched_images(_training_of(progress, event), event))
         case StepEnded():
@@ -439,13 +368,8 @@ def _within_training(progress: Progress, event: Event, at: float) -> Progress:
 
 
 def _counted(progress: Progress, event: Progressed) -> Progress:
-    share = event.done / max(event.total, 1)
     # A resumed training reads its images first, whatever its stage was before.
     stage = _STAGE_OF_WORK.get(event.stage, progress.stage)
-    if stage is None:
-        stage = "reading"
-    if stage == "reading":  # images are read twice: for the scan and for preprocessing
-        share = share / 2 if event.stage == "reading-images" else 0.5 + share / 2
     work = Work(
         stage=event.stage,
         title=event.title,
@@ -455,7 +379,8 @@ def _counted(progress: Progress, event: Progressed) -> Progress:
         per_second=event.per_second,
         seconds_left=event.seconds_left,
     )
-    return _moved(replace(progress, stage=stage, work=work, step=None), share)
+    n_embedded = event.done if event.stage == COMPUTING_FEATURES else progress.n_embedded
+    return replace(progress, stage=stage or "reading", work=work, step=None, n_embedded=n_embedded)
 
 
 def _stepped(progress: Progress, event: StepEnded) -> Progress:
@@ -466,11 +391,9 @@ def _stepped(progress: Progress, event: StepEnded) -> Progress:
         loss=_finite(event.loss),
         images_per_second=event.images_per_second,
         epoch_seconds_left=event.epoch_seconds_left,
-        seconds_left=event.seconds_left,
     )
     after = replace(progress, stage="finetune", n_epochs=event.n_epochs, work=None, step=step)
-    n_done, n_all = (event.epoch - 1) * event.n_steps + event.step, event.n_epochs * event.n_steps
-    return _moved(_with_training(after, event), n_done / max(n_all, 1))
+    return _with_epochs(_with_training(after, event), event)
 
 
 def _after_epoch(progress: Progress, event: EpochEnded) -> Progress:
@@ -481,8 +404,6 @@ def _after_epoch(progress: Progress, event: EpochEnded) -> Progress:
     best = event.epoch if event.is_best else best
     selected = None if training.checkpoint_selection == "last" else best
     after = replace(progress, stage="finetune", epoch=event.epoch, n_epochs=event.n_epochs)
-    if after.plan is not None and not event.is_pretraining:  # a time budget changes their number
-        after = replace(after, plan=replace(after.plan, n_epochs=event.n_epochs))
     watched = _with_predictions(training.watched, event, n_before=len(before))
     epochs = (*before, _epoch(event))
     after = _with_training(
@@ -495,7 +416,20 @@ def _after_epoch(progress: Progress, event: EpochEnded) -> Progress:
         has_early_dip=training.checkpoint_selection == "last" and has_early_dip(epochs, event.n_epochs),
         watched=watched,
     )
-    return _moved(after, event.epoch / max(event.n_epochs, 1))
+    return _with_epochs(after, event)
+
+
+def _with_epochs(progress: Progress, event: Event) -> Progress:
+    """Return the progress with the expected number of epochs: a time budget or early stopping can change it."""
+    name = "plan_of_pretraining" if event.is_pretraining else "plan"
+    plan: WorkPlanned | None = getattr(progress, name)
+    if plan is None or not progress.n_epochs:
+        return progress
+    n_epochs = progress.n_epochs
+    if plan.patience is not None:
+        n_epochs = min(n_epochs, (_training_of(progress, event).best_epoch or 0) + plan.patience)
+    changes: dict[str, Any] = {name: replace(plan, n_epochs=n_epochs)}  # Any: the field has its own type
+    return replace(progress, **changes)
 
 
 def _watched_images(training: Training, event: ValidationImagesChosen) -> Watched:
@@ -561,24 +495,3 @@ def _with_training(progress: Progress, event: Event, **changes: Any) -> Progress
     after = replace(before, **changes)
     others = progress.trainings if is_listed else (*progress.trainings, before)
     return replace(progress, trainings=tuple(after if training is before else training for training in others))
-
-
-def _moved(progress: Progress, share: float) -> Progress:
-    """Return the progress with this share of the current stage done."""
-    low, high = _SPANS[progress.is_finetuned][progress.stage or "reading"]
-    return replace(progress, training_share=max(progress.training_share, low + (high - low) * min(share, 1.0)))
-
-
-def _share_of_whole(progress: Progress) -> float:
-    if progress.at is not None and progress.left is not None:
-        left = progress.left.by(progress.at)
-        return min(progress.worked / max(progress.worked + left, 1e-9), 0.99)
-    # The images of the training are scanned before its pretraining.
-    is_before_all = progress.has_pretraining and not progress.trainings
-    if progress.plan is not None or is_before_all:  # its remaining time will be known soon
-        return progress.share
-    n_before = int(progress.has_pretraining)
-    n_trainings = n_before + (progress.n_folds + 1 if progress.n_folds else 1)
-    n_folds_before = progress.fold - 1 if progress.fold else progress.n_folds_done
-    n_ended = 0 if progress.is_pretraining else n_before + n_folds_before
-    return min((min(n_ended, n_trainings - 1) + progress.training_share) / n_trainings, 1.0)

@@ -97,7 +97,6 @@ class Step:
     loss: float | None
     images_per_second: float
     epoch_seconds_left: float
-    seconds_left: float  # of the whole fine-tuning with all its epochs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from coverslip.datasets import ContentHashes, Dataset, Unreadable, open_dataset, scan_images
 from coverslip.errors import CoverslipError, NotFound, Stopped
-from coverslip.events import Emit, Event, Progressed
+from coverslip.events import Emit, Event, Progressed, time_left
 from coverslip.images import Fields, ImageFacts
 from coverslip.messages import Failure, failure
 from coverslip.runs import inspection_of
@@ -223,7 +223,7 @@ class _ProgressWriter:
         self.last_written = moment
         done, total = self.start + event.done, self.total or event.total
         seconds = moment - self.started_at
-        left = round(seconds / done * (total - done), 1) if done and seconds > 1 else event.seconds_left
+        left = time_left(done, total, seconds)
         with write_transaction(self.workspace.engine) as connection:
             connection.execute(
                 update(datasets)

@@ -64,10 +64,8 @@ def folded_log(job: Job) -> FoldedLog:
 
 
 def _initial_progress(job: Job) -> Progress:
-    choices = job.effective_choices
-    init = choices.get("init")
-    is_finetuned = choices.get("stage") != "instant" or init == "scratch"
-    return Progress(is_finetuned=is_finetuned, has_pretraining=isinstance(init, dict) and "train_on" in init)
+    init = job.effective_choices.get("init")
+    return Progress(has_pretraining=isinstance(init, dict) and "train_on" in init)
 
 
 State = Literal["queued", "starting", "running", "stopping", "stopped", "done", "failed", "interrupted"]

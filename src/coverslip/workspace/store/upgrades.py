@@ -251,17 +251,21 @@ def _is_intact(connection: sqlite3.Connection) -> bool:
     return bool(result == "ok")
 
 
-def _add_keys_of_jobs_and_index_first_rows(connection: sqlite3.Connection, report: OnProgress) -> None:
-    connection.execute("ALTER TABLE jobs ADD COLUMN key VARCHAR")
+def _index_first_rows(connection: sqlite3.Connection, report: OnProgress) -> None:
     where = "WHERE first_row IS NOT NULL"
     connection.execute(f"CREATE INDEX results_by_first_row ON results (job_id, first_row) {where}")
+
+
+def _add_keys_of_jobs(connection: sqlite3.Connection, report: OnProgress) -> None:
+    connection.execute("ALTER TABLE jobs ADD COLUMN key VARCHAR")
 
 
 STEPS: Steps = {
     5: _add_group_merge,
     6: _refer_to_images_by_row,
     7: _store_results,
-    8: _add_keys_of_jobs_and_index_first_rows,
+    8: _index_first_rows,
+    9: _add_keys_of_jobs,
 }
 
 

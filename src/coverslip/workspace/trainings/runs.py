@@ -55,6 +55,7 @@ class RunProgress:
 
     share: Annotated[float, Field(ge=0, le=1, description="Share of the whole run; never decreases.")]
     seconds_left: Annotated[float | None, Field(description="Time left for the whole run; null if unknown.")]
+    may_take_longer: Annotated[bool, Field(description="Takes longer if validation results improve further.")]
     training_share: Annotated[float, Field(ge=0, le=1, description="Share of the current training, such as a fold.")]
     work: Annotated[Work | None, Field(description="The step in progress, unless it is an epoch.")]
     step: Annotated[Step | None, Field(description="The position within an epoch.")]
@@ -248,6 +249,7 @@ def _run_progress(progress: Progress, *, is_time_known: bool) -> RunProgress | N
     return RunProgress(
         share=round(progress.share, 4),
         seconds_left=seconds_left(progress, time.time()) if is_time_known else None,
+        may_take_longer=progress.may_take_longer,
         training_share=round(progress.training_share, 4),
         work=progress.work,
         step=progress.step,

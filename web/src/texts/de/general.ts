@@ -81,7 +81,8 @@ export const general: Texts['general'] = {
     },
   },
   timeLeft: (time) => `noch etwa ${time}`,
-  timeLeftOrLess: (time) => `noch etwa ${time}, oder weniger, wenn das Training früher endet`,
+  timeLeftOrLonger: (time) =>
+    `noch etwa ${time}, oder länger, solange sich die Validierungsergebnisse verbessern`,
   notHere: 'Seite nicht gefunden',
   notFound: 'Zu dieser Adresse gibt es keine Seite.',
   toStart: 'Zur Startseite',

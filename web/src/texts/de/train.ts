@@ -121,8 +121,8 @@ export const train: Texts['train'] = {
     nMinutes: counts.minutes,
     isMissing: `Geben Sie eine Anzahl von Minuten von ${count(1)} bis ${count(10_000)} ein.`,
     isInstant:
-      'Das Zeitlimit hat keine Wirkung, weil unten „Nur Sofort-Klassifikator“ ausgewählt ist. Es gilt nur für die Feinabstimmung.',
-    help: 'coverslip passt die Feinabstimmung während des Trainings an diese Grenze an. Wenn nötig, verwendet es kleinere Bilder oder weniger Schritte, es sei denn, Sie legen Bildgröße oder Anzahl der Epochen fest. Wenn die Zeit zu kurz ist, nennt eine Meldung, wie viel genügt.',
+      'Wenn die Zeit für Bilder in voller Größe nicht reicht, verwendet coverslip kleinere Bilder, es sei denn, Sie legen die Bildgröße fest. Eine Meldung sagt es.',
+    help: 'coverslip misst die Geschwindigkeit dieses Rechners an wenigen Bildern und stimmt dann auf Bildern fein ab, die Zeit für genügend Schritte lassen. Wenn die Zeit zu kurz ist, erhalten Sie den Sofort-Klassifikator, und eine Meldung nennt, wie viel Zeit genügt.',
   },
   time: {
     about: (time, basis) => `Etwa ${time} auf diesem Rechner (Grundlage: ${basis}).`,

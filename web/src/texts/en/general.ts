@@ -80,7 +80,7 @@ export const general = {
     } as Record<string, string>,
   },
   timeLeft: (time: string) => `about ${time} left`,
-  timeLeftOrLess: (time: string) => `about ${time} left, or less if the training stops early`,
+  timeLeftOrLonger: (time: string) => `about ${time} left, or longer while validation results improve`,
   notHere: 'Page not found',
   notFound: 'This address does not belong to any page.',
   toStart: 'Go to the start page',

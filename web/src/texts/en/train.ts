@@ -120,8 +120,8 @@ export const train = {
     nMinutes: counts.minutes,
     isMissing: `Enter a number of minutes from ${count(1)} to ${count(10_000)}.`,
     isInstant:
-      'The time limit has no effect, because “Instant classifier only” is selected below. The limit applies only to fine-tuning.',
-    help: 'coverslip adapts fine-tuning to this limit while it runs. If necessary, it uses smaller images or fewer steps, unless you set the image size or the number of epochs. If the time is too short, a message states how much is enough.',
+      'If the time is too short for images of full size, coverslip uses smaller images, unless you set the image size. A message says so.',
+    help: 'coverslip measures the speed of this computer on a few images, and then fine-tunes on images that leave time for enough steps. If the time is too short, you get the instant classifier, and a message states how much time is enough.',
   },
   time: {
     about: (time: string, basis: string) => `About ${time} on this computer (based on ${basis}).`,

@@ -22,17 +22,6 @@ export function instantOf(run: Pick<RunDetail, 'n_folds' | 'trainings'>): Traini
   return run.trainings.findLast(({ instant, is_pretraining }) => instant && !is_pretraining)?.instant ?? null;
 }
 
-/** Whether early stopping can end fine-tuning before the remaining time, which is that of all epochs. */
-export function mayStopEarly({
-  recipe,
-  progress,
-  trainings,
-}: Pick<RunDetail, 'recipe' | 'progress' | 'trainings'>): boolean {
-  const training = trainings.findLast(({ is_pretraining }) => !is_pretraining);
-  const isMeasuring = progress?.stages.at(-1)?.stage === 'measuring';
-  return training?.checkpoint_selection === 'best' && recipe['patience'] !== null && !isMeasuring;
-}
-
 type MarkedEpoch = { epoch: number; word: string } | null;
 
 /**
