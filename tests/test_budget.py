@@ -271,14 +271,14 @@ def test_more_time_allows_larger_images_and_then_fine_tuning_first_on_smaller_im
         results.append((fit.recipe.stage, fit.recipe.image_size or 160))
         assert ("no-time-to-fine-tune" in notes) == (fit.recipe.stage == "instant")
         assert ("smaller-images" in notes) == (fit.recipe.image_size is not None)
-        assert ("budget-exceeded" in notes) == (budget == 0.5)
+        assert ("budget-exceeded" in notes) == (budget <= 8.0)
         record = Run(tmp_path / str(budget)).budget
         assert record is not None
         assert record.is_fixed
         assert (record.sufficient_seconds is None) == (results[-1] == ("finetune", 160))
         if record.least_seconds is not None:
             assert budget < record.least_seconds < (record.sufficient_seconds or 0)
-    assert results[0] == ("instant", 96)
+    assert results[0] == ("instant", 128)  # 96 px would save little time
     assert results[-1] == ("finetune", 160)
     ranks = [(stage == "finetune", px) for stage, px in results]
     assert ranks == sorted(ranks)

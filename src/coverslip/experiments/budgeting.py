@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _NEARLY_ALL = 0.8  # of the recommended epochs: with fewer, fine-tuning takes smaller images
 _MORE_EPOCHS = 2.0  # more than that do not improve results
 _SMALLEST_PX, _SMALLEST_SHARE = 64, 0.5  # of the full size: classifiers of smaller images are often much worse
-_HARDLY_LONGER = 1.25  # than the fastest training: larger images are worth it
+_HARDLY_LONGER = 1.5  # than the fastest training: larger images are worth it
 _STEP_PX = 32  # networks halve the size five times
 _UNUSED_SHARE = 0.2  # of the budget: if more time is left over, a note says so
 _SAFETY, _SAFETY_OF_FOLDS = 1.1, 1.25  # factors on estimates; folds cannot be adapted while they run
@@ -182,13 +182,10 @@ class _Choice:
             * (work.finetuned(self._full_px) if self._recipe.is_finetuned else work.instant(self._full_px))
         )
         words = {"seconds": sufficient, "duration": duration(sufficient), "n_networks": n_folds + 1}
-        sizes = self._sizes if is_stated else self._sizes[:1]
-        px = _largest(sizes, work.instant, left)
-        if px is None and is_stated:
-            px = self._exceeding(work)
-        if px is None or (self._recipe.is_finetuned and not is_stated):
+        if not is_stated and (self._recipe.is_finetuned or work.instant(self._full_px) > left):
             self._note("no-time-for-folds", is_estimated=True, **words)
             return self.of_split()
+        px = self._instant_size(work, left)
         if not self._recipe.is_finetuned:
             return folds, self._write(work, px, {"split": split}, ended="instant classifier")
         self._note("no-time-to-fine-tune-folds", **words)
@@ -206,7 +203,7 @@ class _Choice:
             px = _largest(self._tuned_sizes, lambda px: work.finetuned(px, _NEARLY_ALL), left)
             if px is not None:
                 return None, self._write(work, px, changes, reserve_seconds=_SAFETY * work.closing(px))
-        px = _largest(self._sizes, work.instant, self._left / _SAFETY) or self._exceeding(work)
+        px = self._instant_size(work, self._left / _SAFETY)
         if not recipe.is_finetuned:
             return None, self._write(work, px, changes, ended="instant classifier")
         smallest, sufficient = self._tuned_sizes[-1], self._budget_of(work.finetuned(self._full_px))
@@ -278,18 +275,19 @@ class _Choice:
         save_recipe(changed, self._context.run.recipe_file)
         return recipe
 
-    def _exceeding(self, work: _Work) -> int:
-        """Return the image size of about the fastest training, which takes longer than the budget."""
-        fastest = work.instant(self._sizes[-1])
-        px = next(px for px in self._sizes if work.instant(px) <= _HARDLY_LONGER * fastest)
-        expected = self._budget_of(work.instant(px))
-        self._note(
-            "budget-exceeded",
-            level="warning",
-            budget=duration(self._record.seconds),
-            seconds=expected,
-            duration=duration(expected),
-        )
+    def _instant_size(self, work: _Work, left: float) -> int:
+        """Return the largest image size whose instant classifiers end in time, or take about as long as the fastest."""
+        sufficient = max(left, _HARDLY_LONGER * work.instant(self._sizes[-1]))
+        px = next(px for px in self._sizes if work.instant(px) <= sufficient)
+        if work.instant(px) > left:
+            expected = self._budget_of(work.instant(px))
+            self._note(
+                "budget-exceeded",
+                level="warning",
+                budget=duration(self._record.seconds),
+                seconds=expected,
+                duration=duration(expected),
+            )
         return px
 
     def _budget_of(self, seconds: float) -> float:
