@@ -1,5 +1,5 @@
 // Requests for jobs of any kind (trainings, evaluations, predictions, studies): stop, resume, follow.
-import { answer, api, at as address } from './client';
+import { answer, api, at as address, Problem } from './client';
 import type { components } from './schema';
 
 type Schemas = components['schemas'];
@@ -12,9 +12,14 @@ export type StudyEvents = Schemas['StudyEvents'];
 const at = (job_id: string) => ({ params: { path: { job_id } } });
 
 export const stopJob = (id: string) => answer(api.POST('/api/v1/jobs/{job_id}/stop', at(id)));
-/** Stop the job whose result a page shows. Without one, nothing happens. */
+/** Stop the job whose result a page shows. If there is none or it has ended, nothing happens. */
 export const cancelJob = async (id: string | null | undefined): Promise<void> => {
-  if (id) await stopJob(id);
+  if (!id) return;
+  try {
+    await stopJob(id);
+  } catch (error) {
+    if (!(error instanceof Problem && error.status === 409)) throw error;
+  }
 };
 /** End the fine-tuning of a training now. Evaluation and report follow. */
 export const finishJob = (id: string) => answer(api.POST('/api/v1/jobs/{job_id}/finish', at(id)));

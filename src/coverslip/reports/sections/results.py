@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from coverslip.datasets import UNCERTAIN, UNFAMILIAR
 from coverslip.evaluation import FEW_GROUPS_FOR_INTERVALS, FEWEST_GROUPS, METRICS
 from coverslip.messages import text
 from coverslip.reports import content
@@ -39,7 +38,7 @@ def uncertain_words(run: ReportedRun) -> str:
     if tested is None:
         return ""
     decision = np.array([row.decision for row in tested.rows], dtype=object)
-    is_uncertain, is_unfamiliar = decision == UNCERTAIN, decision == UNFAMILIAR
+    is_uncertain, is_unfamiliar = decision == "uncertain", decision == "unfamiliar"
     if threshold <= 0 and not is_uncertain.any():
         return ""
     has_folds, n_uncertain = bool(run.n_folds), int(is_uncertain.sum())
