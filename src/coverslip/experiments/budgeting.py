@@ -91,15 +91,7 @@ def fit_to_budget(
         return Fit(folds, recipe, context)
     if not record.is_fixed:
         pace = measure(split_data, split_data.with_epochs(recipe), context)
-        choice = _Choice(
-            data,
-            scan,
-            split_data,
-            recipe,
-            context,
-            record,
-            measure(split_data, split_data.with_epochs(recipe), context),
-        )
+        choice = _Choice(data, scan, split_data, recipe, context, record, pace)
         folds, recipe = choice.of_split() if folds is None else choice.of_folds(folds)
         record, pace = context.run.budget or record, choice.pace
     if folds is not None:
