@@ -166,6 +166,10 @@ def job_processes(scratch: Path) -> list[psutil.Process]:
     return processes
 
 
+def zombies_of(server: psutil.Process) -> list[psutil.Process]:
+    return [each for each in server.children(recursive=True) if each.status() == psutil.STATUS_ZOMBIE]
+
+
 @contextmanager
 def server(scratch: Path) -> Iterator[tuple[httpx.Client, psutil.Process]]:
     command = [sys.executable, "-m", "coverslip", "app", "--no-browser", "--port", str(PORT), "--root", str(scratch)]
@@ -218,10 +222,9 @@ def main() -> None:
                 n_kills, faults = n_kills + was_killed, faults + more
                 print(f"{kind}: {'killed' if was_killed else 'had ended'}", flush=True)
             with suppress(SystemExit):  # the processes of ended jobs end a little later
-                until(lambda: not job_processes(scratch), most_s=10)
+                until(lambda: not (job_processes(scratch) or zombies_of(process)), most_s=10)
             running = [job["id"] for job in app.get("jobs", limit=500)["items"] if job["state"] not in ENDED]
-            zombies = [each for each in process.children(recursive=True) if each.status() == psutil.STATUS_ZOMBIE]
-            faults += [f"left: {each}" for each in (*running, *zombies, *job_processes(scratch))]
+            faults += [f"left: {each}" for each in (*running, *zombies_of(process), *job_processes(scratch))]
     for fault in faults:
         print(f"WRONG: {fault}")
     print(f"{n_kills} kills, {len(faults)} faults")
