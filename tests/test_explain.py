@@ -1,6 +1,5 @@
 """Maps of what speaks for a class: exact where they can be, checked before they are shown."""
 
-import base64
 import csv
 import io
 import json
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from trained import SMALL_NETWORK
 
 import coverslip as cs
+from coverslip.cache import RecordStore
 from coverslip.cli import main
 from coverslip.engines import turned as turned_array
 from coverslip.errors import Stopped
@@ -42,7 +42,8 @@ from coverslip.models.networks import Network, create_network
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections import SECTIONS, sections_of
 from coverslip.runs import Run
-from coverslip.workspace.tasks import explain
+from coverslip.workspace.explanations import EXPLANATIONS, explain
+from coverslip.workspace.store.workspace import Workspace
 
 
 def small_network(head: str = "multi_layer") -> Network:
@@ -253,14 +254,16 @@ def test_an_image_is_decoded_once_and_its_copies_are_no_neighbors(own_run: Run, 
 @pytest.mark.slow
 def test_the_app_explains_one_image_as_its_row_was_read(own_run: Run, cells: Path, tmp_path: Path) -> None:
     image, plan = cells / own_run.split[0].path, {"region": [4, 4, 44, 44]}
-    question = {"run": str(own_run.folder), "file": str(image), "plan": plan, "label": "small"}
-    with io.BytesIO(base64.b64decode(explain(question, ignore)["png"])) as picture:
+    workspace, stored = Workspace(tmp_path, ()), {"job_id": "job", "key": "image"}
+    question = {**stored, "run": str(own_run.folder), "file": str(image), "plan": plan, "label": "small"}
+    explain(workspace, question, ignore)
+    with RecordStore(EXPLANATIONS, "job") as store, io.BytesIO(store.find(["image"])["image"]) as picture:
         assert Image.open(picture).width < 3 * TILE_PX
     checks = Run(own_run.folder).map_checks
     assert checks is not None
     assert "contributions" in {check.method for check in checks.checks}
     with pytest.raises(cs.CoverslipError):
-        explain({**question, "file": str(tmp_path / "gone.png")}, ignore)
+        explain(workspace, {**question, "file": str(tmp_path / "gone.png")}, ignore)
 
 
 def test_images_are_named_after_the_runs(trained: Run, capsys: pytest.CaptureFixture[str]) -> None:

@@ -513,7 +513,7 @@ def test_later_rows_of_an_image_get_its_correction(tmp_path: Path) -> None:
         ("b", "y", False),
     ]
     correct(workspace, prediction, 1, None)
-    assert images_of_job(workspace, prediction).count("corrected") == 0
+    assert images_of_job(workspace, prediction).counts().n_corrected == 0
 
 
 def test_rows_whose_keys_are_missing_are_refused(tmp_path: Path) -> None:

@@ -938,11 +938,14 @@ def share_parts(app: FastAPI) -> None:
     def share(document: Json) -> None:
         parameters, errors = [], []
         for operation in operations_of(document):
-            listed, responses = operation.get("parameters", []), operation["responses"]
+            # Copies, because routes of other apps have the same ones.
+            listed, responses = list(operation.get("parameters", [])), dict(operation["responses"])
+            operation |= {"responses": responses, **({"parameters": listed} if listed else {})}
             parameters += [(listed, k, each["name"]) for k, each in enumerate(listed)]
             errors += [(responses, status, status) for status in responses if status >= "4"]
         for kind, places in (("parameters", parameters), ("responses", errors)):
-            _share(document["components"].setdefault(kind, {}), places, f"#/components/{kind}/")
+            shared = document["components"][kind] = dict(document["components"].get(kind, {}))
+            _share(shared, places, f"#/components/{kind}/")
 
     complete_document(app, share)
 

@@ -1,5 +1,6 @@
 """Bodies of the REST API about the app, recipes and problems, and additions to the OpenAPI document."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -123,13 +124,15 @@ Json = dict[str, Any]  # Any: JSON values
 
 
 def complete_document(app: FastAPI, complete: Callable[[Json], None]) -> None:
-    """Let `complete` change the document when it is generated."""
-    generate = app.openapi
+    """Let `complete` change the document when it is generated for the first time."""
+    generate, lock, completed_once = app.openapi, threading.Lock(), list[Json]()
 
     def completed() -> Json:
-        document = generate()
-        complete(document)
-        return document
+        with lock:  # several first requests at a time
+            if not completed_once:
+                complete(document := generate())
+                completed_once.append(document)
+            return completed_once[0]
 
     app.openapi = completed  # type: ignore[method-assign]  # FastAPI's documented way
 

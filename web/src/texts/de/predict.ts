@@ -266,6 +266,7 @@ export const predict: Texts['predict'] = {
     conditions: 'Bedingungen',
     conditionOf: (sample) => `Bedingung von ${sample}`,
     block: 'Block',
+    addBlocks: 'Blöcke hinzufügen',
     blockOf: (sample) => `Block von ${sample}`,
     nBlocks: 'Blöcke',
     pPaired: 'Gepaarter t-Test',

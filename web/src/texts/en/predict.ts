@@ -263,6 +263,7 @@ export const predict = {
     conditions: 'Conditions',
     conditionOf: (sample: string) => `Condition of ${sample}`,
     block: 'Block',
+    addBlocks: 'Add blocks',
     blockOf: (sample: string) => `Block of ${sample}`,
     nBlocks: 'Blocks',
     pPaired: 'Paired t test',
