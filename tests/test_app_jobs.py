@@ -145,7 +145,7 @@ def test_a_kind_of_job_is_one_record(workspace: Workspace, client: TestClient, c
     events = events_of(client, f"{API}/jobs/{job_id}/events")
     assert (events[-1][0], events[-1][2]["state"]) == ("state", "stopped")
     lines = client.get(f"{API}/jobs/{job_id}/log").json()
-    assert "counting begins" in [line["values"].get("text") for line in lines["items"]]
+    assert "counting begins" in [line["text"] for line in lines["items"]]
 
     assert client.delete(f"{API}/jobs/{job_id}").status_code == 204
     assert client.get(f"{API}/jobs/{job_id}").status_code == 404
