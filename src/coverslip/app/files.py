@@ -77,15 +77,6 @@ TABLE_TYPES = {"csv": "text/csv", "jsonl": "application/jsonl"}
 TABLE: dict[int | str, dict[str, Any]] = {
     200: {"description": "The table.", "content": {"text/csv": {"schema": {"type": "string"}}}}
 }
-TABLE_OR_LINES: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The table.",
-        "content": {kind: {"schema": {"type": "string"}} for kind in TABLE_TYPES.values()},
-    }
-}
-PAGE: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The page.", "content": {"text/html": {"schema": {"type": "string"}}}}
-}
 PICTURE: dict[int | str, dict[str, Any]] = {200: {"description": "The image.", "content": {"image/png": _BINARY}}}
 
 

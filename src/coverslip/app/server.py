@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import ipaddress
-import logging
 import signal
 import socket
 import sys
@@ -53,7 +52,6 @@ _TRIES = 20
 _PATIENCE_SECONDS = 60.0  # to wait for what a page shows of all images: labels must not wait for it
 _THREAD_SECONDS = 1.0  # to end background threads, which may also be killed
 _SECONDS_TO_END = 1  # event streams would keep the server alive while a page is open
-_log = logging.getLogger("coverslip")
 
 
 def create_app(workspace: Workspace, turns: Turns | None = None, options: JobOptions = DEFAULT) -> FastAPI:

@@ -192,10 +192,7 @@ def describe_events(app: FastAPI) -> None:
 def _describe_events(document: Json) -> None:
     of_kinds = (kind.events for kind in job_kinds().values() if kind.events is not None)
     for path, described in (
-        (
-            f"{API}/jobs/{{job_id}}/events",
-            (JobEvents, *of_kinds),
-        ),
+        (f"{API}/jobs/{{job_id}}/events", (JobEvents, *of_kinds)),
         (f"{API}/events", (WorkspaceEvents,)),
     ):
         add_schemas(document, *described)

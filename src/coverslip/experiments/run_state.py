@@ -95,7 +95,7 @@ def resume_budget(run: Run, seconds: float | None) -> Deadline:
         check_budget(run.recipe)
         record = record or _new_budget(run.recipe, seconds)
         record = record.model_copy(update={"seconds": seconds, "used_seconds": 0.0})
-        # The folds go on as they began. Otherwise, the training is chosen anew for the new time.
+        # Folds continue as they began. Otherwise, the training is chosen again for the new time.
         changes: dict[str, object] = {"is_fixed": run.is_cross_validated}
         if not run.is_cross_validated and not run.checkpoint_file("last").exists():
             reset: dict[str, object] = {"stage": "finetune"} if record.is_finetuned else {}

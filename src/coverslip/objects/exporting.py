@@ -23,7 +23,6 @@ Json = dict[str, Any]
 ObjectFormat = Literal["geojson", "label-tiff", "rois", "coco", "cellprofiler", "ome-tiff"]
 OBJECT_FORMATS: tuple[ObjectFormat, ...] = get_args(ObjectFormat)
 _SUFFIXES = {"geojson": ".geojson", "rois": ".zip", "coco": ".json", "cellprofiler": ".csv"}
-_SINGLE_FILE = ("coco", "cellprofiler")
 _NO_CLASS = UNKNOWN
 
 

@@ -15,7 +15,6 @@ from coverslip.objects.outlines import OutlineBuilder, Polygon
 from coverslip.objects.table import UNKNOWN, FieldOfView, Objects, ObjectsBuilder
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
-_NO_BOX = (math.nan,) * 4
 _MOST_PIXELS = 2**24  # farther away from the field than any object
 
 

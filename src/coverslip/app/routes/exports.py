@@ -1,7 +1,5 @@
 """Exports of classifiers for other programs: queue them, follow them, and download the result."""
 
-from typing import Any
-
 from coverslip.app.requests import Locate, Paged, ServedWorkspace, api_router
 from coverslip.app.schemas.jobs import NewExport
 from coverslip.app.schemas.system import located, problems
@@ -11,13 +9,6 @@ from coverslip.workspace.exports.state import ExportState
 from coverslip.workspace.store.rows import Page
 
 router = api_router("exports")
-
-_ZIP: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
-    200: {
-        "description": "The folder of the export as a zip.",
-        "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
-    }
-}
 
 
 @router.get("/runs/{run_id}/exports", responses=problems(404))

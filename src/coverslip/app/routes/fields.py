@@ -38,12 +38,6 @@ from coverslip.workspace.viewing.lists import ObjectLabels
 
 router = api_router("fields", responses=problems(404, 409, 422))
 
-_ZIP: Answers = {
-    200: {
-        "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
-        "description": "The files as a zip.",
-    }
-}
 _OUTLINES: Answers = {
     200: {
         "content": BINARY,

@@ -19,6 +19,7 @@ from coverslip.app.files import (
 )
 from coverslip.app.requests import ServedWorkspace, api_router
 from coverslip.app.schemas.system import problems
+from coverslip.runs import Format
 from coverslip.workspace.correcting.downloads import table_of
 from coverslip.workspace.exports import state as exports
 from coverslip.workspace.jobs.records import Job, find_job
@@ -44,7 +45,6 @@ Download = Literal[
     "samples-report",
     "spot-check",
 ]
-Format = Literal["csv", "jsonl"]
 _MEASURED = ("train", "evaluate")
 _REPORTED = (*_MEASURED, "study")
 _FILES: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type

@@ -1,6 +1,6 @@
 """Results of trainings, and evaluations on external test sets: numbers, rows, pictures and files."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 from fastapi import Query, Request
 from fastapi.concurrency import run_in_threadpool
@@ -36,22 +36,6 @@ from coverslip.workspace.trainings.results import EvaluationResults, Results
 router = api_router("results")
 
 _MOST_CLASSIFIER_BYTES = 2**31
-Download = Literal["report", "model-card", "predictions", "confusion-matrix", "run", "classifier", "recipe"]
-_TYPES: dict[Download, str] = {
-    "report": "text/html",
-    "model-card": "text/markdown",
-    "predictions": "text/csv",
-    "confusion-matrix": "text/csv",
-    "run": "application/zip",
-    "classifier": "application/octet-stream",
-    "recipe": "application/yaml",
-}
-_FILES: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The file.",
-        "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in _TYPES.values()},
-    }
-}
 
 
 @router.get("/comparison", responses=problems(404, 409, 422))

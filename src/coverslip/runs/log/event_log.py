@@ -53,11 +53,11 @@ def _localized(line: LogLine) -> LogLine:
     values = line.values
     if line.event == "Noted":  # logs of other programs may lack the code
         note_text = localized(str(values["text"]), str(values.get("code", "")), values.get("parameters", {}))
-        values = {**values, "text": note_text}
+        return replace(line, values={**values, "text": note_text}, text=note_text)
     if not line.is_lasting:
         return line
     event = from_json({"event": line.event, **values})
-    return replace(line, values=values, text=line.event if event is None else str(event))
+    return replace(line, text=line.event if event is None else str(event))
 
 
 def lasting_lines(file: Path) -> list[LogLine]:

@@ -112,8 +112,8 @@ def _list_nothing(_workspace: Workspace, _folders: JobFolders) -> None:
 class JobKind:
     """A kind of job: a process with a folder.
 
-    Jobs with a function compute a result on request and store it elsewhere. They end with the server, and the newest
-    request is next. Other jobs outlive the server, and their files are their results.
+    Jobs with a function compute a result on request and store it elsewhere. They are stopped when the server ends, and
+    the newest request is next. Other jobs outlive the server, and their files are their results.
 
     Args:
         name: the value of `kind` in the API and in the tables.

@@ -132,8 +132,8 @@ class JobFolders:
     of_kind: Mapping[str, Mapping[str, Path]]  # by the ID of the job, without removed jobs
 
 
-_FOLDERS = select(db.jobs.c.id, db.jobs.c.kind, db.jobs.c.folder, db.jobs.c.state)  # once: it runs each second
-_UNENDED = select(db.jobs).where(db.jobs.c.state.in_(("queued", "started")))  # once: it runs each second
+_FOLDERS = select(db.jobs.c.id, db.jobs.c.kind, db.jobs.c.folder, db.jobs.c.state)  # once: it runs often
+_UNENDED = select(db.jobs).where(db.jobs.c.state.in_(("queued", "started")))  # once: it runs often
 
 
 def job_folders(workspace: Workspace) -> JobFolders:
