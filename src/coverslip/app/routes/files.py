@@ -19,7 +19,6 @@ from coverslip.app.files import (
 )
 from coverslip.app.requests import ServedWorkspace, api_router
 from coverslip.app.schemas.system import problems
-from coverslip.runs import Format
 from coverslip.workspace.correcting.downloads import table_of
 from coverslip.workspace.exports import state as exports
 from coverslip.workspace.jobs.records import Job, find_job
@@ -45,6 +44,7 @@ Download = Literal[
     "samples-report",
     "spot-check",
 ]
+TextFormat = Literal["csv", "jsonl"]
 _MEASURED = ("train", "evaluate")
 _REPORTED = (*_MEASURED, "study")
 _FILES: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
@@ -83,7 +83,7 @@ def download(
     workspace: ServedWorkspace,
     job_id: str,
     what: Download,
-    format: Annotated[Format, Query(description="Of `predictions` of a prediction.")] = "csv",  # noqa: A002  its name
+    format: Annotated[TextFormat, Query(description="Of `predictions` of a prediction.")] = "csv",  # noqa: A002  its name
     top_k: Annotated[
         int | None, Query(ge=1, description="Number of most probable classes in place of all, as of `format`.")
     ] = None,
@@ -107,7 +107,7 @@ def download(
     return respond(workspace, find_job(workspace, job_id, *kinds))
 
 
-def _predictions(workspace: Workspace, job: Job, format_: Format, top_k: int | None) -> Response:
+def _predictions(workspace: Workspace, job: Job, format_: TextFormat, top_k: int | None) -> Response:
     text = table_of(workspace, job.id, format_, top_k=top_k)
     if format_ == "csv":
         return table_response(text, "predictions.csv")

@@ -322,7 +322,7 @@ summary-rates-equal = { $are_all ->
    *[false] Die Testbilder von { $names } haben keine Gruppen, wie Patienten. Deshalb ist bei ihnen nicht bekannt
 }, ob der Klassifikator in manchen Proben mehr Fehler macht als in anderen. Wenn ja, sind die Intervalle einzelner Proben zu schmal. Um das herauszufinden, geben Sie beim Training die Gruppe jedes Bildes an (Patient, Objektträger oder Platte).
 
-summary-wide-intervals = Bei { $n_wide } von { $n_samples } Proben ist das Intervall breiter als { NUMBER($width, style: "percent") }. Dieser Klassifikator kann die Anteile in einzelnen Proben dieser Art nicht angeben. Vergleichen Sie Mittelwerte mehrerer Proben, oder geben Sie einigen Bildern dieser Proben ein Label (Stichprobe).
+summary-wide-intervals = Bei { $n_wide } von { $n_samples } Proben ist das Intervall mindestens einer Klasse breiter als { NUMBER($width, style: "percent") }. Dieser Klassifikator kann solche Anteile einzelner Proben nicht angeben. Vergleichen Sie Mittelwerte mehrerer Proben, oder geben Sie einigen Bildern dieser Proben ein Label (Stichprobe).
 
 all-samples = alle Proben
 

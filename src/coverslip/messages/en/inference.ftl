@@ -322,7 +322,7 @@ summary-rates-equal = { $are_all ->
    *[false] The test images of { $names } have no groups, such as patients. So it is not known for them
 } whether the classifier makes more errors in some samples than in others. If it does, the intervals of single samples are too narrow. To find out, name the group of each image (patient, slide or plate) when you train.
 
-summary-wide-intervals = In { $n_wide } of { $n_samples } samples, the interval is wider than { NUMBER($width, style: "percent") }. This classifier cannot tell the proportions of single samples of this kind. Compare means of several samples, or label some images of these samples (spot check).
+summary-wide-intervals = In { $n_wide } of { $n_samples } samples, the interval of at least one class is wider than { NUMBER($width, style: "percent") }. This classifier cannot tell such proportions of single samples. Compare means of several samples, or label some images of these samples (spot check).
 
 all-samples = all samples
 
