@@ -207,7 +207,7 @@ def fields_of_view(app: App, images: Path) -> None:
     app.get("objects: a field", f"lists/{objects}/rows/{row}/field")
     app.get("objects: labels of a field", f"lists/{objects}/rows/{row}/field/labels")
     app.get("objects: outlines of a field", f"lists/{objects}/rows/{row}/field/outlines")
-    app.get("objects: tile of a field", f"lists/{objects}/rows/{row}/field/tiles/0/0/0")
+    app.get("objects: tile of a field", f"lists/{objects}/rows/{row}/tiles/0/0/0?whole_field=true")
     row = next(iter(app.rows(fields).values()))
     finder = {"finder": "classical", "finder_settings": {"diameter": 40}}
     app.ask("finder preview", "POST", f"{at}/images/{row}/finder-preview", finder)
@@ -219,7 +219,8 @@ def train(app: App, cells: str) -> tuple[str, str]:
     body = {"dataset_id": cells, "recipe": QUICK, "name": "Instant"}
     run = app.job("train", "runs", body, name="training", state="runs")
     app.get("training: rows", f"lists/{run}/rows", limit=200)
-    for what in ("results", "thresholds", "image-changes", "evaluations"):
+    app.get("training: results", f"jobs/{run}/results")
+    for what in ("thresholds", "image-changes", "evaluations"):
         app.get(f"training: {what}", f"runs/{run}/{what}")
     downloads = ("predictions", "confusion-matrix", "recipe", "report", "model-card", "run", "classifier")
     for what in downloads:
@@ -234,9 +235,9 @@ def train(app: App, cells: str) -> tuple[str, str]:
     body = {"dataset_id": cells, "recipe": FINETUNED | {"classes.drop": ["medium"]}, "name": "Fine-tuned"}
     tuned = app.job("fine-tune", "runs", body, name="fine-tuned", state="runs")
     app.get("fine-tuned: thresholds", f"runs/{tuned}/thresholds")
-    app.get("fine-tuned: results", f"runs/{tuned}/results")
+    app.get("fine-tuned: results", f"jobs/{tuned}/results")
     app.ask("decide by ROC", "PUT", f"runs/{tuned}/decision", {"decide_by": "roc"})
-    app.get("fine-tuned: results by ROC", f"runs/{tuned}/results")
+    app.get("fine-tuned: results by ROC", f"jobs/{tuned}/results")
     app.get("list trainings", "runs")
     app.get("list classifiers", "classifiers")
     app.get("card", f"classifiers/{run}/card")
@@ -251,7 +252,7 @@ def evaluate(app: App, run: str, images: Path) -> None:
     body = {"dataset_id": external, "name": "External"}
     evaluation = app.job("evaluate", f"runs/{run}/evaluations", body, name="evaluation", state="evaluations")
     app.get("evaluation: rows", f"lists/{evaluation}/rows", limit=200)
-    app.get("evaluation: results", f"evaluations/{evaluation}/results")
+    app.get("evaluation: results", f"jobs/{evaluation}/results")
     for what in ("report", "download/predictions", "download/confusion-matrix"):
         app.get(f"evaluation: {what}", f"jobs/{evaluation}/{what}")
     cells = json.loads(app.send("GET", f"runs/{run}")[2])["dataset_id"]
@@ -333,9 +334,8 @@ def study(app: App, cells: str) -> None:
     plan = "\n".join([datasets.rstrip(), *(f"{key}: {json.dumps(value)}" for key, value in choices.items())])
     body = {**request, "plan": plan, "name": "Study"}
     study_id = app.job("study", "studies", body, name="study", state="studies")
-    for what in ("results", "analyses"):
-        app.get(f"study: {what}", f"studies/{study_id}/{what}")
-    for what in ("download/results", "report"):
+    app.get("study: analyses", f"studies/{study_id}/analyses")
+    for what in ("results", "download/results", "report"):
         app.get(f"study: {what}", f"jobs/{study_id}/{what}")
 
 
@@ -389,11 +389,12 @@ def ask_workspace(app: App) -> None:
     for k, run in enumerate(listed("runs")):
         title = f"workspace: training {k}, {run['name']}"
         app.get(f"{title}: rows", f"lists/{run['id']}/rows")
-        for what in ("results", "evaluations", "exports", "label-errors"):
+        app.get(f"{title}: results", f"jobs/{run['id']}/results")
+        for what in ("evaluations", "exports", "label-errors"):
             app.get(f"{title}: {what}", f"runs/{run['id']}/{what}")
         for evaluation in app.send_json("GET", f"runs/{run['id']}/evaluations")["items"]:
             title = f"workspace: evaluation {evaluation['name']}"
-            app.get(f"{title}: results", f"evaluations/{evaluation['id']}/results")
+            app.get(f"{title}: results", f"jobs/{evaluation['id']}/results")
             app.get(f"{title}: rows", f"lists/{evaluation['id']}/rows", limit=200)
     for k, prediction in enumerate(listed("predictions")):
         at, title = f"predictions/{prediction['id']}", f"workspace: prediction {k}, {prediction['name']}"
@@ -403,6 +404,6 @@ def ask_workspace(app: App) -> None:
             app.get(f"{title}: {what}", f"{at}/{what}")
     for each in listed("studies"):
         app.get(f"workspace: study {each['name']}", f"studies/{each['id']}")
-        app.get(f"workspace: study {each['name']}: results", f"studies/{each['id']}/results")
+        app.get(f"workspace: study {each['name']}: results", f"jobs/{each['id']}/results")
     for kind in ("classifiers", "jobs", "trash"):
         listed(kind)

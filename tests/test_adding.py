@@ -150,10 +150,10 @@ def test_the_app_and_the_document_of_its_api_show_them(run: Path, cells: Path) -
     with app.client:  # takes in runs that lie in its folder
         (listed_run,) = app.get("runs")["items"]
         SECTIONS.remove(SECTION.name)
-        results = app.get(f"runs/{listed_run['id']}/results")
+        results = app.get(f"jobs/{listed_run['id']}/results")
         assert "weather" not in [section["name"] for section in results["sections"]]
         SECTIONS.add(SECTION)  # cached results without it are recomputed
-        results = app.get(f"runs/{listed_run['id']}/results")
+        results = app.get(f"jobs/{listed_run['id']}/results")
         keys = {key["key"]: key for key in app.get("recipe")["keys"]}
         document = app.get("openapi.json")
     assert "Lowest recall" in [metric["title"] for metric in results["values"]]

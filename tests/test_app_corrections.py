@@ -250,7 +250,7 @@ def test_training_again_keeps_each_image_in_its_part_though_labels_have_changed(
     # Marked in every list, also if the repeated training had corrected labels already.
     third = queue_run(lab.client, lab.cells, QUICK, name="Third", repeats_run=job)
     assert ended(lab.client, third)["state"] == "done"
-    first = lab.get(f"runs/{lab.run}/results")
+    first = lab.get(f"jobs/{lab.run}/results")
     fair = Run(Path(lab.get(f"runs/{lab.run}")["folder"])).metrics["accuracy"].value or 0
     assert "may be too high" not in first["words"][0]
     assert "relabeled" not in first["tested_on"]
@@ -258,7 +258,7 @@ def test_training_again_keeps_each_image_in_its_part_though_labels_have_changed(
     for run in (job, third):
         assert lab.get(f"runs/{run}")["headline"]["n_relabeled"] == 1
         folder = Path(lab.get(f"runs/{run}")["folder"])
-        results = lab.get(f"runs/{run}/results")
+        results = lab.get(f"jobs/{run}/results")
         marked = "This may be too high"
         assert marked in results["words"][0]
         assert f"With the earlier labels, accuracy is {percent(fair)}." in results["words"][0]

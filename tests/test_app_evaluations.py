@@ -86,7 +86,7 @@ def other(lab: Lab) -> Json:
 
 
 def test_results_are_german_on_pages_in_german_and_sections_of_the_report_stay_english(lab: Lab) -> None:
-    address = f"{API}/runs/{lab.run}/results"
+    address = f"{API}/jobs/{lab.run}/results"
     english = lab.client.get(address).json()
     german = lab.client.get(address, headers={"Cookie": "coverslip-language=de"}).json()
     assert [german[name] == english[name] for name in ("methods", "sections")] == [True, True]
@@ -99,7 +99,7 @@ def test_results_are_german_on_pages_in_german_and_sections_of_the_report_stay_e
 def test_an_evaluation_gives_the_numbers_of_the_labels_as_corrected_in_the_app(lab: Lab, other: Json) -> None:
     assert (other["state"], other["name"], other["run_name"]) == ("done", "other day", "First")
     assert (other["n"], other["n_used_in_training"], other["error"]) == (30, 0, None)
-    results = lab.get(f"evaluations/{other['id']}/results")
+    results = lab.get(f"jobs/{other['id']}/results")
     assert results["metrics"] == json.loads((Path(other["folder"]) / "metrics.json").read_text(encoding="utf-8"))
     assert "30 images of the external test set" in results["headline"]
     assert results["tested_on"] == "the images of “other day”"
@@ -107,7 +107,7 @@ def test_an_evaluation_gives_the_numbers_of_the_labels_as_corrected_in_the_app(l
     assert [sum(row) for row in results["confusion"]["counts"]] == [9, 11, 10]  # one is called large by now
     assert [of_class["n"] for of_class in results["per_class"]] == [9, 11, 10]
     assert results["calibration"]["after"]
-    assert lab.get(f"evaluations/{other['id']}/results") == results  # from the cache
+    assert lab.get(f"jobs/{other['id']}/results") == results  # from the cache
     classifier = cs.load_classifier(lab.get(f"runs/{lab.run}")["folder"])
     rows = lab.get(f"lists/{other['id']}/rows")["items"]
     assert [row["predicted"] for row in rows] == [
@@ -124,11 +124,11 @@ def test_images_that_a_pattern_groups_are_measured_after_a_label_was_corrected(l
     assert labeled.status_code == 200, labeled.text
     evaluation = lab.evaluate(dataset)
     assert (evaluation["state"], evaluation["n"]) == ("done", 30)
-    assert lab.get(f"evaluations/{evaluation['id']}/results")["metrics"]["n_groups"] == 10
+    assert lab.get(f"jobs/{evaluation['id']}/results")["metrics"]["n_groups"] == 10
 
 
 def test_the_comparison_with_the_own_test_set_follows_its_numbers(lab: Lab, other: Json) -> None:
-    address = f"evaluations/{other['id']}/results"
+    address = f"jobs/{other['id']}/results"
     before = [each["first"] for each in lab.get(address)["against_own_test"]]
     file = Path(lab.get(f"runs/{lab.run}")["folder"]) / "metrics.json"
     text = file.read_text(encoding="utf-8")
@@ -148,7 +148,7 @@ def test_the_comparison_with_the_own_test_set_follows_its_numbers(lab: Lab, othe
 def test_the_images_of_an_evaluation_can_be_viewed_and_downloaded(lab: Lab, other: Json) -> None:
     path = f"evaluations/{other['id']}"
     mistakes = lab.get(f"{in_lists(path)}/rows?only=misclassified&sort=-probability")
-    assert len(mistakes["items"]) == lab.get(f"{path}/results")["n_mistakes"] > 0
+    assert len(mistakes["items"]) == lab.get(f"jobs/{other['id']}/results")["n_mistakes"] > 0
     wrong = mistakes["items"][0]
     assert wrong["label"] != wrong["predicted"]
     row = wrong["row_id"]
@@ -179,7 +179,7 @@ def test_images_that_training_has_seen_are_reported_before_and_after(lab: Lab) -
     evaluated = lab.evaluate(dataset)
     assert evaluated["n_used_in_training"] == n_used_in_training
     assert any(note["level"] == "warning" and str(n_used_in_training) in note["text"] for note in evaluated["notes"])
-    assert "never seen" not in lab.get(f"evaluations/{evaluated['id']}/results")["headline"]
+    assert "never seen" not in lab.get(f"jobs/{evaluated['id']}/results")["headline"]
     shutil.rmtree(folder)
 
 
@@ -211,7 +211,7 @@ def test_classes_that_the_classifier_does_not_know_are_reported(lab: Lab) -> Non
     evaluated = lab.evaluate(dataset)
     assert evaluated["state"] == "failed"
     assert evaluated["error"]["code"] == "no-known-label"
-    assert lab.client.get(f"{API}/evaluations/{evaluated['id']}/results").status_code == 409
+    assert lab.client.get(f"{API}/jobs/{evaluated['id']}/results").status_code == 409
     removed = lab.client.delete(f"{API}/jobs/{evaluated['id']}")
     assert removed.status_code == 204, removed.text
 

@@ -139,7 +139,7 @@ def test_results_of_folds_and_of_two_sources_stand_side_by_side(page: "Page", st
     open_page(page, f"/runs/{stock.folds}?tab=metrics")
     folds = page.get_by_role("region", name="Metrics by fold").get_by_role("row")
     folds.nth(3).wait_for()
-    results = stock.app.get(f"runs/{stock.folds}/results")
+    results = stock.app.get(f"jobs/{stock.folds}/results")
     assert folds.count() == 4
     for k, fold in enumerate(results["folds"]):
         for metric in fold["metrics"]:
@@ -226,7 +226,7 @@ DROP_CLASSIFIER = """async (address) => {
 def card_of_file(page: "Page", stock: Stock) -> None:
     """Wait for the card of an imported classifier, and compare its metrics with those of the run."""
     page.get_by_text("Imported classifier").wait_for()
-    measured = stock.app.get(f"runs/{stock.run}/results")["metrics"]
+    measured = stock.app.get(f"jobs/{stock.run}/results")["metrics"]
     shown = page.get_by_role("group", name="Metrics on test images").get_by_role("row")
     accuracy = shown.filter(has_text=re.compile(r"^Accuracy")).get_by_role("cell").nth(1).inner_text()
     assert float(accuracy) == round(measured["metrics"]["accuracy"]["value"], 3)

@@ -7,7 +7,7 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +67,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     choices = StudyChoices(preset=None, dataset_ids=(cells,))
     plan = {**yaml.safe_load(outlook(workspace, choices).plan_text), "models": [SMALL_NETWORK], "folds": 0}
     plan["recipe"] = {"stage": "instant", "image_size": 32, "tta": 1}
-    study = studied_here(workspace, replace(choices, plan_text=yaml.safe_dump(plan)), "One network")
+    study = studied_here(workspace, choices.model_copy(update={"plan": yaml.safe_dump(plan)}), "One network")
     with TestClient(create_app(workspace)) as client:
         yield Lab(workspace, client, cells, run, prediction, study)
 

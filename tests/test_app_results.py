@@ -130,7 +130,7 @@ def test_totals_of_a_confusion_matrix_stay_in_sight_where_it_scrolls(page: "Page
 
 
 def test_values_of_curves_are_read_by_keys_and_by_the_pointer(page: "Page", stock: Stock) -> None:
-    curves = stock.app.get(f"runs/{stock.run}/results")["roc"]
+    curves = stock.app.get(f"jobs/{stock.run}/results")["roc"]
     last = len(curves[0]["fpr"]) - 1
     open_page(page, f"/runs/{stock.run}?tab=curves")
     plot = page.get_by_role("slider").first
@@ -159,7 +159,7 @@ def test_the_summary_fits_on_two_screens_and_every_tab_opens_with_a_verdict(page
     page.get_by_role("heading", name="Limitations").wait_for()
     page.wait_for_load_state("networkidle")
     assert page.evaluate("document.documentElement.scrollHeight") <= 2 * 800
-    results = stock.app.get(f"runs/{stock.run}/results")
+    results = stock.app.get(f"jobs/{stock.run}/results")
     primary = next(value for value in results["values"] if value["is_primary"])
     assert f"{primary['value']:.3f}" in page.get_by_label("Key metrics").inner_text()
     assert page.get_by_role("region", name="Limitations").locator("summary").count() == len(results["limits"])

@@ -149,7 +149,7 @@ def test_a_finished_run_has_the_words_and_numbers_of_its_report(lab: Lab) -> Non
     assert run["trainings"][0]["instant"]["val_accuracy"] is not None
     assert run["curve"] == [run["trainings"][0]["instant"]["val_macro_f1"]]
     record = read_run(Path(run["folder"]))
-    results = lab.get(f"runs/{lab.run}/results")
+    results = lab.get(f"jobs/{lab.run}/results")
     assert results["headline"] == words.headline(record)
     assert results["words"] == [" ".join(words.lead(record))]
     assert [(entry["claim"], entry["meaning"]) for entry in results["limits"]] == limits(record)
@@ -173,12 +173,12 @@ def test_a_finished_run_has_the_words_and_numbers_of_its_report(lab: Lab) -> Non
         assert table.headers["Content-Type"].startswith("text/csv")
     assert lab.client.get(f"{API}/jobs/{lab.run}/figures/nothing.svg").status_code == 409
     assert lab.client.get(f"{API}/jobs/{lab.run}/download/model-card").text.startswith("# Model card")
-    assert lab.get(f"runs/{lab.run}/results") == results  # from the cache
+    assert lab.get(f"jobs/{lab.run}/results") == results  # from the cache
     assert run["headline"]["value"] == results["metrics"]["metrics"]["macro_f1"]["value"]
 
 
 def test_the_images_behind_a_cell_of_the_confusion_matrix_can_be_viewed(lab: Lab) -> None:
-    counts = lab.get(f"runs/{lab.run}/results")["confusion"]["counts"]
+    counts = lab.get(f"jobs/{lab.run}/results")["confusion"]["counts"]
     page = lab.get(f"lists/{lab.run}/rows?label=%3Cscript%3E&predicted=%3Cscript%3E&sort=-probability")
     assert len(page["items"]) == counts[0][0]
     surest = page["items"][0]
@@ -374,7 +374,7 @@ def test_a_training_that_cannot_work_says_why(lab: Lab) -> None:
     assert (refused.status_code, refused.json()["code"]) == (409, "missing-source")
     assert refused.json()["file"] == str(folder)
     assert run["error"]["do"].endswith(".")
-    assert lab.client.get(f"{API}/runs/{run['id']}/results").status_code == 409
+    assert lab.client.get(f"{API}/jobs/{run['id']}/results").status_code == 409
     bad = lab.client.post(f"{API}/runs", json={"dataset_id": lab.cells, "recipe": {"epochz": 1}})
     assert bad.status_code == 422
     assert "epochz" in bad.json()["title"]
@@ -420,13 +420,14 @@ print(sorted({"torch", "timm", "sklearn", "matplotlib"} & set(sys.modules)))
 @pytest.mark.exhaustive
 def test_the_server_never_imports_what_trains(lab: Lab) -> None:
     run = f"/runs/{lab.run}"
-    parts = ("", "/results")
     files = ("report", "predictions", "run", "classifier", "recipe")
-    paths = ["/runs", "/classifiers", "/predictions", "/models", "/recipe", *(run + part for part in parts)]
+    paths = ["/runs", "/classifiers", "/predictions", "/models", "/recipe", run]
     paths += [
         f"/lists/{lab.run}/{part}" for part in ("rows?only=misclassified", "rows/0/picture", "row-ids", "sheet?rows=0")
     ]
-    paths += [f"/jobs/{lab.run}/{part}" for part in ("events", "report", *(f"download/{file}" for file in files))]
+    paths += [
+        f"/jobs/{lab.run}/{part}" for part in ("events", "results", "report", *(f"download/{file}" for file in files))
+    ]
     clean(list_stores())
     home, root = str(lab.workspace.folder), str(lab.workspace.roots[0])
     command = [sys.executable, "-c", _ALL_REQUESTS, home, root, *paths]

@@ -262,7 +262,7 @@ def test_the_trainings_of_a_study_are_runs_and_one_that_fails_holds_no_other(lab
     assert run["headline"] == good["headline"]
     recipe = load_recipe(Path(run["folder"]) / "recipe.yaml")
     assert (recipe.head, recipe.batch_norm, recipe.sampling, recipe.epochs) == ("native", "learn", "undersample", 1)
-    assert len(lab.get(f"runs/{good['run_id']}/results")["folds"]) == 2
+    assert len(lab.get(f"jobs/{good['run_id']}/results")["folds"]) == 2
     assert lab.get("runs")["items"] == []  # the list is not flooded by them
     assert [each["study_id"] for each in lab.get("classifiers")["items"]] == [
         done["id"]
@@ -272,7 +272,7 @@ def test_the_trainings_of_a_study_are_runs_and_one_that_fails_holds_no_other(lab
 
 @pytest.mark.slow
 def test_results_of_a_study_can_be_read_viewed_and_downloaded(lab: Lab, done: Json) -> None:
-    results = lab.get(f"studies/{done['id']}/results")
+    results = lab.get(f"jobs/{done['id']}/results")
     (part,) = results["comparison"]["datasets"]
     assert [row["n_splits"] for row in part["scores"]] == [2, 0]
     assert [len(words) for words in results["verdicts"]] == [len(part["differences"])]
@@ -308,7 +308,7 @@ def test_a_study_is_analyzed_further_by_a_job(lab: Lab, done: Json) -> None:
 
     until(lambda: lab.client.post(f"{API}/{path}/latency").status_code == 202, 240)  # no training is running any more
     until(lambda: states()["latency"] == "ready", 120)
-    (latency,) = lab.get(f"studies/{done['id']}/results")["comparison"]["latencies"]
+    (latency,) = lab.get(f"jobs/{done['id']}/results")["comparison"]["latencies"]
     assert latency["model"] == SMALL_NETWORK
     waiting = lab.study(plan=lab.plan(folds=0))
     assert lab.post(f"studies/{waiting['id']}/analyses/latency", {}, 409)["code"] == "study-not-ended"
@@ -319,7 +319,7 @@ def test_a_study_is_analyzed_further_by_a_job(lab: Lab, done: Json) -> None:
 @pytest.mark.slow
 def test_results_of_a_study_on_a_dataset_are_shown_where_a_network_is_chosen(lab: Lab, done: Json) -> None:
     (network_finding,) = lab.get(f"datasets/{lab.cells}/network-findings")["items"]
-    (part,) = lab.get(f"studies/{done['id']}/results")["comparison"]["datasets"]
+    (part,) = lab.get(f"jobs/{done['id']}/results")["comparison"]["datasets"]
     assert (network_finding["study_id"], network_finding["study_name"], network_finding["model"]) == (
         done["id"],
         "First",

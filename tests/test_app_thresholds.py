@@ -26,7 +26,7 @@ def test_an_evaluation_says_that_the_threshold_of_the_own_test_set_was_set_by_ha
         ended(client, job["id"], what="evaluations")
 
         def own() -> tuple[str, bool]:
-            results = client.get(f"{API}/evaluations/{job['id']}/results").json()
+            results = client.get(f"{API}/jobs/{job['id']}/results").json()
             (section,) = (each for each in results["sections"] if each["name"] == "own-test")
             return results["test_set"]["rule"], text("report-threshold-by-hand") in section["words"]
 
@@ -101,7 +101,7 @@ def test_a_threshold_is_chosen_by_a_target_and_numbers_follow(tmp_path: Path) ->
         after = client.put(f"{API}/runs/{run}/decision", json=target)
         assert after.status_code == 200, after.text
         assert after.json()["threshold"] == pytest.approx(choice["threshold"])
-        results = client.get(f"{API}/runs/{run}/results").json()
+        results = client.get(f"{API}/jobs/{run}/results").json()
         (section,) = (each for each in results["sections"] if each["name"] == "two_classes")
         assert "chosen for a target sensitivity of" in section["words"][1]
         assert client.put(f"{API}/runs/{run}/decision", json={"target": 3}).status_code == 422

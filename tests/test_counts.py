@@ -206,7 +206,7 @@ def test_the_test_set_has_the_same_images_and_groups_everywhere(lab: Lab, capsys
     printed = printed_json(capsys, "evaluate", str(lab.run.folder))
     for content in (printed, card["test"]):
         assert (content["n"], content["n_groups"], content["n_ungrouped"]) == expected
-    n_mistakes = lab.get(f"runs/{lab.run_id}/results")["n_mistakes"]
+    n_mistakes = lab.get(f"jobs/{lab.run_id}/results")["n_mistakes"]
     assert n_mistakes == sum(row.predicted != row.label for row in lab.run.predictions)
     assert n_mistakes == len(lab.get(f"lists/{lab.run_id}/rows", only="misclassified", limit=500)["items"])
     for name, n in Counter(row.decision for row in lab.run.predictions).items():

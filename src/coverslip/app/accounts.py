@@ -31,12 +31,12 @@ from coverslip.accounts.server import AccountServer
 from coverslip.accounts.users import User
 from coverslip.app.account_routes import router
 from coverslip.app.compression import LEVEL, Compression
+from coverslip.app.document import share_parts
 from coverslip.app.files import add_pages
 from coverslip.app.guard import PORT, SAFE_METHODS, BodyLimit, BriefWaits, Door, Guard
 from coverslip.app.problems import add_problem_handlers, logged_to, problem
 from coverslip.app.project_apps import ProjectApps, Report
 from coverslip.app.requests import API, add_routes, as_text
-from coverslip.app.schemas.descriptions import describe_fields, share_parts
 from coverslip.app.server import address_of, bound_socket, names_of, outer_name, run_until_ended, runner_of
 from coverslip.app.users import CHANGE, IS_FULL, IS_SCRIPT, PROJECT, ROLE, USER, cookie_of
 from coverslip.errors import CoverslipError, NotFound
@@ -121,7 +121,6 @@ def create_accounts_app(
     app.state.accounts, app.state.projects, app.state.user_header = server, projects, user_header
     app.state.backups = backup_runs
     add_problem_handlers(app)
-    describe_fields(app)
     share_parts(app)
     app.add_middleware(Compression, compresslevel=LEVEL)
     app.add_middleware(BodyLimit)

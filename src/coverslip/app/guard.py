@@ -34,8 +34,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from coverslip.accounts.clients import client_of
+from coverslip.app.document import Json, complete_document
 from coverslip.app.problems import problem
-from coverslip.app.schemas.system import Json, complete_document
 from coverslip.messages import Failure, failure, language, text
 from coverslip.workspace.store.database import waiting_briefly
 

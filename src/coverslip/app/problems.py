@@ -19,7 +19,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from coverslip.app.schemas.system import FieldProblem, Json, Problem, add_schemas, complete_document
+from coverslip.app.document import Json, add_schemas, complete_document
+from coverslip.app.schemas.system import FieldProblem, Problem
 from coverslip.errors import (
     BadRecipe,
     Busy,

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response
+from fastapi import Path as InAddress
 from fastapi.concurrency import run_in_threadpool
 
 from coverslip.app.guard import allow_body, announced
@@ -80,6 +81,8 @@ def from_app(name: str) -> Any:  # Any: FastAPI's own type
 
 ServedWorkspace = Annotated[Workspace, from_app("workspace")]
 Paged = Annotated[Paging, Query()]
+ListId = Annotated[str, InAddress(description="The ID of a dataset, or of a training, an evaluation or a prediction.")]
+ClassifierId = Annotated[str, InAddress(description="A classifier that was trained here has the ID of its training.")]
 
 
 async def _locate(request: Request, response: Response) -> Callable[..., None]:

@@ -17,13 +17,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from coverslip._version import __version__
 from coverslip.app.compression import LEVEL, Compression
+from coverslip.app.document import share_parts
 from coverslip.app.files import add_pages
 from coverslip.app.guard import PORT, BodyLimit, BriefWaits, Door, Guard, describe_access, is_loopback
 from coverslip.app.languages import Languages
 from coverslip.app.problems import add_problem_handlers, logged_to
 from coverslip.app.requests import API, add_routes
 from coverslip.app.routes import ROUTERS
-from coverslip.app.schemas.descriptions import describe_fields, share_parts
 from coverslip.app.streams import describe_events, ended_by_signals
 from coverslip.errors import CoverslipError
 from coverslip.events import Emit, ignore
@@ -77,7 +77,6 @@ def create_app(workspace: Workspace, turns: Turns | None = None, options: JobOpt
     add_problem_handlers(app)
     describe_events(app)
     describe_access(app)
-    describe_fields(app)
     share_parts(app)
     app.add_middleware(Compression, compresslevel=LEVEL)
     app.add_middleware(BodyLimit)

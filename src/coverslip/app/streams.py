@@ -22,8 +22,8 @@ from fastapi.sse import ServerSentEvent
 from pydantic import Field, JsonValue
 
 from coverslip.accounts.clients import client_of
+from coverslip.app.document import Json, add_schemas, complete_document
 from coverslip.app.requests import API, from_app
-from coverslip.app.schemas.system import Json, add_schemas, complete_document
 from coverslip.app.users import USER
 from coverslip.errors import NotFound, TooManyStreams
 from coverslip.stopping import ending_signals
@@ -34,13 +34,14 @@ from coverslip.workspace.jobs.state import has_ended
 from coverslip.workspace.jobs.watching import Watching
 
 Watched = Annotated[Watching, from_app("watching")]
+_SENT = "The same, as browsers send it when they reconnect."
 
 
 async def _last_event(
     after: Annotated[
         int | None, Query(ge=0, lt=2**53, description="Number of the last event that the client has.")
     ] = None,
-    last_event_id: Annotated[str | None, Header()] = None,
+    last_event_id: Annotated[str | None, Header(description=_SENT)] = None,
 ) -> int:
     """Return the number of the event after which a stream resumes. Browsers send it when they reconnect."""
     is_number = last_event_id and last_event_id.isdecimal() and len(last_event_id) < 16
@@ -117,7 +118,7 @@ async def _after(
     after: Annotated[
         str | None, Query(max_length=40, description="ID of the last `changed` event that the client has.")
     ] = None,
-    last_event_id: Annotated[str | None, Header(max_length=40)] = None,
+    last_event_id: Annotated[str | None, Header(max_length=40, description=_SENT)] = None,
 ) -> str | None:
     return last_event_id or after
 

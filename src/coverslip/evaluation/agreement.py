@@ -8,8 +8,10 @@ with groups, images of a group are not independent.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
 from coverslip.evaluation.intervals import Units, influence_on_counts, influence_on_proportion, metric_with_interval
 from coverslip.evaluation.metrics import confusion_matrix, kappa, margins_of
@@ -21,12 +23,15 @@ from coverslip.messages import text
 class Agreement:
     """How far two readers agree."""
 
-    n: int  # images that both labeled
+    n: Annotated[int, Field(description="Images that both labeled.")]
     n_groups: int | None  # of these images; None without groups
-    agreement: Metric  # share of images with equal labels
-    kappa: Metric  # Cohen's kappa; its value is None if both used one and the same class only
+    agreement: Annotated[Metric, Field(description="Share of images with equal labels.")]
+    kappa: Annotated[Metric, Field(description="Cohen's kappa; its value is null if both used one class only.")]
     classes: tuple[str, ...]
-    counts: tuple[tuple[int, ...], ...]  # rows are the classes of the first reader, columns those of the second
+    counts: Annotated[
+        tuple[tuple[int, ...], ...],
+        Field(description="A row for each class of the first reader, a column for each of the second."),
+    ]
 
 
 def agreement_of(

@@ -8,8 +8,10 @@ resampled as a whole.
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
 from coverslip.evaluation.intervals import FEWEST_GROUPS, Influence, Units, metric_with_interval, standard_error
 from coverslip.evaluation.metrics import check_arrays
@@ -71,8 +73,8 @@ class PairedDifference(Metric):
 class McNemar:
     """The numbers of images that only one of two classifiers predicted correctly, and McNemar's p-value."""
 
-    n_first: int
-    n_second: int
+    n_first: Annotated[int, Field(description="Images that only the first run predicts correctly.")]
+    n_second: Annotated[int, Field(description="Images that only the second run predicts correctly.")]
     p: float  # exact, two-sided, for independent images
 
 
@@ -207,13 +209,13 @@ class ProcedureDifference:
 
     n_splits: int
     df: int  # degrees of freedom of Student's t
-    mean: float  # second minus first
+    mean: Annotated[float, Field(description="Second minus first.")]
     low: float | None  # of the 95 % interval; None if it cannot be estimated
     high: float | None
     p: float | None  # two-sided, of no difference on average
-    p_better: float | None  # probability that the second is better, beyond practical equivalence
+    p_better: Annotated[float | None, Field(description="Probability that the second is better, not just equivalent.")]
     p_equal: float | None  # probability of practical equivalence
-    p_worse: float | None
+    p_worse: Annotated[float | None, Field(description="Probability that it is worse, not just equivalent.")]
 
 
 def procedure_difference(
@@ -283,8 +285,8 @@ def procedure_difference(
 class AsIfIndependent:
     """Results of common tests that treat splits as independent studies, with too many false positives."""
 
-    t_p: float  # paired t test over splits, two-sided
-    bootstrap_low: float  # ends of the 95 % percentile interval over resampled splits, in the unit of the metric
+    t_p: Annotated[float, Field(description="Of a two-sided paired t test over splits.")]
+    bootstrap_low: Annotated[float, Field(description="The 95% percentile interval over resampled splits.")]
     bootstrap_high: float
 
     @property

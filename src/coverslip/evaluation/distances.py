@@ -14,9 +14,11 @@ images of one slide resemble each other, and as independent images they would ma
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from coverslip.evaluation.results import Metric
 
@@ -264,10 +266,10 @@ class PairDistance:
 
     a: str
     b: str
-    mmd2: Metric
-    mmd2_as_published: Metric  # with the bootstrap that includes pairs of an image with itself
-    p: float  # of a permutation test over groups
-    coral: Metric
+    mmd2: Annotated[Metric, Field(description="Squared maximum mean discrepancy (MMD²) of the features.")]
+    mmd2_as_published: Annotated[Metric, Field(description="The bootstrap includes pairs of an image with itself.")]
+    p: Annotated[float, Field(description="Of a permutation test over groups.")]
+    coral: Annotated[Metric, Field(description="CORAL distance of the features.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,8 +278,8 @@ class Distances:
 
     network: str
     n_features: int
-    sigma: float  # width of the kernel: median distance of two images of any datasets
+    sigma: Annotated[float, Field(description="Width of the kernel: median distance of two images of any datasets.")]
     sets: tuple[SetFacts, ...]
     pairs: tuple[PairDistance, ...]
-    nearest: str | None  # the dataset nearest to the first; None with only two datasets
+    nearest: Annotated[str | None, Field(description="The dataset nearest to the first; null with only two datasets.")]
     advice: str

@@ -7,8 +7,10 @@ images. Power laws with a positive limit, and curves in 1 / sqrt(n), were less a
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
 from coverslip.evaluation.intervals import group_codes
 from coverslip.evaluation.metrics import confusion_matrix, macro_f1, margins_of
@@ -26,7 +28,7 @@ _RESAMPLES = 500
 class CurvePoint:
     """The score of classifiers trained on a number of images."""
 
-    n_images: int  # mean of the repeats
+    n_images: Annotated[int, Field(description="For training and validation: the mean of the repeats.")]
     macro_f1: Metric
 
 
@@ -34,13 +36,13 @@ class CurvePoint:
 class LearningCurve:
     """Scores of classifiers trained on parts of the images, and the extrapolation to more images."""
 
-    n_images: int  # training images of the classifier
+    n_images: Annotated[int, Field(description="For training and validation of the classifier.")]
     n_groups: int | None  # of these images; None if no groups are known
     points: tuple[CurvePoint, ...] = ()  # by rising number of images; empty with too few images
-    now: float | None = None  # macro-F1 on the line at n_images
-    gain: Metric  # in macro-F1, of twice as many images
-    n_images_of_fold: int | None = None  # training images of a fold's classifier; None without folds
-    over_folds: Metric | None = None  # gain in macro-F1 of all images over those of a fold
+    now: Annotated[float | None, Field(description="Macro-F1 on the line at n_images.")] = None
+    gain: Annotated[Metric, Field(description="In macro-F1, of twice as many images.")]
+    n_images_of_fold: Annotated[int | None, Field(description="Training images of a fold; null: no folds.")] = None
+    over_folds: Annotated[Metric | None, Field(description="Gain in macro-F1 of all images over a fold's.")] = None
 
 
 def extrapolate(

@@ -3,8 +3,10 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
 _WELL = re.compile(r"(?P<plate>.*?)[\s/_-]*(?<![A-Za-z])(?P<row>[A-P])(?P<column>0?[1-9]|1[0-9]|2[0-4])", re.DOTALL)
 _SMALLEST = 1e-12
@@ -14,9 +16,9 @@ _SMALLEST = 1e-12
 class Well:
     """A well of a plate with 96 or 384 wells."""
 
-    plate: str  # empty: the only plate
-    row: int  # from 0
-    column: int  # from 0
+    plate: Annotated[str, Field(description="Empty: the only plate.")]
+    row: Annotated[int, Field(description="From 0.")]
+    column: Annotated[int, Field(description="From 0.")]
 
 
 def wells_of(samples: Sequence[str]) -> dict[str, Well] | None:

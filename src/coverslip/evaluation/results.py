@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
 
 from coverslip.tables import data_frame, html_table
 
@@ -23,8 +25,8 @@ class Metric:
     low: float | None = None  # ends of the interval; None if there is none
     high: float | None = None
     level: float = LEVEL  # nominal coverage of the interval, in (0, 1)
-    method: str = ""  # of the interval
-    reason: str | None = None  # why a value is None
+    method: Annotated[str, Field(description="How the interval was computed.")] = ""
+    reason: Annotated[str | None, Field(description="Why a value is null.")] = None
     n_correct: int | None = None  # of `n_images`, if the metric is a share of images
     n_images: int | None = None
     n_groups: int | None = None  # of these images, if groups are known

@@ -4,9 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import numpy as np
+from pydantic import Field
 
 from coverslip.evaluation.comparison import holm
 from coverslip.evaluation.plates import wells_of, z_prime, z_score
@@ -34,37 +35,37 @@ _MOST_LOG = 700.0  # whose exponential is a finite number
 class ClassProportion:
     """The proportion of a class in some samples."""
 
-    count: float  # votes for the class
-    raw: Metric
-    corrected: Metric  # its value is None, with a reason, where it is not corrected
-    unclipped: float | None  # corrected, without limits at 0 and 1, for means and tests; None where not corrected
-    z_score: float | None = None  # distance from the negative controls of its plate in their standard deviations
+    count: Annotated[float, Field(description="1 for each decided image, the probability of others.")]
+    raw: Annotated[Metric, Field(description="Biased by errors of the classifier.")]
+    corrected: Annotated[Metric, Field(description="Its value is null, with a reason, where it is not corrected.")]
+    unclipped: Annotated[float | None, Field(description="Corrected, without limits at 0 and 1, for means and tests.")]
+    z_score: Annotated[float | None, Field(description="From the negative controls of its plate, in their SDs.")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlateControls:
     """The controls of a plate, or of all samples if these are no wells."""
 
-    plate: str  # empty: all samples
+    plate: Annotated[str, Field(description="Empty: all samples.")]
     name: str  # the class
     n_negative: int
     n_positive: int
-    z_prime: float | None  # 1 - 3 (SD of positive + SD of negative controls) / distance of their means
+    z_prime: Annotated[float | None, Field(description="1 - 3 (SD of positive + SD of negative) / distance of means.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleProportions:
     """The proportions of all classes in a sample, or in all samples of a condition."""
 
-    sample: str | None  # None: all samples of the condition
+    sample: Annotated[str | None, Field(description="null: all samples of the condition.")]
     condition: str | None  # None: there are no conditions
-    block: str | None  # such as an experiment day or a patient; None: none, or several
-    time: float | None  # None: all times
+    block: Annotated[str | None, Field(description="Such as an experiment day or a patient; null: none, or several.")]
+    time: Annotated[float | None, Field(description="null: all times.")]
     n: int  # readable images
     n_samples: int
-    n_uncertain: int  # of n
-    n_unfamiliar: int
-    n_unreadable: int  # not of n
+    n_uncertain: Annotated[int, Field(description="Of n.")]
+    n_unfamiliar: Annotated[int, Field(description="Number of unfamiliar images, which count by their probabilities.")]
+    n_unreadable: Annotated[int, Field(description="Not of n.")]
     classes: Mapping[str, ClassProportion]
 
 
@@ -74,13 +75,13 @@ class ConditionDifference:
 
     name: str  # the class
     conditions: tuple[str, str]
-    difference: Metric  # second minus first
+    difference: Annotated[Metric, Field(description="Second minus first.")]
     test: str
     p: float | None
-    p_holm: float | None  # over all classes and pairs of conditions
-    effect_size: float | None  # Hedges' g
-    n_samples: tuple[int, int]
-    n_blocks: int | None  # that contain both conditions; None: there are no blocks
+    p_holm: Annotated[float | None, Field(description="Holm's method over all classes and pairs of conditions.")]
+    effect_size: Annotated[float | None, Field(description="Hedges' g.")]
+    n_samples: Annotated[tuple[int, int], Field(description="Of each condition.")]
+    n_blocks: Annotated[int | None, Field(description="That contain both conditions; null: there are no blocks.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,11 +89,11 @@ class ConditionTrend:
     """The change of the proportion of a class per unit of a condition that is a number, such as a dose."""
 
     name: str  # the class
-    slope: Metric  # of the log odds
-    odds_ratio: Metric  # its exponential
+    slope: Annotated[Metric, Field(description="Of the log odds.")]
+    odds_ratio: Annotated[Metric, Field(description="Its exponential.")]
     test: str
     p: float | None
-    p_holm: float | None
+    p_holm: Annotated[float | None, Field(description="Holm's method over all classes.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +101,7 @@ class SamplesNeeded:
     """How many samples of each of two conditions, or blocks, would show a difference of the proportion of a class."""
 
     name: str  # the class
-    n: int | None  # None: the samples of no condition vary, or more than 10,000
+    n: Annotated[int | None, Field(description="null: the samples of no condition vary, or more than 10,000.")]
     are_blocks: bool
 
 
@@ -108,9 +109,11 @@ class SamplesNeeded:
 class LabelShift:
     """Whether two estimates of the proportions disagree, which they do not if the classifier errs as on its run."""
 
-    violated: bool
-    p: float
-    detectable: float  # difference of the estimates in any class that is detected with a power of 80%
+    violated: Annotated[
+        bool, Field(description="Whether two estimates disagree: do not rely on corrected proportions.")
+    ]
+    p: Annotated[float, Field(description="Of the difference of the two estimates.")]
+    detectable: Annotated[float, Field(description="Difference in any class that is detected with a power of 80%.")]
 
     @classmethod
     def of(cls, differences: Sequence[float], errors: Sequence[float]) -> "LabelShift":
@@ -134,21 +137,35 @@ class Summary:
 
     classes: tuple[str, ...]
     samples: tuple[SampleProportions, ...]
-    conditions: tuple[SampleProportions, ...]  # one without a name if there are no conditions
+    conditions: Annotated[
+        tuple[SampleProportions, ...], Field(description="One without a name if there are no conditions.")
+    ]
     comparisons: tuple[ConditionDifference, ...]
-    trends: tuple[ConditionTrend, ...]
-    series: tuple[SampleProportions, ...]  # of samples and conditions, each at all its times; empty: no time was named
-    samples_needed: tuple[SamplesNeeded, ...]  # of each class; empty: no difference to detect was stated
-    controls: tuple[PlateControls, ...]  # of each plate and class; empty: no negative control was named
-    label_shift: LabelShift | None  # None: not corrected, or too few images
-    correlations: Mapping[str, float | None]  # of votes on test images of each class within groups; None: unknown
-    cautions: tuple[str, ...]  # sentences about single samples
-    similar_samples: tuple[tuple[str, ...], ...]  # sets of names that may be one sample with several spellings
+    trends: Annotated[
+        tuple[ConditionTrend, ...], Field(description="Over conditions that are numbers; empty: there are none.")
+    ]
+    series: Annotated[
+        tuple[SampleProportions, ...], Field(description="Samples and conditions at each time; empty: no times.")
+    ]
+    samples_needed: Annotated[
+        tuple[SamplesNeeded, ...], Field(description="Empty: no difference to detect was stated.")
+    ]
+    controls: Annotated[tuple[PlateControls, ...], Field(description="Empty: no negative control was named.")]
+    label_shift: Annotated[LabelShift | None, Field(description="null: not corrected, or too few images.")]
+    correlations: Annotated[
+        Mapping[str, float | None], Field(description="Of votes on test images within groups; null: unknown.")
+    ]
+    cautions: Annotated[tuple[str, ...], Field(description="About single samples.")]
+    similar_samples: Annotated[
+        tuple[tuple[str, ...], ...], Field(description="Probably one sample with several spellings.")
+    ]
     similar_conditions: tuple[tuple[str, ...], ...]
     similar_blocks: tuple[tuple[str, ...], ...]
-    is_corrected: bool
-    method: str
-    assumption: str
+    is_corrected: Annotated[
+        bool, Field(description="Whether the run has errors on test images, with which to correct.")
+    ]
+    method: Annotated[str, Field(description="The method of the proportions and their intervals.")]
+    assumption: Annotated[str, Field(description="What corrected proportions assume, or why there are none.")]
 
 
 def values_of_condition(samples: Sequence[SampleProportions], condition: str | None, name: str) -> list[float]:

@@ -8,9 +8,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from coverslip.datasets import UNREADABLE, clean_label
 from coverslip.datasets.tables.reading import open_text_table
@@ -61,10 +63,10 @@ class LabelsNeeded:
     """How many labels of a condition give an interval of a half width, without differences between samples."""
 
     condition: str | None
-    name: str | None  # the class; None: accuracy
+    name: Annotated[str | None, Field(description="The class; null: accuracy.")]
     expected: float  # the proportion or accuracy that is assumed
-    alone: int | None  # None: more images than there are; so is the next
-    with_predictions: int | None  # for accuracy, or without a run: as `alone`
+    alone: Annotated[int | None, Field(description="Without predictions; null: more than all images.")]
+    with_predictions: Annotated[int | None, Field(description="null: more than all images.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +95,11 @@ class CheckedProportion:
 
     n_labels: int  # labels of the class
     raw: Metric
-    corrected: Metric  # its value is None, with a reason, if it is not corrected
+    corrected: Annotated[Metric, Field(description="Its value is null, with a reason, if it is not corrected.")]
     labels: Metric  # from the labels alone
-    powered: Metric  # from labels and predictions
-    power: float | None  # 0: predictions do not contribute; None: no estimate
-    as_precise_as: int | None  # labels alone that would give the same width
+    powered: Annotated[Metric, Field(description="From labels and predictions (prediction-powered inference).")]
+    power: Annotated[float | None, Field(description="0: predictions do not contribute; null: no estimate.")]
+    as_precise_as: Annotated[int | None, Field(description="Number of labels alone that would give the same width.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,10 +111,14 @@ class CheckedCondition:
     n_images: int  # readable images
     n_labeled: int
     n_excluded: int  # drawn images that show no class, or cannot be judged
-    accuracy: Metric
-    expected_accuracy: Metric  # from the test images of the run, for the class proportions here
-    difference: Metric  # accuracy minus expected accuracy
-    is_lower: bool | None  # whether accuracy is significantly lower than expected; None: not known
+    accuracy: Annotated[Metric, Field(description="Each sample has the same weight.")]
+    expected_accuracy: Annotated[
+        Metric, Field(description="Of test images of the run, for the class proportions here.")
+    ]
+    difference: Annotated[Metric, Field(description="Accuracy minus expected accuracy.")]
+    is_lower: Annotated[
+        bool | None, Field(description="Whether it is significantly lower than expected; null: unknown.")
+    ]
     classes: Mapping[str, CheckedProportion]
     remarks: tuple[str, ...]  # what the numbers mean, and why some are missing
 
@@ -125,7 +131,9 @@ class SpotCheck:
     n_drawn: int
     n_labeled: int
     n_excluded: int
-    conditions: tuple[CheckedCondition, ...]
+    conditions: Annotated[
+        tuple[CheckedCondition, ...], Field(description="A single one without a name if there are no conditions.")
+    ]
 
 
 def draw_spot_check(

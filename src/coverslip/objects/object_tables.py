@@ -5,6 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from coverslip.datasets import one_line
 from coverslip.datasets.tables.columns import (
@@ -52,8 +55,8 @@ class ObjectTablePreview:
     file: str
     kind: str  # a name of `OBJECT_KINDS`
     columns: tuple[str, ...]
-    meanings: dict[str, str]  # from meaning to column
-    in_um: tuple[str, ...]  # meanings whose values are in µm
+    meanings: Annotated[dict[str, str], Field(description="The column of each meaning.")]
+    in_um: Annotated[tuple[str, ...], Field(description="Meanings whose values are in µm.")]
     first_rows: tuple[tuple[str, ...], ...]
     n_rows: int
 

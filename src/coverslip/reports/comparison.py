@@ -103,14 +103,14 @@ class Pair:
     """The first run and another run, on their common images."""
 
     first: Annotated[str, Field(description="`run_id` of the first run.")]
-    second: str
+    second: Annotated[str, Field(description="The ID of the second run.")]
     n: int
     n_groups: int | None
     n_by_content: Annotated[
         int, Field(description="Number of the n images that were matched by equal pixels, because their files differ.")
     ]
     n_only_first: Annotated[int, Field(description="Number of images that only the first run was measured on.")]
-    n_only_second: int
+    n_only_second: Annotated[int, Field(description="Images that only the second run has.")]
     n_relabeled: Annotated[int, Field(description="Number of images with a different label in the second run.")]
     has_same_rule: Annotated[
         bool,

@@ -31,8 +31,8 @@ class Measured:
     low: float | None
     high: float | None
     level: float
-    method: str
-    reason: str | None
+    method: Annotated[str, Field(description="How the interval was computed.")]
+    reason: Annotated[str | None, Field(description="Why there is no value or interval.")]
     n_correct: Annotated[
         int | None,
         Field(description="Number of the `n_images` images that are counted, if the value is a proportion of images."),
@@ -91,7 +91,7 @@ class ClassResult:
             "of too few groups."
         ),
     ]
-    operating_point: float | None
+    operating_point: Annotated[float | None, Field(description="Decision threshold; null: the most probable class.")]
     reason: str | None
 
 

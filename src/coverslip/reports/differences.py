@@ -199,20 +199,20 @@ class ChangedImage:
     ]
     label: Annotated[str, Field(description="True class, as labeled in the first run.")]
     first: Annotated[str, Field(description="Class that the first run predicts.")]
-    second: str
+    second: Annotated[str, Field(description="The class that the second run predicts.")]
     first_probability: Annotated[float, Field(description="Probability of the class that the first run predicts.")]
     second_probability: float
     first_row: Annotated[int, Field(description="Row of the first run's predictions, from 0.")]
-    second_row: int
+    second_row: Annotated[int, Field(description="The row of the image in the second run, from 0.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangedImages:
     """How many predictions changed, and the images, those with the most confident second prediction first."""
 
-    n_to_right: int
-    n_to_wrong: int
-    n_other_class: int
+    n_to_right: Annotated[int, Field(description="Images that only the second run predicts correctly.")]
+    n_to_wrong: Annotated[int, Field(description="Images that only the first run predicts correctly.")]
+    n_other_class: Annotated[int, Field(description="Images that both runs misclassify, with different classes.")]
     images: Annotated[list[ChangedImage], Field(description=f"At most {MOST_IMAGES} of each kind.")]
 
 

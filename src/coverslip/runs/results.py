@@ -299,8 +299,8 @@ class SplitComparison(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    image_level: Metric
-    grouped: Metric
+    image_level: Annotated[Metric, Field(description="The metric with a split that divides single images.")]
+    grouped: Annotated[Metric, Field(description="The metric with a split that keeps groups together.")]
     difference: Metric = Field(description="Image-level minus grouped.")
 
 

@@ -5,9 +5,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field
 
 from coverslip.errors import CoverslipError
 from coverslip.evaluation import (
@@ -118,11 +119,11 @@ class VariantScores:
     n_splits: int  # measured splits
     n_missing: int  # trainings that failed or are not finished
     mean: float | None
-    sd: float | None  # over splits; not a standard error, because splits share training images
+    sd: Annotated[float | None, Field(description="Over splits, which share training images: no standard error.")]
     parameters: int | None
-    gmacs: float | None
-    megabytes: float | None
-    train_seconds: float | None  # mean over splits whose features were not read from the cache
+    gmacs: Annotated[float | None, Field(description="Billions of multiply-accumulate operations for one image.")]
+    megabytes: Annotated[float | None, Field(description="Size of the parameters in MB.")]
+    train_seconds: Annotated[float | None, Field(description="Mean over splits without cached features.")]
     metrics: Mapping[str, MetricMean]  # of all metrics by which networks may be selected
 
 
@@ -133,9 +134,9 @@ class VariantDifference:
     name: str
     baseline: str
     difference: ProcedureDifference
-    p_holm: float | None  # adjusted for all differences within the dataset
-    usual: AsIfIndependent | None  # tests used in publications; None if no test is possible
-    units_to_show: int | None  # groups (or images) at which most studies would detect a difference of this size
+    p_holm: Annotated[float | None, Field(description="Holm's method over all differences within the dataset.")]
+    usual: Annotated[AsIfIndependent | None, Field(description="Tests of publications; null: not possible.")]
+    units_to_show: Annotated[int | None, Field(description="Groups (or images) that would show this difference.")]
 
     @property
     def is_shown(self) -> bool:
@@ -157,7 +158,7 @@ class DatasetComparison:
 
     dataset: str
     train_per_class: int | None
-    n_units: int | None  # groups, or images if there are no groups, that the splits divide
+    n_units: Annotated[int | None, Field(description="Groups, or images without groups, that the splits divide.")]
     has_groups: bool
     scores: tuple[VariantScores, ...]
     differences: tuple[VariantDifference, ...]
@@ -173,9 +174,11 @@ class ProtocolGap:
     dataset: str
     train_per_class: int | None
     name: str
-    own: float  # mean over splits
-    as_published: float
-    difference: Metric  # of the publication's protocol, with an interval over groups or images
+    own: Annotated[float, Field(description="Mean over splits.")]
+    as_published: Annotated[float, Field(description="The same with the protocol of the publication.")]
+    difference: Annotated[
+        Metric, Field(description="Published protocol minus the other; interval over groups or images.")
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,8 +190,8 @@ class Robustness:
     name: str
     perturbation: str
     mean: float  # of the primary metric, on perturbed images
-    difference: ProcedureDifference  # from unchanged images, paired by split
-    p_holm: float | None  # adjusted for all networks and perturbations of the dataset at this `train_per_class`
+    difference: Annotated[ProcedureDifference, Field(description="From unchanged images, paired by split.")]
+    p_holm: Annotated[float | None, Field(description="Holm's method over networks and perturbations of the dataset.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,8 +215,8 @@ class MeasureCorrelation:
     measure: Measure
     model: str
     n_pairs: int  # of dataset and pretraining
-    of_pairs: Metric
-    within_targets: Metric  # mean over datasets
+    of_pairs: Annotated[Metric, Field(description="Over all pairs.")]
+    within_targets: Annotated[Metric, Field(description="Mean over datasets.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,26 +226,26 @@ class StudyComparison:
     metric: str
     metric_title: str
     is_higher_better: bool
-    equivalence: float
+    equivalence: Annotated[float, Field(description="Differences up to this size are practically equivalent.")]
     method: str
     error_rates: str  # of the usual tests, as text
     datasets: tuple[DatasetComparison, ...]
     classifiers: tuple[ClassifierDifference, ...]
     latencies: tuple[NetworkLatency, ...]
-    overall: Overall | None  # over datasets; None: there is a single dataset
-    sizes: tuple[SizeCurve, ...]  # empty with a single number and a single share of training images
+    overall: Annotated[Overall | None, Field(description="Over datasets; null: there is a single dataset.")]
+    sizes: Annotated[tuple[SizeCurve, ...], Field(description="Empty with a single number of training images.")]
     target: float | None
-    gaps: tuple[ProtocolGap, ...]
+    gaps: Annotated[tuple[ProtocolGap, ...], Field(description="Published protocols against that of the study.")]
     robustness: tuple[Robustness, ...]
     merged: tuple[MergedClass, ...]
     curves: tuple[EpochCurve, ...]
-    fits: tuple[FitScores, ...]  # empty if no network was fine-tuned
+    fits: Annotated[tuple[FitScores, ...], Field(description="Empty if no network was fine-tuned.")]
     confusions: tuple[NetworkConfusion, ...]
     tried: tuple[Tried, ...]
-    idle_first_steps: tuple[str, ...]  # pretrainings that did not change the network
-    distances: tuple[StepDistance, ...]  # between datasets and their pretraining images, if measured
-    transfers: tuple[Transfer, ...]  # of pretraining steps whose distance was measured
-    correlations: tuple[MeasureCorrelation, ...]  # empty with fewer than four pairs
+    idle_first_steps: Annotated[tuple[str, ...], Field(description="Pretrainings that did not change the network.")]
+    distances: Annotated[tuple[StepDistance, ...], Field(description="Of datasets and their pretraining images.")]
+    transfers: Annotated[tuple[Transfer, ...], Field(description="Of pretraining steps whose distance was measured.")]
+    correlations: Annotated[tuple[MeasureCorrelation, ...], Field(description="Empty with fewer than four pairs.")]
     heat_maps: tuple[HeatMaps, ...]  # if drawn
     published: tuple[PublishedFigure, ...]
     published_protocols: tuple[str, ...]

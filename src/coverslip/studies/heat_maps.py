@@ -9,7 +9,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
 
 from coverslip.datasets import Dataset
 from coverslip.errors import CoverslipError, Stopped
@@ -35,9 +37,12 @@ class CheckedMap:
     regime: str
     method: MapMethod
     verdict: MapVerdict
-    similarity: float | None  # correlation with maps of random weights; None: not checked
-    gain: float | None  # decrease in probability by blurring along the map, minus that by blurring from the center
-    gain_low: float | None  # lower bound of its 95% confidence interval
+    similarity: Annotated[float | None, Field(description="With maps of random weights; null: not checked.")]
+    gain: Annotated[
+        float | None,
+        Field(description="Decrease in probability by blurring along the map, minus that by blurring from the center."),
+    ]
+    gain_low: Annotated[float | None, Field(description="Lower bound of its 95% confidence interval.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

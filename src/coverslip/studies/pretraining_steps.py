@@ -5,9 +5,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
 from coverslip.datasets import Dataset
 from coverslip.errors import BadRun, CoverslipError, Stopped
@@ -32,10 +33,10 @@ class StepDistance:
     first: str  # folder or table of the pretraining step
     model: str  # that computes the features, with ImageNet weights
     regime: str  # with this pretraining step
-    mmd2: Metric
-    p: float  # proportion of random groupings with at least this distance
-    coral: Metric
-    logme: float  # of the pretrained network on training and validation images of the dataset
+    mmd2: Annotated[Metric, Field(description="Squared maximum mean discrepancy (MMD²) of the features.")]
+    p: Annotated[float, Field(description="Proportion of random groupings with at least this distance.")]
+    coral: Annotated[Metric, Field(description="CORAL distance of the features.")]
+    logme: Annotated[float, Field(description="Of the pretrained network on training and validation images.")]
 
 
 class _Distances(Document):
@@ -122,11 +123,11 @@ class Tried:
     dataset: str
     train_per_class: int | None
     name: str
-    settings: str  # recipe keys in which the variants differ on this dataset, with values
+    settings: Annotated[str, Field(description="Recipe keys in which the variants differ, with values.")]
     n_trained: int  # trained networks, one for each split and seed
     shrinkages: tuple[float, ...]  # distinct shrinkages of the selected linear probes
-    epochs_run: tuple[int, ...]  # minimum and maximum; empty: no fine-tuning
-    epochs_kept: tuple[int, ...]  # the same for epochs selected by validation images; 0: linear probe selected
+    epochs_run: Annotated[tuple[int, ...], Field(description="Minimum and maximum; empty: no fine-tuning.")]
+    epochs_kept: Annotated[tuple[int, ...], Field(description="The same of selected epochs; 0: linear probe selected.")]
 
 
 def tried_choices(plan: StudyPlan, cells: Iterable[Cell]) -> list[Tried]:

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
 from coverslip.evaluation import METRICS
 from coverslip.messages import text
@@ -30,16 +32,18 @@ class PublishedFigure:
     source: str
     dataset: str  # of the publication
     name: str  # of the network in the publication
-    class_name: str  # empty: all classes
-    images: str  # training, validation or test
+    class_name: Annotated[str, Field(description="Empty: all classes.")]
+    images: Annotated[str, Field(description="Training, validation or test.")]
     metric: str
     metric_title: str
     is_difference: bool  # from the baseline
-    value: float  # or the lower end of a range
-    high: float | None  # upper end of a range; None: a single value
+    value: Annotated[float, Field(description="Or the lower end of a range.")]
+    high: Annotated[float | None, Field(description="Upper end of a range; null: a single value.")]
     sd: float | None
-    own: float | None  # mean of this study over the datasets that it is shown beside; None: nothing comparable
-    as_published: float | None  # the same with the protocol of the publication
+    own: Annotated[
+        float | None, Field(description="Mean of this study on the datasets beside it; null: nothing comparable.")
+    ]
+    as_published: Annotated[float | None, Field(description="The same with the protocol of the publication.")]
 
 
 class Publication(Document):

@@ -6,8 +6,10 @@ The test set keeps the class proportions of the dataset, so that precision is th
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
 from coverslip.errors import CoverslipError
 from coverslip.evaluation import DecideBy, DecisionRule, Metric, apply_temperature, decided_classes, learn_decisions
@@ -28,9 +30,9 @@ class RareClass:
     dataset: str
     name: str  # of the variant
     class_name: str
-    n_labeled: int  # limit of its training and validation images
+    n_labeled: Annotated[int, Field(description="Limit of its training and validation images.")]
     n_test: int
-    prevalence: float  # its share of the test images
+    prevalence: Annotated[float, Field(description="Its share of the test images.")]
     rule: str
     precision: Metric
     recall: Metric

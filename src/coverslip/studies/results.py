@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field
 
 from coverslip.datasets import is_over_cap
 from coverslip.errors import BadRun, CoverslipError
@@ -59,7 +60,7 @@ class MetricMean:
     """The mean of a metric over splits."""
 
     mean: float
-    sd: float | None  # over splits; not a standard error, because splits share training images
+    sd: Annotated[float | None, Field(description="Over splits, which share training images: no standard error.")]
     low: float | None  # 95% CI; of a single split, over its images or groups
     high: float | None
     n: int  # number of splits
@@ -259,8 +260,8 @@ class OverallScore:
     """The mean and mean rank of a variant over all datasets; 1 is the best rank."""
 
     name: str
-    mean: float
-    mean_rank: float
+    mean: Annotated[float, Field(description="Of the metric over the datasets.")]
+    mean_rank: Annotated[float, Field(description="1 is the best.")]
     metrics: Mapping[
         str, MetricMean
     ]  # mean over datasets by metric, with the SD over datasets and a CI for these datasets
@@ -272,7 +273,7 @@ class Overall:
 
     datasets: tuple[str, ...]
     scores: tuple[OverallScore, ...]
-    critical_difference: float  # of mean ranks (Nemenyi); smaller differences are not significant
+    critical_difference: Annotated[float, Field(description="Smaller differences of mean ranks are not significant.")]
 
 
 def overall(
@@ -338,7 +339,7 @@ SizeAxis = Literal["images per class", "training share"]
 class SizePoint:
     """The score of a variant at one amount of training images."""
 
-    n: float  # images per class, or percent of all images
+    n: Annotated[float, Field(description="Images per class, or percent of all images.")]
     score: MetricMean
 
 
@@ -348,9 +349,9 @@ class SizeCurve:
 
     dataset: str
     name: str
-    axis: SizeAxis
+    axis: Annotated[SizeAxis, Field(description="Whether points are images per class or shares of training images.")]
     points: tuple[SizePoint, ...]
-    needed: int | None  # images per class; None: no target, or a split did not reach it
+    needed: Annotated[int | None, Field(description="Images per class; null: no target, or a split did not reach it.")]
     low: int | None
     high: int | None
     n_reached: int  # splits that reached the target

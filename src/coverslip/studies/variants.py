@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.evaluation import METRICS, Metric, metric_intervals, scored_metrics, value_with_groups
@@ -159,10 +160,10 @@ class MergedClass:
     merged: str
     train_per_class: int | None
     name: str
-    class_name: str | None  # None: all classes of the dataset
-    n_single: int  # test images
-    n_merged: int
-    single: Mapping[str, Metric]  # with intervals over groups or images
+    class_name: Annotated[str | None, Field(description="null: all classes of the dataset.")]
+    n_single: Annotated[int, Field(description="Test images of the network for this dataset alone.")]
+    n_merged: Annotated[int, Field(description="Test images of this dataset for the network of the merged one.")]
+    single: Annotated[Mapping[str, Metric], Field(description="Precision, recall and F1, or metrics of all classes.")]
     with_others: Mapping[str, Metric]  # of the network for several datasets, on test images of this dataset
 
 
@@ -265,7 +266,7 @@ class EpochCurve:
     dataset: str
     train_per_class: int | None
     name: str
-    epochs: tuple[int, ...]  # 0: before fine-tuning
+    epochs: Annotated[tuple[int, ...], Field(description="0: before fine-tuning.")]
     train_loss: tuple[float | None, ...]
     train_accuracy: tuple[float | None, ...]
     val_loss: tuple[float | None, ...]
@@ -317,8 +318,8 @@ class FitScores:
     train_per_class: int | None
     name: str
     n: int  # fine-tuned networks, one for each split and seed
-    training: Mapping[str, tuple[float, float | None]]  # mean and standard deviation over networks, by metric
-    validation: Mapping[str, tuple[float, float | None]]
+    training: Annotated[Mapping[str, tuple[float, float | None]], Field(description="Mean and SD by metric.")]
+    validation: Annotated[Mapping[str, tuple[float, float | None]], Field(description="Mean and SD by metric.")]
 
 
 FIT_METRICS: Mapping[str, str] = {  # columns of `history.csv`, after `train_` or `val_`

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, select
 
 from coverslip.errors import BadRun, Conflict, CoverslipError
 from coverslip.images import ReadPlan, pixel_side
-from coverslip.messages import Failure, text
+from coverslip.messages import text
 from coverslip.reports.comparison import MOST_RUNS, Comparison, compare
 from coverslip.runs import Run, TrainingHashes
 from coverslip.runs.environment import EvaluatedImages
@@ -37,9 +37,8 @@ from coverslip.workspace.jobs.records import (
 )
 from coverslip.workspace.jobs.state import (
     ACTIVE,
-    State,
-    end_time,
-    failure_of_job,
+    JobFacts,
+    facts_of,
     folded_log,
     state_of,
     status_of,
@@ -81,19 +80,16 @@ def _name(workspace: Workspace, job: Job) -> str:
     return text("training-on-images", training=training, dataset=job.name)
 
 
-@dataclass(frozen=True, slots=True)
-class EvaluationState:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationState(JobFacts):
     """The current state of an evaluation on an external test set."""
 
     kind: Literal["evaluate"]
-    id: str
-    name: str
     run_id: str
     run_name: str
     folder: str
-    dataset_id: str | None
+    dataset_id: Annotated[str | None, Field(description="null: its images are not a dataset of the app.")]
     dataset_name: str
-    state: State
     work: Annotated[Work | None, Field(description="The step in progress.")]
     n: Annotated[int | None, Field(description="Number of measured images.")]
     n_used_in_training: Annotated[
@@ -101,10 +97,7 @@ class EvaluationState:
     ]
     headline: Headline | None
     notes: tuple[TimedNote, ...]
-    error: Failure | None
     queue_position: Annotated[int | None, Field(description="1 is next.")]
-    created: str
-    ended: str | None
 
 
 def list_evaluations(workspace: Workspace, run_id: str, paging: Paging) -> Page[EvaluationState]:
@@ -136,24 +129,19 @@ def _state_of(job: Job, run_name: str, queue: list[str]) -> EvaluationState:
     measured = evaluation_of(job) if state == "done" else None
     progress = folded_log(job).progress
     return EvaluationState(
+        **facts_of(job, status, state),
         kind="evaluate",
-        id=job.id,
-        name=job.name,
         run_id=job.classifier_id or "",
         run_name=run_name,
         folder=str(job.folder),
         dataset_id=job.dataset_id,
         dataset_name=job.dataset_name,
-        state=state,
         work=progress.work if state in ACTIVE else None,
         n=None if measured is None else measured.n,
         n_used_in_training=_n_used_in_training(job.run) if measured is not None else None,
         headline=headline_of(job.run) if measured is not None else None,
         notes=progress.notes,
-        error=failure_of_job(job, status) if state == "failed" else None,
         queue_position=queue.index(job.id) + 1 if job.id in queue else None,
-        created=job.created,
-        ended=end_time(state, status),
     )
 
 
@@ -259,7 +247,7 @@ class EvaluationOutlook:
 
     n_labeled: int
     n_known: Annotated[int, Field(description="Images labeled with a class of the classifier.")]
-    unknown_classes: list[str]
+    unknown_classes: Annotated[list[str], Field(description="Labels that the classifier does not have.")]
     n_used_in_training: Annotated[
         int | None,
         Field(

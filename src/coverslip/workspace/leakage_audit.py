@@ -20,13 +20,12 @@ from coverslip.errors import CoverslipError
 from coverslip.evaluation.distances import Distances
 from coverslip.events import Emit
 from coverslip.files import sha256_json
-from coverslip.messages import Failure
 from coverslip.processes import Json
 from coverslip.reports.sections import leakage_sentences
 from coverslip.runs import LeakageEstimate
 from coverslip.workspace.datasets.inspections import stored_leakage_audit, update_inspection
 from coverslip.workspace.datasets.sources import reopen_sources
-from coverslip.workspace.jobs.computing import JobOfResult, StepProgress, computation, request_result
+from coverslip.workspace.jobs.computing import ResultProgress, ResultState, computation, request_result
 from coverslip.workspace.jobs.kinds import register_function
 from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.rows import (
@@ -46,8 +45,8 @@ MEASUREMENT = register_function("distances", "coverslip.workspace.leakage_audit:
 _DISTANCES = TypeAdapter(Distances)
 
 
-@dataclass(frozen=True, slots=True)
-class LeakageEstimateState:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeakageEstimateState(ResultProgress):
     """The results of an image-level split against a grouped split, and the progress of the audit."""
 
     state: Annotated[
@@ -56,9 +55,6 @@ class LeakageEstimateState:
             description="outdated: labels, groups or images have changed since then; waiting: another audit runs first."
         ),
     ]
-    job_id: JobOfResult
-    progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
-    error: Annotated[Failure | None, Field(description="Why the last attempt failed.")]
     leakage_estimate: Annotated[
         LeakageEstimate | None,
         Field(description="Null without an audit, or without groups and duplicates: then both splits are the same."),
@@ -101,21 +97,20 @@ def leakage_estimate_state(workspace: Workspace, dataset_id: str) -> LeakageEsti
         audit = stored_leakage_audit(connection, dataset_id, row.revision)
     words = [] if audit.leakage_estimate is None else leakage_sentences(audit.leakage_estimate)
     return LeakageEstimateState(
-        work.state or audit.state, work.id, work.progress, work.error, audit.leakage_estimate, words, audit.signal
+        state=work.state or audit.state,
+        job_id=work.id,
+        progress=work.progress,
+        error=work.error,
+        leakage_estimate=audit.leakage_estimate,
+        words=words,
+        signal=audit.signal,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class DatasetDistances:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetDistances(ResultState):
     """The distances of a dataset from others, and the progress of the measurement."""
 
-    state: Annotated[
-        Literal["not-requested", "waiting", "running", "ready"],
-        Field(description="waiting: another measurement runs first."),
-    ]
-    job_id: JobOfResult
-    progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
-    error: Annotated[Failure | None, Field(description="Why the last attempt failed.")]
     distances: Annotated[Distances | None, Field(description="Null until they are measured.")]
 
 
@@ -155,9 +150,10 @@ class _DistancesRequest:
 def _distances_state(workspace: Workspace, dataset_id: str, request: _DistancesRequest) -> DatasetDistances:
     work = computation(workspace, MEASUREMENT, request.key)
     if work.state is not None:
-        return DatasetDistances(work.state, work.id, work.progress, None, None)
+        return DatasetDistances(state=work.state, job_id=work.id, progress=work.progress, error=None, distances=None)
     distances = _stored(dataset_id, request.key)
-    return DatasetDistances("not-requested" if distances is None else "ready", work.id, None, work.error, distances)
+    state: Literal["not-requested", "ready"] = "not-requested" if distances is None else "ready"
+    return DatasetDistances(state=state, job_id=work.id, progress=None, error=work.error, distances=distances)
 
 
 def _distances_request(workspace: Workspace, dataset_id: str, others: Sequence[str]) -> _DistancesRequest:

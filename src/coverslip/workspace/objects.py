@@ -21,7 +21,7 @@ from coverslip.processes import Json
 from coverslip.runs.documents import read_object
 from coverslip.workspace.datasets.sources import Source, open_sources
 from coverslip.workspace.datasets.state import dataset_state
-from coverslip.workspace.jobs.computing import JobOfResult, StepProgress, computation, request_result
+from coverslip.workspace.jobs.computing import ResultState, computation, request_result
 from coverslip.workspace.jobs.kinds import register_function
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.store.database import read_transaction
@@ -39,21 +39,32 @@ OneName = Annotated[str, StringConstraints(max_length=1_000)]
 OnePath = Annotated[str, StringConstraints(min_length=1, max_length=4_096, pattern=r"^[^\x00]*$")]
 
 
-class ObjectsToCollect(BaseModel):
-    """Where the objects of the fields come from: files of another program, or a finder."""
+class FinderToPreview(BaseModel):
+    """A finder and its settings."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    finder: str = Field(default="classical", max_length=200, description="The name of the finder.")
+    finder_settings: FinderSettings = Field(default_factory=FinderSettings, description="What the finder searches for.")
+    finder_file: OnePath | None = Field(default=None, description="The file that the finder needs.")
+    pixel_size_um: float | None = Field(
+        default=None, gt=0, le=10_000, description="Side of a pixel of the field in µm; null: that of the file."
+    )
+
+
+class ObjectsToCollect(FinderToPreview):
+    """Where the objects of the fields come from: files of another program, or a finder."""
 
     source: Literal["masks", "outlines", "points", "finder"] = Field(
         description="masks: label images; outlines: polygons or boxes; points: only the centers of objects; "
         "finder: the objects are found in the pixels."
     )
     paths: list[OnePath] = Field(
-        default_factory=list, max_length=1_000, description="Files, or folders of files, of another program."
+        default_factory=list,
+        max_length=1_000,
+        description="Files, or folders of files, of another program.",
+        examples=[["/data/masks"]],
     )
-    finder: str = Field(default="classical", max_length=200, description="The name of the finder.")
-    finder_settings: FinderSettings = Field(default_factory=FinderSettings, description="What the finder searches for.")
-    finder_file: OnePath | None = Field(default=None, description="The file that the finder needs.")
     size_px: float | None = Field(
         default=None, ge=1, le=10_000, description="Side of the square around each point, in pixels."
     )
@@ -72,9 +83,6 @@ class ObjectsToCollect(BaseModel):
         default=None,
         description="A regular expression that finds the group of each field in its path. Other named parts become "
         "columns of the objects. Null: the groups of the dataset.",
-    )
-    pixel_size_um: float | None = Field(
-        default=None, gt=0, le=10_000, description="Side of a pixel of the fields in µm; null: that of the files."
     )
 
     @model_validator(mode="after")
@@ -98,17 +106,10 @@ class CollectedObjects:
     notes: Annotated[list[Note], Field(description="Notes and warnings about the objects.")]
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectsState:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectsState(ResultState):
     """The objects of the fields of a dataset, and the progress of collecting them."""
 
-    state: Annotated[
-        Literal["not-requested", "waiting", "running", "ready"],
-        Field(description="waiting: objects of another dataset are collected first."),
-    ]
-    job_id: JobOfResult
-    progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
-    error: Annotated[Failure | None, Field(description="Why the last attempt failed.")]
     objects: Annotated[CollectedObjects | None, Field(description="Null until objects were collected.")]
 
 
@@ -120,19 +121,6 @@ class FinderName:
     title: str
     license: Annotated[str, Field(description="The license of its code and of its weights.")]
     file: Annotated[str, Field(description="The file that the user supplies; empty: none is needed.")]
-
-
-class FinderToPreview(BaseModel):
-    """A finder and its settings."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-    finder: str = Field(default="classical", max_length=200, description="The name of the finder.")
-    finder_settings: FinderSettings = Field(default_factory=FinderSettings, description="What the finder searches for.")
-    finder_file: OnePath | None = Field(default=None, description="The file that the finder needs.")
-    pixel_size_um: float | None = Field(
-        default=None, gt=0, le=10_000, description="Side of a pixel of the field in µm; null: that of the file."
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +181,7 @@ class ObjectsPreview:
     """What was recognized in files of objects. Either `objects` or `error` is null."""
 
     table: Annotated[ObjectTablePreview | None, Field(description="The first table; null: there is none.")]
-    objects: ReadPreview | None
+    objects: Annotated[ReadPreview | None, Field(description="null: they cannot be read as the files are.")]
     error: Annotated[Failure | None, Field(description="Why the objects cannot be read.")]
     notes: Annotated[list[Note], Field(description="Notes and warnings about the objects.")]
 
@@ -292,7 +280,7 @@ def objects_state(workspace: Workspace, dataset_id: str) -> ObjectsState:
     state = work.state or ("not-requested" if last is None else "ready")
     if work.state is None and work.id is not None and _is_being_opened(find_job(workspace, work.id)):
         state = "running"
-    return ObjectsState(state, work.id, work.progress, work.error, last)
+    return ObjectsState(state=state, job_id=work.id, progress=work.progress, error=work.error, objects=last)
 
 
 def _is_being_opened(job: Job) -> bool:

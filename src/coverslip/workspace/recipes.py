@@ -199,7 +199,7 @@ class AdvisedModel:
     compared_in: Annotated[list[ComparingPaper], Field(description="The publications that compare it.")]
     parameters: int
     macs: Annotated[int | None, Field(description="Multiply-accumulate operations for one image.")]
-    input_px: int
+    input_px: Annotated[int, Field(description="Default side of the input in pixels.")]
     weights: Annotated[
         PretrainedWeights,
         Field(

@@ -18,7 +18,7 @@ export type Finding = Schemas['Finding'];
 export type LeakageEstimateState = Schemas['LeakageEstimateState'];
 export type LabelSuggestions = Schemas['LabelSuggestions'];
 export type GroupSuggestion = Schemas['GroupSuggestion'];
-export type NewSource = Schemas['NewSource'];
+export type Source = Schemas['Source'];
 export type Folder = Schemas['FolderContent'];
 export type SplitPreview = Schemas['SplitPreview'];
 export type PixelOptions = Schemas['PixelOptions'];
@@ -54,7 +54,7 @@ export type CropSize = number | string;
 export const BY_HEADER: TableChoices = { columns: {}, crop_size: null };
 
 export const openDataset = (
-  sources: NewSource[],
+  sources: Source[],
   isLabeled: boolean,
   choices: TableChoices = BY_HEADER,
   classifier_id: string | null = null, // that will predict the images

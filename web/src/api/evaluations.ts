@@ -1,5 +1,6 @@
 // Requests for evaluations on external test sets, and for the evaluated images of runs and evaluations.
 import { answer, api, at, every } from './client';
+import { resultsOf } from './jobs';
 import { imagesOfJob } from './lists';
 import type { components } from './schema';
 
@@ -29,7 +30,7 @@ export const startEvaluation = (run: string, body: Schemas['NewEvaluation']) =>
 export const readEvaluation = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/evaluations/{evaluation_id}', { ...ofEvaluation(id), signal }));
 export const readEvaluationResults = (id: string, signal?: AbortSignal) =>
-  answer(api.GET('/api/v1/evaluations/{evaluation_id}/results', { ...ofEvaluation(id), signal }));
+  resultsOf<EvaluationResults>(id, signal);
 
 /** Results that runs and evaluations have in common. */
 export type Measurement = Omit<

@@ -25,6 +25,12 @@ export const cancelJob = async (id: string | null | undefined): Promise<void> =>
 export const finishJob = (id: string) => answer(api.POST('/api/v1/jobs/{job_id}/finish', at(id)));
 export const resumeJob = (id: string) => answer(api.POST('/api/v1/jobs/{job_id}/resume', at(id)));
 
+/** The results of a job of a kind that the page knows. */
+export const resultsOf = <Results>(id: string, signal?: AbortSignal) =>
+  answer(
+    api.GET('/api/v1/jobs/{job_id}/results', { ...at(id), signal }),
+  ) as Promise<unknown> as Promise<Results>;
+
 export type LogLine = Schemas['LogLine'];
 /** The last lines of the log, oldest first. */
 export async function readJobLog(id: string, limit: number): Promise<LogLine[]> {

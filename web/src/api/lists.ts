@@ -86,20 +86,25 @@ export const overviewUrl = (
 ) => address(addressOf('lists', id, 'rows', row, 'overview'), { ...plane, side, display });
 
 /**
- * An image as the viewer reads it: its description, and the addresses of its tiles. With its version, the browser
- * caches tiles without a time limit.
+ * An image as the viewer reads it, or the whole field of an object: its description, and the addresses of its tiles.
+ * With its version, the browser caches tiles without a time limit.
  */
-export const tiledImage = (id: string, row: number, version: string | null = null) => ({
-  key: `${id} ${row} ${version}`,
+export const tiledImage = (id: string, row: number, version: string | null = null, whole_field = false) => ({
+  key: `${id} ${row} ${version} ${whole_field}`,
   read: (plane: ViewedPlane, signal?: AbortSignal) =>
     answer(
       api.GET('/api/v1/lists/{list_id}/rows/{row_id}/tiles', {
-        params: { ...ofRow(id, row).params, query: queryOf(plane) },
+        params: { ...ofRow(id, row).params, query: { ...queryOf(plane), whole_field } },
         signal,
       }),
     ),
   tileUrl: (plane: ViewedPlane, display: string, level: number, x: number, y: number) =>
-    address(addressOf('lists', id, 'rows', row, 'tiles', level, x, y), { ...plane, display, v: version }),
+    address(addressOf('lists', id, 'rows', row, 'tiles', level, x, y), {
+      ...plane,
+      display,
+      v: version,
+      whole_field: whole_field ? 'true' : null,
+    }),
 });
 export type TiledAddress = ReturnType<typeof tiledImage>;
 
@@ -131,21 +136,6 @@ export const fieldsOf = (id: string) => ({
         signal,
       }),
     ) as unknown as Promise<ArrayBuffer>,
-  tiled: (row: number, version: string): TiledAddress => ({
-    key: `field ${id} ${row} ${version}`,
-    read: (plane, signal) =>
-      answer(
-        api.GET('/api/v1/lists/{list_id}/rows/{row_id}/field/tiles', {
-          params: { ...ofRow(id, row).params, query: queryOf(plane) },
-          signal,
-        }),
-      ),
-    tileUrl: (plane, display, level, x, y) =>
-      address(addressOf('lists', id, 'rows', row, 'field', 'tiles', level, x, y), {
-        ...plane,
-        display,
-        v: version,
-      }),
-  }),
+  tiled: (row: number, version: string): TiledAddress => tiledImage(id, row, version, true),
 });
 export type FieldSource = ReturnType<typeof fieldsOf>;

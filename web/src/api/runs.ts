@@ -1,5 +1,6 @@
 // Requests about trainings: runs, their results, networks and recipes.
 import { answer, api, every } from './client';
+import { resultsOf } from './jobs';
 import type { components } from './schema';
 
 type Schemas = components['schemas'];
@@ -26,8 +27,7 @@ export const readRun = (id: string, signal?: AbortSignal) =>
 export const startRun = (body: Schemas['NewRun']) => answer(api.POST('/api/v1/runs', { body }));
 export const renameRun = (id: string, name: string) =>
   answer(api.PATCH('/api/v1/runs/{run_id}', { ...at(id), body: { name } }));
-export const readResults = (id: string, signal?: AbortSignal) =>
-  answer(api.GET('/api/v1/runs/{run_id}/results', { ...at(id), signal })) as Promise<Results>;
+export const readResults = (id: string, signal?: AbortSignal) => resultsOf<Results>(id, signal);
 export type Thresholds = Schemas['Thresholds'];
 export type Decision = Schemas['Decision'];
 /**

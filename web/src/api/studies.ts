@@ -1,12 +1,13 @@
 // Requests about studies: networks and initial weights, compared on the same splits.
 import { answer, api, at as address, every } from './client';
+import { resultsOf } from './jobs';
 import type { components } from './schema';
 
 type Schemas = components['schemas'];
 export type Study = Schemas['StudyState'];
 export type StudyDetail = Schemas['StudyStory'];
 export type StudyTraining = Schemas['StudyTraining'];
-export type StudyRequest = Schemas['StudyRequest'];
+export type StudyChoices = Schemas['StudyChoices'];
 export type StudyOutlook = Schemas['StudyOutlook'];
 export type StudyResults = Schemas['StudyResults'];
 export type StudyPreset = Schemas['StudyPreset'];
@@ -19,10 +20,10 @@ const at = (study_id: string) => ({ params: { path: { study_id } } });
 export const listPresets = (signal?: AbortSignal) =>
   every((query) => api.GET('/api/v1/study-presets', { params: { query }, signal }));
 /** Return all trainings of a study without starting it. */
-export const previewStudy = (body: StudyRequest, signal?: AbortSignal) =>
+export const previewStudy = (body: StudyChoices, signal?: AbortSignal) =>
   answer(api.POST('/api/v1/study-preview', { body, signal }));
 /** Start to measure the expected time of a study. */
-export const requestStudyTime = (body: StudyRequest) => answer(api.POST('/api/v1/study-times', { body }));
+export const requestStudyTime = (body: StudyChoices) => answer(api.POST('/api/v1/study-times', { body }));
 export const readStudyTime = (time_id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/study-times/{time_id}', { params: { path: { time_id } }, signal }));
 export const listStudies = (signal?: AbortSignal) =>
@@ -38,9 +39,7 @@ export const listFindings = (dataset_id: string, signal?: AbortSignal) =>
 export const startStudy = (body: Schemas['NewStudy']) => answer(api.POST('/api/v1/studies', { body }));
 export const readStudy = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/studies/{study_id}', { ...at(id), signal }));
-// The client infers pairs as lists.
-export const readStudyResults = (id: string, signal?: AbortSignal) =>
-  answer(api.GET('/api/v1/studies/{study_id}/results', { ...at(id), signal })) as Promise<StudyResults>;
+export const readStudyResults = (id: string, signal?: AbortSignal) => resultsOf<StudyResults>(id, signal);
 export const listAnalyses = (id: string, signal?: AbortSignal) =>
   every((query) =>
     api.GET('/api/v1/studies/{study_id}/analyses', {

@@ -30,7 +30,6 @@ from coverslip.workspace.datasets.folders import FolderContent, TablePreview, li
 from coverslip.workspace.datasets.grouping import GroupPreview
 from coverslip.workspace.datasets.inspections import DatasetInspection
 from coverslip.workspace.datasets.pixel_options import PixelOptions
-from coverslip.workspace.datasets.sources import Source
 from coverslip.workspace.datasets.state import ClassThumbnails, DatasetState
 from coverslip.workspace.datasets.uploads import Upload, UploadedTable
 from coverslip.workspace.group_suggestions import GroupSuggestion
@@ -70,7 +69,7 @@ def create_dataset(workspace: ServedWorkspace, new: NewDataset, locate: Locate) 
     """
     dataset = sources.open_sources(
         workspace,
-        [Source(**source.model_dump()) for source in new.sources],
+        new.sources,
         name=new.name,
         group=new.group,
         group_pattern=new.group_pattern,

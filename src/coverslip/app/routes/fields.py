@@ -4,17 +4,14 @@ from typing import Annotated
 
 from fastapi import Response
 
-from coverslip.app.requests import Locate, Paged, ServedWorkspace, api_router, from_app
+from coverslip.app.requests import ListId, Locate, Paged, ServedWorkspace, api_router, from_app
 from coverslip.app.routes.images import (
     BINARY,
     NOT_MODIFIED,
-    TILE,
     Answers,
     Etag,
     ListedRowId,
-    RequestedTile,
     RowId,
-    ViewedPlane,
     revalidated,
 )
 from coverslip.app.schemas.system import located, problems
@@ -32,7 +29,7 @@ from coverslip.workspace.objects import (
 from coverslip.workspace.predictions import object_export
 from coverslip.workspace.predictions.object_export import ObjectExport, ObjectExportState
 from coverslip.workspace.store.rows import Page
-from coverslip.workspace.viewing import fields, tiles
+from coverslip.workspace.viewing import fields
 from coverslip.workspace.viewing.fields import FieldOfView
 from coverslip.workspace.viewing.lists import ObjectLabels
 
@@ -50,19 +47,19 @@ _OUTLINES: Answers = {
 
 
 @router.get("/lists/{list_id}/fields")
-def list_fields(workspace: ServedWorkspace, list_id: str, paging: Paged) -> Page[FieldOfView]:
+def list_fields(workspace: ServedWorkspace, list_id: ListId, paging: Paged) -> Page[FieldOfView]:
     """The fields of view of which the images of a dataset or a job are parts; none if they are whole files."""
     return fields.list_fields(open_list(workspace, list_id), paging)
 
 
 @router.get("/lists/{list_id}/rows/{row_id}/field")
-def get_field(workspace: ServedWorkspace, list_id: str, row_id: ListedRowId) -> FieldOfView:
+def get_field(workspace: ServedWorkspace, list_id: ListId, row_id: ListedRowId) -> FieldOfView:
     """The field of view of an object."""
     return fields.field_of(open_list(workspace, list_id), row_id)
 
 
 @router.get("/lists/{list_id}/rows/{row_id}/field/labels")
-def get_field_labels(workspace: ServedWorkspace, list_id: str, row_id: ListedRowId) -> ObjectLabels:
+def get_field_labels(workspace: ServedWorkspace, list_id: ListId, row_id: ListedRowId) -> ObjectLabels:
     """The labels of all objects in the field of an object, and for jobs their predictions."""
     return fields.field_labels(open_list(workspace, list_id), row_id)
 
@@ -70,30 +67,10 @@ def get_field_labels(workspace: ServedWorkspace, list_id: str, row_id: ListedRow
 @router.get(
     "/lists/{list_id}/rows/{row_id}/field/outlines", response_class=Response, responses=_OUTLINES | NOT_MODIFIED
 )
-def get_field_outlines(workspace: ServedWorkspace, list_id: str, row_id: ListedRowId, etag: Etag = None) -> Response:
+def get_field_outlines(workspace: ServedWorkspace, list_id: ListId, row_id: ListedRowId, etag: Etag = None) -> Response:
     """The boxes and outlines of all objects in the field of an object."""
     outlines = fields.field_outlines(open_list(workspace, list_id), row_id)
     return revalidated(outlines.encoded, outlines.version, etag)
-
-
-@router.get("/lists/{list_id}/rows/{row_id}/field/tiles")
-def get_tiled_field(
-    workspace: ServedWorkspace, list_id: str, row_id: ListedRowId, plane: ViewedPlane
-) -> tiles.TiledImage:
-    """The size, levels, planes and channels of the whole field of an object, for a viewer that loads tiles."""
-    listed = open_list(workspace, list_id)
-    source = fields.whole_field(listed.picture_source(row_id))
-    return tiles.describe_tiles(workspace, list_id, source, plane, tiles.stored_display(listed))
-
-
-@router.get(
-    "/lists/{list_id}/rows/{row_id}/field/tiles/{level}/{x}/{y}",
-    response_class=Response,
-    responses=TILE | NOT_MODIFIED,
-)
-async def get_field_tile(tile: RequestedTile) -> Response:
-    """The tile in column `x` and row `y` of a level of the whole field of an object."""
-    return await tile.respond(fields.whole_field)
 
 
 @router.get("/finders")

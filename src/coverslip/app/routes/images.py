@@ -2,20 +2,19 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Query, Request, Response
 
 from coverslip.app.files import IMAGE, PICTURE, Viewed, media_type_of
-from coverslip.app.requests import Author, ServedWorkspace, api_router, until_disconnected
+from coverslip.app.requests import Author, ListId, ServedWorkspace, api_router, until_disconnected
 from coverslip.app.schemas.datasets import ListQuery
 from coverslip.app.schemas.jobs import CorrectedRow, Correction
 from coverslip.app.schemas.system import problems
 from coverslip.errors import Stopped
 from coverslip.workspace.correcting import corrections
 from coverslip.workspace.lists.rows import Row, open_list
-from coverslip.workspace.viewing import pictures, tiles
+from coverslip.workspace.viewing import fields, pictures, tiles
 from coverslip.workspace.viewing.filters import Filters, Text
 from coverslip.workspace.viewing.images import Image, ImageFacts
 from coverslip.workspace.viewing.lists import ImagePage, PictureSource, digest_of
@@ -70,7 +69,9 @@ _COLORS: Answers = {
 
 
 @router.get("/lists/{list_id}/rows", responses=problems(404, 409, 422))
-def list_rows(workspace: ServedWorkspace, list_id: str, query: Annotated[ListQuery, Query()]) -> ImagePage[Image | Row]:
+def list_rows(
+    workspace: ServedWorkspace, list_id: ListId, query: Annotated[ListQuery, Query()]
+) -> ImagePage[Image | Row]:
     """The first images that match, or those after another image; or the images with the given row_ids.
 
     The list is that of a dataset, or of a training, an evaluation or a prediction: `list_id` is its ID.
@@ -85,7 +86,7 @@ def list_rows(workspace: ServedWorkspace, list_id: str, query: Annotated[ListQue
     "/lists/{list_id}/row-ids", response_class=Response, responses=_ROW_IDS | NOT_MODIFIED | problems(404, 409, 422)
 )
 def list_row_ids(
-    workspace: ServedWorkspace, list_id: str, query: Annotated[Filters, Query()], etag: Etag = None
+    workspace: ServedWorkspace, list_id: ListId, query: Annotated[Filters, Query()], etag: Etag = None
 ) -> Response:
     """The row_ids of all matching images, in order. The response is small enough for a million images."""
     listed = open_list(workspace, list_id)
@@ -105,14 +106,14 @@ def list_row_ids(
 
 
 @router.get("/lists/{list_id}/colors", response_class=Response, responses=_COLORS | NOT_MODIFIED | problems(404, 409))
-def get_colors(workspace: ServedWorkspace, list_id: str, etag: Etag = None) -> Response:
+def get_colors(workspace: ServedWorkspace, list_id: ListId, etag: Etag = None) -> Response:
     """The mean color of every image. Galleries show it before the thumbnails."""
     data = open_list(workspace, list_id).colors()
     return revalidated(lambda: data, hashlib.sha256(data).digest(), etag)
 
 
 @router.get("/lists/{list_id}/rows/{row_id}", responses=problems(404, 409))
-def get_row(workspace: ServedWorkspace, list_id: str, row_id: ListedRowId) -> ImageFacts | Row:
+def get_row(workspace: ServedWorkspace, list_id: ListId, row_id: ListedRowId) -> ImageFacts | Row:
     """The facts about an image of a dataset, or about an image of a job and its prediction."""
     facts: ImageFacts | Row = open_list(workspace, list_id).facts(row_id)
     return facts
@@ -122,7 +123,7 @@ def get_row(workspace: ServedWorkspace, list_id: str, row_id: ListedRowId) -> Im
 async def get_sheet(
     request: Request,
     workspace: ServedWorkspace,
-    list_id: str,
+    list_id: ListId,
     rows: SheetRows,
     side: SheetSide = 96,
     v: Version = None,
@@ -152,7 +153,7 @@ async def get_sheet(
 
 @router.put("/lists/{list_id}/rows/{row_id}/correction", responses=problems(404, 409, 412, 422))
 def correct_row(
-    workspace: ServedWorkspace, list_id: str, row_id: ListedRowId, correction: Correction, author: Author
+    workspace: ServedWorkspace, list_id: ListId, row_id: ListedRowId, correction: Correction, author: Author
 ) -> CorrectedRow:
     """Correct or confirm the class of an image of a training, an evaluation or a prediction. It is saved at once.
 
@@ -171,7 +172,7 @@ def correct_row(
     responses=PICTURE | NOT_MODIFIED | problems(404, 409, 422),
 )
 def get_picture(
-    workspace: ServedWorkspace, list_id: str, row_id: ListedRowId, view: Viewed, v: Version = None, etag: Etag = None
+    workspace: ServedWorkspace, list_id: ListId, row_id: ListedRowId, view: Viewed, v: Version = None, etag: Etag = None
 ) -> Response:
     """The image for the viewer, 8 bit. Without low and high, deeper images are scaled to their intensity range."""
     source = open_list(workspace, list_id).picture_source(row_id)
@@ -204,53 +205,22 @@ ViewedChannels = Annotated[
         "channels in automatic colors.",
     ),
 ]
+WholeField = Annotated[bool, Query(description="Show the whole field of view of an object.")]
 TilePosition = Annotated[int, Path(ge=0, le=1_000_000)]
-
-
-@dataclass(frozen=True, slots=True)
-class TileParameters:
-    """The parameters of all routes of tiles."""
-
-    request: Request
-    workspace: ServedWorkspace
-    list_id: str
-    row_id: ListedRowId
-    level: TilePosition
-    x: TilePosition
-    y: TilePosition
-    plane: ViewedPlane
-    display: ViewedChannels = None
-    v: Version = None
-    etag: Etag = None
-
-    async def respond(self, shown: Callable[[PictureSource], PictureSource]) -> Response:
-        """Return a tile of the image, or of what is shown of its file."""
-
-        def answer(is_wanted: Callable[[], bool]) -> Response:
-            if not is_wanted():  # the client left before a thread was free
-                return _no_content()
-            source = shown(open_list(self.workspace, self.list_id).picture_source(self.row_id))
-            position = self.level, self.x, self.y
-            tag = _tag("tile", source.version, source.plan, self.plane, self.display, position)
-            if self.etag == tag:
-                return _unchanged(tag, self.v)
-            channels = None if self.display is None else tiles.displays_of(self.display)
-            data = tiles.tile(self.workspace, self.list_id, source, self.plane, channels, position)
-            return _picture(data, media_type_of(data), tag, self.v)
-
-        return await until_disconnected(self.request, answer)
-
-
-RequestedTile = Annotated[TileParameters, Depends()]
 
 
 @router.get("/lists/{list_id}/rows/{row_id}/tiles", responses=problems(404, 409, 422))
 def get_tiled_image(
-    workspace: ServedWorkspace, list_id: str, row_id: ListedRowId, plane: ViewedPlane
+    workspace: ServedWorkspace,
+    list_id: ListId,
+    row_id: ListedRowId,
+    plane: ViewedPlane,
+    whole_field: WholeField = False,
 ) -> tiles.TiledImage:
     """The size, levels, planes and channels of an image, for a viewer that loads tiles."""
     listed = open_list(workspace, list_id)
-    return tiles.describe_tiles(workspace, list_id, listed.picture_source(row_id), plane, tiles.stored_display(listed))
+    source = _shown(listed.picture_source(row_id), whole_field)
+    return tiles.describe_tiles(workspace, list_id, source, plane, tiles.stored_display(listed))
 
 
 @router.get(
@@ -258,9 +228,38 @@ def get_tiled_image(
     response_class=Response,
     responses=TILE | NOT_MODIFIED | problems(404, 409, 422),
 )
-async def get_tile(tile: RequestedTile) -> Response:
-    """The tile in column `x` and row `y` of a level. Level 0 has the full resolution."""
-    return await tile.respond(lambda source: source)
+async def get_tile(
+    request: Request,
+    workspace: ServedWorkspace,
+    list_id: ListId,
+    row_id: ListedRowId,
+    level: TilePosition,
+    x: TilePosition,
+    y: TilePosition,
+    plane: ViewedPlane,
+    whole_field: WholeField = False,
+    display: ViewedChannels = None,
+    v: Version = None,
+    etag: Etag = None,
+) -> Response:
+    """The tile in column `x` and row `y` of a level, from 0. Level 0 has the full resolution."""
+
+    def answer(is_wanted: Callable[[], bool]) -> Response:
+        if not is_wanted():  # the client left before a thread was free
+            return _no_content()
+        source = _shown(open_list(workspace, list_id).picture_source(row_id), whole_field)
+        tag = _tag("tile", source.version, source.plan, plane, display, level, x, y)
+        if etag == tag:
+            return _unchanged(tag, v)
+        channels = None if display is None else tiles.displays_of(display)
+        data = tiles.tile(workspace, list_id, source, plane, channels, (level, x, y))
+        return _picture(data, media_type_of(data), tag, v)
+
+    return await until_disconnected(request, answer)
+
+
+def _shown(source: PictureSource, whole_field: bool) -> PictureSource:
+    return fields.whole_field(source) if whole_field else source
 
 
 @router.get(
@@ -270,7 +269,7 @@ async def get_tile(tile: RequestedTile) -> Response:
 )
 def get_overview(
     workspace: ServedWorkspace,
-    list_id: str,
+    list_id: ListId,
     row_id: ListedRowId,
     plane: ViewedPlane,
     display: ViewedChannels = None,

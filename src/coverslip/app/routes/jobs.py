@@ -8,6 +8,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from coverslip.app.files import PICTURE, image_response
 from coverslip.app.requests import Locate, Paged, ServedWorkspace, api_router
+from coverslip.app.routes.images import ListedRowId
 from coverslip.app.schemas.jobs import JobsPage, NewRun, RunChanges
 from coverslip.app.schemas.system import located, problems
 from coverslip.app.streams import (
@@ -144,7 +145,7 @@ def restore_job(workspace: ServedWorkspace, job_id: str) -> JobState:
 
 
 @router.get("/jobs/{job_id}/rows/{row_id}/explanation", responses=problems(404, 409, 422))
-def get_explanation(workspace: ServedWorkspace, job_id: str, row_id: int) -> ExplanationState:
+def get_explanation(workspace: ServedWorkspace, job_id: str, row_id: ListedRowId) -> ExplanationState:
     """The progress of the explanation of a row of a job."""
     return explanations.explanation_state(workspace, job_id, row_id)
 
@@ -152,7 +153,9 @@ def get_explanation(workspace: ServedWorkspace, job_id: str, row_id: int) -> Exp
 @router.post(
     "/jobs/{job_id}/rows/{row_id}/explanation", status_code=202, responses=located(202) | problems(404, 409, 422)
 )
-def create_explanation(workspace: ServedWorkspace, job_id: str, row_id: int, locate: Locate) -> ExplanationState:
+def create_explanation(
+    workspace: ServedWorkspace, job_id: str, row_id: ListedRowId, locate: Locate
+) -> ExplanationState:
     """Draw the explanation of an image: a heat map that passed its sanity checks, and similar training images.
 
     A separate process draws it. The first explanation of a classifier takes a minute, because its maps are checked.
@@ -166,7 +169,7 @@ def create_explanation(workspace: ServedWorkspace, job_id: str, row_id: int, loc
     response_class=Response,
     responses=PICTURE | problems(404, 409, 422),
 )
-def get_explanation_picture(workspace: ServedWorkspace, job_id: str, row_id: int) -> Response:
+def get_explanation_picture(workspace: ServedWorkspace, job_id: str, row_id: ListedRowId) -> Response:
     """The picture of a finished explanation."""
     return image_response(explanations.explanation_picture(workspace, job_id, row_id))
 

@@ -1,11 +1,12 @@
 """Labels, confirmations and exclusions from the app."""
 
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Literal
 
 from fastapi import Request
 from fastapi.responses import StreamingResponse
 
-from coverslip.app.files import table_response
+from coverslip.app.files import TABLE, table_response
 from coverslip.app.guard import accepting
 from coverslip.app.requests import Author, Paged, ServedWorkspace, api_router
 from coverslip.app.schemas.datasets import (
@@ -23,7 +24,7 @@ from coverslip.app.schemas.datasets import (
 from coverslip.app.schemas.system import problems
 from coverslip.app.users import record_change, role_of
 from coverslip.errors import Forbidden
-from coverslip.workspace.correcting import history
+from coverslip.workspace.correcting import history, readings
 from coverslip.workspace.correcting.history import LabelChange, exclude, undo_exclusion
 from coverslip.workspace.datasets import labels, snapshots
 from coverslip.workspace.datasets.state import dataset_state
@@ -31,10 +32,12 @@ from coverslip.workspace.store.authors import author_name
 from coverslip.workspace.store.rows import Page
 from coverslip.workspace.store.workspace import Workspace
 
-_CSV: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
-    200: {"content": {"text/csv": {}}, "description": "The table."}
+Table = Literal["labels", "label-changes", "readings"]
+_LINES: dict[Table, Callable[[Workspace, str], Iterable[str]]] = {
+    "labels": snapshots.table_lines,
+    "label-changes": history.history_lines,
+    "readings": readings.readings_lines,
 }
-
 _MAX_BODY = 32 * 2**20  # bytes: 300,000 images whose IDs have 100 characters
 
 router = api_router("labels", responses=problems(422), route_class=accepting(_MAX_BODY))
@@ -106,27 +109,19 @@ def list_label_changes(workspace: ServedWorkspace, dataset_id: str, paging: Page
 
 
 @router.get(
-    "/datasets/{dataset_id}/download/label-changes",
-    response_class=StreamingResponse,
-    responses=_CSV | problems(404),
+    "/datasets/{dataset_id}/download/{what}", response_class=StreamingResponse, responses=TABLE | problems(404, 409)
 )
-def download_label_changes(workspace: ServedWorkspace, dataset_id: str) -> StreamingResponse:
-    """The same as a table, with a row for each image of each change."""
-    lines = history.history_lines(workspace, dataset_id)
-    name = snapshots.file_name(workspace, dataset_id, "label-changes")
-    return table_response(lines, name)
+def download_table(workspace: ServedWorkspace, dataset_id: str, what: Table) -> StreamingResponse:
+    """A table of a dataset.
 
-
-@router.get(
-    "/datasets/{dataset_id}/download/labels",
-    response_class=StreamingResponse,
-    responses=_CSV | problems(404, 409),
-)
-def download_labels(workspace: ServedWorkspace, dataset_id: str) -> StreamingResponse:
-    """All images with their current labels, as a table with absolute paths."""
-    lines = snapshots.table_lines(workspace, dataset_id)
-    name = snapshots.file_name(workspace, dataset_id, "labels")
-    return table_response(lines, name)
+    | table | rows |
+    |---|---|
+    | `labels` | all images with their current labels and absolute paths |
+    | `label-changes` | each image of each change of labels |
+    | `readings` | each label, reading and decision of a second reading: image, label, author and time |
+    """
+    lines = _LINES[what](workspace, dataset_id)
+    return table_response(lines, snapshots.file_name(workspace, dataset_id, what))
 
 
 def _check_author(request: Request, workspace: Workspace, dataset_id: str, change: int) -> None:

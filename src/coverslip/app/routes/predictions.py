@@ -11,6 +11,7 @@ from coverslip.app.requests import (
     IMAGES_BODY,
     MOST_IMAGES,
     Author,
+    ClassifierId,
     Locate,
     Paged,
     ServedWorkspace,
@@ -18,6 +19,7 @@ from coverslip.app.requests import (
     from_app,
     received_files,
 )
+from coverslip.app.routes.images import ListedRowId
 from coverslip.app.schemas.jobs import (
     Answer,
     DatasetOfPrediction,
@@ -42,7 +44,7 @@ from coverslip.workspace.store.rows import Page
 router = api_router("predictions")
 
 Classifiers = Annotated[LoadedClassifiers, from_app("classifiers")]
-TopK = Annotated[int | None, Query(ge=1)]
+TopK = Annotated[int | None, Query(ge=1, description="Report this number of most probable classes instead of all.")]
 _MOST_IMAGE_BYTES = 200 * 2**20
 
 
@@ -150,7 +152,7 @@ def get_labels_needed(
 
 @router.put("/predictions/{prediction_id}/spot-check/images/{row_id}", responses=problems(404, 422))
 def label_spot_check(
-    workspace: ServedWorkspace, prediction_id: str, row_id: int, body: Answer, author: Author
+    workspace: ServedWorkspace, prediction_id: str, row_id: ListedRowId, body: Answer, author: Author
 ) -> ImageToLabel:
     """Label a drawn image, or exclude it. The label is saved at once. It is no correction of the prediction."""
     return spot_check.label_image(workspace, prediction_id, row_id, body.excluded or body.label, author)
@@ -217,7 +219,11 @@ def preview_join(workspace: ServedWorkspace, prediction_id: str, dataset_id: str
     openapi_extra=IMAGES_BODY,
 )
 async def predict_images(
-    workspace: ServedWorkspace, request: Request, classifier_id: str, classifiers: Classifiers, top_k: TopK = None
+    workspace: ServedWorkspace,
+    request: Request,
+    classifier_id: ClassifierId,
+    classifiers: Classifiers,
+    top_k: TopK = None,
 ) -> PredictedImages:
     """Predict images that the request contains, in their order. An unreadable image does not affect the others.
 

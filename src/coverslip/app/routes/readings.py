@@ -1,10 +1,8 @@
 """Second readings of a dataset: draw images, label them again, compare the readers, decide disagreements."""
 
-from fastapi import Request, Response
+from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import StreamingResponse
 
-from coverslip.app.files import TABLE, table_response
 from coverslip.app.requests import RAW_BODY, Author, Paged, ServedWorkspace, api_router, received
 from coverslip.app.routes.images import RowId
 from coverslip.app.schemas.datasets import DecidedLabel, NewSecondReading, ReadingOf
@@ -18,7 +16,6 @@ from coverslip.workspace.correcting.readings import (
     ReadLabel,
     SecondReading,
 )
-from coverslip.workspace.datasets import snapshots
 from coverslip.workspace.store.rows import Page
 
 router = api_router("labels", responses=problems(422))
@@ -87,11 +84,3 @@ async def import_readings(workspace: ServedWorkspace, request: Request, dataset_
     folder = workspace.folder / "uploads"
     async with received(request, folder, most_bytes=_MOST_TABLE_BYTES, suffix=".csv") as file:
         return await run_in_threadpool(readings.import_readings, workspace, dataset_id, file)
-
-
-@router.get("/datasets/{dataset_id}/download/readings", response_class=Response, responses=TABLE | problems(404))
-def download_readings(workspace: ServedWorkspace, dataset_id: str) -> StreamingResponse:
-    """A table with a row for each label, reading and decision: image, label, author and time."""
-    lines = readings.readings_lines(workspace, dataset_id)
-    name = snapshots.file_name(workspace, dataset_id, "readings")
-    return table_response(lines, name)

@@ -1,5 +1,6 @@
 """Results of trainings, and evaluations on external test sets: numbers, rows, pictures and files."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Query, Request
@@ -7,6 +8,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from coverslip.app.requests import (
     RAW_BODY,
+    ClassifierId,
     Locate,
     Paged,
     ServedWorkspace,
@@ -26,16 +28,24 @@ from coverslip.workspace.correcting.trained_images import (
     start_label_check,
 )
 from coverslip.workspace.evaluations import EvaluationOutlook, EvaluationState, TestSet
+from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.predictions import classifier_cards, classifiers
 from coverslip.workspace.predictions.classifier_cards import ClassifierCard
 from coverslip.workspace.predictions.classifiers import Classifier
 from coverslip.workspace.store.rows import Page
+from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.studies.state import StudyResults, study_results
 from coverslip.workspace.trainings import results
 from coverslip.workspace.trainings.results import EvaluationResults, Results
 
 router = api_router("results")
 
 _MOST_CLASSIFIER_BYTES = 2**31
+_RESULTS: dict[str, Callable[[Workspace, str], Results | EvaluationResults | StudyResults]] = {
+    "train": results.results_of,
+    "evaluate": results.evaluation_results_of,
+    "study": study_results,
+}
 
 
 @router.get("/comparison", responses=problems(404, 409, 422))
@@ -46,10 +56,13 @@ def compare_runs(
     return evaluations.compared(workspace, run_id)
 
 
-@router.get("/runs/{run_id}/results", responses=problems(404, 409, 422))
-def get_results(workspace: ServedWorkspace, run_id: str) -> Results:
-    """The results of a run, with the text of its report."""
-    return results.results_of(workspace, run_id)
+@router.get("/jobs/{job_id}/results", responses=problems(404, 409, 422))
+def get_results(workspace: ServedWorkspace, job_id: str) -> Results | EvaluationResults | StudyResults:
+    """The results of a training, with the text of its report, of an evaluation, or of a study.
+
+    Those of a study are written when it ends or is stopped.
+    """
+    return _RESULTS[find_job(workspace, job_id, *_RESULTS).kind](workspace, job_id)
 
 
 @router.get("/runs/{run_id}/thresholds", responses=problems(404, 409, 422))
@@ -96,7 +109,10 @@ def list_classifiers(workspace: ServedWorkspace, paging: Paged) -> Page[Classifi
     openapi_extra=RAW_BODY,
 )
 async def import_classifier(
-    workspace: ServedWorkspace, request: Request, locate: Locate, name: str | None = None
+    workspace: ServedWorkspace,
+    request: Request,
+    locate: Locate,
+    name: Annotated[str | None, Query(description="Default: its first classes.")] = None,
 ) -> Classifier:
     """Import a `.coverslip` file into the workspace."""
     async with received(
@@ -108,19 +124,19 @@ async def import_classifier(
 
 
 @router.get("/classifiers/{classifier_id}", responses=problems(404, 422))
-def get_classifier(workspace: ServedWorkspace, classifier_id: str) -> Classifier:
+def get_classifier(workspace: ServedWorkspace, classifier_id: ClassifierId) -> Classifier:
     """A classifier that was trained here or imported."""
     return classifiers.classifier_state(workspace, classifier_id)
 
 
 @router.get("/classifiers/{classifier_id}/card", responses=problems(404, 422))
-def get_classifier_card(workspace: ServedWorkspace, classifier_id: str) -> ClassifierCard:
+def get_classifier_card(workspace: ServedWorkspace, classifier_id: ClassifierId) -> ClassifierCard:
     """What a classifier is, what it was trained on, and how well it predicted test images."""
     return classifier_cards.classifier_card(workspace, classifier_id)
 
 
 @router.delete("/classifiers/{classifier_id}", status_code=204, responses=problems(404))
-def remove_classifier(workspace: ServedWorkspace, classifier_id: str) -> None:
+def remove_classifier(workspace: ServedWorkspace, classifier_id: ClassifierId) -> None:
     """Move an imported classifier to the trash. A classifier that was trained here is removed with its run."""
     classifiers.remove(workspace, classifier_id)
 
@@ -129,7 +145,7 @@ def remove_classifier(workspace: ServedWorkspace, classifier_id: str) -> None:
     "/classifiers/{classifier_id}/restore",
     responses=problems(404, 409),
 )
-def restore_classifier(workspace: ServedWorkspace, classifier_id: str) -> Classifier:
+def restore_classifier(workspace: ServedWorkspace, classifier_id: ClassifierId) -> Classifier:
     """Restore an imported classifier from the trash."""
     return classifiers.describe_imported(classifiers.restore(workspace, classifier_id))
 
@@ -173,12 +189,3 @@ def create_evaluation(workspace: ServedWorkspace, run_id: str, new: NewEvaluatio
 def get_evaluation(workspace: ServedWorkspace, evaluation_id: str) -> EvaluationState:
     """The current state of an evaluation."""
     return evaluations.evaluation_state(workspace, evaluation_id)
-
-
-@evaluations_router.get(
-    "/evaluations/{evaluation_id}/results",
-    responses=problems(404, 409, 422),
-)
-def get_evaluation_results(workspace: ServedWorkspace, evaluation_id: str) -> EvaluationResults:
-    """The results on these images."""
-    return results.evaluation_results_of(workspace, evaluation_id)

@@ -1,13 +1,13 @@
 """Studies: comparisons of networks and initial weights. `jobs` has the operations on jobs of any kind."""
 
 from coverslip.app.requests import Locate, Paged, ServedWorkspace, api_router
-from coverslip.app.schemas.jobs import NewStudy, StudyRequest
+from coverslip.app.schemas.jobs import NewStudy
 from coverslip.app.schemas.system import located, problems
 from coverslip.workspace.store.rows import Page
 from coverslip.workspace.studies import analyses, planning, state, times
 from coverslip.workspace.studies.analyses import AnalysisName, StudyAnalysis
 from coverslip.workspace.studies.planning import StudyChoices, StudyOutlook, StudyPreset
-from coverslip.workspace.studies.state import NetworkFinding, StudyResults, StudyState, StudyStory
+from coverslip.workspace.studies.state import NetworkFinding, StudyState, StudyStory
 from coverslip.workspace.studies.times import StudyTime
 
 router = api_router("studies")
@@ -20,15 +20,15 @@ def list_study_presets(paging: Paged) -> Page[StudyPreset]:
 
 
 @router.post("/study-preview", responses=problems(404, 409, 422))
-def preview_study(workspace: ServedWorkspace, study: StudyRequest) -> StudyOutlook:
+def preview_study(workspace: ServedWorkspace, study: StudyChoices) -> StudyOutlook:
     """The trainings of a study, without starting any."""
-    return planning.outlook(workspace, _choices(study))
+    return planning.outlook(workspace, study)
 
 
 @router.post("/study-times", status_code=202, responses=located(202) | problems(404, 409, 422))
-def create_study_time(workspace: ServedWorkspace, study: StudyRequest, locate: Locate) -> StudyTime:
+def create_study_time(workspace: ServedWorkspace, study: StudyChoices, locate: Locate) -> StudyTime:
     """Estimate the time of a study, without starting it: each network is built and timed in a separate process."""
-    time = times.start_study_time(workspace, _choices(study))
+    time = times.start_study_time(workspace, study)
     locate("study-times", time.id)
     return time
 
@@ -54,7 +54,7 @@ def list_network_findings(workspace: ServedWorkspace, dataset_id: str, paging: P
 @router.post("/studies", status_code=201, responses=located(201) | problems(404, 409, 422))
 def create_study(workspace: ServedWorkspace, new: NewStudy, locate: Locate) -> StudyState:
     """Queue a study with the current labels. Trainings and studies run one at a time."""
-    job = planning.queue_study(workspace, _choices(new), name=new.name, budget=new.budget)
+    job = planning.queue_study(workspace, new, name=new.name, budget=new.budget)
     locate("studies", job)
     return state.study_state(workspace, job)
 
@@ -63,12 +63,6 @@ def create_study(workspace: ServedWorkspace, new: NewStudy, locate: Locate) -> S
 def get_study(workspace: ServedWorkspace, study_id: str) -> StudyStory:
     """A study with the current state of its trainings. Those that have started are runs."""
     return state.study_story(workspace, study_id)
-
-
-@router.get("/studies/{study_id}/results", responses=problems(404, 409, 422))
-def get_study_results(workspace: ServedWorkspace, study_id: str) -> StudyResults:
-    """The results of a study, which are written when it ends or is stopped."""
-    return state.study_results(workspace, study_id)
 
 
 @router.get("/studies/{study_id}/analyses", responses=problems(404, 422))
@@ -86,16 +80,3 @@ def create_study_analysis(
     """Start an analysis in a separate process. Afterwards, the results and the report of the study contain it."""
     locate("studies", study_id, "analyses")
     return analyses.start_analysis(workspace, study_id, analysis)
-
-
-def _choices(study: StudyRequest) -> StudyChoices:
-    return StudyChoices(
-        preset=study.preset,
-        dataset_ids=tuple(dict.fromkeys(study.dataset_ids)),
-        networks=tuple(dict.fromkeys(study.networks)),
-        initial_weights=tuple(dict.fromkeys(study.initial_weights)),
-        pretraining_ids=tuple(dict.fromkeys(study.pretraining_ids)),
-        is_small=study.is_small,
-        as_published=study.as_published,
-        plan_text=study.plan,
-    )

@@ -3,60 +3,57 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from coverslip.accounts.projects import Member, Project, Role
 from coverslip.accounts.users import MAX_PASSWORD, ScriptKey, User
+from coverslip.app.schemas import Body
 
 Password = Annotated[str, Field(max_length=MAX_PASSWORD)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class SignIn(_Body):
+class SignIn(Body):
     """Name and password of a user."""
 
     name: Annotated[str, Field(max_length=200)]
     password: Password
 
 
-class NewPassword(_Body):
+class NewPassword(Body):
     """A password that an invited user sets."""
 
     password: Password
 
 
-class PasswordChange(_Body):
+class PasswordChange(Body):
     """A user's new password."""
 
     current: Password
     new: Password
 
 
-class NewUser(_Body):
+class NewUser(Body):
     """A new account."""
 
     name: Annotated[str, Field(max_length=64, description="With which the user signs in, in lower case.")]
     is_admin: bool = False
 
 
-class UserChanges(_Body):
+class UserChanges(Body):
     """What changes in an account."""
 
     is_admin: bool | None = None
     is_active: bool | None = None
 
 
-class NewScriptKey(_Body):
+class NewScriptKey(Body):
     """A name for a new key."""
 
     name: Name
 
 
-class NewProject(_Body):
+class NewProject(Body):
     """A new project."""
 
     name: Name
@@ -69,7 +66,7 @@ class NewProject(_Body):
     max_bytes: int | None = Field(default=None, ge=2**20, lt=2**53, description="Limit of its size. null: no limit.")
 
 
-class MemberRole(_Body):
+class MemberRole(Body):
     """The role of a member."""
 
     role: Role

@@ -1,36 +1,23 @@
 """Bodies of the REST API about datasets, images, labels and uploads."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
+from coverslip.app.schemas import Body, Recipe
 from coverslip.images import CropSize
 from coverslip.workspace.datasets.pixel_options import PixelChoice
+from coverslip.workspace.datasets.sources import Name, Source
 from coverslip.workspace.datasets.state import Classes, DatasetState
+from coverslip.workspace.store.rows import Limit
 from coverslip.workspace.viewing.filters import Filters, ImageSelection, Text
 from coverslip.workspace.viewing.tiles import ChannelDisplay
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True, pattern=r"^[^\x00]*$")]
-Recipe = dict[str, Any]  # Any: `workspace.recipes` checks it
+GroupPattern = Annotated[Text, Field(examples=[r"slide\d+"])]
 
 
-class NewSource(BaseModel):
-    """A folder, table or file, and the domain of its images."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    path: Text = Field(
-        description="A folder of class folders, or a table; without labels, also a plain folder or file."
-    )
-    domain: Name | None = Field(
-        default=None,
-        description="Name of the laboratory, device or day. Default: the name of the folder. Equal names are one "
-        "domain.",
-    )
-
-
-Sources = Annotated[list[NewSource], Field(min_length=1, max_length=1_000)]
+Sources = Annotated[list[Source], Field(min_length=1, max_length=1_000)]
 
 
 TableColumns = Annotated[
@@ -38,21 +25,25 @@ TableColumns = Annotated[
 ]
 
 
-class TableToOpen(BaseModel):
-    """A table, and how to read it."""
+class TableReading(Body):
+    """How to read tables."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    path: Text
     columns: TableColumns = Field(
         default_factory=dict,
         description="The column for each meaning that the header does not give (path, label, group, split, x, y "
         "and the like); an empty name ignores the meaning.",
+        examples=[{"label": "cell type"}],
     )
     crop_size: CropSize | None = Field(
         default=None,
         description="Side of the square around each point of a table, in pixels, or in µm as text (`32 um`).",
     )
+
+
+class TableToOpen(TableReading):
+    """A table, and how to read it."""
+
+    path: Text = Field(description="Absolute path of the table.", examples=["/data/cells.csv"])
 
 
 _LABELS_OF_CLASSIFIER = (
@@ -61,28 +52,21 @@ _LABELS_OF_CLASSIFIER = (
 )
 
 
-class NewDataset(BaseModel):
+class NewDataset(TableReading):
     """A dataset to open."""
-
-    model_config = ConfigDict(extra="forbid")
 
     sources: Sources
     name: Name | None = Field(default=None, description="Default: named after the folder or table.")
     group: Text | None = Field(default=None, description="The column of the table that gives the groups.")
-    group_pattern: Text | None = Field(default=None, description="A regular expression that finds the groups in paths.")
+    group_pattern: GroupPattern | None = Field(
+        default=None, description="A regular expression that finds the groups in paths."
+    )
     is_labeled: bool = Field(default=True, description="Whether folders or a table give the labels.")
     classifier_id: Text | None = Field(default=None, description=_LABELS_OF_CLASSIFIER)
-    columns: TableColumns = Field(default_factory=dict, description="As for a table preview; for all tables.")
-    crop_size: CropSize | None = Field(
-        default=None,
-        description="Side of the square around each point of a table, in pixels, or in µm as text (`32 um`).",
-    )
 
 
-class DatasetChanges(BaseModel):
+class DatasetChanges(Body):
     """The changes; missing fields stay as they are. To remove the groups, set group or group_pattern to null."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Name | None = None
     sources: Sources | None = Field(
@@ -90,7 +74,7 @@ class DatasetChanges(BaseModel):
         description="All sources of the images from now on: add or remove folders, or name their domains.",
     )
     group: Text | None = Field(default=None, description="A column of the table; null removes the groups.")
-    group_pattern: Text | None = Field(
+    group_pattern: GroupPattern | None = Field(
         default=None, description="A regular expression for paths; null removes the groups."
     )
     group_merge: (
@@ -114,10 +98,8 @@ class DatasetChanges(BaseModel):
     )
 
 
-class RecipeOf(BaseModel):
+class RecipeOf(Body):
     """The recipe of a training; missing keys have their defaults."""
-
-    model_config = ConfigDict(extra="forbid")
 
     recipe: Recipe = Field(default_factory=dict)
 
@@ -168,7 +150,7 @@ class ListQuery(_RowsOrFilters):
     after: ListedRow | None = Field(
         default=None, description="The row_id of the last image of the page before, which `next` gives."
     )
-    limit: int = Field(default=200, ge=1, le=2_000)
+    limit: Limit = 200
 
 
 class NewLabels(ImageSelection):
@@ -180,13 +162,13 @@ class NewLabels(ImageSelection):
 class ExclusionChange(ImageSelection):
     """Images to exclude or include."""
 
-    is_excluded: bool
+    is_excluded: Annotated[bool, Field(description="Exclude the images; false includes them.")]
 
 
 class ConfirmedLabels(ImageSelection):
     """Images whose labels are confirmed, or whose confirmation is removed."""
 
-    is_confirmed: bool
+    is_confirmed: Annotated[bool, Field(description="Confirm the labels; false removes the confirmations.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,10 +180,8 @@ class LabelsGiven:
     dataset: DatasetState
 
 
-class LabelsStep(BaseModel):
+class LabelsStep(Body):
     """A change of labels to undo or redo."""
-
-    model_config = ConfigDict(extra="forbid")
 
     change: Annotated[
         int, Field(ge=0, lt=2**63, description="Number of the change, as returned when the labels were changed.")
@@ -226,10 +206,8 @@ class ImagesExcluded:
     dataset: DatasetState
 
 
-class ExclusionUndo(BaseModel):
+class ExclusionUndo(Body):
     """An exclusion or inclusion to undo."""
-
-    model_config = ConfigDict(extra="forbid")
 
     change: Annotated[Text, Field(min_length=1, description="As returned when the images were excluded or included.")]
 
@@ -251,65 +229,41 @@ class LabelsConfirmed:
     rows: Annotated[list[int], Field(description="row_ids of the images that changed.")]
 
 
-class NewSecondReading(BaseModel):
+class NewSecondReading(Body):
     """How many further images to draw for a second reading."""
-
-    model_config = ConfigDict(extra="forbid")
 
     n: int = Field(default=100, ge=1, le=1_000_000, description="At most all labeled images are drawn.")
 
 
-class ReadingOf(BaseModel):
+class ReadingOf(Body):
     """The label of an image by a reader."""
-
-    model_config = ConfigDict(extra="forbid")
 
     label: Annotated[Text, Field(max_length=200)] | None = Field(
         description="A class of the dataset; null removes the reading."
     )
 
 
-class DecidedLabel(BaseModel):
+class DecidedLabel(Body):
     """The label that is decided for an image whose readings differ."""
-
-    model_config = ConfigDict(extra="forbid")
 
     label: Annotated[Text, Field(max_length=200)] = Field(description="A class of the dataset.")
 
 
-class NewSuggestions(BaseModel):
+class NewSuggestions(Body):
     """How many images to suggest for labeling."""
-
-    model_config = ConfigDict(extra="forbid")
 
     n: int = Field(default=20, ge=1, le=1_000)
 
 
-class NewUpload(BaseModel):
+class NewUpload(Body):
     """An upload to start."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Name
     is_labeled: bool = Field(description="Whether sub-folders or a table give the labels.")
 
 
-class TableReading(BaseModel):
-    """How to read the table among the files."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    columns: TableColumns = Field(default_factory=dict, description="As for a table preview.")
-    crop_size: CropSize | None = Field(
-        default=None,
-        description="Side of the square around each point of a table, in pixels, or in µm as text (`32 um`).",
-    )
-
-
-class FinishUpload(BaseModel):
+class FinishUpload(Body):
     """How to create a dataset of the files."""
-
-    model_config = ConfigDict(extra="forbid")
 
     is_labeled: bool | None = Field(default=None, description="Overrides the value from the start of the upload.")
     classifier_id: Text | None = Field(default=None, description=_LABELS_OF_CLASSIFIER)

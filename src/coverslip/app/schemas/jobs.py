@@ -1,25 +1,20 @@
 """Bodies of the REST API about trainings, studies, predictions, evaluations and exports."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic.config import JsonDict
+from pydantic import Field, model_validator
 
+from coverslip.app.schemas import Body, Recipe
 from coverslip.evaluation import DecideBy
 from coverslip.inference.spot_check import DEFAULT_N
 from coverslip.messages import text
-from coverslip.runs.recipe import key_names
 from coverslip.workspace.correcting.joining import JoinStep
 from coverslip.workspace.exports.state import ExportTo
 from coverslip.workspace.jobs.state import State
 from coverslip.workspace.lists.rows import Exclusion, Row
 from coverslip.workspace.store.rows import Paging
-
-
-def _describe_keys(schema: JsonDict) -> None:
-    keys = ", ".join(f"`{key}`" for key in key_names())
-    schema["description"] = f"Only what differs from the defaults; nested keys or dotted ones. Keys: {keys}."
+from coverslip.workspace.studies.planning import StudyChoices
 
 
 class JobsPage(Paging):
@@ -29,15 +24,12 @@ class JobsPage(Paging):
     state: list[State] = Field(default_factory=list, max_length=20, description="States of jobs; none: all.")
 
 
-class NewRun(BaseModel):
+class NewRun(Body):
     """A training to queue."""
-
-    model_config = ConfigDict(extra="forbid")
 
     dataset_id: str
     name: str | None = Field(default=None, max_length=120, description="Default: named after the dataset.")
-    # Any: each key has its own type
-    recipe: dict[str, Any] = Field(default_factory=dict, json_schema_extra=_describe_keys)
+    recipe: Recipe = Field(default_factory=dict)
     allow_leakage: bool = False
     budget: str | None = Field(
         default=None,
@@ -52,18 +44,14 @@ class NewRun(BaseModel):
     )
 
 
-class RunChanges(BaseModel):
+class RunChanges(Body):
     """Changes of a training."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(min_length=1, max_length=120)
 
 
-class Decision(BaseModel):
+class Decision(Body):
     """The decision rule; missing fields have their defaults."""
-
-    model_config = ConfigDict(extra="forbid")
 
     decide_by: DecideBy = "highest"
     target: float = Field(
@@ -78,60 +66,7 @@ class Decision(BaseModel):
     positive_class: str | None = Field(default=None, description="One of two classes; null: unchanged.")
 
 
-class StudyRequest(BaseModel):
-    """A publication's study, or a comparison of chosen networks, on datasets of the workspace."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    preset: str | None = Field(
-        default=None,
-        max_length=60,
-        description="See `GET /study-presets`. Null: the chosen networks with the default recipe and five folds.",
-    )
-    dataset_ids: list[str] = Field(
-        min_length=1, max_length=100, description="Labeled datasets, in the order in which they are shown."
-    )
-    networks: list[str] = Field(
-        default_factory=list,
-        max_length=200,
-        description="Networks of the preset, which keep their recipes, or names of `GET /models`. Empty: those of the "
-        "preset.",
-    )
-    initial_weights: list[str] = Field(
-        default_factory=list,
-        max_length=20,
-        description="`imagenet`, `scratch`, `frozen` (ImageNet, only the last layer is trained), or initial weights of "
-        "the preset. Empty: those of the preset, unless there are `pretraining_ids`.",
-    )
-    pretraining_ids: list[str] = Field(
-        default_factory=list,
-        max_length=20,
-        description="Other labeled datasets. For each, networks that are pretrained on it are compared, too.",
-    )
-    is_small: bool = Field(
-        default=False,
-        description="A quick demonstration: networks whose weights come with the installation, few small images, "
-        "two epochs.",
-    )
-    as_published: bool = Field(
-        default=False,
-        description="Repeat every dataset with the protocol of the publication, and compare the results.",
-    )
-    plan: str | None = Field(
-        default=None,
-        max_length=2**20,
-        description="`study.yaml` of a preview, with changes; it can use the images of these datasets only. "
-        "Null: the plan of the other choices.",
-    )
-
-    @model_validator(mode="after")
-    def _preset_has_its_options(self) -> "StudyRequest":
-        if self.preset is None and (self.is_small or self.as_published):
-            raise ValueError(text("options-without-preset"))
-        return self
-
-
-class NewStudy(StudyRequest):
+class NewStudy(StudyChoices):
     """A study to queue."""
 
     name: str | None = Field(default=None, max_length=120, description="Default: named after the preset.")
@@ -146,18 +81,20 @@ class NewStudy(StudyRequest):
 _RESCALE = "Rescale images of known pixel size to the pixel size of the training images."
 
 
-class NewPrediction(BaseModel):
+class NewPrediction(Body):
     """Images to predict: a dataset of the workspace, or files and folders below the allowed roots."""
 
-    model_config = ConfigDict(extra="forbid")
-
     classifier_id: str
-    dataset_id: str | None = None
-    sources: list[str] | None = None
-    name: str | None = Field(default=None, max_length=120)
+    dataset_id: Annotated[str | None, Field(description="Without it, `sources` names the images.")] = None
+    sources: Annotated[
+        list[str] | None,
+        Field(description="Absolute paths of files and folders, without `dataset_id`.", examples=[["/data/new"]]),
+    ] = None
+    name: str | None = Field(default=None, max_length=120, description="Default: named after the images.")
     prevalence: dict[str, float] = Field(
         default_factory=dict,
         description="Expected class proportions of these images, above 0 and below 1; other classes share the rest.",
+        examples=[{"round": 0.1}],
     )
     rescale: bool = Field(default=False, description=_RESCALE)
 
@@ -179,10 +116,8 @@ class CorrectedRow:
     ]
 
 
-class Answer(BaseModel):
+class Answer(Body):
     """The correct class of an image, or why it is excluded; if both are null, the answer is removed."""
-
-    model_config = ConfigDict(extra="forbid")
 
     label: str | None = Field(min_length=1, max_length=200)
     excluded: Exclusion | None = Field(default=None, description="The image shows none of the classes, or is unusable.")
@@ -202,44 +137,34 @@ class Correction(Answer):
     )
 
 
-class NewSpotCheck(BaseModel):
+class NewSpotCheck(Body):
     """A spot check to draw, with the samples and conditions that are saved for the prediction."""
-
-    model_config = ConfigDict(extra="forbid")
 
     n: int = Field(default=DEFAULT_N, ge=1, le=10_000, description="Images of each condition.")
 
 
-class JoinedDataset(BaseModel):
+class JoinedDataset(Body):
     """The dataset that corrected and confirmed images are added to."""
-
-    model_config = ConfigDict(extra="forbid")
 
     dataset_id: str
 
 
-class JoinUndo(BaseModel):
+class JoinUndo(Body):
     """An addition to undo."""
-
-    model_config = ConfigDict(extra="forbid")
 
     dataset_id: str
     step: JoinStep = Field(description="As returned when the images were added.")
 
 
-class DatasetOfPrediction(BaseModel):
+class DatasetOfPrediction(Body):
     """Which rows become labeled images: the corrected ones, or all."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    only: Literal["corrected", "all"]
-    name: str | None = Field(default=None, max_length=120)
+    only: Annotated[Literal["corrected", "all"], Field(description="`corrected`: also confirmed rows.")]
+    name: str | None = Field(default=None, max_length=120, description="Default: named after the prediction.")
 
 
-class NewExport(BaseModel):
+class NewExport(Body):
     """An export of a classifier for other programs."""
-
-    model_config = ConfigDict(extra="forbid")
 
     to: ExportTo = Field(
         description="`onnx` (ONNX Runtime), `openvino`, `pt2` (PyTorch) or `bioimageio` (BioImage Model Zoo)."
@@ -255,10 +180,8 @@ class NewExport(BaseModel):
     )
 
 
-class NewEvaluation(BaseModel):
+class NewEvaluation(Body):
     """Labeled images of the workspace to evaluate a training on."""
-
-    model_config = ConfigDict(extra="forbid")
 
     dataset_id: str
     name: str | None = Field(default=None, max_length=120, description="Default: named after the dataset.")

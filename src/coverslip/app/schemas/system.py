@@ -1,14 +1,12 @@
-"""Bodies of the REST API about the app, recipes and problems, and additions to the OpenAPI document."""
+"""Bodies of the REST API about the app, recipes and problems."""
 
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from fastapi import FastAPI
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
+from pydantic import BaseModel, Field, JsonValue
 
 from coverslip.accounts.projects import Role
+from coverslip.app.schemas import Body, Recipe
 from coverslip.messages import Remedy
 from coverslip.runs.recipe import Group, NamedSet, RecipeKey
 
@@ -44,21 +42,18 @@ class RecipeKeys:
     sets: Annotated[list[NamedSet], Field(description="Names for the values of all keys of a section.")]
 
 
-class TextOfRecipe(BaseModel):
+class TextOfRecipe(Body):
     """The content of a recipe file."""
 
-    model_config = ConfigDict(extra="forbid")
+    text: str = Field(
+        max_length=1_000_000, description="YAML.", examples=["model: efficientnet_lite0\nsplit:\n  folds: 5\n"]
+    )
 
-    text: str = Field(max_length=1_000_000, description="YAML.")
 
-
-class ChoicesOfRecipe(BaseModel):
+class ChoicesOfRecipe(Body):
     """The values of a form."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    # Any: each key has its own type
-    recipe: dict[str, Any] = Field(description="Only values that differ from the defaults; nested or dotted keys.")
+    recipe: Recipe
     is_complete: bool = Field(default=False, description="Write the defaults of all other keys too.")
 
 
@@ -118,30 +113,3 @@ def located(status: Literal[201, 202]) -> dict[int | str, dict[str, Any]]:  # An
     schema = {"type": "string", "format": "uri-reference"}
     location = {"description": "The address of the result, relative to the server.", "schema": schema}
     return {status: {"description": _SUCCESS[status], "headers": {"Location": location}}}
-
-
-Json = dict[str, Any]  # Any: JSON values
-
-
-def complete_document(app: FastAPI, complete: Callable[[Json], None]) -> None:
-    """Let `complete` change the document when it is generated for the first time."""
-    generate, lock, completed_once = app.openapi, threading.Lock(), list[Json]()
-
-    def completed() -> Json:
-        with lock:  # several first requests at a time
-            if not completed_once:
-                complete(document := generate())
-                completed_once.append(document)
-            return completed_once[0]
-
-    app.openapi = completed  # type: ignore[method-assign]  # FastAPI's documented way
-
-
-def add_schemas(document: Json, *described: type) -> None:
-    """Add the schemas of types that no route returns, and of the types that they contain."""
-    _, schemas = TypeAdapter.json_schemas(
-        [(each.__name__, "serialization", TypeAdapter(each)) for each in described],
-        ref_template="#/components/schemas/{model}",
-    )
-    all_schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    all_schemas |= {name: schema for name, schema in schemas["$defs"].items() if name not in all_schemas}

@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import Literal, overload
+from typing import Annotated, Literal, overload
 
 import numpy as np
+from pydantic import Field
 
 from coverslip.cache import RECORDS, FileHashes, FileIdentity, Kind, RecordStore, register, state_of, unusable_note
 from coverslip.datasets.content import ContentHashes, SharedReads, find_hashes, hash_files
@@ -176,8 +177,8 @@ HIGHEST_P = 0.05  # significance level
 class ProbeScore:
     """The score of a probe that predicts classes."""
 
-    balanced_accuracy: float  # mean recall over classes, on held-out images
-    p: float  # p-value of a permutation test of the labels
+    balanced_accuracy: Annotated[float, Field(description="Mean recall over classes, on held-out images.")]
+    p: Annotated[float, Field(description="P-value of a permutation test of the labels.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +186,7 @@ class ColumnProbe:
     """How well a column of the table, such as plate or day, predicts classes, and whether images show its values."""
 
     score: ProbeScore  # of classes, predicted from the value alone
-    visibility: float  # accuracy of predicting its values from images of one class: 0 by chance, 1 perfect
+    visibility: Annotated[float, Field(description="How well images of a class predict it: 0 by chance, 1 perfect.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +195,7 @@ class Signal:
 
     chance: float  # balanced accuracy of random predictions
     whole: ProbeScore
-    by_source: Mapping[SignalSource, ProbeScore]
+    by_source: Annotated[Mapping[SignalSource, ProbeScore], Field(description="Such as the background.")]
     by_column: Mapping[str, ColumnProbe] = field(default_factory=dict)
 
     @property

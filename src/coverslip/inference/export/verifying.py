@@ -4,10 +4,11 @@ import runpy
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from coverslip.datasets import Dataset, read_preprocessed
 from coverslip.engines import LARGEST_DIFFERENCE, difference
@@ -32,12 +33,12 @@ class Verification:
     """The agreement of an exported classifier with the original; `verification.json`."""
 
     n: int  # images
-    n_files: int  # of these read by the reference reader `classify.py`, without coverslip
-    max_logit_difference_sd: float  # largest difference of a logit, in standard deviations of all logits
-    max_feature_difference_sd: float
-    max_ood_score_difference_sd: float  # 0 without OOD scores
-    label_agreement: float  # share of images with the same decision
-    are_drawn: bool = False  # the images of the run are not available; the compared images are drawn at random
+    n_files: Annotated[int, Field(description="Of these read by `classify.py`, without coverslip.")]
+    max_logit_difference_sd: Annotated[float, Field(description="Largest difference, in SDs of all logits.")]
+    max_feature_difference_sd: Annotated[float, Field(description="The same of a feature, in its SDs.")]
+    max_ood_score_difference_sd: Annotated[float, Field(description="The same of OOD scores; 0 without them.")]
+    label_agreement: Annotated[float, Field(description="Share of images with the same decision.")]
+    are_drawn: Annotated[bool, Field(description="The images of the run are missing; others were drawn.")] = False
 
     @property
     def passed(self) -> bool:

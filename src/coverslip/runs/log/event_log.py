@@ -6,7 +6,9 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from coverslip.events import (
     CheckpointSaved,
@@ -36,8 +38,8 @@ _PASSING = frozenset(
 class LogLine:
     """An event in the log, as data."""
 
-    n: int  # 1-based number of the line in the log
-    time: float  # seconds since 1970
+    n: Annotated[int, Field(description="1-based number of the line in the log.")]
+    time: Annotated[float, Field(description="Seconds since 1970.")]
     event: str  # name of the event class
     values: dict[str, Any]  # Any: JSON values
     text: str = ""  # for users, in their language; empty for mere progress

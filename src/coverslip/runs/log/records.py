@@ -1,7 +1,9 @@
 """Parts of a training's progress: notes, scores, watched images, work, steps and stages."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from coverslip.events import CheckpointSelection
 from coverslip.messages import Note
@@ -48,28 +50,28 @@ class Watched:
     """A few validation images, the same in every epoch, and their predictions by the network of the last epoch."""
 
     image_ids: tuple[str, ...]
-    labels: tuple[int, ...]  # class numbers, from 0
+    labels: Annotated[tuple[int, ...], Field(description="Positions of the classes, from 0.")]
     classes: tuple[str, ...]
-    epoch: int | None  # None before the first epoch
-    predicted: tuple[int, ...]  # class numbers; empty before the first epoch
-    n_right: tuple[int, ...]  # correctly predicted images in each epoch
+    epoch: Annotated[int | None, Field(description="null before the first epoch.")]
+    predicted: Annotated[tuple[int, ...], Field(description="Positions of the classes; empty before the first epoch.")]
+    n_right: Annotated[tuple[int, ...], Field(description="Correctly predicted images in each epoch.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Training:
     """The state of one training of a run: the run's own, that of a fold, or the pretraining."""
 
-    fold: int | None  # 1-based
+    fold: Annotated[int | None, Field(description="From 1; null: no fold.")]
     is_pretraining: bool
     parts: SplitCounts | None
     instant: InstantScores | None
-    n_epochs: int | None  # largest number of epochs of its fine-tuning
+    n_epochs: Annotated[int | None, Field(description="The largest number; null: no fine-tuning.")]
     epochs: tuple[Epoch, ...]
     checkpoint_selection: CheckpointSelection | None  # the rule that selects an epoch of fine-tuning
-    best_epoch: int | None  # so far, by the primary metric on validation images
+    best_epoch: Annotated[int | None, Field(description="So far, by the primary metric on validation images.")]
     selected_epoch: int | None  # the best so far, or the last once it has ended, depending on the rule
     selected_stage: Literal["instant", "finetune"] | None  # None before the selection
-    has_early_dip: bool  # validation results became worse while the learning rate is high
+    has_early_dip: Annotated[bool, Field(description="Validation results became worse at the high learning rate.")]
     watched: Watched | None  # None before fine-tuning, and without validation images
     tested: FoldTestScores | None
 
@@ -82,7 +84,7 @@ class Work:
     title: str  # the name of the stage for users
     done: int
     total: int
-    unit: str
+    unit: Annotated[str, Field(description="Of `done` and `total`.")]
     per_second: float | None
     seconds_left: float | None  # of this work, at its last event
 
@@ -91,12 +93,12 @@ class Work:
 class Step:
     """The current step of an epoch."""
 
-    epoch: int  # 1-based
+    epoch: Annotated[int, Field(description="From 1.")]
     step: int  # 1-based
     n_steps: int
     loss: float | None
     images_per_second: float
-    epoch_seconds_left: float
+    epoch_seconds_left: Annotated[float, Field(description="Expected seconds to the end of the epoch.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,5 +106,5 @@ class StageTime:
     """The duration of a stage in all sessions of work."""
 
     stage: Stage
-    seconds: float  # up to the last event
-    since: float | None  # time of the last event (since 1970) of the current stage; None: the stage has ended
+    seconds: Annotated[float, Field(description="Up to the last event.")]
+    since: Annotated[float | None, Field(description="Time of its last event, since 1970; null: the stage has ended.")]

@@ -5,9 +5,9 @@ The type, default and range of a key come from its field, its texts from the cat
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from pydantic.fields import FieldInfo
 
 from coverslip.augmentation import AUGMENT_SETS
@@ -83,7 +83,7 @@ class RecipeKey:
     `loss_options`, by the value of the related key (`loss`); the options of `model_options` are part of each network.
     """
 
-    key: str
+    key: Annotated[str, Field(description="The key of the recipe, sections with dots: `split.folds`.")]
     title: str
     group: str
     help: str
@@ -91,12 +91,12 @@ class RecipeKey:
     type: KeyType
     default: Any  # Any: the value of the key, as JSON
     allowed: str  # in words
-    choices: list[Choice] | None
+    choices: Annotated[list[Choice] | None, Field(description="null: the values have no names.")]
     is_optional: bool
     empty: str
     minimum: float | None
     maximum: float | None
-    unit: str
+    unit: Annotated[str, Field(description="Of numbers.")]
     options: dict[str, list[RecipeOption]]
 
 

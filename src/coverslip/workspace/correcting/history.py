@@ -156,7 +156,7 @@ class RelabeledImage:
 
     row_id: Annotated[int, Field(description="The number of the image in the app.")]
     path: str
-    label_before: str | None
+    label_before: Annotated[str | None, Field(description="The label before the change; null: it had none.")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ class FolderContent:
     tables: list[Place]
     n_images: Annotated[int, Field(description="Readable images in the folder and its subfolders; see is_more.")]
     unread: Annotated[list[UnreadFormat], Field(description="Files of microscope formats that cannot be read.")]
-    class_folders: list[ClassFolder]
+    class_folders: Annotated[list[ClassFolder], Field(description="Folders with images, which may be classes.")]
     is_more: Annotated[bool, Field(description="Whether there may be more images than counted.")]
     n_excluded: Annotated[
         int, Field(description="Folders and tables that are not listed because their names are not text.")

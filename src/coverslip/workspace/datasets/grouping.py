@@ -72,7 +72,7 @@ class GroupExample:
     """The group that a pattern finds in one path, and its location in the path."""
 
     path: str
-    group: str | None
+    group: Annotated[str | None, Field(description="The group; null: the pattern does not match.")]
     start: int | None
     end: int | None
 

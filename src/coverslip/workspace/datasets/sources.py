@@ -9,7 +9,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
+from pydantic import ConfigDict, Field, StringConstraints
 from sqlalchemy import insert, select, update
 
 from coverslip.datasets import Dataset, has_class_folders, one_line, open_dataset, printable
@@ -50,17 +52,32 @@ from coverslip.workspace.store.rows import (
 from coverslip.workspace.store.sql import change_rows
 from coverslip.workspace.store.tables import datasets, images
 from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.viewing.filters import Text
 
 _HEADERS_ONLY = TableChoices()
 _KINDS: dict[str, Kind] = {"folders": "folders", "split folders": "folders", "table": "table", "files": "files"}
 
 
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True, pattern=r"^[^\x00]*$")]
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A folder, table or file to open, and the name of its domain; None: the name of its folder."""
+    """A folder, table or file, and the domain of its images."""
 
-    path: str
-    domain: str | None = None
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    path: Annotated[
+        Text,
+        Field(
+            description="A folder of class folders, or a table; without labels, also a plain folder or file.",
+            examples=["/data/cells"],
+        ),
+    ]
+    domain: Annotated[
+        Name | None,
+        Field(description="A laboratory, device or day. Default: named after the folder. Equal names are one domain."),
+    ] = None
 
 
 def open_sources(

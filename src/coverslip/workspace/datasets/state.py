@@ -496,7 +496,7 @@ class DatasetState:
     n_missing: Annotated[
         int, Field(description="Images that are not in the sources any more. They come back with their labels.")
     ]
-    classes: list[ClassCount]
+    classes: Annotated[list[ClassCount], Field(description="In the order of keys and colors.")]
     groups: Groups
     domains: Annotated[
         list[DomainCount],

@@ -12,14 +12,20 @@ from pydantic import Field, TypeAdapter
 
 from coverslip.errors import Conflict, CoverslipError
 from coverslip.inference.export import Attribution, Verification, check_attribution, require_packages
-from coverslip.messages import Failure
 from coverslip.runs import Run
 from coverslip.runs.documents import read_object
 from coverslip.runs.log import Work
 from coverslip.workspace.exports.exporting import CONTENT, SOURCE_FILE, revision_of
 from coverslip.workspace.jobs.kinds import JobKind, StateSource, progress_of_work, queued_ids, register
 from coverslip.workspace.jobs.records import Job, add_job, all_jobs, find_job, new_job_folder
-from coverslip.workspace.jobs.state import ACTIVE, State, end_time, failure_of_job, folded_log, state_of, status_of
+from coverslip.workspace.jobs.state import (
+    ACTIVE,
+    JobFacts,
+    facts_of,
+    folded_log,
+    state_of,
+    status_of,
+)
 from coverslip.workspace.store.rows import Page, Paging
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.downloads import zipped
@@ -28,17 +34,14 @@ ExportTo = Literal["onnx", "openvino", "pt2", "bioimageio"]
 _VERIFICATION = TypeAdapter(Verification)
 
 
-@dataclass(frozen=True, slots=True)
-class ExportState:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportState(JobFacts):
     """The current state of an export of a classifier for other programs."""
 
     kind: Literal["export"]
-    id: str
-    name: str
     run_id: str
     folder: str
     to: Annotated[ExportTo, Field(description="The format.")]
-    state: State
     work: Annotated[Work | None, Field(description="The step in progress.")]
     verification: Annotated[
         Verification | None,
@@ -48,10 +51,7 @@ class ExportState:
     is_outdated: Annotated[
         bool, Field(description="Whether the classifier has changed since then, for example its decision threshold.")
     ]
-    error: Failure | None
     queue_position: Annotated[int | None, Field(description="1 is next.")]
-    created: str
-    ended: str | None
 
 
 def queue_export(workspace: Workspace, run_id: str, to: ExportTo, attribution: Attribution | None = None) -> str:
@@ -112,21 +112,16 @@ def _state_of(job: Job, queue: list[str]) -> ExportState:
     state = state_of(job, status)
     content = job.folder / CONTENT if state == "done" else None
     return ExportState(
+        **facts_of(job, status, state),
         kind="export",
-        id=job.id,
-        name=job.name,
         run_id=job.classifier_id or "",
         folder=str(job.folder),
         to=job.choices["to"],
-        state=state,
         work=folded_log(job).progress.work if state in ACTIVE else None,
         verification=None if content is None else _verification_in(content),
         size_bytes=None if content is None else sum(file.stat().st_size for file in content.glob("*")),
         is_outdated=content is not None and _is_outdated(job),
-        error=failure_of_job(job, status) if state == "failed" else None,
         queue_position=queue.index(job.id) + 1 if job.id in queue else None,
-        created=job.created,
-        ended=end_time(state, status),
     )
 
 

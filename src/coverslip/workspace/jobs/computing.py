@@ -40,8 +40,6 @@ Function = Callable[[Workspace, Json, Emit], None]
 _REQUEST_FILE = "request.json"
 _MOST_ENDED = 100  # ended computations that are listed
 
-JobOfResult = Annotated[str | None, Field(description="The last job that computed it; null if none is listed.")]
-
 
 @dataclass(frozen=True, slots=True)
 class StepProgress:
@@ -64,6 +62,25 @@ class Computation:
     requested: float | None = None  # when: seconds since 1970; None: it has ended
     started: float | None = None  # None: it is waiting, or has ended
     id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultProgress:
+    """The progress of a result that is computed on request."""
+
+    job_id: Annotated[str | None, Field(description="The last job that computed it; null if none is listed.")]
+    progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
+    error: Annotated[Failure | None, Field(description="Why the last attempt failed.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultState(ResultProgress):
+    """A result that is computed on request, and its progress."""
+
+    state: Annotated[
+        Literal["not-requested", "waiting", "running", "ready"],
+        Field(description="waiting: another job of this kind runs first."),
+    ]
 
 
 def request_result(

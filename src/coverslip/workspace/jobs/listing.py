@@ -6,16 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from coverslip.messages import Failure
 from coverslip.runs.log import LogLine, lasting_lines
 from coverslip.runtime.programs import last_output, recorded_failure
 from coverslip.workspace.jobs.kinds import JobProgress, Source, StateSource, kind_of, queued_ids
 from coverslip.workspace.jobs.records import Job, find_job, listed_jobs
 from coverslip.workspace.jobs.state import (
     ACTIVE,
+    JobFacts,
     State,
-    end_time,
-    failure_of_job,
+    facts_of,
     has_ended,
     state_of,
     status_of,
@@ -26,18 +25,15 @@ from coverslip.workspace.store.workspace import Workspace
 Action = Literal["stop", "finish", "resume", "remove"]
 
 
-@dataclass(frozen=True, slots=True)
-class JobState:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobState(JobFacts):
     """The current state of a job of any kind."""
 
-    id: str
     kind: Annotated[str, Field(description="The kind of job, such as `train` or `leakage-estimate`.")]
     name: Annotated[str, Field(description="Its own name, or that of the images or the training that it is about.")]
-    state: State
     progress: Annotated[JobProgress | None, Field(description="Null if it is not running, or before the first report.")]
     dataset_ids: Annotated[list[str], Field(description="The datasets that it reads.")]
     queue_position: Annotated[int | None, Field(description="1 is next; null if it is not waiting.")]
-    error: Annotated[Failure | None, Field(description="Why it failed.")]
     actions: Annotated[
         list[Action],
         Field(description="Requests that are possible now. A removed job is restored only if it is lasting."),
@@ -49,8 +45,6 @@ class JobState:
             "show: they end with the server, and the last of them are listed."
         ),
     ]
-    created: Annotated[str, Field(description="When it was requested; ISO 8601, UTC.")]
-    ended: Annotated[str | None, Field(description="Null until it ends; ISO 8601, UTC.")]
     links: Annotated[
         dict[str, str],
         Field(description="Paths below `/api/v1`: `self`, `events`, `log`, and `result`, which describes its details."),
@@ -115,18 +109,13 @@ def _described(workspace: Workspace, job: Job) -> JobState:
     state = state_of(job, status)
     queue = queued_ids(workspace, kind.queue) if state == "queued" else []
     return JobState(
-        id=job.id,
+        **facts_of(job, status, state),
         kind=job.kind,
-        name=job.name,
-        state=state,
         progress=kind.progress(job) if state in ACTIVE else None,
         dataset_ids=job.dataset_ids,
         queue_position=queue.index(job.id) + 1 if job.id in queue else None,
-        error=failure_of_job(job, status) if state == "failed" else None,
         actions=_actions(state, can_resume_finished=kind.can_resume_finished, can_finish=kind.can_finish(job, state)),
         is_lasting=job.key is None,
-        created=job.created,
-        ended=end_time(state, status),
         links=_links(job.id, f"/{kind.collection}/{job.id}" if job.key is None else job.choices["link"]),
     )
 

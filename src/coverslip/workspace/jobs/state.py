@@ -3,10 +3,12 @@
 import platform
 import threading
 import time
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
+from pydantic import Field
 from sqlalchemy import Connection
 
 from coverslip.errors import BadRun
@@ -69,6 +71,32 @@ def _initial_progress(job: Job) -> Progress:
 
 
 State = Literal["queued", "starting", "running", "stopping", "stopped", "done", "failed", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFacts:
+    """What the states of all kinds of jobs have in common."""
+
+    id: str
+    name: str
+    state: State
+    error: Annotated[Failure | None, Field(description="Why it failed.")]
+    created: Annotated[str, Field(description="Time of the request; ISO 8601, UTC.")]
+    ended: Annotated[str | None, Field(description="Null until it ends; ISO 8601, UTC.")]
+
+
+def facts_of(job: Job, status: Status | None, state: State) -> dict[str, Any]:  # Any: the fields of `JobFacts`
+    """Return the values of `JobFacts`."""
+    return {
+        "id": job.id,
+        "name": job.name,
+        "state": state,
+        "error": failure_of_job(job, status) if state == "failed" else None,
+        "created": job.created,
+        "ended": end_time(state, status),
+    }
+
+
 ACTIVE: frozenset[State] = frozenset({"starting", "running", "stopping"})
 
 _LAUNCH_SECONDS = 10.0  # if the server dies before it records the PID, the state is unknown this long

@@ -60,9 +60,9 @@ class Row:
     image_id: str
     path: str
     label: Annotated[str | None, Field(description="Its label at the request of the job; null: unknown.")]
-    predicted: str | None
-    decision: str
-    probability: float | None
+    predicted: Annotated[str | None, Field(description="null: unreadable image.")]
+    decision: Annotated[str, Field(description="The predicted class, or `uncertain`, `unfamiliar` or `unreadable`.")]
+    probability: Annotated[float | None, Field(description="Of the predicted class; null: unreadable image.")]
     probabilities: dict[str, float | None]
     correction: Annotated[str | None, Field(description="The class that a user corrected or confirmed.")]
     excluded: Annotated[

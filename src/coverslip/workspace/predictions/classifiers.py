@@ -372,9 +372,9 @@ class PredictedImage:
     """The prediction of an image."""
 
     path: Annotated[str, Field(description="The name of the file, as it was sent.")]
-    predicted: str | None
-    probability: float | None
-    decision: str
+    predicted: Annotated[str | None, Field(description="null: unreadable image.")]
+    probability: Annotated[float | None, Field(description="Of the predicted class; null: unreadable image.")]
+    decision: Annotated[str, Field(description="The predicted class, or `uncertain`, `unfamiliar` or `unreadable`.")]
     probabilities: Annotated[
         dict[str, float | None],
         Field(description="By class; with `top_k`, of the most probable classes, in this order."),

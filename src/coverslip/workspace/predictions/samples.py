@@ -52,6 +52,7 @@ class Sampling(BaseModel):
     pattern: str | None = Field(
         default=None,
         max_length=500,
+        examples=[r"well_([A-H]\d+)"],
         description="Regular expression for the sample in each path: its part `group`, else its first group, else the"
         " whole match.",
     )

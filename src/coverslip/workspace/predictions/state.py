@@ -13,12 +13,18 @@ from coverslip.datasets import domains_of_paths
 from coverslip.datasets.tables.columns import TableChoices
 from coverslip.errors import BadRun
 from coverslip.files import write_json
-from coverslip.messages import Failure, Note, localized_note, text
+from coverslip.messages import Note, localized_note, text
 from coverslip.runs import ClassifierCard, Run, find_classifier, open_classifier
 from coverslip.workspace.datasets.changed_files import refuse_changed_files
 from coverslip.workspace.jobs.kinds import JobKind, JobProgress, StateSource, register
 from coverslip.workspace.jobs.records import Job, Json, add_job, all_jobs, find_job, new_job_folder, unused_name
-from coverslip.workspace.jobs.state import ACTIVE, State, end_time, failure_of_job, state_of, status_of
+from coverslip.workspace.jobs.state import (
+    ACTIVE,
+    JobFacts,
+    facts_of,
+    state_of,
+    status_of,
+)
 from coverslip.workspace.lists.reading import read_results
 from coverslip.workspace.lists.rows import images_of_job
 from coverslip.workspace.predictions.classifiers import INPUT_FILE, PredictionInput, location_of
@@ -126,13 +132,11 @@ def _images_of(
     return paths, name, TableChoices()
 
 
-@dataclass(frozen=True, slots=True)
-class PredictionState:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictionState(JobFacts):
     """The current state of a prediction."""
 
     kind: Literal["predict"]
-    id: str
-    name: str
     classifier_id: str
     classifier_name: str
     run_id: Annotated[
@@ -141,8 +145,7 @@ class PredictionState:
             description="The training of the classifier; null if the classifier was imported or the training deleted."
         ),
     ]
-    dataset_id: str | None
-    state: State
+    dataset_id: Annotated[str | None, Field(description="null: its images are not a dataset of the app.")]
     n_done: Annotated[int, Field(description="Rows so far. Images that are listed again count again.")]
     n_total: Annotated[int | None, Field(description="Null until the images are listed.")]
     seconds_left: float | None
@@ -161,14 +164,11 @@ class PredictionState:
     has_earlier_thresholds: Annotated[
         bool, Field(description="Whether the thresholds of the classifier have changed since then.")
     ]
-    created: str
-    ended: str | None
     n_review: Annotated[int, Field(description="Rows without a decided class and without an answer of a user.")]
     n_warned: Annotated[int, Field(description="Rows of images that differ from all training images.")]
     n_corrected: Annotated[int, Field(description="Rows with an answer of a user, including exclusions.")]
     n_labeled: Annotated[int, Field(description="Images that a user corrected or confirmed, each once.")]
     n_excluded: Annotated[int, Field(description="Images that a user excluded, each once.")]
-    error: Failure | None
     notes: Annotated[list[Note], Field(description="Notes about these images.")]
 
 
@@ -199,14 +199,12 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
     run_folder = _run_of_classifier(workspace, job)
     inputs, card = _thresholds_of(job, run_folder)
     return PredictionState(
+        **facts_of(job, status, state),
         kind="predict",
-        id=job.id,
-        name=job.name,
         classifier_id=job.classifier_id or "",
         classifier_name=str(job.choices.get("classifier_name", "")),
         run_id=None if run_folder is None else job.classifier_id,
         dataset_id=job.dataset_id,
-        state=state,
         n_done=sum(decisions.values()),
         n_total=status.n_total if status else None,
         seconds_left=status.seconds_left if status and is_active else None,
@@ -216,14 +214,11 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
         thresholds=dict(zip(classes, inputs.thresholds, strict=True)) if inputs and inputs.thresholds else None,
         uncertain_below=inputs.uncertain_below if inputs else None,
         has_earlier_thresholds=bool(inputs and card and not inputs.matches(card, has_stated_shares=bool(prevalence))),
-        created=job.created,
-        ended=end_time(state, status),
         n_review=counts.n_review,
         n_warned=counts.n_warned,
         n_corrected=counts.n_corrected,
         n_labeled=counts.n_labeled,
         n_excluded=counts.n_excluded,
-        error=failure_of_job(job, status) if state == "failed" else None,
         notes=[localized_note(each) for each in status.notes] if status else [],
     )
 

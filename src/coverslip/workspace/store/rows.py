@@ -65,13 +65,16 @@ class Page(Generic[Item]):
     total: Annotated[int, Field(description="Total number of items on all pages.")]
 
 
+Limit = Annotated[int, Field(ge=1, le=2_000, description="Largest number of items to return.")]
+
+
 class Paging(BaseModel):
     """The part of a list to return."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    offset: Annotated[int, Field(ge=0, lt=2**53)] = 0
-    limit: Annotated[int, Field(ge=1, le=2_000)] = 200
+    offset: Annotated[int, Field(ge=0, lt=2**53, description="Number of items to skip.")] = 0
+    limit: Limit = 200
 
     def of(self, rows: Sequence[Item]) -> Sequence[Item]:
         """Return this part of the rows."""

@@ -11,10 +11,9 @@ from pydantic import Field
 
 from coverslip.errors import Conflict
 from coverslip.events import Emit
-from coverslip.messages import Failure
 from coverslip.processes import Json
 from coverslip.studies import state_of as state_of_cell
-from coverslip.workspace.jobs.computing import JobOfResult, StepProgress, computation, request_result
+from coverslip.workspace.jobs.computing import ResultProgress, computation, request_result
 from coverslip.workspace.jobs.kinds import job_kinds, register_function
 from coverslip.workspace.jobs.options import TRAININGS_QUEUE
 from coverslip.workspace.jobs.records import Job, find_job, started_jobs
@@ -28,8 +27,8 @@ AnalysisName = Literal["latency", "distances", "explanations"]
 _NAMES: tuple[AnalysisName, ...] = ("latency", "distances", "explanations")
 
 
-@dataclass(frozen=True, slots=True)
-class StudyAnalysis:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyAnalysis(ResultProgress):
     """A further analysis of a study, and its progress."""
 
     name: Annotated[
@@ -46,9 +45,6 @@ class StudyAnalysis:
             "ready: the comparison contains its results."
         ),
     ]
-    job_id: JobOfResult
-    progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
-    error: Annotated[Failure | None, Field(description="Why the last attempt failed.")]
 
 
 def list_analyses(workspace: Workspace, study_id: str) -> list[StudyAnalysis]:
@@ -133,7 +129,7 @@ def _analysis(
 ) -> StudyAnalysis:
     work = computation(workspace, STUDY_ANALYSIS, _key(study_id, name))
     state = work.state or ("ready" if is_stored else "not-requested" if is_possible else "not-possible")
-    return StudyAnalysis(name, state, work.id, work.progress, work.error)
+    return StudyAnalysis(name=name, state=state, job_id=work.id, progress=work.progress, error=work.error)
 
 
 def analyze_study(_: Workspace, arguments: Json, emit: Emit) -> None:

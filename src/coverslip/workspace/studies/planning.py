@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Callable, Container, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from coverslip.datasets import ClassPlan
 from coverslip.errors import BadRecipe, CoverslipError, UnknownModel
@@ -72,7 +72,7 @@ class PlannedTraining:
     dataset: str
     model: str
     regime: str
-    train_per_class: int | None
+    train_per_class: Annotated[int | None, Field(description="Training images per class; null: all.")]
     repeat: Annotated[int, Field(description="From 1; each repeat has another split.")]
     seed: int
     is_pretraining: Annotated[
@@ -91,18 +91,60 @@ class StudyOutlook:
     plan_text: Annotated[str, Field(description="`study.yaml` for the command line.")]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StudyChoices:
-    """The datasets, networks and initial weights of a study."""
+# The same ID or name twice would train twice.
+Distinct = Annotated[tuple[str, ...], AfterValidator(lambda names: tuple(dict.fromkeys(names)))]
 
-    preset: str | None  # None: the networks below with coverslip's own recipe
-    dataset_ids: tuple[str, ...]
-    networks: tuple[str, ...] = ()  # none: those of the preset
-    initial_weights: tuple[str, ...] = ()  # none: those of the preset
-    pretraining_ids: tuple[str, ...] = ()  # datasets; each is a pretraining that is compared, too
-    is_small: bool = False
-    as_published: bool = False
-    plan_text: str | None = None  # an edited plan of the other choices
+
+class StudyChoices(BaseModel, frozen=True, extra="forbid"):
+    """A publication's study, or a comparison of chosen networks, on datasets of the workspace."""
+
+    preset: str | None = Field(
+        default=None,
+        max_length=60,
+        examples=["aimic"],
+        description="See `GET /study-presets`. Null: the chosen networks with the default recipe and five folds.",
+    )
+    dataset_ids: Distinct = Field(
+        min_length=1, max_length=100, description="Labeled datasets, in the order in which they are shown."
+    )
+    networks: Distinct = Field(
+        default=(),
+        max_length=200,
+        description="Networks of the preset, which keep their recipes, or names of `GET /models`. Empty: those of the "
+        "preset.",
+    )
+    initial_weights: Distinct = Field(
+        default=(),
+        max_length=20,
+        description="`imagenet`, `scratch`, `frozen` (ImageNet, only the last layer is trained), or initial weights of "
+        "the preset. Empty: those of the preset, unless there are `pretraining_ids`.",
+    )
+    pretraining_ids: Distinct = Field(
+        default=(),
+        max_length=20,
+        description="Other labeled datasets. For each, networks that are pretrained on it are compared, too.",
+    )
+    is_small: bool = Field(
+        default=False,
+        description="A quick demonstration: networks whose weights come with the installation, few small images, "
+        "two epochs.",
+    )
+    as_published: bool = Field(
+        default=False,
+        description="Repeat every dataset with the protocol of the publication, and compare the results.",
+    )
+    plan: str | None = Field(
+        default=None,
+        max_length=2**20,
+        description="`study.yaml` of a preview, with changes; it can use the images of these datasets only. "
+        "Null: the plan of the other choices.",
+    )
+
+    @model_validator(mode="after")
+    def _preset_has_its_options(self) -> Self:
+        if self.preset is None and (self.is_small or self.as_published):
+            raise ValueError(text("options-without-preset"))
+        return self
 
 
 def list_presets() -> list[StudyPreset]:
@@ -189,8 +231,8 @@ def chosen_plan(workspace: Workspace, choices: StudyChoices) -> tuple[StudyPlan,
     first_datasets = [_planned_dataset(workspace, row, row.name) for row in first_rows]
     all_rows = zip((*datasets, *first_datasets), (*rows, *first_rows), strict=True)
     dataset_of = {each["path"][0]: row.id for each, row in all_rows}
-    if choices.plan_text is not None:
-        plan = plan_from_text(choices.plan_text)
+    if choices.plan is not None:
+        plan = plan_from_text(choices.plan)
         _refuse_outside(workspace, plan, dataset_of)
         return plan, dataset_of
     initial = _initial_plan(choices, datasets)
@@ -321,7 +363,7 @@ def queue_study(
             str(folder),
         ],
         choices={
-            **asdict(choices),
+            **choices.model_dump(),
             "dataset_ids": [*choices.dataset_ids, *choices.pretraining_ids],  # they are all read
             "dataset_of": dataset_of,
             "keys_of": {path: keys_of_dataset(workspace, dataset_id) for path, dataset_id in dataset_of.items()},

@@ -12,7 +12,6 @@ from pydantic import Field, TypeAdapter, ValidationError
 from coverslip.errors import BadRecipe, BadRun, Conflict, CoverslipError, NotFound
 from coverslip.evaluation import METRICS
 from coverslip.files import sha256_json
-from coverslip.messages import Failure
 from coverslip.runs import is_run
 from coverslip.runs.documents import read_object
 from coverslip.runs.recipe import as_yaml
@@ -39,9 +38,9 @@ from coverslip.workspace.jobs.kinds import (
 from coverslip.workspace.jobs.options import TRAININGS_QUEUE
 from coverslip.workspace.jobs.records import Job, JobFolders, add_job, all_jobs, find_job
 from coverslip.workspace.jobs.state import (
-    State,
+    JobFacts,
     end_time,
-    failure_of_job,
+    facts_of,
     folded_log,
     state_of,
     status_of,
@@ -97,13 +96,11 @@ class StudyTraining(PlannedTraining):
     error: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class StudyState:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyState(JobFacts):
     """The current state of a study."""
 
     kind: Literal["study"]
-    id: str
-    name: str
     folder: str
     preset: Annotated[str | None, Field(description="Null if its networks were chosen without a preset.")]
     dataset_names: list[str]
@@ -114,7 +111,6 @@ class StudyState:
     budget_seconds: Annotated[
         float | None, Field(description="The time limit of each start or resumption; null if there is none.")
     ]
-    state: State
     n_trainings: int
     n_done: int
     n_failed: int
@@ -122,10 +118,7 @@ class StudyState:
     has_comparison: Annotated[
         bool, Field(description="Whether a comparison exists; it is written when the study ends or is stopped.")
     ]
-    error: Failure | None
     queue_position: Annotated[int | None, Field(description="1 is next.")]
-    created: str
-    ended: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +126,7 @@ class StudyStory(StudyState):
     """A study with the details of its page."""
 
     metric_title: str
-    folds: int
+    folds: Annotated[int, Field(description="Number of cross-validation folds; 0: one split.")]
     trainings: list[StudyTraining]
     notes: Annotated[list[str], Field(description="Differences from the publication.")]
     plan_text: Annotated[str, Field(description="`study.yaml` for the command line.")]
@@ -180,32 +173,28 @@ def state_of_study(job: Job, queue: list[str]) -> StudyState:
     state = state_of(job, status)
     states: list[CellWord] = []
     names: list[str] = []
-    error = failure_of_job(job, status) if state == "failed" else None
+    facts = facts_of(job, status, state)
     try:
         states = [state_of_cell(cell).state for cell in cells_in(job.folder)]
         names = [dataset.name for dataset in plan_in(job.folder).datasets]
     except BadRecipe as damaged:  # a damaged study must not hide the others
-        state, error = "failed", damaged.failure
+        state = "failed"
+        facts |= {"state": state, "error": damaged.failure, "ended": end_time(state, status)}
     return StudyState(
+        **facts,
         kind="study",
-        id=job.id,
-        name=job.name,
         folder=str(job.folder),
         preset=job.choices.get("preset"),
         dataset_names=names,
         is_small=bool(job.choices.get("is_small")),
         as_published=bool(job.choices.get("as_published")),
         budget_seconds=job.choices.get("budget_seconds"),
-        state=state,
         n_trainings=len(states),
         n_done=states.count("done"),
         n_failed=states.count("failed"),
         seconds_left=status.seconds_left if status is not None and state == "running" else None,
         has_comparison=(job.folder / "comparison.json").is_file(),
-        error=error,
         queue_position=queue.index(job.id) + 1 if job.id in queue else None,
-        created=job.created,
-        ended=end_time(state, status),
     )
 
 

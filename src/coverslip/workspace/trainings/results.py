@@ -53,7 +53,9 @@ class Confusion:
     """Rows are the true class, columns the predicted one."""
 
     classes: tuple[str, ...]
-    counts: tuple[tuple[int, ...], ...]
+    counts: Annotated[
+        tuple[tuple[int, ...], ...], Field(description="A row for each true class, a column for each predicted class.")
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,11 +86,11 @@ class Calibration:
         list[ReliabilityBin] | None,
         Field(description="Null if unknown: each fold has its own temperature."),
     ]
-    after: list[ReliabilityBin]
+    after: Annotated[list[ReliabilityBin], Field(description="The reliability diagram after calibration, by bin.")]
     error: Annotated[Measured | None, Field(description="Calibration error above chance. Null if unknown.")]
     error_before: Annotated[Measured | None, Field(description="The same before calibration.")]
     mean_confidence: Annotated[float | None, Field(description="Mean probability of the predicted class.")]
-    accuracy: float | None
+    accuracy: Annotated[float | None, Field(description="Share of images whose predicted class is correct.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +177,7 @@ class Results(Measurement):
     """Results of a run on its test set, as in its report."""
 
     methods: Annotated[list[str], Field(description="A methods paragraph for a paper, in three parts.")]
-    folds: list[FoldResult] | None
+    folds: Annotated[list[FoldResult] | None, Field(description="The metrics of each fold; null without folds.")]
     limits: list[Limit]
     facts: Annotated[list[tuple[str, str]], Field(description="Key facts: name and value.")]
     learning_curve: Annotated[

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from coverslip.errors import BadRecipe, BadRun, CoverslipError
 from coverslip.evaluation import METRICS, Evaluation
-from coverslip.messages import Failure, language
+from coverslip.messages import language
 from coverslip.reports.reported import ReportedRun, Rule
 from coverslip.runs import SET_BY_FINISHING, Run, is_run
 from coverslip.runs.log import Progress, Stage, StageTime, Step, TimedNote, Training, Work, seconds_left
@@ -22,9 +22,9 @@ from coverslip.workspace.jobs.options import TRAININGS_QUEUE
 from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job
 from coverslip.workspace.jobs.state import (
     ACTIVE,
+    JobFacts,
     State,
-    end_time,
-    failure_of_job,
+    facts_of,
     folded_log,
     state_of,
     status_of,
@@ -62,16 +62,13 @@ class RunProgress:
     stages: Annotated[tuple[StageTime, ...], Field(description="Stages of the current training so far.")]
 
 
-@dataclass(frozen=True, slots=True)
-class RunState:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunState(JobFacts):
     """The current state of a training."""
 
     kind: Literal["train"]
-    id: str
-    name: str
     folder: str
-    state: State
-    dataset_id: str | None
+    dataset_id: Annotated[str | None, Field(description="null: its images are not a dataset of the app.")]
     dataset_name: str
     model: str
     stage: Stage | None
@@ -81,8 +78,8 @@ class RunState:
     is_finishing: Annotated[bool, Field(description="Fine-tuning ends early on request; test and report follow.")]
     can_finish: Annotated[bool, Field(description="Whether fine-tuning can be ended now.")]
     progress: RunProgress | None
-    epoch: int | None
-    n_epochs: int | None
+    epoch: Annotated[int | None, Field(description="0 is before fine-tuning; null: it has not started.")]
+    n_epochs: Annotated[int | None, Field(description="The largest number; null: no fine-tuning.")]
     has_classifier: bool
     curve: Annotated[
         list[float],
@@ -98,11 +95,8 @@ class RunState:
     headline: Headline | None
     repeats_run: Annotated[str | None, Field(description="The earlier training that it repeats with the same split.")]
     study_id: Annotated[str | None, Field(description="The study of the training.")]
-    error: Failure | None
     queue_position: Annotated[int | None, Field(description="1 is next.")]
-    created: str
     started: str | None
-    ended: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +144,9 @@ def state_of_run(job: Job, queue: list[str]) -> RunState:
     n_folds = progress.n_folds or (len(evaluation.folds.per_fold) if evaluation and evaluation.folds else 0)
     fold_scores = _validation_f1_of_folds(job.run)
     return RunState(
+        **facts_of(job, status, state),
         kind="train",
-        id=job.id,
-        name=job.name,
         folder=str(job.folder),
-        state=state,
         dataset_id=job.dataset_id,
         dataset_name=job.dataset_name,
         model=str(choices.get("model", "")),
@@ -174,11 +166,8 @@ def state_of_run(job: Job, queue: list[str]) -> RunState:
         headline=headline_of(job.run) if evaluation is not None else None,
         repeats_run=job.repeats_run,
         study_id=job.study_id,
-        error=failure_of_job(job, status) if state == "failed" else None,
         queue_position=queue.index(job.id) + 1 if job.id in queue else None,
-        created=job.created,
         started=_started(job),
-        ended=end_time(state, status),
     )
 
 

@@ -48,8 +48,8 @@ class Filters(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     label: Text | None = Field(default=None, description="The current label; empty for images without a label.")
-    group: Text | None = None
-    domain: Text | None = None
+    group: Text | None = Field(default=None, description="Such as a patient or a slide.")
+    domain: Annotated[Text | None, Field(description="A laboratory, device or day, as the dataset names it.")] = None
     predicted: Text | None = Field(default=None, description="The most probable class by the classifier.")
     decision: Text | None = Field(default=None, description="A class, or `uncertain`, `unfamiliar` or `unreadable`.")
     only: Only | None = Field(
@@ -80,7 +80,11 @@ class ImageSelection(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     images: Annotated[list[Annotated[Text, Field(min_length=1)]], Field(min_length=1, max_length=1_000_000)] | None = (
-        Field(default=None, description="Their image_ids. Give exactly one of `images`, `rows` and `filters`.")
+        Field(
+            default=None,
+            description="Their image_ids. Give exactly one of `images`, `rows` and `filters`.",
+            examples=[["round/slide1_1.png"]],
+        )
     )
     rows: Annotated[list[RowId], Field(min_length=1, max_length=1_000_000)] | None = Field(
         default=None, description="Their row_ids."

@@ -78,14 +78,14 @@ class Image:
     label: Annotated[str | None, Field(description="The current label.")]
     label_before: Annotated[str | None, Field(description="The label of the folder or table.")]
     group: str | None
-    domain: str
+    domain: Annotated[str, Field(description="Such as its laboratory, device or day.")]
     problem: Annotated[
         ImageProblem | None,
         Field(description="duplicate: an equal image has the same class in trainings; conflicting: it has another."),
     ]
     is_excluded: Annotated[bool, Field(description="Whether it was excluded in the app.")]
-    width: int | None
-    height: int | None
+    width: Annotated[int | None, Field(description="In pixels; null: unreadable.")]
+    height: Annotated[int | None, Field(description="In pixels; null: unreadable.")]
     version: Annotated[str, Field(description="Changes with the file; give it as ?v= to cache pictures permanently.")]
 
 

@@ -94,14 +94,14 @@ class TiledImage:
     tile_px: Annotated[int, Field(description="Side of a tile in pixels; those at the right and bottom are smaller.")]
     n_levels: Annotated[int, Field(description="Level 0 has the full resolution, each further level half of it.")]
     pixel_size_um: Annotated[list[float] | None, Field(description="Width and height of a pixel in µm; null: unknown.")]
-    series: int
-    t: int
-    z: ViewedZ | None
+    series: Annotated[int, Field(description="Of the file, from 0.")]
+    t: Annotated[int, Field(description="Time point, from 0.")]
+    z: Annotated[ViewedZ | None, Field(description="z-plane from 0, or the projection; null: z-planes are channels.")]
     series_names: Annotated[list[str], Field(description="The name of each series of the file; empty: none.")]
     n_t: int
     n_z: int
     is_color: Annotated[bool, Field(description="Whether the channels are red, green and blue.")]
-    channels: list[ViewedChannel]
+    channels: Annotated[list[ViewedChannel], Field(description="The channels in the order of the file.")]
     preparation: Annotated[
         Preparation | None,
         Field(description="Progress of the levels that are computed before the image can be shown; null: it can."),

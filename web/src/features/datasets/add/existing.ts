@@ -1,11 +1,11 @@
 // Folders that are already open as datasets, and missing folders.
-import type { Dataset, NewSource } from '../../../api/datasets';
+import type { Dataset, Source } from '../../../api/datasets';
 
 const N_RECENT = 5;
 const INTERNAL_KINDS: readonly Dataset['kind'][] = ['upload', 'samples']; // datasets whose folders the user did not choose
 
 /** The newest dataset with exactly these folders and tables. */
-export function datasetOf(datasets: readonly Dataset[], sources: readonly NewSource[]): Dataset | undefined {
+export function datasetOf(datasets: readonly Dataset[], sources: readonly Source[]): Dataset | undefined {
   const paths = (of: readonly { path: string }[]) => JSON.stringify(of.map(({ path }) => path).sort());
   return datasets.find(
     (dataset) => !INTERNAL_KINDS.includes(dataset.kind) && paths(dataset.sources) === paths(sources),
