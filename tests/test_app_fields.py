@@ -144,7 +144,7 @@ def test_points_state_classes_and_labels_of_a_field_follow_changes(app: App, tmp
 def test_tiles_of_a_field_are_those_of_the_whole_image(app: App, fields: str, tmp_path: Path) -> None:
     at = opened(app, tmp_path / "data", masks=tmp_path / "data" / "masks")
     row = f"{in_lists(at)}/rows/{app.rows(at)[20]}"
-    image = app.get(f"{row}/tiles?whole_field=true")
+    image = app.get(f"{row}/tiles", whole_field=True)
     assert (image["width"], image["height"], image["n_levels"]) == (SIDE, SIDE, 1)
     answer = app.client.get(f"/api/v1/{row}/tiles/0/0/0", params={"v": "1", "whole_field": True})
     assert "immutable" in answer.headers["cache-control"]
@@ -230,14 +230,14 @@ def test_predictions_of_objects_are_shown_in_their_field(app: App, tmp_path: Pat
     assert len(of_run["predictions"]["predicted"]) == len(
         outlines(app, f"lists/{run}/rows/{tested[0]['row_id']}/field")[0]
     )
-    assert app.get(f"lists/{run}/rows/{tested[0]['row_id']}/tiles?whole_field=true")["width"] == SIDE
+    assert app.get(f"lists/{run}/rows/{tested[0]['row_id']}/tiles", whole_field=True)["width"] == SIDE
     app.send("PUT", f"{jobs}/rows/2/correction", {"label": "small"})
     corrected = app.get(f"{jobs}/rows/0/field/labels")["predictions"]["corrections"]
     assert [k for k in corrected if k >= 0] == [classes.index("small")]
     row_ids, _, rings = outlines(app, f"{jobs}/rows/4/field")
     assert row_ids == list(range(9))
     assert all(len(of_object[0]) > 20 for of_object in rings)
-    assert app.get(f"{jobs}/rows/4/tiles?whole_field=true")["width"] == SIDE
+    assert app.get(f"{jobs}/rows/4/tiles", whole_field=True)["width"] == SIDE
     assert app.client.get(f"/api/v1/{jobs}/rows/4/tiles/0/0/0?whole_field=true").status_code == 200
     assert app.client.get(f"/api/v1/{jobs}/rows/99/field").status_code == 404
     for to, names in (("geojson", {f"field{k}.geojson" for k in range(4)}), ("ome-tiff", {"1.ome.tif", "crops.csv"})):
@@ -290,7 +290,7 @@ def test_objects_are_read_in_the_plane_that_was_chosen_for_their_fields(app: App
     at = f"datasets/{objects_of_stacks(app, tmp_path / 'data')}"
     row = app.rows(at)[0]
     assert app.get(f"{in_lists(at)}/rows/{row}")["high"][0] > 40_000  # noise in the other planes
-    shown = app.get(f"{in_lists(at)}/rows/{row}/tiles?whole_field=true")
+    shown = app.get(f"{in_lists(at)}/rows/{row}/tiles", whole_field=True)
     assert (shown["t"], shown["z"], app.get(f"{in_lists(at)}/fields")["items"][0]["n_objects"]) == (1, 2, 9)
 
 

@@ -68,7 +68,7 @@ def get_session(server: Accounts, request: Request) -> SignedInUser:
     return _session(server, request.scope.get(USER))
 
 
-@router.post("/session", responses=problems(401, 422, 429))
+@router.post("/session", responses=problems(401, 429))
 def sign_in(server: Accounts, body: SignIn, request: Request, response: Response) -> SignedInUser:
     """Sign in: the response sets a cookie. Scripts use a key instead."""
     user, secret = users.sign_in(server, body.name, body.password, client=_address(request))
@@ -86,13 +86,13 @@ def sign_out(server: Accounts, request: Request, response: Response) -> None:
     response.delete_cookie(name, path=_cookie_path(request))
 
 
-@router.get("/invitations/{invitation}", responses=problems(404))
+@router.get("/invitations/{invitation}")
 def get_invitation(server: Accounts, invitation: str) -> InvitedUser:
     """The user of an invitation."""
     return InvitedUser(users.invited_user(server, invitation).name)
 
 
-@router.post("/invitations/{invitation}", responses=problems(404, 422))
+@router.post("/invitations/{invitation}")
 def accept_invitation(
     server: Accounts, invitation: str, body: NewPassword, request: Request, response: Response
 ) -> SignedInUser:
@@ -103,7 +103,7 @@ def accept_invitation(
     return _session(server, user)
 
 
-@router.put("/password", status_code=204, responses=problems(401, 422, 429))
+@router.put("/password", status_code=204, responses=problems(401, 429))
 def change_password(
     server: Accounts, user: SignedIn, body: PasswordChange, request: Request, response: Response
 ) -> None:
@@ -118,14 +118,14 @@ def list_script_keys(server: Accounts, user: SignedIn, paging: Paged) -> Page[Sc
     return paging.page_of(users.list_script_keys(server, user))
 
 
-@router.post("/script-keys", responses=problems(401, 422))
+@router.post("/script-keys", responses=problems(401))
 def create_script_key(server: Accounts, user: SignedIn, body: NewScriptKey) -> MadeScriptKey:
     """A new key for scripts. It may do what the user may."""
     key, secret = users.add_script_key(server, user, body.name)
     return MadeScriptKey(key, secret)
 
 
-@router.delete("/script-keys/{key_id}", status_code=204, responses=problems(401, 404))
+@router.delete("/script-keys/{key_id}", status_code=204, responses=problems(401))
 def remove_script_key(server: Accounts, user: SignedIn, key_id: str) -> None:
     """Make a key for scripts invalid."""
     users.remove_script_key(server, user, key_id)
@@ -137,7 +137,7 @@ def list_users(server: Accounts, _: Admin, paging: Paged) -> Page[User]:
     return paging.page_of(users.list_users(server))
 
 
-@router.post("/users", responses=problems(401, 403, 409, 422))
+@router.post("/users", responses=problems(401, 403, 409))
 def create_user(server: Accounts, _: Admin, body: NewUser, request: Request) -> Invitation:
     """A new account, and the invitation with which its user sets a password. If a proxy signs in, there is none."""
     has_proxy = request.app.state.user_header is not None
@@ -146,7 +146,7 @@ def create_user(server: Accounts, _: Admin, body: NewUser, request: Request) -> 
     return Invitation(user, None) if has_proxy else _invitation(server, user, request)
 
 
-@router.patch("/users/{user_id}", responses=problems(401, 403, 404, 409))
+@router.patch("/users/{user_id}", responses=problems(401, 403, 409))
 def change_user(server: Accounts, _: Admin, user_id: str, body: UserChanges, request: Request) -> User:
     """Change what a user may do. A user who is made inactive is signed out."""
     before = users.find_user(server, user_id)
@@ -155,7 +155,7 @@ def change_user(server: Accounts, _: Admin, user_id: str, body: UserChanges, req
     return user
 
 
-@router.delete("/users/{user_id}", status_code=204, responses=problems(401, 403, 404, 409))
+@router.delete("/users/{user_id}", status_code=204, responses=problems(401, 403, 409))
 def remove_user(server: Accounts, _: Admin, user_id: str, request: Request) -> None:
     """Remove an account. Labels and trainings keep the name of the user, which no new account can get."""
     user = users.find_user(server, user_id)
@@ -163,7 +163,7 @@ def remove_user(server: Accounts, _: Admin, user_id: str, request: Request) -> N
     record_change(request, user.name, before=_rights(user), after="removed")
 
 
-@router.post("/users/{user_id}/restore", responses=problems(401, 403, 404))
+@router.post("/users/{user_id}/restore", responses=problems(401, 403))
 def restore_user(server: Accounts, _: Admin, user_id: str, request: Request) -> User:
     """Restore a removed account, without password, projects and the rights of an administrator."""
     user = users.restore_user(server, user_id)
@@ -171,7 +171,7 @@ def restore_user(server: Accounts, _: Admin, user_id: str, request: Request) -> 
     return user
 
 
-@router.post("/users/{user_id}/invitation", responses=problems(401, 403, 404, 409))
+@router.post("/users/{user_id}/invitation", responses=problems(401, 403, 409))
 def create_invitation(server: Accounts, _: Admin, user_id: str, request: Request) -> Invitation:
     """A new invitation, for example for a forgotten password. Earlier ones become invalid."""
     user = users.find_user(server, user_id)
@@ -186,7 +186,7 @@ def list_projects(server: Accounts, user: SignedIn, served: Served, paging: Page
     return Page([_usable(server, each, user, served) for each in page.items], page.total)
 
 
-@router.post("/projects", responses=problems(401, 403, 422))
+@router.post("/projects", responses=problems(401, 403))
 async def create_project(
     server: Accounts, user: Admin, served: Served, body: NewProject, request: Request
 ) -> UsableProject:
@@ -197,7 +197,7 @@ async def create_project(
     return await _updated(server, user, served, project.id)
 
 
-@router.put("/projects/{project_id}", responses=problems(401, 403, 404, 422))
+@router.put("/projects/{project_id}", responses=problems(401, 403))
 async def change_project(
     server: Accounts, user: Admin, served: Served, project_id: str, body: NewProject, request: Request
 ) -> UsableProject:
@@ -209,7 +209,7 @@ async def change_project(
     return await _updated(server, user, served, project_id)
 
 
-@router.delete("/projects/{project_id}", status_code=204, responses=problems(401, 403, 404))
+@router.delete("/projects/{project_id}", status_code=204, responses=problems(401, 403))
 async def remove_project(server: Accounts, user: Admin, served: Served, project_id: str, request: Request) -> None:
     """Stop serving a project. Its folder is kept; running trainings continue. It can be restored."""
     project = await run_in_threadpool(lambda: projects.remove_project(server, project_id))
@@ -217,7 +217,7 @@ async def remove_project(server: Accounts, user: Admin, served: Served, project_
     await _updated(server, user, served, project_id)
 
 
-@router.post("/projects/{project_id}/restore", responses=problems(401, 403, 404))
+@router.post("/projects/{project_id}/restore", responses=problems(401, 403))
 async def restore_project(
     server: Accounts, user: Admin, served: Served, project_id: str, request: Request
 ) -> UsableProject:
@@ -227,14 +227,14 @@ async def restore_project(
     return await _updated(server, user, served, project_id)
 
 
-@router.put("/projects/{project_id}/members/{user_id}", status_code=204, responses=problems(401, 403, 404, 422))
+@router.put("/projects/{project_id}/members/{user_id}", status_code=204, responses=problems(401, 403))
 def set_member(server: Accounts, _: Admin, project_id: str, user_id: str, body: MemberRole, request: Request) -> None:
     """Let a user use a project in a role."""
     before = projects.set_member(server, project_id, user_id, body.role)
     record_change(request, users.find_user(server, user_id).name, before=before or "", after=body.role)
 
 
-@router.delete("/projects/{project_id}/members/{user_id}", status_code=204, responses=problems(401, 403, 404))
+@router.delete("/projects/{project_id}/members/{user_id}", status_code=204, responses=problems(401, 403))
 def remove_member(server: Accounts, _: Admin, project_id: str, user_id: str, request: Request) -> None:
     """End the membership of a user."""
     member = next((each for each in projects.list_members(server, project_id) if each.user_id == user_id), None)
@@ -243,7 +243,7 @@ def remove_member(server: Accounts, _: Admin, project_id: str, user_id: str, req
         record_change(request, member.name, before=member.role)
 
 
-@router.get("/activity", responses=problems(401, 403, 422))
+@router.get("/activity", responses=problems(401, 403))
 def list_activity(server: Accounts, _: Admin, paging: Paged) -> Page[RecordedRequest]:
     """Requests that changed something, and attempts to sign in, the newest first."""
     return activity.list_requests(server, paging)

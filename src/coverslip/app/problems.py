@@ -189,10 +189,11 @@ _RESPONSES: Json = {
     "Unauthorized": {"description": "The app requires a token, and the request has none.", "headers": _CHALLENGE},
     "Busy": {"description": "The server is busy. Repeat the request after some seconds.", "headers": _RETRY_AFTER},
     "DiskFull": {"description": "The disk is full, or the quota of the user is used up."},
+    "NotFound": {"description": "Nothing has this ID."},
+    "NotValid": {"description": "The request is not valid; `title` and `do` say why."},
     "Error": {"description": "The error, and what to do about it."},
 }
 _COMMON = {"401": "Unauthorized", "503": "Busy", "default": "Error"}
-_COMMON_OF_CHANGES = {**_COMMON, "507": "DiskFull"}
 
 
 def _describe(document: Json) -> None:
@@ -201,15 +202,20 @@ def _describe(document: Json) -> None:
     for name in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(name, None)
     document["components"]["responses"] = {name: {**each, "content": _CONTENT} for name, each in _RESPONSES.items()}
-    for operations in document["paths"].values():
+    for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            for status, response in operation["responses"].items():
+            responses = operation["responses"]
+            for status, response in responses.items():
                 if status >= "400":
                     response["content"] = _CONTENT
-            names = _COMMON if method == "get" else _COMMON_OF_CHANGES
-            operation["responses"] |= {
-                status: {"$ref": f"#/components/responses/{name}"} for status, name in names.items()
-            }
+            names = dict(_COMMON)
+            if method != "get":
+                names["507"] = "DiskFull"
+            if "{" in path or "404" in responses:
+                names["404"] = "NotFound"
+            if "422" in responses:
+                names["422"] = "NotValid"
+            responses |= {status: {"$ref": f"#/components/responses/{name}"} for status, name in names.items()}
 
 
 _MOST_WAITING = 1_000

@@ -52,7 +52,7 @@ _POINTS: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
     200: {"content": {"application/octet-stream": {}}, "description": "The points."}
 }
 
-router = api_router("datasets", responses=problems(422))
+router = api_router("datasets")
 
 
 @router.get("/datasets")
@@ -61,7 +61,7 @@ def list_datasets(workspace: ServedWorkspace, paging: Paged) -> Page[DatasetStat
     return state.list_datasets(workspace, paging)
 
 
-@router.post("/datasets", status_code=201, responses=located(201) | problems(404, 422))
+@router.post("/datasets", status_code=201, responses=located(201) | problems(404))
 def create_dataset(workspace: ServedWorkspace, new: NewDataset, locate: Locate) -> DatasetState:
     """Open folders or tables as one dataset. Each is a domain.
 
@@ -89,16 +89,13 @@ def create_samples(workspace: ServedWorkspace, locate: Locate) -> DatasetState:
     return dataset
 
 
-@router.get("/datasets/{dataset_id}", responses=problems(404))
+@router.get("/datasets/{dataset_id}")
 def get_dataset(workspace: ServedWorkspace, dataset_id: str) -> DatasetState:
     """One dataset."""
     return state.dataset_state(workspace, dataset_id)
 
 
-@router.patch(
-    "/datasets/{dataset_id}",
-    responses=problems(404, 409, 422),
-)
+@router.patch("/datasets/{dataset_id}", responses=problems(409))
 def change_dataset(workspace: ServedWorkspace, dataset_id: str, changes: DatasetChanges) -> DatasetState:
     """Change the name, where images come from, the groups, the classes or their order.
 
@@ -107,43 +104,37 @@ def change_dataset(workspace: ServedWorkspace, dataset_id: str, changes: Dataset
     return sources.change_dataset(workspace, dataset_id, changes.model_dump(exclude_unset=True))
 
 
-@router.delete("/datasets/{dataset_id}", status_code=204, responses=problems(404, 409))
+@router.delete("/datasets/{dataset_id}", status_code=204, responses=problems(409))
 def remove_dataset(workspace: ServedWorkspace, dataset_id: str) -> None:
     """Remove a dataset from the list. After 30 days, its labels from the app and uploaded files are deleted."""
     cleanup.remove_dataset(workspace, dataset_id)
 
 
-@router.post("/datasets/{dataset_id}/restore", responses=problems(404))
+@router.post("/datasets/{dataset_id}/restore")
 def restore_dataset(workspace: ServedWorkspace, dataset_id: str) -> DatasetState:
     """Restore a removed dataset, with its labels from the app."""
     return cleanup.restore_dataset(workspace, dataset_id)
 
 
-@router.post(
-    "/datasets/{dataset_id}/refresh",
-    responses=problems(404, 409, 422),
-)
+@router.post("/datasets/{dataset_id}/refresh", responses=problems(409))
 def refresh_dataset(workspace: ServedWorkspace, dataset_id: str) -> DatasetState:
     """Read the folders or tables again. Labels from the app are kept."""
     return sources.refresh_dataset(workspace, dataset_id)
 
 
-@router.get(
-    "/datasets/{dataset_id}/inspection",
-    responses=problems(404, 409),
-)
+@router.get("/datasets/{dataset_id}/inspection", responses=problems(409))
 def get_inspection(workspace: ServedWorkspace, dataset_id: str) -> DatasetInspection:
     """The inspection of the images; 409 while they are being read."""
     return reading_images.inspection(workspace, dataset_id)
 
 
-@router.get("/datasets/{dataset_id}/leakage-estimate", responses=problems(404, 409))
+@router.get("/datasets/{dataset_id}/leakage-estimate", responses=problems(409))
 def get_leakage_estimate(workspace: ServedWorkspace, dataset_id: str) -> LeakageEstimateState:
     """The estimate of data leakage: the results of an image-level split against a grouped split, if requested."""
     return leakage_audit.leakage_estimate_state(workspace, dataset_id)
 
 
-@router.post("/datasets/{dataset_id}/leakage-estimate", status_code=202, responses=located(202) | problems(404, 409))
+@router.post("/datasets/{dataset_id}/leakage-estimate", status_code=202, responses=located(202) | problems(409))
 def create_leakage_estimate(workspace: ServedWorkspace, dataset_id: str, locate: Locate) -> LeakageEstimateState:
     """Estimate data leakage with about 2,000 of the images, in a separate process. This also finds shortcuts.
 
@@ -153,13 +144,13 @@ def create_leakage_estimate(workspace: ServedWorkspace, dataset_id: str, locate:
     return leakage_audit.start_leakage_estimate(workspace, dataset_id)
 
 
-@router.get("/datasets/{dataset_id}/suggestions", responses=problems(404, 409))
+@router.get("/datasets/{dataset_id}/suggestions", responses=problems(409))
 def get_suggestions(workspace: ServedWorkspace, dataset_id: str) -> LabelSuggestions:
     """The images that were suggested last for labeling, and the reserved test set."""
     return suggestions.suggestions_state(workspace, dataset_id)
 
 
-@router.post("/datasets/{dataset_id}/suggestions", status_code=202, responses=located(202) | problems(404, 409))
+@router.post("/datasets/{dataset_id}/suggestions", status_code=202, responses=located(202) | problems(409))
 def create_suggestions(
     workspace: ServedWorkspace, dataset_id: str, new: NewSuggestions, locate: Locate
 ) -> LabelSuggestions:
@@ -171,26 +162,26 @@ def create_suggestions(
     return suggestions.start_suggestions(workspace, dataset_id, new.n)
 
 
-@router.delete("/datasets/{dataset_id}/reserved-test", status_code=204, responses=problems(404, 409))
+@router.delete("/datasets/{dataset_id}/reserved-test", status_code=204, responses=problems(409))
 def remove_reserved_test(workspace: ServedWorkspace, dataset_id: str) -> None:
     """Remove suggestions and reserved test set. Trainings then choose test images among all labeled ones."""
     suggestions.remove_reserved_test(workspace, dataset_id)
 
 
-@router.get("/datasets/{dataset_id}/map", responses=problems(404, 409))
+@router.get("/datasets/{dataset_id}/map", responses=problems(409))
 def get_map(workspace: ServedWorkspace, dataset_id: str) -> MapState:
     """The state of the map of a dataset, on which similar images are near each other."""
     return maps.map_state(workspace, dataset_id)
 
 
-@router.post("/datasets/{dataset_id}/map", status_code=202, responses=located(202) | problems(404, 409))
+@router.post("/datasets/{dataset_id}/map", status_code=202, responses=located(202) | problems(409))
 def create_map(workspace: ServedWorkspace, dataset_id: str, locate: Locate) -> MapState:
     """Compute the map of a dataset in a separate process. It depends on the images only."""
     locate("datasets", dataset_id, "map")
     return maps.start_map(workspace, dataset_id)
 
 
-@router.get("/datasets/{dataset_id}/map-points", response_class=Response, responses=_POINTS | problems(404))
+@router.get("/datasets/{dataset_id}/map-points", response_class=Response, responses=_POINTS)
 def get_map_points(workspace: ServedWorkspace, dataset_id: str) -> Response:
     """The points of the map. All numbers are little-endian and have 4 bytes, later ones 2.
 
@@ -202,50 +193,44 @@ def get_map_points(workspace: ServedWorkspace, dataset_id: str) -> Response:
     return Response(maps.map_points(workspace, dataset_id), media_type="application/octet-stream")
 
 
-@router.get("/datasets/{dataset_id}/map-predictions/{job_id}", responses=problems(404, 409))
+@router.get("/datasets/{dataset_id}/map-predictions/{job_id}", responses=problems(409))
 def get_map_predictions(workspace: ServedWorkspace, dataset_id: str, job_id: str) -> MapPredictions:
     """The predictions of a training, an evaluation or a prediction for images of the dataset, to color its map."""
     return maps.map_predictions(workspace, dataset_id, job_id)
 
 
-@router.get("/datasets/{dataset_id}/distances", responses=problems(404, 409, 422))
+@router.get("/datasets/{dataset_id}/distances", responses=problems(409))
 def get_distances(workspace: ServedWorkspace, dataset_id: str, other: Others) -> DatasetDistances:
     """The distances of the features of a dataset from those of others, if requested."""
     return leakage_audit.distances_state(workspace, dataset_id, other)
 
 
-@router.post("/datasets/{dataset_id}/distances", status_code=202, responses=located(202) | problems(404, 409, 422))
+@router.post("/datasets/{dataset_id}/distances", status_code=202, responses=located(202) | problems(409))
 def create_distances(workspace: ServedWorkspace, dataset_id: str, other: Others, locate: Locate) -> DatasetDistances:
     """Measure MMD² and CORAL in a separate process, and recommend a dataset for pretraining."""
     locate("datasets", dataset_id, "distances", other=other)
     return leakage_audit.start_distances(workspace, dataset_id, other)
 
 
-@router.get("/datasets/{dataset_id}/class-thumbnails", responses=problems(404))
+@router.get("/datasets/{dataset_id}/class-thumbnails")
 def list_class_thumbnails(workspace: ServedWorkspace, dataset_id: str, paging: Paged) -> Page[ClassThumbnails]:
     """Some images of each class, evenly spread over the class."""
     return paging.page_of(state.class_thumbnails(workspace, dataset_id))
 
 
-@router.get(
-    "/datasets/{dataset_id}/columns",
-    responses=problems(404, 422),
-)
+@router.get("/datasets/{dataset_id}/columns")
 def list_columns(workspace: ServedWorkspace, dataset_id: str, paging: Paged) -> Page[str]:
     """The columns of the dataset's tables that can name groups; none if it was opened from folders."""
     return paging.page_of(grouping.group_columns(workspace, dataset_id))
 
 
-@router.get("/datasets/{dataset_id}/group-suggestions", responses=problems(404, 409))
+@router.get("/datasets/{dataset_id}/group-suggestions", responses=problems(409))
 def list_group_suggestions(workspace: ServedWorkspace, dataset_id: str, paging: Paged) -> Page[GroupSuggestion]:
     """Columns and patterns that may group the images. A training would accept each of them."""
     return paging.page_of(group_suggestions.list_suggestions(workspace, dataset_id))
 
 
-@router.get(
-    "/datasets/{dataset_id}/group-preview",
-    responses=problems(404, 422),
-)
+@router.get("/datasets/{dataset_id}/group-preview")
 def preview_groups(
     workspace: ServedWorkspace,
     dataset_id: str,
@@ -256,10 +241,7 @@ def preview_groups(
     return grouping.preview_groups(workspace, dataset_id, pattern=pattern, column=group)
 
 
-@router.post(
-    "/datasets/{dataset_id}/split-preview",
-    responses=problems(404, 409, 422),
-)
+@router.post("/datasets/{dataset_id}/split-preview", responses=problems(409))
 def preview_split(workspace: ServedWorkspace, dataset_id: str, body: SplitOf) -> SplitPreview:
     """The training, validation and test set of a training with this recipe, and why it would be refused."""
     return previews.preview_split(
@@ -267,7 +249,7 @@ def preview_split(workspace: ServedWorkspace, dataset_id: str, body: SplitOf) ->
     )
 
 
-@router.post("/datasets/{dataset_id}/time-preview", responses=problems(404, 409, 422))
+@router.post("/datasets/{dataset_id}/time-preview", responses=problems(409))
 def preview_time(workspace: ServedWorkspace, dataset_id: str, body: TimeOf) -> TimePreview:
     """The expected time of a training with this recipe, from earlier trainings on this computer."""
     counts = Counts(
@@ -276,17 +258,13 @@ def preview_time(workspace: ServedWorkspace, dataset_id: str, body: TimeOf) -> T
     return recipes.expected_time(workspace, dataset_id, body.recipe, counts)
 
 
-@router.post(
-    "/datasets/{dataset_id}/augmentation-preview",
-    response_class=Response,
-    responses=_PNG | problems(404, 409, 422),
-)
+@router.post("/datasets/{dataset_id}/augmentation-preview", response_class=Response, responses=_PNG | problems(409))
 def preview_augmentation(workspace: ServedWorkspace, dataset_id: str, body: RecipeOf) -> Response:
     """Some training images after preprocessing and after data augmentation."""
     return Response(previews.preview_augmentation(workspace, dataset_id, body.recipe), media_type="image/png")
 
 
-@router.get("/datasets/{dataset_id}/pixel-options", responses=problems(404))
+@router.get("/datasets/{dataset_id}/pixel-options")
 def get_pixel_options(workspace: ServedWorkspace, dataset_id: str) -> PixelOptions:
     """The series, time points, z-planes, channels and levels of the files, among which users choose."""
     return pixel_options.pixel_options(workspace, dataset_id)
@@ -295,13 +273,13 @@ def get_pixel_options(workspace: ServedWorkspace, dataset_id: str) -> PixelOptio
 folders_router = api_router("folders")
 
 
-@folders_router.post("/table-preview", responses=problems(404, 422))
+@folders_router.post("/table-preview", responses=problems(404))
 def preview_table(workspace: ServedWorkspace, body: TableToOpen) -> TablePreview:
     """The columns of a table, their detected meanings, and the first rows."""
     return folders.preview_table(workspace, body.path, body.columns)
 
 
-@folders_router.post("/table-crops-preview", response_class=Response, responses=PICTURE | problems(404, 422))
+@folders_router.post("/table-crops-preview", response_class=Response, responses=PICTURE | problems(404))
 def preview_table_crops(workspace: ServedWorkspace, body: TableToOpen) -> Response:
     """Some of the images of a table, side by side."""
     return Response(folders.preview_crops(workspace, body.path, body.columns, body.crop_size), media_type="image/png")
@@ -316,10 +294,10 @@ def get_folder(
     return list_folder(workspace, path)
 
 
-uploads_router = api_router("uploads", responses=problems(422))
+uploads_router = api_router("uploads")
 
 
-@uploads_router.post("/uploads", status_code=201, responses=located(201) | problems(422))
+@uploads_router.post("/uploads", status_code=201, responses=located(201))
 def create_upload(workspace: ServedWorkspace, new: NewUpload, locate: Locate) -> Upload:
     """Start an upload."""
     upload = uploads.start_upload(workspace, new.name, is_labeled=new.is_labeled)
@@ -327,13 +305,13 @@ def create_upload(workspace: ServedWorkspace, new: NewUpload, locate: Locate) ->
     return upload
 
 
-@uploads_router.get("/uploads/{upload_id}", responses=problems(404))
+@uploads_router.get("/uploads/{upload_id}")
 def get_upload(workspace: ServedWorkspace, upload_id: str) -> Upload:
     """The state of an upload."""
     return uploads.upload_state(workspace, upload_id)
 
 
-@uploads_router.get("/uploads/{upload_id}/table", responses=problems(404, 409))
+@uploads_router.get("/uploads/{upload_id}/table", responses=problems(409))
 def get_uploaded_table(workspace: ServedWorkspace, upload_id: str) -> UploadedTable | None:
     """The table whose columns must be chosen before the upload becomes a dataset; null: none."""
     return uploads.table_of(workspace, upload_id)
@@ -342,7 +320,7 @@ def get_uploaded_table(workspace: ServedWorkspace, upload_id: str) -> UploadedTa
 @uploads_router.put(
     "/uploads/{upload_id}/files/{name:path}",
     status_code=201,
-    responses=located(201) | problems(404, 409, 413, 422),
+    responses=located(201) | problems(409, 413),
     openapi_extra=RAW_BODY,
 )
 async def send_file(workspace: ServedWorkspace, upload_id: str, name: str, request: Request, locate: Locate) -> Upload:
@@ -352,10 +330,7 @@ async def send_file(workspace: ServedWorkspace, upload_id: str, name: str, reque
 
 
 @uploads_router.put(
-    "/uploads/{upload_id}/archive",
-    status_code=201,
-    responses=located(201) | problems(404, 409, 413, 422),
-    openapi_extra=RAW_BODY,
+    "/uploads/{upload_id}/archive", status_code=201, responses=located(201) | problems(409, 413), openapi_extra=RAW_BODY
 )
 async def send_archive(workspace: ServedWorkspace, upload_id: str, request: Request, locate: Locate) -> Upload:
     """Upload a zip file. All its entries are checked before it is unpacked as a whole."""
@@ -363,11 +338,7 @@ async def send_archive(workspace: ServedWorkspace, upload_id: str, request: Requ
     return await _receive(partial(uploads.receive_archive, workspace, upload_id), request)
 
 
-@uploads_router.post(
-    "/uploads/{upload_id}/finish",
-    status_code=201,
-    responses=located(201) | problems(404, 409, 422),
-)
+@uploads_router.post("/uploads/{upload_id}/finish", status_code=201, responses=located(201) | problems(409))
 def finish_upload(workspace: ServedWorkspace, upload_id: str, finished: FinishUpload, locate: Locate) -> DatasetState:
     """Create a dataset of the files. If this fails, the files are kept for another attempt."""
     table = finished.table
@@ -384,7 +355,7 @@ def finish_upload(workspace: ServedWorkspace, upload_id: str, finished: FinishUp
     return dataset
 
 
-@uploads_router.delete("/uploads/{upload_id}", status_code=204, responses=problems(404, 409))
+@uploads_router.delete("/uploads/{upload_id}", status_code=204, responses=problems(409))
 def remove_upload(workspace: ServedWorkspace, upload_id: str) -> None:
     """Remove an upload."""
     uploads.remove_upload(workspace, upload_id)

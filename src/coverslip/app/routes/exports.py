@@ -11,13 +11,13 @@ from coverslip.workspace.store.rows import Page
 router = api_router("exports")
 
 
-@router.get("/runs/{run_id}/exports", responses=problems(404))
+@router.get("/runs/{run_id}/exports")
 def list_exports(workspace: ServedWorkspace, run_id: str, paging: Paged) -> Page[ExportState]:
     """The exports of the classifier of a training, the newest first."""
     return state.list_exports(workspace, run_id, paging)
 
 
-@router.post("/runs/{run_id}/exports", status_code=201, responses=located(201) | problems(404, 409, 422))
+@router.post("/runs/{run_id}/exports", status_code=201, responses=located(201) | problems(409))
 def create_export(workspace: ServedWorkspace, run_id: str, new: NewExport, locate: Locate) -> ExportState:
     """Queue an export. It is opened again and compared with the classifier on images of the run, and refused if they
     do not agree. Exports run one at a time, also during a training.
@@ -28,7 +28,7 @@ def create_export(workspace: ServedWorkspace, run_id: str, new: NewExport, locat
     return state.export_state(workspace, job)
 
 
-@router.get("/exports/{export_id}", responses=problems(404))
+@router.get("/exports/{export_id}")
 def get_export(workspace: ServedWorkspace, export_id: str) -> ExportState:
     """The current state of an export."""
     return state.export_state(workspace, export_id)

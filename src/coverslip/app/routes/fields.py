@@ -33,7 +33,7 @@ from coverslip.workspace.viewing import fields
 from coverslip.workspace.viewing.fields import FieldOfView
 from coverslip.workspace.viewing.lists import ObjectLabels
 
-router = api_router("fields", responses=problems(404, 409, 422))
+router = api_router("fields", responses=problems(409))
 
 _OUTLINES: Answers = {
     200: {

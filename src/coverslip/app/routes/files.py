@@ -66,19 +66,19 @@ _FILES: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
 }
 
 
-@router.get("/jobs/{job_id}/report", response_class=HTMLResponse, responses=problems(404, 409))
+@router.get("/jobs/{job_id}/report", response_class=HTMLResponse, responses=problems(409))
 def get_report(workspace: ServedWorkspace, job_id: str) -> StreamingResponse:
     """The report of a training, an evaluation or a study, with a policy that blocks scripts."""
     return report_response(workspace, downloads.file_of_job(find_job(workspace, job_id, *_REPORTED), "report"))
 
 
-@router.get("/jobs/{job_id}/figures/{name}", response_class=Response, responses=FIGURE | problems(404, 409, 422))
+@router.get("/jobs/{job_id}/figures/{name}", response_class=Response, responses=FIGURE | problems(409))
 def get_figure(workspace: ServedWorkspace, job_id: str, name: FigureFile) -> StreamingResponse:
     """A figure of a report, as SVG or PNG, or its numbers as CSV."""
     return figure_response(workspace, downloads.figure_of_job(find_job(workspace, job_id, *_REPORTED), name))
 
 
-@router.get("/jobs/{job_id}/download/{what}", response_class=Response, responses=_FILES | problems(404, 409, 422))
+@router.get("/jobs/{job_id}/download/{what}", response_class=Response, responses=_FILES | problems(409))
 def download(
     workspace: ServedWorkspace,
     job_id: str,

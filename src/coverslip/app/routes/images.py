@@ -20,7 +20,7 @@ from coverslip.workspace.viewing.images import Image, ImageFacts
 from coverslip.workspace.viewing.lists import ImagePage, PictureSource, digest_of
 from coverslip.workspace.viewing.pyramids import Plane, ViewedZ
 
-router = api_router("images", responses=problems(422))
+router = api_router("images")
 
 RowId = Annotated[int, Path(ge=1, lt=2**32, description="The permanent number of the image in the app.")]
 ListedRowId = Annotated[
@@ -68,7 +68,7 @@ _COLORS: Answers = {
 }
 
 
-@router.get("/lists/{list_id}/rows", responses=problems(404, 409, 422))
+@router.get("/lists/{list_id}/rows", responses=problems(409))
 def list_rows(
     workspace: ServedWorkspace, list_id: ListId, query: Annotated[ListQuery, Query()]
 ) -> ImagePage[Image | Row]:
@@ -82,9 +82,7 @@ def list_rows(
     return listed.page(query, after=query.after, limit=query.limit)
 
 
-@router.get(
-    "/lists/{list_id}/row-ids", response_class=Response, responses=_ROW_IDS | NOT_MODIFIED | problems(404, 409, 422)
-)
+@router.get("/lists/{list_id}/row-ids", response_class=Response, responses=_ROW_IDS | NOT_MODIFIED | problems(409))
 def list_row_ids(
     workspace: ServedWorkspace, list_id: ListId, query: Annotated[Filters, Query()], etag: Etag = None
 ) -> Response:
@@ -105,21 +103,21 @@ def list_row_ids(
     return response
 
 
-@router.get("/lists/{list_id}/colors", response_class=Response, responses=_COLORS | NOT_MODIFIED | problems(404, 409))
+@router.get("/lists/{list_id}/colors", response_class=Response, responses=_COLORS | NOT_MODIFIED | problems(409))
 def get_colors(workspace: ServedWorkspace, list_id: ListId, etag: Etag = None) -> Response:
     """The mean color of every image. Galleries show it before the thumbnails."""
     data = open_list(workspace, list_id).colors()
     return revalidated(lambda: data, hashlib.sha256(data).digest(), etag)
 
 
-@router.get("/lists/{list_id}/rows/{row_id}", responses=problems(404, 409))
+@router.get("/lists/{list_id}/rows/{row_id}", responses=problems(409))
 def get_row(workspace: ServedWorkspace, list_id: ListId, row_id: ListedRowId) -> ImageFacts | Row:
     """The facts about an image of a dataset, or about an image of a job and its prediction."""
     facts: ImageFacts | Row = open_list(workspace, list_id).facts(row_id)
     return facts
 
 
-@router.get("/lists/{list_id}/sheet", response_class=Response, responses=IMAGE | NOT_MODIFIED | problems(404, 409, 422))
+@router.get("/lists/{list_id}/sheet", response_class=Response, responses=IMAGE | NOT_MODIFIED | problems(409))
 async def get_sheet(
     request: Request,
     workspace: ServedWorkspace,
@@ -151,7 +149,7 @@ async def get_sheet(
     return await until_disconnected(request, answer)
 
 
-@router.put("/lists/{list_id}/rows/{row_id}/correction", responses=problems(404, 409, 412, 422))
+@router.put("/lists/{list_id}/rows/{row_id}/correction", responses=problems(409, 412))
 def correct_row(
     workspace: ServedWorkspace, list_id: ListId, row_id: ListedRowId, correction: Correction, author: Author
 ) -> CorrectedRow:
@@ -167,9 +165,7 @@ def correct_row(
 
 
 @router.get(
-    "/lists/{list_id}/rows/{row_id}/picture",
-    response_class=Response,
-    responses=PICTURE | NOT_MODIFIED | problems(404, 409, 422),
+    "/lists/{list_id}/rows/{row_id}/picture", response_class=Response, responses=PICTURE | NOT_MODIFIED | problems(409)
 )
 def get_picture(
     workspace: ServedWorkspace, list_id: ListId, row_id: ListedRowId, view: Viewed, v: Version = None, etag: Etag = None
@@ -209,7 +205,7 @@ WholeField = Annotated[bool, Query(description="Show the whole field of view of 
 TilePosition = Annotated[int, Path(ge=0, le=1_000_000)]
 
 
-@router.get("/lists/{list_id}/rows/{row_id}/tiles", responses=problems(404, 409, 422))
+@router.get("/lists/{list_id}/rows/{row_id}/tiles", responses=problems(409))
 def get_tiled_image(
     workspace: ServedWorkspace,
     list_id: ListId,
@@ -226,7 +222,7 @@ def get_tiled_image(
 @router.get(
     "/lists/{list_id}/rows/{row_id}/tiles/{level}/{x}/{y}",
     response_class=Response,
-    responses=TILE | NOT_MODIFIED | problems(404, 409, 422),
+    responses=TILE | NOT_MODIFIED | problems(409),
 )
 async def get_tile(
     request: Request,
@@ -263,9 +259,7 @@ def _shown(source: PictureSource, whole_field: bool) -> PictureSource:
 
 
 @router.get(
-    "/lists/{list_id}/rows/{row_id}/overview",
-    response_class=Response,
-    responses=IMAGE | NOT_MODIFIED | problems(404, 409, 422),
+    "/lists/{list_id}/rows/{row_id}/overview", response_class=Response, responses=IMAGE | NOT_MODIFIED | problems(409)
 )
 def get_overview(
     workspace: ServedWorkspace,

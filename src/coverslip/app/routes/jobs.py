@@ -40,7 +40,7 @@ router = api_router("jobs")
 @router.get(
     "/events",
     response_class=EventSourceResponse,
-    responses=EVENTS | problems(422, 429),
+    responses=EVENTS | problems(429),
     dependencies=[Depends(count_stream)],
 )
 async def watch_workspace(
@@ -58,13 +58,13 @@ async def watch_workspace(
         yield event
 
 
-@router.get("/jobs", responses=problems(422))
+@router.get("/jobs")
 def list_jobs(workspace: ServedWorkspace, page: Annotated[JobsPage, Query()]) -> Page[JobState]:
     """The jobs of all kinds, the newest first: everything that takes more than two seconds."""
     return listing.list_jobs(workspace, page, kinds=page.kind, states=page.state)
 
 
-@router.get("/jobs/{job_id}", responses=problems(404))
+@router.get("/jobs/{job_id}")
 def get_job(workspace: ServedWorkspace, job_id: str) -> JobState:
     """The current state of a job, with its progress, and the address of its details."""
     return listing.job_state(workspace, job_id)
@@ -77,7 +77,7 @@ def _existing_id(workspace: ServedWorkspace, job_id: str) -> str:
 @router.get(
     "/jobs/{job_id}/events",
     response_class=EventSourceResponse,
-    responses=EVENTS | problems(404, 429),
+    responses=EVENTS | problems(429),
     dependencies=[Depends(count_stream)],
 )
 async def watch_job(
@@ -93,13 +93,13 @@ async def watch_job(
         yield event
 
 
-@router.get("/jobs/{job_id}/log", responses=problems(404))
+@router.get("/jobs/{job_id}/log")
 def list_log_lines(workspace: ServedWorkspace, job_id: str, paging: Paged) -> Page[LogLine]:
     """The important events of a job, the newest first. Without events, the last lines of the output of its process."""
     return listing.list_log_lines(workspace, job_id, paging)
 
 
-@router.post("/jobs/{job_id}/stop", responses=problems(404, 409))
+@router.post("/jobs/{job_id}/stop", responses=problems(409))
 def stop_job(workspace: ServedWorkspace, job_id: str, request: Request) -> JobState:
     """Stop a job. Its progress up to this point is saved, if it has files. A waiting job is removed from the queue.
 
@@ -111,7 +111,7 @@ def stop_job(workspace: ServedWorkspace, job_id: str, request: Request) -> JobSt
     return listing.job_state(workspace, job_id)
 
 
-@router.post("/jobs/{job_id}/finish", responses=problems(404, 409))
+@router.post("/jobs/{job_id}/finish", responses=problems(409))
 def finish_job(workspace: ServedWorkspace, job_id: str) -> JobState:
     """End the fine-tuning of a training now with the best epoch so far, then calibrate, test and report.
 
@@ -121,7 +121,7 @@ def finish_job(workspace: ServedWorkspace, job_id: str) -> JobState:
     return listing.job_state(workspace, job_id)
 
 
-@router.post("/jobs/{job_id}/resume", responses=problems(404, 409))
+@router.post("/jobs/{job_id}/resume", responses=problems(409))
 def resume_job(workspace: ServedWorkspace, job_id: str) -> JobState:
     """Queue a stopped, interrupted or failed job again. It resumes where it ended.
 
@@ -131,28 +131,26 @@ def resume_job(workspace: ServedWorkspace, job_id: str) -> JobState:
     return listing.job_state(workspace, job_id)
 
 
-@router.delete("/jobs/{job_id}", status_code=204, responses=problems(404, 409))
+@router.delete("/jobs/{job_id}", status_code=204, responses=problems(409))
 def remove_job(workspace: ServedWorkspace, job_id: str) -> None:
     """Move a job and its results to the trash of the workspace. A job without files is only removed from the list."""
     control.remove_job(workspace, job_id)
 
 
-@router.post("/jobs/{job_id}/restore", responses=problems(404, 409))
+@router.post("/jobs/{job_id}/restore", responses=problems(409))
 def restore_job(workspace: ServedWorkspace, job_id: str) -> JobState:
     """Restore a job from the trash."""
     control.restore_job(workspace, job_id)
     return listing.job_state(workspace, job_id)
 
 
-@router.get("/jobs/{job_id}/rows/{row_id}/explanation", responses=problems(404, 409, 422))
+@router.get("/jobs/{job_id}/rows/{row_id}/explanation", responses=problems(409))
 def get_explanation(workspace: ServedWorkspace, job_id: str, row_id: ListedRowId) -> ExplanationState:
     """The progress of the explanation of a row of a job."""
     return explanations.explanation_state(workspace, job_id, row_id)
 
 
-@router.post(
-    "/jobs/{job_id}/rows/{row_id}/explanation", status_code=202, responses=located(202) | problems(404, 409, 422)
-)
+@router.post("/jobs/{job_id}/rows/{row_id}/explanation", status_code=202, responses=located(202) | problems(409))
 def create_explanation(
     workspace: ServedWorkspace, job_id: str, row_id: ListedRowId, locate: Locate
 ) -> ExplanationState:
@@ -165,9 +163,7 @@ def create_explanation(
 
 
 @router.get(
-    "/jobs/{job_id}/rows/{row_id}/explanation/picture",
-    response_class=Response,
-    responses=PICTURE | problems(404, 409, 422),
+    "/jobs/{job_id}/rows/{row_id}/explanation/picture", response_class=Response, responses=PICTURE | problems(409)
 )
 def get_explanation_picture(workspace: ServedWorkspace, job_id: str, row_id: ListedRowId) -> Response:
     """The picture of a finished explanation."""
@@ -183,7 +179,7 @@ def list_runs(workspace: ServedWorkspace, paging: Paged) -> Page[RunState]:
     return runs.list_runs(workspace, paging)
 
 
-@runs_router.post("/runs", status_code=201, responses=located(201) | problems(404, 409, 422))
+@runs_router.post("/runs", status_code=201, responses=located(201) | problems(404, 409))
 def create_run(workspace: ServedWorkspace, new: NewRun, locate: Locate) -> RunState:
     """Queue a training. Trainings and studies run one at a time."""
     job = queueing.queue_training(
@@ -199,13 +195,13 @@ def create_run(workspace: ServedWorkspace, new: NewRun, locate: Locate) -> RunSt
     return runs.run_state(workspace, job)
 
 
-@runs_router.get("/runs/{run_id}", responses=problems(404))
+@runs_router.get("/runs/{run_id}")
 def get_run(workspace: ServedWorkspace, run_id: str) -> RunStory:
     """A training with its recipe, curves and notes so far."""
     return runs.run_story(workspace, run_id)
 
 
-@runs_router.patch("/runs/{run_id}", responses=problems(404, 422))
+@runs_router.patch("/runs/{run_id}")
 def change_run(workspace: ServedWorkspace, run_id: str, changes: RunChanges) -> RunState:
     """Rename a training. Its folder keeps its name."""
     queueing.rename_run(workspace, run_id, changes.name)

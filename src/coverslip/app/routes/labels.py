@@ -40,10 +40,10 @@ _LINES: dict[Table, Callable[[Workspace, str], Iterable[str]]] = {
 }
 _MAX_BODY = 32 * 2**20  # bytes: 300,000 images whose IDs have 100 characters
 
-router = api_router("labels", responses=problems(422), route_class=accepting(_MAX_BODY))
+router = api_router("labels", route_class=accepting(_MAX_BODY))
 
 
-@router.post("/datasets/{dataset_id}/labels", responses=problems(404, 409, 412, 422, 428))
+@router.post("/datasets/{dataset_id}/labels", responses=problems(409, 412, 428))
 def set_labels(
     workspace: ServedWorkspace,
     dataset_id: str,
@@ -57,7 +57,7 @@ def set_labels(
     return LabelsGiven(change=change, n=n, dataset=dataset_state(workspace, dataset_id))
 
 
-@router.post("/datasets/{dataset_id}/labels/undo", responses=problems(404, 409))
+@router.post("/datasets/{dataset_id}/labels/undo", responses=problems(409))
 def undo_labels(request: Request, workspace: ServedWorkspace, dataset_id: str, step: LabelsStep) -> LabelsTakenBack:
     """Undo one change of labels. This is refused if one of its images was labeled again since then.
 
@@ -68,7 +68,7 @@ def undo_labels(request: Request, workspace: ServedWorkspace, dataset_id: str, s
     return LabelsTakenBack(n=changed.n, rows=changed.rows, dataset=dataset_state(workspace, dataset_id))
 
 
-@router.post("/datasets/{dataset_id}/labels/redo", responses=problems(404, 409))
+@router.post("/datasets/{dataset_id}/labels/redo", responses=problems(409))
 def redo_labels(request: Request, workspace: ServedWorkspace, dataset_id: str, step: LabelsStep) -> LabelsTakenBack:
     """Redo a change of labels. This is refused if one of its images was labeled again since then.
 
@@ -79,21 +79,21 @@ def redo_labels(request: Request, workspace: ServedWorkspace, dataset_id: str, s
     return LabelsTakenBack(n=changed.n, rows=changed.rows, dataset=dataset_state(workspace, dataset_id))
 
 
-@router.post("/datasets/{dataset_id}/exclusions", responses=problems(404, 409, 412, 428))
+@router.post("/datasets/{dataset_id}/exclusions", responses=problems(409, 412, 428))
 def exclude_images(workspace: ServedWorkspace, dataset_id: str, body: ExclusionChange) -> ImagesExcluded:
     """Exclude images, or include them. Excluded images are shown, but neither counted nor used in training."""
     change, n = exclude(workspace, dataset_id, body, is_excluded=body.is_excluded)
     return ImagesExcluded(change=change, n=n, dataset=dataset_state(workspace, dataset_id))
 
 
-@router.post("/datasets/{dataset_id}/exclusions/undo", responses=problems(404, 409))
+@router.post("/datasets/{dataset_id}/exclusions/undo", responses=problems(409))
 def undo_exclusions(workspace: ServedWorkspace, dataset_id: str, body: ExclusionUndo) -> ExclusionUndone:
     """Undo one exclusion or inclusion, for those of its images that were not excluded or included since then."""
     n = undo_exclusion(workspace, dataset_id, body.change)
     return ExclusionUndone(n=n, dataset=dataset_state(workspace, dataset_id))
 
 
-@router.post("/datasets/{dataset_id}/confirmed-labels", responses=problems(404, 409, 412, 428))
+@router.post("/datasets/{dataset_id}/confirmed-labels", responses=problems(409, 412, 428))
 def confirm_labels(
     workspace: ServedWorkspace, dataset_id: str, body: ConfirmedLabels, author: Author
 ) -> LabelsConfirmed:
@@ -102,15 +102,13 @@ def confirm_labels(
     return LabelsConfirmed(confirmed)
 
 
-@router.get("/datasets/{dataset_id}/label-changes", responses=problems(404))
+@router.get("/datasets/{dataset_id}/label-changes")
 def list_label_changes(workspace: ServedWorkspace, dataset_id: str, paging: Paged) -> Page[LabelChange]:
     """The changes of labels in the app, the newest first: when, by whom, and where the error was found."""
     return history.list_label_changes(workspace, dataset_id, paging)
 
 
-@router.get(
-    "/datasets/{dataset_id}/download/{what}", response_class=StreamingResponse, responses=TABLE | problems(404, 409)
-)
+@router.get("/datasets/{dataset_id}/download/{what}", response_class=StreamingResponse, responses=TABLE | problems(409))
 def download_table(workspace: ServedWorkspace, dataset_id: str, what: Table) -> StreamingResponse:
     """A table of a dataset.
 

@@ -81,11 +81,7 @@ def list_predictions(workspace: ServedWorkspace, paging: Paged) -> Page[Predicti
     return state.list_predictions(workspace, paging)
 
 
-@router.post(
-    "/predictions",
-    status_code=201,
-    responses=located(201) | problems(404, 409, 422),
-)
+@router.post("/predictions", status_code=201, responses=located(201) | problems(404, 409))
 def create_prediction(workspace: ServedWorkspace, new: NewPrediction, locate: Locate) -> PredictionState:
     """Queue a prediction. Predictions run one at a time, also during a training."""
     job = state.queue_prediction(
@@ -101,46 +97,43 @@ def create_prediction(workspace: ServedWorkspace, new: NewPrediction, locate: Lo
     return state.prediction_state(workspace, job)
 
 
-@router.get(
-    "/predictions/{prediction_id}",
-    responses=problems(404),
-)
+@router.get("/predictions/{prediction_id}")
 def get_prediction(workspace: ServedWorkspace, prediction_id: str) -> PredictionState:
     """The current state of a prediction."""
     return state.prediction_state(workspace, prediction_id)
 
 
-@router.get("/predictions/{prediction_id}/samples", responses=problems(404, 409, 422))
+@router.get("/predictions/{prediction_id}/samples", responses=problems(409))
 def get_samples(workspace: ServedWorkspace, prediction_id: str) -> SampledSummary:
     """The class proportions in each sample, corrected for errors of the classifier, and conditions compared."""
     return samples.summarize(workspace, prediction_id)
 
 
-@router.put("/predictions/{prediction_id}/samples", responses=problems(404, 409, 412, 422))
+@router.put("/predictions/{prediction_id}/samples", responses=problems(409, 412))
 def change_samples(workspace: ServedWorkspace, prediction_id: str, changed: ChangedSampling) -> SampledSummary:
     """Save how the images divide into samples, and the conditions of these; return the proportions."""
     return samples.save_sampling(workspace, prediction_id, changed)
 
 
-@router.get("/predictions/{prediction_id}/spot-check", responses=problems(404))
+@router.get("/predictions/{prediction_id}/spot-check")
 def get_spot_check(workspace: ServedWorkspace, prediction_id: str) -> SpotCheckState:
     """The randomly drawn images of a prediction, without their predictions, and their labels so far."""
     return spot_check.spot_check_state(workspace, prediction_id)
 
 
-@router.put("/predictions/{prediction_id}/spot-check", responses=problems(404, 409, 422))
+@router.put("/predictions/{prediction_id}/spot-check", responses=problems(409))
 def draw_spot_check(workspace: ServedWorkspace, prediction_id: str, new: NewSpotCheck) -> SpotCheckState:
     """Draw images of each condition at random. This is refused if drawn images are labeled."""
     return spot_check.draw(workspace, prediction_id, new.n)
 
 
-@router.delete("/predictions/{prediction_id}/spot-check", status_code=204, responses=problems(404))
+@router.delete("/predictions/{prediction_id}/spot-check", status_code=204)
 def remove_spot_check(workspace: ServedWorkspace, prediction_id: str) -> None:
     """Remove the drawn images and their labels."""
     spot_check.remove(workspace, prediction_id)
 
 
-@router.get("/predictions/{prediction_id}/spot-check/needed", responses=problems(404, 409, 422))
+@router.get("/predictions/{prediction_id}/spot-check/needed", responses=problems(409))
 def get_labels_needed(
     workspace: ServedWorkspace,
     prediction_id: str,
@@ -150,7 +143,7 @@ def get_labels_needed(
     return LabelsForWidth(half_width, spot_check.needed_for(workspace, prediction_id, half_width))
 
 
-@router.put("/predictions/{prediction_id}/spot-check/images/{row_id}", responses=problems(404, 422))
+@router.put("/predictions/{prediction_id}/spot-check/images/{row_id}")
 def label_spot_check(
     workspace: ServedWorkspace, prediction_id: str, row_id: ListedRowId, body: Answer, author: Author
 ) -> ImageToLabel:
@@ -158,29 +151,25 @@ def label_spot_check(
     return spot_check.label_image(workspace, prediction_id, row_id, body.excluded or body.label, author)
 
 
-@router.get("/predictions/{prediction_id}/spot-check/result", responses=problems(404, 409, 422))
+@router.get("/predictions/{prediction_id}/spot-check/result", responses=problems(409))
 def get_spot_check_result(workspace: ServedWorkspace, prediction_id: str) -> SpotCheck:
     """Accuracy on the labeled images, and class proportions from labels and predictions."""
     return spot_check.result(workspace, prediction_id)
 
 
-@router.put("/predictions/{prediction_id}/spot-check/corrections", responses=problems(404, 409))
+@router.put("/predictions/{prediction_id}/spot-check/corrections", responses=problems(409))
 def apply_spot_check(workspace: ServedWorkspace, prediction_id: str) -> AppliedLabels:
     """Use the labels of a finished spot check as corrections of the prediction. Earlier corrections are kept."""
     return corrections.apply_spot_check(workspace, prediction_id)
 
 
-@router.delete("/predictions/{prediction_id}/spot-check/corrections", responses=problems(404))
+@router.delete("/predictions/{prediction_id}/spot-check/corrections")
 def undo_spot_check(workspace: ServedWorkspace, prediction_id: str) -> CorrectionsRemoved:
     """Remove the corrections that are labels of the spot check. Labels of the spot check and other corrections stay."""
     return CorrectionsRemoved(corrections.undo_spot_check(workspace, prediction_id))
 
 
-@router.post(
-    "/predictions/{prediction_id}/dataset",
-    status_code=201,
-    responses=located(201) | problems(404, 409, 422),
-)
+@router.post("/predictions/{prediction_id}/dataset", status_code=201, responses=located(201) | problems(409))
 def create_dataset_of_prediction(
     workspace: ServedWorkspace, prediction_id: str, body: DatasetOfPrediction, locate: Locate
 ) -> DatasetState:
@@ -190,7 +179,7 @@ def create_dataset_of_prediction(
     return dataset
 
 
-@router.post("/predictions/{prediction_id}/join", responses=problems(404, 409, 422))
+@router.post("/predictions/{prediction_id}/join", responses=problems(409))
 def join_dataset(workspace: ServedWorkspace, prediction_id: str, body: JoinedDataset, author: Author) -> JoinResult:
     """Add the images with a corrected or confirmed class to a dataset, as a further source.
 
@@ -201,23 +190,19 @@ def join_dataset(workspace: ServedWorkspace, prediction_id: str, body: JoinedDat
     return joining.join_dataset(workspace, prediction_id, body.dataset_id, author=author)
 
 
-@router.post("/predictions/{prediction_id}/join/undo", responses=problems(404, 409, 422))
+@router.post("/predictions/{prediction_id}/join/undo", responses=problems(409))
 def undo_join(workspace: ServedWorkspace, prediction_id: str, body: JoinUndo) -> DatasetState:
     """Undo one addition: remove its images, and restore those that it removed. Corrected labels are kept."""
     return joining.undo_join(workspace, prediction_id, body.dataset_id, body.step)
 
 
-@router.get("/predictions/{prediction_id}/join-preview", responses=problems(404, 409, 422))
+@router.get("/predictions/{prediction_id}/join-preview", responses=problems(409))
 def preview_join(workspace: ServedWorkspace, prediction_id: str, dataset_id: str) -> JoinPreview:
     """The effect of adding images to a dataset, and the number of added images without a known group."""
     return joining.preview_join(workspace, prediction_id, dataset_id)
 
 
-@router.post(
-    "/classifiers/{classifier_id}/predict",
-    responses=problems(404, 413, 422),
-    openapi_extra=IMAGES_BODY,
-)
+@router.post("/classifiers/{classifier_id}/predict", responses=problems(413), openapi_extra=IMAGES_BODY)
 async def predict_images(
     workspace: ServedWorkspace,
     request: Request,

@@ -18,19 +18,19 @@ from coverslip.workspace.correcting.readings import (
 )
 from coverslip.workspace.store.rows import Page
 
-router = api_router("labels", responses=problems(422))
+router = api_router("labels")
 
 _MOST_TABLE_BYTES = 64 * 2**20
 _PATH = "/datasets/{dataset_id}/second-reading"
 
 
-@router.get(_PATH, responses=problems(404))
+@router.get(_PATH)
 def get_second_reading(workspace: ServedWorkspace, dataset_id: str, author: Author) -> SecondReading:
     """The drawn images for the author of the request, without their first labels and names."""
     return readings.second_reading(workspace, dataset_id, author)
 
 
-@router.post(_PATH, responses=problems(404, 409))
+@router.post(_PATH, responses=problems(409))
 def draw_second_reading(
     workspace: ServedWorkspace, dataset_id: str, new: NewSecondReading, author: Author
 ) -> SecondReading:
@@ -38,13 +38,13 @@ def draw_second_reading(
     return readings.draw_images(workspace, dataset_id, new.n, author)
 
 
-@router.delete(_PATH, status_code=204, responses=problems(404))
+@router.delete(_PATH, status_code=204)
 def remove_second_reading(workspace: ServedWorkspace, dataset_id: str) -> None:
     """Remove the drawn images and all readings. Decided labels stay as they are."""
     readings.remove_second_reading(workspace, dataset_id)
 
 
-@router.put(_PATH + "/images/{row_id}", responses=problems(404, 409))
+@router.put(_PATH + "/images/{row_id}", responses=problems(409))
 def read_image(
     workspace: ServedWorkspace, dataset_id: str, row_id: RowId, body: ReadingOf, author: Author
 ) -> ImageToRead:
@@ -52,19 +52,19 @@ def read_image(
     return readings.read_image(workspace, dataset_id, row_id, body.label, author)
 
 
-@router.get(_PATH + "/agreement", responses=problems(404))
+@router.get(_PATH + "/agreement")
 def get_reading_agreement(workspace: ServedWorkspace, dataset_id: str) -> ReadingAgreement:
     """Percent agreement and Cohen's kappa of the first labels and of all readers."""
     return readings.reading_agreement(workspace, dataset_id)
 
 
-@router.get(_PATH + "/disagreements", responses=problems(404))
+@router.get(_PATH + "/disagreements")
 def list_disagreements(workspace: ServedWorkspace, dataset_id: str, paging: Paged) -> Page[Disagreement]:
     """The images whose labels differ, those without a decision first."""
     return readings.list_disagreements(workspace, dataset_id, paging)
 
 
-@router.put(_PATH + "/decisions/{row_id}", responses=problems(404, 409))
+@router.put(_PATH + "/decisions/{row_id}", responses=problems(409))
 def decide_label(
     workspace: ServedWorkspace, dataset_id: str, row_id: RowId, body: DecidedLabel, author: Author
 ) -> ReadLabel:
@@ -72,13 +72,13 @@ def decide_label(
     return readings.decide(workspace, dataset_id, row_id, body.label, author)
 
 
-@router.delete(_PATH + "/decisions/{row_id}", status_code=204, responses=problems(404, 409))
+@router.delete(_PATH + "/decisions/{row_id}", status_code=204, responses=problems(409))
 def undo_decision(workspace: ServedWorkspace, dataset_id: str, row_id: RowId) -> None:
     """Undo a decision: the image gets the label that it had before."""
     readings.undo_decision(workspace, dataset_id, row_id)
 
 
-@router.post(_PATH + "/import", responses=problems(404, 409, 413), openapi_extra=RAW_BODY)
+@router.post(_PATH + "/import", responses=problems(409, 413), openapi_extra=RAW_BODY)
 async def import_readings(workspace: ServedWorkspace, request: Request, dataset_id: str) -> ImportedReadings:
     """Import readings from a table (the body) with the columns `image_id` or `path`, `label`, `author` and `time`."""
     folder = workspace.folder / "uploads"

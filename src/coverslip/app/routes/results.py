@@ -48,7 +48,7 @@ _RESULTS: dict[str, Callable[[Workspace, str], Results | EvaluationResults | Stu
 }
 
 
-@router.get("/comparison", responses=problems(404, 409, 422))
+@router.get("/comparison", responses=problems(404, 409))
 def compare_runs(
     workspace: ServedWorkspace, run_id: Annotated[list[str], Query(description="Two or more.")]
 ) -> Comparison:
@@ -56,7 +56,7 @@ def compare_runs(
     return evaluations.compared(workspace, run_id)
 
 
-@router.get("/jobs/{job_id}/results", responses=problems(404, 409, 422))
+@router.get("/jobs/{job_id}/results", responses=problems(409))
 def get_results(workspace: ServedWorkspace, job_id: str) -> Results | EvaluationResults | StudyResults:
     """The results of a training, with the text of its report, of an evaluation, or of a study.
 
@@ -65,31 +65,31 @@ def get_results(workspace: ServedWorkspace, job_id: str) -> Results | Evaluation
     return _RESULTS[find_job(workspace, job_id, *_RESULTS).kind](workspace, job_id)
 
 
-@router.get("/runs/{run_id}/thresholds", responses=problems(404, 409, 422))
+@router.get("/runs/{run_id}/thresholds", responses=problems(409))
 def get_thresholds(workspace: ServedWorkspace, run_id: str) -> Thresholds:
     """The decision threshold of a classifier of two classes, and the effect of others on validation images."""
     return classifiers.thresholds(workspace, run_id)
 
 
-@router.put("/runs/{run_id}/decision", responses=problems(404, 409, 422))
+@router.put("/runs/{run_id}/decision", responses=problems(409))
 def set_decision(workspace: ServedWorkspace, run_id: str, decision: Decision) -> Thresholds:
     """Change the decision threshold, chosen on validation images. Results and report are updated."""
     return classifiers.set_decision(workspace, run_id, decision.model_dump())
 
 
-@router.get("/runs/{run_id}/image-changes", responses=problems(404))
+@router.get("/runs/{run_id}/image-changes")
 def count_image_changes(workspace: ServedWorkspace, run_id: str) -> ChangesSinceTraining:
     """How many images of the dataset were added, relabeled or removed since the training."""
     return changes_since(workspace, run_id)
 
 
-@router.get("/runs/{run_id}/label-errors", responses=problems(404, 422))
+@router.get("/runs/{run_id}/label-errors")
 def get_label_errors(workspace: ServedWorkspace, run_id: str) -> LabelErrorsState:
     """Suspected label errors in the training, validation and test set, by classifiers not trained on the images."""
     return label_errors_state(workspace, run_id)
 
 
-@router.post("/runs/{run_id}/label-errors", status_code=202, responses=located(202) | problems(404, 409, 422))
+@router.post("/runs/{run_id}/label-errors", status_code=202, responses=located(202) | problems(409))
 def create_label_errors(workspace: ServedWorkspace, run_id: str, locate: Locate) -> LabelErrorsState:
     """Start the search for label errors, which may take minutes, in a separate process."""
     locate("runs", run_id, "label-errors")
@@ -102,12 +102,7 @@ def list_classifiers(workspace: ServedWorkspace, paging: Paged) -> Page[Classifi
     return classifiers.list_classifiers(workspace, paging)
 
 
-@router.post(
-    "/classifiers",
-    status_code=201,
-    responses=located(201) | problems(413, 422),
-    openapi_extra=RAW_BODY,
-)
+@router.post("/classifiers", status_code=201, responses=located(201) | problems(413), openapi_extra=RAW_BODY)
 async def import_classifier(
     workspace: ServedWorkspace,
     request: Request,
@@ -123,28 +118,25 @@ async def import_classifier(
     return await run_in_threadpool(classifiers.describe_imported, imported)
 
 
-@router.get("/classifiers/{classifier_id}", responses=problems(404, 422))
+@router.get("/classifiers/{classifier_id}")
 def get_classifier(workspace: ServedWorkspace, classifier_id: ClassifierId) -> Classifier:
     """A classifier that was trained here or imported."""
     return classifiers.classifier_state(workspace, classifier_id)
 
 
-@router.get("/classifiers/{classifier_id}/card", responses=problems(404, 422))
+@router.get("/classifiers/{classifier_id}/card")
 def get_classifier_card(workspace: ServedWorkspace, classifier_id: ClassifierId) -> ClassifierCard:
     """What a classifier is, what it was trained on, and how well it predicted test images."""
     return classifier_cards.classifier_card(workspace, classifier_id)
 
 
-@router.delete("/classifiers/{classifier_id}", status_code=204, responses=problems(404))
+@router.delete("/classifiers/{classifier_id}", status_code=204)
 def remove_classifier(workspace: ServedWorkspace, classifier_id: ClassifierId) -> None:
     """Move an imported classifier to the trash. A classifier that was trained here is removed with its run."""
     classifiers.remove(workspace, classifier_id)
 
 
-@router.post(
-    "/classifiers/{classifier_id}/restore",
-    responses=problems(404, 409),
-)
+@router.post("/classifiers/{classifier_id}/restore", responses=problems(409))
 def restore_classifier(workspace: ServedWorkspace, classifier_id: ClassifierId) -> Classifier:
     """Restore an imported classifier from the trash."""
     return classifiers.describe_imported(classifiers.restore(workspace, classifier_id))
@@ -153,19 +145,19 @@ def restore_classifier(workspace: ServedWorkspace, classifier_id: ClassifierId) 
 evaluations_router = api_router("evaluations")
 
 
-@evaluations_router.get("/runs/{run_id}/evaluations", responses=problems(404))
+@evaluations_router.get("/runs/{run_id}/evaluations")
 def list_evaluations(workspace: ServedWorkspace, run_id: str, paging: Paged) -> Page[EvaluationState]:
     """The evaluations of a training on external test sets, the newest first."""
     return evaluations.list_evaluations(workspace, run_id, paging)
 
 
-@evaluations_router.get("/runs/{run_id}/test-sets", responses=problems(404, 409))
+@evaluations_router.get("/runs/{run_id}/test-sets", responses=problems(409))
 def list_test_sets(workspace: ServedWorkspace, run_id: str, paging: Paged) -> Page[TestSet]:
     """The datasets with images of a class of a training, the newest first."""
     return evaluations.test_sets(workspace, run_id, paging)
 
 
-@evaluations_router.get("/runs/{run_id}/evaluation-outlook", responses=problems(404, 409, 422))
+@evaluations_router.get("/runs/{run_id}/evaluation-outlook", responses=problems(409))
 def get_evaluation_outlook(
     workspace: ServedWorkspace, run_id: str, dataset_id: Annotated[str, Query()]
 ) -> EvaluationOutlook:
@@ -173,11 +165,7 @@ def get_evaluation_outlook(
     return evaluations.outlook(workspace, run_id, dataset_id)
 
 
-@evaluations_router.post(
-    "/runs/{run_id}/evaluations",
-    status_code=201,
-    responses=located(201) | problems(404, 409, 422),
-)
+@evaluations_router.post("/runs/{run_id}/evaluations", status_code=201, responses=located(201) | problems(409))
 def create_evaluation(workspace: ServedWorkspace, run_id: str, new: NewEvaluation, locate: Locate) -> EvaluationState:
     """Queue an evaluation with the current labels. Evaluations run one at a time, also during a training."""
     job = evaluations.queue_evaluation(workspace, run_id, dataset_id=new.dataset_id, name=new.name, rescale=new.rescale)
@@ -185,7 +173,7 @@ def create_evaluation(workspace: ServedWorkspace, run_id: str, new: NewEvaluatio
     return evaluations.evaluation_state(workspace, job)
 
 
-@evaluations_router.get("/evaluations/{evaluation_id}", responses=problems(404))
+@evaluations_router.get("/evaluations/{evaluation_id}")
 def get_evaluation(workspace: ServedWorkspace, evaluation_id: str) -> EvaluationState:
     """The current state of an evaluation."""
     return evaluations.evaluation_state(workspace, evaluation_id)

@@ -19,13 +19,13 @@ def list_study_presets(paging: Paged) -> Page[StudyPreset]:
     return paging.page_of(planning.list_presets())
 
 
-@router.post("/study-preview", responses=problems(404, 409, 422))
+@router.post("/study-preview", responses=problems(404, 409))
 def preview_study(workspace: ServedWorkspace, study: StudyChoices) -> StudyOutlook:
     """The trainings of a study, without starting any."""
     return planning.outlook(workspace, study)
 
 
-@router.post("/study-times", status_code=202, responses=located(202) | problems(404, 409, 422))
+@router.post("/study-times", status_code=202, responses=located(202) | problems(404, 409))
 def create_study_time(workspace: ServedWorkspace, study: StudyChoices, locate: Locate) -> StudyTime:
     """Estimate the time of a study, without starting it: each network is built and timed in a separate process."""
     time = times.start_study_time(workspace, study)
@@ -33,7 +33,7 @@ def create_study_time(workspace: ServedWorkspace, study: StudyChoices, locate: L
     return time
 
 
-@router.get("/study-times/{time_id}", responses=problems(404))
+@router.get("/study-times/{time_id}")
 def get_study_time(workspace: ServedWorkspace, time_id: str) -> StudyTime:
     """The expected time of a study, or the progress of its measurement."""
     return times.study_time(workspace, time_id)
@@ -45,13 +45,13 @@ def list_studies(workspace: ServedWorkspace, paging: Paged) -> Page[StudyState]:
     return state.list_studies(workspace, paging)
 
 
-@router.get("/datasets/{dataset_id}/network-findings", responses=problems(404))
+@router.get("/datasets/{dataset_id}/network-findings")
 def list_network_findings(workspace: ServedWorkspace, dataset_id: str, paging: Paged) -> Page[NetworkFinding]:
     """The results of networks on this dataset in studies, the newest first."""
     return paging.page_of(state.findings_on(workspace, dataset_id))
 
 
-@router.post("/studies", status_code=201, responses=located(201) | problems(404, 409, 422))
+@router.post("/studies", status_code=201, responses=located(201) | problems(404, 409))
 def create_study(workspace: ServedWorkspace, new: NewStudy, locate: Locate) -> StudyState:
     """Queue a study with the current labels. Trainings and studies run one at a time."""
     job = planning.queue_study(workspace, new, name=new.name, budget=new.budget)
@@ -59,21 +59,19 @@ def create_study(workspace: ServedWorkspace, new: NewStudy, locate: Locate) -> S
     return state.study_state(workspace, job)
 
 
-@router.get("/studies/{study_id}", responses=problems(404, 422))
+@router.get("/studies/{study_id}")
 def get_study(workspace: ServedWorkspace, study_id: str) -> StudyStory:
     """A study with the current state of its trainings. Those that have started are runs."""
     return state.study_story(workspace, study_id)
 
 
-@router.get("/studies/{study_id}/analyses", responses=problems(404, 422))
+@router.get("/studies/{study_id}/analyses")
 def list_study_analyses(workspace: ServedWorkspace, study_id: str, paging: Paged) -> Page[StudyAnalysis]:
     """Further analyses of the finished trainings of a study: prediction time, distances and explanations."""
     return paging.page_of(analyses.list_analyses(workspace, study_id))
 
 
-@router.post(
-    "/studies/{study_id}/analyses/{analysis}", status_code=202, responses=located(202) | problems(404, 409, 422)
-)
+@router.post("/studies/{study_id}/analyses/{analysis}", status_code=202, responses=located(202) | problems(409))
 def create_study_analysis(
     workspace: ServedWorkspace, study_id: str, analysis: AnalysisName, locate: Locate
 ) -> StudyAnalysis:

@@ -4,7 +4,7 @@ from fastapi import Request
 
 from coverslip._version import __version__
 from coverslip.app.requests import Paged, ServedWorkspace, api_router
-from coverslip.app.schemas.system import ChoicesOfRecipe, RecipeKeys, Session, System, TextOfRecipe, problems
+from coverslip.app.schemas.system import ChoicesOfRecipe, RecipeKeys, Session, System, TextOfRecipe
 from coverslip.app.users import PROJECT, USER, role_of
 from coverslip.machine import likely_device, memory_mib, n_cores
 from coverslip.messages import language
@@ -56,13 +56,13 @@ def get_recipe_keys(request: Request) -> RecipeKeys:
     return by_language[language()]
 
 
-@router.post("/recipe/read", responses=problems(422))
+@router.post("/recipe/read")
 def read_recipe(body: TextOfRecipe) -> RecipeText:
     """The values of the keys in a recipe file. Errors give the key and the line."""
     return recipes.read_text(body.text)
 
 
-@router.post("/recipe/write", responses=problems(422))
+@router.post("/recipe/write")
 def write_recipe(body: ChoicesOfRecipe) -> RecipeText:
     """The recipe file with these values. Errors give the key."""
     return recipes.write_text(body.recipe, is_complete=body.is_complete)

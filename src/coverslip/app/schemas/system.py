@@ -64,7 +64,6 @@ _WHAT = {
     409: "This is not possible in the current state.",
     412: "Other images match the filters now than those that the client listed.",
     413: "The request is larger than the server accepts.",
-    422: "The request is not valid; `title` and `do` say why.",
     428: "The request selects images by filters, and does not state which images the client listed.",
     429: "The client sends too much. Repeat the request after the seconds in `Retry-After`.",
 }
