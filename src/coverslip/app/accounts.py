@@ -22,7 +22,6 @@ from starlette.datastructures import Headers
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from coverslip._version import __version__
 from coverslip.accounts import activity, users
 from coverslip.accounts.activity import Change
 from coverslip.accounts.backup_runs import BackupRuns
@@ -30,14 +29,12 @@ from coverslip.accounts.projects import Role, role_in, user_and_role
 from coverslip.accounts.server import AccountServer
 from coverslip.accounts.users import User
 from coverslip.app.account_routes import router
-from coverslip.app.compression import LEVEL, Compression
-from coverslip.app.document import share_parts
 from coverslip.app.files import add_pages
-from coverslip.app.guard import PORT, SAFE_METHODS, BodyLimit, BriefWaits, Door, Guard
-from coverslip.app.problems import add_problem_handlers, logged_to, problem
+from coverslip.app.guard import PORT, SAFE_METHODS, Door, Guard
+from coverslip.app.problems import logged_to, problem
 from coverslip.app.project_apps import ProjectApps, Report
-from coverslip.app.requests import API, add_routes, as_text
-from coverslip.app.server import address_of, bound_socket, names_of, outer_name, run_until_ended, runner_of
+from coverslip.app.requests import API, as_text
+from coverslip.app.server import address_of, bound_socket, names_of, new_app, outer_name, run_until_ended, runner_of
 from coverslip.app.users import CHANGE, IS_FULL, IS_SCRIPT, PROJECT, ROLE, USER, cookie_of
 from coverslip.errors import CoverslipError, NotFound
 from coverslip.events import Emit, ignore
@@ -109,23 +106,9 @@ def create_accounts_app(
             if trimming is not None:
                 trimming.cancel()
 
-    app = FastAPI(
-        title="coverslip: accounts",
-        version=__version__,
-        openapi_url=f"{API}/openapi.json",
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-        lifespan=at_work,
-    )
+    app = new_app("coverslip: accounts", at_work, (router,))
     app.state.accounts, app.state.projects, app.state.user_header = server, projects, user_header
     app.state.backups = backup_runs
-    add_problem_handlers(app)
-    share_parts(app)
-    app.add_middleware(Compression, compresslevel=LEVEL)
-    app.add_middleware(BodyLimit)
-    app.add_middleware(BriefWaits)
-    add_routes(app, router)
     add_pages(app, mode="accounts")
     return app
 

@@ -7,12 +7,12 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from coverslip._version import __version__
@@ -62,28 +62,38 @@ def create_app(workspace: Workspace, turns: Turns | None = None, options: JobOpt
         turns: the queues that it shares with other workspaces; None: none.
         options: how jobs run.
     """
+    app = new_app("coverslip", _at_work, ROUTERS, describe=(describe_events, describe_access))
+    add_pages(app)
+    app.state.workspace = workspace
+    app.state.recipe_keys = {}  # by language
+    _add_background(app, workspace, Queue(workspace, turns or options.turns(), options))
+    return app
+
+
+def new_app(
+    title: str,
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
+    routers: Iterable[APIRouter],
+    *,
+    describe: Iterable[Callable[[FastAPI], None]] = (),
+) -> FastAPI:
+    """Create an application with the errors, limits and document of all; `describe` adds to the document."""
     app = FastAPI(
-        title="coverslip",
+        title=title,
         version=__version__,
         openapi_url=f"{API}/openapi.json",
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=_at_work,
+        lifespan=lifespan,
     )
-    app.state.workspace = workspace
-    app.state.recipe_keys = {}  # by language
-    _add_background(app, workspace, Queue(workspace, turns or options.turns(), options))
-    add_problem_handlers(app)
-    describe_events(app)
-    describe_access(app)
-    share_parts(app)
+    for add in (add_problem_handlers, *describe, share_parts):
+        add(app)
     app.add_middleware(Compression, compresslevel=LEVEL)
     app.add_middleware(BodyLimit)
     app.add_middleware(BriefWaits)
-    for router in ROUTERS:
+    for router in routers:
         add_routes(app, router)
-    add_pages(app)
     return app
 
 

@@ -174,30 +174,43 @@ class _Choice:
             * (work.finetuned(self._full_px) if self._recipe.is_finetuned else work.instant(self._full_px))
         )
         words = {"seconds": sufficient, "duration": duration(sufficient), "n_networks": n_folds + 1}
-        if not is_stated and (self._recipe.is_finetuned or work.instant(self._full_px) > left):
+        if not is_stated and (self._tuned_px(self._split_work()) or work.instant(self._full_px) > left):
             self._note("no-time-for-folds", is_estimated=True, **words)
             return self.of_split()
         px = self._instant_size(work, left)
         if not self._recipe.is_finetuned:
             return folds, self._write(work, px, {"split": split}, ended="instant classifier")
+        changes = {"split": split, "stage": "instant"}
+        if not is_stated:
+            return folds, self._write(work, px, changes, **self._without_finetuning(self._split_work()))
         self._note("no-time-to-fine-tune-folds", **words)
-        return folds, self._write(work, px, {"split": split, "stage": "instant"}, ended="no time to fine-tune folds")
+        return folds, self._write(work, px, changes, ended="no time to fine-tune folds")
 
     def of_split(self) -> tuple[None, Recipe]:
         """Return the recipe of a single split."""
-        recipe = self._split_data.with_epochs(self._recipe)
-        work = self._work(self._split_data, recipe)
-        changes: dict[str, object] = {"split": recipe.split.model_copy(update={"folds": 0})}
-        if recipe.is_finetuned:
-            is_begun = self._context.run.checkpoint_file("last").exists()
-            is_forced = recipe.init == "scratch" or is_begun
-            left = math.inf if is_forced else self._left
-            px = _largest(self._tuned_sizes, lambda px: work.finetuned(px, _NEARLY_ALL), left)
-            if px is not None:
-                return None, self._write(work, px, changes, reserve_seconds=_SAFETY * work.closing(px))
+        work = self._split_work()
+        changes: dict[str, object] = {"split": self._recipe.split.model_copy(update={"folds": 0})}
+        px = self._tuned_px(work)
+        if px is not None:
+            return None, self._write(work, px, changes, reserve_seconds=_SAFETY * work.closing(px))
         px = self._instant_size(work, self._left / _SAFETY)
-        if not recipe.is_finetuned:
+        if not self._recipe.is_finetuned:
             return None, self._write(work, px, changes, ended="instant classifier")
+        return None, self._write(work, px, {**changes, "stage": "instant"}, **self._without_finetuning(work))
+
+    def _split_work(self) -> _Work:
+        return self._work(self._split_data, self._split_data.with_epochs(self._recipe))
+
+    def _tuned_px(self, work: _Work) -> int | None:
+        """Return the image size at which a single split is fine-tuned; None without fine-tuning."""
+        if not self._recipe.is_finetuned:
+            return None
+        is_forced = self._recipe.init == "scratch" or self._context.run.checkpoint_file("last").exists()
+        left = math.inf if is_forced else self._left
+        return _largest(self._tuned_sizes, lambda px: work.finetuned(px, _NEARLY_ALL), left)
+
+    def _without_finetuning(self, work: _Work) -> dict[str, object]:
+        """Note the time that a single split would need for fine-tuning, and return it for the record of the budget."""
         smallest, sufficient = self._tuned_sizes[-1], self._budget_of(work.finetuned(self._full_px))
         record = BudgetRecord(
             seconds=self._record.seconds,
@@ -211,11 +224,11 @@ class _Choice:
             for_some=record.for_some,
             seconds=sufficient,
             duration=duration(sufficient),
-            epochs=recipe.n_epochs,
+            epochs=work.plan.n_epochs,
             full_image_size=self._full_px,
         )
-        least = {"least_seconds": record.least_seconds, "least_image_size": smallest, "sufficient_seconds": sufficient}
-        return None, self._write(work, px, {**changes, "stage": "instant"}, ended="no time to fine-tune", **least)
+        least = {"least_seconds": record.least_seconds, "least_image_size": smallest}
+        return {"ended": "no time to fine-tune", "sufficient_seconds": sufficient, **least}
 
     def _work(self, split_data: SplitData, recipe: Recipe, n_folds: int = 0) -> _Work:
         plan = plan_work(recipe, counts_of(split_data, recipe, n_folds), self._context.device, self.pace)

@@ -40,20 +40,27 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class _PaceRecord:
-    """The pace of an earlier training."""
+    """The pace of an earlier training, with one forward pass of each image."""
 
     model: str
-    image_size: int
     device: str
-    tta: int
     freeze_to: str | None
     is_scratch: bool
-    at: float  # seconds since 1970
+    image_size: int
     pace: Pace
 
-    def is_alike(self, other: "_PaceRecord") -> bool:
-        """Return whether both trainings have the same pace."""
-        return replace(other, at=self.at, pace=self.pace) == self
+    def is_comparable(self, other: "_PaceRecord") -> bool:
+        """Return whether the pace follows from that of `other`: only the image sizes differ, by a factor of up to 2.
+
+        The time per operation differs by multiples between networks.
+        """
+        is_same = replace(other, image_size=self.image_size, pace=self.pace) == self
+        return is_same and self.ratio(other) <= _MOST_SCALED
+
+    def ratio(self, other: "_PaceRecord") -> float:
+        """Return the ratio of the larger image side to the smaller."""
+        sides = (self.image_size, other.image_size)
+        return max(sides) / min(sides)
 
 
 def plan_work(recipe: Recipe, counts: Counts, device: str, pace: Pace | None = None) -> WorkPlanned:
@@ -136,13 +143,15 @@ class PaceListener:
             measured = replace(
                 measured, reading=seconds.get("reading", 0.0) / (plan.n_train + plan.n_val + plan.n_test)
             )
-        record = _new_record(self._context.run.recipe, self._context.device)
-        stored = _all_records()
-        earlier = next((each for each in stored if each.is_alike(record)), None)
+        recipe = self._context.run.recipe
+        if measured.embedding is not None:
+            measured = replace(measured, embedding=measured.embedding / recipe.tta)
+        record, stored = _record_of(recipe, self._context.device), _all_records()
+        earlier = next((each for each in stored if replace(each, pace=record.pace) == record), None)
         if earlier:  # for values that were not measured now, as with cached features
             measured = _completed(measured, earlier.pace)
-        pace = replace(measured, n_epochs=0)
-        _write([*(each for each in stored if each is not earlier), replace(record, pace=pace)][-_MOST_KEPT:])
+        record = replace(record, pace=replace(measured, n_epochs=0))
+        _write([*(each for each in stored if each is not earlier), record][-_MOST_KEPT:])
 
 
 def _completed(pace: Pace, other: Pace) -> Pace:
@@ -150,57 +159,28 @@ def _completed(pace: Pace, other: Pace) -> Pace:
     return replace(pace, **{name: value for name, value in asdict(other).items() if getattr(pace, name) is None})
 
 
-def _new_record(recipe: Recipe, device: str) -> _PaceRecord:
-    return _PaceRecord(
-        model=recipe.model,
-        image_size=recipe.image_size or model_info(recipe.model).input_px,
-        device=device,
-        tta=recipe.tta,
-        freeze_to=recipe.freeze_to,
-        is_scratch=recipe.init == "scratch",
-        at=time.time(),
-        pace=Pace(),
-    )
+def _record_of(recipe: Recipe, device: str) -> _PaceRecord:
+    size = recipe.image_size or model_info(recipe.model).input_px
+    return _PaceRecord(recipe.model, device, recipe.freeze_to, recipe.init == "scratch", size, Pace())
 
 
 def _pace_for(recipe: Recipe, device: str) -> tuple[Pace, str | None]:
-    """Return the pace of the most similar earlier training, scaled to the image size, and its description.
-
-    There is no description if the pace is incomplete. Only trainings of the same network are compared: the time per
-    operation differs by multiples between networks.
-    """
-    current = _new_record(recipe, device)
-    comparable = [each for each in _all_records() if _is_comparable(each, current)]
-    sufficient = [each for each in comparable if _is_enough(each.pace, recipe)]
+    """Return the pace by the earlier training of the nearest image size, and its description; None if incomplete."""
+    current = _record_of(recipe, device)
+    comparable = sorted(filter(current.is_comparable, _all_records()), key=current.ratio)
     if not comparable:
         return Pace(), None
-    nearest = min(sufficient or comparable, key=lambda each: (_ratio(each, current), each.tta != current.tta))
-    pace = nearest.pace if nearest.is_alike(current) else _scaled(nearest, current)
+    sufficient = [each for each in comparable if _is_enough(each.pace, recipe)]
+    nearest = (sufficient or comparable)[0]
+    pace = scaled(nearest.pace, (current.image_size / nearest.image_size) ** SIZE_POWER)
+    if pace.embedding is not None:
+        pace = replace(pace, embedding=pace.embedding * recipe.tta)
     if not sufficient:
         return pace, None
-    if nearest.is_alike(current):
+    if nearest.image_size == current.image_size:
         return pace, text("pace-basis", model=nearest.model, image_size=nearest.image_size)
-    basis = text(
-        "pace-basis-scaled", model=nearest.model, image_size=nearest.image_size, scaled_size=current.image_size
-    )
-    return pace, basis
-
-
-def _is_comparable(earlier: _PaceRecord, current: _PaceRecord) -> bool:
-    names = ("model", "device", "freeze_to", "is_scratch")
-    is_same = all(getattr(earlier, name) == getattr(current, name) for name in names)
-    return is_same and _ratio(earlier, current) <= _MOST_SCALED
-
-
-def _ratio(earlier: _PaceRecord, current: _PaceRecord) -> float:
-    """Return the ratio of the larger image side to the smaller."""
-    sides = (earlier.image_size, current.image_size)
-    return max(sides) / min(sides)
-
-
-def _scaled(earlier: _PaceRecord, current: _PaceRecord) -> Pace:
-    pace = scaled(earlier.pace, (current.image_size / earlier.image_size) ** SIZE_POWER)
-    return pace if pace.embedding is None else replace(pace, embedding=pace.embedding * current.tta / earlier.tta)
+    sizes = {"image_size": nearest.image_size, "scaled_size": current.image_size}
+    return pace, text("pace-basis-scaled", model=nearest.model, **sizes)
 
 
 def _is_enough(pace: Pace, recipe: Recipe) -> bool:
