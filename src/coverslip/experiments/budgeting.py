@@ -156,7 +156,7 @@ class _Choice:
     def of_folds(self, folds: Folds) -> tuple[Folds | None, Recipe]:
         """Return the folds, unless time is too short and the recipe does not state them, and the recipe."""
         n_folds, is_stated = len(folds.splits), self._recipe.split.sets_folds
-        split = self._recipe.split.resolved(n_folds)
+        changes: dict[str, object] = {"split": self._recipe.split.resolved(n_folds)}
         if self._recipe.init == "scratch":  # the recipe does not state these folds (`check_budget`)
             self._note("no-time-for-folds", is_estimated=False, duration="")
             return self.of_split()
@@ -167,7 +167,7 @@ class _Choice:
         if self._recipe.is_finetuned:
             px = _largest(self._tuned_sizes, lambda px: work.finetuned(px) + work.instant(px), left)
             if px is not None:
-                changes = {"epochs": with_epochs.epochs, "split": split}
+                changes["epochs"] = with_epochs.epochs
                 return folds, self._write(work, px, changes, reserve_seconds=_SAFETY * work.instant(px))
         sufficient = self._budget_of(
             _SAFETY_OF_FOLDS
@@ -179,8 +179,8 @@ class _Choice:
             return self.of_split()
         px = self._instant_size(work, left)
         if not self._recipe.is_finetuned:
-            return folds, self._write(work, px, {"split": split}, ended="instant classifier")
-        changes = {"split": split, "stage": "instant"}
+            return folds, self._write(work, px, changes, ended="instant classifier")
+        changes["stage"] = "instant"
         if not is_stated:
             return folds, self._write(work, px, changes, **self._without_finetuning(self._split_work()))
         self._note("no-time-to-fine-tune-folds", **words)
