@@ -223,7 +223,7 @@ def _with_near_duplicates(
     inspection = context.run.inspection
     if inspection is not None:
         return with_recorded_near_duplicates(data, scan, inspection), recipe
-    left, stop = context.deadline.seconds_left(), context.stop
+    left, stop = max(0.0, context.deadline.seconds_left()), context.stop
     if context.deadline != NO_DEADLINE:
         stop = replace(stop, deadline=context.deadline.earlier((1 - _SEARCH_SHARE) * left))
     try:

@@ -45,8 +45,9 @@ def without_compiler() -> Iterator[None]:
 
 def _remove_torchvision() -> None:
     """Remove the modules that a failed import of torchvision left behind."""
-    for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
-        del sys.modules[name]
+    for name in list(sys.modules):  # other threads import meanwhile
+        if name.split(".")[0] == "torchvision":
+            del sys.modules[name]
 
 
 with without_compiler():
