@@ -18,7 +18,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -247,7 +247,7 @@ def _fill_workspace(app: RunningApp) -> dict[str, str]:
     run = trained_here(workspace, images, FINETUNE, "Fine-tuned")
     folds = trained_here(workspace, images, {**QUICK, "split": {"folds": 3}}, "In three folds")
     choices = StudyChoices(preset="aimic", dataset_ids=(images,), is_small=True)
-    choices = replace(choices, plan_text=tiny_plan(outlook(workspace, choices).plan_text))
+    choices = choices.model_copy(update={"plan": tiny_plan(outlook(workspace, choices).plan_text)})
     study = studied_here(workspace, choices, "Two networks")
     prediction = predicted_here(workspace, run, plain)
     workspace.engine.dispose()
