@@ -298,7 +298,7 @@ def test_folds_are_replaced_by_one_split_unless_they_were_requested(cells: Path,
     assert fit.recipe.split.folds == 0  # also without a budget
     assert fit.recipe.is_finetuned
     assert "no-time-for-folds" in notes
-    fit, notes = choice(cells, tmp_path / "no fine-tuning", usual, 60.0)
+    fit, notes = choice(cells, tmp_path / "no fine-tuning", usual, 90.0)
     assert fit.folds is not None
     assert fit.recipe.stage == "instant"
     assert {"no-time-to-fine-tune"} == set(notes)

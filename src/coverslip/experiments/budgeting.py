@@ -39,6 +39,7 @@ _HARDLY_LONGER = 1.5  # than the fastest training: larger images are worth it
 _STEP_PX = 32  # networks halve the size five times
 _UNUSED_SHARE = 0.2  # of the budget: if more time is left over, a note says so
 _SAFETY, _SAFETY_OF_FOLDS = 1.1, 1.25  # factors on estimates; folds cannot be adapted while they run
+_SAFETY_OF_OPTIONAL_FOLDS = 2.0  # of the instant classifier: beside other programs, they took 1.8 times the estimate
 
 
 def image_sizes(recipe: Recipe, full_px: int) -> list[int]:
@@ -174,7 +175,8 @@ class _Choice:
             * (work.finetuned(self._full_px) if self._recipe.is_finetuned else work.instant(self._full_px))
         )
         words = {"seconds": sufficient, "duration": duration(sufficient), "n_networks": n_folds + 1}
-        if not is_stated and (self._tuned_px(self._split_work()) or work.instant(self._full_px) > left):
+        is_short = _SAFETY_OF_OPTIONAL_FOLDS * work.instant(self._full_px) > self._left
+        if not is_stated and (is_short or self._tuned_px(self._split_work())):
             self._note("no-time-for-folds", is_estimated=True, **words)
             return self.of_split()
         px = self._instant_size(work, left)
