@@ -3,7 +3,9 @@
 Five percent of labels are changed, at random or to the class that is most often confused with the true one. Precision
 at k is the proportion of changed labels among the k images with the highest score, where k is the number of changed
 labels. Errors that the dataset already contained count as false positives. Scores: 1 - probability of the label (used
-by coverslip), and the margin to the next class. Images: COVERSLIP_DATA, default ../shared/data.
+by coverslip), and the margin to the next class. Further rows have the number of labels to check first for each label
+that was changed, if 1, 5 or 10 % are changed at random: far from 1, so that it is no number of wrong labels. Images:
+COVERSLIP_DATA, default ../shared/data.
 
     python benchmarks/label_errors.py [--sets NAME…] [--seeds N] [--images N]
 """
@@ -20,7 +22,7 @@ import numpy as np
 from _records import Record
 
 import coverslip as cs
-from coverslip.audit.label_issues import SHRINKAGE, label_issues
+from coverslip.audit.label_issues import SHRINKAGE, count_suspected_errors, label_issues
 from coverslip.datasets import DecodedPixels, inner_folds, scan_images
 from coverslip.engines import Features, embed
 from coverslip.evaluation import apply_temperature, fit_temperature
@@ -35,8 +37,12 @@ SETS = {
     "blood_pbc": ("blood_pbc", None, 128),
     "blood_malaria": ("blood_malaria/images.csv", "patient", 96),
     "nuclei_mitocheck": ("nuclei_mitocheck/images.csv", "movie", 96),
+    "pap_herlev": ("pap_herlev/images.csv", "image", 96),
+    "chromosomes_gband": ("chromosomes_gband/images.csv", "cell", 96),
 }
 CHANGED = 0.05  # proportion of labels
+SHARES = (0.01, 0.05, 0.1)  # changed, for the number of labels to check first
+RATIO = "Labels to check first, for each label that was changed"
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ def show(name: str, images: Images, n_seeds: int) -> None:
     precision = defaultdict(list)
     for seed in range(n_seeds):
         for how in ("at random", "confusable"):
-            label, changed = with_changes(images.label, confused, how, np.random.default_rng(seed))
+            label, changed = with_changes(images.label, confused, how, CHANGED, np.random.default_rng(seed))
             probability = probabilities(images, label)
             for score, ranked in rankings(probability, label).items():
                 precision[how, score].append(np.isin(ranked[: len(changed)], changed).mean())
@@ -90,6 +96,16 @@ def show(name: str, images: Images, n_seeds: int) -> None:
         n = f"{len(images.label)} images, {n_seeds} seeds"
         RECORD.add(CLAIM, round(np.mean(precision_of_method), 2), of=f"{name}, {how}", n=n)
         print(f"| {name} | {len(images.label):,} | {images.n_classes} | {right:.3f} | {how} | {figures} |", flush=True)
+    for share in SHARES:
+        ratios = []
+        for seed in range(n_seeds):
+            label, changed = with_changes(images.label, confused, "at random", share, np.random.default_rng(seed))
+            probability = probabilities(images, label)
+            known = np.flatnonzero(np.isfinite(probability).all(axis=1))
+            ratios.append(count_suspected_errors(probability[known], label[known]) / len(changed))
+        of = f"{name}, accuracy {right:.2f}, {share:.0%} changed"
+        RECORD.add(RATIO, round(np.mean(ratios), 1), of=of, note=f"{min(ratios):.1f} to {max(ratios):.1f}")
+        print(f"| {of} | {np.mean(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) |", flush=True)
 
 
 @contextmanager
@@ -118,10 +134,10 @@ def opened(name: str, n_images: int) -> Iterator[Images]:
 
 
 def with_changes(
-    label: np.ndarray, confused: np.ndarray, how: str, rng: np.random.Generator
+    label: np.ndarray, confused: np.ndarray, how: str, share: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Change some labels; return all labels and the positions of the changed ones."""
-    n_classes, changed = len(confused), rng.choice(len(label), round(CHANGED * len(label)), replace=False)
+    n_classes, changed = len(confused), rng.choice(len(label), round(share * len(label)), replace=False)
     wrong = label.copy()
     if how == "confusable":
         wrong[changed] = confused.argmax(axis=1)[label[changed]]

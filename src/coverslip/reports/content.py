@@ -174,7 +174,7 @@ def measured(name: str, metric: Metric) -> Measured:
 
 def metrics(run: ReportedRun) -> list[MetricValue]:
     """Return all metrics that are shown, in the order of the table of metrics."""
-    names = [name for name, record in METRICS.items() if record.is_shown and name in run.metrics.metrics]
+    names = [name for name in METRICS if name in run.metrics.metrics]
     return [_metric_of_run(run, name) for name in names]
 
 

@@ -250,8 +250,8 @@ class LabelErrors(Document):
     images: tuple[LabelIssue, ...]
 
     def __repr__(self) -> str:
-        n, of_all = len(self.images), f"{self.n_checked:,} labels"
-        return f"{self.n_suspected:,} suspected label errors of {of_all}; {n:,} misclassified images"
+        first = f"{self.n_suspected:,} of {self.n_checked:,} labels to check first (how many are wrong is not known)"
+        return f"{first}; {len(self.images):,} misclassified images"
 
     __str__ = __repr__  # Pydantic's would print every image
 

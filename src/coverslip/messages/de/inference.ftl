@@ -315,7 +315,10 @@ sheet-neighbors = ähnliche Trainingsbilder:
 
 summary-assumption = Die Korrektur setzt voraus, dass der Klassifikator in diesen Proben im Mittel so oft Fehler macht wie auf den Testbildern seines Trainings. Um das zu prüfen, geben Sie einigen Bildern jeder Bedingung ein Label (Stichprobe).
 
-summary-rates-differ = Bei manchen Patienten, Objektträgern oder anderen Gruppen von Testbildern macht der Klassifikator mehr Fehler als bei anderen. Wie sehr, zeigt die Korrelation der Fehler innerhalb von Gruppen: { NUMBER($correlation, minimumFractionDigits: 2, maximumFractionDigits: 2) } bei „{ $name }“ (0: Fehler sind in allen Gruppen gleich häufig; 1: In jeder Gruppe sind alle Bilder richtig oder alle falsch). Die Intervalle einzelner Proben enthalten das.
+summary-rates-differ = Bei manchen Patienten, Objektträgern oder anderen Gruppen von Testbildern macht der Klassifikator mehr Fehler als bei anderen. Wie sehr, zeigt die Korrelation der Fehler innerhalb von Gruppen: { NUMBER($correlation, minimumFractionDigits: 2, maximumFractionDigits: 2) } bei „{ $name }“ (wahrscheinlich { NUMBER($low, minimumFractionDigits: 2, maximumFractionDigits: 2) } bis { NUMBER($high, minimumFractionDigits: 2, maximumFractionDigits: 2) }; 0: Fehler sind in allen Gruppen gleich häufig; 1: In jeder Gruppe sind alle Bilder richtig oder alle falsch). Die Intervalle einzelner Proben enthalten das.{ $is_unsure ->
+    [true] {" "}Die Testbilder von „{ $name }“ haben zu wenige Fehler oder Gruppen, um sie genauer zu kennen; das macht diese Intervalle breit. Bilder mit Labels aus mehr Gruppen würden helfen.
+   *[false] {""}
+}
 
 summary-rates-equal = { $are_all ->
     [true] Die Testbilder haben keine Gruppen, wie Patienten. Deshalb ist nicht bekannt

@@ -315,7 +315,10 @@ sheet-neighbors = similar training images:
 
 summary-assumption = The correction assumes that, on average, the classifier makes errors as often in these samples as on the test images of its run. To check this, label some images of each condition (spot check).
 
-summary-rates-differ = The classifier makes more errors in some patients, slides or other groups of test images than in others. The correlation of errors within groups shows how much: { NUMBER($correlation, minimumFractionDigits: 2, maximumFractionDigits: 2) } for '{ $name }' (0: errors are equally frequent in all groups; 1: all images of a group are right or all are wrong). The intervals of single samples include this.
+summary-rates-differ = The classifier makes more errors in some patients, slides or other groups of test images than in others. The correlation of errors within groups shows how much: { NUMBER($correlation, minimumFractionDigits: 2, maximumFractionDigits: 2) } for '{ $name }' (probably { NUMBER($low, minimumFractionDigits: 2, maximumFractionDigits: 2) } to { NUMBER($high, minimumFractionDigits: 2, maximumFractionDigits: 2) }; 0: errors are equally frequent in all groups; 1: all images of a group are right or all are wrong). The intervals of single samples include this.{ $is_unsure ->
+    [true] {" "}The test images of '{ $name }' have too few errors or groups to know it better, which makes these intervals wide. Labeled images of more groups would help.
+   *[false] {""}
+}
 
 summary-rates-equal = { $are_all ->
     [true] The test images have no groups, such as patients. So it is not known
