@@ -881,4 +881,5 @@ def test_a_classifier_that_cannot_measure_single_samples_says_so() -> None:
             for name, v, low, high in zip(classes, corrected.estimate, corrected.low, corrected.high, strict=True)
         },
     )  # fmt: skip
-    assert list(cautions_of([sample])) == [text("summary-wide-intervals", n_wide=1, n_samples=1, width=0.5)]
+    caution = text("summary-wide-intervals", n_wide=1, n_samples=1, points=50, has_few_images=False)
+    assert list(cautions_of([sample])) == [caution]

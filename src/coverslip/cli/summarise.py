@@ -176,6 +176,7 @@ def _show(summary: "Summary") -> None:
         compared_units,
         difference_name,
         digits_of,
+        needed_number,
         needed_title,
         needed_units,
         shift_words,
@@ -229,8 +230,10 @@ def _show(summary: "Summary") -> None:
         ]
         console.print(filled_table((*map(text, titles), "Z′"), quality))
     if summary.samples_needed:
-        needed = [(each.name, needed_units(each)) for each in summary.samples_needed]
-        console.print(filled_table((text("column-class"), needed_title(summary.samples_needed[0])), needed))
+        first = summary.samples_needed[0]
+        console.print(needed_title(first), soft_wrap=True)
+        needed = [(each.name, needed_number(each)) for each in summary.samples_needed]
+        console.print(filled_table((text("column-class"), needed_units(first)), needed))
     console.print(summary.assumption, soft_wrap=True)
     reasons = dict.fromkeys(
         metric.reason

@@ -241,12 +241,21 @@ def _correlations(rates: ErrorRates, classes: Sequence[str]) -> dict[str, float 
 
 def cautions_of(samples: Sequence[SampleProportions]) -> Iterator[str]:
     """Yield what a reader must know before using the proportions of single samples."""
-    corrected = [
-        [each.corrected for each in sample.classes.values() if each.corrected.value is not None] for sample in samples
-    ]
-    n_wide = sum(any((each.high or 0) - (each.low or 0) > MOST_WIDTH for each in of_sample) for of_sample in corrected)
-    if n_wide:
-        yield text("summary-wide-intervals", n_wide=n_wide, n_samples=sum(map(bool, corrected)), width=MOST_WIDTH)
+    corrected = [[each for each in sample.classes.values() if each.corrected.value is not None] for sample in samples]
+    wide = [of_sample for of_sample in corrected if any(_width(each.corrected) > MOST_WIDTH for each in of_sample)]
+    if wide:
+        has_few_images = any(_width(each.raw) > MOST_WIDTH / 2 for of_sample in wide for each in of_sample)
+        yield text(
+            "summary-wide-intervals",
+            n_wide=len(wide),
+            n_samples=sum(map(bool, corrected)),
+            points=round(100 * MOST_WIDTH),
+            has_few_images=has_few_images,
+        )
+
+
+def _width(metric: Metric) -> float:
+    return (metric.high or 0.0) - (metric.low or 0.0)
 
 
 SUMMARY_COLUMNS = (

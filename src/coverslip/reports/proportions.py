@@ -140,7 +140,7 @@ def shift_words(shift: LabelShift) -> str:
     """Return what the check of the error rates found, and what it can find."""
     if shift.violated:
         return text("summary-shift-violated", p=words.number(shift.p))
-    return text("summary-shift-power", difference=shift.detectable)
+    return text("summary-shift-power", points=100 * shift.detectable)
 
 
 def _assumption(summary: Summary) -> str:
@@ -233,8 +233,9 @@ def _conditions(summary: Summary, names: Sequence[str]) -> Iterator[_Block]:
         )
 
     if needed := [each for each in summary.samples_needed if each.name in names]:
-        rows_of_needed = [(each.name, needed_units(each)) for each in needed]
-        yield _Block(text("proportions-planning"), table=_Table((columns[0], needed_title(needed[0])), rows_of_needed))
+        rows_of_needed = [(each.name, needed_number(each)) for each in needed]
+        title = needed_title(needed[0])
+        yield _Block(title, table=_Table((columns[0], needed_units(needed[0])), rows_of_needed))
 
 
 def _over_time(summary: Summary, names: Sequence[str]) -> Iterator[_Block]:
@@ -294,7 +295,7 @@ def _samples(summary: Summary, name: str, *, is_detail: bool) -> _Block:
             words.count(each.n),
             f"{each.classes[name].count:,.0f}",
             *_metrics(summary, each, name),
-            *([words.number(each.classes[name].z_score, 1)] if has_scores else []),
+            *([words.signed(each.classes[name].z_score, 1)] if has_scores else []),
         )
         for each in summary.samples
     ]
@@ -346,12 +347,16 @@ def compared_units(difference: ConditionDifference) -> str:
 
 
 def needed_title(needed: SamplesNeeded) -> str:
-    """Return the title of a column of `needed_units`."""
-    points = words.number(100 * needed.difference, 1)
-    return text("column-units-needed", are_blocks=needed.are_blocks, points=points)
+    """Return the title of a table of the samples or blocks that would show a difference."""
+    return text("proportions-planning", points=100 * needed.difference)
 
 
 def needed_units(needed: SamplesNeeded) -> str:
+    """Return the title of the column of `needed_number`."""
+    return text("column-units-needed", are_blocks=needed.are_blocks)
+
+
+def needed_number(needed: SamplesNeeded) -> str:
     """Return how many samples or blocks would show a difference."""
     return "–" if needed.n is None else words.count(needed.n)
 

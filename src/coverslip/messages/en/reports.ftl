@@ -1069,7 +1069,7 @@ column-block = block
 column-units-needed = { $are_blocks ->
     [true] blocks with both conditions
    *[false] samples of each condition
-} to show a difference of { $points } percentage points in 4 of 5 experiments
+}
 
 column-score = score
 
@@ -1553,7 +1553,7 @@ proportions-blocks = { $n_blocks ->
    *[other] { $n_blocks } blocks
 }
 
-proportions-planning = Samples needed in a further experiment
+proportions-planning = To show a difference of { NUMBER($points, maximumFractionDigits: 1) } percentage points in 4 of 5 experiments
 
 proportions-trend = Trend over conditions: odds ratio per unit
 
@@ -1581,9 +1581,11 @@ proportions-methods-counted = Class proportions of { $n_samples ->
    *[other] { $n_images } images
 }) were estimated with coverslip { $version } from the predictions of a classifier. All samples had equal weight.{ $n_open ->
     [0] {""}
-   *[other] {" "}{ $n_open } images with an uncertain or unfamiliar decision counted for each class by its probability.
+    [one] {" "}{ $n_open } image with an uncertain or unfamiliar decision counted for each class by its probability.
+   *[other] {" "}{ $n_open } images with an uncertain or unfamiliar decision counted for each class by their probabilities.
 }{ $n_unreadable ->
     [0] {""}
+    [one] {" "}{ $n_unreadable } unreadable image was not counted.
    *[other] {" "}{ $n_unreadable } unreadable images were not counted.
 }
 
