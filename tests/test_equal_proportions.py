@@ -22,7 +22,7 @@ import coverslip as cs
 from coverslip.app.server import create_app
 from coverslip.cli import main
 from coverslip.evaluation.sample_proportions import ClassProportion, Summary
-from coverslip.reports.proportions import digits_of, shown_classes
+from coverslip.reports.proportions import digits_of, needed_title, shown_classes
 from coverslip.reports.words import number, p_value, signed
 from coverslip.runs import Predictions, Run
 from coverslip.runs.split import write_split
@@ -147,6 +147,7 @@ def test_all_doors_give_equal_numbers(
     for table in (prism.read_text(encoding="utf-8"), downloaded(downloads["samples-prism"])):
         assert_prism(table, summary)
     for page, names in ((report.read_text(encoding="utf-8"), names_here), (downloads["samples-report"].text, SAMPLES)):
+        assert needed_title(summary.samples_needed[0]) in html.unescape(page)
         lines = [html.unescape(re.sub(r"<[^>]*>", " ", row)) for row in re.findall(r"<tr>.*?</tr>", page, re.DOTALL)]
         assert_shown(lines, summary, names)
 
