@@ -315,7 +315,7 @@ sheet-neighbors = similar training images:
 
 summary-assumption = The correction assumes that, on average, the classifier makes errors as often in these samples as on the test images of its run. To check this, label some images of each condition (spot check).
 
-summary-rates-differ = A classifier can make more errors in some patients, slides or other groups of images than in others. How much this one does on test images is the correlation of errors within groups: { NUMBER($correlation, minimumFractionDigits: 2, maximumFractionDigits: 2) } for '{ $name }' (probably { NUMBER($low, minimumFractionDigits: 2, maximumFractionDigits: 2) } to { NUMBER($high, minimumFractionDigits: 2, maximumFractionDigits: 2) }; 0: errors are equally frequent in all groups; 1: all images of a group are right or all are wrong). The intervals of single samples include this.{ $is_unsure ->
+summary-rates-differ = A classifier can make more errors in some patients, slides or other groups of images than in others. The correlation of errors within groups shows how much this one does so on test images: { NUMBER($correlation, minimumFractionDigits: 2, maximumFractionDigits: 2) } for '{ $name }' (probably { NUMBER($low, minimumFractionDigits: 2, maximumFractionDigits: 2) } to { NUMBER($high, minimumFractionDigits: 2, maximumFractionDigits: 2) }; 0: errors are equally frequent in all groups; 1: all images of a group are right or all are wrong). The intervals of single samples include this.{ $is_unsure ->
     [true] {" "}The test images of '{ $name }' have too few errors or groups to know it better, which makes these intervals wide. Labeled images of more groups would help.
    *[false] {""}
 }
