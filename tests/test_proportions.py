@@ -37,7 +37,7 @@ from coverslip.evaluation.proportions import (
     trend_of_shares,
 )
 from coverslip.evaluation.sample_proportions import ClassProportion, LabelShift, SampleProportions
-from coverslip.inference.proportions import cautions_of, names_of_folders
+from coverslip.inference.proportions import cautions_of, names_of_folders, votes_on_test_images
 from coverslip.messages import text
 from coverslip.reports.proportions import similar_names_of
 from coverslip.runs import Prediction, Predictions, Run
@@ -846,6 +846,22 @@ def test_without_groups_the_assumption_of_intervals_is_stated(own_run: cs.Run, p
     assert summary.correlations == dict.fromkeys(summary.classes)
     assert text("summary-rates-equal", are_all=True, names="") in summary.assumption
     assert not any(f"'{name}'" in summary.assumption for name in summary.classes)
+
+
+def test_images_without_a_group_do_not_count_as_groups_of_one(own_run: cs.Run) -> None:
+    """Nor does a row that is excluded state the group of an image with the same name."""
+    rows = list(csv.DictReader(own_run.split_file.read_text().splitlines()))
+    tested = {row.image_id for row in own_run.predictions}
+    without = {row["image_id"] for row in rows[::3]}
+    with own_run.split_file.open("w", newline="") as opened:
+        writer = csv.DictWriter(opened, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(row | {"group": row["image_id"]} if row["image_id"] in without else row for row in rows)
+        writer.writerows(row | {"group": "", "split": "excluded"} for row in rows)
+    run = Run(own_run.folder)
+    classes = run.predictions.classes
+    votes = votes_on_test_images(run, classes, lambda rows: np.ones((len(rows), 1)), is_grouped=True)
+    assert sum(each.n.sum() for each in votes if each is not None) == len(tested - without) < len(tested)
 
 
 def test_the_check_of_error_rates_finds_a_difference_with_its_power() -> None:
