@@ -30,6 +30,7 @@ from coverslip.reports.sections.curves import average_pr_curves, draw_roc
 from coverslip.reports.sections.dataset_flow import flow_of
 from coverslip.reports.sections.images import Examples, examples_of
 from coverslip.reports.sections.results import uncertain_words
+from coverslip.reports.verdict import verdict_of_metrics
 from coverslip.reports.words import number
 from coverslip.runs import (
     BudgetRecord,
@@ -499,7 +500,7 @@ def test_images_without_a_known_group_are_distinguished_from_groups(tmp_path, ca
     assert run.metrics.n_groups == 7
     assert words in cs.methods_text(run)
     assert words in model_card_text(ReportedRun(run))
-    show_numbers(Console(width=200), run.metrics)
+    show_numbers(Console(width=200), run.metrics, verdict_of_metrics(run.metrics))
     assert words in capsys.readouterr().out
 
 

@@ -42,12 +42,6 @@ report-group-mean = Averaged over { $n_groups ->
 
 report-majority-class = A classifier that always predicts “{ $label }” has an accuracy of { $accuracy }.
 
-report-worse-than-majority-class = The classifier is WORSE than that: accuracy differs by { $difference }.
-
-report-like-majority-class = The difference from it, { $difference }, is not statistically significant.
-
-report-percentage-points = { $difference } percentage points
-
 report-decision-images = { $source ->
         [held-out] images of all folds, each predicted by a linear probe that was trained without it
         [folds] validation images of all folds, each predicted by its fold's network
@@ -89,13 +83,6 @@ report-finished-early = Fine-tuning was ended after { $n_epochs } of { $n_planne
     } and did not improve validation results, so the instant classifier is kept.
 
 report-time-for-all = About { $time } would allow all { $n_epochs } epochs at full image size.
-
-report-leakage-allowed = This may be an overestimate, because leakage was allowed.
-
-report-leakage = This is an overestimate, because leakage was allowed: { $n_clusters ->
-        [one] { $n_clusters } group or set of duplicates is
-       *[other] { $n_clusters } groups or sets of duplicates are
-    } in the test set and in the training or validation set.
 
 report-relabeled = This may be too high, because labels were corrected after looking at misclassified images: { $n_images ->
         [one] { $n_images } test image has a different label
@@ -225,6 +212,135 @@ report-neither-decided = { $n_images ->
 report-final-classifier-certain = The final classifier does not label predictions as uncertain because of a low probability.
 
 report-final-classifier-uncertain = The final classifier has a separate threshold, { $threshold }: it labels { $share } of the images that this threshold was set on as uncertain. Expect about this share of new images, not the share in the folds.
+
+# Verdicts: whether to use a classifier, followed by a reason or, if it may be used, by counts
+
+verdict = { $use ->
+        [no] Do not use this classifier.
+        [care] Use with care.
+       *[yes] Usable for images like these.
+    }
+
+verdict-count-of-class = { $n_correct } of { $n_images } for “{ $label }”
+
+limit-not-above-chance = It is not shown to be useful: its balanced accuracy is { $value }, and that of guessing is { $chance }.
+    .meaning = More labeled images may help, or images on which the classes look different. Check the labels first.
+
+limit-class-lost = It recognizes almost no image of a class: { $labels }.
+    .meaning = Images of this class get another class. The other classes contain them.
+
+limit-class-lost-of-many = It recognizes almost no image of some classes: { $labels }.
+    .meaning = Do not use it for these classes. Label more of their images and train again.
+
+limit-leaks = { $n_clusters ->
+        [one] { $n_clusters } group or set of duplicates is
+       *[other] { $n_clusters } groups or sets of duplicates are
+    } both in the test set and in the training or validation set.
+    .meaning = Leakage was allowed for this run, so the metrics are too high. How well the classifier works on new images is not known. Train again without leakage.
+
+limit-above-grouped = On images of new groups, { $metric } is expected to be about { $grouped }, not { $value }.
+    .meaning = The leakage estimate compares a split by images with a split by groups. The result of this run is like that of the split by images.
+
+limit-wide-interval = There are too few test images or groups to know how good it is: { $metric } is in the range { $interval } (95% CI).
+    .meaning = Test it on more images, or by cross-validation, before you rely on it.
+
+limit-weak = It is often wrong: its balanced accuracy is { $value }, and that of guessing is { $chance }.
+    .meaning = Check its predictions, or use it only to sort images. More labeled images may help.
+
+limit-weak-classes = It recognizes fewer than half of the images of a class: { $labels }.
+    .meaning = Do not count these classes by its predictions alone. Label more of their images.
+
+limit-false-alarms = Most predictions of a class are wrong. Correct are: { $labels }.
+    .meaning = Check each image that is predicted as such a class. In new images, the share of wrong predictions is higher if the class is rarer than here.
+
+limit-like-majority-class = It is not shown to be correct more often ({ $accuracy }) than if it always predicted “{ $label }” ({ $majority }).
+    .meaning = Accuracy says little here. Judge the classifier by the recall and precision of the other classes.
+
+limit-miscalibrated = Its probabilities are not reliable: they differ from the share of correct predictions by { $error } on average, more than by chance.
+    .meaning = Do not use the probabilities as such, and choose no threshold by them without a test.
+
+limit-lower-than-own-test = It works less well on these images than on the test images of its training: { $metric } is { $value } instead of { $own }.
+    .meaning = The images differ from those of the training, for example in the laboratory, the stain or the microscope. Train with images like these.
+
+limit-unfamiliar = { $n_unfamiliar } of { $n_images } images differ from all training images.
+    .meaning = Its predictions for them are not reliable. Train with images like these.
+
+limit-protocol = { $claim }
+    .meaning = The run repeats the steps of a published study. Report its metrics as those of this protocol, not as the performance on new images.
+
+limit-finding = { $claim }
+    .meaning = { $meaning }
+
+# Results of sections in a sentence
+
+verdict-metric = { $metric } is { $value }.
+
+verdict-lowest-class = The class with the lowest F1 is { $label }: { $f1 } ({ $n_images ->
+        [one] { $n_images } image
+       *[other] { $n_images } images
+    }).
+
+verdict-confusion = Most frequent confusion: { $n_images ->
+        [one] { $n_images } image
+       *[other] { $n_images } images
+    } of { $label } ({ $share } of the class) predicted as { $predicted }.
+
+verdict-no-confusion = No test image is misclassified.
+
+verdict-misclassified = { $n } of { $n_images } test images { $n ->
+        [one] is
+       *[other] are
+    } misclassified ({ $share }).
+
+verdict-two-classes = For “{ $label }”, sensitivity is { $sensitivity } and specificity { $specificity } on the test images.{ $has_thresholds_of_folds ->
+        [true] {" "}Each fold has a separate threshold. The threshold of the classifier was not evaluated on these images.
+       *[false] {""}
+    }
+
+verdict-decision = { $has_thresholds ->
+        [false] Each image is predicted as its most probable class. There are no decision thresholds.
+       *[true] Each class has its own threshold. An image is predicted as the class with the largest margin above its threshold.
+    }
+
+verdict-curves = { $metric } is { $value }{ $has_precision ->
+        [true] ; average precision is { $precision }
+       *[false] {""}
+    }. An AUROC of 0.5 is the chance level.
+
+verdict-no-curves = There are no curves: each curve needs test images of the class and of other classes.
+
+verdict-calibration = { $direction ->
+        [right] The test does not show that the probabilities are wrong.
+        [both] The probabilities are not well calibrated: some are too high, others too low.
+        [high] The probabilities are too high: on average { $confidence }, but { $accuracy } of the predictions are correct.
+       *[low] The probabilities are too low: on average { $confidence }, but { $accuracy } of the predictions are correct.
+    } The calibration error above chance is { $error }.
+
+verdict-calibration-unknown = It is not known whether the probabilities are right. The calibration error above chance is { $error }, without an interval: { $reason }.
+
+verdict-no-calibration = The calibration error of this run is not known.
+
+verdict-split = { $n_images } images: { $n_train } for training, { $n_val } for validation and { $n_test } for testing.
+
+verdict-folds = { $n_images } images, { $n_folds } folds of cross-validation. Each image is a test image once.
+
+verdict-each-fold = { $n_folds } folds were trained separately. The final classifier is trained on all images.
+
+verdict-finetuned = Fine-tuning ran for { $n_epochs ->
+        [one] { $n_epochs } epoch
+       *[other] { $n_epochs } epochs
+    }. Epoch { $epoch } is used.
+
+verdict-instant = The instant classifier is used: a linear classifier on features of the pretrained network.
+
+report-classifier = classifier
+
+report-is-instant = instant{ $has_finetuning ->
+        [true] ; fine-tuning was not better
+       *[false] {""}
+    }
+
+report-is-finetuned = fine-tuned, epoch { $epoch } of { $n_epochs }
 
 # Limitations
 

@@ -42,6 +42,7 @@ export const runs: Texts['runs'] = {
     actions: 'Aktionen',
   },
   marks: {
+    uses: { care: 'mit Vorsicht', no: 'nicht verwenden' },
     rules: {
       'chosen threshold': {
         text: 'gewählte Schwelle',

@@ -44,6 +44,7 @@ export const runs = {
     actions: 'Actions',
   },
   marks: {
+    uses: { care: 'use with care', no: 'do not use' },
     rules: {
       'chosen threshold': {
         text: 'chosen threshold',
