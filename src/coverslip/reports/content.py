@@ -30,6 +30,7 @@ class Measured:
     value: float | None
     low: float | None
     high: float | None
+    digits: Annotated[int, Field(description="Digits after the decimal point that are shown.")]
     level: float
     method: str
     reason: str | None
@@ -174,6 +175,7 @@ def measured(name: str, metric: Metric) -> Measured:
         value=metric.value,
         low=metric.low,
         high=metric.high,
+        digits=metric.digits,
         level=metric.level,
         method=metric.method,
         reason=None if metric.reason is None else localized_reason(metric.reason),

@@ -326,9 +326,8 @@ def _lines(run: ReportedRun) -> Iterator[str]:
     yield from (f"# {text('card-title', name=_plain(run.run.folder.resolve().name))}", "", _about(run), "")
     yield from _use(run)
     yield from _section(text("card-title-classifier"), _bullets(_classifier(run)))
-    yield from _section(
-        text("card-title-results"), [_plain(verdict.headline), "", _plain(" ".join(lead(run, verdict)))]
-    )
+    below = " ".join([*(reason.claim for reason in verdict.further), *lead(run, verdict)])
+    yield from _section(text("card-title-results"), [_plain(verdict.headline), "", _plain(below)])
     yield from _table(column_titles("column-metric", "column-value", "column-interval"), _metric_rows(run))
     yield from _table(column_titles(*_CLASS_COLUMNS), _class_rows(run))
     yield from _section(

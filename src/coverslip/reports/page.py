@@ -80,6 +80,7 @@ def _write(reported_run: ReportedRun, emit: Emit) -> Path:
             date="" if reported_run.evaluation else reported_run.environment.started[:10],
             use=verdict.use,
             headline=verdict.headline,
+            further=[reason.claim for reason in verdict.further],
             lead=lead(reported_run, verdict),
             facts=content.facts(reported_run),
             sections=sections,

@@ -21,15 +21,14 @@ from coverslip.reports.reported import ReportedRun
 from coverslip.reports.words import (
     group_mean,
     group_words,
-    interval_after,
     listed,
     measured_groups,
     number,
     percent,
     range_after,
     range_words,
-    spanned,
     threshold_words,
+    value_words,
     why_instant,
 )
 from coverslip.runs import protocol_code
@@ -150,11 +149,6 @@ def _protocol(metrics: Evaluation) -> str:
     return " ".join(text(protocol_code(key)) for key in metrics.protocol)
 
 
-def _with_interval(metric: Metric) -> str:
-    low, high = metric.low, metric.high
-    return f"{number(metric.value)}{'' if low is None or high is None else interval_after(spanned(low, high))}"
-
-
 def _above_chance(metrics: Evaluation) -> tuple[Metric, float, float] | None:
     """Return balanced accuracy, its chance level, and the share of the way from chance to 1; None if not measured."""
     balanced = metrics.metrics.get("balanced_accuracy")
@@ -170,7 +164,7 @@ def _not_above_chance(metrics: Evaluation) -> Iterator[Json]:
         balanced, chance, skill = above
         is_shown = balanced.low is None or balanced.low > chance
         if not is_shown or skill < _USELESS:
-            yield {"value": _with_interval(balanced), "chance": number(chance)}
+            yield {"value": value_words(balanced), "chance": number(chance)}
 
 
 def _weak(metrics: Evaluation) -> Iterator[Json]:
@@ -178,7 +172,7 @@ def _weak(metrics: Evaluation) -> Iterator[Json]:
         balanced, chance, skill = above
         yield from _when(
             skill < _WEAK and not any(_not_above_chance(metrics)),
-            value=_with_interval(balanced),
+            value=value_words(balanced),
             chance=number(chance),
         )
 
@@ -452,18 +446,17 @@ RULES_OF_RUNS: tuple[Rule[ReportedRun], ...] = (
 
 
 def lead(run: ReportedRun, verdict: Verdict) -> list[str]:
-    """Return the sentences below the headline."""
+    """Return the sentences below the headline and the further reasons."""
     accuracy, f1 = run.metrics["accuracy"], run.metrics["macro_f1"]
     counts = [sum(row) for row in run.metrics.confusion_matrix]
     most = counts.index(max(counts))
     share = percent(counts[most] / max(sum(counts), 1))
     sentences = [
-        *(reason.claim for reason in verdict.further),
         "" if verdict.use == "yes" else counts_in_words(run),
         threshold_words(run),
         text("report-accuracy", accuracy=f"{percent(accuracy.value or 0)}{range_after(accuracy, percent)}"),
         group_mean(run.metrics),
-        "" if f1.value is None else text("report-macro-f1", f1=f"{number(f1.value)}{range_after(f1, number)}"),
+        "" if f1.value is None else text("report-macro-f1", f1=value_words(f1)),
         why_instant(run) if run.evaluation is None else "",
         text("report-majority-class", label=run.classes[most], accuracy=share),
         measured_groups(run) if run.metrics.n_units else "",

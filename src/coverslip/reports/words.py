@@ -196,6 +196,15 @@ def without_group(run: ReportedRun) -> str:
     return text("report-without-group", n_images=run.n_ungrouped) if run.n_ungrouped else ""
 
 
+def value_words(metric: Metric) -> str:
+    """Return a value with its confidence interval: '0.891 (95% CI 0.850–0.930)'."""
+
+    def shown(value: float | None) -> str:
+        return number(value, metric.digits)
+
+    return shown(metric.value) + range_after(metric, shown)
+
+
 def range_after(metric: Metric, shown: Callable[[float], str]) -> str:
     if metric.low is None or metric.high is None:
         return ""

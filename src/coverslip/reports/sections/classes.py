@@ -27,9 +27,8 @@ from coverslip.reports.words import (
     decision_images,
     is_numbered,
     listed,
-    number,
     percent,
-    range_after,
+    value_words,
     with_interval,
 )
 
@@ -151,15 +150,12 @@ def _two_classes_text(run: ReportedRun) -> SectionText:
 def _two_classes_verdict(run: ReportedRun) -> str:
     """Return sensitivity and specificity of the positive class of two; otherwise the decision rule."""
     if of_positive := run.metrics.two_classes:
-        values = {
-            name: f"{number(of_positive[name].value)}{range_after(of_positive[name], number)}"
-            for name in ("sensitivity", "specificity")
-        }
         return text(
             "verdict-two-classes",
             label=run.metrics.positive_class,
+            sensitivity=value_words(of_positive["sensitivity"]),
+            specificity=value_words(of_positive["specificity"]),
             has_thresholds_of_folds=bool(run.n_folds) and run.rule == "chosen threshold",
-            **values,
         )
     return text("verdict-decision", has_thresholds=run.rule != "highest probability")
 

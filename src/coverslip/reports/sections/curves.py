@@ -27,7 +27,7 @@ from coverslip.reports.words import (
     interval_after,
     number,
     percent,
-    range_after,
+    value_words,
     why_instant,
 )
 from coverslip.runs.recipe import phrases
@@ -320,7 +320,7 @@ def _roc_verdict(run: ReportedRun) -> str:
     return text(
         "verdict-curves",
         metric=METRICS["macro_auroc"].title,
-        value=f"{number(auroc.value)}{range_after(auroc, number)}",
+        value=value_words(auroc),
         has_precision=precision is not None and precision.value is not None,
         precision=number(precision.value if precision is not None else None),
     )

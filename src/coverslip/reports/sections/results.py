@@ -24,8 +24,8 @@ from coverslip.reports.words import (
     listed,
     number,
     percent,
-    range_after,
     split_words,
+    value_words,
 )
 
 Json = dict[str, Any]  # Any: JSON values
@@ -154,7 +154,7 @@ def _numbers_verdict(run: ReportedRun) -> str:
     if primary is None or primary.value is None:
         return ""
     reason = f"; {localized_reason(primary.reason)}" if primary.low is None and primary.reason else ""
-    value = f"{number(primary.value)}{range_after(primary, number)}{reason}"
+    value = f"{value_words(primary)}{reason}"
     first = text("verdict-metric", metric=METRICS[run.metrics.primary].title, value=value)
     scores = [
         (f1, name) for name, each in run.metrics.per_class.items() if (f1 := each.metrics["f1"].value) is not None

@@ -267,6 +267,7 @@ def _headline_of_file(file: Path) -> Headline | None:
         value=metric.value,
         low=metric.low,
         high=metric.high,
+        digits=metric.digits,
         rule="chosen threshold" if has_points else "highest probability",
         n_relabeled=0,
     )

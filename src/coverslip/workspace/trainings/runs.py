@@ -48,6 +48,7 @@ class Headline:
     value: float | None
     low: float | None
     high: float | None
+    digits: Annotated[int, Field(description="Digits after the decimal point that are shown.")]
     rule: Annotated[Rule, Field(description="How the classes of the measured images were predicted.")]
     n_relabeled: Annotated[
         int, Field(description="Test images with another label than in the first training with this split.")
@@ -296,6 +297,7 @@ def _headline(folder: Path, _language: str, _versions: tuple[int, ...]) -> Headl
             value=metric.value,
             low=metric.low,
             high=metric.high,
+            digits=metric.digits,
             rule=reported.rule,
             n_relabeled=len(reported.labels_before),
         )
