@@ -58,7 +58,7 @@ export const runs: Texts['runs'] = {
         one: `Label von ${count(n)} Testbild geändert`,
         other: `Labels von ${count(n)} Testbildern geändert`,
       }),
-      help: 'Labels von falsch klassifizierten Testbildern wurden korrigiert, daher ist das Ergebnis vielleicht zu hoch. Die Zusammenfassung des Trainings zeigt die Genauigkeit mit den früheren Labels.',
+      help: 'Labels von falsch klassifizierten Testbildern wurden korrigiert, daher ist das Ergebnis vielleicht zu hoch. Der Bericht zeigt die Genauigkeit mit den früheren Labels.',
     }),
   },
   curve: (first, last) => `F1 auf Validierungsbildern, Epoche für Epoche: von ${first} bis ${last}`,

@@ -60,7 +60,7 @@ export const runs = {
         one: `${count(n)} test image relabeled`,
         other: `${count(n)} test images relabeled`,
       }),
-      help: 'Labels of misclassified test images were corrected, so the result may be too high. The summary of the training shows the accuracy with the earlier labels.',
+      help: 'Labels of misclassified test images were corrected, so the result may be too high. The report shows the accuracy with the earlier labels.',
     }),
   },
   curve: (first: string, last: string) => `F1 on validation images, epoch by epoch: from ${first} to ${last}`,
