@@ -173,7 +173,7 @@ def test_headline_and_numbers_are_those_of_metrics_json(run, page):
     assert "96 × 96 to 120 × 96 pixels (median 96 × 96) · PNG · 8 bit · 3 channels" in page
     for name, metric in metrics["metrics"].items():
         if METRICS[name].is_shown:
-            assert number(metric["value"], 3) in page
+            assert number(metric["value"], cs.open_run(run).metrics[name].digits) in page
     excess = metrics["metrics"]["ece_excess"]
     assert f"{number(excess['low'], 3)} to {number(excess['high'], 3)}" in page
 
@@ -349,8 +349,8 @@ def test_of_two_classes_it_says_what_answers_are_worth_where_one_is_rarer(tmp_pa
     assert str(row[1]).startswith(f"{ppv:.3f}"[:4])
     prevalence = reported.metrics.per_class["b"].n / reported.metrics.n
     (measured,) = (row for row in text.rows if row[0] == f"{prevalence:.1%}")
-    assert str(measured[1]).startswith(f"{of_b['precision'].value:.3f}")
-    assert str(measured[2]).startswith(f"{of_b['npv'].value:.3f}")
+    assert str(measured[1]).startswith(number(of_b["precision"].value, of_b["precision"].digits))
+    assert str(measured[2]).startswith(number(of_b["npv"].value, of_b["npv"].digits))
 
 
 def test_every_section_says_something_that_any_page_can_show(run):

@@ -331,14 +331,16 @@ def _above_grouped(run: ReportedRun) -> Iterator[Json]:
 
 def _lower_than_own_test(run: ReportedRun) -> Iterator[Json]:
     name = run.metrics.primary
-    own = run.run.metrics.metrics.get(name) if run.evaluation is not None and run.run.is_measured else None
-    if own is None or own.value is None or name not in run.metrics.metrics:
+    of_training = run.run.metrics.metrics.get(name) if run.evaluation is not None and run.run.is_measured else None
+    if of_training is None or of_training.value is None or name not in run.metrics.metrics:
         return
-    difference = independent_difference(own, run.metrics[name], ("own", "external"))
+    difference = independent_difference(of_training, run.metrics[name], ("own", "external"))
     if difference.value is None or difference.low is None or difference.high is None:
         return
     is_worse = difference.high < 0 if METRICS[name].better == "higher" else difference.low > 0
-    yield from _when(is_worse, metric=METRICS[name].title, value=number(run.metrics[name].value), own=number(own.value))
+    yield from _when(
+        is_worse, metric=METRICS[name].title, value=number(run.metrics[name].value), own=number(of_training.value)
+    )
 
 
 def _unfamiliar(run: ReportedRun) -> Iterator[Json]:
