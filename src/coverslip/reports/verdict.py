@@ -164,7 +164,11 @@ def _not_above_chance(metrics: Evaluation) -> Iterator[Json]:
         balanced, chance, skill = above
         is_shown = balanced.low is None or balanced.low > chance
         if not is_shown or skill < _USELESS:
-            yield {"value": value_words(balanced), "chance": number(chance)}
+            yield {
+                "is_shown": is_shown,
+                "value": value_words(balanced),
+                "chance": number(chance, balanced.digits),
+            }
 
 
 def _weak(metrics: Evaluation) -> Iterator[Json]:
@@ -173,7 +177,7 @@ def _weak(metrics: Evaluation) -> Iterator[Json]:
         yield from _when(
             skill < _WEAK and not any(_not_above_chance(metrics)),
             value=value_words(balanced),
-            chance=number(chance),
+            chance=number(chance, balanced.digits),
         )
 
 

@@ -223,7 +223,10 @@ verdict = { $use ->
 
 verdict-count-of-class = { $n_correct } von { $n_images } bei „{ $label }“
 
-limit-not-above-chance = Ein Nutzen ist nicht nachgewiesen: Die ausgewogene Genauigkeit ist { $value }, beim Raten { $chance }.
+limit-not-above-chance = { $is_shown ->
+        [true] Er ist kaum besser als Raten:
+       *[false] Es ist nicht nachgewiesen, dass er besser ist als Raten:
+    } Die ausgewogene Genauigkeit ist { $value }, beim Raten { $chance }.
     .meaning = Mehr gelabelte Bilder können helfen, oder Bilder, auf denen die Klassen verschieden aussehen. Prüfen Sie zuerst die Labels.
 
 limit-class-lost = Fast kein Bild einer Klasse wird erkannt: { $labels }.
@@ -347,7 +350,7 @@ report-is-finetuned = feinabgestimmt, Epoche { $epoch } von { $n_epochs }
 limit-classifier-not-measured = Der Klassifikator selbst wurde nicht gemessen.
     .meaning = Die Metriken sind die von { $n_folds } Netzen, jedes ohne seine Testbilder trainiert. Der Klassifikator wurde auf dieselbe Weise mit allen Bildern trainiert. Seine Leistung sollte ähnlich sein, aber kein Bild ist übrig, um sie zu messen.
 
-limit-leakage-allowed = Trainings- und Testbilder überschneiden sich womöglich.
+limit-leakage-allowed = Trainings- und Testbilder können sich überschneiden, daher ist das Ergebnis vielleicht zu hoch.
     .meaning = Für dieses Training wurde ein Datenleck zugelassen. Wenn Bilder oder Gruppen in beiden Sets sind, sind die Metriken zu hoch.
 
 limit-relabeled = { $n_images ->
@@ -356,8 +359,8 @@ limit-relabeled = { $n_images ->
     } seit der Aufteilung korrigiert.
     .meaning = Wenn nur falsch klassifizierte Bilder geprüft wurden, sind die Metriken mit den korrigierten Labels womöglich zu hoch, denn falsche Labels, denen der Klassifikator zustimmt, bleiben. Berichten Sie die Metriken mit den früheren Labels.
 
-limit-validation-images = Die Metriken stammen von Validierungsbildern.
-    .meaning = Auf diesen Bildern beruhen Auswahlen, daher sind die Metriken zu hoch.
+limit-validation-images = Die Metriken sind von Validierungsbildern, auf denen Entscheidungen beruhten, und daher zu hoch.
+    .meaning = Testen Sie ihn mit Bildern, auf denen keine Entscheidung beruhte.
 
 limit-no-groups = Es sind keine Gruppen bekannt.
     .meaning = Wenn mehrere Bilder von einem Patienten, einem Objektträger oder einer Platte stammen, können einige im Trainingsset und andere im Testset sein. Das Netz erkennt dann womöglich den Objektträger statt der Zelle, und die Metriken sind zu hoch. Geben Sie die Gruppen an, und trainieren Sie noch einmal.
@@ -398,8 +401,8 @@ limit-few-test-images = { $n_images ->
     }
     .meaning = Ein einzelnes Bild ändert die Metriken sichtbar.
 
-limit-class-without-test-image = Einige Klassen haben kein Testbild.
-    .meaning = Die Leistung ist für diese Klassen unbekannt: { $labels }.
+limit-class-without-test-image = Kein Testbild ist von der Klasse { $labels }.
+    .meaning = Wie gut solche Bilder erkannt werden, ist nicht bekannt.
 
 limit-rare-classes = { $is_all ->
         [true] Alle

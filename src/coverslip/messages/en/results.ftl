@@ -223,7 +223,10 @@ verdict = { $use ->
 
 verdict-count-of-class = { $n_correct } of { $n_images } for “{ $label }”
 
-limit-not-above-chance = It is not shown to be useful: its balanced accuracy is { $value }, and that of guessing is { $chance }.
+limit-not-above-chance = { $is_shown ->
+        [true] It is hardly better than guessing:
+       *[false] It is not shown to be better than guessing:
+    } its balanced accuracy is { $value }, and that of guessing is { $chance }.
     .meaning = More labeled images may help, or images on which the classes look different. Check the labels first.
 
 limit-class-lost = It recognizes almost no image of a class: { $labels }.
@@ -347,7 +350,7 @@ report-is-finetuned = fine-tuned, epoch { $epoch } of { $n_epochs }
 limit-classifier-not-measured = The classifier itself was not measured.
     .meaning = The metrics are those of { $n_folds } networks, each trained without its test images. The classifier was trained in the same way on all images. Its performance should be similar, but no image is left to measure it.
 
-limit-leakage-allowed = Training and test images may overlap.
+limit-leakage-allowed = Training and test images may overlap, so the result may be too high.
     .meaning = Leakage was allowed for this run. If images or groups are in both sets, the metrics are too high.
 
 limit-relabeled = The labels of { $n_images ->
@@ -356,8 +359,8 @@ limit-relabeled = The labels of { $n_images ->
     } were corrected since the split was made.
     .meaning = If only misclassified images were reviewed, metrics with the corrected labels may be too high, because wrong labels that agree with the classifier stay. Report the metrics with the earlier labels.
 
-limit-validation-images = The metrics are from validation images.
-    .meaning = Choices were based on them, so the metrics are too high.
+limit-validation-images = The metrics are from validation images, on which choices were based, so they are too high.
+    .meaning = Test it on images that no choice was based on.
 
 limit-no-groups = No groups are known.
     .meaning = If several images come from one patient, slide or plate, some can be in the training set and others in the test set. The network may then recognize the slide instead of the cell, and the metrics are too high. Name the groups and train again.
@@ -398,8 +401,8 @@ limit-few-test-images = { $n_images ->
     }
     .meaning = A single image changes the metrics visibly.
 
-limit-class-without-test-image = Some classes have no test image.
-    .meaning = Their performance is unknown: { $labels }.
+limit-class-without-test-image = No test image is of the class { $labels }.
+    .meaning = How well such images are recognized is not known.
 
 limit-rare-classes = { $is_all ->
         [true] All
