@@ -125,7 +125,11 @@ def _counts(metrics: Evaluation, image_kind: str = "") -> str:
     kind = "held-out" if metrics.folds is not None else image_kind or ("test" if metrics.split == "test" else "other")
     if n_correct == n and n > 1:
         return text("report-headline-all-correct", image_kind=kind, n_images=n)
-    return text("report-headline", image_kind=kind, n_correct=n_correct, n_images=n)
+    sentences = [text("report-headline", image_kind=kind, n_correct=n_correct, n_images=n)]
+    for label, n_correct_of_class, n_of_class in _recalls(metrics)[:1]:
+        numbers = {"n_correct": n_correct_of_class, "n_images": n_of_class}
+        sentences.append(text("verdict-weakest-class", label=label, **numbers))
+    return " ".join(sentences)
 
 
 # Rules on metrics
@@ -149,6 +153,10 @@ def _protocol(metrics: Evaluation) -> str:
     return " ".join(text(protocol_code(key)) for key in metrics.protocol)
 
 
+def _share_words(share: Metric) -> str:
+    return percent(share.value or 0) + range_after(share, percent)
+
+
 def _above_chance(metrics: Evaluation) -> tuple[Metric, float, float] | None:
     """Return balanced accuracy, its chance level, and the share of the way from chance to 1; None if not measured."""
     balanced = metrics.metrics.get("balanced_accuracy")
@@ -166,8 +174,8 @@ def _not_above_chance(metrics: Evaluation) -> Iterator[Json]:
         if not is_shown or skill < _USELESS:
             yield {
                 "is_shown": is_shown,
-                "value": value_words(balanced),
-                "chance": number(chance, balanced.digits),
+                "value": _share_words(balanced),
+                "chance": percent(chance),
             }
 
 
@@ -176,8 +184,8 @@ def _weak(metrics: Evaluation) -> Iterator[Json]:
         balanced, chance, skill = above
         yield from _when(
             skill < _WEAK and not any(_not_above_chance(metrics)),
-            value=value_words(balanced),
-            chance=number(chance, balanced.digits),
+            value=_share_words(balanced),
+            chance=percent(chance),
         )
 
 
@@ -192,8 +200,8 @@ def _lost_classes(metrics: Evaluation) -> list[tuple[str, int, int]]:
     return [row for row in _recalls(metrics) if row[2] >= _FEWEST_OF_LOST and row[1] / row[2] <= _LOST]
 
 
-def _counts_of_classes(rows: list[tuple[str, int, int]]) -> str:
-    return listed([text("verdict-count-of-class", label=name, n_correct=n, n_images=n_all) for name, n, n_all in rows])
+def _counts_of_classes(rows: list[tuple[str, int, int]], code: str = "verdict-count-of-class") -> str:
+    return listed([text(code, label=name, n_correct=n, n_images=n_all) for name, n, n_all in rows])
 
 
 def _lost(metrics: Evaluation, *, is_of_many: bool) -> Iterator[Json]:
@@ -214,7 +222,7 @@ def _false_alarms(metrics: Evaluation) -> Iterator[Json]:
     n_predicted = [sum(row[k] for row in matrix) for k in range(len(matrix))]
     rows = [(name, matrix[k][k], n_predicted[k]) for k, name in enumerate(metrics.classes)]
     wrong = sorted((row for row in rows if row[2] >= _FEWEST and row[1] < row[2] / 2), key=lambda row: row[1] / row[2])
-    yield from _when(bool(wrong), labels=_counts_of_classes(wrong))
+    yield from _when(bool(wrong), labels=_counts_of_classes(wrong, "verdict-count-of-predictions"))
 
 
 def _like_majority_class(metrics: Evaluation) -> Iterator[Json]:
@@ -306,6 +314,7 @@ RULES_OF_METRICS: tuple[Rule[Evaluation], ...] = (
 # Rules on runs: on accesses to the test set, and the data
 
 _UNFAMILIAR = 0.2  # share of the images of an external test set
+_MUCH_LOWER = 0.2  # difference of the primary metric from that of the run's test set
 _SERIOUS_FINDINGS = (
     "channel-files",
     "group-is-class",
@@ -333,7 +342,7 @@ def _above_grouped(run: ReportedRun) -> Iterator[Json]:
     )
 
 
-def _lower_than_own_test(run: ReportedRun) -> Iterator[Json]:
+def _lower_than_own_test(run: ReportedRun, *, is_much: bool) -> Iterator[Json]:
     name = run.metrics.primary
     of_training = run.run.metrics.metrics.get(name) if run.evaluation is not None and run.run.is_measured else None
     if of_training is None or of_training.value is None or name not in run.metrics.metrics:
@@ -343,7 +352,11 @@ def _lower_than_own_test(run: ReportedRun) -> Iterator[Json]:
         return
     is_worse = difference.high < 0 if METRICS[name].better == "higher" else difference.low > 0
     yield from _when(
-        is_worse, metric=METRICS[name].title, value=number(run.metrics[name].value), own=number(of_training.value)
+        is_worse and (abs(difference.value) >= _MUCH_LOWER) == is_much,
+        is_much=is_much,
+        metric=METRICS[name].title,
+        value=number(run.metrics[name].value),
+        of_training=number(of_training.value),
     )
 
 
@@ -412,7 +425,8 @@ def _excluded(run: ReportedRun) -> Iterator[Json]:
 
 RULES_OF_RUNS: tuple[Rule[ReportedRun], ...] = (
     Rule("limit-above-grouped", "no", _above_grouped, is_about_training=True),
-    Rule("limit-lower-than-own-test", "care", _lower_than_own_test),
+    Rule("limit-lower-than-own-test", "no", lambda run: _lower_than_own_test(run, is_much=True)),
+    Rule("limit-lower-than-own-test", "care", lambda run: _lower_than_own_test(run, is_much=False)),
     Rule("limit-unfamiliar", "care", _unfamiliar),
     Rule("limit-relabeled", "care", _relabeled, is_about_training=True),
     Rule("report-unknown-labels", "care", _unknown_labels, is_about_training=True),

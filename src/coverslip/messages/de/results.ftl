@@ -218,28 +218,32 @@ report-final-classifier-uncertain = Der endgültige Klassifikator hat eine eigen
 verdict = { $use ->
         [no] Diesen Klassifikator nicht verwenden.
         [care] Mit Vorsicht verwenden.
-       *[yes] Verwendbar für Bilder wie diese.
+       *[yes] Verwendbar für Bilder wie die Testbilder.
     }
 
 verdict-count-of-class = { $n_correct } von { $n_images } bei „{ $label }“
 
+verdict-count-of-predictions = nur { $n_correct } von { $n_images } Vorhersagen von „{ $label }“ sind richtig
+
+verdict-weakest-class = In der Klasse mit dem kleinsten Anteil, „{ $label }“, sind es { $n_correct } von { $n_images }.
+
 limit-not-above-chance = { $is_shown ->
         [true] Er ist kaum besser als Raten:
        *[false] Es ist nicht nachgewiesen, dass er besser ist als Raten:
-    } Die ausgewogene Genauigkeit ist { $value }, beim Raten { $chance }.
+    } Im Mittel über die Klassen erkennt er { $value } der Bilder; Raten ergäbe { $chance }.
     .meaning = Mehr gelabelte Bilder können helfen, oder Bilder, auf denen die Klassen verschieden aussehen. Prüfen Sie zuerst die Labels.
 
 limit-class-lost = Fast kein Bild einer Klasse wird erkannt: { $labels }.
     .meaning = Bilder dieser Klasse erhalten eine andere Klasse. Die anderen Klassen enthalten sie.
 
-limit-class-lost-of-many = Fast kein Bild mancher Klassen wird erkannt: { $labels }.
-    .meaning = Verwenden Sie ihn nicht für diese Klassen. Labeln Sie mehr Bilder dieser Klassen und trainieren Sie erneut.
+limit-class-lost-of-many = Nicht für Klassen, von denen er fast kein Bild erkennt: { $labels }.
+    .meaning = Bilder dieser Klassen erhalten andere Klassen. Labeln Sie mehr davon und trainieren Sie erneut.
 
 limit-leaks = { $n_clusters ->
         [one] { $n_clusters } Gruppe oder Menge von Duplikaten ist
        *[other] { $n_clusters } Gruppen oder Mengen von Duplikaten sind
-    } sowohl in den Testdaten als auch in den Trainings- oder Validierungsdaten.
-    .meaning = Leakage war für diesen Lauf erlaubt, daher sind die Metriken zu hoch. Wie gut der Klassifikator bei neuen Bildern ist, ist nicht bekannt. Trainieren Sie erneut ohne Leakage.
+    } sowohl in den Testdaten als auch in den Trainings- oder Validierungsdaten; das Ergebnis ist daher zu hoch.
+    .meaning = Leakage war für diesen Lauf erlaubt, und die Metriken sind zu hoch. Wie gut der Klassifikator bei neuen Bildern ist, ist nicht bekannt. Trainieren Sie erneut ohne Leakage.
 
 limit-above-grouped = Bei Bildern neuer Gruppen ist { $metric } etwa { $grouped } zu erwarten, nicht { $value }.
     .meaning = Die Leakage-Schätzung vergleicht eine Aufteilung nach Bildern mit einer nach Gruppen. Das Ergebnis dieses Laufs gleicht dem der Aufteilung nach Bildern.
@@ -247,26 +251,29 @@ limit-above-grouped = Bei Bildern neuer Gruppen ist { $metric } etwa { $grouped 
 limit-wide-interval = Zu wenige Testbilder oder Gruppen, um zu wissen, wie gut er ist: { $metric } liegt im Bereich { $interval } (95-%-KI).
     .meaning = Testen Sie ihn mit mehr Bildern oder durch Kreuzvalidierung, bevor Sie sich auf ihn verlassen.
 
-limit-weak = Er irrt sich oft: Die ausgewogene Genauigkeit ist { $value }, beim Raten { $chance }.
+limit-weak = Er irrt sich oft: Im Mittel über die Klassen erkennt er { $value } der Bilder; Raten ergäbe { $chance }.
     .meaning = Prüfen Sie die Vorhersagen, oder verwenden Sie ihn nur zum Sortieren von Bildern. Mehr gelabelte Bilder können helfen.
 
 limit-weak-classes = Weniger als die Hälfte der Bilder einer Klasse wird erkannt: { $labels }.
     .meaning = Zählen Sie diese Klassen nicht allein nach den Vorhersagen. Labeln Sie mehr Bilder dieser Klassen.
 
-limit-false-alarms = Die meisten Vorhersagen einer Klasse sind falsch. Richtig sind: { $labels }.
+limit-false-alarms = Die meisten Vorhersagen einer Klasse sind falsch: { $labels }.
     .meaning = Prüfen Sie jedes Bild mit einer solchen Vorhersage. Bei neuen Bildern ist der Anteil falscher Vorhersagen höher, wenn die Klasse seltener ist als hier.
 
 limit-like-majority-class = Es ist nicht nachgewiesen, dass er öfter richtig liegt ({ $accuracy }), als wenn er immer „{ $label }“ vorhersagte ({ $majority }).
     .meaning = Die Genauigkeit sagt hier wenig aus. Beurteilen Sie den Klassifikator nach Sensitivität und Präzision der anderen Klassen.
 
-limit-miscalibrated = Die Wahrscheinlichkeiten sind nicht verlässlich: Sie weichen im Mittel um { $error } vom Anteil richtiger Vorhersagen ab, mehr als zufällig.
-    .meaning = Verwenden Sie die Wahrscheinlichkeiten nicht als solche und wählen Sie danach keine Schwelle ohne Test.
+limit-miscalibrated = Die Klassen können stimmen, doch die Wahrscheinlichkeiten sind nicht verlässlich: Sie sind im Mittel um { $error } zu hoch oder zu niedrig.
+    .meaning = Das ist der Kalibrierungsfehler über Zufall. Verwenden Sie die Wahrscheinlichkeiten nicht als solche und wählen Sie danach keine Schwelle ohne Test.
 
-limit-lower-than-own-test = Er ist bei diesen Bildern schlechter als bei den Testbildern des Trainings: { $metric } ist { $value } statt { $own }.
+limit-lower-than-own-test = Er ist bei diesen Bildern { $is_much ->
+        [true] viel schlechter
+       *[false] schlechter
+    } als bei den Testbildern des Trainings: { $metric } ist { $value } statt { $of_training }.
     .meaning = Die Bilder unterscheiden sich von denen des Trainings, zum Beispiel durch Labor, Färbung oder Mikroskop. Trainieren Sie mit Bildern wie diesen.
 
-limit-unfamiliar = { $n_unfamiliar } von { $n_images } Bildern unterscheiden sich von allen Trainingsbildern.
-    .meaning = Die Vorhersagen für sie sind nicht verlässlich. Trainieren Sie mit Bildern wie diesen.
+limit-unfamiliar = { $n_unfamiliar } von { $n_images } Bildern sehen anders aus als alle Trainingsbilder; die Vorhersagen für sie sind nicht verlässlich.
+    .meaning = Trainieren Sie mit Bildern wie diesen.
 
 limit-protocol = { $claim }
     .meaning = Der Lauf wiederholt die Schritte einer veröffentlichten Studie. Berichten Sie seine Metriken als die dieses Protokolls, nicht als die bei neuen Bildern.
@@ -359,15 +366,15 @@ limit-relabeled = { $n_images ->
     } seit der Aufteilung korrigiert.
     .meaning = Wenn nur falsch klassifizierte Bilder geprüft wurden, sind die Metriken mit den korrigierten Labels womöglich zu hoch, denn falsche Labels, denen der Klassifikator zustimmt, bleiben. Berichten Sie die Metriken mit den früheren Labels.
 
-limit-validation-images = Die Metriken sind von Validierungsbildern, auf denen Entscheidungen beruhten, und daher zu hoch.
+limit-validation-images = Das Ergebnis ist von Validierungsbildern, die das Training für Entscheidungen verwendet hat, und daher zu hoch.
     .meaning = Testen Sie ihn mit Bildern, auf denen keine Entscheidung beruhte.
 
 limit-no-groups = Es sind keine Gruppen bekannt.
     .meaning = Wenn mehrere Bilder von einem Patienten, einem Objektträger oder einer Platte stammen, können einige im Trainingsset und andere im Testset sein. Das Netz erkennt dann womöglich den Objektträger statt der Zelle, und die Metriken sind zu hoch. Geben Sie die Gruppen an, und trainieren Sie noch einmal.
 
 limit-too-few-groups = { $has_folds ->
-        [true] Das Training hat nur { $groups }.
-       *[false] Das Testset hat nur { $groups }.
+        [true] Das Training hat nur { $groups }, etwa Patienten oder Objektträger.
+       *[false] Das Testset hat nur { $groups }, etwa Patienten oder Objektträger.
     }
     .meaning = Wie gut der Klassifikator bei einer neuen Gruppe ist, lässt sich aus so wenigen nicht schätzen: Konfidenzintervalle brauchen mindestens { $n_needed } Gruppen.{ $has_folds ->
         [true] {""}
@@ -375,8 +382,8 @@ limit-too-few-groups = { $has_folds ->
     }
 
 limit-few-groups = { $has_folds ->
-        [true] Das Training hat nur { $groups }.
-       *[false] Das Testset hat nur { $groups }.
+        [true] Das Training hat nur { $groups }, etwa Patienten oder Objektträger.
+       *[false] Das Testset hat nur { $groups }, etwa Patienten oder Objektträger.
     }
     .meaning = Die Leistung bei neuen Gruppen wird aus diesen wenigen Gruppen geschätzt.{ $has_folds ->
         [true] {""}
@@ -401,8 +408,8 @@ limit-few-test-images = { $n_images ->
     }
     .meaning = Ein einzelnes Bild ändert die Metriken sichtbar.
 
-limit-class-without-test-image = Kein Testbild ist von der Klasse { $labels }.
-    .meaning = Wie gut solche Bilder erkannt werden, ist nicht bekannt.
+limit-class-without-test-image = Ohne Testbild ist nicht bekannt, wie gut { $labels } erkannt wird.
+    .meaning = Fügen Sie Bilder dieser Klassen hinzu und testen Sie erneut.
 
 limit-rare-classes = { $is_all ->
         [true] Alle

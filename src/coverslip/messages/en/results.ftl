@@ -218,28 +218,32 @@ report-final-classifier-uncertain = The final classifier has a separate threshol
 verdict = { $use ->
         [no] Do not use this classifier.
         [care] Use with care.
-       *[yes] Usable for images like these.
+       *[yes] Usable for images like the test images.
     }
 
 verdict-count-of-class = { $n_correct } of { $n_images } for “{ $label }”
 
+verdict-count-of-predictions = only { $n_correct } of { $n_images } predictions of “{ $label }” are right
+
+verdict-weakest-class = In the class with the lowest share, “{ $label }”, { $n_correct } of { $n_images } are.
+
 limit-not-above-chance = { $is_shown ->
         [true] It is hardly better than guessing:
        *[false] It is not shown to be better than guessing:
-    } its balanced accuracy is { $value }, and that of guessing is { $chance }.
+    } on average over the classes, it recognizes { $value } of the images; guessing would recognize { $chance }.
     .meaning = More labeled images may help, or images on which the classes look different. Check the labels first.
 
 limit-class-lost = It recognizes almost no image of a class: { $labels }.
     .meaning = Images of this class get another class. The other classes contain them.
 
-limit-class-lost-of-many = It recognizes almost no image of some classes: { $labels }.
-    .meaning = Do not use it for these classes. Label more of their images and train again.
+limit-class-lost-of-many = Not for classes of which it recognizes almost no image: { $labels }.
+    .meaning = Images of these classes get other classes. Label more of them and train again.
 
 limit-leaks = { $n_clusters ->
         [one] { $n_clusters } group or set of duplicates is
        *[other] { $n_clusters } groups or sets of duplicates are
-    } both in the test set and in the training or validation set.
-    .meaning = Leakage was allowed for this run, so the metrics are too high. How well the classifier works on new images is not known. Train again without leakage.
+    } both in the test set and in the training or validation set, so the result is too high.
+    .meaning = Leakage was allowed for this run, and the metrics are too high. How well the classifier works on new images is not known. Train again without leakage.
 
 limit-above-grouped = On images of new groups, { $metric } is expected to be about { $grouped }, not { $value }.
     .meaning = The leakage estimate compares a split by images with a split by groups. The result of this run is like that of the split by images.
@@ -247,26 +251,29 @@ limit-above-grouped = On images of new groups, { $metric } is expected to be abo
 limit-wide-interval = There are too few test images or groups to know how good it is: { $metric } is in the range { $interval } (95% CI).
     .meaning = Test it on more images, or by cross-validation, before you rely on it.
 
-limit-weak = It is often wrong: its balanced accuracy is { $value }, and that of guessing is { $chance }.
+limit-weak = It is often wrong: on average over the classes, it recognizes { $value } of the images; guessing would recognize { $chance }.
     .meaning = Check its predictions, or use it only to sort images. More labeled images may help.
 
 limit-weak-classes = It recognizes fewer than half of the images of a class: { $labels }.
     .meaning = Do not count these classes by its predictions alone. Label more of their images.
 
-limit-false-alarms = Most predictions of a class are wrong. Correct are: { $labels }.
+limit-false-alarms = Most predictions of a class are wrong: { $labels }.
     .meaning = Check each image that is predicted as such a class. In new images, the share of wrong predictions is higher if the class is rarer than here.
 
 limit-like-majority-class = It is not shown to be correct more often ({ $accuracy }) than if it always predicted “{ $label }” ({ $majority }).
     .meaning = Accuracy says little here. Judge the classifier by the recall and precision of the other classes.
 
-limit-miscalibrated = Its probabilities are not reliable: they differ from the share of correct predictions by { $error } on average, more than by chance.
-    .meaning = Do not use the probabilities as such, and choose no threshold by them without a test.
+limit-miscalibrated = Its classes may be right, but its probabilities are not reliable: they are { $error } too high or too low on average.
+    .meaning = This is the calibration error above chance. Do not use the probabilities as such, and choose no threshold by them without a test.
 
-limit-lower-than-own-test = It works less well on these images than on the test images of its training: { $metric } is { $value } instead of { $own }.
+limit-lower-than-own-test = It works { $is_much ->
+        [true] much worse
+       *[false] worse
+    } on these images than on the test images of its training: { $metric } is { $value } instead of { $of_training }.
     .meaning = The images differ from those of the training, for example in the laboratory, the stain or the microscope. Train with images like these.
 
-limit-unfamiliar = { $n_unfamiliar } of { $n_images } images differ from all training images.
-    .meaning = Its predictions for them are not reliable. Train with images like these.
+limit-unfamiliar = { $n_unfamiliar } of { $n_images } images look unlike anything it was trained on, so its predictions for them are not reliable.
+    .meaning = Train with images like these.
 
 limit-protocol = { $claim }
     .meaning = The run repeats the steps of a published study. Report its metrics as those of this protocol, not as the performance on new images.
@@ -356,18 +363,18 @@ limit-leakage-allowed = Training and test images may overlap, so the result may 
 limit-relabeled = The labels of { $n_images ->
         [one] { $n_images } test image
        *[other] { $n_images } test images
-    } were corrected since the split was made.
+    } were corrected since the split was made, so the result may be too high.
     .meaning = If only misclassified images were reviewed, metrics with the corrected labels may be too high, because wrong labels that agree with the classifier stay. Report the metrics with the earlier labels.
 
-limit-validation-images = The metrics are from validation images, on which choices were based, so they are too high.
+limit-validation-images = The result is from validation images, which training used for choices, so it is too high.
     .meaning = Test it on images that no choice was based on.
 
 limit-no-groups = No groups are known.
     .meaning = If several images come from one patient, slide or plate, some can be in the training set and others in the test set. The network may then recognize the slide instead of the cell, and the metrics are too high. Name the groups and train again.
 
 limit-too-few-groups = { $has_folds ->
-        [true] The run has only { $groups }.
-       *[false] The test set has only { $groups }.
+        [true] The run has only { $groups }, such as patients or slides.
+       *[false] The test set has only { $groups }, such as patients or slides.
     }
     .meaning = How well the classifier works on a new group cannot be estimated from so few: confidence intervals need at least { $n_needed } groups.{ $has_folds ->
         [true] {""}
@@ -375,8 +382,8 @@ limit-too-few-groups = { $has_folds ->
     }
 
 limit-few-groups = { $has_folds ->
-        [true] The run has only { $groups }.
-       *[false] The test set has only { $groups }.
+        [true] The run has only { $groups }, such as patients or slides.
+       *[false] The test set has only { $groups }, such as patients or slides.
     }
     .meaning = The performance on new groups is estimated from these few groups.{ $has_folds ->
         [true] {""}
@@ -401,8 +408,8 @@ limit-few-test-images = { $n_images ->
     }
     .meaning = A single image changes the metrics visibly.
 
-limit-class-without-test-image = No test image is of the class { $labels }.
-    .meaning = How well such images are recognized is not known.
+limit-class-without-test-image = Without a test image, it is not known how it recognizes { $labels }.
+    .meaning = Add images of these classes and test it again.
 
 limit-rare-classes = { $is_all ->
         [true] All
