@@ -173,7 +173,7 @@ def test_the_summary_fits_on_two_screens_and_every_tab_opens_with_a_verdict(page
     results = stock.app.get(f"runs/{stock.run}/results")
     primary = next(value for value in results["values"] if value["is_primary"])
     assert f"{primary['value']:.3f}" in page.get_by_label("Key metrics").inner_text()
-    assert page.get_by_role("region", name="Limitations").locator("summary").count() == len(results["limits"])
+    assert page.get_by_role("region", name="Limitations").locator("summary").count() == len(results["reasons"])
     check_text(page, "summary")
     for tab in TABS:
         open_page(page, f"/runs/{stock.run}?tab={tab}")

@@ -113,6 +113,8 @@ def metrics_as_json(evaluation: Evaluation) -> Json:
         "classes": list(evaluation.classes),
         **({"positive_class": evaluation.positive_class} if evaluation.positive_class else {}),
     }
+    if evaluation.n_leaks is not None:
+        content["n_leaks"] = evaluation.n_leaks
     if evaluation.protocol:
         content["protocol"] = list(evaluation.protocol)
     if evaluation.by_column:
