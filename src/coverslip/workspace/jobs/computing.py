@@ -25,6 +25,7 @@ from coverslip.messages import Failure
 from coverslip.processes import Json
 from coverslip.runs import Run, RunContext
 from coverslip.runs.documents import read_object
+from coverslip.runtime.programs import end_with_parent
 from coverslip.stopping import Stop, signals_stop, work_stopped
 from coverslip.workspace.jobs import control
 from coverslip.workspace.jobs.kinds import JobKind
@@ -174,4 +175,5 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
+    end_with_parent()
     sys.exit(main(Path(sys.argv[1])))

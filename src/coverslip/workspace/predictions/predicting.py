@@ -106,19 +106,24 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
         handle(Noted.of(each))
     status.write("running", n_total=n_images)
     first = first_positions(data.records).tolist()
-    predict_opened(
-        request["classifier"],
-        classifier,
-        data,
-        out=table,
-        more={  # the workspace reads from them which pixels were read, and which rows list an image again
-            PLAN_COLUMN: lambda k: data.records[k].plan.as_json(),
-            FIRST_COLUMN: lambda k: "" if first[k] == k else str(first[k]),
-        },
-        is_rescaled=bool(request["rescale"]),
-        resume=True,
-        emit=handle,
-    )
+    try:
+        predict_opened(
+            request["classifier"],
+            classifier,
+            data,
+            out=table,
+            more={  # the workspace reads from them which pixels were read, and which rows list an image again
+                PLAN_COLUMN: lambda k: data.records[k].plan.as_json(),
+                FIRST_COLUMN: lambda k: "" if first[k] == k else str(first[k]),
+            },
+            is_rescaled=bool(request["rescale"]),
+            resume=True,
+            emit=handle,
+        )
+    except CoverslipError as error:
+        if error.code == "rows-of-other-settings":  # what the user can set was compared before
+            raise Conflict("prediction-of-earlier-version") from error
+        raise
 
 
 _PIXEL_KEYS = ("series", "t", "z", "channels", "level")
