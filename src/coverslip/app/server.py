@@ -73,7 +73,7 @@ def create_app(workspace: Workspace, turns: Turns | None = None, options: JobOpt
     )
     app.state.workspace = workspace
     app.state.recipe_keys = {}  # by language
-    _add_background(app, workspace, Queue(workspace, turns or options.turns(), options))
+    _add_background(app, workspace, Queue(workspace, turns or Turns(), options))
     add_problem_handlers(app)
     describe_events(app)
     describe_access(app)

@@ -6,7 +6,7 @@ An image that a cross-validation fold tested is explained with the classifier of
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
@@ -16,10 +16,9 @@ from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.events import Emit
 from coverslip.files import sha256_json
 from coverslip.images import PLAN_COLUMNS, ReadPlan
-from coverslip.messages import Failure
 from coverslip.processes import Json
 from coverslip.runs import Run, find_classifier, fingerprint_of
-from coverslip.workspace.jobs.computing import JobOfResult, StepProgress, computation, request_result
+from coverslip.workspace.jobs.computing import ResultState, computation, request_result
 from coverslip.workspace.jobs.kinds import kind_of, register_function
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.lists.rows import NOT_FOUND, images_of_job
@@ -31,24 +30,15 @@ _N_NEAREST, _TILES_PER_ROW = 4, 2  # there is space for two next to a picture
 EXPLANATIONS = register(Kind("app-explanations", RECORDS, bound_bytes=2 * 10**8))
 
 
-@dataclass(frozen=True, slots=True)
-class ExplanationState:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplanationState(ResultState):
     """The progress of the explanation of an image."""
 
-    state: Annotated[
-        Literal["not-requested", "waiting", "running", "ready"],
-        Field(description="waiting: another explanation is drawn first. The newest request is next."),
-    ]
-    job_id: JobOfResult
-    progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
-    error: Annotated[Failure | None, Field(description="Why the last attempt failed.")]
     fold: Annotated[
         int | None,
         Field(description="Cross-validation fold whose classifier is explained, from 1; null: the run's classifier."),
     ]
-    seconds: Annotated[float | None, Field(description="Seconds since the request; null if none is in progress.")] = (
-        None
-    )
+    seconds: Annotated[float | None, Field(description="Seconds since the request; null if none is in progress.")]
 
 
 def explanation_state(workspace: Workspace, job_id: str, row_id: int) -> ExplanationState:
@@ -101,12 +91,10 @@ class _Request:
 
 def _state(workspace: Workspace, job_id: str, request: _Request) -> ExplanationState:
     work = computation(workspace, EXPLANATION, request.key)
-    if work.state is not None:
-        seconds = None if work.requested is None else time.time() - work.requested
-        return ExplanationState(work.state, work.id, work.progress, None, request.fold, seconds)
-    if _stored(job_id, request.key) is not None:
-        return ExplanationState("ready", work.id, None, None, request.fold)
-    return ExplanationState("not-requested", work.id, None, work.error, request.fold)
+    seconds = None if work.requested is None else time.time() - work.requested
+    is_stored = work.state is None and _stored(job_id, request.key) is not None
+    state = work.of_result("ready" if is_stored else "not-requested")
+    return ExplanationState(**state, fold=request.fold, seconds=seconds)
 
 
 def _stored(job_id: str, key: str) -> bytes | None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import urlencode
 
 from pydantic import Field, TypeAdapter
@@ -20,13 +20,12 @@ from coverslip.errors import CoverslipError
 from coverslip.evaluation.distances import Distances
 from coverslip.events import Emit
 from coverslip.files import sha256_json
-from coverslip.messages import Failure
 from coverslip.processes import Json
 from coverslip.reports.sections import leakage_sentences
 from coverslip.runs import LeakageEstimate
 from coverslip.workspace.datasets.inspections import stored_leakage_audit, update_inspection
 from coverslip.workspace.datasets.sources import reopen_sources
-from coverslip.workspace.jobs.computing import JobOfResult, StepProgress, computation, request_result
+from coverslip.workspace.jobs.computing import ResultState, computation, request_result
 from coverslip.workspace.jobs.kinds import register_function
 from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.rows import (
@@ -46,19 +45,10 @@ MEASUREMENT = register_function("distances", "coverslip.workspace.leakage_audit:
 _DISTANCES = TypeAdapter(Distances)
 
 
-@dataclass(frozen=True, slots=True)
-class LeakageEstimateState:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeakageEstimateState(ResultState):
     """The results of an image-level split against a grouped split, and the progress of the audit."""
 
-    state: Annotated[
-        Literal["not-requested", "waiting", "running", "outdated", "ready"],
-        Field(
-            description="outdated: labels, groups or images have changed since then; waiting: another audit runs first."
-        ),
-    ]
-    job_id: JobOfResult
-    progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
-    error: Annotated[Failure | None, Field(description="Why the last attempt failed.")]
     leakage_estimate: Annotated[
         LeakageEstimate | None,
         Field(description="Null without an audit, or without groups and duplicates: then both splits are the same."),
@@ -101,21 +91,14 @@ def leakage_estimate_state(workspace: Workspace, dataset_id: str) -> LeakageEsti
         audit = stored_leakage_audit(connection, dataset_id, row.revision)
     words = [] if audit.leakage_estimate is None else leakage_sentences(audit.leakage_estimate)
     return LeakageEstimateState(
-        work.state or audit.state, work.id, work.progress, work.error, audit.leakage_estimate, words, audit.signal
+        **work.of_result(audit.state), leakage_estimate=audit.leakage_estimate, words=words, signal=audit.signal
     )
 
 
-@dataclass(frozen=True, slots=True)
-class DatasetDistances:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetDistances(ResultState):
     """The distances of a dataset from others, and the progress of the measurement."""
 
-    state: Annotated[
-        Literal["not-requested", "waiting", "running", "ready"],
-        Field(description="waiting: another measurement runs first."),
-    ]
-    job_id: JobOfResult
-    progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
-    error: Annotated[Failure | None, Field(description="Why the last attempt failed.")]
     distances: Annotated[Distances | None, Field(description="Null until they are measured.")]
 
 
@@ -154,10 +137,8 @@ class _DistancesRequest:
 
 def _distances_state(workspace: Workspace, dataset_id: str, request: _DistancesRequest) -> DatasetDistances:
     work = computation(workspace, MEASUREMENT, request.key)
-    if work.state is not None:
-        return DatasetDistances(work.state, work.id, work.progress, None, None)
-    distances = _stored(dataset_id, request.key)
-    return DatasetDistances("not-requested" if distances is None else "ready", work.id, None, work.error, distances)
+    distances = None if work.state is not None else _stored(dataset_id, request.key)
+    return DatasetDistances(**work.of_result("not-requested" if distances is None else "ready"), distances=distances)
 
 
 def _distances_request(workspace: Workspace, dataset_id: str, others: Sequence[str]) -> _DistancesRequest:

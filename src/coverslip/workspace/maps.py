@@ -14,13 +14,11 @@ from sqlalchemy import Connection, delete, insert, select
 from coverslip.datasets import DECISIONS
 from coverslip.errors import NotFound
 from coverslip.events import Emit
-from coverslip.messages import Failure
 from coverslip.processes import Json
 from coverslip.runs import Run
 from coverslip.workspace.jobs.computing import (
     Computation,
-    JobOfResult,
-    StepProgress,
+    ResultState,
     computation,
     request_result,
 )
@@ -67,17 +65,10 @@ class MapPredictions:
     numbers: Annotated[list[int], Field(description="Of each of these images, the position of its decision.")]
 
 
-@dataclass(frozen=True, slots=True)
-class MapState:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapState(ResultState):
     """The map of a dataset, and the progress of a new one."""
 
-    state: Annotated[
-        Literal["not-requested", "waiting", "running", "ready"],
-        Field(description="waiting: the map of another dataset is computed first."),
-    ]
-    job_id: JobOfResult
-    progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
-    error: Annotated[Failure | None, Field(description="Why the last attempt failed.")]
     created: Annotated[str | None, Field(description="Time of the map: ISO 8601, UTC; null: there is none.")]
     n: Annotated[int, Field(description="Images on the map that are still in the dataset.")]
     n_missing: Annotated[int, Field(description="Images of the dataset that are not on the map.")]
@@ -104,10 +95,7 @@ def map_state(workspace: Workspace, dataset_id: str) -> MapState:
     if stored is not None and work.started is not None and work.started <= _time_of(stored) <= time.time():
         work = Computation(id=work.id)  # its result is stored
     return MapState(
-        state=work.state or ("not-requested" if stored is None else "ready"),
-        job_id=work.id,
-        progress=work.progress,
-        error=work.error,
+        **work.of_result("not-requested" if stored is None else "ready"),
         created=None if stored is None else stored.created,
         n=n,
         n_missing=len(present) - n,

@@ -21,7 +21,7 @@ from coverslip.processes import Json
 from coverslip.runs.documents import read_object
 from coverslip.workspace.datasets.sources import Source, open_sources
 from coverslip.workspace.datasets.state import dataset_state
-from coverslip.workspace.jobs.computing import JobOfResult, StepProgress, computation, request_result
+from coverslip.workspace.jobs.computing import ResultState, computation, request_result
 from coverslip.workspace.jobs.kinds import register_function
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.store.database import read_transaction
@@ -98,17 +98,10 @@ class CollectedObjects:
     notes: Annotated[list[Note], Field(description="Notes and warnings about the objects.")]
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectsState:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectsState(ResultState):
     """The objects of the fields of a dataset, and the progress of collecting them."""
 
-    state: Annotated[
-        Literal["not-requested", "waiting", "running", "ready"],
-        Field(description="waiting: objects of another dataset are collected first."),
-    ]
-    job_id: JobOfResult
-    progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
-    error: Annotated[Failure | None, Field(description="Why the last attempt failed.")]
     objects: Annotated[CollectedObjects | None, Field(description="Null until objects were collected.")]
 
 
@@ -289,10 +282,10 @@ def objects_state(workspace: Workspace, dataset_id: str) -> ObjectsState:
     if file.is_file():
         content = json.loads(file.read_text(encoding="utf-8"))
         last = _COLLECTED.validate_python(content["objects"])
-    state = work.state or ("not-requested" if last is None else "ready")
+    state = "not-requested" if last is None else "ready"
     if work.state is None and work.id is not None and _is_being_opened(find_job(workspace, work.id)):
         state = "running"
-    return ObjectsState(state, work.id, work.progress, work.error, last)
+    return ObjectsState(**work.of_result(state), objects=last)
 
 
 def _is_being_opened(job: Job) -> bool:

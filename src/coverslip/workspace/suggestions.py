@@ -4,17 +4,16 @@ A worker process chooses them. Labeled images of the reserved test set are the t
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 from sqlalchemy import Connection, Table, delete, func, insert, select
 
 from coverslip.errors import Conflict
 from coverslip.events import Emit
-from coverslip.messages import Failure
 from coverslip.processes import Json
 from coverslip.workspace.datasets.state import update_counts
-from coverslip.workspace.jobs.computing import JobOfResult, StepProgress, computation, request_result
+from coverslip.workspace.jobs.computing import ResultState, computation, request_result
 from coverslip.workspace.jobs.kinds import register_function
 from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import (
@@ -45,17 +44,10 @@ class SuggestedImage:
     reason: Annotated[str, Field(description="Why it is suggested.")]
 
 
-@dataclass(frozen=True, slots=True)
-class LabelSuggestions:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelSuggestions(ResultState):
     """The images that were suggested last for labeling, and the reserved test set."""
 
-    state: Annotated[
-        Literal["not-requested", "waiting", "running", "ready"],
-        Field(description="waiting: suggestions for another dataset are computed first."),
-    ]
-    job_id: JobOfResult
-    progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
-    error: Annotated[Failure | None, Field(description="Why the last attempt failed.")]
     suggestions: list[SuggestedImage]
     n_labeled: Annotated[int, Field(description="Number of suggested images that have a label now.")]
     n_reserved: Annotated[int, Field(description="Number of images of the reserved test set; 0: none is reserved.")]
@@ -83,9 +75,12 @@ def suggestions_state(workspace: Workspace, dataset_id: str) -> LabelSuggestions
         suggestions = [SuggestedImage(**row) for row in rows]
         _, n_labeled = _counts(connection, dataset_id, suggested_images)
         n_reserved, n_reserved_labeled = _counts(connection, dataset_id, reserved_images)
-    state = work.state or ("ready" if suggestions or n_reserved else "not-requested")
     return LabelSuggestions(
-        state, work.id, work.progress, work.error, suggestions, n_labeled, n_reserved, n_reserved_labeled
+        **work.of_result("ready" if suggestions or n_reserved else "not-requested"),
+        suggestions=suggestions,
+        n_labeled=n_labeled,
+        n_reserved=n_reserved,
+        n_reserved_labeled=n_reserved_labeled,
     )
 
 

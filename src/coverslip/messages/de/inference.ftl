@@ -248,12 +248,6 @@ too-many-unfamiliar-images = mehr als ein Fünftel der Bilder ist den Trainingsb
 
 ## Clusters
 
-cluster-prediction-failed = Der Cluster konnte für die Bilder keine Vorhersagen machen: { $reason }
-    .do = Führen Sie die Vorhersage noch einmal aus.
-
-cluster-without-cores = Kein Rechner des Clusters hat freie Kerne
-    .do = Fügen Sie dem Cluster welche hinzu.
-
 refused-by-computer = { $reason } (auf dem Rechner „{ $computer }“)
     .do = { $advice }
 

@@ -248,12 +248,6 @@ too-many-unfamiliar-images = more than a fifth of the images are unlike the trai
 
 ## Clusters
 
-cluster-prediction-failed = The cluster could not predict the images: { $reason }
-    .do = Run the prediction again.
-
-cluster-without-cores = No computer of the cluster has free cores
-    .do = Add some to the cluster.
-
 refused-by-computer = { $reason } (on the computer '{ $computer }')
     .do = { $advice }
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 from sqlalchemy import Connection, select
@@ -16,11 +16,10 @@ from coverslip.datasets import ClassPlan, ImageRecord, with_classes
 from coverslip.errors import Conflict, NotFound
 from coverslip.events import Emit
 from coverslip.images import ReadPlan
-from coverslip.messages import Failure
 from coverslip.processes import Json
 from coverslip.runs import CheckedClass, LabelIssue, SplitRow
 from coverslip.workspace.datasets.sources import grouping_for, groups_of_images
-from coverslip.workspace.jobs.computing import JobOfResult, StepProgress, computation, request_result
+from coverslip.workspace.jobs.computing import ResultState, computation, request_result
 from coverslip.workspace.jobs.kinds import register_function
 from coverslip.workspace.jobs.records import Job, all_jobs, find_job
 from coverslip.workspace.lists.rows import class_plan_of
@@ -186,15 +185,9 @@ LABEL_ERRORS = register_function("label-errors", "coverslip.workspace.correcting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LabelErrorsState:
+class LabelErrorsState(ResultState):
     """Suspected label errors of a training's images."""
 
-    state: Annotated[
-        Literal["not-requested", "waiting", "running", "ready"],
-        Field(description="waiting: the search on another training runs first."),
-    ]
-    job_id: JobOfResult = None
-    progress: Annotated[StepProgress | None, Field(description="Null until the first report.")] = None
     n: Annotated[int | None, Field(description="Number of misclassified images; null until the search is done.")] = None
     n_suspected: Annotated[
         int | None,
@@ -212,7 +205,6 @@ class LabelErrorsState:
         list[LabelIssue],
         Field(description=f"The {_MOST_IMAGES:,} most likely errors that are not confirmed, in that order."),
     ]
-    error: Annotated[Failure | None, Field(description="Why the last search failed.")] = None
 
 
 def label_errors_state(workspace: Workspace, run_id: str) -> LabelErrorsState:
@@ -224,14 +216,13 @@ def label_errors_state(workspace: Workspace, run_id: str) -> LabelErrorsState:
     job = find_job(workspace, run_id, "train")
     work = computation(workspace, LABEL_ERRORS, job.id)
     if work.state is not None:
-        return LabelErrorsState(state=work.state, job_id=work.id, progress=work.progress, classes=[], images=[])
+        return LabelErrorsState(**work.of_result(work.state), classes=[], images=[])
     with workspace.engine.connect() as connection:
         errors = current_label_errors(connection, job.dataset_id or "", job.id, job.run)
     if errors is not None:
         unchanged, unconfirmed = errors.unchanged, errors.unconfirmed
         return LabelErrorsState(
-            state="ready",
-            job_id=work.id,
+            **work.of_result("ready"),
             n=len(unchanged.images),
             n_suspected=unconfirmed.n_suspected,
             n_confirmed=len(unchanged.images) - len(unconfirmed.images),
@@ -240,9 +231,8 @@ def label_errors_state(workspace: Workspace, run_id: str) -> LabelErrorsState:
             n_not_checked=unchanged.n_not_checked,
             classes=list(unchanged.classes),
             images=list(unconfirmed.images[:_MOST_IMAGES]),
-            error=work.error,
         )
-    return LabelErrorsState(state="not-requested", job_id=work.id, classes=[], images=[], error=work.error)
+    return LabelErrorsState(**work.of_result("not-requested"), classes=[], images=[])
 
 
 def start_label_check(workspace: Workspace, run_id: str) -> LabelErrorsState:

@@ -25,6 +25,7 @@ from coverslip.messages import Failure
 from coverslip.processes import Json
 from coverslip.runs import Run, RunContext
 from coverslip.runs.documents import read_object
+from coverslip.runtime.programs import end_with_parent
 from coverslip.stopping import Stop, signals_stop, work_stopped
 from coverslip.workspace.jobs import control
 from coverslip.workspace.jobs.kinds import JobKind
@@ -40,8 +41,6 @@ Function = Callable[[Workspace, Json, Emit], None]
 _REQUEST_FILE = "request.json"
 _MOST_ENDED = 100  # ended computations that are listed
 
-JobOfResult = Annotated[str | None, Field(description="The last job that computed it; null if none is listed.")]
-
 
 @dataclass(frozen=True, slots=True)
 class StepProgress:
@@ -54,6 +53,22 @@ class StepProgress:
     seconds_left: float | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultState:
+    """The state of a result that is computed on request, and the last job that computed it."""
+
+    state: Annotated[
+        Literal["not-possible", "not-requested", "waiting", "running", "outdated", "ready"],
+        Field(
+            description="not-possible: what it needs does not exist; waiting: another result of this kind is computed "
+            "first, and the newest request is next; outdated: what it was computed from has changed since then."
+        ),
+    ]
+    job_id: Annotated[str | None, Field(description="The last job that computed it; null if none is listed.")]
+    progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
+    error: Annotated[Failure | None, Field(description="Why the last attempt failed.")]
+
+
 @dataclass(frozen=True, slots=True)
 class Computation:
     """The last job that computed the result of a key."""
@@ -64,6 +79,11 @@ class Computation:
     requested: float | None = None  # when: seconds since 1970; None: it has ended
     started: float | None = None  # None: it is waiting, or has ended
     id: str | None = None
+
+    def of_result(self, otherwise: str) -> Json:
+        """Return the values of a `ResultState`, whose state without a waiting or running job is `otherwise`."""
+        values = {"job_id": self.id, "progress": self.progress, "error": self.error}
+        return {"state": self.state or otherwise, **values}
 
 
 def request_result(
@@ -174,4 +194,5 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
+    end_with_parent()
     sys.exit(main(Path(sys.argv[1])))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
@@ -14,12 +14,12 @@ from coverslip.errors import BadClassifier, Conflict, CoverslipError
 from coverslip.events import Emit, Event, Noted, progress_reporter
 from coverslip.files import write_json
 from coverslip.images import ReadPlan
-from coverslip.messages import Failure, Note, localized_note
+from coverslip.messages import Note, localized_note
 from coverslip.objects import CropChoices, ObjectFormat, is_objects_table
 from coverslip.processes import Json
 from coverslip.runs import find_classifier, open_classifier
 from coverslip.runs.documents import read_object
-from coverslip.workspace.jobs.computing import JobOfResult, StepProgress, computation, request_result
+from coverslip.workspace.jobs.computing import ResultState, computation, request_result
 from coverslip.workspace.jobs.kinds import register_function
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.lists.rows import images_of_job
@@ -39,17 +39,10 @@ class ObjectExport(CropChoices):
     to: ObjectFormat = Field(description="The format.")
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectExportState:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectExportState(ResultState):
     """The files of predicted objects in one format, and the progress of writing them."""
 
-    state: Annotated[
-        Literal["not-requested", "waiting", "running", "ready"],
-        Field(description="waiting: objects of another prediction are exported first."),
-    ]
-    job_id: JobOfResult
-    progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
-    error: Annotated[Failure | None, Field(description="Why the last attempt failed.")]
     n_files: int
     notes: Annotated[list[Note], Field(description="Notes and warnings about the export.")]
 
@@ -63,11 +56,9 @@ def export_state(workspace: Workspace, prediction_id: str) -> ObjectExportState:
     job = find_job(workspace, prediction_id, PREDICTION.name)
     work = computation(workspace, OBJECT_EXPORT, job.id)
     last = _last(job)
-    state = work.state or ("not-requested" if last is None else "ready")
     n_files, notes = (0, []) if last is None else (last["n_files"], _NOTES.validate_python(last["notes"]))
-    return ObjectExportState(
-        state, work.id, work.progress, work.error, n_files, [localized_note(each) for each in notes]
-    )
+    state = work.of_result("not-requested" if last is None else "ready")
+    return ObjectExportState(**state, n_files=n_files, notes=[localized_note(each) for each in notes])
 
 
 def start_export(workspace: Workspace, prediction_id: str, choice: ObjectExport) -> ObjectExportState:

@@ -11,10 +11,9 @@ from pydantic import Field
 
 from coverslip.errors import Conflict
 from coverslip.events import Emit
-from coverslip.messages import Failure
 from coverslip.processes import Json
 from coverslip.studies import state_of as state_of_cell
-from coverslip.workspace.jobs.computing import JobOfResult, StepProgress, computation, request_result
+from coverslip.workspace.jobs.computing import ResultState, computation, request_result
 from coverslip.workspace.jobs.kinds import job_kinds, register_function
 from coverslip.workspace.jobs.options import TRAININGS_QUEUE
 from coverslip.workspace.jobs.records import Job, find_job, started_jobs
@@ -28,8 +27,8 @@ AnalysisName = Literal["latency", "distances", "explanations"]
 _NAMES: tuple[AnalysisName, ...] = ("latency", "distances", "explanations")
 
 
-@dataclass(frozen=True, slots=True)
-class StudyAnalysis:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyAnalysis(ResultState):
     """A further analysis of a study, and its progress."""
 
     name: Annotated[
@@ -39,16 +38,6 @@ class StudyAnalysis:
             "images; explanations: heat maps of three test images for each network and initialization."
         ),
     ]
-    state: Annotated[
-        Literal["not-possible", "not-requested", "waiting", "running", "ready"],
-        Field(
-            description="not-possible: no training that it needs has finished; waiting: another analysis runs first; "
-            "ready: the comparison contains its results."
-        ),
-    ]
-    job_id: JobOfResult
-    progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
-    error: Annotated[Failure | None, Field(description="Why the last attempt failed.")]
 
 
 def list_analyses(workspace: Workspace, study_id: str) -> list[StudyAnalysis]:
@@ -132,8 +121,8 @@ def _analysis(
     workspace: Workspace, study_id: str, name: AnalysisName, *, is_possible: bool, is_stored: bool
 ) -> StudyAnalysis:
     work = computation(workspace, STUDY_ANALYSIS, _key(study_id, name))
-    state = work.state or ("ready" if is_stored else "not-requested" if is_possible else "not-possible")
-    return StudyAnalysis(name, state, work.id, work.progress, work.error)
+    state = "ready" if is_stored else "not-requested" if is_possible else "not-possible"
+    return StudyAnalysis(**work.of_result(state), name=name)
 
 
 def analyze_study(_: Workspace, arguments: Json, emit: Emit) -> None:

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
@@ -11,10 +11,9 @@ from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.errors import NotFound
 from coverslip.events import Emit
 from coverslip.files import sha256_json
-from coverslip.messages import Failure
 from coverslip.processes import Json
 from coverslip.studies import cells_of
-from coverslip.workspace.jobs.computing import JobOfResult, StepProgress, computation, request_result
+from coverslip.workspace.jobs.computing import ResultState, computation, request_result
 from coverslip.workspace.jobs.kinds import register_function
 from coverslip.workspace.store.rows import dataset_row
 from coverslip.workspace.store.workspace import Workspace
@@ -33,18 +32,11 @@ class TrainingTime:
     seconds: Annotated[float | None, Field(description="Null if its images or weights are not available.")]
 
 
-@dataclass(frozen=True, slots=True)
-class StudyTime:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyTime(ResultState):
     """The expected time of a study on this computer, and the progress of the measurement."""
 
     id: str
-    state: Annotated[
-        Literal["not-requested", "waiting", "running", "ready"],
-        Field(description="waiting: another measurement runs first."),
-    ]
-    job_id: JobOfResult
-    progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
-    error: Annotated[Failure | None, Field(description="Why the last attempt failed.")]
     seconds: Annotated[
         float | None, Field(description="Sum of the known times of all trainings; null until they are measured.")
     ]
@@ -91,11 +83,8 @@ def study_time(workspace: Workspace, time_id: str) -> StudyTime:
         raise NotFound("no-such-study-time")
     durations = [each for each in (seconds or {}).values() if each is not None]
     return StudyTime(
+        **work.of_result("not-requested" if seconds is None else "ready"),
         id=time_id,
-        state=work.state or ("not-requested" if seconds is None else "ready"),
-        job_id=work.id,
-        progress=work.progress,
-        error=work.error,
         seconds=None if seconds is None else sum(durations),
         n_unknown=len(seconds or {}) - len(durations),
         trainings=[TrainingTime(name, each) for name, each in (seconds or {}).items()],
