@@ -6,9 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from coverslip.evaluation import Evaluation, evaluate_predictions
-from coverslip.messages import in_language
-from coverslip.reports.verdict import RULES_OF_METRICS, RULES_OF_RUNS, verdict_of_metrics
+from coverslip.datasets.quality import list_finders
+from coverslip.evaluation import Evaluation, empty_evaluation, evaluate_predictions
+from coverslip.messages import has_entry, in_language
+from coverslip.reports.verdict import RULES_OF_METRICS, RULES_OF_RUNS, SERIOUS_FINDINGS, verdict_of_metrics
 
 
 def measured(
@@ -128,6 +129,7 @@ def test_worst_reasons_come_first_and_every_rule_has_texts_in_both_languages() -
 def test_each_rule_of_metrics_applies_to_a_constructed_result() -> None:
     """No rule is dead: each one applies somewhere."""
     results = [metrics for metrics, _, _ in CASES.values()]
+    results.append(empty_evaluation(("a", "b"), split="test", primary="macro_f1", reason="no image"))
     results += [
         spread([[285, 15, 0], [12, 288, 0], [0, 0, 0]]),
         measured([[5, 1], [1, 60]]),
@@ -138,7 +140,29 @@ def test_each_rule_of_metrics_applies_to_a_constructed_result() -> None:
     assert {(rule.code, rule.severity) for rule in RULES_OF_METRICS} == applied
 
 
-def test_rules_have_distinct_codes_for_each_severity() -> None:
+def test_classes_without_test_images_and_thresholds_are_not_called_guessing() -> None:
+    only_negative = verdict_of_metrics(spread([[1990, 12], [0, 0]]))
+    assert {each.code for each in only_negative.reasons}.isdisjoint({"limit-false-alarms", "limit-like-majority-class"})
+    two_of_eight = many_classes * np.array([[1], [1], [0], [0], [0], [0], [0], [0]])
+    assert verdict_of_metrics(spread(two_of_eight)).use == "care"
+    few = verdict_of_metrics(spread([[98, 2, 0], [1, 99, 0], [3, 0, 0]]))  # 3 images are no proof
+    assert "limit-class-lost" not in {each.code for each in few.reasons}
+    probability = np.array([[0.4 + 0.2 * k, 0.6 - 0.2 * k] for k in (0, 1) for _ in range(100)])
+    label = np.repeat([1, 0], 100)
+    predicted = np.array([1] * 100 + [1] * 85 + [0] * 15)  # sensitivity 1 at specificity .15, by a threshold
+    decided = evaluate_predictions(
+        probability, label, ["a", "b"], split="test", primary="macro_f1", predicted=predicted
+    )
+    verdict = verdict_of_metrics(decided)
+    assert (verdict.use, "limit-weak-classes" in {each.code for each in verdict.reasons}) == ("care", True)
+
+
+def test_serious_findings_are_findings() -> None:
+    assert {finder.code for finder in list_finders()} >= set(SERIOUS_FINDINGS)
+
+
+def test_rules_have_distinct_codes_and_texts_for_each_severity() -> None:
     rules = [(rule.code, rule.severity) for rule in RULES_OF_METRICS]
     rules += [(rule.code, rule.severity) for rule in RULES_OF_RUNS]
     assert len(rules) == len(set(rules))
+    assert all(has_entry(code) and has_entry(f"{code}.meaning") for code, _ in rules)

@@ -33,9 +33,14 @@ class Metric:
     n_groups: int | None = None  # of these images, if groups are known
 
     @property
+    def is_wide(self) -> bool:
+        """Whether the interval is so wide that the value says little."""
+        return self.low is not None and self.high is not None and self.high - self.low > _WIDE
+
+    @property
     def digits(self) -> int:
-        """Digits after the decimal point that are shown: fewer if the interval is so wide that they say nothing."""
-        return 2 if self.low is not None and self.high is not None and self.high - self.low > _WIDE else 3
+        """Digits after the decimal point that are shown."""
+        return 2 if self.is_wide else 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

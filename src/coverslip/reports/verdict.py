@@ -27,6 +27,7 @@ from coverslip.reports.words import (
     percent,
     range_after,
     range_words,
+    relabeled,
     threshold_words,
     value_words,
     why_instant,
@@ -84,9 +85,13 @@ class Rule(Generic[Result]):
             yield Reason(code=self.code, severity=self.severity, claim=claim, meaning=meaning)
 
 
-def verdict_of_run(run: ReportedRun) -> Verdict:
-    """Return the verdict on a run or an evaluation of it."""
-    rules = tuple(rule for rule in RULES_OF_RUNS if run.evaluation is None or not rule.is_about_training)
+def verdict_of_run(run: ReportedRun, *, has_notes: bool = True) -> Verdict:
+    """Return the verdict on a run or an evaluation of it, with or without notes, for which larger files are read."""
+    rules = tuple(
+        rule
+        for rule in RULES_OF_RUNS
+        if (run.evaluation is None or not rule.is_about_training) and (has_notes or rule.severity != "note")
+    )
     reasons = [*_reasons(RULES_OF_METRICS, run.metrics), *_reasons(rules, run)]
     return _verdict(reasons, counts_in_words(run))
 
@@ -134,10 +139,11 @@ def _counts(metrics: Evaluation, image_kind: str = "") -> str:
 
 # Rules on metrics
 
-_LOST, _FEWEST_OF_LOST = 0.1, 3  # recall up to which a class counts as never recognized, and its fewest images
+_LOST, _FEWEST_OF_LOST = 0.1, 5  # recall up to which a class counts as never recognized, and its fewest images
 _FEWEST = 10  # images of a class, or predictions, below which half of them wrong may be chance
 _USELESS, _WEAK = 0.2, 0.5  # share of the way from chance to 1 that balanced accuracy reaches
-_WIDE = 0.3  # width of an interval that says little
+_RANKED = 0.8  # macro-AUROC from which a low balanced accuracy is due to decision thresholds
+_MOST_CLASSES = 3  # that are named
 _VERY_FEW_IMAGES, _FEW_IMAGES, _RARE = 30, 100, 10  # test images in total, and per class
 _VERY_FEW_GROUPS = 10
 _MISCALIBRATED = 0.05  # calibration error above chance
@@ -158,35 +164,31 @@ def _share_words(share: Metric) -> str:
 
 
 def _above_chance(metrics: Evaluation) -> tuple[Metric, float, float] | None:
-    """Return balanced accuracy, its chance level, and the share of the way from chance to 1; None if not measured."""
-    balanced = metrics.metrics.get("balanced_accuracy")
-    n_present = sum(scores.n > 0 for scores in metrics.per_class.values())
-    if balanced is None or balanced.value is None or n_present < 2:
+    """Return balanced accuracy, its chance level, and the share of the way from chance to 1.
+
+    None if it is not measured, or if classes without test images make it incomparable with chance.
+    """
+    balanced, n_classes = metrics.metrics.get("balanced_accuracy"), len(metrics.classes)
+    if balanced is None or balanced.value is None or len(_recalls(metrics)) < n_classes or n_classes < 2:
         return None
-    chance = 1 / n_present
-    return balanced, chance, (balanced.value - chance) / (1 - chance)
+    return balanced, 1 / n_classes, (balanced.value - 1 / n_classes) / (1 - 1 / n_classes)
 
 
 def _not_above_chance(metrics: Evaluation) -> Iterator[Json]:
-    if above := _above_chance(metrics):
-        balanced, chance, skill = above
-        is_shown = balanced.low is None or balanced.low > chance
-        if not is_shown or skill < _USELESS:
-            yield {
-                "is_shown": is_shown,
-                "value": _share_words(balanced),
-                "chance": percent(chance),
-            }
+    above, auroc = _above_chance(metrics), metrics.metrics.get("macro_auroc")
+    if above is None or (auroc is not None and (auroc.value or 0) >= _RANKED):
+        return
+    balanced, chance, skill = above
+    is_shown = balanced.low is None or balanced.low > chance
+    kind = "not-shown" if not is_shown else "hardly" if (balanced.value or 0) < 2 * chance else "few"
+    yield from _when(not is_shown or skill < _USELESS, kind=kind, value=_share_words(balanced), chance=percent(chance))
 
 
 def _weak(metrics: Evaluation) -> Iterator[Json]:
     if above := _above_chance(metrics):
         balanced, chance, skill = above
-        yield from _when(
-            skill < _WEAK and not any(_not_above_chance(metrics)),
-            value=_share_words(balanced),
-            chance=percent(chance),
-        )
+        is_weak = skill < _WEAK and not any(_not_above_chance(metrics))
+        yield from _when(is_weak, value=_share_words(balanced), chance=percent(chance))
 
 
 def _recalls(metrics: Evaluation) -> list[tuple[str, int, int]]:
@@ -201,14 +203,15 @@ def _lost_classes(metrics: Evaluation) -> list[tuple[str, int, int]]:
 
 
 def _counts_of_classes(rows: list[tuple[str, int, int]], code: str = "verdict-count-of-class") -> str:
-    return listed([text(code, label=name, n_correct=n, n_images=n_all) for name, n, n_all in rows])
+    counts = [text(code, label=name, n_correct=n, n_images=n_all) for name, n, n_all in rows]
+    return listed(counts, at_most=_MOST_CLASSES)
 
 
 def _lost(metrics: Evaluation, *, is_of_many: bool) -> Iterator[Json]:
     """Yield the classes that are almost never recognized; the other classes are useful if they are the most of many."""
     lost = _lost_classes(metrics)
     has_many = len(_recalls(metrics)) > 3 * len(lost)
-    yield from _when(bool(lost) and has_many == is_of_many, labels=_counts_of_classes(lost))
+    yield from _when(bool(lost) and has_many == is_of_many, n_classes=len(lost), labels=_counts_of_classes(lost))
 
 
 def _weak_classes(metrics: Evaluation) -> Iterator[Json]:
@@ -220,27 +223,28 @@ def _weak_classes(metrics: Evaluation) -> Iterator[Json]:
 def _false_alarms(metrics: Evaluation) -> Iterator[Json]:
     matrix = metrics.confusion_matrix
     n_predicted = [sum(row[k] for row in matrix) for k in range(len(matrix))]
-    rows = [(name, matrix[k][k], n_predicted[k]) for k, name in enumerate(metrics.classes)]
+    rows = [(name, matrix[k][k], n_predicted[k]) for k, name in enumerate(metrics.classes) if sum(matrix[k])]
     wrong = sorted((row for row in rows if row[2] >= _FEWEST and row[1] < row[2] / 2), key=lambda row: row[1] / row[2])
     yield from _when(bool(wrong), labels=_counts_of_classes(wrong, "verdict-count-of-predictions"))
 
 
 def _like_majority_class(metrics: Evaluation) -> Iterator[Json]:
-    counts = {name: scores.n for name, scores in metrics.per_class.items()}
-    accuracy = metrics.metrics.get("accuracy")
-    if accuracy is None or accuracy.value is None or metrics.against_majority_class in (None, "better"):
+    sizes, accuracy = _class_sizes(metrics), metrics.metrics.get("accuracy")
+    result = metrics.against_majority_class
+    if accuracy is None or accuracy.value is None or result in (None, "better") or len(_recalls(metrics)) < 2:
         return
-    label = max(counts, key=lambda name: counts[name])
-    share = counts[label] / max(1, sum(counts.values()))
-    yield {"label": label, "majority": percent(share), "accuracy": percent(accuracy.value)}
+    label = max(sizes, key=lambda name: sizes[name])
+    share = sizes[label] / sum(sizes.values())
+    is_worse = result == "worse"
+    yield {"is_worse": is_worse, "label": label, "majority": percent(share), "accuracy": percent(accuracy.value)}
 
 
 def _wide(metrics: Evaluation) -> Iterator[Json]:
-    primary = metrics.metrics.get(metrics.primary)
-    if primary is None or primary.low is None or primary.high is None or METRICS[metrics.primary].scale != "share":
+    primary, record = metrics.metrics.get(metrics.primary), METRICS.get(metrics.primary)
+    if primary is None or primary.low is None or primary.high is None or record is None or record.scale != "share":
         return
-    ends = range_words(number(primary.low, 2), number(primary.high, 2))
-    yield from _when(primary.high - primary.low > _WIDE, metric=METRICS[metrics.primary].title, interval=ends)
+    ends = range_words(number(primary.low, primary.digits), number(primary.high, primary.digits))
+    yield from _when(primary.is_wide, metric=record.title, interval=ends)
 
 
 def _miscalibrated(metrics: Evaluation) -> Iterator[Json]:
@@ -282,6 +286,7 @@ def _imbalanced(metrics: Evaluation) -> Iterator[Json]:
 
 
 RULES_OF_METRICS: tuple[Rule[Evaluation], ...] = (
+    Rule("limit-no-test-image", "care", lambda metrics: _when(metrics.n == 0)),
     Rule("limit-leaks", "no", lambda metrics: _when(bool(metrics.n_leaks), n_clusters=metrics.n_leaks)),
     Rule("limit-not-above-chance", "no", _not_above_chance),
     Rule("limit-class-lost", "no", lambda metrics: _lost(metrics, is_of_many=False)),
@@ -290,7 +295,7 @@ RULES_OF_METRICS: tuple[Rule[Evaluation], ...] = (
     Rule("limit-protocol", "care", lambda metrics: _when(bool(metrics.protocol), claim=_protocol(metrics))),
     Rule("limit-validation-images", "care", lambda metrics: _when(metrics.split == "val")),
     Rule("limit-wide-interval", "care", _wide),
-    Rule("limit-few-test-images", "care", lambda metrics: _when(metrics.n < _VERY_FEW_IMAGES, n_images=metrics.n)),
+    Rule("limit-few-test-images", "care", lambda metrics: _when(0 < metrics.n < _VERY_FEW_IMAGES, n_images=metrics.n)),
     Rule("limit-too-few-groups", "care", lambda metrics: _groups(metrics, 1, FEWEST_GROUPS)),
     Rule("limit-few-groups", "care", lambda metrics: _groups(metrics, FEWEST_GROUPS, _VERY_FEW_GROUPS)),
     Rule("limit-weak", "care", _weak),
@@ -314,8 +319,10 @@ RULES_OF_METRICS: tuple[Rule[Evaluation], ...] = (
 # Rules on runs: on accesses to the test set, and the data
 
 _UNFAMILIAR = 0.2  # share of the images of an external test set
-_MUCH_LOWER = 0.2  # difference of the primary metric from that of the run's test set
-_SERIOUS_FINDINGS = (
+_MUCH_LOWER = 0.2  # difference of balanced accuracy from that on the run's test set
+_SEEN = 0.1  # share of the evaluated images that were used in training
+_UNGROUPED = 0.1  # share of the images of a run without a known group
+SERIOUS_FINDINGS = (
     "channel-files",
     "group-is-class",
     "groups-divide-copies",
@@ -326,9 +333,14 @@ _SERIOUS_FINDINGS = (
 
 
 def _above_grouped(run: ReportedRun) -> Iterator[Json]:
-    """Yield the value of a grouped split if sets may share groups and the run is like an image-level split."""
-    leakage = None if run.evaluation is not None or (run.is_unseen and not run.n_ungrouped) else run.leakage_estimate
-    if leakage is None or leakage.metric not in run.metrics.metrics:
+    """Yield the value of a grouped split if sets can share groups and the run is like an image-level split.
+
+    The estimate is that of instant classifiers, so it says nothing about a fine-tuned network.
+    """
+    leakage, training = run.leakage_estimate, run.training
+    if leakage is None or leakage.metric not in run.metrics.metrics or training is None or training.chosen != "instant":
+        return
+    if not run.environment.allow_leakage and run.n_ungrouped < _UNGROUPED * len(run.used):
         return
     value = run.metrics[leakage.metric].value
     image_level, grouped = leakage.image_level.value, leakage.grouped.value
@@ -342,21 +354,37 @@ def _above_grouped(run: ReportedRun) -> Iterator[Json]:
     )
 
 
-def _lower_than_own_test(run: ReportedRun, *, is_much: bool) -> Iterator[Json]:
-    name = run.metrics.primary
-    of_training = run.run.metrics.metrics.get(name) if run.evaluation is not None and run.run.is_measured else None
-    if of_training is None or of_training.value is None or name not in run.metrics.metrics:
-        return
-    difference = independent_difference(of_training, run.metrics[name], ("own", "external"))
-    if difference.value is None or difference.low is None or difference.high is None:
-        return
-    is_worse = difference.high < 0 if METRICS[name].better == "higher" else difference.low > 0
+def _seen_images(run: ReportedRun, *, are_many: bool) -> Iterator[Json]:
+    images = None if run.evaluation is None else run.evaluation.evaluated_images
+    n = 0 if images is None else images.n_used_in_training
+    yield from _when(n > 0 and (n >= _SEEN * run.metrics.n) == are_many, n_images=n)
+
+
+def _seen_groups(run: ReportedRun) -> Iterator[Json]:
+    images = None if run.evaluation is None else run.evaluation.evaluated_images
     yield from _when(
-        is_worse and (abs(difference.value) >= _MUCH_LOWER) == is_much,
+        images is not None and images.n_of_seen_groups > 0, n_images=0 if images is None else images.n_of_seen_groups
+    )
+
+
+def _lower_than_own_test(run: ReportedRun, *, is_much: bool) -> Iterator[Json]:
+    """Yield a significantly lower balanced accuracy, which does not depend on class proportions."""
+    name = "balanced_accuracy"
+    if run.evaluation is None or not run.run.is_measured:
+        return
+    before, after = run.run.metrics, run.metrics
+    if name not in before.metrics or name not in after.metrics:
+        return
+    if {row[0] for row in _recalls(before)} != {row[0] for row in _recalls(after)}:
+        return
+    difference = independent_difference(before[name], after[name], ("own", "external"))
+    if difference.value is None or difference.high is None:
+        return
+    yield from _when(
+        difference.high < 0 and (difference.value <= -_MUCH_LOWER) == is_much,
         is_much=is_much,
-        metric=METRICS[name].title,
-        value=number(run.metrics[name].value),
-        of_training=number(of_training.value),
+        value=percent(after[name].value or 0),
+        of_training=percent(before[name].value or 0),
     )
 
 
@@ -367,7 +395,8 @@ def _unfamiliar(run: ReportedRun) -> Iterator[Json]:
 
 
 def _relabeled(run: ReportedRun) -> Iterator[Json]:
-    yield from _when(bool(run.labels_before), n_images=len(run.labels_before))
+    sentence = relabeled(run)
+    yield from _when(bool(sentence), claim=sentence)
 
 
 def _unknown_labels(run: ReportedRun) -> Iterator[Json]:
@@ -377,9 +406,11 @@ def _unknown_labels(run: ReportedRun) -> Iterator[Json]:
 def _findings(run: ReportedRun, *, are_serious: bool) -> Iterator[Json]:
     inspection = run.run.inspection
     for finding in () if inspection is None else inspection.findings:
-        if finding.limit and (finding.code in _SERIOUS_FINDINGS) == are_serious:
+        is_serious = finding.code in SERIOUS_FINDINGS
+        if is_serious == are_serious and (is_serious or finding.limit):
             localized = finding.localized()
-            yield {"claim": localized.text, "meaning": localized.limit}
+            claim = localized.limit if finding.code == "hidden-groups" else localized.text
+            yield {"claim": claim, "meaning": localized.limit or localized.do}
 
 
 def _decided_after_test(run: ReportedRun) -> Iterator[Json]:
@@ -424,7 +455,10 @@ def _excluded(run: ReportedRun) -> Iterator[Json]:
 
 
 RULES_OF_RUNS: tuple[Rule[ReportedRun], ...] = (
-    Rule("limit-above-grouped", "no", _above_grouped, is_about_training=True),
+    Rule("limit-used-in-training", "no", lambda run: _seen_images(run, are_many=True)),
+    Rule("limit-used-in-training", "care", lambda run: _seen_images(run, are_many=False)),
+    Rule("limit-groups-of-training", "care", _seen_groups),
+    Rule("limit-above-grouped", "care", _above_grouped, is_about_training=True),
     Rule("limit-lower-than-own-test", "no", lambda run: _lower_than_own_test(run, is_much=True)),
     Rule("limit-lower-than-own-test", "care", lambda run: _lower_than_own_test(run, is_much=False)),
     Rule("limit-unfamiliar", "care", _unfamiliar),

@@ -227,26 +227,36 @@ verdict-count-of-predictions = nur { $n_correct } von { $n_images } Vorhersagen 
 
 verdict-weakest-class = In der Klasse mit dem kleinsten Anteil, „{ $label }“, sind es { $n_correct } von { $n_images }.
 
-limit-not-above-chance = { $is_shown ->
-        [true] Er ist kaum besser als Raten:
-       *[false] Es ist nicht nachgewiesen, dass er besser ist als Raten:
-    } Im Mittel über die Klassen erkennt er { $value } der Bilder; Raten ergäbe { $chance }.
+limit-no-test-image = Kein Bild konnte gemessen werden.
+    .meaning = Die Leistung ist nicht bekannt.
+
+limit-not-above-chance = { $kind ->
+        [not-shown] Es ist nicht nachgewiesen, dass er besser ist als Raten:
+        [hardly] Er ist kaum besser als Raten:
+       *[few] Er erkennt zu wenige Bilder:
+    } Im Mittel über die Klassen werden { $value } erkannt; Raten ergäbe { $chance }.
     .meaning = Mehr gelabelte Bilder können helfen, oder Bilder, auf denen die Klassen verschieden aussehen. Prüfen Sie zuerst die Labels.
 
-limit-class-lost = Fast kein Bild einer Klasse wird erkannt: { $labels }.
-    .meaning = Bilder dieser Klasse erhalten eine andere Klasse. Die anderen Klassen enthalten sie.
+limit-class-lost = Fast kein Bild { $n_classes ->
+        [one] einer Klasse
+       *[other] mancher Klassen
+    } wird erkannt: { $labels }.
+    .meaning = Bilder einer solchen Klasse erhalten eine andere Klasse. Labeln Sie mehr davon und trainieren Sie erneut.
 
-limit-class-lost-of-many = Nicht für Klassen, von denen er fast kein Bild erkennt: { $labels }.
-    .meaning = Bilder dieser Klassen erhalten andere Klassen. Labeln Sie mehr davon und trainieren Sie erneut.
+limit-class-lost-of-many = Verwenden Sie ihn nicht für { $n_classes ->
+        [one] eine Klasse, von der er fast kein Bild erkennt
+       *[other] Klassen, von denen er fast kein Bild erkennt
+    }: { $labels }.
+    .meaning = Bilder einer solchen Klasse erhalten eine andere Klasse. Labeln Sie mehr davon und trainieren Sie erneut.
 
 limit-leaks = { $n_clusters ->
         [one] { $n_clusters } Gruppe oder Menge von Duplikaten ist
        *[other] { $n_clusters } Gruppen oder Mengen von Duplikaten sind
-    } sowohl in den Testdaten als auch in den Trainings- oder Validierungsdaten; das Ergebnis ist daher zu hoch.
-    .meaning = Leakage war für diesen Lauf erlaubt, und die Metriken sind zu hoch. Wie gut der Klassifikator bei neuen Bildern ist, ist nicht bekannt. Trainieren Sie erneut ohne Leakage.
+    } sowohl im Testset als auch im Trainings- oder Validierungsset; das Ergebnis ist daher zu hoch.
+    .meaning = Ein Datenleck war für dieses Training erlaubt. Wie gut der Klassifikator bei neuen Bildern ist, ist nicht bekannt. Trainieren Sie erneut ohne Datenleck.
 
 limit-above-grouped = Bei Bildern neuer Gruppen ist { $metric } etwa { $grouped } zu erwarten, nicht { $value }.
-    .meaning = Die Leakage-Schätzung vergleicht eine Aufteilung nach Bildern mit einer nach Gruppen. Das Ergebnis dieses Laufs gleicht dem der Aufteilung nach Bildern.
+    .meaning = Die Schätzung des Datenlecks vergleicht eine Aufteilung nach Bildern mit einer nach Gruppen. Das Ergebnis dieses Trainings gleicht dem der Aufteilung nach Bildern.
 
 limit-wide-interval = Zu wenige Testbilder oder Gruppen, um zu wissen, wie gut er ist: { $metric } liegt im Bereich { $interval } (95-%-KI).
     .meaning = Testen Sie ihn mit mehr Bildern oder durch Kreuzvalidierung, bevor Sie sich auf ihn verlassen.
@@ -260,7 +270,10 @@ limit-weak-classes = Weniger als die Hälfte der Bilder einer Klasse wird erkann
 limit-false-alarms = Die meisten Vorhersagen einer Klasse sind falsch: { $labels }.
     .meaning = Prüfen Sie jedes Bild mit einer solchen Vorhersage. Bei neuen Bildern ist der Anteil falscher Vorhersagen höher, wenn die Klasse seltener ist als hier.
 
-limit-like-majority-class = Es ist nicht nachgewiesen, dass er öfter richtig liegt ({ $accuracy }), als wenn er immer „{ $label }“ vorhersagte ({ $majority }).
+limit-like-majority-class = { $is_worse ->
+        [true] Er ist seltener richtig ({ $accuracy }), als wenn er immer „{ $label }“ vorhersagte ({ $majority }).
+       *[false] Es ist nicht nachgewiesen, dass er öfter richtig ist ({ $accuracy }), als wenn er immer „{ $label }“ vorhersagte ({ $majority }).
+    }
     .meaning = Die Genauigkeit sagt hier wenig aus. Beurteilen Sie den Klassifikator nach Sensitivität und Präzision der anderen Klassen.
 
 limit-miscalibrated = Die Klassen können stimmen, doch die Wahrscheinlichkeiten sind nicht verlässlich: Sie sind im Mittel um { $error } zu hoch oder zu niedrig.
@@ -269,14 +282,26 @@ limit-miscalibrated = Die Klassen können stimmen, doch die Wahrscheinlichkeiten
 limit-lower-than-own-test = Er ist bei diesen Bildern { $is_much ->
         [true] viel schlechter
        *[false] schlechter
-    } als bei den Testbildern des Trainings: { $metric } ist { $value } statt { $of_training }.
+    } als auf dem Testset des Trainings: Im Mittel über die Klassen werden { $value } erkannt statt { $of_training }.
     .meaning = Die Bilder unterscheiden sich von denen des Trainings, zum Beispiel durch Labor, Färbung oder Mikroskop. Trainieren Sie mit Bildern wie diesen.
+
+limit-used-in-training = { $n_images ->
+        [one] { $n_images } dieser Bilder wurde im Training verwendet; das Ergebnis ist daher zu hoch.
+       *[other] { $n_images } dieser Bilder wurden im Training verwendet; das Ergebnis ist daher zu hoch.
+    }
+    .meaning = Testen Sie ihn mit anderen Bildern.
+
+limit-groups-of-training = { $n_images ->
+        [one] { $n_images } dieser Bilder gehört zu einer Gruppe, die im Training verwendet wurde; das Ergebnis ist vielleicht zu hoch.
+       *[other] { $n_images } dieser Bilder gehören zu Gruppen, die im Training verwendet wurden; das Ergebnis ist vielleicht zu hoch.
+    }
+    .meaning = Testen Sie ihn mit Bildern anderer Patienten oder Objektträger.
 
 limit-unfamiliar = { $n_unfamiliar } von { $n_images } Bildern sehen anders aus als alle Trainingsbilder; die Vorhersagen für sie sind nicht verlässlich.
     .meaning = Trainieren Sie mit Bildern wie diesen.
 
 limit-protocol = { $claim }
-    .meaning = Der Lauf wiederholt die Schritte einer veröffentlichten Studie. Berichten Sie seine Metriken als die dieses Protokolls, nicht als die bei neuen Bildern.
+    .meaning = Das Training wiederholt die Schritte einer veröffentlichten Studie. Berichten Sie seine Metriken als die dieses Protokolls, nicht als die bei neuen Bildern.
 
 limit-finding = { $claim }
     .meaning = { $meaning }
@@ -360,10 +385,7 @@ limit-classifier-not-measured = Der Klassifikator selbst wurde nicht gemessen.
 limit-leakage-allowed = Trainings- und Testbilder können sich überschneiden, daher ist das Ergebnis vielleicht zu hoch.
     .meaning = Für dieses Training wurde ein Datenleck zugelassen. Wenn Bilder oder Gruppen in beiden Sets sind, sind die Metriken zu hoch.
 
-limit-relabeled = { $n_images ->
-        [one] Das Label von { $n_images } Testbild wurde
-       *[other] Die Labels von { $n_images } Testbildern wurden
-    } seit der Aufteilung korrigiert.
+limit-relabeled = { $claim }
     .meaning = Wenn nur falsch klassifizierte Bilder geprüft wurden, sind die Metriken mit den korrigierten Labels womöglich zu hoch, denn falsche Labels, denen der Klassifikator zustimmt, bleiben. Berichten Sie die Metriken mit den früheren Labels.
 
 limit-validation-images = Das Ergebnis ist von Validierungsbildern, die das Training für Entscheidungen verwendet hat, und daher zu hoch.

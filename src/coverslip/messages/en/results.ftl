@@ -227,23 +227,33 @@ verdict-count-of-predictions = only { $n_correct } of { $n_images } predictions 
 
 verdict-weakest-class = In the class with the lowest share, “{ $label }”, { $n_correct } of { $n_images } are.
 
-limit-not-above-chance = { $is_shown ->
-        [true] It is hardly better than guessing:
-       *[false] It is not shown to be better than guessing:
-    } on average over the classes, it recognizes { $value } of the images; guessing would recognize { $chance }.
+limit-no-test-image = No image could be measured.
+    .meaning = The performance is not known.
+
+limit-not-above-chance = { $kind ->
+        [not-shown] It is not shown to be better than guessing:
+        [hardly] It is hardly better than guessing:
+       *[few] It recognizes too few images:
+    } on average over the classes, { $value } are recognized; guessing would recognize { $chance }.
     .meaning = More labeled images may help, or images on which the classes look different. Check the labels first.
 
-limit-class-lost = It recognizes almost no image of a class: { $labels }.
-    .meaning = Images of this class get another class. The other classes contain them.
+limit-class-lost = It recognizes almost no image of { $n_classes ->
+        [one] a class
+       *[other] some classes
+    }: { $labels }.
+    .meaning = Images of such a class get another class. Label more of them and train again.
 
-limit-class-lost-of-many = Not for classes of which it recognizes almost no image: { $labels }.
-    .meaning = Images of these classes get other classes. Label more of them and train again.
+limit-class-lost-of-many = Do not use it for { $n_classes ->
+        [one] a class of which it recognizes almost no image
+       *[other] classes of which it recognizes almost no image
+    }: { $labels }.
+    .meaning = Images of such a class get another class. Label more of them and train again.
 
 limit-leaks = { $n_clusters ->
         [one] { $n_clusters } group or set of duplicates is
        *[other] { $n_clusters } groups or sets of duplicates are
     } both in the test set and in the training or validation set, so the result is too high.
-    .meaning = Leakage was allowed for this run, and the metrics are too high. How well the classifier works on new images is not known. Train again without leakage.
+    .meaning = Leakage was allowed for this run. How well the classifier works on new images is not known. Train again without leakage.
 
 limit-above-grouped = On images of new groups, { $metric } is expected to be about { $grouped }, not { $value }.
     .meaning = The leakage estimate compares a split by images with a split by groups. The result of this run is like that of the split by images.
@@ -260,7 +270,10 @@ limit-weak-classes = It recognizes fewer than half of the images of a class: { $
 limit-false-alarms = Most predictions of a class are wrong: { $labels }.
     .meaning = Check each image that is predicted as such a class. In new images, the share of wrong predictions is higher if the class is rarer than here.
 
-limit-like-majority-class = It is not shown to be correct more often ({ $accuracy }) than if it always predicted “{ $label }” ({ $majority }).
+limit-like-majority-class = { $is_worse ->
+        [true] It is correct less often ({ $accuracy }) than if it always predicted “{ $label }” ({ $majority }).
+       *[false] It is not shown to be correct more often ({ $accuracy }) than if it always predicted “{ $label }” ({ $majority }).
+    }
     .meaning = Accuracy says little here. Judge the classifier by the recall and precision of the other classes.
 
 limit-miscalibrated = Its classes may be right, but its probabilities are not reliable: they are { $error } too high or too low on average.
@@ -269,10 +282,22 @@ limit-miscalibrated = Its classes may be right, but its probabilities are not re
 limit-lower-than-own-test = It works { $is_much ->
         [true] much worse
        *[false] worse
-    } on these images than on the test images of its training: { $metric } is { $value } instead of { $of_training }.
+    } on these images than on the test set of its training: on average over the classes, { $value } are recognized instead of { $of_training }.
     .meaning = The images differ from those of the training, for example in the laboratory, the stain or the microscope. Train with images like these.
 
-limit-unfamiliar = { $n_unfamiliar } of { $n_images } images look unlike anything it was trained on, so its predictions for them are not reliable.
+limit-used-in-training = { $n_images ->
+        [one] { $n_images } of these images was used in the training, so the result is too high.
+       *[other] { $n_images } of these images were used in the training, so the result is too high.
+    }
+    .meaning = Test it on other images.
+
+limit-groups-of-training = { $n_images ->
+        [one] { $n_images } of these images is of a group that was used in the training, so the result may be too high.
+       *[other] { $n_images } of these images are of groups that were used in the training, so the result may be too high.
+    }
+    .meaning = Test it on images of other patients or slides.
+
+limit-unfamiliar = { $n_unfamiliar } of { $n_images } images look different from all training images, so its predictions for them are not reliable.
     .meaning = Train with images like these.
 
 limit-protocol = { $claim }
@@ -360,10 +385,7 @@ limit-classifier-not-measured = The classifier itself was not measured.
 limit-leakage-allowed = Training and test images may overlap, so the result may be too high.
     .meaning = Leakage was allowed for this run. If images or groups are in both sets, the metrics are too high.
 
-limit-relabeled = The labels of { $n_images ->
-        [one] { $n_images } test image
-       *[other] { $n_images } test images
-    } were corrected since the split was made, so the result may be too high.
+limit-relabeled = { $claim }
     .meaning = If only misclassified images were reviewed, metrics with the corrected labels may be too high, because wrong labels that agree with the classifier stay. Report the metrics with the earlier labels.
 
 limit-validation-images = The result is from validation images, which training used for choices, so it is too high.

@@ -40,9 +40,10 @@ class Headline:
     """The verdict on a result, and the primary metric with its confidence interval."""
 
     use: Annotated[
-        Use, Field(description="Whether to use the classifier: `yes`, `care` (with care) or `no`; see `verdict`.")
+        Use | None,
+        Field(description="Whether to use the classifier: `yes`, `care` (with care) or `no`; null: not known."),
     ]
-    verdict: Annotated[str, Field(description="The verdict in one or two sentences.")]
+    verdict: Annotated[str, Field(description="The verdict in a few sentences; empty if it is not known.")]
     metric: str
     title: str
     value: float | None
@@ -284,14 +285,16 @@ def _headline(folder: Path, _language: str, _versions: tuple[int, ...]) -> Headl
     run = Run(folder)
     reported = ReportedRun(run.parent_run, run) if run.is_evaluation else ReportedRun(run)
     try:
-        name = reported.metrics.primary
-        metric = reported.metrics.metrics.get(name)
+        name = reported.measured.metrics.primary
+        metric = reported.measured.metrics.metrics.get(name)
         if metric is None:
             return None
-        verdict = verdict_of_run(reported)
+        verdict = None
+        with suppress(CoverslipError):  # a file of the run that its metrics do not need cannot be read
+            verdict = verdict_of_run(reported, has_notes=False)
         return Headline(
-            use=verdict.use,
-            verdict=verdict.headline,
+            use=None if verdict is None else verdict.use,
+            verdict="" if verdict is None else verdict.headline,
             metric=name,
             title=METRICS[name].title if name in METRICS else name,
             value=metric.value,
