@@ -1,11 +1,13 @@
 """A server with accounts: signing in, roles in projects, proxies, activity, and the queue that projects share."""
 
+import itertools
 import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -17,6 +19,7 @@ from small_workspace import API, Json, until, write_cells
 from sqlalchemy import insert
 from tables import downloaded
 
+from coverslip import events
 from coverslip.accounts import tables, users
 from coverslip.accounts.activity import list_requests
 from coverslip.accounts.backups import ServerManifest
@@ -528,7 +531,9 @@ def test_activity_records_roles_rights_and_labels_before_and_after(served: Serve
     ]
 
 
-def test_an_administrator_backs_up_the_server_while_it_runs(tmp_path: Path) -> None:
+def test_an_administrator_backs_up_the_server_while_it_runs_and_stops_a_backup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "data").mkdir()
     server = open_account_server(tmp_path / "server", (tmp_path / "data",))
     users.add_user(server, "maria", is_admin=True)
@@ -546,6 +551,18 @@ def test_an_administrator_backs_up_the_server_while_it_runs(tmp_path: Path) -> N
         assert backup["n_projects"] == 1
         projects_of_backup = ServerManifest.read(tmp_path / "backups" / backup["name"] / "server.json").projects
         assert projects_of_backup.keys() == {project.id for project in list_projects(server)}
+        (project,) = list_projects(server)
+        uploads = server.projects / project.id / "uploads"
+        uploads.mkdir(exist_ok=True)
+        for number in range(1000):
+            (uploads / f"{number}.txt").touch()
+        until(lambda: time.strftime("%Y-%m-%d-%H%M%S") > backup["name"])  # the name of a backup is its time
+        with monkeypatch.context() as patch:
+            patch.setattr(events, "time", SimpleNamespace(monotonic=itertools.count().__next__))  # reports each file
+            assert admin.post(f"{API}/backups").json()["progress"]
+            stopped = admin.post(f"{API}/backups/stop").json()
+        assert (stopped["progress"], stopped["error"], stopped["items"]) == (None, None, state["items"])
+        assert [each.name for each in (tmp_path / "backups").iterdir()] == [backup["name"]]
         (tmp_path / "backups").rename(tmp_path / "moved")
         (tmp_path / "backups").write_text("not a folder")
         assert admin.post(f"{API}/backups").status_code == 202

@@ -10,11 +10,11 @@ from importlib.util import find_spec
 
 import pytest
 
-from coverslip import cluster
-from coverslip.cluster import join_cluster
 from coverslip.errors import ClusterUnreachable, UntrustedCluster
 from coverslip.events import Event
 from coverslip.messages import TrustCluster
+from coverslip.runtime import cluster
+from coverslip.runtime.cluster import join_cluster
 
 HAS_RAY = find_spec("ray") is not None
 
@@ -87,14 +87,14 @@ def test_a_host_that_drops_packets_is_an_error_in_time() -> None:
 
 NEW_CLUSTER = """
 import os, psutil
-from coverslip.cluster import join_cluster, remote_task
+from coverslip.runtime.cluster import ClusterTasks
 
 def token() -> bytes:
     return os.environ["RAY_AUTH_TOKEN"].encode()
 
 for _ in range(2):  # a program may begin several, one after the other
-    ray = join_cluster("ray", is_trusted=False, emit=print)
-    assert len(ray.get(remote_task(ray, token, cores=1, gpus=0).remote())) == 64
+    tasks = ClusterTasks("ray", token, cores=1, is_trusted=False, emit=print)
+    assert len(tasks.call()) == 64
     assert "RAY_AUTH_TOKEN" not in os.environ
     own = psutil.Process()
     listening = [
@@ -105,7 +105,7 @@ for _ in range(2):  # a program may begin several, one after the other
     ]
     assert len(listening) >= 4
     assert set(listening) == {"127.0.0.1"}, listening
-    ray.shutdown()
+    tasks.close()
 """
 
 

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from refusing import refusing
 
 import coverslip as cs
 from coverslip import pipeline
-from coverslip.cluster import ROOTS_VARIABLE
 from coverslip.datasets import Dataset
 from coverslip.errors import BadClusterAnswer, CoverslipError
 from coverslip.inference import Classifier
-from coverslip.inference.ray_executor import _task_resources
 from coverslip.inference.ray_worker import ImageBatch, Packed, predict_batch, rows_of
 from coverslip.runs import Prediction, Run
+from coverslip.runtime.cluster import ROOTS_VARIABLE, call_resources
 
 CLASSES = ("large", "medium", "small")
 
@@ -112,25 +112,28 @@ def test_an_answer_that_no_classifier_of_ours_gives_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("computers", "device", "needed"),
+    ("computers", "cores", "with_gpus", "needed"),
     [
-        ([{"CPU": 0}, {"CPU": 4}, {"CPU": 8}], "auto", (3, 4, 0)),  # the head lends nothing, the large one does two
-        ([{"CPU": 16, "GPU": 2}, {"CPU": 64}], "auto", (2, 8, 1)),
-        ([{"CPU": 16, "GPU": 2}, {"CPU": 64}], "cpu", (5, 16, 0)),
+        ([{"CPU": 0}, {"CPU": 4}, {"CPU": 8}], None, True, (3, 4, 0)),  # the head lends nothing, the large one does two
+        ([{"CPU": 16, "GPU": 2}, {"CPU": 64}], None, True, (2, 8, 1)),
+        ([{"CPU": 16, "GPU": 2}, {"CPU": 64}], None, False, (5, 16, 0)),
+        ([{"CPU": 1, "GPU": 2}], None, True, (1, 1, 1)),
+        ([{"CPU": 3}, {"CPU": 4}], 2, True, (3, 2, 0)),
+        ([{"CPU": 16, "GPU": 2}, {"CPU": 64}], 12, True, (1, 12, 1)),
     ],
 )
-def test_a_part_takes_a_computer_or_one_of_the_gpus(
-    computers: Sequence[Mapping[str, float]], device: str, needed: tuple[int, int, int]
+def test_a_call_takes_a_computer_or_one_of_the_gpus_or_the_stated_cores(
+    computers: Sequence[Mapping[str, float]], cores: int | None, with_gpus: bool, needed: tuple[int, int, int]
 ) -> None:
-    assert _task_resources(computers, device) == needed
+    assert call_resources(computers, cores, with_gpus=with_gpus) == needed
 
 
 def test_a_cluster_without_cores_and_ray_that_is_not_installed_are_errors(
     trained: Run, cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(CoverslipError) as refused:
-        _task_resources([{"CPU": 0}], "auto")
-    assert refused.value.code == "cluster-without-cores"
+    for computers, cores in ([{"CPU": 0.0}], None), ([{"CPU": 2.0}], 4):
+        with refusing(CoverslipError, "no-computer-for-task"):
+            call_resources(computers, cores, with_gpus=True)
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(CoverslipError, match="extra 'cluster'"):
         pipeline.predict(trained.folder, cells, out=tmp_path / "there.csv", on="ray")

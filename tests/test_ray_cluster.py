@@ -28,6 +28,7 @@ import sys
 from ray.cluster_utils import Cluster
 
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+cluster.add_node(num_cpus=1)
 print(cluster.address, flush=True)
 sys.stdin.read()
 cluster.shutdown()
@@ -36,7 +37,7 @@ cluster.shutdown()
 
 @pytest.fixture(scope="module")
 def cluster(own_cache: None) -> Iterator[str]:
-    """The address of a cluster of one computer with one core, without a token."""
+    """The address of a cluster of two nodes with one core each, without a token."""
     command = [sys.executable, "-c", CLUSTER]
     environment = os.environ | {"RAY_raylet_start_wait_time_s": "300"}  # on a busy machine too
     with subprocess.Popen(

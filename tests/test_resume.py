@@ -17,11 +17,21 @@ from trained import SMALL_NETWORK
 
 import coverslip as cs
 from coverslip.cli import main
-from coverslip.errors import BadRun, Conflict, CoverslipError
-from coverslip.events import EpochEnded, Event, Noted, RunEnded
+from coverslip.errors import BadRun, Conflict, CoverslipError, Stopped
+from coverslip.events import (
+    COMPUTING_FEATURES,
+    EpochEnded,
+    Event,
+    InstantClassifierFitted,
+    Noted,
+    Progressed,
+    RunEnded,
+    StageStarted,
+)
 from coverslip.experiments.run_state import record_work
 from coverslip.files import sha256_file
-from coverslip.runs import Run, RunContext, RunLog, Status, StatusFile
+from coverslip.runs import Recipe, Run, RunContext, RunLog, SplitPlan, Status, StatusFile
+from coverslip.runs.log import lasting_lines
 from coverslip.synthetic_cells import write_sample_images
 
 SETTINGS = (f"model={SMALL_NETWORK}", "split.folds=0", "image_size=32", "tta=1", "epochs=2", "batch_size=16")
@@ -89,6 +99,37 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes(
     if stage == "finetune":
         assert history(cut) == history(whole)
     assert not list(cut.rglob("*.part"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_stored", [True, False])
+def test_a_resumed_training_fits_the_instant_classifier_only_if_its_head_is_not_stored(
+    cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_stored: bool
+) -> None:
+    plan = SplitPlan(folds=0)
+    recipe = Recipe(model=SMALL_NETWORK, split=plan, image_size=32, tta=1, epochs=1, batch_size=16)
+    whole = cs.train(cells, recipe, out=tmp_path / "whole")
+    run = Run(tmp_path / "cut")
+
+    def stop_before_the_first_epoch(event: Event) -> None:
+        if isinstance(event, StageStarted) and event.stage == "finetune":
+            run.stop_file.touch()
+
+    with pytest.raises(Stopped):
+        cs.train(cells, recipe, out=run.folder, emit=stop_before_the_first_epoch)
+    assert not run.checkpoint_file("last").exists()
+    if not is_stored:
+        run.checkpoint_file("instant").write_bytes(b"damaged")
+    monkeypatch.setenv("COVERSLIP_CACHE", str(tmp_path / "empty"))
+    events: list[Event] = []
+    cs.resume(run, emit=events.append)
+    fitted = [line for line in lasting_lines(run.events_file) if line.event == InstantClassifierFitted.__name__]
+    assert len(fitted) == 1 + (not is_stored)
+    begun = next(i for i, each in enumerate(events) if isinstance(each, StageStarted) and each.stage == "finetune")
+    stages = {event.stage for event in events[:begun] if isinstance(event, Progressed)}
+    assert (COMPUTING_FEATURES in stages) == (not is_stored)
+    for name in SAME:
+        assert sha256_file(run.folder / name) == sha256_file(whole.folder / name), name
 
 
 def status_of(folder: Path) -> Status:

@@ -1,4 +1,4 @@
-"""Trainings of the app run as jobs of a real Slurm, whose programs are those of Debian."""
+"""Jobs of the app run as jobs of a real Slurm, whose programs are those of Debian."""
 
 import getpass
 import shutil
@@ -11,17 +11,34 @@ from pathlib import Path
 
 import psutil
 import pytest
-from small_workspace import FINETUNE, QUICK, new_workspace, open_images, trained_here, until, write_cells
+import yaml
+from small_workspace import (
+    FINETUNE,
+    QUICK,
+    new_workspace,
+    open_images,
+    predicted_here,
+    studied_here,
+    trained_here,
+    until,
+    write_cells,
+)
 
 from coverslip.cli import main
 from coverslip.errors import CoverslipError
+from coverslip.runs.predictions import read_predictions
 from coverslip.runtime.programs import recorded_failure
+from coverslip.runtime.slurm import Slurm
 from coverslip.workspace.jobs import control
+from coverslip.workspace.jobs.listing import job_state
 from coverslip.workspace.jobs.options import JobOptions
 from coverslip.workspace.jobs.queue import Queue
 from coverslip.workspace.jobs.records import find_job
-from coverslip.workspace.jobs.slurm import Slurm
+from coverslip.workspace.jobs.turns import Turns
+from coverslip.workspace.predictions.state import queue_prediction
 from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.studies.planning import StudyChoices, outlook, queue_study
+from coverslip.workspace.studies.state import cells_in
 from coverslip.workspace.trainings import runs
 from coverslip.workspace.trainings.queueing import queue_training
 
@@ -105,7 +122,7 @@ SlurmdParameters=config_overrides
 def waiting_processes() -> list[psutil.Process]:
     """Return the processes that wait for the end of jobs in Slurm."""
     commands = {each: each.as_dict(["cmdline"], ad_value=[])["cmdline"] for each in psutil.Process().children()}
-    return [process for process, command in commands.items() if "coverslip.workspace.jobs.slurm" in command]
+    return [process for process, command in commands.items() if "coverslip.runtime.slurm" in command]
 
 
 def output(*command: str) -> str:
@@ -126,7 +143,7 @@ def cells(workspace: Workspace) -> str:
 def queue(workspace: Workspace, options: str) -> Iterator[None]:
     """Run the queue of the workspace during the block, with options of `sbatch`."""
     how = JobOptions(Slurm.of(options))
-    queue = Queue(workspace, how.turns(), how)
+    queue = Queue(workspace, Turns(), how)
     queue.start()
     try:
         yield
@@ -170,6 +187,29 @@ def test_a_training_that_waits_in_slurm_begins_when_another_one_has_ended(worksp
     assert first.status.began <= first.status.heartbeat <= second.status.began
 
 
+@pytest.mark.exhaustive
+def test_a_study_and_a_prediction_in_slurm_have_the_results_of_this_computer(workspace: Workspace, cells: str) -> None:
+    run = trained_here(workspace, cells, QUICK)
+    choices = StudyChoices(preset=None, dataset_ids=(cells,))
+    plan = {**yaml.safe_load(outlook(workspace, choices).plan_text), "models": [QUICK["model"]], "folds": 0}
+    plan["recipe"] = {"stage": "instant", "image_size": 32, "tta": 1}
+    choices = choices.model_copy(update={"plan": yaml.safe_dump(plan)})
+    ids = [queue_prediction(workspace, classifier_id=run, dataset_id=cells), queue_study(workspace, choices)]
+    with queue(workspace, ""):
+        until(lambda: len(jobs_of_slurm()) == 2, seconds=60)
+        until(lambda: [job_state(workspace, job_id).state for job_id in ids] == ["done", "done"], seconds=240)
+    ids += [predicted_here(workspace, run, cells), studied_here(workspace, choices, "Here")]
+    there, study_there, here, study_here = (find_job(workspace, job_id).folder for job_id in ids)
+    rows, rows_here = (read_predictions(folder / "predictions.csv") for folder in (there, here))
+    assert len(rows) == 60
+    for row, row_here in zip(rows, rows_here, strict=True):
+        assert (row.image_id, row.decision) == (row_here.image_id, row_here.decision)
+        assert row.probabilities == pytest.approx(row_here.probabilities, abs=1e-3)
+    metrics, metrics_here = ([cell.run.metrics for cell in cells_in(folder)] for folder in (study_there, study_here))
+    assert len(metrics) == 1
+    assert metrics[0].confusion_matrix == metrics_here[0].confusion_matrix
+
+
 def test_a_training_that_waits_in_slurm_is_cancelled(workspace: Workspace, cells: str) -> None:
     run_id = queued(workspace, cells)
     with queue(workspace, "--begin=now+1hour"):
@@ -202,7 +242,7 @@ def test_options_that_slurm_refuses_are_the_reason_of_the_failure(workspace: Wor
     failure = recorded_failure(find_job(workspace, run_id).folder)
     assert failure is not None
     assert "partition" in str(failure.parameters["reason"])
-    assert jobs_of_slurm() == []
+    until(lambda: jobs_of_slurm() == [], seconds=60)  # those of other tests end a little later
 
 
 @pytest.mark.parametrize("command", ["app", "server"])

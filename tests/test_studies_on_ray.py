@@ -14,10 +14,10 @@ import pytest
 from drawing import write_cells
 from trained import GROUPS, SMALL_NETWORK
 
-from coverslip.cluster import ROOTS_VARIABLE
 from coverslip.errors import BadClusterAnswer, BadRun, CoverslipError
 from coverslip.messages import text
 from coverslip.runs import Recipe, Run
+from coverslip.runtime.cluster import ROOTS_VARIABLE
 from coverslip.studies.local_executor import Order, start_failure
 from coverslip.studies.ray_executor import (
     RayExecutor,

@@ -2,6 +2,8 @@
 
 import os
 import random
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +23,7 @@ from coverslip.workspace.jobs.computing import Computation, cancel_result, compu
 from coverslip.workspace.jobs.kinds import register_function, unregister
 from coverslip.workspace.jobs.listing import job_state, list_jobs, list_log_lines
 from coverslip.workspace.jobs.queue import Queue
-from coverslip.workspace.jobs.records import Job, change_job, find_job, unended_jobs
+from coverslip.workspace.jobs.records import Job, add_job, change_job, find_job, unended_jobs
 from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.objects import OBJECTS, objects_state
 from coverslip.workspace.store.rows import Paging
@@ -133,11 +135,45 @@ def test_a_canceled_job_ends_at_once_with_its_process(workspace: Workspace, queu
         cancel_result(workspace, KIND, "long")
     else:
         queue.close()
-        assert job_state(workspace, waiting.id).state == "stopped"
     until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, 10)
+    if way == "close":  # the next server
+        later = Queue(workspace, Turns())
+        later.start()
+        later.close()
+        assert job_state(workspace, waiting.id).state == "stopped"
     assert job_state(workspace, job.id).state == "stopped"
     with pytest.raises(Conflict):
         control.stop_job(workspace, job.id)
+
+
+SERVER = """
+import sys
+from pathlib import Path
+from coverslip.workspace.jobs.kinds import register_function
+from coverslip.workspace.jobs.queue import Queue
+from coverslip.workspace.jobs.turns import Turns
+from coverslip.workspace.store.workspace import Workspace
+
+register_function("counting", "counting_functions:count")
+Queue(Workspace(Path(sys.argv[1]), ()), Turns()).start()
+print("started", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.slow
+def test_a_computation_ends_with_its_server_if_that_is_killed(workspace: Workspace) -> None:
+    command = [sys.executable, "-c", SERVER, str(workspace.folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline() == b"started\n"
+        job = request(workspace, "long", steps=2000)
+        until(lambda: state_of(workspace, "long").progress)
+        begun = find_job(workspace, job.id)
+        server.kill()
+    until(lambda: not is_running(begun.pid, begun.process_started), 10)
+    Queue(workspace, Turns()).update()
+    assert job_state(workspace, job.id).state == "interrupted"
 
 
 @pytest.mark.slow
@@ -200,6 +236,17 @@ def test_computations_for_pages_of_a_removed_dataset_are_stopped(workspace: Work
     for key, link in (("its", f"/datasets/{dataset_id}/map"), ("another's", "/datasets/x/map")):
         request_result(workspace, KIND, key, {}, name=key, link=link)
     cleanup.remove_dataset(workspace, dataset_id)
+    assert [state_of(workspace, key).state for key in ("its", "another's")] == [None, "waiting"]
+
+
+def test_computations_for_pages_of_a_removed_study_and_its_trainings_are_stopped(workspace: Workspace) -> None:
+    folder = workspace.studies / "of-two"
+    values = {"name": "", "dataset_name": "", "command": [], "choices": {}, "state": "ended", "queued": None}
+    add_job(workspace, id="study", kind="study", folder=str(folder), **values)
+    add_job(workspace, id="training", kind="train", study_id="study", folder=str(folder / "cells" / "one"), **values)
+    for key, job_id in (("its", "training"), ("another's", "other")):
+        request_result(workspace, KIND, key, {}, name=key, link=f"/jobs/{job_id}/rows/1/explanation")
+    control.remove_job(workspace, "study")
     assert [state_of(workspace, key).state for key in ("its", "another's")] == [None, "waiting"]
 
 

@@ -14,6 +14,7 @@ from threading import Barrier
 
 import numpy as np
 import pytest
+from image_sets import images_at
 from prediction_tables import write_predictions
 from refusing import refusing
 from small_workspace import FINETUNE, QUICK, new_workspace, open_images, until, write_cells
@@ -32,6 +33,7 @@ from coverslip.runs.log import FoldedLog, LogReader, Progress, lasting_lines
 from coverslip.runtime.programs import Program, is_running, last_output, launch, python_command
 from coverslip.workspace.correcting.corrections import correct
 from coverslip.workspace.datasets import sources
+from coverslip.workspace.datasets.labels import set_labels
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.jobs import control
 from coverslip.workspace.jobs.kinds import queued_ids
@@ -262,6 +264,39 @@ def test_a_job_that_dies_says_how_and_never_by_a_warning(
     )
     control.resume_job(workspace, run_id)
     control.remove_job(workspace, run_id)
+
+
+def test_a_job_whose_process_cannot_be_started_fails_with_the_reason(workspace: Workspace, cells: str) -> None:
+    run_id = queued(workspace, cells)
+    job = find_job(workspace, run_id)
+    say(job, state="stopped", pid=1, process_started=process_started() + 1, host=os.uname().nodename)  # it is resumed
+    job.log.mkdir()  # so that it cannot be opened
+    Queue(workspace, Turns()).update()
+    state = runs.run_state(workspace, run_id)
+    assert (state.state, state.error and state.error.code) == ("failed", "job-not-started")
+    job.log.rmdir()
+    control.resume_job(workspace, run_id)
+    assert state_now(find_job(workspace, run_id)) == "queued"
+    control.remove_job(workspace, run_id)
+
+
+@pytest.mark.parametrize("is_changed", [False, True], ids=["labels of folders", "labels of the app"])
+def test_a_job_fails_if_files_of_its_labels_were_exchanged_while_it_waited(tmp_path: Path, is_changed: bool) -> None:
+    workspace = new_workspace(tmp_path)
+    folder = write_cells(workspace.roots[0] / "cells", 30)
+    cells = open_images(workspace, folder)
+    if is_changed:
+        until(lambda: dataset_state(workspace, cells).state == "ready")
+        set_labels(workspace, cells, images_at(workspace, cells, [1]), "medium")
+    run_id = queued(workspace, cells)
+    change_job(workspace, run_id, command=["-c", "", *find_job(workspace, run_id).command])  # does nothing
+    first, second = sorted(folder.glob("*/*.png"))[:2]
+    first.write_bytes(second.read_bytes())
+    queue = Queue(workspace, Turns())
+    until(lambda: queue.update() or find_job(workspace, run_id).state == "ended")
+    error = runs.run_state(workspace, run_id).error
+    assert error is not None
+    assert error.code == ("image-files-changed" if is_changed else "job-ended-silently")
 
 
 def test_a_request_to_finish_holds_until_the_training_is_resumed_without_it(workspace: Workspace, cells: str) -> None:

@@ -25,7 +25,7 @@ class Event:
     def __str__(self) -> str:
         """Return one line of text."""
         line = self._text()
-        if self.fold is not None:
+        if self.fold is not None and not isinstance(self, FoldStarted | FoldEnded):  # which name it themselves
             line = text("event-of-fold", fold=self.fold, event=line)
         return text("event-of-pretraining", event=line) if self.is_pretraining else line
 
@@ -147,7 +147,7 @@ class RunStarted(Event):
 
     def _text(self) -> str:
         sizes = {"n_train": self.n_train, "n_val": self.n_val, "n_test": self.n_test}
-        return text("event-run-started", run=self.run, n_classes=len(self.classes), **sizes)
+        return text("event-run-started", n_classes=len(self.classes), **sizes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +157,7 @@ class FoldStarted(Event):
     n_folds: int
 
     def _text(self) -> str:
-        return text("event-fold-started", n_folds=self.n_folds)
+        return text("event-fold-started", fold=self.fold, n_folds=self.n_folds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +170,7 @@ class FoldEnded(Event):
 
     def _text(self) -> str:
         scores = (_score("test-accuracy", self.accuracy), _score("macro-f1", self.macro_f1))
-        return _joined(text("event-fold-ended", n_folds=self.n_folds), *scores)
+        return _joined(text("event-fold-ended", fold=self.fold, n_folds=self.n_folds), *scores)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,7 +293,7 @@ class RunEnded(Event):
     reason: str | None = None
 
     def _text(self) -> str:
-        line = text("event-run-ended", state=self.state, run=self.run)
+        line = text("event-run-ended", state=self.state)
         return line if self.reason is None else text("event-with-reason", event=line, reason=self.reason)
 
 

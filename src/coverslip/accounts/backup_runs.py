@@ -1,4 +1,7 @@
-"""Backups that administrators start in the app: one at a time, in a thread, each a new folder."""
+"""Backups that administrators start in the app: one at a time, in a thread, each a new folder.
+
+They are no jobs, because jobs belong to a project and its tables. A backup is one of all projects and the accounts.
+"""
 
 import logging
 import threading
@@ -15,7 +18,7 @@ from coverslip.errors import BadRun, Conflict, CoverslipError, NotFound
 from coverslip.events import Event, Progressed
 from coverslip.messages import Failure, failure, localized_failure
 
-_SECONDS_TO_END = 5.0
+_SECONDS_TO_STOP = 5.0
 _log = logging.getLogger("coverslip")
 
 
@@ -47,8 +50,8 @@ class Backups:
     items: Annotated[list[Backup], Field(description="Complete backups, the newest first.")]
 
 
-class _Ended(Exception):
-    """The server ends; the backup is removed."""
+class _Stopped(Exception):
+    """A stop was requested; the backup is removed."""
 
 
 class BackupRuns:
@@ -65,7 +68,7 @@ class BackupRuns:
         self._thread: threading.Thread | None = None
         self._progress: BackupProgress | None = None
         self._error: Failure | None = None
-        self._must_end = False
+        self._must_stop = False
 
     def state(self) -> Backups:
         """Return the backups, and the progress of the one that is written now."""
@@ -87,22 +90,22 @@ class BackupRuns:
         with self._lock:
             if self._progress is not None:
                 raise Conflict("backup-in-progress")
-            self._progress, self._error = BackupProgress(0, 0, None), None
+            self._progress, self._error, self._must_stop = BackupProgress(0, 0, None), None, False
             new = self._folder / time.strftime("%Y-%m-%d-%H%M%S")
             self._thread = threading.Thread(target=self._write, args=(new,), name="backup", daemon=True)
             self._thread.start()
         return self.state()
 
-    def close(self) -> None:
-        """End a backup that is being written. Nothing of it remains."""
-        self._must_end = True
+    def stop(self) -> None:
+        """Stop the backup that is being written, if there is one. Nothing of it remains."""
+        self._must_stop = True
         if self._thread is not None:
-            self._thread.join(_SECONDS_TO_END)
+            self._thread.join(_SECONDS_TO_STOP)
 
     def _write(self, folder: Path) -> None:
         try:
             write_server_backup(self._server, folder, self._note)
-        except _Ended:
+        except _Stopped:
             pass
         except CoverslipError as error:
             self._error = error.failure
@@ -113,8 +116,8 @@ class BackupRuns:
             self._progress = None
 
     def _note(self, event: Event) -> None:
-        if self._must_end:
-            raise _Ended
+        if self._must_stop:
+            raise _Stopped
         if isinstance(event, Progressed):
             self._progress = BackupProgress(event.done, event.total, event.seconds_left)
 

@@ -268,6 +268,13 @@ def create_backup(backups: Runs, _: Admin) -> Backups:
     return backups.start()
 
 
+@router.post("/backups/stop", responses=problems(401, 403))
+def stop_backup(backups: Runs, _: Admin) -> Backups:
+    """Stop the backup that is written now, if there is one. Nothing of it remains."""
+    backups.stop()
+    return backups.state()
+
+
 def _session(server: AccountServer, user: User | None) -> SignedInUser:
     return SignedInUser(user, [str(root) for root in server.roots] if user is not None and user.is_admin else [])
 

@@ -102,7 +102,7 @@ def create_accounts_app(
             async with projects.serving():
                 yield
         finally:
-            await run_in_threadpool(backup_runs.close)
+            await run_in_threadpool(backup_runs.stop)
             if trimming is not None:
                 trimming.cancel()
 

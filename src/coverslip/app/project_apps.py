@@ -21,6 +21,7 @@ from coverslip.errors import CoverslipError
 from coverslip.events import Emit, ignore
 from coverslip.images import decode_in_processes, interrupt_decoding
 from coverslip.workspace.jobs.options import DEFAULT, JobOptions
+from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.store.serving import only_server
 from coverslip.workspace.store.workspace import compute_pool
 
@@ -48,7 +49,7 @@ class ProjectApps:
         emit: Emit = ignore,
     ) -> None:
         self._report, self._emit = report, emit
-        self._server, self._options, self._turns = server, options, options.turns(is_open=False)
+        self._server, self._options, self._turns = server, options, Turns(is_open=False)
         self._apps: dict[str, tuple[Project, FastAPI, AsyncExitStack]] = {}
         self._changing = defaultdict[str, asyncio.Lock](asyncio.Lock)  # a project is opened or closed
         self._sizes: dict[str, int] = {}

@@ -66,7 +66,7 @@ def create_app(workspace: Workspace, turns: Turns | None = None, options: JobOpt
     add_pages(app)
     app.state.workspace = workspace
     app.state.recipe_keys = {}  # by language
-    _add_background(app, workspace, Queue(workspace, turns or options.turns(), options))
+    _add_background(app, workspace, Queue(workspace, turns or Turns(), options))
     return app
 
 

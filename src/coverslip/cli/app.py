@@ -85,8 +85,8 @@ def app(
 def job_options(slurm: str | None, job_memory: str | None) -> "JobOptions":
     """Return how jobs run, by `--slurm` and `--job-memory`."""
     from coverslip.machine import bytes_of
+    from coverslip.runtime.slurm import Slurm
     from coverslip.workspace.jobs.options import JobOptions
-    from coverslip.workspace.jobs.slurm import Slurm
 
     most_bytes = None if job_memory is None else bytes_of(job_memory)
     if job_memory is not None and not most_bytes:

@@ -3,30 +3,28 @@
 import tempfile
 import time
 from collections import deque
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from coverslip.cluster import error_summary, join_cluster, node_resources, remote_task
 from coverslip.datasets import Dataset, ImageRecord
-from coverslip.errors import CoverslipError
 from coverslip.events import Emit, Noted, Progressed, ignore, time_left
-from coverslip.images import PreprocessedImage
 from coverslip.inference.new_images import Differences
 from coverslip.inference.ray_worker import ImageBatch, Packed, predict_batch, rows_of
 from coverslip.inference.repeated_images import DistinctImages, Pair
-from coverslip.runs import ClassifierCard, Prediction, Run, export_classifier
+from coverslip.runs import ClassifierCard, Run, export_classifier
+from coverslip.runtime.cluster import ClusterTasks
 
 _BATCHES_PER_COMPUTER = 16  # so that faster computers process more batches, and little work is lost with a computer
 _MIN_IMAGES, _MAX_IMAGES = 64, 2048  # in a batch: each loads the classifier and holds its rows in memory
 _MAX_AHEAD = 3  # batches per computer ahead of the returned rows
 _SECONDS_BETWEEN_CHECKS = 0.2
-_SECONDS_TO_STOP = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,50 +81,30 @@ def _rows_of(
     trust_cluster: bool,
     emit: Emit,
 ) -> Generator[Pair]:
-    packed = _packed(run)
-    ray = join_cluster(address, is_trusted=trust_cluster, emit=emit)
-    try:
-        n_parallel, cores, gpus = _task_resources(node_resources(ray), options.device)
-        task, sent = remote_task(ray, predict_batch, cores=cores, gpus=gpus), ray.put(packed)
+    packed, with_gpus = _packed(run), options.device in ("auto", "cuda")
+    tasks = ClusterTasks(address, predict_batch, with_gpus=with_gpus, is_trusted=trust_cluster, emit=emit)
+    with closing(tasks):
         differences = Differences(card)
-        batches, n_ahead = _batches(records, n_parallel, options), _MAX_AHEAD * n_parallel
-        begin = partial(task.remote, sent)
-        with closing(_in_order(ray, begin, batches, card.classes, n_ahead, emit)) as finished:
-            for batch, results in finished:
-                for record, (row, image) in zip(batch.records, results, strict=True):
-                    if image is not None:
-                        differences.count(record, image)
-                    differences.count_decided(row)
-                    yield row, image
+        batches, call = _batches(records, tasks.n_parallel, options), partial(tasks.call, tasks.shared(packed))
+        with ThreadPoolExecutor(_MAX_AHEAD * tasks.n_parallel) as pool:
+            try:
+                for batch, answer in _in_order(call, pool, batches, _MAX_AHEAD * tasks.n_parallel, emit):
+                    results = rows_of(answer, batch.records, card.classes)
+                    for record, (row, image) in zip(batch.records, results, strict=True):
+                        if image is not None:
+                            differences.count(record, image)
+                        differences.count_decided(row)
+                        yield row, image
+            finally:
+                tasks.stop()  # else the pool would wait for all
         for note in differences.notes():
             emit(Noted.of(note))
-    except (ray.exceptions.RayError, ConnectionError) as error:
-        raise CoverslipError("cluster-prediction-failed", reason=error_summary(error)) from error
-    finally:
-        ray.shutdown()  # also ends a cluster that was started for this prediction
 
 
 def _packed(run: Run | Path | str) -> Packed:
     with tempfile.TemporaryDirectory(prefix="coverslip-") as folder:
         export_classifier(run, file := Path(folder, "classifier.coverslip"))
         return np.fromfile(file, np.uint8)
-
-
-def _task_resources(computers: Sequence[Mapping[str, float]], device: str) -> tuple[int, int, int]:
-    """Return the number of parallel tasks, and the cores and GPUs of each task.
-
-    Raises:
-        CoverslipError: no computer has cores.
-    """
-    with_gpus = [computer for computer in computers if computer.get("GPU", 0) >= 1]
-    if with_gpus and device in ("auto", "cuda"):
-        cores = min(int(computer.get("CPU", 0) // computer["GPU"]) for computer in with_gpus)
-        return sum(int(computer["GPU"]) for computer in with_gpus), cores, 1
-    n_cores_each = [int(computer["CPU"]) for computer in computers if computer.get("CPU", 0) >= 1]
-    if not n_cores_each:
-        raise CoverslipError("cluster-without-cores")
-    cores = min(n_cores_each)
-    return sum(n_cores // cores for n_cores in n_cores_each), cores, 0
 
 
 def _batches(records: Sequence[ImageRecord], n_parallel: int, options: PredictionOptions) -> list[ImageBatch]:
@@ -145,35 +123,29 @@ def _batches(records: Sequence[ImageRecord], n_parallel: int, options: Predictio
 
 
 def _in_order(
-    ray: Any,  # Any: Ray's module
-    begin: Any,  # Any: returns Ray's references
+    call: Callable[[ImageBatch], object],
+    pool: ThreadPoolExecutor,
     batches: Sequence[ImageBatch],
-    classes: Sequence[str],
     n_ahead: int,
     emit: Emit,
-) -> Generator[tuple[ImageBatch, list[tuple[Prediction, PreprocessedImage | None]]]]:
-    """Yield each batch with its results. If the generator is closed early, all tasks are canceled."""
+) -> Iterator[tuple[ImageBatch, object]]:
+    """Yield each batch with its answer; at most `n_ahead` calls are begun."""
     progress = _PredictionProgress(sum(len(batch.records) for batch in batches), emit)
-    running: deque[Any] = deque()  # references of the next batches
-    n_before = 0
-    try:
-        for i, batch in enumerate(batches):
-            running.extend(begin(following) for following in batches[i + len(running) : i + n_ahead])
-            ready: list[Any] = []
-            while running[0] not in ready:
-                ready, _ = ray.wait([*running], num_returns=len(running), timeout=_SECONDS_BETWEEN_CHECKS)
-                pairs = zip(batches[i:], running, strict=False)
-                n_ready = sum(len(each.records) for each, reference in pairs if reference in ready)
-                progress.report(n_before + n_ready)
-            answer = ray.get(running[0])
-            running.popleft()
-            yield batch, rows_of(answer, batch.records, classes)
-            n_before += len(batch.records)
-    finally:
-        for reference in running:
-            ray.cancel(reference)
-        if running:  # tasks remove their temporary files
-            ray.wait([*running], num_returns=len(running), timeout=_SECONDS_TO_STOP)
+    waiting, n_before = iter(batches), 0
+    running: deque[tuple[ImageBatch, Future[object]]] = deque()
+    while True:
+        more = islice(waiting, n_ahead - len(running))
+        running.extend((batch, pool.submit(call, batch)) for batch in more)
+        if not running:
+            return
+        batch, answer = running[0]
+        is_ready = False
+        while not is_ready:
+            is_ready = bool(wait([answer], _SECONDS_BETWEEN_CHECKS).done)
+            progress.report(n_before + sum(len(each.records) for each, future in running if future.done()))
+        running.popleft()
+        yield batch, answer.result()
+        n_before += len(batch.records)
 
 
 class _PredictionProgress:

@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from coverslip.cluster import local_path
 from coverslip.datasets import DECISIONS, UNREADABLE, ImageRecord, name_as_text, one_line
 from coverslip.errors import BadClusterAnswer, CoverslipError
 from coverslip.images import PixelSizeUm, PreprocessedImage
 from coverslip.inference.classifier import load_classifier
 from coverslip.messages import Failure, text
 from coverslip.runs import Prediction
+from coverslip.runtime.cluster import local_path
 
 Packed = npt.NDArray[np.uint8]  # (n,): bytes of a `.coverslip` file, shared by the tasks of one computer
 

@@ -102,8 +102,8 @@ class Run:
         """The folder's path, so that `Path(run)` and `os.path.join(run, "metrics.json")` work."""
         return str(self.folder)
 
-    def checkpoint_file(self, which: Literal["best", "last"]) -> Path:
-        """The checkpoint of fine-tuning after the best or the last epoch so far."""
+    def checkpoint_file(self, which: Literal["instant", "best", "last"]) -> Path:
+        """The result of the instant stage, or the checkpoint of fine-tuning after the best or the last epoch so far."""
         return self.folder / "checkpoints" / f"{which}.safetensors"
 
     def _repr_html_(self) -> str:

@@ -11,7 +11,7 @@ import platform
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,10 +19,11 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from coverslip.cache import exclusive_lock
-from coverslip.errors import BadRun, Conflict
+from coverslip.errors import BadRun, Conflict, CoverslipError, Stopped
 from coverslip.machine import process_started
 from coverslip.messages import ChooseOther, Failure, Note, text
 from coverslip.runs.documents import Document
+from coverslip.stopping import signals_stop
 
 
 def _validated_time(time_stamp: str) -> str:
@@ -103,6 +104,21 @@ class StatusFile:
         self._values |= more
         if time.monotonic() - self._written > self._SECONDS_BETWEEN:
             self._write()
+
+    @contextmanager
+    def recording(self) -> Iterator["StatusFile"]:
+        """Record that the work of the block runs, and how it ended. A signal requests a stop of it."""
+        with signals_stop():
+            self.write("running")
+            try:
+                yield self
+                self.write("done", seconds_left=None)
+            except BaseException as error:
+                state: State = "stopped" if isinstance(error, Stopped | KeyboardInterrupt) else "failed"
+                failure = error.failure if isinstance(error, CoverslipError) else None
+                with suppress(CoverslipError, OSError):  # if the disk is full, `error` is more important
+                    self.write(state, reason=str(error) or type(error).__name__, failure=failure, seconds_left=None)
+                raise
 
     def _write(self) -> None:
         self._written = time.monotonic()

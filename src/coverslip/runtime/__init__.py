@@ -1,1 +1,1 @@
-"""Work that takes time, as processes: start them, tell whether they run, and find out how they ended."""
+"""Work that takes time, here, on Slurm or on Ray: start it, tell whether it runs, and find out how it ended."""

@@ -1,4 +1,4 @@
-"""Programs that work on a folder, in sessions of their own, so that they outlive the process that started them.
+"""Programs that work on a folder, in sessions of their own, so that they can outlive the process that started them.
 
 Two files stand beside the folder, which may not exist yet: the output of the program, and the reason why it failed.
 """
@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -45,7 +46,12 @@ def python_command(*arguments: str) -> list[str]:
 
 
 def launch(
-    command: Sequence[str], folder: Path, *, cwd: Path | None = None, environment: Mapping[str, str] = os.environ
+    command: Sequence[str],
+    folder: Path,
+    *,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] = os.environ,
+    holds_stdin: bool = False,
 ) -> Program:
     """Start a program. Its output is appended to the log of the folder, and an earlier failure is removed.
 
@@ -54,6 +60,7 @@ def launch(
         folder: what it works on.
         cwd: its working folder; None: that of this process.
         environment: its environment. A command of coverslip also learns where to record a failure.
+        holds_stdin: leave its stdin open until this process ends, for `end_with_parent`.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     failure_file(folder).unlink(missing_ok=True)
@@ -62,7 +69,7 @@ def launch(
         log.flush()
         return subprocess.Popen(
             command,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if holds_stdin else subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             cwd=cwd,
@@ -70,6 +77,16 @@ def launch(
             start_new_session=True,
             creationflags=_WINDOWS_DETACHED if os.name == "nt" else 0,
         )
+
+
+def end_with_parent() -> None:
+    """End this process when the one that launched it with an open stdin ends, however that ends."""
+
+    def wait() -> None:
+        sys.stdin.buffer.read()
+        os._exit(1)
+
+    threading.Thread(target=wait, name="end with parent", daemon=True).start()
 
 
 def is_running(pid: int | None, started: float | None) -> bool:

@@ -6,7 +6,6 @@ returns an archive of the run folder. The archive is checked before it is instal
 
 import io
 import json
-import math
 import os
 import platform
 import shutil
@@ -14,22 +13,21 @@ import tarfile
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGINT
-from typing import Any
 
 from coverslip.archives import safe_name
-from coverslip.cluster import error_summary, join_cluster, local_path, node_resources, remote_task
 from coverslip.datasets import open_dataset
-from coverslip.errors import BadClusterAnswer, CoverslipError
+from coverslip.errors import BadClusterAnswer, CoverslipError, Stopped
 from coverslip.events import Emit, ignore
 from coverslip.files import sha256_json
 from coverslip.inference import load_classifier
-from coverslip.messages import failure, text
+from coverslip.messages import text
 from coverslip.runs import FromRun, Run, check_recipe, images_opened
+from coverslip.runtime.cluster import ClusterTasks, local_path
 from coverslip.runtime.programs import failure_file, log_file, record_failure
 from coverslip.studies.local_executor import Order, start_training, wait_for_training
 
@@ -208,67 +206,25 @@ class RayExecutor:
             emit: receives a note about the rights of the cluster's computers before a connection.
 
         Raises:
-            CoverslipError: Ray is not installed, no cluster answers at the address, the cluster is not trusted, or no
-                computer of it is large enough.
+            CoverslipError: as of `ClusterTasks`.
         """
-        self._ray = join_cluster(address, is_trusted=trust_cluster, emit=emit)
+        self._tasks = ClusterTasks(address, train_on_node, cores=threads, is_trusted=trust_cluster, emit=emit)
+        self.n_parallel, self.stop, self.close = self._tasks.n_parallel, self._tasks.stop, self._tasks.close
         self._study = sha256_json(str(study.resolve()))[:16]
-        computers = node_resources(self._ray)
-        has_gpus = any(resources.get("GPU", 0) > 0 for resources in computers)
-        self.n_parallel = sum(
-            int(min(resources.get("CPU", 0) // threads, resources.get("GPU", 0) if has_gpus else math.inf))
-            for resources in computers
-        )
-        if not self.n_parallel:
-            raise CoverslipError("no-computer-for-training", threads=threads, has_gpus=has_gpus)
-        self._cores, self._gpus = threads, int(has_gpus)
-        self.task = self.remote_task(train_on_node)
-        self._running: dict[Path, Any] = {}  # Any: Ray's references
         self._guard = threading.Lock()
-        self._is_stopped = False
         self._fingerprints: dict[tuple[str, ...], str] = {}
 
-    def remote_task(self, work: Callable[[Sent], bytes]) -> Any:  # Any: Ray's
-        """Return the Ray task of a function, with the cores (and the GPU) of one training."""
-        return remote_task(self._ray, work, cores=self._cores, gpus=self._gpus)
-
     def train(self, order: Order, folder: Path, starts_from: Path | None) -> None:
-        """Train on the cluster, and install the returned run folder."""
+        """Train on the cluster, and install the returned run folder.
+
+        After a stop, the progress stays on its computer, where a resumed study can continue.
+        """
         try:
-            sent = self._sent(order, folder, starts_from)
-        except CoverslipError as error:  # the images cannot be opened
-            record_failure(folder, error.failure)
-            return
-        with self._guard:
-            if self._is_stopped:
-                return
-            reference = self._running[folder] = self.task.remote(sent)
-        try:
-            data = self._ray.get(reference)
-        except self._ray.exceptions.TaskCancelledError:
-            return
-        except self._ray.exceptions.RayError as error:
-            if not self._is_stopped:
-                record_failure(folder, failure("cluster-training-failed", reason=error_summary(error).rstrip(".")))
-            return
-        finally:
-            with self._guard:
-                self._running.pop(folder, None)
-        try:
-            install(data, order, folder)
+            install(self._tasks.call(self._sent(order, folder, starts_from)), order, folder)
+        except Stopped:
+            pass
         except CoverslipError as error:
             record_failure(folder, error.failure)
-
-    def stop(self) -> None:
-        """Cancel all tasks. Their progress stays on their computers, where a resumed study can continue."""
-        with self._guard:
-            self._is_stopped = True
-            for reference in self._running.values():
-                self._ray.cancel(reference)
-
-    def close(self) -> None:
-        """Leave the cluster. A cluster that was started for this study ends."""
-        self._ray.shutdown()
 
     def _sent(self, order: Order, folder: Path, starts_from: Path | None) -> Sent:
         with self._guard:

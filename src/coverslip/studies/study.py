@@ -1,12 +1,11 @@
 """Planning, running, resuming and comparing a study in its folder."""
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from coverslip.datasets import Dataset, open_dataset
-from coverslip.errors import BadRun, CoverslipError, Stopped
+from coverslip.errors import BadRun, CoverslipError
 from coverslip.events import Emit, ignore
 from coverslip.experiments.preparation import apply_recipe, assign_groups
 from coverslip.files import write_json
@@ -23,7 +22,7 @@ from coverslip.runs import (
     is_run,
     work_lock,
 )
-from coverslip.stopping import NO_DEADLINE, Deadline, signals_stop
+from coverslip.stopping import NO_DEADLINE, Deadline
 from coverslip.studies.cells import Cell, cells_of
 from coverslip.studies.comparing import StudyComparison, classifier_differences, compare_study
 from coverslip.studies.heat_maps import draw_heat_maps, read_heat_maps
@@ -37,31 +36,6 @@ from coverslip.studies.results import ResultRow, perturbed_rows, rows_of, write_
 from coverslip.studies.running import Executor, run_cells, state_of
 from coverslip.studies.timing import measure_latencies, read_latencies
 from coverslip.studies.variants import confusions, epoch_curves, fit_scores, measure_perturbed, merged_classes
-
-
-@contextmanager
-def working_on(folder: Path) -> Iterator[StatusFile]:
-    """Record the status of the work on a study, and how it ended.
-
-    Args:
-        folder: of the study.
-
-    Yields:
-        The status file, which receives progress.
-    """
-    status = StatusFile(Run(folder).status_file)
-    with signals_stop():
-        status.write("running")
-        try:
-            yield status
-            status.write("done", seconds_left=None)
-        except BaseException as error:
-            is_stop = isinstance(error, Stopped | KeyboardInterrupt)
-            failure = error.failure if isinstance(error, CoverslipError) and not is_stop else None
-            with suppress(CoverslipError, OSError):  # if the disk is full, `error` is more important
-                reason = str(error) or type(error).__name__
-                status.write("stopped" if is_stop else "failed", reason=reason, failure=failure, seconds_left=None)
-            raise
 
 
 def plan_study(plan: StudyPlan | Path | str, out: Path | str) -> list[Cell]:
@@ -263,7 +237,10 @@ def _run(
     deadline = NO_DEADLINE if budget is None else Deadline.within(budget_seconds(budget))
     threads = min(plan.threads or n_cores(), n_cores())
     (folder / "stop").unlink(missing_ok=True)
-    with working_on(folder) as status, closing(_executor(on, trust_cluster, threads, folder, emit)) as executor:
+    with (
+        StatusFile(Run(folder).status_file).recording() as status,
+        closing(_executor(on, trust_cluster, threads, folder, emit)) as executor,
+    ):
         try:
             run_cells(
                 cells,

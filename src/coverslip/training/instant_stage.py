@@ -1,7 +1,11 @@
-"""The instant stage of a training: a linear probe on frozen features, and its validation scores."""
+"""The instant stage of a training: a linear probe on frozen features, and its validation scores.
+
+Its result is stored in the run folder, so that a resumed training does not fit the probe again.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from time import monotonic
 
 import numpy as np
@@ -18,6 +22,7 @@ from coverslip.events import (
     StageStarted,
     time_left,
 )
+from coverslip.files import sha256_json, write_bytes
 from coverslip.models.networks import Network
 from coverslip.runs import IMAGES_COPIED, FittedOn, InstantStage
 from coverslip.training.batches import TrainingTask
@@ -144,7 +149,7 @@ def instant_stage(
     *,
     with_copies: bool = True,
 ) -> tuple[HeadChoice, InstantStage]:
-    """Replace the head of the network by a linear probe on its features.
+    """Replace the head of the network by a linear probe on its features, or by that of an interrupted training.
 
     Args:
         network: its head is replaced.
@@ -158,6 +163,10 @@ def instant_stage(
         The head with its logits of held-out images, and the record of the stage.
     """
     images, recipe, context = task.images, task.recipe, task.context
+    file, key = context.run.checkpoint_file("instant"), _key(task)
+    if (stored := _stored(file, key)) is not None:
+        network.set_head(stored[0].head.weight, stored[0].head.bias)
+        return stored
     context.emit(StageStarted(stage="instant"))
     started = monotonic()
     positions, n = np.concatenate([images.train, images.val]), len(images.train)
@@ -178,8 +187,7 @@ def instant_stage(
         probability = apply_temperature(held_out.logits, temperature)
         scores = score(probability, held_out.label, names=("accuracy", "macro_f1"))
         accuracy, macro_f1 = scores["accuracy"], scores["macro_f1"]
-    context.emit(InstantClassifierFitted(seconds=seconds, val_accuracy=accuracy, val_macro_f1=macro_f1))
-    return choice, InstantStage(
+    stage = InstantStage(
         seconds=round(seconds, 3),
         engine=engine.name if engine else "cache",
         engine_difference=engine.largest_difference if engine else None,
@@ -192,3 +200,51 @@ def instant_stage(
         val_accuracy=accuracy,
         val_macro_f1=macro_f1,
     )
+    context.emit(InstantClassifierFitted(seconds=seconds, val_accuracy=accuracy, val_macro_f1=macro_f1))
+    _store(file, key, choice, stage)
+    return choice, stage
+
+
+def _key(task: TrainingTask) -> str:
+    """Return a hash of everything that the stage depends on: a new time budget can change the recipe."""
+    images = task.images
+    digests = task.digest_of([*images.train.tolist(), *images.val.tolist()])
+    labels = (images.train_label.tolist(), images.val_label.tolist())
+    settings = (each.model_dump(mode="json") for each in (task.recipe, task.preprocessing))
+    return sha256_json([list(digests), *labels, *settings])
+
+
+def _store(file: Path, key: str, choice: HeadChoice, stage: InstantStage) -> None:
+    from safetensors.numpy import save
+
+    arrays = {
+        "weight": choice.head.weight,
+        "bias": choice.head.bias,
+        "weight_of_training": choice.of_training.weight,
+        "bias_of_training": choice.of_training.bias,
+        "logits": choice.held_out.logits,
+        "label": choice.held_out.label,
+    }
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    write_bytes(file, save(contiguous, metadata={"key": key, "stage": stage.model_dump_json()}))
+
+
+def _stored(file: Path, key: str) -> tuple[HeadChoice, InstantStage] | None:
+    """Return the result of an interrupted training; None if there is none of this key, or the file is damaged."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, framework="numpy") as opened:
+            metadata = opened.metadata()
+            if metadata["key"] != key:
+                return None
+            arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - not a mapping
+        stage = InstantStage.model_validate_json(metadata["stage"])
+        is_earlier = stage.head == "kept"
+        shrinkage = None if is_earlier else stage.shrinkage
+        head = LinearHead(arrays["weight"], arrays["bias"], shrinkage)
+        of_training = LinearHead(arrays["weight_of_training"], arrays["bias_of_training"], shrinkage)
+        held_out = HeldOut(arrays["logits"], arrays["label"])
+        return HeadChoice(head, of_training, stage.shrinkage, is_earlier, held_out, stage.fitted_on), stage
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError):
+        return None

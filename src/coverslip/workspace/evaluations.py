@@ -202,6 +202,7 @@ EVALUATION = register(
         name="evaluate",
         collection="evaluations",
         queue="evaluations",
+        can_be_submitted=True,
         events=EvaluationEvents,
         source=partial(StateSource, evaluation_events),
         progress=progress_of_work,

@@ -38,9 +38,7 @@ class ExplanationState(ResultState):
         int | None,
         Field(description="Cross-validation fold whose classifier is explained, from 1; null: the run's classifier."),
     ]
-    seconds: Annotated[float | None, Field(description="Seconds since the request; null if none is in progress.")] = (
-        None
-    )
+    seconds: Annotated[float | None, Field(description="Seconds since the request; null if none is in progress.")]
 
 
 def explanation_state(workspace: Workspace, job_id: str, row_id: int) -> ExplanationState:
@@ -93,19 +91,10 @@ class _Request:
 
 def _state(workspace: Workspace, job_id: str, request: _Request) -> ExplanationState:
     work = computation(workspace, EXPLANATION, request.key)
-    if work.state is not None:
-        seconds = None if work.requested is None else time.time() - work.requested
-        return ExplanationState(
-            state=work.state,
-            job_id=work.id,
-            progress=work.progress,
-            error=None,
-            fold=request.fold,
-            seconds=seconds,
-        )
-    if _stored(job_id, request.key) is not None:
-        return ExplanationState(state="ready", job_id=work.id, progress=None, error=None, fold=request.fold)
-    return ExplanationState(state="not-requested", job_id=work.id, progress=None, error=work.error, fold=request.fold)
+    seconds = None if work.requested is None else time.time() - work.requested
+    is_stored = work.state is None and _stored(job_id, request.key) is not None
+    state = work.of_result("ready" if is_stored else "not-requested")
+    return ExplanationState(**state, fold=request.fold, seconds=seconds)
 
 
 def _stored(job_id: str, key: str) -> bytes | None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import urlencode
 
 from pydantic import Field, TypeAdapter
@@ -25,7 +25,7 @@ from coverslip.reports.sections import leakage_sentences
 from coverslip.runs import LeakageEstimate
 from coverslip.workspace.datasets.inspections import stored_leakage_audit, update_inspection
 from coverslip.workspace.datasets.sources import reopen_sources
-from coverslip.workspace.jobs.computing import ResultProgress, ResultState, computation, request_result
+from coverslip.workspace.jobs.computing import ResultState, computation, request_result
 from coverslip.workspace.jobs.kinds import register_function
 from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.rows import (
@@ -46,15 +46,9 @@ _DISTANCES = TypeAdapter(Distances)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LeakageEstimateState(ResultProgress):
+class LeakageEstimateState(ResultState):
     """The results of an image-level split against a grouped split, and the progress of the audit."""
 
-    state: Annotated[
-        Literal["not-requested", "waiting", "running", "outdated", "ready"],
-        Field(
-            description="outdated: labels, groups or images have changed since then; waiting: another audit runs first."
-        ),
-    ]
     leakage_estimate: Annotated[
         LeakageEstimate | None,
         Field(description="Null without an audit, or without groups and duplicates: then both splits are the same."),
@@ -97,13 +91,7 @@ def leakage_estimate_state(workspace: Workspace, dataset_id: str) -> LeakageEsti
         audit = stored_leakage_audit(connection, dataset_id, row.revision)
     words = [] if audit.leakage_estimate is None else leakage_sentences(audit.leakage_estimate)
     return LeakageEstimateState(
-        state=work.state or audit.state,
-        job_id=work.id,
-        progress=work.progress,
-        error=work.error,
-        leakage_estimate=audit.leakage_estimate,
-        words=words,
-        signal=audit.signal,
+        **work.of_result(audit.state), leakage_estimate=audit.leakage_estimate, words=words, signal=audit.signal
     )
 
 
@@ -149,11 +137,8 @@ class _DistancesRequest:
 
 def _distances_state(workspace: Workspace, dataset_id: str, request: _DistancesRequest) -> DatasetDistances:
     work = computation(workspace, MEASUREMENT, request.key)
-    if work.state is not None:
-        return DatasetDistances(state=work.state, job_id=work.id, progress=work.progress, error=None, distances=None)
-    distances = _stored(dataset_id, request.key)
-    state: Literal["not-requested", "ready"] = "not-requested" if distances is None else "ready"
-    return DatasetDistances(state=state, job_id=work.id, progress=None, error=work.error, distances=distances)
+    distances = None if work.state is not None else _stored(dataset_id, request.key)
+    return DatasetDistances(**work.of_result("not-requested" if distances is None else "ready"), distances=distances)
 
 
 def _distances_request(workspace: Workspace, dataset_id: str, others: Sequence[str]) -> _DistancesRequest:

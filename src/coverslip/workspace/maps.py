@@ -95,10 +95,7 @@ def map_state(workspace: Workspace, dataset_id: str) -> MapState:
     if stored is not None and work.started is not None and work.started <= _time_of(stored) <= time.time():
         work = Computation(id=work.id)  # its result is stored
     return MapState(
-        state=work.state or ("not-requested" if stored is None else "ready"),
-        job_id=work.id,
-        progress=work.progress,
-        error=work.error,
+        **work.of_result("not-requested" if stored is None else "ready"),
         created=None if stored is None else stored.created,
         n=n,
         n_missing=len(present) - n,

@@ -277,10 +277,10 @@ def objects_state(workspace: Workspace, dataset_id: str) -> ObjectsState:
     if file.is_file():
         content = json.loads(file.read_text(encoding="utf-8"))
         last = _COLLECTED.validate_python(content["objects"])
-    state = work.state or ("not-requested" if last is None else "ready")
+    state = "not-requested" if last is None else "ready"
     if work.state is None and work.id is not None and _is_being_opened(find_job(workspace, work.id)):
         state = "running"
-    return ObjectsState(state=state, job_id=work.id, progress=work.progress, error=work.error, objects=last)
+    return ObjectsState(**work.of_result(state), objects=last)
 
 
 def _is_being_opened(job: Job) -> bool:

@@ -75,12 +75,8 @@ def suggestions_state(workspace: Workspace, dataset_id: str) -> LabelSuggestions
         suggestions = [SuggestedImage(**row) for row in rows]
         _, n_labeled = _counts(connection, dataset_id, suggested_images)
         n_reserved, n_reserved_labeled = _counts(connection, dataset_id, reserved_images)
-    state = work.state or ("ready" if suggestions or n_reserved else "not-requested")
     return LabelSuggestions(
-        state=state,
-        job_id=work.id,
-        progress=work.progress,
-        error=work.error,
+        **work.of_result("ready" if suggestions or n_reserved else "not-requested"),
         suggestions=suggestions,
         n_labeled=n_labeled,
         n_reserved=n_reserved,

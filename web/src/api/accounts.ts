@@ -67,5 +67,6 @@ export const removeMember = (project: string, user: string) =>
 
 export const readBackups = (signal?: AbortSignal) => answer(api.GET('/api/v1/backups', { signal }));
 export const startBackup = () => answer(api.POST('/api/v1/backups'));
+export const stopBackup = () => answer(api.POST('/api/v1/backups/stop'));
 export const listActivity = (offset: number, limit: number, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/activity', { params: { query: { offset, limit } }, signal }));

@@ -166,7 +166,7 @@ event-work-planned = Geplant: { $n_train ->
        *[other] { $n_epochs } Epochen
     }
 
-event-run-started = Training begonnen in { $run }: { $n_train } Trainings-, { $n_val } Validierungs- und { $n_test ->
+event-run-started = Training begonnen: { $n_train } Trainings-, { $n_val } Validierungs- und { $n_test ->
         [one] { $n_test } Testbild
        *[other] { $n_test } Testbilder
     }, { $n_classes ->
@@ -174,9 +174,9 @@ event-run-started = Training begonnen in { $run }: { $n_train } Trainings-, { $n
        *[other] { $n_classes } Klassen
     }
 
-event-fold-started = begonnen, von { $n_folds }
+event-fold-started = Fold { $fold } von { $n_folds } begonnen
 
-event-fold-ended = beendet, von { $n_folds }
+event-fold-ended = Fold { $fold } von { $n_folds } beendet
 
 event-stage-started = { $stage ->
         [finetune] Feinabstimmung begonnen: { $n_epochs ->
@@ -205,8 +205,8 @@ event-classifier-selected = Behalten: { $rule ->
        *[best] Epoche { $epoch }, die beste
     }
 
-event-run-ended = Training { $state ->
-        [stopped] angehalten
-        [failed] fehlgeschlagen
-       *[done] abgeschlossen
-    } in { $run }
+event-run-ended = { $state ->
+        [stopped] Angehalten
+        [failed] Fehlgeschlagen
+       *[done] Abgeschlossen
+    }

@@ -110,18 +110,6 @@ pretraining-failed = Das Vortraining, von dem dieses Training ausgeht, ist fehlg
 
 # Clusters
 
-no-computer-for-training = Kein Rechner des Clusters hat { $threads ->
-        [one] { $threads } Kern
-       *[other] { $threads } Kerne
-    }{ $has_gpus ->
-        [true] {" "}und eine GPU
-       *[false] {""}
-    } für ein Training
-    .do = Verringern Sie `threads` im Plan.
-
-cluster-training-failed = Der Cluster konnte das Training nicht ausführen: { $reason }
-    .do = Setzen Sie die Studie fort.
-
 error-on-computer = { $what }, auf dem Rechner { $computer }
 
 training-folder-of-other-user = Der Ordner für Trainings gehört einem anderen Benutzer

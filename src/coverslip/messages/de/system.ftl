@@ -3,6 +3,18 @@
 bad-cluster-answer = Eine Antwort des Clusters wurde abgelehnt: { $why }
     .do = Installieren Sie auf allen Rechnern dieselbe Version von coverslip, und verwenden Sie einen Cluster, dem Sie vertrauen.
 
+no-computer-for-task = Kein Rechner des Clusters hat { $cores ->
+        [one] { $cores } Kern
+       *[other] { $cores } Kerne
+    }{ $has_gpus ->
+        [true] {" "}und eine GPU
+       *[false] {""}
+    }
+    .do = Fügen Sie dem Cluster einen Rechner hinzu. Für eine Studie können Sie auch `threads` im Plan verringern.
+
+cluster-failed = Der Cluster ist ausgefallen: { $reason }
+    .do = Setzen Sie die Studie fort, oder wiederholen Sie die Vorhersage.
+
 extra-not-installed = { $what } braucht das Zusatzpaket „{ $extra }“, das nicht installiert ist
     .do = Führen Sie aus: { $command }
 

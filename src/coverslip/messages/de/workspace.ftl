@@ -450,6 +450,9 @@ training-removed = Das Training dieser Evaluation wurde entfernt
 job-fault = { $reason }
     .do = Dies ist ein Fehler von coverslip. Melden Sie ihn mit der Ausgabe des Prozesses.
 
+job-not-started = Der Prozess konnte nicht gestartet werden: { $reason }
+    .do = Beheben Sie die Ursache, und setzen Sie den Auftrag dann fort.
+
 job-ended-silently = Der Prozess endete ohne Meldung
     .do = Starten Sie den Auftrag noch einmal. Vielleicht hatte der Rechner zu wenig Arbeitsspeicher oder wurde ausgeschaltet.
 

@@ -74,7 +74,7 @@ help-app-job-memory = Memory that a training or another job may take, with its c
 
 help-app-new-token = Create a new token, which replaces earlier ones. The app then requires it on this computer too, because other users may log in there.
 
-help-slurm = Run trainings and studies as jobs of Slurm, submitted by sbatch with these options, such as "--gres=gpu:1"; "" for none. All computers need the same paths to the images, to FOLDER and to coverslip.
+help-slurm = Run trainings, studies, predictions and evaluations as jobs of Slurm, submitted by sbatch with these options, such as "--gres=gpu:1"; "" for none. All computers need the same paths to the images, to FOLDER and to coverslip.
 
 # coverslip backup, coverslip restore
 

@@ -166,7 +166,7 @@ event-work-planned = Planned: { $n_train ->
        *[other] { $n_epochs } epochs
     }
 
-event-run-started = Training started in { $run }: { $n_train } training, { $n_val } validation and { $n_test ->
+event-run-started = Training started: { $n_train } training, { $n_val } validation and { $n_test ->
         [one] { $n_test } test image
        *[other] { $n_test } test images
     }, { $n_classes ->
@@ -174,9 +174,9 @@ event-run-started = Training started in { $run }: { $n_train } training, { $n_va
        *[other] { $n_classes } classes
     }
 
-event-fold-started = started, of { $n_folds }
+event-fold-started = Fold { $fold } of { $n_folds } started
 
-event-fold-ended = ended, of { $n_folds }
+event-fold-ended = Fold { $fold } of { $n_folds } ended
 
 event-stage-started = { $stage ->
         [finetune] Fine-tuning started: { $n_epochs ->
@@ -205,8 +205,8 @@ event-classifier-selected = Kept: { $rule ->
        *[best] epoch { $epoch }, the best
     }
 
-event-run-ended = Training { $state ->
-        [stopped] stopped
-        [failed] failed
-       *[done] done
-    } in { $run }
+event-run-ended = { $state ->
+        [stopped] Stopped
+        [failed] Failed
+       *[done] Done
+    }

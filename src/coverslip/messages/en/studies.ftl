@@ -110,18 +110,6 @@ pretraining-failed = The pretraining that this training starts from failed
 
 # Clusters
 
-no-computer-for-training = No computer of the cluster has { $threads ->
-        [one] { $threads } core
-       *[other] { $threads } cores
-    }{ $has_gpus ->
-        [true] {" "}and a GPU
-       *[false] {""}
-    } for a training
-    .do = Reduce `threads` in the plan.
-
-cluster-training-failed = The cluster could not run the training: { $reason }
-    .do = Resume the study.
-
 error-on-computer = { $what }, on the computer { $computer }
 
 training-folder-of-other-user = The folder for trainings belongs to another user

@@ -3,6 +3,18 @@
 bad-cluster-answer = A response of the cluster was rejected: { $why }
     .do = Install the same version of coverslip on all computers, and use a cluster that you trust.
 
+no-computer-for-task = No computer of the cluster has { $cores ->
+        [one] { $cores } core
+       *[other] { $cores } cores
+    }{ $has_gpus ->
+        [true] {" "}and a GPU
+       *[false] {""}
+    }
+    .do = Add a computer to the cluster. For a study, you can also reduce `threads` in the plan.
+
+cluster-failed = The cluster failed: { $reason }
+    .do = Resume the study, or repeat the prediction.
+
 extra-not-installed = { $what } needs the extra '{ $extra }', which is not installed
     .do = Run: { $command }
 

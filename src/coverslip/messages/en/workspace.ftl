@@ -453,6 +453,9 @@ training-removed = The training of this evaluation was removed
 job-fault = { $reason }
     .do = This is a bug in coverslip. Report it, with the output of the process.
 
+job-not-started = The process could not be started: { $reason }
+    .do = Correct the cause, then resume the job.
+
 job-ended-silently = The process ended without a message
     .do = Start the job again. The computer may have run out of memory, or may have been switched off.
 

@@ -216,17 +216,13 @@ def label_errors_state(workspace: Workspace, run_id: str) -> LabelErrorsState:
     job = find_job(workspace, run_id, "train")
     work = computation(workspace, LABEL_ERRORS, job.id)
     if work.state is not None:
-        return LabelErrorsState(
-            state=work.state, job_id=work.id, progress=work.progress, error=None, classes=[], images=[]
-        )
+        return LabelErrorsState(**work.of_result(work.state), classes=[], images=[])
     with workspace.engine.connect() as connection:
         errors = current_label_errors(connection, job.dataset_id or "", job.id, job.run)
     if errors is not None:
         unchanged, unconfirmed = errors.unchanged, errors.unconfirmed
         return LabelErrorsState(
-            state="ready",
-            job_id=work.id,
-            progress=None,
+            **work.of_result("ready"),
             n=len(unchanged.images),
             n_suspected=unconfirmed.n_suspected,
             n_confirmed=len(unchanged.images) - len(unconfirmed.images),
@@ -235,11 +231,8 @@ def label_errors_state(workspace: Workspace, run_id: str) -> LabelErrorsState:
             n_not_checked=unchanged.n_not_checked,
             classes=list(unchanged.classes),
             images=list(unconfirmed.images[:_MOST_IMAGES]),
-            error=work.error,
         )
-    return LabelErrorsState(
-        state="not-requested", job_id=work.id, progress=None, error=work.error, classes=[], images=[]
-    )
+    return LabelErrorsState(**work.of_result("not-requested"), classes=[], images=[])
 
 
 def start_label_check(workspace: Workspace, run_id: str) -> LabelErrorsState:

@@ -2,18 +2,21 @@
 
 import hashlib
 import io
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from sqlalchemy import ColumnElement, Connection, select
 
 from coverslip.datasets import ImageRecord, is_image_column, name_as_text, plain_name
-from coverslip.errors import BadDataset
+from coverslip.errors import BadDataset, NotFound
 from coverslip.files import CsvWriter, safe_cell, write_bytes
 from coverslip.images import PLAN_COLUMNS, box_center
 from coverslip.workspace.datasets.changed_files import refuse_changed_files
 from coverslip.workspace.datasets.sources import Grouping, groups_of_images
+from coverslip.workspace.jobs.records import Job
 from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.rows import (
     OUTSIDE,
@@ -97,6 +100,24 @@ def training_images(
     has_groups = bool(row.summary["n_groups"]) if groups is None else any(groups.values())
     named = Grouping(column, column_pattern=grouping.pattern) if has_groups else Grouping()
     return TrainingImages([str(file)], named)
+
+
+def refuse_exchanged_files(workspace: Workspace, job: Job) -> None:
+    """Check that the files of a waiting job have the content for which its labels were stated at its request.
+
+    Labels of folders and tables of the user are those at its start.
+
+    Raises:
+        Conflict: some of them do not.
+    """
+    inputs = (*job.command, *job.choices.get("sources", ()), *job.choices.get("dataset_of", ()))
+    has_table = any(each.startswith(f"{workspace.snapshots}{os.sep}") for each in inputs)
+    with read_transaction(workspace.engine) as connection:
+        for dataset_id in job.dataset_ids:
+            with suppress(NotFound):  # it was removed from the list; the job does not need it
+                row = dataset_row(connection, dataset_id)
+                if has_table or (job.kind == "predict" and row.summary["n_labeled"]):
+                    refuse_changed_files(connection, row)
 
 
 def _group_column(column: str | None) -> str:

@@ -25,6 +25,7 @@ from coverslip.messages import Failure
 from coverslip.processes import Json
 from coverslip.runs import Run, RunContext
 from coverslip.runs.documents import read_object
+from coverslip.runtime.programs import end_with_parent
 from coverslip.stopping import Stop, signals_stop, work_stopped
 from coverslip.workspace.jobs import control
 from coverslip.workspace.jobs.kinds import JobKind
@@ -52,6 +53,22 @@ class StepProgress:
     seconds_left: float | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultState:
+    """The state of a result that is computed on request, and the last job that computed it."""
+
+    state: Annotated[
+        Literal["not-possible", "not-requested", "waiting", "running", "outdated", "ready"],
+        Field(
+            description="not-possible: what it needs does not exist; waiting: another result of this kind is computed "
+            "first, and the newest request is next; outdated: what it was computed from has changed since then."
+        ),
+    ]
+    job_id: Annotated[str | None, Field(description="The last job that computed it; null if none is listed.")]
+    progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
+    error: Annotated[Failure | None, Field(description="Why the last attempt failed.")]
+
+
 @dataclass(frozen=True, slots=True)
 class Computation:
     """The last job that computed the result of a key."""
@@ -63,24 +80,10 @@ class Computation:
     started: float | None = None  # None: it is waiting, or has ended
     id: str | None = None
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResultProgress:
-    """The progress of a result that is computed on request."""
-
-    job_id: Annotated[str | None, Field(description="The last job that computed it; null if none is listed.")]
-    progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
-    error: Annotated[Failure | None, Field(description="Why the last attempt failed.")]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResultState(ResultProgress):
-    """A result that is computed on request, and its progress."""
-
-    state: Annotated[
-        Literal["not-requested", "waiting", "running", "ready"],
-        Field(description="waiting: another job of this kind runs first."),
-    ]
+    def of_result(self, otherwise: str) -> Json:
+        """Return the values of a `ResultState`, whose state without a waiting or running job is `otherwise`."""
+        values = {"job_id": self.id, "progress": self.progress, "error": self.error}
+        return {"state": self.state or otherwise, **values}
 
 
 def request_result(
@@ -191,4 +194,5 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
+    end_with_parent()
     sys.exit(main(Path(sys.argv[1])))

@@ -111,7 +111,7 @@ def finish_job(workspace: Workspace, job_id: str) -> None:
 def remove_job(workspace: Workspace, job_id: str) -> None:
     """Move a job and its files to the trash. One whose result is stored elsewhere is removed.
 
-    Computations whose results belong to it are stopped.
+    Computations whose results belong to it, or to a job inside its folder, are stopped.
 
     Raises:
         NotFound: there is no such job.
@@ -126,10 +126,11 @@ def remove_job(workspace: Workspace, job_id: str) -> None:
             remove_rows(connection, [job])
         remove_files([job])
         return
-    for each in jobs_inside(workspace, job):
+    removed = [job, *jobs_inside(workspace, job)]
+    for each in removed[1:]:
         if not has_ended(state_of(each, status_of(each))):
             raise Conflict("job-in-use", name=each.name)
-    stop_computations(workspace, lambda each: f"/{job_id}/" in each.choices["link"])
+    stop_computations(workspace, lambda each: any(f"/{of.id}/" in each.choices["link"] for of in removed))
     trash_folder = workspace.trash / job_id
     try:
         trash_folder.mkdir(parents=True, exist_ok=True)

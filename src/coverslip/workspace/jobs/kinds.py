@@ -112,14 +112,15 @@ def _list_nothing(_workspace: Workspace, _folders: JobFolders) -> None:
 class JobKind:
     """A kind of job: a process with a folder.
 
-    Jobs with a function compute a result on request and store it elsewhere. They are stopped when the server ends, and
-    the newest request is next. Other jobs outlive the server, and their files are their results.
+    Jobs with a function compute a result on request and store it elsewhere. They end with the server, also if it is
+    killed, and the newest request is next. Other jobs outlive the server, and their files are their results.
 
     Args:
         name: the value of `kind` in the API and in the tables.
         function: `MODULE:FUNCTION`, as `computing.Function`; None: each job has a command.
         collection: the path of its details in the API, without the ID of the job; empty: each job has a link.
         queue: jobs of the same queue run one at a time.
+        can_be_submitted: whether a server with Slurm submits its jobs, which then do not wait for each other.
         events: a dataclass with a field for each event in the stream of a job; the first is its state. None: its state
             is that of any job.
         source: the source of these events.
@@ -141,12 +142,18 @@ class JobKind:
     events: type | None = None
     source: NewSource | None = None
     progress: Callable[[Job], JobProgress | None] = field(default=progress_of_work)
+    can_be_submitted: bool = False
     has_measurements: bool = False
     can_resume_finished: bool = False
     resume_command: Callable[[Job, bool], list[str]] = field(default=_same_command)
     can_finish: Callable[[Job, State], bool] = field(default=_is_never_finished_early)
     store_rows: Callable[[Workspace, Job], None] = field(default=_store_nothing)
     list_unlisted: Callable[[Workspace, JobFolders], None] = field(default=_list_nothing)
+
+    @property
+    def outlives_server(self) -> bool:
+        """Whether its running jobs continue when the server ends."""
+        return self.function is None
 
 
 _kinds: dict[str, JobKind] = {}

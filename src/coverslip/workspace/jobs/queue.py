@@ -9,7 +9,7 @@ from functools import partial
 
 from sqlalchemy import update
 
-from coverslip.errors import NotFound
+from coverslip.errors import CoverslipError, NotFound
 from coverslip.machine import memory_of_processes, n_cores, process_started
 from coverslip.messages import failure
 from coverslip.runtime.programs import (
@@ -21,10 +21,19 @@ from coverslip.runtime.programs import (
     record_failure,
     terminate,
 )
+from coverslip.runtime.slurm import Slurm
+from coverslip.workspace.datasets.snapshots import refuse_exchanged_files
 from coverslip.workspace.jobs.control import stop_computations
 from coverslip.workspace.jobs.kinds import job_kinds, kind_of, list_unlisted_jobs, queued_ids
-from coverslip.workspace.jobs.options import DEFAULT, TRAININGS_QUEUE, JobOptions
-from coverslip.workspace.jobs.records import Job, find_job, jobs_of_process, mark_ended, unended_jobs
+from coverslip.workspace.jobs.options import DEFAULT, JobOptions
+from coverslip.workspace.jobs.records import (
+    Job,
+    change_job,
+    find_job,
+    jobs_of_process,
+    mark_ended,
+    unended_jobs,
+)
 from coverslip.workspace.jobs.state import has_process, record_end
 from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.store import tables as db
@@ -57,17 +66,21 @@ class Queue:
         self._thread = threading.Thread(target=self._work, name="coverslip queue", daemon=True)
 
     def start(self) -> None:
-        self._attempt(self._list_unlisted)  # before the first request
+        # Before the first request. The clients of computations that an earlier server left have gone.
+        self._attempt(partial(stop_computations, self._workspace, lambda _: True))
+        self._attempt(self._list_unlisted)
         self._thread.start()
 
     def close(self) -> None:
-        """Start no further jobs. Running jobs continue, unless their results are only for pages."""
+        """Start no further jobs. Running jobs of kinds that outlive the server continue."""
         self._is_closed.set()
         self._workspace.pulse.woken.set()
         if self._thread.is_alive():
             self._thread.join(timeout=_SECONDS_TO_END)
         self._turns.leave(self._workspace.folder)
-        stop_computations(self._workspace, lambda _: True)
+        for program, began in self._started:
+            if program.stdin is not None:
+                kill_with_children(program.pid, began)
 
     def _work(self) -> None:
         pulse = self._workspace.pulse
@@ -115,7 +128,8 @@ class Queue:
             with suppress(NotFound):  # it was removed meanwhile
                 job = find_job(self._workspace, job_id)
                 # A result that somebody waits for must not wait for a long computation of another project.
-                if self._turns.take(folder, queue, most=1 if job.key is None else n_cores()):
+                most = None if self._slurm_of(job) else 1 if job.key is None else n_cores()
+                if self._turns.take(folder, queue, most=most):
                     self._begin(job)
         for job in started:  # last: a damaged table must not keep other jobs from starting
             if job.kind in queue_of:
@@ -123,7 +137,27 @@ class Queue:
             if job not in running:  # after its rows: pages that follow the change read them
                 mark_ended(self._workspace, job)
 
+    def _slurm_of(self, job: Job) -> Slurm | None:
+        return self._options.slurm if kind_of(job).can_be_submitted else None
+
     def _begin(self, job: Job) -> None:
+        try:
+            refuse_exchanged_files(self._workspace, job)
+            self._launch(job)
+        except (CoverslipError, OSError) as error:  # OSError: the disk is full, or there are too many processes
+            if isinstance(error, CoverslipError):
+                reason = error.failure
+            else:
+                reason = failure("job-not-started", kind="ended", reason=str(error))
+            with suppress(CoverslipError):
+                record_failure(job.folder, reason)
+            is_waiting = (db.jobs.c.id == job.id) & db.jobs.c.state.in_(("queued", "started"))
+            # The times of an attempt, so that a status of an earlier process is not taken for its end.
+            attempt = {"launched": time.time(), "process_started": process_started()}
+            with write_transaction(self._workspace.engine) as connection:
+                connection.execute(update(db.jobs).where(is_waiting).values(state="ended", queued=None, **attempt))
+
+    def _launch(self, job: Job) -> None:
         with write_transaction(self._workspace.engine) as connection:
             is_queued = (db.jobs.c.id == job.id) & (db.jobs.c.state == "queued")
             # Recorded first: if the server dies here, the job can be resumed, and is never started twice.
@@ -135,17 +169,20 @@ class Queue:
         if not result.rowcount:
             return
         command = python_command(*job.command)
-        if self._options.slurm is not None and kind_of(job).queue == TRAININGS_QUEUE:
-            command = self._options.slurm.submitting(command, job.log)
-        environment = child_environment(self._workspace.readable)
-        program = launch(command, job.folder, cwd=self._workspace.folder, environment=environment)
+        if slurm := self._slurm_of(job):
+            command = slurm.submitting(command, job.log)
+        program = launch(
+            command,
+            job.folder,
+            cwd=self._workspace.folder,
+            environment=child_environment(self._workspace.readable),
+            holds_stdin=not kind_of(job).outlives_server,
+        )
         _reset_niceness(program)
         began = process_started(program.pid)
         self._started.append((program, began))
         threading.Thread(target=self._wait_for, args=(program,), name="coverslip job", daemon=True).start()
-        with write_transaction(self._workspace.engine) as connection:
-            of_job = db.jobs.c.id == job.id
-            connection.execute(update(db.jobs).where(of_job).values(pid=program.pid, process_started=began))
+        change_job(self._workspace, job.id, pid=program.pid, process_started=began)
 
     def _wait_for(self, program: Program) -> None:
         program.wait()

@@ -23,12 +23,10 @@ class Turns:
 
     Args:
         is_open: whether jobs may start. If not, they wait for `open`: all workspaces must have reported before.
-        scheduled: queues whose jobs start at once, because a cluster decides when they run.
     """
 
-    def __init__(self, *, is_open: bool = True, scheduled: Collection[str] = ()) -> None:
-        self._lock, self._scheduled = threading.Lock(), frozenset(scheduled)
-        self._is_open, self._n_starts = is_open, 0
+    def __init__(self, *, is_open: bool = True) -> None:
+        self._lock, self._is_open, self._n_starts = threading.Lock(), is_open, 0
         self._queues: dict[Hashable, _Queues] = {}
 
     def open(self) -> None:
@@ -51,7 +49,7 @@ class Turns:
             if queues := self._queues.get(workspace):
                 queues.busy, queues.waiting, queues.reported = set(busy), set(waiting), time.monotonic()
 
-    def take(self, workspace: Hashable, queue: str, *, most: int = 1) -> bool:
+    def take(self, workspace: Hashable, queue: str, *, most: int | None = 1) -> bool:
         """Return whether a workspace may start a job of this queue now; if so, the queue is busy from now on.
 
         Among the workspaces that wait, the one whose last start is the longest ago is next.
@@ -59,13 +57,14 @@ class Turns:
         Args:
             workspace: the workspace.
             queue: one of its queues.
-            most: the number of workspaces in which jobs of this queue may run at a time.
+            most: the number of workspaces in which jobs of this queue may run at a time; None: a cluster decides when
+                they run.
         """
         with self._lock:
             taking = self._queues.get(workspace)
             if not self._is_open or taking is None:
                 return False
-            if queue in self._scheduled:
+            if most is None:
                 return True
             if queue in taking.busy or sum(queue in each.busy for each in self._queues.values()) >= most:
                 return False

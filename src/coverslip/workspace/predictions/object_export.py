@@ -56,16 +56,9 @@ def export_state(workspace: Workspace, prediction_id: str) -> ObjectExportState:
     job = find_job(workspace, prediction_id, PREDICTION.name)
     work = computation(workspace, OBJECT_EXPORT, job.id)
     last = _last(job)
-    state = work.state or ("not-requested" if last is None else "ready")
     n_files, notes = (0, []) if last is None else (last["n_files"], _NOTES.validate_python(last["notes"]))
-    return ObjectExportState(
-        state=state,
-        job_id=work.id,
-        progress=work.progress,
-        error=work.error,
-        n_files=n_files,
-        notes=[localized_note(each) for each in notes],
-    )
+    state = work.of_result("not-requested" if last is None else "ready")
+    return ObjectExportState(**state, n_files=n_files, notes=[localized_note(each) for each in notes])
 
 
 def start_export(workspace: Workspace, prediction_id: str, choice: ObjectExport) -> ObjectExportState:

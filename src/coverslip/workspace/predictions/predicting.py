@@ -6,11 +6,10 @@ restarted, it resumes after the last row. `begun.json` records the classifier, i
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from coverslip.datasets import Dataset, first_positions, name_as_text, one_line, open_dataset, with_folder_labels
 from coverslip.datasets.tables.columns import TableChoices
@@ -29,7 +28,7 @@ from coverslip.runs import (
     unfinished_rows,
 )
 from coverslip.runs.documents import read_object
-from coverslip.stopping import Stop, signals_stop
+from coverslip.stopping import Stop
 from coverslip.workspace.predictions.classifiers import INPUT_FILE, PredictionInput
 from coverslip.workspace.store.rows import plan_of_choice
 
@@ -43,20 +42,8 @@ def predict_into(folder: Path) -> None:
         Stopped: on request; the rows so far are saved.
     """
     run = Run(folder)
-    status = StatusFile(run.status_file)
-    with signals_stop():
-        status.write("running")
-        try:
-            _predict(folder, status, Stop(run.stop_file))
-            status.write("done", seconds_left=None)
-        except BaseException as error:
-            state: Literal["stopped", "failed"] = (
-                "stopped" if isinstance(error, Stopped | KeyboardInterrupt) else "failed"
-            )
-            failure = error.failure if isinstance(error, CoverslipError) else None
-            with suppress(CoverslipError, OSError):  # if the disk is full, `error` is more important
-                status.write(state, reason=str(error) or type(error).__name__, failure=failure)
-            raise
+    with StatusFile(run.status_file).recording() as status:
+        _predict(folder, status, Stop(run.stop_file))
 
 
 def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
@@ -106,19 +93,24 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
         handle(Noted.of(each))
     status.write("running", n_total=n_images)
     first = first_positions(data.records).tolist()
-    predict_opened(
-        request["classifier"],
-        classifier,
-        data,
-        out=table,
-        more={  # the workspace reads from them which pixels were read, and which rows list an image again
-            PLAN_COLUMN: lambda k: data.records[k].plan.as_json(),
-            FIRST_COLUMN: lambda k: "" if first[k] == k else str(first[k]),
-        },
-        is_rescaled=bool(request["rescale"]),
-        resume=True,
-        emit=handle,
-    )
+    try:
+        predict_opened(
+            request["classifier"],
+            classifier,
+            data,
+            out=table,
+            more={  # the workspace reads from them which pixels were read, and which rows list an image again
+                PLAN_COLUMN: lambda k: data.records[k].plan.as_json(),
+                FIRST_COLUMN: lambda k: "" if first[k] == k else str(first[k]),
+            },
+            is_rescaled=bool(request["rescale"]),
+            resume=True,
+            emit=handle,
+        )
+    except CoverslipError as error:
+        if error.code == "rows-of-other-settings":  # what the user can set was compared before
+            raise Conflict("prediction-of-earlier-version") from error
+        raise
 
 
 _PIXEL_KEYS = ("series", "t", "z", "channels", "level")

@@ -279,6 +279,7 @@ PREDICTION = register(
         name="predict",
         collection="predictions",
         queue="predictions",
+        can_be_submitted=True,
         events=PredictionEvents,
         source=partial(StateSource, prediction_events),
         progress=_progress,

@@ -13,7 +13,7 @@ from coverslip.errors import Conflict
 from coverslip.events import Emit
 from coverslip.processes import Json
 from coverslip.studies import state_of as state_of_cell
-from coverslip.workspace.jobs.computing import ResultProgress, computation, request_result
+from coverslip.workspace.jobs.computing import ResultState, computation, request_result
 from coverslip.workspace.jobs.kinds import job_kinds, register_function
 from coverslip.workspace.jobs.options import TRAININGS_QUEUE
 from coverslip.workspace.jobs.records import Job, find_job, started_jobs
@@ -28,7 +28,7 @@ _NAMES: tuple[AnalysisName, ...] = ("latency", "distances", "explanations")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StudyAnalysis(ResultProgress):
+class StudyAnalysis(ResultState):
     """A further analysis of a study, and its progress."""
 
     name: Annotated[
@@ -36,13 +36,6 @@ class StudyAnalysis(ResultProgress):
         Field(
             description="latency: prediction time of each network; distances: of each dataset from its pretraining "
             "images; explanations: heat maps of three test images for each network and initialization."
-        ),
-    ]
-    state: Annotated[
-        Literal["not-possible", "not-requested", "waiting", "running", "ready"],
-        Field(
-            description="not-possible: no training that it needs has finished; waiting: another analysis runs first; "
-            "ready: the comparison contains its results."
         ),
     ]
 
@@ -128,8 +121,8 @@ def _analysis(
     workspace: Workspace, study_id: str, name: AnalysisName, *, is_possible: bool, is_stored: bool
 ) -> StudyAnalysis:
     work = computation(workspace, STUDY_ANALYSIS, _key(study_id, name))
-    state = work.state or ("ready" if is_stored else "not-requested" if is_possible else "not-possible")
-    return StudyAnalysis(name=name, state=state, job_id=work.id, progress=work.progress, error=work.error)
+    state = "ready" if is_stored else "not-requested" if is_possible else "not-possible"
+    return StudyAnalysis(**work.of_result(state), name=name)
 
 
 def analyze_study(_: Workspace, arguments: Json, emit: Emit) -> None:

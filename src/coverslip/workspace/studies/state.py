@@ -284,6 +284,7 @@ STUDY = register(
         name="study",
         collection="studies",
         queue=TRAININGS_QUEUE,
+        can_be_submitted=True,
         events=StudyEvents,
         source=partial(StateSource, study_events),
         progress=_progress,

@@ -83,11 +83,8 @@ def study_time(workspace: Workspace, time_id: str) -> StudyTime:
         raise NotFound("no-such-study-time")
     durations = [each for each in (seconds or {}).values() if each is not None]
     return StudyTime(
+        **work.of_result("not-requested" if seconds is None else "ready"),
         id=time_id,
-        state=work.state or ("not-requested" if seconds is None else "ready"),
-        job_id=work.id,
-        progress=work.progress,
-        error=work.error,
         seconds=None if seconds is None else sum(durations),
         n_unknown=len(seconds or {}) - len(durations),
         trainings=[TrainingTime(name, each) for name, each in (seconds or {}).items()],

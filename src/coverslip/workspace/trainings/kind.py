@@ -94,6 +94,7 @@ TRAINING = register(
         name="train",
         collection="runs",
         queue=TRAININGS_QUEUE,
+        can_be_submitted=True,
         events=RunEvents,
         source=TrainingSource,
         progress=_progress,

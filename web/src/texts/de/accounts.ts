@@ -164,9 +164,10 @@ export const accounts: Texts['accounts'] = {
     intro:
       'Konten und alle Projekte, kopiert, während der Server läuft. Ordner mit Bildern, die Projekte lesen, sind nicht enthalten.',
     start: 'Server sichern',
+    stop: 'Anhalten',
     writing: 'Die Sicherung wird geschrieben',
     writingText:
-      'Sie läuft weiter, wenn Sie diese Seite verlassen. Der Fortschritt gilt für ein Projekt nach dem anderen, in MB.',
+      'Sie läuft weiter, wenn Sie diese Seite verlassen. Wenn Sie sie anhalten, bleibt nichts von ihr zurück. Der Fortschritt gilt für ein Projekt nach dem anderen, in MB.',
     noFolder: 'Dieser Server hat keinen Ordner für Sicherungen',
     noFolderText: 'Der Betreiber des Servers kann einen angeben: coverslip server --backups ORDNER.',
     folder: (folder) => `Ordner des Servers: ${folder}`,

@@ -150,8 +150,10 @@ export const accounts = {
     intro:
       'Accounts and all projects, copied while the server runs. Backups do not contain folders of images that projects read.',
     start: 'Back up the server',
+    stop: 'Stop',
     writing: 'The backup is being written',
-    writingText: 'It continues if you leave this page. Progress is that of one project after another, in MB.',
+    writingText:
+      'It continues if you leave this page. If you stop it, nothing of it remains. Progress is that of one project after another, in MB.',
     noFolder: 'This server has no folder for backups',
     noFolderText: 'Whoever runs the server can name one: coverslip server --backups FOLDER.',
     folder: (folder: string) => `Folder of the server: ${folder}`,

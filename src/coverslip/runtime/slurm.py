@@ -1,6 +1,6 @@
 """Jobs on the computers of a Slurm cluster: a local process submits each job, waits for its end, and cancels it.
 
-`python -m coverslip.workspace.jobs.slurm LOG [OPTION…] -- COMMAND…` submits the command, and ends when its job ends.
+`python -m coverslip.runtime.slurm LOG [OPTION…] -- COMMAND…` submits the command, and ends when its job ends.
 The server treats the local process like a job that runs here. If this computer restarts, the job of Slurm continues,
 and its status file shows that it is alive.
 """

@@ -1,7 +1,7 @@
-"""Join a Ray cluster, list the resources of its computers, and create tasks.
+"""Call a function on the computers of a Ray cluster, for the trainings of studies and the batches of predictions.
 
-Ray schedules tasks and restarts those of lost computers. The protocol of Ray unpickles data from the cluster: everyone
-who controls one of its computers can run any code here.
+Ray schedules the calls and repeats those of lost computers. The protocol of Ray unpickles data from the cluster:
+everyone who controls one of its computers can run any code here.
 """
 
 import functools
@@ -10,8 +10,9 @@ import os
 import secrets
 import socket
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from coverslip.errors import ClusterUnreachable, CoverslipError, UntrustedCluste
 from coverslip.events import Emit, Noted
 from coverslip.machine import n_cores
 from coverslip.messages import TrustCluster, note, text
+from coverslip.stopping import work_stopped
 
 _TIMEOUT_S = 10.0
 # The first bytes of a client of HTTP/2, the protocol of Ray: the preface and an empty settings frame.
@@ -190,20 +192,102 @@ def _connect(ray: Any, name: str, **options: Any) -> None:  # Any: the module `r
         raise CoverslipError("ray-not-connected", name=name, reason=reason) from error
 
 
-def node_resources(ray: Any) -> list[dict[str, float]]:  # Any: the module `ray`
-    """Return the resources of each computer in the cluster: `CPU`, `GPU` if it has any, and others."""
-    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+class ClusterTasks:
+    """Calls of a function on the computers of a cluster. Thread-safe."""
+
+    def __init__(
+        self,
+        address: str,
+        function: Callable[..., bytes],
+        *,
+        cores: int | None = None,
+        with_gpus: bool = True,
+        is_trusted: bool,
+        emit: Emit,
+    ) -> None:
+        """Join the cluster.
+
+        Args:
+            address, is_trusted, emit: as of `join_cluster`.
+            function: its answers must be validated as untrusted data.
+            cores: of each call; None: a whole computer, or its share for each GPU.
+            with_gpus: whether each call has a GPU if the cluster has any.
+
+        Raises:
+            CoverslipError: as `join_cluster`, or no computer is large enough.
+        """
+        self._ray = join_cluster(address, is_trusted=is_trusted, emit=emit)
+        computers = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        try:
+            self.n_parallel, cores, gpus = call_resources(computers, cores, with_gpus=with_gpus)
+        except CoverslipError:
+            self.close()
+            raise
+        resources = {"num_cpus": cores, "num_gpus": gpus}
+        self._task = self._ray.remote(function).options(
+            max_retries=_MAX_RETRIES, scheduling_strategy="SPREAD", **resources
+        )
+        self._running: set[Any] = set()  # Any: Ray's references
+        self._lock, self._is_stopped = threading.Lock(), False
+
+    def shared(self, value: Any) -> Any:  # Any: a value, and Ray's reference to it
+        """Return a reference to a value, which is sent to each computer once, as an argument of several calls."""
+        return self._ray.put(value)
+
+    def call(self, *arguments: Any) -> object:  # Any: arguments of the function
+        """Return the answer of a call, which must be validated, after waiting for it.
+
+        Raises:
+            Stopped: `stop` was called.
+            CoverslipError: the cluster failed.
+        """
+        with self._lock:
+            if self._is_stopped:
+                raise work_stopped()
+            reference = self._task.remote(*arguments)
+            self._running.add(reference)
+        try:
+            answer: object = self._ray.get(reference)
+            return answer
+        except (self._ray.exceptions.RayError, ConnectionError) as error:
+            if self._is_stopped:
+                raise work_stopped() from error
+            # Without the traceback in the text of Ray's errors.
+            reason = str(error).strip().splitlines()[-1].rstrip(".")
+            raise CoverslipError("cluster-failed", reason=reason) from error
+        finally:
+            with self._lock:
+                self._running.discard(reference)
+
+    def stop(self) -> None:
+        """Cancel all calls, and begin no others."""
+        with self._lock:
+            self._is_stopped = True
+            for reference in self._running:
+                self._ray.cancel(reference)
+
+    def close(self) -> None:
+        """Leave the cluster. A cluster that was started by `join_cluster` ends."""
+        self._ray.shutdown()
 
 
-def remote_task(ray: Any, work: Callable[..., bytes], *, cores: int, gpus: int) -> Any:  # Any: a task of Ray
-    """Return a task for any computer with enough free cores and GPUs; it restarts if that computer is lost.
+def call_resources(
+    computers: Sequence[Mapping[str, float]], cores: int | None, *, with_gpus: bool
+) -> tuple[int, int, int]:
+    """Return the number of parallel calls, and the cores and GPUs of each.
 
-    The task returns bytes, which the caller must validate as untrusted data.
+    Args:
+        computers: the resources of each: `CPU`, `GPU` if it has any, and others.
+        cores, with_gpus: as of `ClusterTasks`.
+
+    Raises:
+        CoverslipError: no computer is large enough.
     """
-    options = {"max_retries": _MAX_RETRIES, "scheduling_strategy": "SPREAD"}
-    return ray.remote(work).options(num_cpus=cores, num_gpus=gpus, **options)
-
-
-def error_summary(error: Exception) -> str:
-    """Return the last line of an error of Ray, without its traceback."""
-    return str(error).strip().splitlines()[-1]
+    with_gpu = [computer for computer in computers if with_gpus and computer.get("GPU", 0) >= 1]
+    free = [(int(each.get("CPU", 0)), int(each["GPU"]) if with_gpu else 1) for each in with_gpu or computers]
+    if cores is None:  # the smallest computer, or its share for a GPU
+        cores = min((n_cores // n_gpus for n_cores, n_gpus in free if n_cores), default=1) or 1
+    n_parallel = sum(min(n_cores // cores, n_gpus) if with_gpu else n_cores // cores for n_cores, n_gpus in free)
+    if not n_parallel:
+        raise CoverslipError("no-computer-for-task", cores=cores, has_gpus=bool(with_gpu))
+    return n_parallel, cores, int(bool(with_gpu))
