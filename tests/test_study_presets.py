@@ -40,7 +40,7 @@ def test_every_preset_is_a_plan_whose_trainings_are_all_valid(
     honest = [cell for cell in is_whole if cell.dataset.as_published_of is None]
     published = [cell for cell in cells if cell.dataset.as_published_of is not None]
     assert len(published) == (len(honest) if as_published else 0)
-    assert {cell.dataset.group_pattern for cell in honest} == {GROUPS}
+    assert {part.group_pattern for cell in honest for part in cell.dataset.parts or (cell.dataset,)} == {GROUPS}
     assert not any(cell.recipe.leaking_keys for cell in honest)
     assert all(cell.recipe.head_init == "random" and cell.recipe.clip_gradient is None for cell in published)
     for cell in cells:
@@ -158,7 +158,7 @@ def test_mobincep_leaves_each_dataset_out_where_they_share_classes(tmp_path: Pat
     labs = [save_cells(tmp_path / name, n=2) for name in ("a", "b")]
     *of_ratios, last = studies.preset_plan("mobincep", labs).datasets
     assert len(of_ratios) == 3 * 3
-    assert (last.name, last.by_domain, last.path) == ("each left out", True, tuple(map(str, labs)))
+    assert (last.name, last.by_domain, last.sources) == ("each left out", True, tuple(map(str, labs)))
     cells = studies.plan_study(studies.preset_plan("mobincep", labs), tmp_path / "out")
     plans = {(cell.dataset.by_domain, cell.recipe.split.by_domain, cell.recipe.split.folds) for cell in cells}
     assert plans == {(True, True, None), (False, False, 0)}

@@ -26,6 +26,10 @@ plan-unknown-regime = muss { $regimes }, {"{"}two_step: DATA{"}"}, {"{"}run: PAT
 
 plan-two-initializations = geben Sie entweder two_step oder run an, nicht beides
 
+plan-path-or-parts = geben Sie entweder path oder parts an; jeder Teil hat einen path
+
+plan-keys-of-parts = ein zusammengeführter Datensatz hat selbst weder group noch group_pattern, und seine Teile haben nur diese Schlüssel des Rezepts: { $keys }
+
 plan-number-of-perturbations = geben Sie genau eines von blur, brightness und scale an, mit einer Zahl
 
 plan-repeated-names = { $names }: jeder Name muss eindeutig sein
@@ -37,6 +41,9 @@ plan-unknown-baseline = es gibt keine Baseline „{ $baseline }“; wählen Sie 
 plan-unknown-dataset = es gibt keinen Datensatz „{ $dataset }“
 
 study-training-error = { $training }: { $what }
+
+merged-crops-differ = { $training }: die Teile dieses Datensatzes haben verschiedene Ausschnitte, und eine Länge in µm lässt sich nicht mit anderen zusammenführen
+    .do = Geben Sie allen Teilen dieselben `crop_size` und `crop_margin`, oder Längen in Pixeln.
 
 study-name-collision = „{ $first }“ und „{ $second }“ hätten denselben Trainingsordner, { $folder }
     .do = Verwenden Sie Namen, die sich in Buchstaben oder Ziffern unterscheiden.

@@ -26,6 +26,10 @@ plan-unknown-regime = it must be { $regimes }, {"{"}two_step: DATA{"}"}, {"{"}ru
 
 plan-two-initializations = give either two_step or run, not both
 
+plan-path-or-parts = give either path or parts; each part has a path
+
+plan-keys-of-parts = a merged dataset has no group or group_pattern of its own, and its parts have only these recipe keys: { $keys }
+
 plan-number-of-perturbations = give exactly one of blur, brightness and scale, with a number
 
 plan-repeated-names = { $names }: each name must be unique
@@ -37,6 +41,9 @@ plan-unknown-baseline = there is no baseline '{ $baseline }'; choose one of: { $
 plan-unknown-dataset = there is no dataset '{ $dataset }'
 
 study-training-error = { $training }: { $what }
+
+merged-crops-differ = { $training }: the parts of this dataset have different crops, and a length in µm cannot be merged with others
+    .do = Give all parts the same `crop_size` and `crop_margin`, or lengths in pixels.
 
 study-name-collision = '{ $first }' and '{ $second }' would have the same run folder, { $folder }
     .do = Use names that differ in letters or digits.
