@@ -144,4 +144,5 @@ def test_a_merged_dataset_is_trained_and_compared_with_its_parts(tmp_path: Path)
     compared = studies.run_study(plan, out=tmp_path / "out")
     assert not compared.failures
     assert {(row.dataset, row.merged) for row in compared.merged} == {("lab_a", "both"), ("lab_b", "both")}
+    assert [each.dataset for each in compared.left_out] == ["both"]
     assert (tmp_path / "out" / "datasets" / "both.csv").is_file()

@@ -13,7 +13,7 @@ from coverslip.cli import main
 from coverslip.errors import BadRecipe
 from coverslip.runs import load_recipe
 from coverslip.studies.comparing import compare_study
-from coverslip.studies.figures import drawings_of
+from coverslip.studies.figures import forest_drawing, size_drawing
 from coverslip.studies.plan import StudyPlan, load_plan
 from coverslip.studies.presets import PRESETS
 from coverslip.studies.published import published_rows
@@ -255,7 +255,7 @@ def test_an_interval_that_ends_at_zero_is_drawn_to_zero() -> None:
     sized = [replace(row, train_per_class=n) for n, of_size in ((10, few), (100, many)) for row in of_size]
     compared = compare_study(plan, sized)
     assert compared.sizes[0].points[0].score.low == 0
-    (drawn,) = [drawing.figure() for drawing in drawings_of(compared) if drawing.name == "sizes-1"]
+    drawn = size_drawing(compared, 1, "cells", "images per class").figure()
     (lines,) = drawn.axes[0].collections
     assert lines.get_segments()[0][0][1] == 0
 
@@ -265,9 +265,9 @@ def test_figures_show_where_long_names_differ() -> None:
     plan = StudyPlan.model_validate({"datasets": ["cells"], "models": names})
     values = {name: [0.5 + 0.1 * k, 0.6 + 0.1 * k] for k, name in enumerate(names)}
     compared = compare_study(plan, [row for name in names for row in rows("cells", name, "imagenet", values[name])])
-    (scores,) = [drawing.figure() for drawing in drawings_of(compared) if drawing.name == "scores-1"]
-    labels = [label.get_text() for label in scores.axes[0].get_yticklabels()]
-    assert {" ".join(label.split()) for label in labels} == set(names)
+    (forest,) = [drawing.figure() for drawing in forest_drawing(compared)]
+    labels = [label.get_text() for label in forest.axes[0].get_yticklabels()]
+    assert {" ".join(label.split()) for label in labels} == set(names[1:])
 
 
 def test_three_datasets_are_the_first_step_of_each_other(two_folders: list[Path], tmp_path: Path) -> None:

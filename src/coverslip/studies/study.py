@@ -23,6 +23,7 @@ from coverslip.runs import (
     work_lock,
 )
 from coverslip.stopping import NO_DEADLINE, Deadline
+from coverslip.studies.averages import images_of_datasets
 from coverslip.studies.cells import Cell, cells_of
 from coverslip.studies.comparing import StudyComparison, classifier_differences, compare_study
 from coverslip.studies.heat_maps import draw_heat_maps, read_heat_maps
@@ -285,6 +286,7 @@ def _compared(plan: StudyPlan, cells: list[Cell], folder: Path) -> StudyComparis
         gap_intervals=gap_intervals(plan, cells),
         protocols=protocol_stamps(plan, cells),
         rare_classes=rare_classes(plan, cells),
+        images=images_of_datasets(plan, cells),
     )
     write_json(folder / "comparison.json", {"format_version": 1, **asdict(comparison)})
     write_study_report(comparison, folder / "report.html")

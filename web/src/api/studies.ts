@@ -8,7 +8,8 @@ export type StudyDetail = Schemas['StudyStory'];
 export type StudyTraining = Schemas['StudyTraining'];
 export type StudyRequest = Schemas['StudyRequest'];
 export type StudyOutlook = Schemas['StudyOutlook'];
-export type StudyResults = Schemas['StudyResults'];
+export type ResultSection = Schemas['ResultSection'];
+export type ResultBlock = Schemas['ResultBlock'];
 export type StudyPreset = Schemas['StudyPreset'];
 export type StudyNetwork = Schemas['StudyNetwork'];
 export type StudyTime = Schemas['StudyTime'];
@@ -38,9 +39,8 @@ export const listFindings = (dataset_id: string, signal?: AbortSignal) =>
 export const startStudy = (body: Schemas['NewStudy']) => answer(api.POST('/api/v1/studies', { body }));
 export const readStudy = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/studies/{study_id}', { ...at(id), signal }));
-// The client infers pairs as lists.
 export const readStudyResults = (id: string, signal?: AbortSignal) =>
-  answer(api.GET('/api/v1/studies/{study_id}/results', { ...at(id), signal })) as Promise<StudyResults>;
+  answer(api.GET('/api/v1/studies/{study_id}/results', { ...at(id), signal }));
 export const listAnalyses = (id: string, signal?: AbortSignal) =>
   every((query) =>
     api.GET('/api/v1/studies/{study_id}/analyses', {
