@@ -20,6 +20,7 @@ from typing import Any
 from _records import Record
 
 from coverslip import studies
+from coverslip.evaluation import METRICS
 from coverslip.studies import StudyPlan
 from coverslip.studies.plan import merged_changes
 
@@ -98,8 +99,8 @@ def main() -> None:
         added = gap.difference
         ends = "" if added.low is None else f" ({added.low:+.3f} to {added.high:+.3f})"
         values = f"{gap.as_published:.3f} | {gap.own:.3f} | {added.value:+.3f}{ends}"
-        print(f"| {gap.dataset} | {gap.name} | {comparison.metric_title} | {values} |")
-        claim = f"{comparison.metric_title} by the published protocol minus that of coverslip"
+        print(f"| {gap.dataset} | {gap.name} | {METRICS[comparison.metric].title} | {values} |")
+        claim = f"{METRICS[comparison.metric].title} by the published protocol minus that of coverslip"
         ends = None if added.low is None else (round(added.low, 3), round(added.high, 3))
         RECORD.add(claim, round(added.value, 3), of=f"{gap.dataset}, {gap.name}", interval=ends)
     RECORD.write(part=options.preset)

@@ -42,7 +42,7 @@ def main() -> None:
         "",
         "## Limitations of the study",
         "",
-        *(f"- {note}" for note in (*options.note, *compared.idle_first_steps, *compared.notes)),
+        *(f"- {note}" for note in options.note),
         "",
     ]
     _PAGES.mkdir(exist_ok=True)
@@ -54,17 +54,15 @@ def main() -> None:
 
 def _results(compared: StudyComparison) -> Iterable[str]:
     for section in study_sections(compared):
-        blocks = [block for block in section.blocks if block.rows]
-        if not blocks:
-            continue
-        yield from ("", f"## {section.title}")
-        for words in section.words:
-            yield from ("", words)
+        blocks = [block for block in section.blocks if block.rows or block.words]
+        if blocks:
+            yield from ("", f"## {section.title}")
         for block in blocks:
             if block.heading:
                 yield from ("", f"### {block.heading}")
-            yield ""
-            yield from _table(block.columns, block.rows)
+            if block.rows:
+                yield ""
+                yield from _table(block.columns, block.rows)
             for words in block.words:
                 yield from ("", words)
 

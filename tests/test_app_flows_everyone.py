@@ -142,7 +142,7 @@ PAGES: dict[str, tuple[str, Prepare]] = {
     "compare": ("/compare?runs={run},{folds}", see("Test images")),
     "studies": ("/studies", see("Two networks")),
     "new study": ("/studies/new", plan_a_study),
-    "study": ("/studies/{study}", see("Conclusion")),
+    "study": ("/studies/{study}", see("Differences from the baseline")),
     "predict": ("/predict?classifier={run}", see("Earlier predictions")),
     "classifier": ("/classifiers/{run}", see("Metrics on test images")),
     "prediction": ("/predictions/{prediction}", see("Needs review")),

@@ -67,9 +67,9 @@ def test_a_study_is_started_watched_and_compared(page: "Page", stock: Stock) -> 
     page.get_by_role("heading", level=1, name="From the browser").wait_for()
     trainings = page.get_by_role("region", name="Trainings").get_by_role("row")
     trainings.nth(2).wait_for()
-    page.get_by_role("columnheader", name="Conclusion").wait_for(timeout=JOB_MS)
+    page.get_by_role("heading", name="Differences from the baseline").wait_for(timeout=JOB_MS)
     assert trainings.get_by_text("done").count() == 2
-    assert page.get_by_role("img", name="of each network on Cells of two clinics").count() == 1
+    assert page.get_by_role("img", name="Confusion matrices on test images").count() == 1
     trainings.get_by_role("link", name="smaller images").click()
     page.get_by_role("link", name="Part of a study").wait_for()
     page.get_by_role("heading", name="Limitations").wait_for()
@@ -81,7 +81,7 @@ def test_results_of_a_study_are_said_in_words_and_downloaded(page: "Page", stock
     page.get_by_text("too few splits", exact=True).first.wait_for()  # one split
     with page.expect_download() as taken:
         page.get_by_role("link", name="Table (CSV)").click()
-    assert taken.value.path().read_text().startswith("dataset,model,regime")
+    assert taken.value.path().read_text(encoding="utf-8-sig").startswith("dataset,model,regime")
     page.get_by_role("button", name="Delete").click()
     page.get_by_role("button", name="Undo").click()
     page.get_by_role("heading", level=1, name="Two networks").wait_for()
@@ -149,12 +149,12 @@ def test_the_study_of_a_publication_is_started_resumed_and_compared_without_a_pl
     trainings = page.get_by_role("region", name="Trainings")
     n_trainings = networks_of_plan.n_trainings
     expect(trainings.get_by_text("done")).to_have_count(n_trainings, timeout=n_trainings * JOB_MS)
-    page.get_by_role("columnheader", name="Conclusion").first.wait_for(timeout=JOB_MS)
+    page.get_by_role("heading", name="Differences from the baseline").wait_for(timeout=JOB_MS)
     analyses = page.get_by_role("region", name="Further analyses")
     assert analyses.get_by_role("button", name="Measure distances").count() == (preset == "two-step")
     if preset == "two-step":
         analyses.get_by_role("button", name="Measure distances").click()
-        page.get_by_role("heading", name="Distance to the pretraining dataset").wait_for(timeout=JOB_MS)
+        page.get_by_role("heading", name="Distance to the pretraining images").wait_for(timeout=JOB_MS)
         analyses.get_by_role("button", name="Measure distances again").wait_for()
     if preset == "aimic":
         analyses.get_by_role("button", name="Draw heat maps").click()

@@ -4,6 +4,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 
 import httpx
@@ -275,15 +276,21 @@ def test_results_of_a_study_can_be_read_viewed_and_downloaded(lab: Lab, done: Js
     results = lab.get(f"jobs/{done['id']}/results")
     (part,) = results["comparison"]["datasets"]
     assert [row["n_splits"] for row in part["scores"]] == [2, 0]
-    assert [len(words) for words in results["verdicts"]] == [len(part["differences"])]
-    assert [len(words) for words in results["usual"]] == [len(part["differences"])]
-    assert "bootstrap" in results["comparison"]["error_rates"]
+    (table,) = (block for block in results["sections"][0]["blocks"] if block["rows"])
+    assert table["columns"][1:] == [part["dataset"]]
+    assert [row[1]["value"] for row in table["rows"]] == [f"{part['scores'][0]['mean']:.3f}", "–"]
     report = lab.client.get(f"{API}/jobs/{done['id']}/report")
     assert "sandbox" in report.headers["content-security-policy"]
+    blocks = [block for section in results["sections"] for block in section["blocks"]]
+    page = unescape(report.text)
+    for shown in (text for block in blocks for row in block["rows"] for cell in row for text in cell.values()):
+        assert shown in page
+    assert all(words in page for block in blocks for words in block["words"])
     table = downloaded(lab.client.get(f"{API}/jobs/{done['id']}/download/results")).splitlines()
     assert len(table) == 1 + 2 + 1
-    assert part["dataset"] in results["figures"][0]["title"]
-    for figure in results["figures"]:
+    figures = [drawing for block in blocks for drawing in block["drawings"]]
+    assert part["dataset"] in figures[0]["title"]
+    for figure in figures:
         assert lab.client.get(f"{API}/jobs/{done['id']}/figures/{figure['name']}.svg").status_code == 200
     assert lab.client.get(f"{API}/jobs/{done['id']}/figures/none.svg").status_code == 409
 

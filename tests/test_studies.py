@@ -23,7 +23,7 @@ from coverslip.events import Event, Noted
 from coverslip.messages import ChooseOther, Resume, text
 from coverslip.runs import Recipe
 from coverslip.runs.recipe import as_yaml
-from coverslip.studies.comparing import compare_study
+from coverslip.studies.comparing import compare_study, usual_verdict
 from coverslip.studies.plan import StudyPlan
 from coverslip.studies.report import is_instant, write_study_report
 from coverslip.studies.results import ResultRow
@@ -128,7 +128,8 @@ def rows(model: str, values: list[float], n: int = 20) -> list[ResultRow]:
     return [
         ResultRow(
             dataset="cells", model=model, regime="imagenet", train_per_class=None, repeat=1, fold=k, seed=0,
-            n_train=80, n_untested=80, n_test=n, primary=value, state="done", run=f"{model} {k}",
+            n_train=80, n_untested=80, n_test=n, primary=value, metrics={"macro_f1": value}, state="done",
+            run=f"{model} {k}",
         )
         for k, value in enumerate(values, start=1)
     ]  # fmt: skip
@@ -147,8 +148,8 @@ def test_differences_are_of_the_splits_that_both_were_measured_on() -> None:
         "not statistically significant; a difference of this size needs about"
     )
     assert better.p_holm == pytest.approx(2 * better.difference.p)
-    assert studies.usual_verdict(better) == "significant by paired t and bootstrap"
-    assert studies.usual_verdict(alike) == "not significant"
+    assert usual_verdict(better) == "significant by paired t and bootstrap"
+    assert usual_verdict(alike) == "not significant"
 
 
 def test_a_difference_without_spread_is_not_equality() -> None:
@@ -190,7 +191,7 @@ def test_what_publications_would_call_a_difference_stands_beside_and_is_said_to_
     (difference,) = compared.datasets[0].differences
     assert not difference.is_shown
     assert difference.usual_finds == ("bootstrap",)
-    assert studies.usual_verdict(difference) == "significant by bootstrap; not by the corrected test"
+    assert usual_verdict(difference) == "significant by bootstrap; not by the corrected test"
 
 
 def test_existing_groups_are_not_requested() -> None:
@@ -365,12 +366,9 @@ def test_all_datasets_together_have_ranks_and_their_critical_difference(
     assert {row.name: row.mean_rank for row in overall.scores} == {"a": 1.5, "b": 1.5, "c": 3}
     assert overall.critical_difference == pytest.approx(2.343 * (3 * 4 / (6 * 2)) ** 0.5, abs=1e-3)  # Demsar, table 5
     show_comparison(compared, tmp_path, as_json=False)
-    grid = {
-        name: {variant: round(mean or 0, 3) for variant, mean in means.items()} for name, means in compared.grid.items()
-    }
-    assert grid == {"one": {"a": 0.91, "b": 0.81, "c": 0.71}, "two": {"a": 0.81, "b": 0.91, "c": 0.71}}
-    shown = capsys.readouterr().out.partition("All datasets")[2]
-    assert ["a", "0.860", "1.50"] in [line.split() for line in shown.splitlines()]
+    shown = capsys.readouterr().out
+    lines = [[word for word in line.split() if not word.startswith("(")] for line in shown.splitlines()]
+    assert ["a", "0.910", "0.810", "0.860", "1.50"] in lines
     assert "mean rank below 2.34" in shown
 
 
@@ -394,7 +392,7 @@ def test_the_report_draws_what_there_are_numbers_for(tmp_path: Path) -> None:
     )
     sized = {"a": 1_000_000, "b": 4_000_000}
     results = [
-        replace(row, parameters=sized[row.model])
+        replace(row, parameters=sized[row.model], gmacs=sized[row.model] / 1e6)
         for dataset in ("one", "two")
         for n, less in ((10, 0.2), (100, 0.0))
         for model, values in {"a": [0.8, 0.85, 0.82], "b": [0.9, 0.88, 0.93]}.items()
@@ -402,9 +400,15 @@ def test_the_report_draws_what_there_are_numbers_for(tmp_path: Path) -> None:
     ]
     write_study_report(compare_study(plan, results), tmp_path / "report.html")
     drawn = {file.stem for file in (tmp_path / "figures").glob("*.svg")}
-    of_datasets = {f"{name}-{i}" for name in ("scores", "costs") for i in range(1, 5)}
-    assert drawn == {*of_datasets, "ranks", "grid", "sizes-1", "sizes-2"}
+    assert (
+        drawn
+        == {"forest", "pareto", "sizes-1", "sizes-2"}
+        == {file.stem for file in (tmp_path / "figures").glob("*.csv")}
+    )
+    with (tmp_path / "figures" / "forest.csv").open(newline="", encoding="utf-8") as file:
+        (mean,) = [row for row in csv.DictReader(file) if row["dataset"] == "mean of 2 datasets"]
+    assert float(mean["difference"]) == pytest.approx(0.08)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert page.count("<svg") == len(drawn)
-    assert "All datasets</h2>" in page
+    assert "Results</h2>" in page
     assert "<h1>b and a on one and two</h1>" in page

@@ -13,7 +13,7 @@ from coverslip.cli import main
 from coverslip.errors import BadRecipe
 from coverslip.runs import load_recipe
 from coverslip.studies.comparing import compare_study
-from coverslip.studies.figures import drawings_of
+from coverslip.studies.figures import forest_drawing, size_drawing
 from coverslip.studies.plan import StudyPlan, load_plan
 from coverslip.studies.presets import PRESETS
 from coverslip.studies.published import published_rows
@@ -40,7 +40,7 @@ def test_every_preset_is_a_plan_whose_trainings_are_all_valid(
     honest = [cell for cell in is_whole if cell.dataset.as_published_of is None]
     published = [cell for cell in cells if cell.dataset.as_published_of is not None]
     assert len(published) == (len(honest) if as_published else 0)
-    assert {cell.dataset.group_pattern for cell in honest} == {GROUPS}
+    assert {part.group_pattern for cell in honest for part in cell.dataset.parts or (cell.dataset,)} == {GROUPS}
     assert not any(cell.recipe.leaking_keys for cell in honest)
     assert all(cell.recipe.head_init == "random" and cell.recipe.clip_gradient is None for cell in published)
     for cell in cells:
@@ -158,7 +158,7 @@ def test_mobincep_leaves_each_dataset_out_where_they_share_classes(tmp_path: Pat
     labs = [save_cells(tmp_path / name, n=2) for name in ("a", "b")]
     *of_ratios, last = studies.preset_plan("mobincep", labs).datasets
     assert len(of_ratios) == 3 * 3
-    assert (last.name, last.by_domain, last.path) == ("each left out", True, tuple(map(str, labs)))
+    assert (last.name, last.by_domain, last.sources) == ("each left out", True, tuple(map(str, labs)))
     cells = studies.plan_study(studies.preset_plan("mobincep", labs), tmp_path / "out")
     plans = {(cell.dataset.by_domain, cell.recipe.split.by_domain, cell.recipe.split.folds) for cell in cells}
     assert plans == {(True, True, None), (False, False, 0)}
@@ -255,7 +255,7 @@ def test_an_interval_that_ends_at_zero_is_drawn_to_zero() -> None:
     sized = [replace(row, train_per_class=n) for n, of_size in ((10, few), (100, many)) for row in of_size]
     compared = compare_study(plan, sized)
     assert compared.sizes[0].points[0].score.low == 0
-    (drawn,) = [drawing.figure() for drawing in drawings_of(compared) if drawing.name == "sizes-1"]
+    drawn = size_drawing(compared, 1, "cells", "images per class").figure()
     (lines,) = drawn.axes[0].collections
     assert lines.get_segments()[0][0][1] == 0
 
@@ -265,9 +265,9 @@ def test_figures_show_where_long_names_differ() -> None:
     plan = StudyPlan.model_validate({"datasets": ["cells"], "models": names})
     values = {name: [0.5 + 0.1 * k, 0.6 + 0.1 * k] for k, name in enumerate(names)}
     compared = compare_study(plan, [row for name in names for row in rows("cells", name, "imagenet", values[name])])
-    (scores,) = [drawing.figure() for drawing in drawings_of(compared) if drawing.name == "scores-1"]
-    labels = [label.get_text() for label in scores.axes[0].get_yticklabels()]
-    assert {" ".join(label.split()) for label in labels} == set(names)
+    (forest,) = [drawing.figure() for drawing in forest_drawing(compared)]
+    labels = [label.get_text() for label in forest.axes[0].get_yticklabels()]
+    assert {" ".join(label.split()) for label in labels} == set(names[1:])
 
 
 def test_three_datasets_are_the_first_step_of_each_other(two_folders: list[Path], tmp_path: Path) -> None:

@@ -256,20 +256,16 @@ def _show(comparison: "StudyComparison", folder: Path, *, as_json: bool) -> None
         return
     console = results_console()
     for section in study_sections(comparison):
-        tables = [block for block in section.blocks if block.rows]
-        if not tables:
-            continue
-        console.print(f"\n{section.title}", style="bold", soft_wrap=True)
-        for words in section.words:
-            console.print(words, soft_wrap=True)
-        for block in tables:
+        blocks = [block for block in section.blocks if block.rows or block.words]
+        if blocks:
+            console.print(f"\n{section.title}", style="bold", soft_wrap=True)
+        for block in blocks:
             if block.heading:
                 console.print(f"\n{block.heading}", soft_wrap=True)
-            console.print(filled_table(block.columns, block.rows, text_columns=block.text_columns))
+            if block.rows:
+                console.print(filled_table(block.columns, block.rows, text_columns=block.text_columns))
             for words in block.words:
                 console.print(words, soft_wrap=True)
-    for sentence in comparison.idle_first_steps:
-        console.print(f"\n{text('progress-warning', note=sentence)}", soft_wrap=True)
     console.print(f"\n{text('command-result-report', file=folder / 'report.html')}", soft_wrap=True)
     if comparison.failures:
         failed = text("command-failed-trainings", n_trainings=len(comparison.failures))

@@ -1,5 +1,7 @@
 """Write `report.html`, a self-contained file, and its figures in `figures/`."""
 
+import base64
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -12,7 +14,8 @@ from coverslip.reports import content, figures, words
 from coverslip.reports.figures import draw
 from coverslip.reports.model_card import model_card_text
 from coverslip.reports.reported import ReportedRun, read_evaluation, read_run
-from coverslip.reports.sections import Drawing, Section, sections_of
+from coverslip.reports.sections import Drawing, Section, SectionContent, sections_of
+from coverslip.reports.sections.training import PLAIN
 from coverslip.reports.tables import table
 from coverslip.reports.verdict import lead, verdict_of_run
 from coverslip.runs import Run
@@ -25,13 +28,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class _RenderedSection:
+class RenderedSection:
     """A section as HTML, for the template of the page."""
 
     title: str
-    subtitle: str
-    verdict: str
     body: "Markup"
+    subtitle: str = ""
+    verdict: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +77,8 @@ def _write(reported_run: ReportedRun, emit: Emit) -> Path:
     with in_language(ENGLISH):  # also if a page in another language asks for it
         verdict = verdict_of_run(reported_run)
         sections = _rendered_sections(reported_run, progress_reporter(emit, "writing-report", "sections"))
-        page = template(Path(__file__).with_name("report.html")).render(
-            **page_styles(),
+        write_page(
+            reported_run.measured.report_file,
             name=_name(reported_run),
             date="" if reported_run.evaluation else reported_run.environment.started[:10],
             use=verdict.use,
@@ -86,10 +89,40 @@ def _write(reported_run: ReportedRun, emit: Emit) -> Path:
             sections=sections,
             made_by=_made_by(reported_run),
         )
-        write_text(reported_run.measured.report_file, escape_controls_in_lines(page))
         if reported_run.evaluation is None:
             write_text(reported_run.run.model_card_file, escape_controls_in_lines(model_card_text(reported_run)))
     return reported_run.measured.report_file
+
+
+def write_page(
+    file: Path,
+    *,
+    name: str,
+    headline: str,
+    lead: Sequence[str],
+    sections: Sequence[RenderedSection],
+    date: str = "",
+    use: str = "",
+    further: Sequence[str] = (),
+    facts: Sequence[tuple[str, str]] = (),
+    made_by: str = "",
+    is_wide: bool = False,
+) -> None:
+    """Write a page: the name of its subject, headline, sentences below it, titles and values, and sections."""
+    page = template(Path(__file__).with_name("report.html")).render(
+        **page_styles(),
+        name=name,
+        date=date,
+        use=use,
+        headline=headline,
+        further=further,
+        lead=lead,
+        facts=facts,
+        sections=sections,
+        made_by=made_by,
+        is_wide=is_wide,
+    )
+    write_text(file, escape_controls_in_lines(page))
 
 
 def page_styles() -> "dict[str, Markup]":
@@ -117,26 +150,40 @@ def template(file: Path) -> "Template":
     from jinja2 import Environment, StrictUndefined
 
     templates = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    templates.globals.update(count=words.count, number=words.number, table=table, text=text)
+    templates.globals.update(count=words.count, number=words.number, png_data=_png_data, table=table, text=text)
     return templates.from_string(file.read_text(encoding="utf-8"))
 
 
-def _rendered_sections(run: ReportedRun, on_progress: OnProgress) -> list[_RenderedSection]:
-    sections, rendered_sections = sections_of(run), list[_RenderedSection]()
+def _png_data(file: Path) -> str:
+    """Return a PNG file as a data URL."""
+    return f"data:image/png;base64,{base64.b64encode(file.read_bytes()).decode()}"
+
+
+def _rendered_sections(run: ReportedRun, on_progress: OnProgress) -> list[RenderedSection]:
+    sections, rendered_sections = sections_of(run), list[RenderedSection]()
     for section in sections:
         rendered_sections.append(_rendered_section(run, section))
         on_progress(len(rendered_sections), len(sections))
     return rendered_sections
 
 
-def _rendered_section(run: ReportedRun, section: Section) -> _RenderedSection:
+def _rendered_section(run: ReportedRun, section: Section) -> RenderedSection:
     from markupsafe import Markup
 
+    content_of_section = section.text(run)
     drawings = [_rendered_figure(drawing, run.measured.figures_folder) for drawing in section.drawings(run)]
-    values = {"content": section.text(run), "drawings": drawings, **section.shown(run)}
-    body = template(section.template).render(values)
+    values = {"content": content_of_section, "drawings": drawings, "blocks": [(content_of_section, drawings)]}
+    body = template(section.template).render({**values, **section.shown(run)})
     verdict = section.verdict(run) if section.verdict else ""
-    return _RenderedSection(section.title(), section.subtitle(run), verdict, Markup(body))  # noqa: S704 - made here; texts in it are escaped
+    return RenderedSection(section.title(), Markup(body), section.subtitle(run), verdict)  # noqa: S704 - made here; texts in it are escaped
+
+
+def rendered_section(section: SectionContent, figures_folder: Path) -> RenderedSection:
+    """Return a section as HTML. Its figures are also written to a folder beside the page."""
+    from markupsafe import Markup
+
+    blocks = [(block, [_rendered_figure(each, figures_folder) for each in block.drawings]) for block in section.blocks]
+    return RenderedSection(section.title, Markup(template(PLAIN).render(blocks=blocks)))  # noqa: S704 - made here; texts in it are escaped
 
 
 def _rendered_figure(drawing: Drawing, folder: Path) -> _RenderedFigure:

@@ -40,6 +40,7 @@ from coverslip.runs.images import (
     refuse_other_images,
     unchanged_images,
     write_content_hashes,
+    write_image_table,
     write_in_memory_images,
     write_records,
 )
@@ -271,6 +272,7 @@ __all__ = [
     "write_confusion",
     "write_content_hashes",
     "write_engine",
+    "write_image_table",
     "write_in_memory_images",
     "write_inspection",
     "write_metrics",

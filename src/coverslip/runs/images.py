@@ -56,11 +56,19 @@ _EXAMPLES = 5
 
 
 def write_content_hashes(run: Run, data: Dataset, scan: Scan) -> None:
-    """Write the hashes of the image files that a run scanned to its folder, unless they were written before."""
+    """Write the hashes of the files and pixels that a run scanned to its folder, unless they were written before."""
     if not run.content_hashes_file.is_file():
-        pairs = zip(data.records, scan.content_hashes, strict=True)
-        rows = ({"image_id": each.image_id, "sha256": digest} for each, digest in pairs if each.in_memory is None)
-        write_table(run.content_hashes_file, ("image_id", "sha256"), rows)
+        scanned = zip(data.records, scan.content_hashes, scan.facts, strict=True)
+        rows = (
+            {
+                "image_id": record.image_id,
+                "sha256": digest,
+                "pixel_hash": facts.pixel_hash if isinstance(facts, ImageFacts) else "",
+            }
+            for record, digest, facts in scanned
+            if record.in_memory is None
+        )
+        write_table(run.content_hashes_file, ("image_id", "sha256", "pixel_hash"), rows)
 
 
 class UnchangedImages:
@@ -159,10 +167,20 @@ def write_records(data: Dataset, records: Iterable[ImageRecord], n: int, run: Ru
         if time.monotonic() - last_emitted > _SECONDS_BETWEEN_EVENTS:
             last_emitted = time.monotonic()
             emit(Progressed(stage="storing-images", done=done, total=n))
-    names = dict.fromkeys(name for row in rows for name in row)
     table = run.in_memory_folder / IN_MEMORY_TABLE
-    write_table(table, tuple(names), ({name: row.get(name, "") for name in names} for row in rows))
+    _write_rows(rows, table)
     return open_dataset(table, group=group, plan=data.opening.plan)
+
+
+def _write_rows(rows: Sequence[Mapping[str, str]], table: Path) -> None:
+    names = dict.fromkeys(name for row in rows for name in row)
+    write_table(table, tuple(names), ({name: row.get(name, "") for name in names} for row in rows))
+
+
+def write_image_table(data: Dataset, table: Path) -> None:
+    """Write a table that opens as these images: their groups, labels, domains, and what their records state."""
+    group = _group_column(data)
+    _write_rows([_row(record, group, table.parent) for record in data.records], table)
 
 
 def in_memory_sources(run: Run) -> tuple[str, ...]:

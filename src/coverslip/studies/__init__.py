@@ -9,10 +9,8 @@ from coverslip.studies.comparing import (
     VariantDifference,
     VariantScores,
     compare_study,
-    usual_verdict,
     verdict,
 )
-from coverslip.studies.figures import drawings_of
 from coverslip.studies.plan import StudyPlan, load_plan, plan_from_text, plan_of, save_plan
 from coverslip.studies.presets import PRESETS, SMALL_PER_CLASS, Preset, model_name, preset_plan, preset_recipe
 from coverslip.studies.published import PublishedFigure
@@ -41,7 +39,6 @@ __all__ = [
     "cells_of",
     "check_cells",
     "compare_study",
-    "drawings_of",
     "load_plan",
     "model_name",
     "plan_from_text",
@@ -55,7 +52,6 @@ __all__ = [
     "state_of",
     "study_comparison",
     "study_sections",
-    "usual_verdict",
     "verdict",
     "with_choices",
 ]

@@ -8,7 +8,15 @@ from pathlib import Path
 from coverslip.errors import BadRecipe
 from coverslip.files import sha256_json
 from coverslip.runs import FromRun, Pretraining, Recipe, Run, check_recipe, pretraining_recipe
-from coverslip.studies.plan import Changes, DatasetPlan, ModelPlan, RegimePlan, StudyPlan, merged_changes
+from coverslip.studies.plan import (
+    READING_KEYS,
+    Changes,
+    DatasetPlan,
+    ModelPlan,
+    RegimePlan,
+    StudyPlan,
+    merged_changes,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +33,17 @@ class Cell:
     run: Run
     starts_from: Run | None = None  # a pretraining of this study
     is_pretraining: bool = False
+
+    @property
+    def merged_table(self) -> Path | None:
+        """The table of a merged dataset in the study's folder; None: the dataset is not merged."""
+        folder = self.run.folder.parents[1] / "datasets"
+        return folder / f"{slug(self.dataset.name)}.csv" if self.dataset.parts else None
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The folders or tables that the training opens."""
+        return self.dataset.path or (str(self.merged_table),)
 
     @property
     def label(self) -> str:
@@ -64,7 +83,7 @@ def _of_one_repeat(plan: StudyPlan, folder: Path, repeat: int, seed: int) -> Ite
         for dataset in plan.datasets:
             for model in plan.models:
                 for regime in plan.regimes:
-                    if regime.two_step in dataset.path:  # a dataset is no pretraining for itself
+                    if regime.two_step in dataset.sources:  # a dataset is no pretraining for itself
                         continue
                     yield from _cell(plan, folder, dataset, model, regime, n, repeat, seed)
 
@@ -84,7 +103,10 @@ def _cell(
     folds: Changes = {"by_domain": True} if dataset.by_domain else {"folds": plan.folds}
     split: Changes = {**folds, "seed": repeat - 1, "train_per_class": train_per_class}
     changes: Changes = {"seed": seed, "model": model.name, "primary_metric": plan.primary_metric}
-    layers = (plan.recipe, dataset.recipe, model.recipe, {} if regime.two_step else regime.recipe)
+    common = merged_changes(plan.recipe, dataset.recipe)
+    if dataset.parts:
+        dataset, common = _with_reading(common, dataset, where)
+    layers = (common, model.recipe, {} if regime.two_step else regime.recipe)
     for layer in ({"split": split, **_groups(dataset)}, *layers, _initialization(regime)):
         changes = merged_changes(changes, layer)
     recipe = _checked(changes, where)
@@ -103,6 +125,33 @@ def _cell(
     yield replace(cell, dataset=images, recipe=first, run=before, is_pretraining=True)
     start = FromRun(run=str(before.folder), labels=recipe.init.labels)
     yield replace(cell, recipe=recipe.model_copy(update={"init": start}), starts_from=before)
+
+
+def _with_reading(common: Changes, dataset: DatasetPlan, where: str) -> tuple[DatasetPlan, Changes]:
+    """Return a merged dataset whose parts have all their keys of reading, and the keys that apply to all images.
+
+    A length in µm becomes pixels when an image is read, so that all parts must have the same.
+
+    Args:
+        common: keys of all parts, unless they have others.
+        dataset: as planned.
+        where: description of the training, for the error.
+
+    Raises:
+        BadRecipe: parts have different crops, some of them in µm.
+    """
+    reading = {key: common[key] for key in READING_KEYS if key in common}
+    recipes = [merged_changes(reading, part.recipe) for part in dataset.parts]
+    parts = [part.model_copy(update={"recipe": recipe}) for part, recipe in zip(dataset.parts, recipes, strict=True)]
+    of_all: Changes = {key: value for key, value in common.items() if key not in READING_KEYS}
+    crops = [{key: recipe[key] for key in ("crop_size", "crop_margin") if recipe.get(key)} for recipe in recipes]
+    if any(isinstance(length, str) for crop in crops for length in crop.values()):
+        if any(crop != crops[0] for crop in crops):
+            raise BadRecipe("merged-crops-differ", training=where)
+        of_all |= crops[0]
+    if order := dict.fromkeys(name for recipe in recipes for name in recipe.get("classes", {}).get("order", ())):
+        of_all["classes"] = {"order": list(order)}
+    return dataset.model_copy(update={"parts": tuple(parts)}), of_all
 
 
 def _groups(dataset: DatasetPlan) -> Changes:

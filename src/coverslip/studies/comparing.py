@@ -27,6 +27,7 @@ from coverslip.evaluation import (
 from coverslip.evaluation.transferability import rank_correlation, rank_correlation_within
 from coverslip.messages import text
 from coverslip.reports.differences import common_images
+from coverslip.studies.averages import ImageKeys, LeftOut, Overall, disjoint_datasets, images_of_datasets, overall
 from coverslip.studies.cells import Cell
 from coverslip.studies.heat_maps import HeatMaps
 from coverslip.studies.plan import DatasetPlan, StudyPlan
@@ -37,13 +38,11 @@ from coverslip.studies.rare_classes import RareClass
 from coverslip.studies.results import (
     FailedTraining,
     MetricMean,
-    Overall,
     ResultRow,
     SizeCurve,
     SizePoint,
     failed_trainings,
     metric_mean,
-    overall,
     size_curve,
 )
 from coverslip.studies.running import state_of
@@ -224,15 +223,20 @@ class StudyComparison:
     """The results of a study so far."""
 
     metric: str
-    metric_title: str
     is_higher_better: bool
     equivalence: Annotated[float, Field(description="Differences up to this size are practically equivalent.")]
-    method: str
-    error_rates: str  # of the usual tests, as text
     datasets: tuple[DatasetComparison, ...]
     classifiers: tuple[ClassifierDifference, ...]
     latencies: tuple[NetworkLatency, ...]
-    overall: Annotated[Overall | None, Field(description="Over datasets; null: there is a single dataset.")]
+    counted: Annotated[
+        tuple[str, ...],
+        Field(description="Datasets with results and without common images, which means and ranks are over."),
+    ]
+    left_out: Annotated[tuple[LeftOut, ...], Field(description="Datasets that means and ranks leave out.")]
+    overall: Annotated[
+        Overall | None,
+        Field(description="Null: fewer than two datasets count, or fewer than two variants were measured on all."),
+    ]
     sizes: Annotated[tuple[SizeCurve, ...], Field(description="Empty with a single number of training images.")]
     target: float | None
     gaps: Annotated[tuple[ProtocolGap, ...], Field(description="Published protocols against that of the study.")]
@@ -254,22 +258,6 @@ class StudyComparison:
     protocols: tuple[ProtocolStamp, ...] = ()  # steps of published protocols in the trainings
     rare_classes: tuple[RareClass, ...] = ()  # of trainings with few images of the rarest class
 
-    @property
-    def grid(self) -> Mapping[str, Mapping[str, float | None]]:
-        """The means of the primary metric by dataset and network, with the last number of training images."""
-        return {part.dataset: {row.name: row.mean for row in part.scores} for part in self.datasets}
-
-    @property
-    def grid_datasets(self) -> Sequence[str]:
-        """The datasets with results."""
-        return [name for name, means in self.grid.items() if any(mean is not None for mean in means.values())]
-
-    @property
-    def grid_names(self) -> Sequence[str]:
-        """The networks with results, in the order of their names' first occurrence."""
-        rows = (row for part in self.datasets for row in part.scores if row.mean is not None)
-        return [*dict.fromkeys(row.name for row in rows)]
-
 
 def compare_study(
     plan: StudyPlan,
@@ -288,6 +276,7 @@ def compare_study(
     gap_intervals: Mapping[Key, Metric] = MappingProxyType({}),
     protocols: Sequence[ProtocolStamp] = (),
     rare_classes: Sequence[RareClass] = (),
+    images: Mapping[str, ImageKeys] | None = None,
 ) -> StudyComparison:
     """Compare every variant of the plan with its baseline.
 
@@ -309,6 +298,7 @@ def compare_study(
         gap_intervals: of the differences between the protocols of publication and study.
         protocols: steps of published protocols in the trainings.
         rare_classes: of trainings with few images of the rarest class.
+        images: of each dataset; None: datasets are identified by their folders and tables.
     """
     unchanged: dict[tuple[str, int | None], list[ResultRow]] = defaultdict(list)
     perturbed: dict[tuple[str, int | None], list[ResultRow]] = defaultdict(list)
@@ -318,17 +308,18 @@ def compare_study(
     record = METRICS.find(plan.primary_metric)
     compared = tuple(_of_dataset(plan, *key, part_rows) for key, part_rows in unchanged.items())
     transfers = tuple(_transfers(plan, compared, distances))
+    images = images_of_datasets(plan, ()) if images is None else images
+    counted, left_out = disjoint_datasets(_measured_datasets(plan, compared), images)
     return StudyComparison(
         metric=record.name,
-        metric_title=record.title,
         is_higher_better=record.better == "higher",
         equivalence=plan.equivalence,
-        method=text("study-method"),
-        error_rates=text("study-error-rates"),  # measured by benchmarks/study_error_rate.py
         datasets=compared,
         classifiers=tuple(classifiers),
         latencies=tuple(latencies),
-        overall=_overall(plan, compared),
+        counted=tuple(counted),
+        left_out=tuple(left_out),
+        overall=_overall(plan, compared, counted),
         sizes=(*_sizes(plan, unchanged), *_shares(plan, unchanged, compared)),
         target=plan.target,
         gaps=tuple(_gaps(plan, compared, gap_intervals)),
@@ -343,9 +334,9 @@ def compare_study(
         idle_first_steps=tuple(idle_first_steps),
         distances=tuple(distances),
         transfers=transfers,
-        correlations=tuple(_correlations(transfers)),
+        correlations=tuple(_correlations(each for each in transfers if each.dataset in counted)),
         heat_maps=tuple(heat_maps),
-        published=tuple(published_figures(plan, _values_of(plan, compared, fits))),
+        published=tuple(published_figures(plan, _values_of(plan, compared, fits), images)),
         published_protocols=published_protocols(plan),
         notes=plan.notes,
         failures=failed_trainings(rows),
@@ -354,22 +345,29 @@ def compare_study(
     )
 
 
-def _overall(plan: StudyPlan, compared: Sequence[DatasetComparison]) -> Overall | None:
-    """Return the ranks over datasets, by the plan's protocol and its last number of training images."""
-    names = {dataset.name for dataset in plan.datasets if dataset.as_published_of is None}
-    n = plan.train_per_class[-1]
-    parts = [part for part in compared if part.dataset in names and part.train_per_class == n]
-    means = {part.dataset: {row.name: row.mean for row in part.scores if row.mean is not None} for part in parts}
-    metrics: dict[str, list[Mapping[str, MetricMean]]] = defaultdict(list)
-    for row in (row for part in parts if means[part.dataset] for row in part.scores):
-        metrics[row.name].append(row.metrics)
-    return overall(means, metrics, _sign(plan))
+def _measured_datasets(plan: StudyPlan, compared: Sequence[DatasetComparison]) -> list[str]:
+    """Return the datasets with results by the plan's protocol and its last number of training images."""
+    names = {part.dataset for part in _largest(plan, compared) if any(row.mean is not None for row in part.scores)}
+    return [each.name for each in plan.datasets if each.as_published_of is None and each.name in names]
+
+
+def _largest(plan: StudyPlan, compared: Iterable[DatasetComparison]) -> list[DatasetComparison]:
+    """Return the comparisons with the plan's last number of training images."""
+    return [part for part in compared if part.train_per_class == plan.train_per_class[-1]]
+
+
+def _overall(plan: StudyPlan, compared: Sequence[DatasetComparison], counted: Sequence[str]) -> Overall | None:
+    parts = {part.dataset: part for part in _largest(plan, compared)}
+    return overall(
+        plan.primary_metric,
+        {name: {row.name: row.metrics for row in parts[name].scores if row.mean is not None} for name in counted},
+        {name: {row.name: row.difference for row in parts[name].differences} for name in counted},
+    )
 
 
 def _values_of(plan: StudyPlan, compared: Sequence[DatasetComparison], fits: Sequence[FitScores]) -> StudyValues:
     """Return the values with the last number of training images, which published values are shown beside."""
-    n = plan.train_per_class[-1]
-    parts = [part for part in compared if part.train_per_class == n]
+    parts = _largest(plan, compared)
     scores = {
         (part.dataset, row.name, "test", metric): score.mean
         for part in parts
@@ -384,7 +382,7 @@ def _values_of(plan: StudyPlan, compared: Sequence[DatasetComparison], fits: Seq
     of_fits = {
         (fit.dataset, fit.name, images, metric): mean
         for fit in fits
-        if fit.train_per_class == n
+        if fit.train_per_class == plan.train_per_class[-1]
         for images, metrics in (("training", fit.training), ("validation", fit.validation))
         for metric, (mean, _) in metrics.items()
     }
@@ -395,12 +393,7 @@ def _transfers(
     plan: StudyPlan, compared: Sequence[DatasetComparison], distances: Sequence[StepDistance]
 ) -> Iterator[Transfer]:
     """Yield the gain of each measured pretraining step, with the last number of training images."""
-    gains = {
-        (part.dataset, row.name): row.difference
-        for part in compared
-        if part.train_per_class == plan.train_per_class[-1]
-        for row in part.differences
-    }
+    gains = {(part.dataset, row.name): row.difference for part in _largest(plan, compared) for row in part.differences}
     for each in distances:
         gain = gains.get((each.dataset, plan.variant_name(each.model, each.regime)))
         if gain is not None:
@@ -410,7 +403,8 @@ def _transfers(
 _LEAST_PAIRS = 4  # for a rank correlation
 
 
-def _correlations(transfers: Sequence[Transfer]) -> Iterator[MeasureCorrelation]:
+def _correlations(selected: Iterable[Transfer]) -> Iterator[MeasureCorrelation]:
+    transfers = [*selected]
     for model in dict.fromkeys(each.model for each in transfers):
         pairs = [each for each in transfers if each.model == model]
         if len(pairs) < _LEAST_PAIRS:

@@ -1,15 +1,13 @@
-"""The drawings of a study's report."""
+"""The drawings of a study's report, each with its numbers."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 
-from coverslip.evaluation import METRICS, RANGES
+from coverslip.evaluation import METRICS
 from coverslip.messages import text
 from coverslip.reports.figures import (
     CLASS_DASHES,
@@ -18,13 +16,14 @@ from coverslip.reports.figures import (
     INK,
     MUTED,
     PAPER,
-    draw,
+    FigureData,
     new_figure,
     shortened,
     sizes_apart,
 )
-from coverslip.studies.comparing import DatasetComparison, StudyComparison, Transfer, VariantDifference, VariantScores
-from coverslip.studies.results import MetricMean, Overall, SizeCurve
+from coverslip.reports.sections import Drawing
+from coverslip.studies.comparing import DatasetComparison, StudyComparison, Transfer, VariantScores
+from coverslip.studies.results import MetricMean, SizeCurve
 from coverslip.studies.variants import EpochCurve, NetworkConfusion
 
 if TYPE_CHECKING:
@@ -35,105 +34,231 @@ _ROW_INCH = 0.24
 _LABEL_INCH = 0.2
 _MARKS = ("o", "s", "^", "D", "v", "X")  # markers of networks in one drawing
 _LOG_SCALE_RATIO = 20  # ratio of values above which the scale is logarithmic
-
-
-@dataclass(frozen=True, slots=True)
-class Drawing:
-    """A drawing of a study's report."""
-
-    name: str  # of its files
-    title: str  # caption
-    figure: Callable[[], "Figure"]
-
-
 _N_SHOWN = 6  # networks in drawings that cannot show all: the best
 
 
-def drawings_of(comparison: StudyComparison) -> Iterator[Drawing]:
-    """Yield the drawings that have results.
-
-    Those numbered from 1, such as `scores-1`, are for one dataset each, in the order of the comparison.
-    """
-    title = comparison.metric_title
-    for i, part in enumerate(comparison.datasets, start=1):
-        yield from _of_dataset(i, part, comparison)
-    if comparison.overall is not None:
-        yield Drawing("ranks", text("study-ranks-drawing"), partial(_ranks, comparison.overall))
-    if len(comparison.grid_datasets) > 1 and len(comparison.grid_names) > 1:
-        yield Drawing("grid", text("study-grid-drawing", metric=title), partial(_grid, comparison))
-    if len(sizes := _network_sizes(comparison)) > 1:
-        yield Drawing("complexity", text("study-complexity-drawing"), partial(_complexity, sizes))
-    for i, key in enumerate(dict.fromkeys((curve.dataset, curve.axis) for curve in comparison.sizes), start=1):
-        of_key = [curve for curve in comparison.sizes if (curve.dataset, curve.axis) == key]
-        sign = -1 if comparison.is_higher_better else 1
-        best = sorted(of_key, key=lambda curve: sign * curve.points[-1].score.mean)[:_N_SHOWN]
-        of_sizes = partial(_sizes, best, title, comparison.target)
-        yield Drawing(f"sizes-{i}", text("study-sizes-drawing", metric=title, dataset=key[0]), of_sizes)
-    for i, model in enumerate(dict.fromkeys(row.model for row in comparison.correlations), start=1):
-        of_model = [each for each in comparison.transfers if each.model == model]
-        caption = text("study-transfers-drawing", metric=title, model=model)
-        yield Drawing(f"transfers-{i}", caption, partial(_transfers, of_model, title))
+def _name_of(part: DatasetComparison) -> str:
+    if not part.train_per_class:
+        return part.dataset
+    return text("study-drawn-dataset", dataset=part.dataset, n=part.train_per_class)
 
 
-def _of_dataset(i: int, part: DatasetComparison, comparison: StudyComparison) -> Iterator[Drawing]:
-    """Yield the drawings of one dataset."""
-    title, dataset = comparison.metric_title, part.dataset
-    if part.train_per_class:
-        dataset = text("study-drawn-dataset", dataset=part.dataset, n=part.train_per_class)
-    scores = [row for row in part.scores if row.mean is not None]
-    if len(scores) > 1:
-        caption = text("study-scores-drawing", metric=title, dataset=dataset)
-        yield Drawing(f"scores-{i}", caption, partial(_scores, scores, comparison.metric, title))
-    if panels := _with_parameters(part):
-        caption = text("study-parameters-drawing", metric=title, dataset=dataset)
-        yield Drawing(f"by-parameters-{i}", caption, partial(_by_parameters, panels, title, comparison.equivalence))
-    if costs := _costs(part, comparison):
-        caption = text("study-costs-drawing", metric=title, dataset=dataset)
-        yield Drawing(f"costs-{i}", caption, partial(_by_cost, costs, title))
-    key, best = (part.dataset, part.train_per_class), [row.name for row in scores]
-    curves = [curve for curve in comparison.curves if (curve.dataset, curve.train_per_class) == key]
-    if curves:
-        caption = text("study-epochs-drawing", dataset=dataset)
-        yield Drawing(f"epochs-{i}", caption, partial(_epochs, _best_of(curves, best)))
-    confusions = [each for each in comparison.confusions if (each.dataset, each.train_per_class) == key]
-    if confusions:
-        caption = text("study-confusions-drawing", dataset=dataset)
-        yield Drawing(f"confusions-{i}", caption, partial(_confusions, _best_of(confusions, best)))
+_Kind = Literal["counted", "left out", "mean"]
+_Interval = tuple[str, _Kind, float, float | None, float | None]  # name of the row, its kind, value and 95% CI
 
 
-_Named = TypeVar("_Named", EpochCurve, NetworkConfusion)
+def forest_drawing(comparison: StudyComparison) -> Iterator[Drawing]:
+    """Yield the differences from the baseline on each dataset, and their means over datasets, if there are any."""
+    rows: dict[str, list[_Interval]] = {each.name: [] for each in names_by_size(comparison)}
+    for part in comparison.datasets:
+        for each in part.differences:
+            kind: _Kind = "counted" if part.dataset in comparison.counted else "left out"
+            difference = each.difference
+            rows[each.name].append((_name_of(part), kind, difference.mean, difference.low, difference.high))
+    mean_title = text("study-mean", n_datasets=len(comparison.counted))
+    for score in comparison.overall.scores if comparison.overall else ():
+        if (mean := score.difference) is not None:
+            rows[score.name].append((mean_title, "mean", mean.mean, mean.low, mean.high))
+    rows = {name: intervals for name, intervals in rows.items() if intervals}
+    if rows:
+        metric = METRICS[comparison.metric].title
+        data = [(name, row, *numbers) for name, intervals in rows.items() for row, _, *numbers in intervals]
+        yield Drawing(
+            "forest",
+            text("study-forest-drawing", metric=metric),
+            partial(_forest, rows, metric, comparison.equivalence),
+            lambda: FigureData(("network", "dataset", "difference", "low", "high"), data),
+        )
 
 
-def _best_of(rows: Sequence[_Named], names: Sequence[str]) -> list[_Named]:
-    """Return the rows of the first of these names, in their order."""
-    order = {name: k for k, name in enumerate(names)}
-    return sorted(rows, key=lambda row: order.get(row.name, len(order)))[:_N_SHOWN]
-
-
-def draw_all(comparison: StudyComparison, folder: Path) -> dict[str, tuple[str, str]]:
-    """Write all drawings to a folder, and return the title and the SVG of each by its name."""
-    return {
-        drawing.name: (drawing.title, draw(drawing.name, drawing.figure, folder, title=drawing.title))
-        for drawing in drawings_of(comparison)
-    }
-
-
-def _scores(rows: Sequence[VariantScores], metric: str, title: str) -> "Figure":
-    """Draw means with the standard deviation over splits and the confidence interval, the best at the top."""
-    figure = new_figure(8.6, 0.8 + _rows_inch(row.name for row in rows))
+def _forest(rows: Mapping[str, Sequence[_Interval]], metric: str, equivalence: float) -> "Figure":
+    """Draw differences with intervals, the networks from the smallest at the top."""
+    is_single = all(len(intervals) == 1 for intervals in rows.values())
+    labels: list[str] = []
+    points: list[_Interval | None] = []  # None: a heading
+    for name, intervals in rows.items():
+        if not is_single:
+            labels.append(name)
+            points.append(None)
+        labels += [name] if is_single else [f"{row}   " for row, *_ in intervals]
+        points += intervals
+    figure = new_figure(8.6, 1.1 + _rows_inch(labels))
     axes = figure.subplots()
-    for y, row in enumerate(reversed(rows)):
-        mean, score = row.mean or 0, row.metrics.get(metric)
-        axes.plot([mean], [y], "o", color=DATA, markersize=5, zorder=3)
-        if score is not None and score.low is not None and score.high is not None:
-            axes.plot([score.low, score.high], [y, y], color=MUTED, linewidth=0.8)
-        if row.sd is not None:
-            ends = np.clip([mean - row.sd, mean + row.sd], *RANGES[METRICS.find(metric).scale])
-            axes.plot(ends, [y, y], color=DATA, linewidth=2.4)
-    _named_rows(axes, [row.name for row in reversed(rows)])
+    band = text("study-forest-drawing.band", equivalence=f"{equivalence:g}")
+    axes.axvspan(-equivalence, equivalence, color=HAIR, alpha=0.5, linewidth=0, label=band)
+    axes.axvline(0, color=MUTED, linewidth=0.8)
+    for y, point in enumerate(reversed(points)):
+        if point is not None:
+            _, kind, value, low, high = point
+            color = INK if kind == "mean" else DATA
+            face, mark = PAPER if kind == "left out" else color, "D" if kind == "mean" else "o"
+            axes.plot([value], [y], mark, markersize=5, color=color, markerfacecolor=face, zorder=3)
+            if low is not None and high is not None:
+                axes.plot([low, high], [y, y], color=color, linewidth=1)
+    _named_rows(axes, labels[::-1])
+    for label, point in zip(axes.get_yticklabels(), reversed(points), strict=True):
+        label.set_fontweight("bold" if point is None else "normal")
     axes.margins(x=0.05)
-    axes.set_xlabel(text("study-scores-drawing.x", metric=title))
+    axes.set_xlabel(text("study-forest-drawing.x", metric=metric))
+    _legend(figure, axes)
     return figure
+
+
+def names_by_size(comparison: StudyComparison) -> list[VariantScores]:
+    """Return each network with its scores on the first dataset with results, from the smallest network."""
+    first: dict[str, VariantScores] = {}
+    for row in (row for part in comparison.datasets for row in part.scores if row.mean is not None):
+        first.setdefault(row.name, row)
+    return sorted(first.values(), key=lambda row: row.parameters or 0)
+
+
+def seconds_per_image(comparison: StudyComparison, model: str) -> float | None:
+    """Return the mean prediction time per image of a network in a batch; None: it was not measured."""
+    latencies = [each.latency for each in comparison.latencies if each.model == model]
+    seconds = [latency.whole_many.median / latency.n_many for latency in latencies]
+    return float(np.mean(seconds)) if seconds else None
+
+
+def pareto_drawing(comparison: StudyComparison) -> Iterator[Drawing]:
+    """Yield the metric against the prediction time or else the multiply-adds of the networks, if these differ."""
+    dataset, scores = _scores_of_one(comparison)
+    networks = {row.name: row for row in names_by_size(comparison) if row.name in scores}
+    milliseconds = {
+        name: 1000 * seconds
+        for name, row in networks.items()
+        if (seconds := seconds_per_image(comparison, row.model)) is not None
+    }
+    is_time = len(milliseconds) == len(networks)
+    costs = milliseconds if is_time else {name: row.gmacs for name, row in networks.items() if row.gmacs}
+    if len(set(costs.values())) < 2:
+        return
+    metric, label = METRICS[comparison.metric], text("study-pareto-drawing.cost", is_time=is_time)
+    points = [(name, cost, scores[name]) for name, cost in costs.items()]
+    yield Drawing(
+        "pareto",
+        text("study-pareto-drawing", metric=metric.title, dataset=dataset, is_time=is_time),
+        partial(_pareto, points, label, metric.title, is_higher_better=comparison.is_higher_better),
+        lambda: FigureData(
+            ("network", "milliseconds" if is_time else "multiply_adds_billions", comparison.metric, "low", "high"),
+            [(name, cost, score.mean, score.low, score.high) for name, cost, score in points],
+        ),
+    )
+
+
+def _scores_of_one(comparison: StudyComparison) -> tuple[str, Mapping[str, MetricMean]]:
+    """Return the scores that stand for all datasets: the means over datasets, or those of the first that counts."""
+    if comparison.overall is not None:
+        title = text("study-mean", n_datasets=len(comparison.counted))
+        return title, {row.name: row.metrics[comparison.metric] for row in comparison.overall.scores}
+    parts = [part for part in comparison.datasets if part.dataset in comparison.counted[:1]]
+    if not parts:
+        return "", {}
+    scores = ((row.name, row.metrics.get(comparison.metric)) for row in parts[-1].scores)
+    return _name_of(parts[-1]), {name: score for name, score in scores if score is not None}
+
+
+def _pareto(
+    points: Sequence[tuple[str, float, MetricMean]], label: str, metric: str, *, is_higher_better: bool
+) -> "Figure":
+    """Draw the metric against the cost, with a line along the Pareto front and the names of its networks."""
+    sign = 1 if is_higher_better else -1
+    front = pareto_front([(cost, sign * score.mean) for _, cost, score in points])
+    named = [(name, cost, score.mean) for name, cost, score in points if (cost, sign * score.mean) in front]
+    figure = new_figure(8.6, max(3.2, 0.9 + _labels_inch(name for name, *_ in named)))
+    axes = figure.subplots()
+    style: Any = {"color": MUTED, "linewidth": 0.8, "drawstyle": "steps-post", "zorder": 0}
+    line = [(cost, sign * value) for cost, value in front]
+    axes.plot(*zip(*line, strict=True), label=text("study-pareto-drawing.front"), **style)
+    for _, cost, score in points:
+        color = DATA if (cost, score.mean) in line else MUTED
+        axes.plot([cost], [score.mean], "o", color=color, markersize=4)
+        axes.vlines([cost], *_interval(score), color=color, linewidth=0.8)
+    axes.margins(y=0.1)
+    _ticks_of(axes, [cost for _, cost, _ in points])
+    _name_points(axes, named)
+    axes.set_xlabel(label)
+    axes.set_ylabel(metric)
+    _legend(figure, axes)
+    return figure
+
+
+def size_drawing(comparison: StudyComparison, i: int, dataset: str, axis: str) -> Drawing:
+    """Return the learning curves of the best networks on a dataset."""
+    metric, sign = METRICS[comparison.metric].title, -1 if comparison.is_higher_better else 1
+    curves = [curve for curve in comparison.sizes if (curve.dataset, curve.axis) == (dataset, axis)]
+    best = sorted(curves, key=lambda curve: sign * curve.points[-1].score.mean)[:_N_SHOWN]
+    rows = [
+        (curve.name, each.n, each.score.mean, each.score.low, each.score.high)
+        for curve in curves
+        for each in curve.points
+    ]
+    return Drawing(
+        f"sizes-{i}",
+        text("study-sizes-drawing", metric=metric, dataset=dataset),
+        partial(_sizes, best, metric, comparison.target),
+        lambda: FigureData(("network", axis.replace(" ", "_"), comparison.metric, "low", "high"), rows),
+    )
+
+
+def transfer_drawing(comparison: StudyComparison, i: int, model: str) -> Drawing:
+    """Return the gain of pretraining with a network against the measures of the datasets."""
+    metric, transfers = METRICS[comparison.metric].title, [each for each in comparison.transfers if each.model == model]
+    rows: list[Sequence[str | float]] = [
+        (each.dataset, each.regime, each.gain.mean, *(value_of(each) for value_of in _MEASURES.values()))
+        for each in transfers
+    ]
+    return Drawing(
+        f"transfers-{i}",
+        text("study-transfers-drawing", metric=metric, model=model),
+        partial(_transfers, transfers, metric),
+        lambda: FigureData(("dataset", "regime", "gain", *_MEASURES), rows),
+    )
+
+
+def epoch_drawing(comparison: StudyComparison, i: int, part: DatasetComparison) -> Iterator[Drawing]:
+    """Yield the training curves of the best networks on a dataset, if there are any."""
+    curves = _best_of(comparison.curves, part)
+    rows = [
+        (curve.name, epoch, *(getattr(curve, column)[k] for column in _CURVES))
+        for curve in curves
+        for k, epoch in enumerate(curve.epochs)
+    ]
+    if curves:
+        yield Drawing(
+            f"epochs-{i}",
+            text("study-epochs-drawing", dataset=_name_of(part)),
+            partial(_epochs, curves),
+            lambda: FigureData(("network", "epoch", *_CURVES), rows),
+        )
+
+
+def confusion_drawing(comparison: StudyComparison, i: int, part: DatasetComparison) -> Iterator[Drawing]:
+    """Yield the confusion matrices of the best networks on a dataset, if there are any."""
+    matrices = _best_of(comparison.confusions, part)
+    rows = [
+        (each.name, label, predicted, n)
+        for each in matrices
+        for label, counts in zip(each.classes, each.counts, strict=True)
+        for predicted, n in zip(each.classes, counts, strict=True)
+    ]
+    if matrices:
+        yield Drawing(
+            f"confusions-{i}",
+            text("study-confusions-drawing", dataset=_name_of(part)),
+            partial(_confusions, matrices),
+            lambda: FigureData(("network", "class", "predicted", "n"), rows),
+        )
+
+
+_OfPart = TypeVar("_OfPart", EpochCurve, NetworkConfusion)
+
+
+def _best_of(rows: Iterable[_OfPart], part: DatasetComparison) -> list[_OfPart]:
+    """Return the rows of the best networks on a dataset, in their order."""
+    order = {row.name: k for k, row in enumerate(part.scores)}
+    key = (part.dataset, part.train_per_class)
+    of_part = [row for row in rows if (row.dataset, row.train_per_class) == key]
+    return sorted(of_part, key=lambda row: order.get(row.name, len(order)))[:_N_SHOWN]
 
 
 _MOST_LINES = 3
@@ -175,102 +300,6 @@ def _named_rows(axes: "Axes", names: Sequence[str]) -> None:
     axes.grid(axis="x", color=HAIR, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.set_ylim(-0.6, len(names) - 0.4)
-
-
-@dataclass(frozen=True, slots=True)
-class _Panel:
-    """The differences of the networks with one initialization, each with its parameters in millions."""
-
-    title: str
-    points: Sequence[tuple[str, VariantDifference, float]]
-
-
-def _with_parameters(part: DatasetComparison) -> list[_Panel]:
-    """Return a panel for each compared initialization whose networks have different sizes."""
-    rows = {row.name: row for row in part.scores}
-    regimes = dict.fromkeys(rows[each.name].regime for each in part.differences)
-    panels = []
-    for regime in regimes:
-        points = [
-            (row.model, each, row.parameters / 1e6)
-            for each in part.differences
-            if (row := rows[each.name]).regime == regime and row.parameters
-        ]
-        if len({n for *_, n in points}) > 1:
-            panels.append(_Panel(regime if len({row.regime for row in part.scores}) > 1 else "", points))
-    return panels
-
-
-def _by_parameters(panels: Sequence[_Panel], title: str, equivalence: float) -> "Figure":
-    """Draw differences from the baseline, with confidence intervals, against the size of the network."""
-    heights = [max(2.8, 0.6 + _labels_inch(name for name, *_ in panel.points)) for panel in panels]
-    figure = new_figure(8.6, sum(heights))
-    all_axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights, sharex=True)[:, 0]
-    band = text("study-parameters-drawing.band", equivalence=f"{equivalence:g}")
-    sizes = [n for panel in panels for *_, n in panel.points]
-    for axes, panel in zip(all_axes, panels, strict=True):
-        axes.axhspan(-equivalence, equivalence, color=HAIR, alpha=0.5, linewidth=0, label=band)
-        axes.axhline(0, color=MUTED, linewidth=0.8)
-        for _, each, n in panel.points:
-            axes.plot([n], [each.difference.mean], "o", color=DATA, markersize=4)
-            if each.difference.low is not None and each.difference.high is not None:
-                axes.plot([n, n], [each.difference.low, each.difference.high], color=DATA, linewidth=1)
-        _ticks_of(axes, sizes)
-        _name_points(axes, [(name, n, each.difference.mean) for name, each, n in panel.points])
-        axes.set_title(panel.title)
-        axes.set_ylabel(text("study-parameters-drawing.y", metric=title))
-    all_axes[-1].set_xlabel(text("study-parameters-drawing.x"))
-    _legend(figure, all_axes[0])
-    return figure
-
-
-@dataclass(frozen=True, slots=True)
-class _Costs:
-    """The scores of networks with one kind of cost."""
-
-    label: str
-    points: Sequence[tuple[str, float, float]]  # name, cost, score
-
-
-def _costs(part: DatasetComparison, comparison: StudyComparison) -> list[_Costs]:
-    """Return the kinds of cost in which networks differ: parameters, multiply-adds, and the time for an image."""
-    milliseconds = {
-        each.model: 1000 * each.latency.whole_many.median / each.latency.n_many
-        for each in comparison.latencies
-        if each.dataset == part.dataset
-    }
-    kinds: Sequence[tuple[str, Callable[[VariantScores], float | None]]] = (
-        (text("study-costs-drawing.parameters"), lambda row: row.parameters and row.parameters / 1e6),
-        (text("study-costs-drawing.macs"), lambda row: row.gmacs),
-        (text("study-costs-drawing.time"), lambda row: milliseconds.get(row.model)),
-    )
-    costs = []
-    for label, cost_of in kinds:
-        points = [(row.name, cost, row.mean) for row in part.scores if row.mean is not None and (cost := cost_of(row))]
-        if len({cost for _, cost, _ in points}) > 1:
-            costs.append(_Costs(label, points))
-    return costs
-
-
-def _by_cost(costs: Sequence[_Costs], title: str) -> "Figure":
-    """Draw the metric against each cost, with a line along the Pareto front and the names of its networks."""
-    fronts = [pareto_front([(cost, score) for _, cost, score in each.points]) for each in costs]
-    named = [[point for point in each.points if point[1:] in front] for each, front in zip(costs, fronts, strict=True)]
-    heights = [max(2.4, 0.6 + _labels_inch(name for name, *_ in points)) for points in named]
-    figure = new_figure(8.6, sum(heights))
-    all_axes = figure.subplots(len(costs), 1, squeeze=False, height_ratios=heights)[:, 0]
-    style: Any = {"color": MUTED, "linewidth": 0.8, "drawstyle": "steps-post", "zorder": 0}
-    for axes, each, front, points in zip(all_axes, costs, fronts, named, strict=True):
-        axes.plot(*zip(*front, strict=True), label=text("study-costs-drawing.front"), **style)
-        for _, cost, score in each.points:
-            axes.plot([cost], [score], "o", color=DATA if (cost, score) in front else MUTED, markersize=4)
-        axes.margins(y=0.1)
-        _ticks_of(axes, [cost for _, cost, _ in each.points])
-        _name_points(axes, points)
-        axes.set_xlabel(each.label)
-        axes.set_ylabel(title)
-    _legend(figure, all_axes[0])
-    return figure
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -330,20 +359,6 @@ def _plain_ticks(axes: "Axes", ticks: Sequence[float]) -> None:
     axes.set_xticks([], minor=True)
 
 
-def _ranks(scores: Overall) -> "Figure":
-    """Draw mean ranks with the critical difference."""
-    rows = scores.scores[::-1]
-    figure = new_figure(8.6, 0.9 + _rows_inch(row.name for row in rows))
-    axes = figure.subplots()
-    best = min(row.mean_rank for row in rows)
-    axes.axvspan(best, best + scores.critical_difference, color=HAIR, alpha=0.5, linewidth=0)
-    axes.plot([row.mean_rank for row in rows], range(len(rows)), "o", color=DATA, markersize=5)
-    _named_rows(axes, [row.name for row in rows])
-    axes.set_xlim(0.8, len(rows) + 0.2)
-    axes.set_xlabel(text("study-ranks-drawing.x", n_datasets=len(scores.datasets)))
-    return figure
-
-
 def _sizes(curves: Sequence[SizeCurve], title: str, target: float | None) -> "Figure":
     """Draw learning curves with confidence intervals. Points are shifted, so that their intervals do not overlap."""
     figure = new_figure(8.6, 3.4 + 0.18 * ((len(curves) + 1) // 2))
@@ -383,50 +398,6 @@ def _sizes(curves: Sequence[SizeCurve], title: str, target: float | None) -> "Fi
 def _interval(score: MetricMean) -> tuple[float, float]:
     """Return the ends of the confidence interval; twice the mean if there is none."""
     return (score.mean, score.mean) if score.low is None or score.high is None else (score.low, score.high)
-
-
-def _network_sizes(comparison: StudyComparison) -> dict[str, tuple[float, float]]:
-    """Return the parameters (millions) and multiply-adds (billions) of each network, on the first dataset with it."""
-    sizes: dict[str, tuple[float, float]] = {}
-    for row in (row for part in comparison.datasets for row in part.scores):
-        if row.parameters is not None and row.gmacs is not None:
-            sizes.setdefault(row.model, (row.parameters / 1e6, row.gmacs))
-    return sizes if len(set(sizes.values())) > 1 else {}
-
-
-def _complexity(sizes: Mapping[str, tuple[float, float]]) -> "Figure":
-    """Draw the parameters and multiply-adds of each network as bars, the largest network at the top."""
-    rows = sorted(sizes.items(), key=lambda row: row[1])
-    figure = new_figure(8.6, 0.9 + _rows_inch(sizes))
-    labels = (text("study-complexity-drawing.parameters"), text("study-complexity-drawing.macs"))
-    for k, (axes, label) in enumerate(zip(figure.subplots(1, 2, sharey=True), labels, strict=True)):
-        values = [size[k] for _, size in rows]
-        axes.barh(range(len(rows)), values, color=DATA, height=0.6)
-        for y, value in enumerate(values):
-            axes.text(value, y, f" {value:.3g}", va="center", fontsize=7.5, color=INK)
-        _named_rows(axes, [name for name, _ in rows])
-        axes.margins(x=0.15)
-        axes.set_xlim(left=0)
-        axes.set_xlabel(label)
-    return figure
-
-
-def _grid(comparison: StudyComparison) -> "Figure":
-    """Draw the metric of each network on each dataset as a shaded grid."""
-    names, datasets = comparison.grid_names, comparison.grid_datasets
-    values = np.array(
-        [[np.nan if (v := comparison.grid[d].get(name)) is None else v for d in datasets] for name in names]
-    )
-    figure = new_figure(8.6, 1.3 + _rows_inch(names))
-    axes = figure.subplots()
-    _shaded(axes, values if comparison.is_higher_better else -values)
-    for (y, x), value in np.ndenumerate(values):
-        axes.text(x, y, "–" if np.isnan(value) else f"{value:.3f}", ha="center", va="center", fontsize=8, color=INK)
-    axes.set_yticks(range(len(names)), [_wrapped(name, _ROW_WIDTH) for name in names])
-    axes.set_xticks(range(len(datasets)), [_wrapped(name, 66 // len(datasets) + 2) for name in datasets])
-    axes.tick_params(length=0, labelcolor=INK)
-    axes.xaxis.tick_top()
-    return figure
 
 
 def _shaded(axes: "Axes", values: np.ndarray) -> None:
@@ -473,16 +444,18 @@ def _confusions(matrices: Sequence[NetworkConfusion]) -> "Figure":
     return figure
 
 
+_MEASURES: Mapping[str, Callable[[Transfer], float]] = {
+    "MMD²": lambda each: each.distance.mmd2.value or 0,
+    "CORAL": lambda each: each.distance.coral.value or 0,
+    "LogME": lambda each: each.distance.logme,
+}
+
+
 def _transfers(transfers: Sequence[Transfer], title: str) -> "Figure":
     """Draw the gain of pretraining against each measure of the two datasets, with a marker for each dataset."""
     figure = new_figure(8.6, 3.6)
-    measures: Mapping[str, Callable[[Transfer], float]] = {
-        "MMD²": lambda each: each.distance.mmd2.value or 0,
-        "CORAL": lambda each: each.distance.coral.value or 0,
-        "LogME": lambda each: each.distance.logme,
-    }
     panels = figure.subplots(1, 3, sharey=True)
-    for axes, (measure, value_of) in zip(panels, measures.items(), strict=True):
+    for axes, (measure, value_of) in zip(panels, _MEASURES.items(), strict=True):
         axes.axhline(0, color=MUTED, linewidth=0.8)
         for i, dataset in enumerate(dict.fromkeys(each.dataset for each in transfers)):
             of_dataset = [each for each in transfers if each.dataset == dataset]
@@ -507,12 +480,14 @@ def _legend(figure: "Figure", axes: "Axes") -> None:
     )
 
 
+_CURVES = ("train_loss", "val_loss", "train_accuracy", "val_accuracy")
+
+
 def _epochs(curves: Sequence[EpochCurve]) -> "Figure":
     """Draw four panels of training curves. Each network has the same line style and marker in all panels."""
     figure = new_figure(8.6, 5.4)
     panels = figure.subplots(2, 2).ravel()
-    columns = ("train_loss", "val_loss", "train_accuracy", "val_accuracy")
-    for axes, column in zip(panels, columns, strict=True):
+    for axes, column in zip(panels, _CURVES, strict=True):
         drawn: list[float] = []
         for i, (curve, mark) in enumerate(zip(curves, _MARKS, strict=False)):
             points = [(x, y) for x, y in zip(curve.epochs, getattr(curve, column), strict=True) if y is not None]

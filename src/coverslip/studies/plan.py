@@ -50,19 +50,18 @@ def _as_list(value: Any) -> Any:  # Any: a YAML value
     return [value] if isinstance(value, str) else value
 
 
-class DatasetPlan(Choices):
-    """A labeled dataset. Several paths are one dataset with several domains."""
+# Recipe keys of how images are read and labeled. Each part of a merged dataset has its values.
+READING_KEYS = ("group", "classes", "images", "channel_files", "crop_size", "crop_margin")
 
-    path: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = Field(min_length=1)
+
+class PartPlan(Choices):
+    """A labeled dataset, or a part of a merged one. Several paths are one dataset with several domains."""
+
+    path: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = ()
     name: str = ""
     group: str | None = None
     group_pattern: str | None = None
-    by_domain: bool = Field(default=False, description="Leave one domain out, independent of `folds`.")
     recipe: Changes = Field(default_factory=dict, description="Keys that differ from the recipe of the study.")
-    as_published_of: str | None = Field(
-        default=None,
-        description="The same dataset with the protocol of the study.",
-    )
 
     @model_validator(mode="before")
     @classmethod
@@ -71,6 +70,39 @@ class DatasetPlan(Choices):
             paths = _as_list(value["path"])
             return {**value, "name": " + ".join(_name_of(Path(str(path))) for path in paths)}
         return value
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Return the folders and tables of its images."""
+        return self.path
+
+
+class DatasetPlan(PartPlan):
+    """A labeled dataset of a study."""
+
+    parts: tuple[Annotated[PartPlan, BeforeValidator(_as_dataset)], ...] = Field(
+        default=(),
+        description="Datasets that are merged, in place of `path`. Each keeps its groups, its classes and its reading.",
+    )
+    by_domain: bool = Field(default=False, description="Leave one domain out, independent of `folds`.")
+    as_published_of: str | None = Field(
+        default=None,
+        description="The same dataset with the protocol of the study.",
+    )
+
+    @model_validator(mode="after")
+    def _has_images(self) -> "DatasetPlan":
+        if bool(self.path) == bool(self.parts) or not all(part.path for part in self.parts):
+            raise ValueError(text("plan-path-or-parts"))
+        own_keys = {key for part in self.parts for key in part.recipe}
+        if self.parts and (self.group or self.group_pattern or own_keys.difference(READING_KEYS)):
+            raise ValueError(text("plan-keys-of-parts", keys=", ".join(READING_KEYS)))
+        return self
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Return the folders and tables of its images, or of its parts."""
+        return self.path or tuple(source for part in self.parts for source in part.path)
 
 
 class ModelPlan(Choices):
@@ -306,7 +338,13 @@ def _from_its_folder(plan: StudyPlan, folder: Path) -> StudyPlan:
     def absolute(path: str) -> str:
         return str(folder / path)  # an absolute path is not changed
 
-    datasets = [each.model_copy(update={"path": tuple(map(absolute, each.path))}) for each in plan.datasets]
+    def with_absolute_path(part: PartPlan) -> PartPlan:
+        return part.model_copy(update={"path": tuple(map(absolute, part.path))})
+
+    datasets = [
+        with_absolute_path(each).model_copy(update={"parts": tuple(map(with_absolute_path, each.parts))})
+        for each in plan.datasets
+    ]
     regimes = [
         each.model_copy(
             update={

@@ -13,10 +13,9 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from coverslip.evaluation import METRICS
-from coverslip.messages import text
 from coverslip.runs.documents import Document
-from coverslip.studies.plan import CLASS_METRICS, PUBLISHED, PublishedPlan, StudyPlan
+from coverslip.studies.averages import ImageKeys, disjoint_datasets
+from coverslip.studies.plan import PUBLISHED, PublishedPlan, StudyPlan
 
 _DIFFERENCE = "difference"
 _MACRO = {"precision": "macro_precision", "recall": "macro_recall", "f1": "macro_f1"}
@@ -35,7 +34,6 @@ class PublishedFigure:
     class_name: Annotated[str, Field(description="Empty: all classes.")]
     images: Annotated[str, Field(description="Training, validation or test.")]
     metric: str
-    metric_title: str
     is_difference: bool  # from the baseline
     value: Annotated[float, Field(description="Or the lower end of a range.")]
     high: Annotated[float | None, Field(description="Upper end of a range; null: a single value.")]
@@ -54,17 +52,18 @@ class Publication(Document):
     rows: tuple[PublishedPlan, ...]
 
 
-def published_figures(plan: StudyPlan, values: StudyValues) -> list[PublishedFigure]:
+def published_figures(plan: StudyPlan, values: StudyValues, images: Mapping[str, ImageKeys]) -> list[PublishedFigure]:
     """Return the published values of a plan, each beside the values of the study.
 
     A value is shown beside the mean over the datasets whose names contain the name of the published dataset, or over
-    all datasets if there are none. A row with a pattern (`beside`) is shown only beside datasets that match it.
+    all datasets if there are none. A row with a pattern (`beside`) is shown only beside datasets that match it. Of
+    datasets with common images, one counts, as in all means over datasets.
     """
     return [
         figure
         for title, row in published_rows(plan)
         for metric in row.metrics
-        for figure in [_figure(title, row, metric, plan, values)]
+        for figure in [_figure(title, row, metric, plan, values, images)]
     ]
 
 
@@ -89,18 +88,27 @@ def _publication(name: str) -> Publication:
     return Publication.read(Path(PUBLISHED / f"{name}.json"))
 
 
-def _figure(title: str, row: PublishedPlan, metric: str, plan: StudyPlan, values: StudyValues) -> PublishedFigure:
+def _figure(
+    title: str,
+    row: PublishedPlan,
+    metric: str,
+    plan: StudyPlan,
+    values: StudyValues,
+    images: Mapping[str, ImageKeys],
+) -> PublishedFigure:
     published = row.metrics[metric]
     value, high = published if isinstance(published, tuple) else (published, None)
     own_metric = metric if row.class_name else _MACRO.get(metric, metric)
-    images = _DIFFERENCE if row.is_difference else row.images
+    of_images = _DIFFERENCE if row.is_difference else row.images
 
     def mean_over(datasets: Sequence[str]) -> float | None:
-        measured = [values.get((dataset, row.variant, images, own_metric)) for dataset in datasets]
-        numbers = [number for number in measured if number is not None]
+        of_datasets = (values.get((dataset, row.variant, of_images, own_metric)) for dataset in datasets)
+        numbers = [number for number in of_datasets if number is not None]
         return float(np.mean(numbers)) if numbers else None
 
-    planned = _shown_beside(row, [each.name for each in plan.datasets if each.as_published_of is None])
+    measured = {dataset for dataset, name, *_ in values if name == row.variant}
+    names = [each.name for each in plan.datasets if each.as_published_of is None]
+    planned, _ = disjoint_datasets([name for name in _shown_beside(row, names) if name in measured], images)
     repeated = [each.name for each in plan.datasets if each.as_published_of in planned]
     return PublishedFigure(
         source=", ".join(filter(None, [title, row.source])),
@@ -109,7 +117,6 @@ def _figure(title: str, row: PublishedPlan, metric: str, plan: StudyPlan, values
         class_name=row.class_name,
         images=row.images,
         metric=metric,
-        metric_title=text("class-metric", metric=metric) if metric in CLASS_METRICS else METRICS[metric].title,
         is_difference=row.is_difference,
         value=value,
         high=high,

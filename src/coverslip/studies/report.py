@@ -1,58 +1,49 @@
-"""The sections of a study's report: title, explanation, tables, and names of drawings."""
+"""The sections of a study's report, which the report, the app and the command line render."""
 
-import base64
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from coverslip.evaluation import METRICS, Metric, ProcedureDifference
-from coverslip.files import write_text
 from coverslip.inference.latency import Timing
-from coverslip.messages import escape_controls_in_lines, text
-from coverslip.reports.page import page_styles, template
+from coverslip.messages import ENGLISH, in_language, text
+from coverslip.reports.page import rendered_section, write_page
+from coverslip.reports.sections import SectionContent, SectionText
 from coverslip.reports.tables import Cell, Estimate, estimate
 from coverslip.reports.words import count, listed, number, percent, signed, spanned
-from coverslip.studies.comparing import (
-    DatasetComparison,
-    StudyComparison,
-    VariantDifference,
-    usual_verdict,
-    verdict,
+from coverslip.studies.comparing import DatasetComparison, StudyComparison, VariantScores, usual_verdict, verdict
+from coverslip.studies.figures import (
+    confusion_drawing,
+    epoch_drawing,
+    forest_drawing,
+    names_by_size,
+    pareto_drawing,
+    seconds_per_image,
+    size_drawing,
+    transfer_drawing,
 )
-from coverslip.studies.figures import draw_all
 from coverslip.studies.plan import CLASS_METRICS
 from coverslip.studies.published import PublishedFigure
 from coverslip.studies.results import MetricMean, SizeCurve, training_time
 from coverslip.studies.variants import FIT_METRICS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StudyBlock:
-    """A table and drawings, with an optional heading."""
+def study_sections(comparison: StudyComparison, folder: Path | None = None) -> list[SectionContent]:
+    """Return the sections that have results, from top to bottom.
 
-    heading: str = ""
-    columns: Sequence[str] = ()
-    rows: Sequence[Sequence[Cell]] = ()
-    text_columns: Sequence[str] = ()
-    words: Sequence[str] = ()  # below the table
-    drawings: Sequence[str] = ()  # names; names without a drawing are ignored
-    pictures: Sequence[str] = ()  # files in the study's folder
+    Args:
+        comparison: the results of the study.
+        folder: of the study, for the pictures of heat maps; None: without them.
+    """
+    sections = (_with_content(section) for section in _sections(comparison, folder))
+    return [section for section in sections if section.blocks]
 
 
-@dataclass(frozen=True, slots=True)
-class StudySection:
-    """One section of the report."""
-
-    title: str
-    words: Sequence[str]
-    blocks: Sequence[StudyBlock]
-
-
-def study_sections(comparison: StudyComparison) -> list[StudySection]:
-    """Return the sections that have results, from top to bottom."""
-    return [section for section in _sections(comparison) if section.blocks]
+def _with_content(section: SectionContent) -> SectionContent:
+    blocks = [each for each in section.blocks if each.rows or each.words or each.drawings or each.pictures]
+    return replace(section, blocks=blocks)
 
 
 def is_instant(comparison: StudyComparison) -> bool:
@@ -60,15 +51,17 @@ def is_instant(comparison: StudyComparison) -> bool:
     return bool(comparison.tried) and not any(row.epochs_run for row in comparison.tried)
 
 
-def _sections(comparison: StudyComparison) -> Iterator[StudySection]:
-    for i, part in enumerate(comparison.datasets, start=1):
-        yield StudySection(_of_size(part.dataset, part.train_per_class), (), list(_results(part, comparison, i)))
+def _sections(comparison: StudyComparison, folder: Path | None) -> Iterator[SectionContent]:
+    yield SectionContent(text("study-results.title"), [*_results(comparison)])
+    yield SectionContent(text("study-differences.title"), [*_differences(comparison)])
     yield _failures(comparison)
-    yield _overall(comparison)
-    yield StudySection(text("study-sizes.title"), (), list(_sizes(comparison)))
+    yield SectionContent(text("study-costs.title"), [_costs(comparison)])
+    yield SectionContent(text("study-metrics.title"), [_all_metrics(comparison)])
+    yield SectionContent(text("study-sizes.title"), [*_sizes(comparison)])
     yield _latencies(comparison)
     yield _distances(comparison)
-    yield _heat_maps(comparison)
+    yield _heat_maps(comparison, folder)
+    yield _confusions(comparison)
     yield _epochs(comparison)
     yield _fits(comparison)
     yield _robustness(comparison)
@@ -78,45 +71,67 @@ def _sections(comparison: StudyComparison) -> Iterator[StudySection]:
     yield _rare_classes(comparison)
     yield _published(comparison)
     yield _settings(comparison)
+    yield SectionContent(text("study-notes"), [SectionText(words=comparison.notes)])
 
 
 def _of_size(dataset: str, train_per_class: int | None) -> str:
     return text("study-dataset", dataset=dataset, n=train_per_class) if train_per_class else dataset
 
 
-def _failures(comparison: StudyComparison) -> StudySection:
+def _of_part(part: DatasetComparison) -> str:
+    return _of_size(part.dataset, part.train_per_class)
+
+
+def _mean_title(comparison: StudyComparison) -> str:
+    """Return the title of means over datasets."""
+    return text("study-mean", n_datasets=len(comparison.counted))
+
+
+def _failures(comparison: StudyComparison) -> SectionContent:
     rows = [(row.name, row.reason) for row in comparison.failures]
     return _table_section("study-failures", rows, text_at=(1,))
 
 
-def _results(part: DatasetComparison, comparison: StudyComparison, i: int) -> Iterator[StudyBlock]:
-    yield StudyBlock(
-        columns=_columns("study-results", metric=comparison.metric_title),
-        rows=[
-            (
-                row.name,
-                _mean(row.metrics.get(comparison.metric)),
-                number(row.sd),
-                count(row.n_splits),
-                count(row.n_missing) if row.n_missing else "–",
-                number(row.parameters / 1e6 if row.parameters else None, 2),
-                "–" if row.gmacs is None else f"{row.gmacs:.3g}",
-                number(row.megabytes, 1),
-                training_time(row.train_seconds, is_measured=row.mean is not None),
-            )
-            for row in part.scores
-        ],
-        drawings=[f"scores-{i}"],
-    )
-    rows = {row.name: row.metrics for row in part.scores if row.mean is not None}
-    yield _all_metrics(rows, text("study-metrics.title"), text("study-metrics"))
-    if part.differences:
-        yield _differences(part, comparison, i)
-    if any(row.usual for row in part.differences):
-        yield _usual_tests(part, comparison)
-    yield StudyBlock(drawings=[f"costs-{i}"])
-    if any(each.dataset == part.dataset for each in comparison.confusions):
-        yield StudyBlock(heading=text("study-confusions"), drawings=[f"confusions-{i}"])
+def _results(comparison: StudyComparison) -> Iterator[SectionText]:
+    """Yield warnings, and the table of networks and datasets with means and ranks over datasets."""
+    yield SectionText([text("progress-warning", note=sentence) for sentence in comparison.idle_first_steps])
+    parts = [part for part in comparison.datasets if any(row.mean is not None for row in part.scores)]
+    scores = {(_of_part(part), row.name): row for part in parts for row in part.scores}
+    datasets = [_of_part(part) for part in parts]
+    of_all = {row.name: row for row in comparison.overall.scores} if comparison.overall else {}
+    names = [*of_all, *(row.name for part in parts for row in part.scores if row.name not in of_all)]
+    titles = (_mean_title(comparison), text("study-results.rank")) if of_all else ()
+    rows: list[list[Cell]] = []
+    for name in dict.fromkeys(names):
+        row: list[Cell] = [name, *(_score(comparison, scores.get((dataset, name))) for dataset in datasets)]
+        if name in of_all:
+            row += [_mean(of_all[name].metrics[comparison.metric]), number(of_all[name].mean_rank, 2)]
+        rows.append([*row, *"–" * (1 + len(datasets) + len(titles) - len(row))])
+    if rows:
+        columns = (text("study-results.network"), *datasets, *titles)
+        yield SectionText([*_words_of_results(comparison, scores.values())], columns, rows)
+
+
+def _score(comparison: StudyComparison, row: VariantScores | None) -> Estimate:
+    return _mean(None if row is None or row.mean is None else row.metrics.get(comparison.metric))
+
+
+def _words_of_results(comparison: StudyComparison, scores: Iterable[VariantScores]) -> Iterator[str]:
+    yield text("study-results", metric=METRICS[comparison.metric].title, n_missing=sum(row.n_missing for row in scores))
+    if comparison.overall is not None:
+        largest = {part.dataset: _of_part(part) for part in comparison.datasets}  # the last number of training images
+        critical = number(comparison.overall.critical_difference, 2)
+        datasets = "; ".join(largest[name] for name in comparison.counted)
+        yield text("study-overall", datasets=datasets, critical=critical)
+    for each in comparison.left_out:
+        others = listed(each.shared_with)
+        yield text(
+            "study-left-out",
+            dataset=each.dataset,
+            others=others,
+            n_common=each.n_common,
+            n_images=each.n_images,
+        )
 
 
 def _mean(score: MetricMean | None) -> Estimate:
@@ -129,64 +144,93 @@ def _with_sd(score: MetricMean | None) -> Estimate:
     return cell if score is None or score.sd is None else replace(cell, value=f"{cell.value} ± {number(score.sd)}")
 
 
-def _all_metrics(rows: Mapping[str, Mapping[str, MetricMean]], heading: str, words: str) -> StudyBlock:
+def _all_metrics(comparison: StudyComparison) -> SectionText:
     """Return a table with all metrics of each network; without rows if only one metric is known."""
-    names = list(dict.fromkeys(name for metrics in rows.values() for name in metrics))
-    return StudyBlock(
-        heading=heading,
-        columns=[text("study-metrics.network"), *(METRICS[name].title for name in names)],
-        rows=[(name, *(_with_sd(metrics.get(each)) for each in names)) for name, metrics in rows.items()]
-        if len(names) > 1
-        else (),
-        words=[words],
+    first, second, *others = _columns("study-metrics")
+    measured = [
+        (_of_part(part), row.name, (count(row.n_splits), count(row.n_missing)), row.metrics)
+        for part in comparison.datasets
+        for row in part.scores
+        if row.mean is not None
+    ]
+    for each in comparison.overall.scores if comparison.overall else ():
+        measured.append((_mean_title(comparison), each.name, ("–", "–"), each.metrics))
+    names = list(dict.fromkeys(name for *_, metrics in measured for name in metrics))
+    if len(names) < 2:
+        return SectionText()
+    return SectionText(
+        words=[text("study-metrics")],
+        columns=[first, second, *others, *(METRICS[name].title for name in names)],
+        rows=[
+            (dataset, name, *counts, *(_with_sd(metrics.get(each)) for each in names))
+            for dataset, name, counts, metrics in measured
+        ],
+        text_columns=[second],
     )
 
 
-def _differences(part: DatasetComparison, comparison: StudyComparison, i: int) -> StudyBlock:
+def _differences(comparison: StudyComparison) -> Iterator[SectionText]:
     columns = _columns("study-differences")
-    return StudyBlock(
-        heading=text("study-differences.title"),
-        columns=columns,
-        rows=[
-            (
-                row.name,
-                row.baseline,
-                difference_cell(row.difference),
-                number(row.p_holm),
-                *(number(each, 2) for each in _probabilities(row)),
-                verdict(row, part),
-            )
-            for row in part.differences
-        ],
-        text_columns=(columns[1], columns[7]),
-        words=[text("study-differences", method=comparison.method, equivalence=f"{comparison.equivalence:g}")],
-        drawings=[f"by-parameters-{i}"],
+    rows: list[list[Cell]] = [
+        [
+            _of_part(part),
+            row.name,
+            row.baseline,
+            difference_cell(row.difference),
+            verdict(row, part),
+            number(row.p_holm),
+            *(number(each, 2) for each in (row.difference.p_better, row.difference.p_equal, row.difference.p_worse)),
+        ]
+        for part in comparison.datasets
+        for row in part.differences
+    ]
+    baselines = {row.name: row.baseline for part in comparison.datasets for row in part.differences}
+    for each in comparison.overall.scores if comparison.overall else ():
+        if (mean := each.difference) is not None:
+            cell = estimate(Metric(value=mean.mean, low=mean.low, high=mean.high), is_signed=True)
+            rows.append([_mean_title(comparison), each.name, baselines[each.name], cell, "", *"––––"])
+    words = text("study-differences", method=text("study-method"), equivalence=f"{comparison.equivalence:g}")
+    yield SectionText(
+        [words] if rows else (), columns, rows, (*columns[1:3], columns[4]), drawings=[*forest_drawing(comparison)]
     )
+    yield _usual_tests(comparison)
 
 
-def _probabilities(row: VariantDifference) -> tuple[float | None, ...]:
-    return row.difference.p_better, row.difference.p_equal, row.difference.p_worse
-
-
-def _usual_tests(part: DatasetComparison, comparison: StudyComparison) -> StudyBlock:
+def _usual_tests(comparison: StudyComparison) -> SectionText:
     columns = _columns("study-usual-tests")
-    return StudyBlock(
-        heading=text("study-usual-tests.title"),
-        columns=columns,
-        rows=[
-            (
-                row.name,
-                row.baseline,
-                number(row.usual.t_p),
-                spanned(row.usual.bootstrap_low, row.usual.bootstrap_high, signed),
-                usual_verdict(row),
-            )
-            for row in part.differences
-            if row.usual
-        ],
-        text_columns=(columns[1], columns[4]),
-        words=[text("study-usual-tests", error_rates=comparison.error_rates)],
-    )
+    rows = [
+        (
+            _of_part(part),
+            row.name,
+            row.baseline,
+            number(row.usual.t_p),
+            spanned(row.usual.bootstrap_low, row.usual.bootstrap_high, signed),
+            usual_verdict(row),
+        )
+        for part in comparison.datasets
+        for row in part.differences
+        if row.usual
+    ]
+    words = [text("study-usual-tests", error_rates=text("study-error-rates"))] if rows else ()
+    text_columns = (*columns[1:3], columns[-1])
+    return SectionText(words, columns, rows, text_columns, heading=text("study-usual-tests.title"))
+
+
+def _costs(comparison: StudyComparison) -> SectionText:
+    """Return the sizes and times of networks, and the drawing of the metric against one of them."""
+    rows = [
+        (
+            row.name,
+            number(row.parameters / 1e6 if row.parameters else None, 2),
+            "–" if row.gmacs is None else f"{row.gmacs:.3g}",
+            number(row.megabytes, 1),
+            training_time(row.train_seconds, is_measured=True),
+            number(1000 * seconds if (seconds := seconds_per_image(comparison, row.model)) else None, 1),
+        )
+        for row in names_by_size(comparison)
+    ]
+    words = [text("study-costs")] if rows else ()
+    return SectionText(words, _columns("study-costs"), rows, drawings=[*pareto_drawing(comparison)])
 
 
 def difference_cell(difference: ProcedureDifference) -> Estimate:
@@ -195,47 +239,15 @@ def difference_cell(difference: ProcedureDifference) -> Estimate:
     return estimate(metric, is_signed=True)
 
 
-def _overall(comparison: StudyComparison) -> StudySection:
-    overall, title = comparison.overall, text("study-overall.title")
-    blocks, words = list[StudyBlock](), list[str]()
-    if overall is not None:
-        words.append(
-            text("study-overall", datasets=", ".join(overall.datasets), critical=number(overall.critical_difference, 2))
-        )
-        rows = [(row.name, number(row.mean), number(row.mean_rank, 2)) for row in overall.scores]
-        columns = _columns("study-overall", metric=comparison.metric_title)
-        blocks.append(StudyBlock(columns=columns, rows=rows, drawings=["ranks"]))
-        metrics = {row.name: row.metrics for row in overall.scores}
-        blocks.append(_all_metrics(metrics, text("study-metrics.title"), text("study-overall-metrics")))
-    if len(datasets := comparison.grid_datasets) > 1:
-        blocks.append(
-            StudyBlock(
-                heading=text("study-grid", metric=comparison.metric_title),
-                columns=[text("study-metrics.network"), *datasets],
-                rows=[
-                    (name, *(number(comparison.grid[dataset].get(name)) for dataset in datasets))
-                    for name in comparison.grid_names
-                ],
-                drawings=["grid"],
-            )
-        )
-    blocks.append(StudyBlock(drawings=["complexity"]))
-    return StudySection(title if len(comparison.grid_datasets) > 1 else text("study-networks"), words, blocks)
-
-
-def _sizes(comparison: StudyComparison) -> Iterator[StudyBlock]:
-    for i, (dataset, _) in enumerate(dict.fromkeys((curve.dataset, curve.axis) for curve in comparison.sizes), start=1):
-        yield StudyBlock(heading=dataset, drawings=[f"sizes-{i}"])
+def _sizes(comparison: StudyComparison) -> Iterator[SectionText]:
+    for i, key in enumerate(dict.fromkeys((curve.dataset, curve.axis) for curve in comparison.sizes), start=1):
+        yield SectionText(heading=key[0], drawings=[size_drawing(comparison, i, *key)])
     of_images = [curve for curve in comparison.sizes if curve.axis == "images per class"]
     if of_images and comparison.target is not None:
         columns = _columns("study-target")
-        yield StudyBlock(
-            heading=text("study-target", metric=comparison.metric_title, target=f"{comparison.target:g}"),
-            columns=columns,
-            rows=[(curve.dataset, curve.name, needed(curve)) for curve in of_images],
-            text_columns=(columns[1],),
-            words=[text("study-sizes")],
-        )
+        heading = text("study-target", metric=METRICS[comparison.metric].title, target=f"{comparison.target:g}")
+        rows = [(curve.dataset, curve.name, needed(curve)) for curve in of_images]
+        yield SectionText([text("study-sizes")], columns, rows, (columns[1],), heading=heading)
 
 
 def needed(curve: SizeCurve) -> Estimate:
@@ -247,7 +259,7 @@ def needed(curve: SizeCurve) -> Estimate:
     return Estimate(count(curve.needed), f"{curve.low:,}–{curve.high:,}" if is_known else "")
 
 
-def _latencies(comparison: StudyComparison) -> StudySection:
+def _latencies(comparison: StudyComparison) -> SectionContent:
     rows: list[list[Cell]] = [
         [
             row.dataset,
@@ -269,7 +281,7 @@ def _latencies(comparison: StudyComparison) -> StudySection:
     return replace(section, blocks=[*section.blocks, *_latency_runs(comparison)]) if rows else section
 
 
-def _latency_runs(comparison: StudyComparison) -> Iterator[StudyBlock]:
+def _latency_runs(comparison: StudyComparison) -> Iterator[SectionText]:
     """Yield the table of all repeats for one image, and the table for a batch."""
     rows = comparison.latencies
     of_one = [(row.dataset, row.model, row.latency.whole_one) for row in rows]
@@ -277,7 +289,7 @@ def _latency_runs(comparison: StudyComparison) -> Iterator[StudyBlock]:
     columns = _columns("study-latency-runs")
     for title, timings in ((text("study-latency-runs.one"), of_one), (text("study-latency-runs.many"), of_many)):
         n_runs = max(len(timing.runs) for *_, timing in timings)
-        yield StudyBlock(
+        yield SectionText(
             heading=title,
             columns=[*columns[:2], *(str(k) for k in range(1, n_runs + 1)), *columns[2:]],
             rows=[
@@ -298,24 +310,23 @@ def _table_section(
     rows: Sequence[Sequence[Cell]],
     *,
     text_at: Sequence[int],
-    drawings: Sequence[str] = (),
     **parameters: Any,  # Any: as of `text`
-) -> StudySection:
+) -> SectionContent:
     """Return a section with one table, or without blocks if there are no rows.
 
     Args:
         code: the entry with the explanation, the title and the columns.
         rows: of the table.
         text_at: the indices of the columns that hold text.
-        drawings: below the table.
         parameters: of the entry.
     """
     title = text(f"{code}.title")
     if not rows:
-        return StudySection(title, (), ())
+        return SectionContent(title, ())
     columns = _columns(code, **parameters)
-    block = StudyBlock(columns=columns, rows=rows, text_columns=[columns[i] for i in text_at], drawings=drawings)
-    return StudySection(title, [text(code, **parameters)], [block])
+    return SectionContent(
+        title, [SectionText([text(code, **parameters)], columns, rows, [columns[i] for i in text_at])]
+    )
 
 
 def _timing(timing: Timing) -> Estimate:
@@ -326,7 +337,7 @@ def _seconds(value: float) -> str:
     return f"{value:#.3g}".rstrip(".")
 
 
-def _distances(comparison: StudyComparison) -> StudySection:
+def _distances(comparison: StudyComparison) -> SectionContent:
     gains = {(row.dataset, row.regime, row.model): row.gain for row in comparison.transfers}
     rows = [
         (
@@ -341,11 +352,11 @@ def _distances(comparison: StudyComparison) -> StudySection:
         )
         for row in comparison.distances
     ]
-    section = _table_section("study-distances", rows, text_at=(1, 2), metric=comparison.metric_title)
+    section = _table_section("study-distances", rows, text_at=(1, 2), metric=METRICS[comparison.metric].title)
     if not comparison.correlations:
         return section
     columns = _columns("study-correlations")
-    correlations = StudyBlock(
+    correlations = SectionText(
         heading=text("study-correlations.title"),
         columns=columns,
         rows=[
@@ -360,12 +371,15 @@ def _distances(comparison: StudyComparison) -> StudySection:
         ],
         text_columns=(columns[1],),
         words=[text("study-correlations")],
-        drawings=[f"transfers-{i}" for i in range(1, len({each.model for each in comparison.correlations}) + 1)],
+        drawings=[
+            transfer_drawing(comparison, i, model)
+            for i, model in enumerate(dict.fromkeys(each.model for each in comparison.correlations), start=1)
+        ],
     )
     return replace(section, blocks=[*section.blocks, correlations])
 
 
-def _heat_maps(comparison: StudyComparison) -> StudySection:
+def _heat_maps(comparison: StudyComparison, folder: Path | None) -> SectionContent:
     rows = [
         (
             drawn.dataset,
@@ -381,19 +395,33 @@ def _heat_maps(comparison: StudyComparison) -> StudySection:
         for row in drawn.maps
     ]
     section = _table_section("study-heat-maps", rows, text_at=(1, 2, 3, 7))
+    if folder is None:
+        return section
     pictures = [
-        StudyBlock(heading=f"{drawn.dataset}, {drawn.model}", pictures=drawn.pictures) for drawn in comparison.heat_maps
+        SectionText(
+            heading=f"{drawn.dataset}, {drawn.model}",
+            pictures=[file for picture in drawn.pictures if (file := folder / picture).is_file()],
+        )
+        for drawn in comparison.heat_maps
     ]
-    return replace(section, blocks=[*section.blocks, *pictures]) if rows else section
+    return replace(section, blocks=[*section.blocks, *pictures])
 
 
-def _epochs(comparison: StudyComparison) -> StudySection:
+def _confusions(comparison: StudyComparison) -> SectionContent:
     blocks = [
-        StudyBlock(heading=_of_size(part.dataset, part.train_per_class), drawings=[f"epochs-{i}"])
+        SectionText(heading=_of_part(part), drawings=[*confusion_drawing(comparison, i, part)])
         for i, part in enumerate(comparison.datasets, start=1)
     ]
-    words = text("study-epochs", is_tested=_selects_by_test_images(comparison))
-    return StudySection(text("study-epochs.title"), [words], blocks if comparison.curves else [])
+    return SectionContent(text("study-confusions"), blocks)
+
+
+def _epochs(comparison: StudyComparison) -> SectionContent:
+    words = SectionText([text("study-epochs", is_tested=_selects_by_test_images(comparison))])
+    blocks = [
+        SectionText(heading=_of_part(part), drawings=[*epoch_drawing(comparison, i, part)])
+        for i, part in enumerate(comparison.datasets, start=1)
+    ]
+    return SectionContent(text("study-epochs.title"), [words, *blocks] if comparison.curves else ())
 
 
 def _selects_by_test_images(comparison: StudyComparison) -> bool:
@@ -401,7 +429,7 @@ def _selects_by_test_images(comparison: StudyComparison) -> bool:
     return any(stamp.key == "checkpoint_selection_set" for stamp in comparison.protocols)
 
 
-def _robustness(comparison: StudyComparison) -> StudySection:
+def _robustness(comparison: StudyComparison) -> SectionContent:
     rows = [
         (
             _of_size(row.dataset, row.train_per_class),
@@ -413,10 +441,10 @@ def _robustness(comparison: StudyComparison) -> StudySection:
         )
         for row in comparison.robustness
     ]
-    return _table_section("study-robustness", rows, text_at=(1, 2), metric=comparison.metric_title)
+    return _table_section("study-robustness", rows, text_at=(1, 2), metric=METRICS[comparison.metric].title)
 
 
-def _merged(comparison: StudyComparison) -> StudySection:
+def _merged(comparison: StudyComparison) -> SectionContent:
     of_classes = [row for row in comparison.merged if row.class_name is not None]
     of_all = [row for row in comparison.merged if row.class_name is None]
     rows: list[list[Cell]] = [
@@ -441,7 +469,7 @@ def _merged(comparison: StudyComparison) -> StudySection:
         *(first, *others[:2]),
         *(title for name in names for title in (METRICS[name].title, f"{METRICS[name].title}, {others[2]}")),
     ]
-    of_datasets = StudyBlock(
+    of_datasets = SectionText(
         heading=text("study-merged-all.title"),
         columns=columns,
         rows=[
@@ -459,7 +487,7 @@ def _merged(comparison: StudyComparison) -> StudySection:
     return replace(section, blocks=[of_datasets, *of_each_class])
 
 
-def _fits(comparison: StudyComparison) -> StudySection:
+def _fits(comparison: StudyComparison) -> SectionContent:
     rows: list[list[Cell]] = [
         [
             _of_size(row.dataset, row.train_per_class),
@@ -486,7 +514,7 @@ def _mean_and_sd(value: tuple[float, float | None] | None) -> str:
     return number(mean) if sd is None else f"{number(mean)} ± {number(sd)}"
 
 
-def _classifiers(comparison: StudyComparison) -> StudySection:
+def _classifiers(comparison: StudyComparison) -> SectionContent:
     rows = [
         (
             _of_size(row.dataset, row.train_per_class),
@@ -501,7 +529,7 @@ def _classifiers(comparison: StudyComparison) -> StudySection:
     return _table_section("study-classifiers", rows, text_at=(1, 2))
 
 
-def _gaps(comparison: StudyComparison) -> StudySection:
+def _gaps(comparison: StudyComparison) -> SectionContent:
     rows = [
         (
             _of_size(row.dataset, row.train_per_class),
@@ -513,11 +541,11 @@ def _gaps(comparison: StudyComparison) -> StudySection:
         for row in comparison.gaps
     ]
     section = _table_section("study-protocols", rows, text_at=(1,))
-    steps = tuple(f"{stamp.trainings}: {stamp.sentence}" for stamp in comparison.protocols)
-    return replace(section, words=(*section.words, *steps)) if rows else section
+    steps = SectionText([f"{stamp.trainings}: {stamp.sentence}" for stamp in comparison.protocols])
+    return replace(section, blocks=[*section.blocks, steps]) if rows else section
 
 
-def _rare_classes(comparison: StudyComparison) -> StudySection:
+def _rare_classes(comparison: StudyComparison) -> SectionContent:
     rows = [
         (
             row.dataset,
@@ -535,13 +563,13 @@ def _rare_classes(comparison: StudyComparison) -> StudySection:
     return _table_section("study-rare-classes", rows, text_at=(1, 2, 3))
 
 
-def _published(comparison: StudyComparison) -> StudySection:
+def _published(comparison: StudyComparison) -> SectionContent:
     rows = [
         (
             row.name,
             row.dataset,
             row.class_name or text("study-images", images=row.images),
-            row.metric_title,
+            text("class-metric", metric=row.metric) if row.metric in CLASS_METRICS else METRICS[row.metric].title,
             _published_value(row),
             *((signed if row.is_difference else number)(value) for value in (row.own, row.as_published)),
             row.source,
@@ -551,7 +579,7 @@ def _published(comparison: StudyComparison) -> StudySection:
     section = _table_section("study-published", rows, text_at=(1, 2, 3, 7))
     if not rows:
         return section
-    return replace(section, blocks=[replace(section.blocks[0], words=comparison.published_protocols)])
+    return replace(section, blocks=[*section.blocks, SectionText(words=comparison.published_protocols)])
 
 
 def _published_value(row: PublishedFigure) -> str:
@@ -560,7 +588,7 @@ def _published_value(row: PublishedFigure) -> str:
     return value if row.sd is None else f"{value} ± {number(row.sd)}"
 
 
-def _settings(comparison: StudyComparison) -> StudySection:
+def _settings(comparison: StudyComparison) -> SectionContent:
     rows = [
         (
             _of_size(row.dataset, row.train_per_class),
@@ -584,37 +612,23 @@ def _range(values: Sequence[float]) -> str:
 
 
 def write_study_report(comparison: StudyComparison, file: Path) -> None:
-    """Write the report as a self-contained file. Its drawings are also written to `figures/`."""
-    from markupsafe import Markup
-
-    drawn = draw_all(comparison, file.with_name("figures"))
-    page = template(Path(__file__).with_name("report.html")).render(
-        **page_styles(),
-        name=file.absolute().parent.name,
-        title=_title(comparison),
-        summary=text("study-summary", metric=comparison.metric_title, is_instant=is_instant(comparison)),
-        notes_title=text("study-notes"),
-        picture_title=text("study-heat-map-picture"),
-        sections=study_sections(comparison),
-        drawn={name: (title, Markup(svg)) for name, (title, svg) in drawn.items()},  # noqa: S704 - created here; its texts are escaped
-        pictures=_pictures(comparison, file.parent),
-        warnings=comparison.idle_first_steps,
-        notes=comparison.notes,
-    )
-    write_text(file, escape_controls_in_lines(page))
+    """Write the report as a self-contained file. Its figures are also written to `figures/`."""
+    metric = METRICS[comparison.metric]
+    with in_language(ENGLISH):  # also if a page in another language asks for it
+        write_page(
+            file,
+            name=text("study-report-name", name=file.absolute().parent.name),
+            headline=_title(comparison),
+            lead=[text("study-summary", metric=metric.title, is_instant=is_instant(comparison))],
+            sections=[
+                rendered_section(section, file.with_name("figures"))
+                for section in study_sections(comparison, file.parent)
+            ],
+            is_wide=True,
+        )
 
 
 def _title(comparison: StudyComparison) -> str:
     networks = dict.fromkeys(row.name for part in comparison.datasets for row in part.scores)
     datasets = dict.fromkeys(part.dataset for part in comparison.datasets)
     return text("study-title", networks=listed([*networks], 4), datasets=listed([*datasets], 4))
-
-
-def _pictures(comparison: StudyComparison, folder: Path) -> dict[str, str]:
-    """Return the existing pictures of heat maps as data URLs, by path."""
-    files = [folder / picture for drawn in comparison.heat_maps for picture in drawn.pictures]
-    return {
-        file.relative_to(folder).as_posix(): f"data:image/png;base64,{base64.b64encode(file.read_bytes()).decode()}"
-        for file in files
-        if file.is_file()
-    }

@@ -1,4 +1,4 @@
-"""The results of a study: the table `results.csv`, ranks over datasets, and images per class that reach a target.
+"""The results of a study: the table `results.csv`, and images per class that reach a target.
 
 `results.csv` has a row per training and fold. A target of the primary metric has a learning curve per variant.
 """
@@ -250,85 +250,6 @@ def _counted(network: str) -> tuple[int, int]:
 
     cost = cost_of_model(**json.loads(network))
     return cost.parameters, cost.macs
-
-
-LEAST_DATASETS = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OverallScore:
-    """The mean and mean rank of a variant over all datasets; 1 is the best rank."""
-
-    name: str
-    mean: Annotated[float, Field(description="Of the metric over the datasets.")]
-    mean_rank: Annotated[float, Field(description="1 is the best.")]
-    metrics: Mapping[
-        str, MetricMean
-    ]  # mean over datasets by metric, with the SD over datasets and a CI for these datasets
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Overall:
-    """The variants that were measured on every dataset, the best mean rank first."""
-
-    datasets: tuple[str, ...]
-    scores: tuple[OverallScore, ...]
-    critical_difference: Annotated[float, Field(description="Smaller differences of mean ranks are not significant.")]
-
-
-def overall(
-    means: Mapping[str, Mapping[str, float]], metrics: Mapping[str, Sequence[Mapping[str, MetricMean]]], sign: int
-) -> Overall | None:
-    """Return mean ranks over datasets (Demsar 2006, Statistical Comparisons of Classifiers over Multiple Data Sets).
-
-    Args:
-        means: of the metric, by dataset and variant.
-        metrics: all metrics by variant, one mapping for each dataset.
-        sign: 1 if higher is better, -1 if lower is better.
-
-    Returns:
-        The ranks; None with fewer than two datasets, or fewer than two variants measured on all datasets.
-    """
-    from scipy.stats import rankdata, studentized_range
-
-    datasets = [name for name, by_variant in means.items() if by_variant]
-    names = sorted(set.intersection(*(set(means[name]) for name in datasets))) if datasets else []
-    if len(datasets) < LEAST_DATASETS or len(names) < 2:
-        return None
-    table = np.array([[means[dataset][name] for name in names] for dataset in datasets])
-    ranks = np.mean([rankdata(-sign * row) for row in table], axis=0)
-    k = len(names)
-    q = float(studentized_range.ppf(0.95, k, math.inf)) / math.sqrt(2)
-    scores = [
-        OverallScore(name=name, mean=float(mean), mean_rank=float(rank), metrics=_over_datasets(metrics[name]))
-        for name, mean, rank in zip(names, table.mean(axis=0), ranks, strict=True)
-    ]
-    return Overall(
-        datasets=tuple(datasets),
-        scores=tuple(sorted(scores, key=lambda score: score.mean_rank)),
-        critical_difference=q * math.sqrt(k * (k + 1) / (6 * len(datasets))),
-    )
-
-
-def _over_datasets(metrics: Sequence[Mapping[str, MetricMean]]) -> dict[str, MetricMean]:
-    """Return the mean of each metric that all datasets have. Errors of the datasets are independent."""
-    names = [name for name in metrics[0] if all(name in each for each in metrics)]
-    return {name: _mean_of([each[name] for each in metrics], name) for name in names}
-
-
-def _mean_of(of_datasets: Sequence[MetricMean], metric: str) -> MetricMean:
-    means = [each.mean for each in of_datasets]
-    mean = float(np.mean(means))
-    reaches = [(each.high - each.low) / 2 for each in of_datasets if each.low is not None and each.high is not None]
-    reach = math.hypot(*reaches) / len(means) if len(reaches) == len(means) else None
-    bottom, top = RANGES[METRICS.find(metric).scale]
-    return MetricMean(
-        mean=mean,
-        sd=float(np.std(means, ddof=1)),
-        low=None if reach is None else max(mean - reach, bottom),
-        high=None if reach is None else min(mean + reach, top),
-        n=len(means),
-    )
 
 
 Split = tuple[int, int | None]  # repeat and fold

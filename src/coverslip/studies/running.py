@@ -153,7 +153,7 @@ class _Runner:
         if cell.starts_from is not None and not cell.starts_from.has_classifier:
             record_failure(cell.run.folder, failure("pretraining-failed"))
             return 0.0
-        order = Order(cell.dataset.path, cell.recipe, cell.dataset.group_pattern, self._threads)
+        order = Order(cell.sources, cell.recipe, cell.dataset.group_pattern, self._threads)
         if not self._stop.is_requested():
             self._executor.train(order, cell.run.folder, None if cell.starts_from is None else cell.starts_from.folder)
         return time.monotonic() - started_at

@@ -4,7 +4,7 @@ from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from coverslip.datasets import Dataset, open_dataset
+from coverslip.datasets import Dataset
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.events import Emit, ignore
 from coverslip.experiments.preparation import apply_recipe, assign_groups
@@ -23,10 +23,12 @@ from coverslip.runs import (
     work_lock,
 )
 from coverslip.stopping import NO_DEADLINE, Deadline
+from coverslip.studies.averages import images_of_datasets
 from coverslip.studies.cells import Cell, cells_of
 from coverslip.studies.comparing import StudyComparison, classifier_differences, compare_study
 from coverslip.studies.heat_maps import draw_heat_maps, read_heat_maps
 from coverslip.studies.local_executor import LocalExecutor
+from coverslip.studies.merging import open_images, write_merged_tables
 from coverslip.studies.plan import StudyPlan, load_plan, save_plan
 from coverslip.studies.pretraining_steps import idle_first_steps, measure_distances, read_distances, tried_choices
 from coverslip.studies.protocols import gap_intervals, protocol_stamps
@@ -85,12 +87,12 @@ def _refuse_changed_images(cells: list[Cell], emit: Emit) -> None:
     Raises:
         BadRun: some images changed; the error names the training.
     """
-    unfinished = {cell.dataset.path for cell in cells if state_of(cell).state != "done"}
+    unfinished = {cell.sources for cell in cells if state_of(cell).state != "done"}
     unchanged = UnchangedImages()
     for cell in cells:
-        if cell.dataset.path not in unfinished or not is_run(cell.run.folder):
+        if cell.sources not in unfinished or not is_run(cell.run.folder):
             continue
-        data, _ = apply_recipe(open_dataset(cell.dataset.path, group_pattern=cell.dataset.group_pattern), cell.recipe)
+        data, _ = apply_recipe(open_images(cell), cell.recipe)
         try:
             unchanged.check(cell.run, data, emit=emit)
         except BadRun as error:
@@ -99,9 +101,9 @@ def _refuse_changed_images(cells: list[Cell], emit: Emit) -> None:
 
 def _check_cell(cell: Cell, opened: dict[tuple[object, ...], Dataset]) -> None:
     model_info(cell.recipe.model)
-    source = (cell.dataset.path, cell.dataset.group_pattern)
+    source = (cell.sources, cell.dataset.group_pattern)
     if (*source, None) not in opened:
-        opened[*source, None] = open_dataset(cell.dataset.path, group_pattern=cell.dataset.group_pattern)
+        opened[*source, None] = open_images(cell)
     if (*source, cell.recipe.group) not in opened:
         opened[*source, cell.recipe.group] = assign_groups(opened[*source, None], cell.recipe)
     init = cell.recipe.init
@@ -237,6 +239,7 @@ def _run(
     deadline = NO_DEADLINE if budget is None else Deadline.within(budget_seconds(budget))
     threads = min(plan.threads or n_cores(), n_cores())
     (folder / "stop").unlink(missing_ok=True)
+    write_merged_tables(cells)
     with (
         StatusFile(Run(folder).status_file).recording() as status,
         closing(_executor(on, trust_cluster, threads, folder, emit)) as executor,
@@ -283,6 +286,7 @@ def _compared(plan: StudyPlan, cells: list[Cell], folder: Path) -> StudyComparis
         gap_intervals=gap_intervals(plan, cells),
         protocols=protocol_stamps(plan, cells),
         rare_classes=rare_classes(plan, cells),
+        images=images_of_datasets(plan, cells),
     )
     write_json(folder / "comparison.json", {"format_version": 1, **asdict(comparison)})
     write_study_report(comparison, folder / "report.html")

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from pydantic import TypeAdapter, ValidationError
 
-from coverslip.datasets import Dataset, open_dataset, scan_images
+from coverslip.datasets import Dataset, scan_images
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.experiments.estimating import Counts, measure_pace, plan_work
@@ -23,6 +23,7 @@ from coverslip.runs import Recipe, RunContext, SplitPlan
 from coverslip.runs.documents import check_format, first_fault, read_object
 from coverslip.runs.log.timing import total_seconds
 from coverslip.studies.cells import Cell
+from coverslip.studies.merging import open_images
 from coverslip.studies.running import state_of
 
 _MAX_SAMPLED = 240  # images of a dataset that are timed
@@ -43,7 +44,7 @@ def cell_seconds(cells: Sequence[Cell], emit: Emit = ignore) -> Mapping[str, flo
     """
     groups: dict[str, list[Cell]] = {}
     for cell in cells:
-        groups.setdefault(f"{cell.dataset.path} {_as_timed(cell.recipe).model_dump_json()}", []).append(cell)
+        groups.setdefault(f"{cell.sources} {_as_timed(cell.recipe).model_dump_json()}", []).append(cell)
     seconds: dict[str, float | None] = {}
     for done, group in enumerate(groups.values(), start=1):
         try:
@@ -64,7 +65,7 @@ def _as_timed(recipe: Recipe) -> Recipe:
 
 def _timed(cells: Sequence[Cell]) -> dict[str, float | None]:
     recipe = _as_timed(cells[0].recipe)
-    data = open_dataset(list(cells[0].dataset.path))
+    data = open_images(cells[0])
     sample = data.subset(_evenly(data))
     scan = scan_images(sample)
     with TemporaryDirectory() as folder:
@@ -121,7 +122,7 @@ def measure_latencies(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignor
     measured = []
     for done, ((dataset, model), cell) in enumerate(first.items(), start=1):
         try:
-            records = open_dataset(list(cell.dataset.path)).records[:MANY]
+            records = open_images(cell).records[:MANY]
             latency = classifier_latency(load_classifier(cell.run.folder), [record.path for record in records])
         except CoverslipError:  # images or classifier are missing
             continue

@@ -27,7 +27,7 @@ from coverslip.runs.documents import Document
 from coverslip.runs.images import ImageLookup, images_of
 from coverslip.stopping import NO_DEADLINE, Deadline, Stop
 from coverslip.studies.cells import Cell
-from coverslip.studies.plan import CLASS_METRICS, DatasetPlan, PerturbationPlan, StudyPlan
+from coverslip.studies.plan import CLASS_METRICS, READING_KEYS, DatasetPlan, PerturbationPlan, StudyPlan
 from coverslip.studies.running import state_of
 
 
@@ -186,8 +186,9 @@ def merged_classes(plan: StudyPlan, cells: Iterable[Cell]) -> list[MergedClass]:
 def _is_within(single: DatasetPlan, merged: DatasetPlan) -> bool:
     """Return whether a dataset is part of a merged dataset that has the same split and protocol."""
     has_same_protocol = (single.as_published_of is None) == (merged.as_published_of is None)
-    is_alike = single.recipe == merged.recipe and has_same_protocol and not merged.by_domain
-    return is_alike and len(single.path) < len(merged.path) and set(single.path) < set(merged.path)
+    merged_keys = dict.fromkeys(READING_KEYS) if merged.parts else {}
+    is_alike = {**single.recipe, **merged_keys} == {**merged.recipe, **merged_keys}
+    return is_alike and has_same_protocol and not merged.by_domain and set(single.sources) < set(merged.sources)
 
 
 def _of_pair(key: VariantKey, merged: str, single_runs: Sequence[Run], runs: Sequence[Run]) -> Iterator[MergedClass]:

@@ -228,6 +228,15 @@ def _with_domain(dataset: Dataset, name: str) -> Dataset:
     return replace(dataset, records=records, origins=origins)
 
 
+def merge_datasets(datasets: Sequence[Dataset]) -> Dataset:
+    """Return datasets as one, each with the groups, labels and plans of its records, in domains named after folders.
+
+    Raises:
+        BadDataset: two datasets give an image different labels.
+    """
+    return with_unique_ids(_join(datasets, _domains(datasets), distinct=True))
+
+
 def _join(opened: Sequence[Dataset], domains: Sequence[str], distinct: bool) -> Dataset:
     """Return several sources as one dataset, optionally without the images that an earlier source lists.
 

@@ -26,6 +26,10 @@ plan-unknown-regime = muss { $regimes }, {"{"}two_step: DATA{"}"}, {"{"}run: PAT
 
 plan-two-initializations = geben Sie entweder two_step oder run an, nicht beides
 
+plan-path-or-parts = geben Sie entweder path oder parts an; jeder Teil hat einen path
+
+plan-keys-of-parts = ein zusammengeführter Datensatz hat selbst weder group noch group_pattern, und seine Teile haben nur diese Schlüssel des Rezepts: { $keys }
+
 plan-number-of-perturbations = geben Sie genau eines von blur, brightness und scale an, mit einer Zahl
 
 plan-repeated-names = { $names }: jeder Name muss eindeutig sein
@@ -37,6 +41,9 @@ plan-unknown-baseline = es gibt keine Baseline „{ $baseline }“; wählen Sie 
 plan-unknown-dataset = es gibt keinen Datensatz „{ $dataset }“
 
 study-training-error = { $training }: { $what }
+
+merged-crops-differ = { $training }: die Teile dieses Datensatzes haben verschiedene Ausschnitte, und eine Länge in µm lässt sich nicht mit anderen zusammenführen
+    .do = Geben Sie allen Teilen dieselben `crop_size` und `crop_margin`, oder Längen in Pixeln.
 
 study-name-collision = „{ $first }“ und „{ $second }“ hätten denselben Trainingsordner, { $folder }
     .do = Verwenden Sie Namen, die sich in Buchstaben oder Ziffern unterscheiden.
@@ -153,23 +160,20 @@ study-dataset = { $dataset }, höchstens { $n } Trainingsbilder je Klasse
 
 # A heading or a table of a study's report: `.title`, and the `.columns` of its table, separated by ` | `.
 
-study-results =
-    .columns = Netz | { $metric }, Mittelwert | SD über Aufteilungen | Aufteilungen | fehlend | Parameter (Millionen) | Multiply-Adds (Milliarden) | Datei (MB) | Training (s)
+study-mean = Mittel von { $n_datasets } Datensätzen
 
-study-metrics = Mittelwert ± SD über Aufteilungen, darunter das 95-%-KI: des Mittelwerts über Aufteilungen, nach dem korrigierten t-Test für wiederholte Aufteilungen; bei einer einzelnen Aufteilung über ihre Testbilder oder Gruppen.
-    .title = Alle Metriken
-    .network = Netz
-
-study-overall-metrics = Mittelwert ± SD über Datensätze, darunter das 95-%-KI des Mittelwerts über diese Datensätze. Es fasst die KIs der Datensätze als unabhängig zusammen. Über andere Datensätze sagt es nichts aus.
-
-study-rows = { $n_rows ->
-        [one] { $n_rows } Zeile
-       *[other] { $n_rows } Zeilen
+study-results = { $metric } auf Testbildern, darunter das 95-%-KI: des Mittelwerts über Aufteilungen, nach dem korrigierten t-Test für wiederholte Aufteilungen; bei einer einzelnen Aufteilung über ihre Testbilder oder Gruppen.{ $n_missing ->
+        [0] { "" }
+        [one] {" "}Das Ergebnis von { $n_missing } Aufteilung fehlt.
+       *[other] {" "}Die Ergebnisse von { $n_missing } Aufteilungen fehlen.
     }
+    .title = Ergebnisse
+    .network = Netz
+    .rank = mittlerer Rang
 
-study-grid = { $metric } auf jedem Datensatz
-
-study-networks = Netze
+study-metrics = Mittelwert ± SD über Aufteilungen, darunter das 95-%-KI wie in der Tabelle der Ergebnisse. Bei Mittelwerten über Datensätze ist die SD die über Datensätze.
+    .title = Alle Metriken
+    .columns = Datensatz | Netz | Aufteilungen | fehlend
 
 study-confusions = Konfusionsmatrizen
 
@@ -192,6 +196,8 @@ class-metric = { $metric ->
        *[f1] F1
     }
 
+study-report-name = Studie { $name }
+
 study-title = { $networks } auf { $datasets }
 
 study-failures = Diese Trainings endeten mit einem Fehler. Die Tabellen oben zählen sie als fehlend.
@@ -200,15 +206,19 @@ study-failures = Diese Trainings endeten mit einem Fehler. Die Tabellen oben zä
 
 study-differences = Unterschiede werden auf denselben Aufteilungen verglichen. Auf jeden folgt sein 95-%-Konfidenzintervall (KI). KI und p: { $method }. Aufteilungen haben gemeinsame Trainingsbilder, daher ist die Standardabweichung über Aufteilungen kein Standardfehler; die Korrektur berücksichtigt dies. Zwei Netze sind äquivalent, wenn sie sich um weniger als { $equivalence } unterscheiden.
     .title = Unterschiede zur Baseline
-    .columns = Netz | Baseline | Unterschied | p{ "\u00A0" }(Holm) | P(besser) | P(äquivalent) | P(schlechter) | Ergebnis
+    .columns = Datensatz | Netz | Baseline | Unterschied | Ergebnis | p{ "\u00A0" }(Holm) | P(besser) | P(äquivalent) | P(schlechter)
 
 study-usual-tests = Dieselben Unterschiede mit einem gepaarten t-Test über Aufteilungen und mit einem Bootstrap über Aufteilungen. Beide behandeln Aufteilungen als unabhängige Studien. { $error_rates }
     .title = In Publikationen übliche Tests
-    .columns = Netz | Baseline | gepaarter t-Test: p | Bootstrap: 95-%-KI | Ergebnis
+    .columns = Datensatz | Netz | Baseline | gepaarter t-Test: p | Bootstrap: 95-%-KI | Ergebnis
 
-study-overall = Mittelwert über { $datasets }, und mittlerer Rang (1 ist der beste). Unterschiede im mittleren Rang unter { $critical } sind statistisch nicht signifikant (Nemenyi-Test bei 0,05, der Datensätze als unabhängig behandelt).
-    .title = Alle Datensätze
-    .columns = Netz | Mittelwert { $metric } | mittlerer Rang
+study-overall = Mittelwerte und mittlere Ränge (1 ist am besten) gelten für Datensätze ohne gemeinsame Bilder: { $datasets }. Das KI eines Mittelwerts fasst die der Datensätze als unabhängig zusammen und sagt über andere Datensätze nichts aus. Unterschiede im mittleren Rang unter { $critical } sind nicht statistisch signifikant (Nemenyi-Test bei 0,05, der Datensätze als unabhängig behandelt).
+
+study-left-out = „{ $dataset }“ zählt nicht zu Mittelwerten und Rängen: { $n_common } von { $n_images } Bildern sind auch in { $others }.
+
+study-costs = Größe und Trainingszeit auf dem ersten Datensatz mit Ergebnissen, bei dessen Bildgröße und mit dessen Klassen. Die Zeit je Bild ist die in einem Batch, von der Datei bis zur Vorhersage, gemittelt über Datensätze.
+    .title = Leistung und Aufwand
+    .columns = Netz | Parameter (Millionen) | Multiply-Adds (Milliarden) | Datei (MB) | Training (s) | Zeit je Bild (ms)
 
 study-sizes = Anzahlen von Bildern sind zwischen den gemessenen Größen interpoliert.
     .title = Lernkurven
@@ -285,7 +295,7 @@ study-rare-rule = { $rule ->
        *[sensitivity] Sensitivität 0,9
     }
 
-study-published = Veröffentlichte Werte stammen von anderen Bildern und Protokollen, daher werden sie nicht gegen die Werte dieser Studie getestet. Jeder Wert dieser Studie ist der Mittelwert über die Datensätze, deren Namen den Namen des veröffentlichten Datensatzes enthalten, oder sonst über alle Datensätze. Wenn die Publikation nicht angibt, wie eine Metrik über Klassen gemittelt wird, wird der Makro-Mittelwert dieser Studie gezeigt.
+study-published = Veröffentlichte Werte stammen von anderen Bildern und Protokollen, daher werden sie nicht gegen die Werte dieser Studie getestet. Jeder Wert dieser Studie ist der Mittelwert über die Datensätze, deren Namen den Namen des veröffentlichten Datensatzes enthalten, oder sonst über alle Datensätze. Von Datensätzen mit gemeinsamen Bildern zählt einer. Wenn die Publikation nicht angibt, wie eine Metrik über Klassen gemittelt wird, wird der Makro-Mittelwert dieser Studie gezeigt.
     .title = Veröffentlichte Werte
     .columns = Netz der Publikation | Datensatz | Bilder oder Klasse | Metrik | veröffentlicht | diese Studie | diese Studie, veröffentlichtes Protokoll | Quelle
 
@@ -301,25 +311,19 @@ study-settings = { $n_ways ->
 
 study-drawn-dataset = { $dataset }, { $n } Trainingsbilder je Klasse
 
-study-scores-drawing = { $metric } jedes Netzes auf { $dataset }: Mittelwert (Punkt), Standardabweichung über Aufteilungen (dicke Linie) und 95-%-KI (dünne Linie).
-    .x = { $metric }
-
-study-parameters-drawing = Unterschied in { $metric } zur Baseline nach Anzahl der Parameter, { $dataset }. Jede Initialisierung hat ein Feld. Linien sind 95-%-KIs.
-    .x = Parameter (Millionen)
-    .y = Unterschied in { $metric }
+study-forest-drawing = Unterschied in { $metric } zur Baseline (Punkt) mit seinem 95-%-KI (Linie) auf jedem Datensatz. Die Netze sind nach ihrer Größe geordnet. Eine Raute ist das Mittel über Datensätze ohne gemeinsame Bilder; hohle Punkte sind Datensätze, die nicht dazu zählen.
+    .x = Unterschied in { $metric } zur Baseline
     .band = äquivalent (±{ $equivalence })
 
-study-costs-drawing = { $metric } nach Größe, Multiply-Adds und Vorhersagezeit des Netzes, { $dataset }. Netze auf der Pareto-Front sind benannt: Kein Netz mit geringerem Aufwand ist besser.
-    .parameters = Parameter (Millionen)
-    .macs = Multiply-Adds für ein Bild (Milliarden)
-    .time = Zeit je Bild (ms), gesamt in einem Batch
+study-pareto-drawing = { $metric } mit 95-%-KI nach { $is_time ->
+        [true] Vorhersagezeit
+       *[false] Multiply-Adds
+    }, { $dataset }. Netze auf der Pareto-Front sind benannt: Kein Netz mit geringerem Aufwand ist besser.
+    .cost = { $is_time ->
+        [true] Zeit je Bild (ms), von der Datei bis zur Vorhersage in einem Batch
+       *[false] Multiply-Adds für ein Bild (Milliarden)
+    }
     .front = Pareto-Front
-
-study-complexity-drawing = Größe jedes Netzes mit den Klassen und der Bildgröße dieser Studie.
-    .parameters = Parameter (Millionen)
-    .macs = Multiply-Adds für ein Bild (Milliarden)
-
-study-grid-drawing = { $metric } jedes Netzes auf jedem Datensatz.
 
 study-confusions-drawing = Konfusionsmatrizen auf Testbildern der ersten Aufteilung oder aller ihrer Folds, { $dataset }. Zellen sind nach dem Anteil an der Klasse schattiert. Von mehr als sechs Netzen werden die sechs besten gezeigt.
     .x = vorhergesagte Klasse
@@ -331,9 +335,6 @@ study-epochs-drawing = Verlust und Genauigkeit nach Epoche, { $dataset }.
     .val-loss = Validierungsverlust
     .val-accuracy = Validierungsgenauigkeit
     .x = Epoche
-
-study-ranks-drawing = Mittlerer Rang jedes Netzes über Datensätze. Schattiert: nicht signifikant verschieden vom besten (Nemenyi).
-    .x = mittlerer Rang über { $n_datasets } Datensätze (1 ist der beste)
 
 study-sizes-drawing = { $metric } nach Anzahl der Trainingsbilder, { $dataset }. Von mehr als sechs Netzen werden die sechs besten gezeigt.
     .x = Trainingsbilder je Klasse
@@ -375,8 +376,6 @@ study-summary = { $metric } auf Testbildern. Alle Netze wurden auf denselben Auf
     }
 
 study-notes = Unterschiede zur Publikation
-
-study-heat-map-picture = Heatmaps eines Testbilds, mit einer Zeile für jede Initialisierung
 
 ## Presets: studies of publications
 

@@ -1220,6 +1220,13 @@ report-source = { $root }{ $has_fingerprint ->
 
 report-recipe = Recipe: all settings of this training
 
+report-rows = { $n_rows ->
+        [one] { $n_rows } row
+       *[other] { $n_rows } rows
+    }
+
+report-heat-map-picture = Heat maps of a test image, with a row for each initialization
+
 report-figure-files = This figure:
 
 report-figure-numbers = numbers (CSV)

@@ -26,6 +26,10 @@ plan-unknown-regime = it must be { $regimes }, {"{"}two_step: DATA{"}"}, {"{"}ru
 
 plan-two-initializations = give either two_step or run, not both
 
+plan-path-or-parts = give either path or parts; each part has a path
+
+plan-keys-of-parts = a merged dataset has no group or group_pattern of its own, and its parts have only these recipe keys: { $keys }
+
 plan-number-of-perturbations = give exactly one of blur, brightness and scale, with a number
 
 plan-repeated-names = { $names }: each name must be unique
@@ -37,6 +41,9 @@ plan-unknown-baseline = there is no baseline '{ $baseline }'; choose one of: { $
 plan-unknown-dataset = there is no dataset '{ $dataset }'
 
 study-training-error = { $training }: { $what }
+
+merged-crops-differ = { $training }: the parts of this dataset have different crops, and a length in µm cannot be merged with others
+    .do = Give all parts the same `crop_size` and `crop_margin`, or lengths in pixels.
 
 study-name-collision = '{ $first }' and '{ $second }' would have the same run folder, { $folder }
     .do = Use names that differ in letters or digits.
@@ -153,23 +160,20 @@ study-dataset = { $dataset }, at most { $n } training images per class
 
 # A heading or a table of a study's report: `.title`, and the `.columns` of its table, separated by ` | `.
 
-study-results =
-    .columns = network | { $metric }, mean | SD over splits | splits | missing | parameters (millions) | multiply-adds (billions) | file (MB) | training (s)
+study-mean = mean of { $n_datasets } datasets
 
-study-metrics = Mean ± SD over splits, and below it the 95% CI: of the mean over splits, by the corrected resampled t test; of a single split, over its test images or groups.
-    .title = All metrics
-    .network = network
-
-study-overall-metrics = Mean ± SD over datasets, and below it the 95% CI of the mean over these datasets. It combines the CIs of the datasets as independent. It says nothing about other datasets.
-
-study-rows = { $n_rows ->
-        [one] { $n_rows } row
-       *[other] { $n_rows } rows
+study-results = { $metric } on test images, and below it the 95% CI: of the mean over splits, by the corrected resampled t test; of a single split, over its test images or groups.{ $n_missing ->
+        [0] { "" }
+        [one] {" "}The result of { $n_missing } split is missing.
+       *[other] {" "}The results of { $n_missing } splits are missing.
     }
+    .title = Results
+    .network = network
+    .rank = mean rank
 
-study-grid = { $metric } on each dataset
-
-study-networks = Networks
+study-metrics = Mean ± SD over splits, and below it the 95% CI as in the table of results. Means over datasets have the SD over datasets.
+    .title = All metrics
+    .columns = dataset | network | splits | missing
 
 study-confusions = Confusion matrices
 
@@ -192,6 +196,8 @@ class-metric = { $metric ->
        *[f1] F1
     }
 
+study-report-name = study { $name }
+
 study-title = { $networks } on { $datasets }
 
 study-failures = These trainings ended with an error. The tables above count them as missing.
@@ -200,15 +206,19 @@ study-failures = These trainings ended with an error. The tables above count the
 
 study-differences = Differences are compared on the same splits. Each is followed by its 95% confidence interval (CI). CI and p: { $method }. Splits share training images, so the standard deviation over splits is not a standard error; the correction accounts for this. Two networks are equivalent if they differ by less than { $equivalence }.
     .title = Differences from the baseline
-    .columns = network | baseline | difference | p{ "\u00A0" }(Holm) | P(better) | P(equivalent) | P(worse) | result
+    .columns = dataset | network | baseline | difference | result | p{ "\u00A0" }(Holm) | P(better) | P(equivalent) | P(worse)
 
 study-usual-tests = The same differences with a paired t test over splits and with a bootstrap over splits. Both treat splits as independent studies. { $error_rates }
     .title = Tests used in publications
-    .columns = network | baseline | paired t test: p | bootstrap: 95% CI | result
+    .columns = dataset | network | baseline | paired t test: p | bootstrap: 95% CI | result
 
-study-overall = Mean over { $datasets }, and mean rank (1 is best). Differences in mean rank below { $critical } are not statistically significant (Nemenyi test at 0.05, which treats datasets as independent).
-    .title = All datasets
-    .columns = network | mean { $metric } | mean rank
+study-overall = Means and mean ranks (1 is best) are over datasets without common images: { $datasets }. The CI of a mean combines those of the datasets as independent, and says nothing about other datasets. Differences in mean rank below { $critical } are not statistically significant (Nemenyi test at 0.05, which treats datasets as independent).
+
+study-left-out = “{ $dataset }” is left out of means and ranks: { $n_common } of its { $n_images } images are also in { $others }.
+
+study-costs = Size and training time on the first dataset with results, at its image size and with its classes. The time per image is that of a batch from file to prediction, the mean over datasets.
+    .title = Performance and cost
+    .columns = network | parameters (millions) | multiply-adds (billions) | file (MB) | training (s) | time per image (ms)
 
 study-sizes = Numbers of images are interpolated between the measured sizes.
     .title = Learning curves
@@ -285,7 +295,7 @@ study-rare-rule = { $rule ->
        *[sensitivity] sensitivity 0.9
     }
 
-study-published = Published values are from other images and protocols, so they are not tested against the values of this study. Each value of this study is the mean over the datasets whose names contain the name of the published dataset, or else over all datasets. If the publication does not state how a metric is averaged over classes, the macro average of this study is shown.
+study-published = Published values are from other images and protocols, so they are not tested against the values of this study. Each value of this study is the mean over the datasets whose names contain the name of the published dataset, or else over all datasets. Of datasets with common images, one counts. If the publication does not state how a metric is averaged over classes, the macro average of this study is shown.
     .title = Published values
     .columns = network of the publication | dataset | images or class | metric | published | this study | this study, published protocol | source
 
@@ -301,25 +311,19 @@ study-settings = { $n_ways ->
 
 study-drawn-dataset = { $dataset }, { $n } training images per class
 
-study-scores-drawing = { $metric } of each network on { $dataset }: mean (dot), standard deviation over splits (thick line) and 95% CI (thin line).
-    .x = { $metric }
-
-study-parameters-drawing = Difference in { $metric } from the baseline by number of parameters, { $dataset }. Each initialization has a panel. Lines are 95% CIs.
-    .x = parameters (millions)
-    .y = difference in { $metric }
+study-forest-drawing = Difference in { $metric } from the baseline (dot) with its 95% CI (line) on each dataset. Networks are in the order of their size. A diamond is the mean over datasets without common images; hollow dots are datasets that this mean leaves out.
+    .x = difference in { $metric } from the baseline
     .band = equivalent (±{ $equivalence })
 
-study-costs-drawing = { $metric } by size, multiply-adds and prediction time of the network, { $dataset }. Networks on the Pareto front have names: no network that costs less is better.
-    .parameters = parameters (millions)
-    .macs = multiply-adds for one image (billions)
-    .time = time per image (ms), total in a batch
+study-pareto-drawing = { $metric } with its 95% CI by { $is_time ->
+        [true] prediction time
+       *[false] multiply-adds
+    }, { $dataset }. Networks on the Pareto front have names: no network that costs less is better.
+    .cost = { $is_time ->
+        [true] time per image (ms), from file to prediction in a batch
+       *[false] multiply-adds for one image (billions)
+    }
     .front = Pareto front
-
-study-complexity-drawing = Size of each network with the classes and the image size of this study.
-    .parameters = parameters (millions)
-    .macs = multiply-adds for one image (billions)
-
-study-grid-drawing = { $metric } of each network on each dataset.
 
 study-confusions-drawing = Confusion matrices on test images of the first split, or of all its folds, { $dataset }. Cells are shaded by the share of the class. Of more than six networks, the six best are shown.
     .x = predicted class
@@ -331,9 +335,6 @@ study-epochs-drawing = Loss and accuracy by epoch, { $dataset }.
     .val-loss = Validation loss
     .val-accuracy = Validation accuracy
     .x = epoch
-
-study-ranks-drawing = Mean rank of each network over datasets. Shaded: not significantly different from the best (Nemenyi).
-    .x = mean rank over { $n_datasets } datasets (1 is best)
 
 study-sizes-drawing = { $metric } by number of training images, { $dataset }. Of more than six networks, the six best are shown.
     .x = training images per class
@@ -375,8 +376,6 @@ study-summary = { $metric } on test images. All networks were tested on the same
     }
 
 study-notes = Differences from the publication
-
-study-heat-map-picture = Heat maps of a test image, with a row for each initialization
 
 ## Presets: studies of publications
 

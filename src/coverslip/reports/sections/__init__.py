@@ -9,10 +9,10 @@ from coverslip.reports.sections.external import OWN_TEST, PREDICTION_SETS, PREVA
 from coverslip.reports.sections.images import EXAMPLES, IMAGES, LEAST_CERTAIN, MAP_CHECKS, MISCLASSIFIED
 from coverslip.reports.sections.methods import METHODS
 from coverslip.reports.sections.results import LIMITS, NUMBERS
-from coverslip.reports.sections.training import BUDGET, LEARNING, Drawing, Section, SectionText
+from coverslip.reports.sections.training import BUDGET, LEARNING, Drawing, Section, SectionContent, SectionText
 from coverslip.tables import Table
 
-__all__ = ["SECTIONS", "Drawing", "Section", "SectionText", "leakage_sentences", "sections_of"]
+__all__ = ["SECTIONS", "Drawing", "Section", "SectionContent", "SectionText", "leakage_sentences", "sections_of"]
 
 SECTIONS: Table[Section] = Table(
     "section",

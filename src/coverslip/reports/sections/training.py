@@ -21,16 +21,6 @@ PLAIN = Path(__file__).with_name("plain.html")  # sentences, then the table, the
 
 
 @dataclass(frozen=True, slots=True)
-class SectionText:
-    """The text and table of a section, for the plain template, the API and the app."""
-
-    words: Sequence[str] = ()
-    columns: Sequence[str] = ()
-    rows: Sequence[Sequence[Cell]] = ()  # the first cell of each row is its name
-    text_columns: Sequence[str] = ()  # titles of columns, besides the first, that hold text instead of numbers
-
-
-@dataclass(frozen=True, slots=True)
 class Drawing:
     """A figure: part of the page, and written as `figures/NAME.png`, `.svg` and, with its data, `.csv`."""
 
@@ -38,6 +28,35 @@ class Drawing:
     title: str  # text alternative for screen readers
     figure: Callable[[], "Figure"]
     numbers: Callable[[], FigureData]
+
+
+_MOST_OPEN_ROWS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class SectionText:
+    """The text, table and figures of a section or of a part of it, for the plain template, the API and the app."""
+
+    words: Sequence[str] = ()
+    columns: Sequence[str] = ()
+    rows: Sequence[Sequence[Cell]] = ()  # the first cell of each row is its name
+    text_columns: Sequence[str] = ()  # titles of columns, besides the first, that hold text instead of numbers
+    heading: str = ""
+    drawings: Sequence[Drawing] = ()
+    pictures: Sequence[Path] = ()  # PNG files
+
+    @property
+    def is_folded(self) -> bool:
+        """Whether the table is shown on request only, because it is long."""
+        return len(self.rows) > _MOST_OPEN_ROWS
+
+
+@dataclass(frozen=True, slots=True)
+class SectionContent:
+    """A section as data, which the report, the app and the command line render."""
+
+    title: str
+    blocks: Sequence[SectionText]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

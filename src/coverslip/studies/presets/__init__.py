@@ -131,11 +131,13 @@ def _small_protocol(changes: Changes) -> Changes:
 
 
 def _as_published(dataset: Dataset, changes: Changes) -> Dataset:
+    without_groups = {"group": None, "group_pattern": None}
+    parts = [{**part, **without_groups} for part in dataset.get("parts", ())]
     return {
         **dataset,
+        **without_groups,
+        "parts": parts,
         "name": f"{dataset['name']}, as published",
-        "group": None,
-        "group_pattern": None,
         "recipe": merged_changes(dataset.get("recipe", {}), changes),
         "as_published_of": dataset["name"],
     }

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from coverslip.datasets import open_dataset
-from coverslip.studies.presets.record import AMOUNTS, BARE, COMMON, Dataset, Deviation, Preset
+from coverslip.studies.presets.record import AMOUNTS, BARE, COMMON, Dataset, Deviation, Preset, classes_of
 
 _RATIOS = ((0.6, 0.2, 0.2), (0.2, 0.2, 0.6), (0.4, 0.2, 0.4))  # training, validation, test
 _SCRATCH = {"init": "scratch"}
@@ -11,10 +10,10 @@ _SCRATCH = {"init": "scratch"}
 
 def _of_ratios(datasets: Sequence[Dataset], is_small: bool) -> list[Dataset]:
     """Return each dataset and all datasets as one, at each proportion of training images, and leave-one-domain-out."""
-    with_merged, paths = [*datasets], [path for each in datasets for path in each["path"]]
+    with_merged: list[Dataset] = [*datasets]
     if len(datasets) > 1:
-        with_merged.append({**datasets[0], "path": paths, "name": "all as one"})
-    leave_one_out = {**datasets[0], "path": paths, "name": "each left out", "by_domain": True}
+        with_merged.append({"parts": [*datasets], "name": "all as one"})
+    leave_one_out = {"parts": [*datasets], "name": "each left out", "by_domain": True}
     of_ratios = [
         {
             **each,
@@ -29,7 +28,7 @@ def _of_ratios(datasets: Sequence[Dataset], is_small: bool) -> list[Dataset]:
 
 def _share_classes(datasets: Sequence[Dataset]) -> bool:
     """Return whether each dataset shares two classes or more with the others."""
-    classes = [set(open_dataset(each["path"][0]).classes) for each in datasets]
+    classes = [set(classes_of(each)) for each in datasets]
     return all(len(names & set().union(*(c for c in classes if c is not names))) > 1 for names in classes)
 
 

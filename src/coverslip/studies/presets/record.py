@@ -4,12 +4,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from coverslip.datasets import ClassPlan, open_dataset, with_classes
 from coverslip.messages import text
 from coverslip.studies.plan import Changes
 
 Dataset = dict[str, Any]  # Any: a dataset of `study.yaml`
 # A single regime: the recipes of the networks set the initialization.
 REGIME_PER_NETWORK = ({"name": "initialization per network", "recipe": {}},)
+
+
+def classes_of(dataset: Dataset) -> list[str]:
+    """Return the names of the training classes, after merging, renaming and exclusion."""
+    plan = ClassPlan.model_validate(dataset.get("recipe", {}).get("classes", {}))
+    return list(with_classes(open_dataset(dataset["path"][0]), plan).classes)
 
 
 SMALL_PER_CLASS = 20  # training images per class at the small size

@@ -2,10 +2,19 @@
 
 from collections.abc import Iterable, Sequence
 
-from coverslip.datasets import ClassPlan, open_dataset, with_classes
 from coverslip.errors import BadRecipe
 from coverslip.studies.plan import Changes
-from coverslip.studies.presets.record import AMOUNTS, BARE, COMMON, EPOCH, SMALL_PER_CLASS, Dataset, Deviation, Preset
+from coverslip.studies.presets.record import (
+    AMOUNTS,
+    BARE,
+    COMMON,
+    EPOCH,
+    SMALL_PER_CLASS,
+    Dataset,
+    Deviation,
+    Preset,
+    classes_of,
+)
 
 # The recipe of each of two datasets has its pretraining.
 _REGIMES: tuple[str | Changes, ...] = ("imagenet", "scratch", {"name": "two-step", "recipe": {}})
@@ -46,7 +55,7 @@ def _regimes_of(datasets: Sequence[Dataset], is_small: bool) -> tuple[str | Chan
 
 
 def _through(first: Dataset, target: Dataset, is_small: bool) -> Dataset:
-    labels = _labels(_classes(first), _classes(target))
+    labels = _labels(classes_of(first), classes_of(target))
     init = {"train_on": first["path"][0], "recipe": _first_step(first, is_small), "labels": labels}
     return {**target, "recipe": {**target.get("recipe", {}), "init": init}}
 
@@ -60,12 +69,6 @@ def _first_step(first: Dataset, is_small: bool) -> Changes:
     if is_small:
         recipe["split"] = {"train_per_class": SMALL_PER_CLASS}
     return recipe
-
-
-def _classes(dataset: Dataset) -> list[str]:
-    """Return the names of the training classes, after merging, renaming and exclusion."""
-    plan = ClassPlan.model_validate(dataset.get("recipe", {}).get("classes", {}))
-    return list(with_classes(open_dataset(dataset["path"][0]), plan).classes)
 
 
 def _labels(first: Iterable[str], target: Iterable[str]) -> dict[str, str]:

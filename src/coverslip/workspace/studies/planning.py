@@ -274,7 +274,7 @@ def _refuse_outside(workspace: Workspace, plan: StudyPlan, paths: Container[str]
     """
     cells = cells_of(plan, workspace.studies)
     starts = [cell.recipe.init for cell in cells]
-    images = [path for cell in cells for path in cell.dataset.path]
+    images = [path for cell in cells for path in cell.dataset.sources]
     images += [start.train_on for start in starts if isinstance(start, Pretraining)]
     for path in images:
         if path not in paths:

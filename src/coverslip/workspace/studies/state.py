@@ -12,18 +12,19 @@ from pydantic import Field, TypeAdapter, ValidationError
 from coverslip.errors import BadRecipe, BadRun, Conflict, CoverslipError, NotFound
 from coverslip.evaluation import METRICS
 from coverslip.files import sha256_json
+from coverslip.reports.sections import SectionText
+from coverslip.reports.tables import Cell, reasons
 from coverslip.runs import is_run
 from coverslip.runs.documents import read_object
 from coverslip.runs.recipe import as_yaml
+from coverslip.studies import Cell as StudyCell
 from coverslip.studies import (
-    Cell,
     CellWord,
     StudyComparison,
     StudyPlan,
     cells_of,
-    drawings_of,
     load_plan,
-    usual_verdict,
+    study_sections,
     verdict,
 )
 from coverslip.studies import state_of as state_of_cell
@@ -48,6 +49,7 @@ from coverslip.workspace.jobs.state import (
 from coverslip.workspace.store.rows import Page, Paging, dataset_row
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.studies.planning import PlannedTraining, planned
+from coverslip.workspace.trainings.results import FigureName
 from coverslip.workspace.trainings.runs import Headline, headline_of
 
 
@@ -65,7 +67,7 @@ def _list_unlisted(workspace: Workspace, folders: JobFolders) -> None:
                     _list(workspace, study, cell)
 
 
-def _list(workspace: Workspace, study: Job, cell: Cell) -> None:
+def _list(workspace: Workspace, study: Job, cell: StudyCell) -> None:
     path = cell.dataset.path[0] if len(cell.dataset.path) == 1 else ""  # several as one are no dataset of the workspace
     add_job(
         workspace,
@@ -214,7 +216,7 @@ def plan_in(folder: Path) -> StudyPlan:
     return _read(file, _version(file))[0]
 
 
-def cells_in(folder: Path) -> list[Cell]:
+def cells_in(folder: Path) -> list[StudyCell]:
     """Return the trainings of the plan of a study.
 
     Raises:
@@ -229,13 +231,13 @@ def _version(file: Path) -> int:
 
 
 @lru_cache(maxsize=32)
-def _read(file: Path, version: int) -> tuple[StudyPlan, list[Cell]]:
+def _read(file: Path, version: int) -> tuple[StudyPlan, list[StudyCell]]:
     """Read a plan, cached by the version of its file: watchers read it twice a second."""
     plan = load_plan(file)
     return plan, cells_of(plan, file.parent)
 
 
-def _training(cell: Cell, run: Job | None) -> StudyTraining:
+def _training(cell: StudyCell, run: Job | None) -> StudyTraining:
     cell_state = state_of_cell(cell)
     is_done = cell_state.state == "done"
     return StudyTraining(
@@ -249,7 +251,7 @@ def _training(cell: Cell, run: Job | None) -> StudyTraining:
     )
 
 
-def _seconds(cell: Cell) -> float | None:
+def _seconds(cell: StudyCell) -> float | None:
     try:
         return None if cell.run.status is None else cell.run.status.seconds_worked
     except BadRun:
@@ -298,24 +300,43 @@ _COMPARISON = TypeAdapter(StudyComparison)
 
 
 @dataclass(frozen=True, slots=True)
-class StudyFigure:
-    """A figure of a study: `figures/{name}.svg` and `.png`."""
+class ResultCell:
+    """A cell of a table, as text."""
 
-    name: str
-    title: Annotated[str, Field(description="Description of the figure and its images.")]
+    value: str
+    below: Annotated[str, Field(description="A confidence interval or counts; empty if there are none.")]
+
+
+@dataclass(frozen=True, slots=True)
+class ResultBlock:
+    """A part of a section: text, a table and figures."""
+
+    heading: str
+    words: list[str]
+    columns: list[str]
+    text_columns: Annotated[
+        list[str], Field(description="Columns, besides the first, that contain text instead of numbers.")
+    ]
+    rows: list[list[ResultCell]]
+    reasons: Annotated[list[str], Field(description="Reasons for missing numbers in rows, each once.")]
+    is_folded: Annotated[bool, Field(description="Whether to show the table on request only, because it is long.")]
+    drawings: Annotated[list[FigureName], Field(description="The available figures.")]
+
+
+@dataclass(frozen=True, slots=True)
+class ResultSection:
+    """A section of the report of a study."""
+
+    title: str
+    blocks: list[ResultBlock]
 
 
 @dataclass(frozen=True, slots=True)
 class StudyResults:
-    """The comparison of a study, with an explanation of each difference."""
+    """The comparison of a study as numbers, and the sections of its report."""
 
     comparison: StudyComparison
-    verdicts: Annotated[list[list[str]], Field(description="Explanation of each difference of each dataset.")]
-    usual: Annotated[
-        list[list[str]],
-        Field(description="The result of the usual tests of publications for each; empty if not applicable."),
-    ]
-    figures: Annotated[list[StudyFigure], Field(description="The available figures.")]
+    sections: list[ResultSection]
 
 
 def study_results(workspace: Workspace, study_id: str) -> StudyResults:
@@ -328,16 +349,32 @@ def study_results(workspace: Workspace, study_id: str) -> StudyResults:
     """
     job = find_job(workspace, study_id, STUDY.name)
     comparison = comparison_of(job)
-    return StudyResults(
-        comparison=comparison,
-        verdicts=[[verdict(each, part) for each in part.differences] for part in comparison.datasets],
-        usual=[[usual_verdict(each) for each in part.differences] for part in comparison.datasets],
-        figures=[
-            StudyFigure(name=drawing.name, title=drawing.title)
-            for drawing in drawings_of(comparison)
-            if (job.folder / "figures" / f"{drawing.name}.svg").is_file()
+    sections = [
+        ResultSection(section.title, [_block(block, job.folder / "figures") for block in section.blocks])
+        for section in study_sections(comparison)
+    ]
+    return StudyResults(comparison, sections)
+
+
+def _block(block: SectionText, figures: Path) -> ResultBlock:
+    return ResultBlock(
+        heading=block.heading,
+        words=list(block.words),
+        columns=list(block.columns) if block.rows else [],
+        text_columns=list(block.text_columns),
+        rows=[[_result_cell(cell) for cell in row] for row in block.rows],
+        reasons=reasons(block.rows),
+        is_folded=block.is_folded,
+        drawings=[
+            FigureName(name=drawing.name, title=drawing.title)
+            for drawing in block.drawings
+            if (figures / f"{drawing.name}.svg").is_file()
         ],
     )
+
+
+def _result_cell(cell: Cell) -> ResultCell:
+    return ResultCell(cell, "") if isinstance(cell, str) else ResultCell(cell.value, cell.below)
 
 
 def comparison_of(job: Job) -> StudyComparison:
@@ -405,7 +442,7 @@ def _findings_of_study(job: Job, dataset_id: str) -> Iterator[NetworkFinding]:
             if comparisons:
                 largest = max(comparisons, key=lambda comparison: comparison.train_per_class or float("inf"))
                 yield from _findings_of_comparison(
-                    job, plan, largest, results.metric_title, is_higher_better=results.is_higher_better
+                    job, plan, largest, METRICS[results.metric].title, is_higher_better=results.is_higher_better
                 )
 
 

@@ -1,6 +1,5 @@
 import type { Texts } from '../en';
 import { count, plural } from '../language';
-import { fixed } from '../numbers';
 import { counts } from './counts';
 
 export const studies: Texts['studies'] = {
@@ -29,43 +28,6 @@ export const studies: Texts['studies'] = {
     seed: 'Seed',
     result: (metric) => `${metric} auf Testbildern`,
     time: 'Dauer',
-    mean: 'Mittelwert',
-    rank: 'Mittlerer Rang',
-    sd: 'SD über Aufteilungen',
-    splits: 'Aufteilungen',
-    parameters: 'Parameter',
-    difference: 'Unterschied',
-    interval: '95-%-KI',
-    p: 'p\u00a0(Holm)',
-    conclusion: 'Schlussfolgerung',
-    planned: 'Protokoll dieser Studie',
-    asPublished: 'Protokoll der Publikation',
-    pairedT: 'Gepaarter t-Test:\u00a0p',
-    bootstrap: 'Bootstrap: 95-%-KI',
-    publishedConclusion: 'Schlussfolgerung dieser Methoden',
-    pretraining: 'Datensatz des Vortrainings',
-    mmd2: 'MMD²',
-    byGroups: 'p',
-    coral: 'CORAL',
-    map: 'Heatmap',
-    likeRandom: 'Ähnlichkeit mit Heatmaps zufälliger Gewichte',
-    beatsCenter: 'Vorteil gegenüber der Bildmitte',
-    atLeast: 'Gefordert',
-    check: 'Plausibilitätsprüfungen',
-    change: 'Bildänderung',
-    class: 'Klasse',
-    single: 'F1, ein Datensatz',
-    mergedAs: 'Klasse im zusammengeführten Datensatz',
-    merged: 'F1, zusammengeführte Datensätze',
-    metric: 'Metrik',
-    imagesOrClass: 'Bilder oder Klasse',
-    published: 'Veröffentlichter Wert',
-    source: 'Quelle',
-    imageSize: 'Bildgröße (px)',
-    networkOne: '1 Bild, Netz (ms)',
-    wholeOne: '1 Bild, aus Datei (ms)',
-    networkMany: (n) => `${counts.images(n)}, Netz (ms)`,
-    wholeMany: (n) => `${counts.images(n)}, aus Datei (ms)`,
   },
   cellStates: {
     done: 'fertig',
@@ -241,53 +203,13 @@ export const studies: Texts['studies'] = {
     limit: (time) => `Zeitlimit ${time}`,
     outOfTime:
       'Einige Trainings wurden nicht gestartet, weil sie nicht innerhalb des Zeitlimits geendet hätten. Um sie zu trainieren, setzen Sie die Studie fort.',
-    predictionTimes: 'Vorhersagezeit',
-    predictionTimesHelp: (processor, threads) =>
-      `Median von zehn Wiederholungen in Millisekunden, mit Minimum und Maximum, auf ${processor} mit ${counts.threads(threads)}. „Netz“ ist das Netz allein; „aus Datei“ enthält Lesen und Vorverarbeitung.`,
-    range: (low, high) => `${low} bis ${high}`,
     lost: 'Verbindung unterbrochen. Sie wird wiederhergestellt …',
+    rows: (n: number) => plural(n, { one: `${count(n)} Zeile`, other: `${count(n)} Zeilen` }),
     table: 'Trainings',
     report: 'Bericht',
     csv: 'Tabelle (CSV)',
-    comparison: 'Vergleich',
     unready: 'Der Vergleich erscheint, wenn die Studie endet oder angehalten wird.',
     soFar: 'Vorläufig: Die Studie ist nicht vollständig.',
-    ofSize: (n) =>
-      plural(n, {
-        one: `, höchstens ${count(n)} Trainingsbild je Klasse`,
-        other: `, höchstens ${count(n)} Trainingsbilder je Klasse`,
-      }),
-    against: (name) => `Verglichen mit ${name}`,
-    missing: (n) => plural(n, { one: `${count(n)} fehlt`, other: `${count(n)} fehlen` }),
-    method: (text) => `KI und p: ${text}.`,
-    notSignificant:
-      '„Statistisch nicht signifikant“ bedeutet nicht „kein Unterschied“. Bei wenigen Aufteilungen sind nur große Unterschiede signifikant.',
-    overall: 'Alle Datensätze',
-    overallHelp: (least) =>
-      `Mittelwert über Datensätze und mittlerer Rang (1 ist der beste). Unterschiede mittlerer Ränge unter ${fixed(least, 2)} sind statistisch nicht signifikant (Nemenyi-Test, der Datensätze als unabhängig behandelt).`,
-    gaps: 'Überschätzung durch das Protokoll der Publikation',
-    gapsHelp:
-      'Die beiden Protokolle verwenden dieselben Bilder, aber verschiedene Aufteilungen. Das Intervall gilt über Gruppen, oder über Bilder ohne Gruppen. Es enthält nicht die Schwankung durch erneutes Training.',
-    published: 'Veröffentlichte Ergebnisse auf anderen Bildern',
-    publishedValues: (n) =>
-      plural(n, { one: `${count(n)} veröffentlichter Wert`, other: `${count(n)} veröffentlichte Werte` }),
-    sets: { training: 'Training', validation: 'Validierung', test: 'Test' },
-    usual: 'Tests, die Publikationen verwenden',
-    usualHelp: (rates) =>
-      `Dieselben Unterschiede mit einem gepaarten t-Test über Aufteilungen und mit einem Bootstrap von Aufteilungen. Beide Methoden behandeln Aufteilungen als unabhängige Studien. ${rates}`,
-    distances: 'Abstand zum Datensatz des Vortrainings',
-    distancesHelp:
-      'Abstände zwischen Merkmalen jedes Netzes mit ImageNet-Gewichten. Oft wird erwartet, dass Vortraining auf einem ähnlichen Datensatz mehr hilft; eine einzelne Studie kann das nicht zeigen.',
-    heatMaps: 'Erklärungen (Heatmaps)',
-    heatMapsHelp:
-      'Für jeden Klassifikator die erste Art von Heatmap, die beide Plausibilitätsprüfungen besteht, oder sonst die erste Art, als nicht bestanden markiert. Die Bilder stehen im Bericht. Eine Heatmap, die nicht besteht, erklärt das Netz nicht.',
-    robustness: 'Robustheit gegenüber Bildänderungen',
-    robustnessHelp:
-      'Dieselben Klassifikatoren auf geänderten Testbildern, verglichen mit den ungeänderten Bildern. p ist für alle Zeilen eines Datensatzes adjustiert (Holm).',
-    merged: 'Einzelner Datensatz und zusammengeführte Datensätze',
-    mergedHelp:
-      'F1 jeder Klasse für ein Netz, das nur auf diesem Datensatz trainiert wurde, und für ein Netz, das auf mehreren Datensätzen trainiert wurde, über alle Aufteilungen und Seeds. Die Testbilder sind verschieden, daher wird der Unterschied nicht getestet.',
-    images: counts.images,
     notes: 'Unterschiede zur Publikation',
     plan: 'Plan',
   },

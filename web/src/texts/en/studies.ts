@@ -1,6 +1,5 @@
 import { counts } from './counts';
-import { count, percentage, plural } from '../language';
-import { fixed } from '../numbers';
+import { count, plural } from '../language';
 
 export const studies = {
   title: 'Studies',
@@ -28,43 +27,6 @@ export const studies = {
     seed: 'Seed',
     result: (metric: string) => `${metric} on test images`,
     time: 'Time',
-    mean: 'Mean',
-    rank: 'Mean rank',
-    sd: 'SD over splits',
-    splits: 'Splits',
-    parameters: 'Parameters',
-    difference: 'Difference',
-    interval: '95% CI',
-    p: 'p\u00a0(Holm)',
-    conclusion: 'Conclusion',
-    planned: 'This study’s protocol',
-    asPublished: 'Publication’s protocol',
-    pairedT: 'Paired t:\u00a0p',
-    bootstrap: `Bootstrap: ${percentage(0.95, 0)} CI`,
-    publishedConclusion: 'Conclusion of these methods',
-    pretraining: 'Pretraining dataset',
-    mmd2: 'MMD²',
-    byGroups: 'p',
-    coral: 'CORAL',
-    map: 'Map',
-    likeRandom: 'Similarity to maps of random weights',
-    beatsCenter: 'Advantage over the image center',
-    atLeast: 'Required',
-    check: 'Sanity checks',
-    change: 'Image change',
-    class: 'Class',
-    single: 'F1, one dataset',
-    mergedAs: 'Class in the merged dataset',
-    merged: 'F1, merged datasets',
-    metric: 'Metric',
-    imagesOrClass: 'Images or class',
-    published: 'Published value',
-    source: 'Source',
-    imageSize: 'Image size (px)',
-    networkOne: '1 image, network (ms)',
-    wholeOne: '1 image, from file (ms)',
-    networkMany: (n: number) => `${counts.images(n)}, network (ms)`,
-    wholeMany: (n: number) => `${counts.images(n)}, from file (ms)`,
   },
   cellStates: {
     done: 'done',
@@ -234,49 +196,13 @@ export const studies = {
     limit: (time: string) => `time limit ${time}`,
     outOfTime:
       'Some trainings were not started, because they would not have ended within the time limit. To train them, resume the study.',
-    predictionTimes: 'Prediction time',
-    predictionTimesHelp: (processor: string, threads: number) =>
-      `Median of ten repeats in milliseconds, with minimum and maximum, on ${processor} with ${counts.threads(threads)}. “Network” is the network alone; “from file” includes reading and preprocessing.`,
-    range: (low: string, high: string) => `${low} to ${high}`,
     lost: 'Connection lost. Reconnecting …',
+    rows: (n: number) => plural(n, { one: `${count(n)} row`, other: `${count(n)} rows` }),
     table: 'Trainings',
     report: 'Report',
     csv: 'Table (CSV)',
-    comparison: 'Comparison',
     unready: 'The comparison appears when the study ends or is stopped.',
     soFar: 'Preliminary: the study is not complete.',
-    ofSize: (n: number) => `, at most ${count(n)} training images per class`,
-    against: (name: string) => `Compared with ${name}`,
-    missing: (n: number) => `${count(n)} missing`,
-    method: (text: string) => `CI and p: ${text}.`,
-    notSignificant:
-      '“Not statistically significant” does not mean “no difference”. With few splits, only large differences are significant.',
-    overall: 'All datasets',
-    overallHelp: (least: number) =>
-      `Mean over datasets and mean rank (1 is best). Differences between mean ranks below ${fixed(least, 2)} are not statistically significant (Nemenyi test, which treats datasets as independent).`,
-    gaps: 'Optimism of the publication’s protocol',
-    gapsHelp:
-      'The two protocols use the same images, but different splits. The interval is over groups, or over images without groups. It does not include the variation by training again.',
-    published: 'Published results on other images',
-    publishedValues: (n: number) =>
-      plural(n, { one: `${count(n)} published value`, other: `${count(n)} published values` }),
-    sets: { training: 'training', validation: 'validation', test: 'test' } as Record<string, string>,
-    usual: 'Tests that publications use',
-    usualHelp: (rates: string) =>
-      `The same differences, tested by a paired t-test over splits and by a bootstrap of splits. Both methods treat splits as independent studies. ${rates}`,
-    distances: 'Distance to the pretraining dataset',
-    distancesHelp:
-      'Distances between features of each network with ImageNet weights. Pretraining on a similar dataset is often expected to help more; one study cannot show this.',
-    heatMaps: 'Explanations (heat maps)',
-    heatMapsHelp:
-      'For each classifier, the first map type that passes both sanity checks, or else the first map type, marked as failed. The images are in the report. A map that failed does not explain the network.',
-    robustness: 'Robustness to image changes',
-    robustnessHelp:
-      'The same classifiers on changed test images, compared with the unchanged images. p is adjusted for all rows of one dataset (Holm).',
-    merged: 'Single dataset and merged datasets',
-    mergedHelp:
-      'F1 of each class for a network that was trained on this dataset only, and for a network that was trained on several datasets, over all splits and seeds. The test images differ, so the difference is not tested.',
-    images: counts.images,
     notes: 'Differences from the publication',
     plan: 'Plan',
   },

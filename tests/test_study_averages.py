@@ -1,0 +1,112 @@
+"""Means and ranks over the datasets of a study, some of which have images in common."""
+
+from pathlib import Path
+
+import pytest
+from drawing import write_cells
+from PIL import Image
+from trained import SMALL_NETWORK, train_cells
+
+from coverslip import studies
+from coverslip.studies import StudyPlan
+from coverslip.studies.averages import disjoint_datasets, images_of_datasets
+from coverslip.studies.comparing import compare_study
+from coverslip.studies.plan import plan_of
+from coverslip.studies.results import ResultRow
+
+
+def rows(dataset: str, model: str, values: list[float]) -> list[ResultRow]:
+    return [
+        ResultRow(
+            dataset=dataset, model=model, regime="imagenet", train_per_class=None, repeat=1, fold=k, seed=0,
+            n_train=80, n_untested=80, n_test=20, primary=value, metrics={"macro_f1": value}, state="done",
+            run=f"{model} {k}",
+        )
+        for k, value in enumerate(values, start=1)
+    ]  # fmt: skip
+
+
+VALUES = {"a": (0.9, 0.8, 0.7), "b": (0.8, 0.9, 0.7), "other": (0.6, 0.5, 0.4), "blurred": (0.6, 0.5, 0.4)}
+
+
+def results(*datasets: str) -> list[ResultRow]:
+    return [
+        row
+        for dataset in datasets
+        for model, value in zip("xyz", VALUES[dataset], strict=True)
+        for row in rows(dataset, model, [value, value + 0.02])
+    ]
+
+
+def test_unions_and_degraded_copies_are_no_further_datasets() -> None:
+    plan = StudyPlan.model_validate(
+        {
+            "datasets": [
+                {"path": ["a", "b"], "name": "other"},
+                "a",
+                {"path": "a", "name": "blurred", "recipe": {"degrade": {"blur": 2}}},
+                "b",
+            ],
+            "models": ["x", "y", "z"],
+            "published": [{"name": "theirs", "variant": "x", "metrics": {"macro_f1": 0.9}}],
+        }
+    )
+    compared = compare_study(plan, results("other", "a", "blurred", "b"))
+    assert compared.overall is not None
+    assert compared.counted == ("a", "b")
+    assert compared.overall.critical_difference == pytest.approx(2.343 * (3 * 4 / (6 * 2)) ** 0.5, abs=1e-3)
+    means = {row.name: row.mean for row in compared.overall.scores}
+    assert means == {"x": pytest.approx(0.86), "y": pytest.approx(0.86), "z": pytest.approx(0.71)}
+    left_out = [(each.dataset, each.shared_with, each.n_common, each.n_images) for each in compared.left_out]
+    assert left_out == [("other", ("a", "b"), 2, 2), ("blurred", ("a",), 1, 1)]
+    (published,) = compared.published
+    assert published.own == pytest.approx(0.86)
+
+
+def test_images_are_recognized_by_content_and_not_by_name() -> None:
+    images = {
+        "large": [frozenset(f"file {k}") | {f"pixels {k}"} for k in range(4)],
+        "small": [frozenset({"another file", "pixels 3"}), frozenset({"a file", "pixels 9"})],
+        "apart": [frozenset({"file of another laboratory"})],
+    }
+    counted, (left_out,) = disjoint_datasets(["large", "small", "apart"], images)
+    assert counted == ["small", "apart"]
+    assert (left_out.dataset, left_out.shared_with, left_out.n_common, left_out.n_images) == ("large", ("small",), 1, 4)
+
+
+def test_a_mean_difference_has_an_interval_if_each_dataset_has_it() -> None:
+    plan = StudyPlan.model_validate({"datasets": ["a", "b"], "models": ["x", "y"]})
+    values = {"a": {"x": [0.5, 0.52, 0.51], "y": [0.6, 0.63, 0.61]}, "b": {"x": [0.7, 0.71], "y": [0.74, 0.76]}}
+    compared = compare_study(
+        plan, [row for name, of in values.items() for model, each in of.items() for row in rows(name, model, each)]
+    )
+    assert compared.overall is not None
+    difference_of = {row.name: row.difference for row in compared.overall.scores}
+    mean, of_each = difference_of["y"], [part.differences[0].difference for part in compared.datasets]
+    assert difference_of["x"] is None
+    assert mean is not None
+    assert mean.mean == pytest.approx(sum(each.mean for each in of_each) / 2)
+    half = [max((each.high or 0) - each.mean, each.mean - (each.low or 0)) for each in of_each]
+    assert mean.high == pytest.approx(min(1, mean.mean + (half[0] ** 2 + half[1] ** 2) ** 0.5 / 2))
+
+
+@pytest.mark.slow
+def test_files_that_were_copied_or_stored_in_another_format_are_the_same_images(tmp_path: Path) -> None:
+    cells, others = (write_cells(tmp_path / name, 30, seed=seed) for seed, name in enumerate(("cells", "others")))
+    for file in cells.rglob("*.png"):
+        copied = tmp_path / "stored anew" / file.relative_to(cells).with_suffix(".bmp")
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        Image.open(file).save(copied)
+    plan = plan_of(
+        {
+            "datasets": [{"path": str(tmp_path / "stored anew"), "name": "first"}, str(cells), str(others)],
+            "models": [SMALL_NETWORK],
+            "folds": 0,
+            "recipe": {"image_size": 32, "tta": 1, "stage": "instant"},
+        }
+    )
+    trainings = studies.cells_of(plan, tmp_path / "out")
+    train_cells(trainings)
+    counted, (left_out,) = disjoint_datasets(["first", "cells", "others"], images_of_datasets(plan, trainings))
+    assert counted == ["first", "others"]
+    assert (left_out.dataset, left_out.n_common, left_out.n_images) == ("cells", 30, 30)

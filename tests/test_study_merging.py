@@ -1,0 +1,148 @@
+"""Merged datasets of a study: each part keeps its groups, its classes and its crops."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from drawing import write_cells
+from trained import GROUPS, SMALL_NETWORK
+
+from coverslip import studies
+from coverslip.datasets import Dataset, open_dataset
+from coverslip.errors import BadRecipe
+from coverslip.experiments.preparation import apply_recipe
+from coverslip.studies import Cell, StudyPlan
+from coverslip.studies.merging import open_images, write_merged_tables
+from coverslip.studies.plan import plan_of
+
+
+def write_table(folder: Path, group: str, classes: tuple[str, ...], **boxes: int) -> Path:
+    """A table of the cells in a folder, with a group of four images each."""
+    names = ("small", "medium", "large")
+    write_cells(folder, 24)
+    files = [file.relative_to(folder).as_posix() for file in sorted(folder.rglob("*.png"))]
+    with (folder / "images.csv").open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["path", "label", group, *boxes])
+        for k, file in enumerate(files):
+            writer.writerow([file, classes[names.index(file.split("/")[0])], f"{group} {k // 4}", *boxes.values()])
+    return folder / "images.csv"
+
+
+def only(plan: StudyPlan, folder: Path, name: str) -> Cell:
+    return next(cell for cell in studies.cells_of(plan, folder) if cell.dataset.name == name)
+
+
+def as_trained(cell: Cell) -> Dataset:
+    return apply_recipe(open_images(cell), cell.recipe)[0]
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> list[dict[str, Any]]:
+    """Two tables with other columns of groups; the classes of the second are merged, and its boxes have a margin."""
+    first = write_table(tmp_path / "lab a", "image", ("small", "large", "large"))
+    second = write_table(tmp_path / "lab b", "movie", ("s", "m", "l"), x=10, y=12, width=20, height=16)
+    recipe = {"classes": {"merge": {"large": ["m", "l"]}, "rename": {"s": "small"}}, "crop_margin": 0.1}
+    return [
+        {"path": [str(first)], "name": "a", "group": "image"},
+        {"path": [str(second)], "name": "b", "group": "movie", "recipe": recipe},
+    ]
+
+
+def test_each_part_of_a_merged_dataset_has_its_groups_classes_and_crops(
+    tables: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    plan = studies.preset_plan("mobincep", tables)
+    merged = only(plan, tmp_path / "out", "all as one 60 20 20")
+    single = as_trained(only(plan, tmp_path / "out", "b 60 20 20"))
+    data = as_trained(merged)
+    assert data.classes == ("large", "small")
+    assert {record.group for record in data.records} == {
+        f"{group} {k}" for group in ("image", "movie") for k in range(6)
+    }
+    crops = {record.domain: record.plan.crop((48, 48), None) for record in data.records}
+    assert (
+        crops
+        == {"lab a": None, "lab b": single.records[0].plan.crop((48, 48), None)}
+        == {
+            "lab a": None,
+            "lab b": (8, 10, 24, 20),
+        }
+    )
+    studies.check_cells([merged])
+    write_merged_tables([merged])
+    from_table = apply_recipe(open_dataset(merged.sources), merged.recipe)[0]
+    assert [replace(record, stated=frozenset()) for record in from_table.records] == [
+        replace(record, stated=frozenset()) for record in data.records
+    ]
+    left_out = only(plan, tmp_path / "out", "each left out")
+    assert left_out.recipe.split.by_domain
+    assert {record.domain for record in as_trained(left_out).records} == {"lab a", "lab b"}
+
+
+def test_a_first_part_without_groups_does_not_divide_those_of_the_second(
+    tables: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    tables[0]["group"] = None
+    plan = studies.preset_plan("mobincep", tables)
+    cell = only(plan, tmp_path / "out", "all as one 60 20 20")
+    write_merged_tables([cell])
+    data = apply_recipe(open_dataset(cell.sources), cell.recipe)[0]
+    assert {record.named_group for record in data.records if record.domain == "lab b"} == {
+        f"movie {k}" for k in range(6)
+    }
+    assert {record.named_group for record in data.records if record.domain == "lab a"} == {None}
+    published = studies.preset_plan("mobincep", tables, as_published=True)
+    without_groups = only(published, tmp_path / "other", "all as one 60 20 20, as published")
+    assert not as_trained(without_groups).has_groups
+
+
+@pytest.mark.parametrize(
+    "dataset",
+    [
+        {"name": "nothing"},
+        {"path": "a", "parts": ["b"]},
+        {"name": "both", "parts": ["a", "b"], "group": "slide"},
+        {"name": "both", "parts": ["a", {"path": "b", "recipe": {"epochs": 3}}]},
+        {"name": "both", "parts": ["a", {"name": "b"}]},
+    ],
+)
+def test_parts_that_cannot_be_merged_are_refused(dataset: dict[str, Any]) -> None:
+    with pytest.raises(BadRecipe) as refusal:
+        plan_of({"datasets": [dataset], "models": [SMALL_NETWORK]})
+    assert refusal.value.code == "invalid-plan"
+
+
+def test_crops_in_micrometers_must_be_the_same(tmp_path: Path) -> None:
+    def cells(first: str, second: str | int) -> list[Cell]:
+        parts = [{"path": "a", "recipe": {"crop_size": first}}, {"path": "b", "recipe": {"crop_size": second}}]
+        plan = plan_of({"datasets": [{"name": "both", "parts": parts}], "models": [SMALL_NETWORK]})
+        return studies.cells_of(plan, tmp_path)
+
+    assert cells("32 um", "32 um")[0].recipe.crop_size == "32 um"
+    with pytest.raises(BadRecipe) as refusal:
+        cells("32 um", 40)
+    assert refusal.value.code == "merged-crops-differ"
+
+
+@pytest.mark.slow
+@pytest.mark.exhaustive
+def test_a_merged_dataset_is_trained_and_compared_with_its_parts(tmp_path: Path) -> None:
+    labs = [write_cells(tmp_path / name, 36, seed=seed) for seed, name in enumerate(("lab_a", "lab_b"))]
+    parts = [{"path": str(labs[0]), "group_pattern": GROUPS}, {"path": str(labs[1])}]
+    plan = plan_of(
+        {
+            "datasets": [*parts, {"name": "both", "parts": parts}],
+            "models": [SMALL_NETWORK],
+            "folds": 0,
+            "recipe": {"image_size": 32, "tta": 1, "stage": "instant"},
+            "threads": 1,
+        }
+    )
+    compared = studies.run_study(plan, out=tmp_path / "out")
+    assert not compared.failures
+    assert {(row.dataset, row.merged) for row in compared.merged} == {("lab_a", "both"), ("lab_b", "both")}
+    assert [each.dataset for each in compared.left_out] == ["both"]
+    assert (tmp_path / "out" / "datasets" / "both.csv").is_file()
