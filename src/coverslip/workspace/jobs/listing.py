@@ -124,7 +124,7 @@ def _described(workspace: Workspace, job: Job) -> JobState:
         queue_position=queue.index(job.id) + 1 if job.id in queue else None,
         error=failure_of_job(job, status) if state == "failed" else None,
         actions=_actions(state, can_resume_finished=kind.can_resume_finished, can_finish=kind.can_finish(job, state)),
-        is_lasting=job.key is None,
+        is_lasting=kind.outlives_server,
         created=job.created,
         ended=end_time(state, status),
         links=_links(job.id, f"/{kind.collection}/{job.id}" if job.key is None else job.choices["link"]),
