@@ -5,7 +5,11 @@ at k is the proportion of changed labels among the k images with the highest sco
 labels. Errors that the dataset already contained count as false positives. Scores: 1 - probability of the label (used
 by coverslip), and the margin to the next class. Images: COVERSLIP_DATA, default ../shared/data.
 
+With `--ratios`, the number of labels to check first is divided by the number of changed labels, if 1, 5 or 10 % are
+changed at random. If it is below .5 or above 2, it must not be stated as a number of wrong labels.
+
     python benchmarks/label_errors.py [--sets NAME…] [--seeds N] [--images N]
+    python benchmarks/label_errors.py --ratios [--sets NAME…] [--seeds N] [--images N]
 """
 
 import argparse
@@ -20,7 +24,7 @@ import numpy as np
 from _records import Record
 
 import coverslip as cs
-from coverslip.audit.label_issues import SHRINKAGE, label_issues
+from coverslip.audit.label_issues import SHRINKAGE, count_suspected_errors, label_issues
 from coverslip.datasets import DecodedPixels, inner_folds, scan_images
 from coverslip.engines import Features, embed
 from coverslip.evaluation import apply_temperature, fit_temperature
@@ -35,8 +39,12 @@ SETS = {
     "blood_pbc": ("blood_pbc", None, 128),
     "blood_malaria": ("blood_malaria/images.csv", "patient", 96),
     "nuclei_mitocheck": ("nuclei_mitocheck/images.csv", "movie", 96),
+    "pap_herlev": ("pap_herlev/images.csv", "image", 96),
+    "chromosomes_gband": ("chromosomes_gband/images.csv", "cell", 96),
 }
 CHANGED = 0.05  # proportion of labels
+SHARES = (0.01, 0.05, 0.1)  # changed, for the number of labels to check first
+RATIO = "Labels to check first, for each label that was changed"
 
 
 @dataclass(frozen=True)
@@ -57,8 +65,16 @@ def main() -> None:
     parser.add_argument("--sets", nargs="*", default=list(SETS), help=f"some of: {'; '.join(SETS)}")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--images", type=int, default=900)
+    parser.add_argument("--ratios", action="store_true", help="labels to check first, for each changed label")
     RECORD.add_option(parser)
     options = parser.parse_args()
+    if options.ratios:
+        print("| dataset | accuracy before | changed | ratio | lowest seed | highest seed |\n|---|---|---|---|---|---|")
+        for name in options.sets:
+            with opened(name, options.images) as images:
+                show_ratios(name, images, options.seeds)
+        RECORD.write("labels to check first")
+        return
     print(
         "| dataset | images | classes | accuracy before | changed labels | precision at k | lowest seed | by margin |"
     )
@@ -80,7 +96,7 @@ def show(name: str, images: Images, n_seeds: int) -> None:
     precision = defaultdict(list)
     for seed in range(n_seeds):
         for how in ("at random", "confusable"):
-            label, changed = with_changes(images.label, confused, how, np.random.default_rng(seed))
+            label, changed = with_changes(images.label, confused, how, CHANGED, np.random.default_rng(seed))
             probability = probabilities(images, label)
             for score, ranked in rankings(probability, label).items():
                 precision[how, score].append(np.isin(ranked[: len(changed)], changed).mean())
@@ -90,6 +106,25 @@ def show(name: str, images: Images, n_seeds: int) -> None:
         n = f"{len(images.label)} images, {n_seeds} seeds"
         RECORD.add(CLAIM, round(np.mean(precision_of_method), 2), of=f"{name}, {how}", n=n)
         print(f"| {name} | {len(images.label):,} | {images.n_classes} | {right:.3f} | {how} | {figures} |", flush=True)
+
+
+def show_ratios(name: str, images: Images, n_seeds: int) -> None:
+    """Print a row of the table for each share of changed labels."""
+    clean = probabilities(images, images.label)
+    is_checked = np.isfinite(clean).all(axis=1)
+    right = float((clean.argmax(axis=1) == images.label)[is_checked].mean())
+    for share in SHARES:
+        ratios = []
+        for seed in range(n_seeds):
+            rng = np.random.default_rng(seed)
+            label, changed = with_changes(images.label, np.zeros((images.n_classes, 0)), "at random", share, rng)
+            probability = probabilities(images, label)
+            rows = np.flatnonzero(np.isfinite(probability).all(axis=1))
+            ratios.append(count_suspected_errors(probability[rows], label[rows]) / len(changed))
+        mean, low, high = float(np.mean(ratios)), min(ratios), max(ratios)
+        n, note = f"{len(images.label)} images, {n_seeds} seeds", f"{low:.1f} to {high:.1f}"
+        RECORD.add(RATIO, round(mean, 1), of=f"{name}, accuracy {right:.2f}, {share:.0%} changed", n=n, note=note)
+        print(f"| {name} | {right:.2f} | {share:.0%} | {mean:.2f} | {low:.2f} | {high:.2f} |", flush=True)
 
 
 @contextmanager
@@ -118,10 +153,10 @@ def opened(name: str, n_images: int) -> Iterator[Images]:
 
 
 def with_changes(
-    label: np.ndarray, confused: np.ndarray, how: str, rng: np.random.Generator
+    label: np.ndarray, confused: np.ndarray, how: str, share: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Change some labels; return all labels and the positions of the changed ones."""
-    n_classes, changed = len(confused), rng.choice(len(label), round(CHANGED * len(label)), replace=False)
+    n_classes, changed = len(confused), rng.choice(len(label), round(share * len(label)), replace=False)
     wrong = label.copy()
     if how == "confusable":
         wrong[changed] = confused.argmax(axis=1)[label[changed]]

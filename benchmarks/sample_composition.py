@@ -3,7 +3,7 @@
 Half of the groups (patients, fields; images of blood_pbc, which has no groups) train an instant classifier with five
 folds, whose out-of-fold predictions correct the counts. Samples come from the other half:
 
-- blood_malaria: 100 cells of four patients, with 2, 10, 25 and 50 % of parasitized cells;
+- blood_malaria: the cells of each patient; and 100 cells of four patients, with 2, 10, 25 and 50 % of parasitized ones;
 - blood_pbc: 200 cells with random proportions of the eight classes (Dirichlet, concentration .5);
 - fields_rbc_chula: the red cells that experts marked in a field, and their counts by type;
 - fields_rbc_chula_normal: the same with two classes, normal cells and all others.
@@ -41,7 +41,7 @@ RECORD = Record(
 DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data"))
 SHARES = (0.02, 0.1, 0.25, 0.5)
 MOST_TRAINING, MOST_NEW = 2000, 2000  # images
-FEWEST_CELLS = 20  # of a field
+FEWEST_CELLS = 20  # of a field or patient
 NORMAL, UNCATEGORIZED = "0", "10"  # normal cells, and cells of no type
 
 
@@ -89,13 +89,14 @@ def recalls_of(run: cs.Run) -> Iterator[str]:
 
 def show(name: str, case: str, rows: np.ndarray, shifts: Sequence[bool]) -> None:
     """Print a row of the table; `rows` has the numbers of each sample, NaN without a correction."""
-    counted, of_counted, corrected, of_corrected, estimate = rows.T
+    counted, of_counted, _, corrected, of_corrected, widths, estimate = rows.T
     is_corrected = ~np.isnan(corrected)
     cells = [f"{100 * counted.mean():.1f}", f"{of_counted.mean():.2f}"]
     if is_corrected.any():
         cells += [f"{100 * corrected[is_corrected].mean():.1f}", f"{of_corrected[is_corrected].mean():.2f}"]
         cells += [f"{(corrected < counted)[is_corrected].mean():.2f}"]
-        note = f"counted {100 * counted.mean():.1f}; coverage {of_corrected[is_corrected].mean():.2f}"
+        coverage, width = of_corrected[is_corrected].mean(), widths[is_corrected].mean()
+        note = f"counted {100 * counted.mean():.1f}; coverage {coverage:.2f}, width {100 * width:.0f} points"
         value, n = round(100 * corrected[is_corrected].mean(), 1), f"{is_corrected.sum()} samples"
         RECORD.add("Mean error of corrected proportions", value, "points", of=f"{name}, {case}", n=n, note=note)
     else:
@@ -105,7 +106,7 @@ def show(name: str, case: str, rows: np.ndarray, shifts: Sequence[bool]) -> None
 
 
 def compared(samples: Sequence[Sequence[Prediction]], run: cs.Run) -> tuple[list[tuple[float, ...]], bool]:
-    """Return error and coverage of counted and corrected proportions and the error of the estimate, by sample."""
+    """Return error, coverage and width of counted and corrected proportions and the error of the estimate, by sample."""
     card = cs.load_classifier(run).card
     rows = [SampledPrediction(row, f"{k}") for k, sample in enumerate(samples) for row in sample]
     summary = summary_of(card.classes, rows, run)
@@ -121,6 +122,7 @@ def compared(samples: Sequence[Sequence[Prediction]], run: cs.Run) -> tuple[list
             is_missing = bool(np.isnan(value).any())
             numbers += [float(np.abs(value - true).mean())]
             numbers += [np.nan if is_missing else float(((low <= true + 1e-9) & (true <= high + 1e-9)).mean())]
+            numbers += [float((high - low).mean())]
         probability = np.nan_to_num(np.array([row.probabilities for row in sample]))
         estimates = [each.value for each in estimated_shares(probability, card.prior)]
         numbers += [np.nan if None in estimates else float(np.abs(np.array(estimates, np.float64) - true).mean())]
@@ -161,9 +163,11 @@ def drawn(
     """Yield samples of each case."""
     label, group = np.array([row.label for row in rows]), np.array([group_of[row.image_id] for row in rows])
     classes = np.unique(label)
+    if name != "blood_pbc":
+        units = [np.flatnonzero(group == each) for each in np.unique(group)]
+        case = "patients" if name == "blood_malaria" else "fields"
+        yield case, [[rows[k] for k in unit] for unit in units if len(unit) >= FEWEST_CELLS]
     if name.startswith("fields_rbc_chula"):
-        fields = [np.flatnonzero(group == each) for each in np.unique(group)]
-        yield "fields", [[rows[k] for k in field] for field in fields if len(field) >= FEWEST_CELLS]
         return
     cases = {f"{share:.0%} parasitized": share for share in SHARES} if name == "blood_malaria" else {"random": None}
     for case, share in cases.items():

@@ -31,8 +31,8 @@ from tables import downloaded
 from coverslip.app.server import create_app
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections.methods import methods_text
-from coverslip.reports.sections.results import limits
-from coverslip.reports.words import percent, unknown_labels
+from coverslip.reports.verdict import verdict_of_run
+from coverslip.reports.words import percent
 from coverslip.runs import Run, fingerprint_of
 from coverslip.workspace.store.workspace import Workspace
 
@@ -252,21 +252,22 @@ def test_training_again_keeps_each_image_in_its_part_though_labels_have_changed(
     assert ended(lab.client, third)["state"] == "done"
     first = lab.get(f"runs/{lab.run}/results")
     fair = Run(Path(lab.get(f"runs/{lab.run}")["folder"])).metrics["accuracy"].value or 0
-    assert "may be too high" not in first["words"][0]
+    assert "limit-relabeled" not in {reason["code"] for reason in first["reasons"]}
     assert "relabeled" not in first["tested_on"]
     assert lab.get(f"runs/{lab.run}")["headline"]["n_relabeled"] == 0
     for run in (job, third):
         assert lab.get(f"runs/{run}")["headline"]["n_relabeled"] == 1
         folder = Path(lab.get(f"runs/{run}")["folder"])
         results = lab.get(f"runs/{run}/results")
-        marked = "This may be too high"
-        assert marked in results["words"][0]
-        assert f"With the earlier labels, accuracy is {percent(fair)}." in results["words"][0]
+        (reason,) = (each for each in results["reasons"] if each["code"] == "limit-relabeled")
+        assert reason["severity"] == "care"
+        assert reason["claim"] in results["headline"] + results["words"][0]
+        assert percent(fair) in " ".join(next(s for s in results["sections"] if s["name"] == "relabeled")["words"])
         assert "1 of them relabeled after looking at misclassified images" in methods_text(folder)
-        assert marked in (folder / "model_card.md").read_text(encoding="utf-8")
+        assert reason["claim"] in (folder / "model_card.md").read_text(encoding="utf-8")
     moved = folder.with_name("moved")
     Path(lab.get(f"runs/{job}")["folder"]).rename(moved)
-    assert unknown_labels() in limits(read_run(folder))
+    assert "report-unknown-labels" in {reason.code for reason in verdict_of_run(read_run(folder)).reasons}
     moved.rename(lab.get(f"runs/{job}")["folder"])
     compared = lab.get(f"comparison?run_id={lab.run}&run_id={job}")
     pair = compared["pairs"][0]

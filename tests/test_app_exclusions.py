@@ -12,7 +12,7 @@ from small_workspace import QUICK, new_workspace, open_images, trained_here, wri
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections.dataset_flow import flow_of
 from coverslip.reports.sections.methods import methods
-from coverslip.reports.sections.results import limits
+from coverslip.reports.verdict import verdict_of_run
 from coverslip.workspace.correcting.history import exclude
 from coverslip.workspace.datasets import grouping, reading_images, snapshots, sources
 from coverslip.workspace.datasets.inspections import removable_duplicates
@@ -82,7 +82,7 @@ def test_excluded_images_are_neither_counted_nor_trained_on_until_they_are_inclu
     assert (flow.n_found, flow.excluded["by hand"]) == (before.n_images, 3)
     assert flow.n_used == before.n_images - sum(flow.excluded.values())
     assert f"Of {before.n_images} images found, " in methods(reported)[0]
-    assert "3 images were excluded by hand." in [claim for claim, _ in limits(reported)]
+    assert "3 images were excluded by hand." in [reason.claim for reason in verdict_of_run(reported).reasons]
     exported = "".join(snapshots.table_lines(workspace, dataset_id))
     assert exported.count(",excluded") == 3  # as `coverslip train` reads it
 

@@ -52,6 +52,17 @@ def test_text_that_is_cut_off_or_overlaps_is_found(page: "Page") -> None:
     assert [fault.partition(":")[0] for fault in faults] == ["cut off", "overlap"], faults
 
 
+def test_charts_that_have_no_room_have_no_negative_sizes(page: "Page", stock: Stock) -> None:
+    """While a tab is hidden, its plots are 0 pixels wide."""
+    open_page(page, f"/runs/{stock.run}?tab=calibration")
+    bars = page.locator(".plot svg rect")
+    bars.first.wait_for(state="attached")
+    page.locator(".plot").evaluate_all("plots => plots.forEach((plot) => (plot.style.display = 'none'))")
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    sizes = bars.evaluate_all("all => all.flatMap((bar) => ['width', 'height'].map((a) => +bar.getAttribute(a)))")
+    assert min(sizes) >= 0
+
+
 def test_a_misclassified_image_of_the_summary_opens_among_all_of_them_with_the_keyboard(
     page: "Page", stock: Stock
 ) -> None:
@@ -162,7 +173,7 @@ def test_the_summary_fits_on_two_screens_and_every_tab_opens_with_a_verdict(page
     results = stock.app.get(f"runs/{stock.run}/results")
     primary = next(value for value in results["values"] if value["is_primary"])
     assert f"{primary['value']:.3f}" in page.get_by_label("Key metrics").inner_text()
-    assert page.get_by_role("region", name="Limitations").locator("summary").count() == len(results["limits"])
+    assert page.get_by_role("region", name="Limitations").locator("summary").count() == len(results["reasons"])
     check_text(page, "summary")
     for tab in TABS:
         open_page(page, f"/runs/{stock.run}?tab={tab}")

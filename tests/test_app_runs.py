@@ -10,7 +10,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -43,11 +43,10 @@ from coverslip.cache import clean, list_stores
 from coverslip.errors import Stopped
 from coverslip.events import Event, InstantClassifierFitted
 from coverslip.messages import in_language, text
-from coverslip.reports import words
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections import sections_of
 from coverslip.reports.sections.images import n_mistakes
-from coverslip.reports.sections.results import limits
+from coverslip.reports.verdict import lead, verdict_of_run
 from coverslip.runs import Recipe, Run, SplitPlan
 from coverslip.runs.documents import rows_of_table
 from coverslip.workspace.store.workspace import Workspace
@@ -89,8 +88,9 @@ def test_results_are_in_the_language_of_the_reader(lab: Lab) -> None:
     assert english == results_of(lab.workspace, lab.run)
 
     def texts(results: Results) -> list[str]:
-        limits = [sentence for limit in results.limits for sentence in (limit.claim, limit.meaning)]
-        return [results.headline, *results.words, results.intervals, results.tested_on, *limits]
+        reasons = [sentence for reason in results.reasons for sentence in (reason.claim, reason.meaning)]
+        verdicts = results.verdicts.values()
+        return [results.headline, *results.words, results.intervals, results.tested_on, *reasons, *verdicts]
 
     for of_english, of_german in zip(texts(english), texts(german), strict=True):
         assert of_english != of_german
@@ -150,9 +150,11 @@ def test_a_finished_run_has_the_words_and_numbers_of_its_report(lab: Lab) -> Non
     assert run["curve"] == [run["trainings"][0]["instant"]["val_macro_f1"]]
     record = read_run(Path(run["folder"]))
     results = lab.get(f"runs/{lab.run}/results")
-    assert results["headline"] == words.headline(record)
-    assert results["words"] == [" ".join(words.lead(record))]
-    assert [(entry["claim"], entry["meaning"]) for entry in results["limits"]] == limits(record)
+    verdict = verdict_of_run(record)
+    assert (results["use"], results["headline"]) == (verdict.use, verdict.headline)
+    assert (run["headline"]["use"], run["headline"]["verdict"]) == (verdict.use, verdict.headline)
+    assert results["words"] == [" ".join(lead(record, verdict))]
+    assert results["reasons"] == [asdict(reason) for reason in verdict.reasons]
     assert results["n_mistakes"] == n_mistakes(record)
     assert results["metrics"] == json.loads(record.run.metrics_file.read_text())
     assert results["confusion"] == {"classes": list(CLASSES), "counts": [*map(list, record.metrics.confusion_matrix)]}

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 from browser import Stock, open_page
 
+from coverslip.reports.words import number
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
@@ -23,6 +25,11 @@ def test_samples_are_chosen_and_their_conditions_are_saved(page: "Page", stock: 
     fields.nth(1).wait_for()
     n_samples = len(stock.app.get(f"predictions/{stock.prediction}/samples")["summary"]["samples"])
     assert fields.count() == n_samples
+    summary = stock.app.get(f"predictions/{stock.prediction}/samples")["summary"]
+    for sample, row in zip(summary["samples"], samples.get_by_role("row").all()[1:], strict=True):
+        metrics = sample["classes"][summary["classes"][-1]]
+        numbers = [metrics[of][part] for of in ("raw", "corrected") for part in ("value", "low", "high")]
+        assert all(number(value) in row.inner_text() for value in numbers if value is not None)
     fields.nth(1).fill("treated")
     fields.nth(1).press("Tab")
     conditions = page.get_by_role("region", name="Conditions")

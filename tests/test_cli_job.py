@@ -19,7 +19,8 @@ from trained import SMALL_NETWORK
 from coverslip.cli import main
 from coverslip.messages import text
 from coverslip.reports.reported import read_run
-from coverslip.reports.words import lead, overestimates
+from coverslip.reports.verdict import verdict_as_json, verdict_of_metrics, verdict_of_run
+from coverslip.runs import metrics_of_classifier
 from coverslip.synthetic_cells import SampleSet, write_new_images, write_sample_images
 
 SMALL = (f"model={SMALL_NETWORK}", "stage=instant", "image_size=64", "tta=1", "augment=none")
@@ -90,7 +91,9 @@ def test_the_recipe_of_a_run_keeps_its_groups_and_gives_the_same_split(
 @pytest.mark.exhaustive
 def test_evaluate_prints_the_runs_own_numbers(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", str(run), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    printed = json.loads(capsys.readouterr().out)
+    assert printed.pop("verdict") == verdict_as_json(verdict_of_run(read_run(run)))
+    assert printed == json.loads((run / "metrics.json").read_text(encoding="utf-8"))
 
 
 @pytest.mark.slow
@@ -278,11 +281,10 @@ def test_a_refused_split_leaves_no_folder_and_an_allowed_one_has_a_warning_besid
     capsys.readouterr()
     assert main([*command, "--allow-leakage"]) == 0
     run = read_run(tmp_path / "run")
-    assert run.n_test_leaks == 60
-    (sentence,) = overestimates(run)
-    assert "60 groups or sets of duplicates" in sentence
-    assert lead(run)[0] == sentence
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[lines.index("Measured on 60 test images") + 1] == sentence
+    verdict = verdict_of_run(run)
+    assert (run.metrics.n_leaks, verdict.use, verdict.reasons[0].code) == (60, "no", "limit-leaks")
+    assert capsys.readouterr().out.splitlines()[1] == verdict.headline
     assert main(["evaluate", str(tmp_path / "run")]) == 0
-    assert sentence in capsys.readouterr().out
+    assert verdict.headline in capsys.readouterr().out
+    of_file = verdict_of_metrics(metrics_of_classifier(run.run.folder))  # as of an exported classifier
+    assert (of_file.use, of_file.reasons[0].code) == ("no", "limit-leaks")

@@ -19,6 +19,8 @@ from coverslip.errors import BadDataset
 from coverslip.evaluation import Evaluation, evaluate_predictions
 from coverslip.events import Event, Progressed
 from coverslip.messages import text
+from coverslip.reports.reported import read_run
+from coverslip.reports.verdict import verdict_as_json, verdict_of_metrics, verdict_of_run
 from coverslip.runs import Run
 
 
@@ -139,6 +141,7 @@ def test_training_says_where_the_run_lies_and_that_groups_are_not_known(
     assert main(["train", str(tmp_path / "cells"), *quick, "--out", str(out), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed.pop("run") == str(out)
+    assert printed.pop("verdict") == verdict_as_json(verdict_of_run(read_run(out)))
     assert printed == json.loads((out / "metrics.json").read_text(encoding="utf-8"))
     assert main(["evaluate", str(out)]) == 0
     headline = " ".join(capsys.readouterr().out.partition("Measured on")[2].split())
@@ -149,7 +152,7 @@ def test_training_says_where_the_run_lies_and_that_groups_are_not_known(
 def test_the_headline_of_grouped_images_needs_no_such_word(trained: Run, capsys: pytest.CaptureFixture[str]) -> None:
     from coverslip.cli._show import results_console, show_numbers
 
-    show_numbers(results_console(), trained.metrics)
+    show_numbers(results_console(), trained.metrics, verdict_of_metrics(trained.metrics))
     assert "No groups" not in capsys.readouterr().out
 
 
@@ -262,13 +265,13 @@ def test_of_many_classes_the_worst_and_the_most_confused_are_shown_and_all_on_re
     from coverslip.cli._show import results_console, show_numbers
 
     evaluation = many_classes(40)
-    show_numbers(results_console(), evaluation)
+    show_numbers(results_console(), evaluation, verdict_of_metrics(evaluation))
     shown = capsys.readouterr().out
     assert len(shown.splitlines()) < 30
     assert re.search(r"images +recall .* precision .* F1\nkind 7 +3 +0.000 .* 0.000\nkind 8 +3 +1.000 .* 0.667", shown)
     assert "The 12 of 40 classes with the lowest F1 are shown; --all-classes shows all." in shown
     assert re.search(r"kind 7 +kind 8 +3 +100%", shown)
-    show_numbers(results_console(), evaluation, all_classes=True)
+    show_numbers(results_console(), evaluation, verdict_of_metrics(evaluation), all_classes=True)
     shown = capsys.readouterr().out
     assert all(f"kind {k} " in shown for k in range(40))
     assert "--all-classes" not in shown

@@ -15,7 +15,7 @@ from coverslip.errors import BadRun, CoverslipError
 from coverslip.pipeline import train_without_report
 from coverslip.reports.differences import differences_between
 from coverslip.reports.reported import read_run
-from coverslip.reports.sections.results import limits
+from coverslip.reports.verdict import verdict_of_run
 from coverslip.runs import Run, save_recipe, write_split
 from coverslip.runs.folder import read_test_set_accesses
 from coverslip.runs.images import image_files
@@ -241,7 +241,7 @@ def test_comparing_by_test_numbers_is_counted_and_no_run_is_best_by_chance(pair:
         ("larger",),
         ("first",),
     )
-    assert any("compared with those of 1 other training" in claim for claim, _ in limits(read_run(first.folder)))
+    assert "limit-compared-runs" in {reason.code for reason in verdict_of_run(read_run(first.folder)).reasons}
     first.test_set_accesses_file.write_text("damaged")
     assert read_test_set_accesses(first).n == 1
 

@@ -752,6 +752,21 @@ def test_boxes_that_lack_a_column_are_refused(tmp_path: Path, missing: str) -> N
         open_dataset(table)
 
 
+def test_an_image_that_one_row_excludes_and_another_uses_is_refused(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        Image.new("L", (16, 16)).save(tmp_path / name)
+    table = tmp_path / "table.csv"
+    table.write_text("path,label,split\na.png,x,excluded\nb.png,y,\na.png,x,excluded\n")
+    assert [record.image_id for record in open_dataset(table)] == ["b.png"]
+    table.write_text("image_id,path,label,split\nc,a.png,x,excluded\nb,b.png,y,\nc,./a.png,x,train\n")
+    with refusing(BadDataset, "invalid-rows") as refused:
+        open_dataset(table)
+    assert refused.value.parameters["rows"] == fault_in_line(2, "excluded-and-used", image="c")
+    boxes = "a.png,x,0,0,8,8,excluded\na.png,x,8,0,8,8,\nb.png,y,0,0,8,8,\na.png,x,1,nothing,8,8,excluded\n"
+    table.write_text(f"path,label,x,y,width,height,split\n{boxes}")
+    assert len(open_dataset(table)) == 2
+
+
 def test_two_labels_of_an_image_are_refused_with_their_lines(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         Image.new("L", (16, 16)).save(tmp_path / name)
@@ -761,8 +776,8 @@ def test_two_labels_of_an_image_are_refused_with_their_lines(tmp_path: Path) -> 
         open_dataset(table)
     first, second = text("table-line", line=2), text("table-line", line=3)
     faults = [
-        fault_in_line(5, "second-label", path="a.png", label="y", first_label="x", place=first),
-        fault_in_line(6, "second-label", path="./b.png", label="z", first_label="y", place=second),
+        fault_in_line(5, "second-label", has_box=False, path="a.png", label="y", first_label="x", place=first),
+        fault_in_line(6, "second-label", has_box=False, path="./b.png", label="z", first_label="y", place=second),
     ]
     assert (refused.value.parameters["n_rows"], refused.value.parameters["rows"]) == (2, "; ".join(faults))
     with refusing(BadDataset, "invalid-rows"):
@@ -771,6 +786,15 @@ def test_two_labels_of_an_image_are_refused_with_their_lines(tmp_path: Path) -> 
         open_dataset({"path": [str(tmp_path / "a.png")] * 2, "label": ["x", "y"]})
     boxes.write_text("path,label,x,y,width,height\na.png,x,0,0,8,8\na.png,y,8,0,8,8\n")
     assert len(open_dataset(boxes)) == 2
+    boxes.write_text(boxes.read_text() + "a.png,z,0,0,8,8\na.png,x,8,0,8,8\n")
+    with refusing(BadDataset, "invalid-rows") as refused:
+        open_dataset(boxes)
+    of_box = {"has_box": True, "path": "a.png"}
+    faults = [
+        fault_in_line(4, "second-label", **of_box, box="0, 0, 8, 8", label="z", first_label="x", place=first),
+        fault_in_line(5, "second-label", **of_box, box="8, 0, 8, 8", label="x", first_label="y", place=second),
+    ]
+    assert refused.value.parameters["rows"] == "; ".join(faults)
     plain.write_text("path,label\nb.png,y\na.png,other\n")
     table.write_text("path,label\na.png,x\nb.png,y\na.png,x\n")
     with refusing(BadDataset, "two-labels-of-sources") as refused:

@@ -181,7 +181,7 @@ def test_metrics_of_decisions_equal_scikit_learn_and_those_of_probabilities_do_n
     assert ours["macro_f1"] == pytest.approx(sk.f1_score(label, decided, **options))
     assert ours["macro_precision"] == pytest.approx(sk.precision_score(label, decided, **options))
     assert ours["balanced_accuracy"] == pytest.approx(sk.recall_score(label, decided, **options))
-    for name in ("macro_auroc", "log_loss", "ece"):
+    for name in ("macro_auroc", "log_loss", "ece_excess"):
         np.testing.assert_equal(ours[name], by_probability[name])
     recall = sk.recall_score(label, decided, labels=np.arange(probability.shape[1]), average=None, zero_division=0)
     recalls = [scores.metrics["recall"].value or 0 for scores in per_class(probability, label, decided)]

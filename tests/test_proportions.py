@@ -16,8 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from parameters import only_first
 from refusing import refusing
-from scipy.stats import binomtest, f_oneway, norm, permutation_test, ttest_ind
-from scipy.stats import f as f_distribution
+from scipy.stats import betabinom, binomtest, dirichlet_multinomial, norm, permutation_test, ttest_ind
 from scipy.stats import t as student_t
 
 import coverslip as cs
@@ -26,8 +25,8 @@ from coverslip.errors import CoverslipError
 from coverslip.evaluation import Metric, estimated_shares
 from coverslip.evaluation.proportions import (
     ErrorRates,
-    IntraGroupCorrelation,
     Votes,
+    correlations_within_groups,
     difference_of_means,
     effective_counts,
     fit_logit,
@@ -38,7 +37,7 @@ from coverslip.evaluation.proportions import (
     trend_of_shares,
 )
 from coverslip.evaluation.sample_proportions import ClassProportion, LabelShift, SampleProportions
-from coverslip.inference.proportions import cautions_of, names_of_folders
+from coverslip.inference.proportions import cautions_of, names_of_folders, votes_on_test_images
 from coverslip.messages import text
 from coverslip.reports.proportions import similar_names_of
 from coverslip.runs import Prediction, Predictions, Run
@@ -714,23 +713,72 @@ def drawn_rates(rng: np.random.Generator, mean: np.ndarray, correlation: float, 
     return rng.dirichlet(mean * (1 - correlation) / correlation, n) if correlation else np.tile(mean, (n, 1))
 
 
-def test_the_correlation_within_groups_is_that_of_analysis_of_variance() -> None:
-    groups = [[1, 1, 0, 0.7], [0, 0, 0.2], [1, 1, 1, 1, 0.9]]  # votes of uncertain images are probabilities
-    values = [value for group in groups for value in group]
-    votes = np.column_stack([values, 1 - np.array(values)])
-    correlation = IntraGroupCorrelation.of(Votes.of(votes, [k for k, group in enumerate(groups) for _ in group]))
+def test_the_correlation_within_groups_has_the_likelihood_of_beta_binomial_votes() -> None:
+    counts = [[18, 2], [9, 11], [20, 0], [4, 1]]
+    (correlation,) = correlations_within_groups([of_counts(*counts)])
     assert correlation is not None
-    ratio = f_oneway(*groups).statistic  # mean square between groups over that within
-    n_0 = (12 - (16 + 9 + 25) / 12) / 2
-    assert correlation.value == pytest.approx((ratio - 1) / (ratio + n_0 - 1))
+    values = 1 - (1 - (np.arange(60) + 0.5) / 60) ** (1 / 3)  # of a beta distribution (1, 3), equally probable before
+    mean = (14 + 0.5) / (65 + 1)
+    a, b = (share * (1 - values) / values for share in (mean, 1 - mean))
+    likelihood = np.prod([betabinom.pmf(wrong, right + wrong, a, b) for right, wrong in counts], axis=0)
+    assert correlation.probabilities == pytest.approx(likelihood / likelihood.sum())
+    assert correlation.value == pytest.approx(values @ likelihood / likelihood.sum())
+    low, high = correlation.interval
+    assert low < correlation.value < high
     draws = correlation.draws(np.random.default_rng(0), 20_000)
-    lower = ratio / f_distribution.ppf(0.975, 2, 9)  # the exact interval of a normal model (Searle 1971)
-    assert np.quantile(draws, 0.025) == pytest.approx(max(0, (lower - 1) / (lower + n_0 - 1)), abs=0.02)
-    assert IntraGroupCorrelation.of(of_counts([80, 20])) is None  # one group
-    assert IntraGroupCorrelation.of(of_counts(*[[1, 0]] * 9)) is None  # no group with two images
-    alike = IntraGroupCorrelation.of(of_counts(*[[8, 2]] * 9))
-    assert alike is not None
-    assert alike.value == 0
+    assert np.mean((draws >= low) & (draws <= high)) >= 0.95
+
+
+def test_the_correlation_of_more_than_two_votes_has_the_likelihood_of_dirichlet_multinomial_votes() -> None:
+    counts = np.array([[18, 2, 0], [9, 8, 3], [20, 0, 0], [4, 0, 1]])
+    (correlation,) = correlations_within_groups([of_counts(*counts)])
+    assert correlation is not None
+    mean = (counts.sum(axis=0) + 1 / 3) / (counts.sum() + 1)
+    values = 1 - (1 - (np.array([3, 40]) + 0.5) / 60) ** (1 / 3)
+    first, second = (
+        np.prod([dirichlet_multinomial.pmf(row, mean * (1 - value) / value, row.sum()) for row in counts])
+        for value in values
+    )
+    assert correlation.probabilities[40] / correlation.probabilities[3] == pytest.approx(second / first)
+
+
+def test_the_correlation_is_unknown_if_no_group_can_be_compared() -> None:
+    one_group, alone = of_counts([80, 20]), of_counts(*[[1, 0]] * 9)
+    several = of_counts([18, 2], [9, 11])
+    correlations = correlations_within_groups([one_group, alone, None, several])
+    assert [each is None for each in correlations] == [True, True, True, False]
+
+
+def test_votes_that_are_probabilities_give_the_correlation_of_their_means() -> None:
+    """Groups whose mean rates differ as strongly have the same correlation, whether votes are sure or not."""
+    rng = np.random.default_rng(0)
+    rates = drawn_rates(rng, np.array([0.7, 0.3]), 0.2, 200)
+    groups = np.repeat(np.arange(200), 50)
+    sure = rng.random(10_000) < rates[groups, 0]
+    open_votes = np.clip(rates[groups, 0] + rng.normal(0, 0.1, 10_000), 0, 1)
+    values = []
+    for votes in (sure.astype(float), open_votes, np.where(rng.random(10_000) < 0.2, open_votes, sure)):
+        (correlation,) = correlations_within_groups([Votes.of(np.column_stack([votes, 1 - votes]), groups.tolist())])
+        assert correlation is not None
+        values.append(correlation.value)
+    assert values == pytest.approx([values[0]] * 3, abs=0.03)
+    assert values[0] == pytest.approx(0.2, abs=0.05)
+
+
+def test_one_error_that_is_alone_in_its_group_does_not_make_intervals_useless() -> None:
+    """Analysis of variance finds a correlation of 1: all images of a sample would be right, or all wrong."""
+    informative = of_counts(*[[9, 1], [10, 0], [8, 2]] * 4)
+    right, alone = [[0, 5]] * 11, [[1, 0]]
+    rates = [ErrorRates([informative, of_counts(*right, *others)]) for others in (alone, [])]
+    widths = [
+        float(each.high[1] - each.low[1]) for each in (of_case.correct(of_counts([140, 60])) for of_case in rates)
+    ]
+    assert widths[0] < 1.5 * widths[1] < 0.6
+    correlation = rates[0].correlations[1]
+    assert correlation is not None
+    assert correlation.interval[1] - correlation.interval[0] > 0.3  # hardly known
+    both = ErrorRates([of_counts(*[[5, 0]] * 11, [0, 1]), of_counts(*right, *alone)]).correct(of_counts([140, 60]))
+    assert both.high[1] - both.low[1] < 0.9  # no class tells more
 
 
 @pytest.mark.slow
@@ -769,9 +817,9 @@ def test_the_estimate_of_a_sample_is_between_counts_and_correction() -> None:
     counted, false_positives, recall = 0.2, 0.13, 0.8
     share = (counted - false_positives) / (recall - false_positives)
     variance = counted * (1 - counted) / 200
-    for of_class, rate, votes in zip((1 - share, share), (false_positives, recall), groups, strict=True):
+    of_classes = zip((1 - share, share), (false_positives, recall), groups, rates.correlations, strict=True)
+    for of_class, rate, votes, within in of_classes:
         counts = pooled_counts(of_counts(*votes))
-        within = IntraGroupCorrelation.of(of_counts(*votes))
         assert within is not None
         variance += of_class**2 * rate * (1 - rate) * (within.value + (1 - within.value) / counts.n)
     factor = 1 / (recall - false_positives)
@@ -800,6 +848,22 @@ def test_without_groups_the_assumption_of_intervals_is_stated(own_run: cs.Run, p
     assert not any(f"'{name}'" in summary.assumption for name in summary.classes)
 
 
+def test_images_without_a_group_do_not_count_as_groups_of_one(own_run: cs.Run) -> None:
+    """Nor does a row that is excluded state the group of an image with the same name."""
+    rows = list(csv.DictReader(own_run.split_file.read_text().splitlines()))
+    tested = {row.image_id for row in own_run.predictions}
+    without = {row["image_id"] for row in rows[::3]}
+    with own_run.split_file.open("w", newline="") as opened:
+        writer = csv.DictWriter(opened, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(row | {"group": row["image_id"]} if row["image_id"] in without else row for row in rows)
+        writer.writerows(row | {"group": "", "split": "excluded"} for row in rows)
+    run = Run(own_run.folder)
+    classes = run.predictions.classes
+    votes = votes_on_test_images(run, classes, lambda rows: np.ones((len(rows), 1)), is_grouped=True)
+    assert sum(each.n.sum() for each in votes if each is not None) == len(tested - without) < len(tested)
+
+
 def test_the_check_of_error_rates_finds_a_difference_with_its_power() -> None:
     """And it finds none in 1 % of the cases without one."""
     rng, errors = np.random.default_rng(0), [0.03, 0.03]
@@ -817,7 +881,7 @@ def test_the_check_of_error_rates_finds_a_difference_with_its_power() -> None:
 def test_a_classifier_that_cannot_measure_single_samples_says_so() -> None:
     """Half of the groups have errors only, and half have none: nothing is known about the next sample."""
     classes = ("a", "b")
-    different = of_counts(*[[195, 5], [60, 140]] * 5)
+    different = of_counts(*[[195, 5], [30, 170]] * 5)
     corrected = ErrorRates([different, of_counts(*[[5, 195]] * 10)]).correct(of_counts([120, 80]))
     assert corrected.high[1] - corrected.low[1] > 0.5
     sample = SampleProportions(
@@ -833,4 +897,5 @@ def test_a_classifier_that_cannot_measure_single_samples_says_so() -> None:
             for name, v, low, high in zip(classes, corrected.estimate, corrected.low, corrected.high, strict=True)
         },
     )  # fmt: skip
-    assert list(cautions_of([sample])) == [text("summary-wide-intervals", n_wide=1, n_samples=1, width=0.5)]
+    caution = text("summary-wide-intervals", n_wide=1, n_samples=1, points=50, has_few_images=False)
+    assert list(cautions_of([sample])) == [caution]

@@ -18,7 +18,6 @@ import coverslip as cs
 from coverslip.cli._show import show_numbers
 from coverslip.datasets import inspect_dataset, scan_images
 from coverslip.errors import BadRun
-from coverslip.evaluation import METRICS
 from coverslip.events import StageStarted, as_json
 from coverslip.messages import duration, text
 from coverslip.reports import figures, words
@@ -30,6 +29,7 @@ from coverslip.reports.sections.curves import average_pr_curves, draw_roc
 from coverslip.reports.sections.dataset_flow import flow_of
 from coverslip.reports.sections.images import Examples, examples_of
 from coverslip.reports.sections.results import uncertain_words
+from coverslip.reports.verdict import verdict_of_metrics
 from coverslip.reports.words import number
 from coverslip.runs import (
     BudgetRecord,
@@ -171,8 +171,7 @@ def test_headline_and_numbers_are_those_of_metrics_json(run, page):
     assert f"{100 * metrics['metrics']['accuracy']['value']:.1f}" in page
     assert "96 × 96 to 120 × 96 pixels (median 96 × 96) · PNG · 8 bit · 3 channels" in page
     for name, metric in metrics["metrics"].items():
-        if METRICS[name].is_shown:
-            assert number(metric["value"], 3) in page
+        assert number(metric["value"], cs.open_run(run).metrics[name].digits) in page
     excess = metrics["metrics"]["ece_excess"]
     assert f"{number(excess['low'], 3)} to {number(excess['high'], 3)}" in page
 
@@ -348,8 +347,8 @@ def test_of_two_classes_it_says_what_answers_are_worth_where_one_is_rarer(tmp_pa
     assert str(row[1]).startswith(f"{ppv:.3f}"[:4])
     prevalence = reported.metrics.per_class["b"].n / reported.metrics.n
     (measured,) = (row for row in text.rows if row[0] == f"{prevalence:.1%}")
-    assert str(measured[1]).startswith(f"{of_b['precision'].value:.3f}")
-    assert str(measured[2]).startswith(f"{of_b['npv'].value:.3f}")
+    assert str(measured[1]).startswith(number(of_b["precision"].value, of_b["precision"].digits))
+    assert str(measured[2]).startswith(number(of_b["npv"].value, of_b["npv"].digits))
 
 
 def test_every_section_says_something_that_any_page_can_show(run):
@@ -499,7 +498,7 @@ def test_images_without_a_known_group_are_distinguished_from_groups(tmp_path, ca
     assert run.metrics.n_groups == 7
     assert words in cs.methods_text(run)
     assert words in model_card_text(ReportedRun(run))
-    show_numbers(Console(width=200), run.metrics)
+    show_numbers(Console(width=200), run.metrics, verdict_of_metrics(run.metrics))
     assert words in capsys.readouterr().out
 
 

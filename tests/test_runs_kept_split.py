@@ -12,8 +12,8 @@ import coverslip as cs
 from coverslip.datasets import Dataset
 from coverslip.errors import BadRecipe, BadRun
 from coverslip.messages import text
-from coverslip.reports import words
 from coverslip.reports.reported import read_run
+from coverslip.reports.verdict import lead, verdict_of_run
 from coverslip.runs import Recipe, Run, SplitPlan, apply_earlier_split, with_settings
 
 pytestmark = pytest.mark.slow
@@ -103,8 +103,8 @@ def test_images_that_are_added_twice_stay_in_training_and_no_word_says_of_which_
 ) -> None:
     data, before = cs.open_dataset(cells, group_pattern=GROUPS), trained
     rows = [(record.path, record.image_id, record.label, record.group, "old") for record in data.records]
-    unknown = "no known group"
-    assert unknown not in " ".join(words.lead(read_run(trained.folder)))
+    unknown, earlier = "no known group", read_run(trained.folder)
+    assert unknown not in " ".join(lead(earlier, verdict_of_run(earlier)))
     for k in range(2):
         rows += [
             (save_cell(tmp_path / f"{k}{i}.png", seed=500 + 10 * k + i), f"{k}{i}", data.classes[0], "", "added")
@@ -118,5 +118,5 @@ def test_images_that_are_added_twice_stay_in_training_and_no_word_says_of_which_
         assert parts_in(run) == parts_in(trained) | {row[1]: "train" for row in rows[-n_added:]}
         reported = read_run(run.folder)
         assert (reported.n_ungrouped_training, reported.n_groups) == (n_added, read_run(trained.folder).n_groups)
-        assert unknown in " ".join(words.lead(reported))
+        assert unknown in " ".join(lead(reported, verdict_of_run(reported)))
         before = run

@@ -20,10 +20,10 @@ from coverslip.evaluation import threshold_numbers
 from coverslip.events import Event, Noted
 from coverslip.experiments.rethreshold import ThresholdChoice, thresholds_of
 from coverslip.reports.content import metrics
-from coverslip.reports.reported import read_evaluation, read_run
+from coverslip.reports.reported import ReportedRun, read_evaluation, read_run
 from coverslip.reports.sections.classes import threshold_words
-from coverslip.reports.sections.results import limits
-from coverslip.reports.words import decision_images, lead
+from coverslip.reports.verdict import lead, verdict_of_run
+from coverslip.reports.words import decision_images
 from coverslip.runs import Recipe, Run, SplitPlan
 
 TWO_CLASSES = ClassPlan(merge={"not small": ["large", "medium"]})
@@ -34,6 +34,10 @@ def run_with_target(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> Ru
     recipe = INSTANT.model_copy(update={"classes": TWO_CLASSES, "decide_by": "sensitivity", "target": 0.8})
     data = cs.open_dataset(cells, group_pattern=GROUPS)
     return cs.train(data, recipe, out=tmp_path_factory.mktemp("runs") / "target")
+
+
+def words_below_headline(run: ReportedRun) -> str:
+    return " ".join(lead(run, verdict_of_run(run)))
 
 
 @pytest.mark.slow
@@ -144,14 +148,16 @@ def test_a_threshold_set_by_hand_is_not_said_to_be_a_target(
     before = thresholds_of(run)
     assert before is not None
     assert "chosen for a target" in run.report_file.read_text(encoding="utf-8")
-    assert "before testing" in " ".join(lead(read_run(run.folder)))
+    assert "before testing" in words_below_headline(read_run(run.folder))
     choice = before.choices[-1]
     decided = cs.decide(run.folder, "threshold", threshold=choice.threshold)
     after = thresholds_of(decided)
     assert after is not None
     assert after.decide_by == "threshold"
     assert after.threshold == pytest.approx(choice.threshold)
-    assert f"from a probability of {after.threshold:.3g} on, set by hand" in " ".join(lead(read_run(decided.folder)))
+    assert f"from a probability of {after.threshold:.3g} on, set by hand" in words_below_headline(
+        read_run(decided.folder)
+    )
     page = decided.report_file.read_text(encoding="utf-8")
     assert page.count("set by hand") == 4  # below the headline, the threshold in two sections, and the methods
     assert "chosen for a target" not in page
@@ -161,8 +167,8 @@ def test_a_threshold_set_by_hand_is_not_said_to_be_a_target(
     assert main(["decide", str(run.folder), "--threshold", "0.25"]) == 0
     assert "was chosen on" not in capsys.readouterr().out
     now = read_run(run.folder)
-    assert "The decision rule was changed after the test metrics were first computed." in dict(limits(now))
-    assert "before testing" not in " ".join(lead(now))
+    assert "limit-decision-after-test" in {reason.code for reason in verdict_of_run(now).reasons}
+    assert "before testing" not in words_below_headline(now)
     (intercept,) = (each for each in metrics(now) if each.name == "calibration_intercept")
     assert now.classes[1] in intercept.meaning
     assert decision_images(now.calibration.calibrated_on) in threshold_words(now).partition("set by hand.")[2]

@@ -17,6 +17,7 @@ const metric = (name: string, value: number | null, better: Metric['better']): M
   value,
   low: null,
   high: null,
+  digits: 3,
   level: 0.95,
   method: '',
   reason: null,

@@ -19,7 +19,6 @@ from coverslip.images import Series
 from coverslip.messages import GroupBy, escape_controls_in_lines, text
 from coverslip.reports.tables import Cell, Estimate, column_titles, estimate
 from coverslip.reports.words import (
-    against_majority_class,
     group_mean,
     group_words,
     interval_words,
@@ -31,6 +30,7 @@ from coverslip.runs import InspectionWithLeakageEstimate, LeakageEstimate
 
 if TYPE_CHECKING:
     from coverslip.inference.latency import Latency, Timing
+    from coverslip.reports.verdict import Verdict
 
 
 def table_of(first: str, *titles: str, text_columns: Collection[str] = ()) -> Table:
@@ -226,18 +226,18 @@ def print_json(value: Json) -> None:
 def show_numbers(
     console: Console,
     evaluation: Evaluation,
+    verdict: "Verdict",
     test_set: Evaluation | None = None,
     *,
-    overestimates: Sequence[str] = (),
     all_classes: bool = False,
 ) -> None:
-    """Print the headline metrics with confidence intervals, and the metrics of each class, or of the worst classes.
+    """Print the verdict, the headline metrics with intervals, and the metrics of each class or of the worst classes.
 
     Args:
         console: for results.
         evaluation: the metrics.
+        verdict: whether to use the classifier, and why.
         test_set: metrics of the run's test set, if `evaluation` is of an external test set.
-        overestimates: why the metrics are too high, in sentences.
         all_classes: whether to show all classes, even if there are many.
     """
     measured_on = text(
@@ -248,9 +248,10 @@ def show_numbers(
         has_groups=bool(evaluation.n_units),
         groups=group_words(evaluation),
     )
+    console.print(f"\n{one_line(verdict.headline, _WHOLE)}", style="bold", soft_wrap=True)
+    for reason in verdict.further:
+        console.print(one_line(reason.claim, _WHOLE), soft_wrap=True)
     console.print(f"\n{measured_on}", style="bold")
-    for sentence in overestimates:
-        console.print(sentence, style="bold", soft_wrap=True)
     if evaluation.n_groups is None:
         without_groups = text("command-without-groups", is_external=test_set is not None)
         console.print(with_remedies(without_groups, [GroupBy("COLUMN"), GroupBy()]), soft_wrap=True)
@@ -270,8 +271,6 @@ def show_numbers(
         share = evaluation.per_class[most_frequent].n / evaluation.n
         label = one_line(most_frequent)
         console.print(text("report-majority-class", label=label, accuracy=percent(share)), soft_wrap=True)
-        if difference := against_majority_class(evaluation):
-            console.print(difference, style="bold")
     if methods := list(dict.fromkeys(metric.method for metric in headline.values() if metric.low is not None)):
         interval = interval_words(evaluation)
         console.print(text("command-intervals", interval=interval, methods="; ".join(methods)), soft_wrap=True)

@@ -72,7 +72,7 @@ def decide(
     from coverslip.experiments.rethreshold import thresholds_of
     from coverslip.reports.reported import read_run
     from coverslip.reports.sections.results import uncertain_words
-    from coverslip.reports.words import overestimates
+    from coverslip.reports.verdict import verdict_as_json, verdict_of_run
     from coverslip.runs import metrics_as_json, open_run
 
     if not (aims or threshold is not None or by_roc or default or error_rate is not None or positive is not None):
@@ -89,12 +89,13 @@ def decide(
         choices = {"decide_by": "threshold", "threshold": threshold}
     with shown_progress(notes_console()) as emit:
         decided = pipeline.decide(run, **choices, error_rate=error_rate, positive_class=positive, emit=emit)
+    reported_run = read_run(decided.folder)
+    verdict = verdict_of_run(reported_run)
     if as_json:
-        print_json(metrics_as_json(decided.metrics))
+        print_json({"verdict": verdict_as_json(verdict), **metrics_as_json(decided.metrics)})
         return
     stdout = results_console()
-    reported_run = read_run(decided.folder)
-    show_numbers(stdout, decided.metrics, overestimates=overestimates(reported_run))
+    show_numbers(stdout, decided.metrics, verdict)
     stdout.print(uncertain_words(reported_run) or text("command-none-uncertain"), soft_wrap=True)
     if (thresholds := thresholds_of(decided)) is not None:
         _show(stdout, thresholds, is_short=True)

@@ -58,7 +58,7 @@ def evaluate(
     from coverslip.cli.progress import shown_progress
     from coverslip.reports.reported import read_evaluation, read_run
     from coverslip.reports.sections.external import against_own_test
-    from coverslip.reports.words import overestimates
+    from coverslip.reports.verdict import verdict_as_json, verdict_of_run
     from coverslip.runs import metrics_as_json, open_run
 
     dataset = None
@@ -72,16 +72,17 @@ def evaluate(
         )
     with shown_progress(notes_console()) as emit:
         evaluation = pipeline.evaluate(run, dataset, name=name, rescale=rescale, device=device, emit=emit)
+    reported = read_evaluation(evaluation.folder) if data else read_run(evaluation.folder)
+    verdict = verdict_of_run(reported)
     if as_json:
-        print_json(metrics_as_json(evaluation.metrics))
+        print_json({"verdict": verdict_as_json(verdict), **metrics_as_json(evaluation.metrics)})
     else:
         stdout = results_console()
         trained_run = evaluation.parent_run if data else None
         own_test_metrics = trained_run.metrics if trained_run and trained_run.is_measured else None
-        warnings = () if data else overestimates(read_run(evaluation.folder))
-        show_numbers(stdout, evaluation.metrics, own_test_metrics, overestimates=warnings, all_classes=all_classes)
+        show_numbers(stdout, evaluation.metrics, verdict, own_test_metrics, all_classes=all_classes)
         if data:
-            if difference := against_own_test(read_evaluation(evaluation.folder)):
+            if difference := against_own_test(reported):
                 stdout.print(difference, soft_wrap=True)
             stdout.print(text("command-result-report", file=evaluation.report_file), soft_wrap=True)
         stdout.print(text("command-result-details", folder=evaluation.folder), soft_wrap=True)

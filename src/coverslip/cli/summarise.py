@@ -10,7 +10,7 @@ from coverslip.cli._options import AsJson, ForExcel, check_excel, mark_tables
 from coverslip.messages import text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rich.table import Table
 
@@ -172,26 +172,37 @@ def _named(record: dict[str, object]) -> dict[str, object]:
 
 def _show(summary: "Summary") -> None:
     from coverslip.cli._show import filled_table, notes_console, results_console
-    from coverslip.reports.proportions import compared_units, shift_words, similar_names_of
+    from coverslip.reports.proportions import (
+        compared_units,
+        difference_name,
+        digits_of,
+        needed_number,
+        needed_title,
+        needed_units,
+        shift_words,
+        similar_names_of,
+    )
     from coverslip.reports.tables import Estimate, estimate
-    from coverslip.reports.words import number, with_interval
+    from coverslip.reports.words import number, p_value, signed, with_interval
 
     console = results_console()
+    digits = {name: digits_of(summary, name) for name in summary.classes}
     for samples, title in ((summary.samples, text("column-sample")), (summary.conditions, text("column-condition"))):
-        console.print(_table_of(samples, title, is_corrected=summary.is_corrected))
+        console.print(_table_of(samples, title, digits, is_corrected=summary.is_corrected))
     if at_times := [each for each in summary.series if each.sample is None]:
-        console.print(_table_of(at_times, text("column-condition"), is_corrected=summary.is_corrected, has_times=True))
+        title = text("column-condition")
+        console.print(_table_of(at_times, title, digits, is_corrected=summary.is_corrected, has_times=True))
     if summary.comparisons:
         heads = [*map(text, ("column-conditions", "column-class", "column-samples"))]
         rows: list[tuple[str | Estimate, ...]] = [
             (
-                f"{each.conditions[0]} – {each.conditions[1]}",
+                difference_name(each),
                 each.name,
-                compared_units(each, first=0),
-                estimate(each.difference, is_signed=True),
-                number(each.effect_size),
-                number(each.p),
-                number(each.p_holm),
+                compared_units(each),
+                estimate(each.difference, is_signed=True, digits=digits[each.name]),
+                signed(each.effect_size, 2),
+                p_value(each.p),
+                p_value(each.p_holm),
             )
             for each in summary.comparisons
         ]
@@ -199,7 +210,7 @@ def _show(summary: "Summary") -> None:
         console.print(filled_table(heads, rows))
     if summary.trends:
         rows = [
-            (each.name, estimate(each.odds_ratio, digits=5), number(each.p), number(each.p_holm))
+            (each.name, estimate(each.odds_ratio, digits=5), p_value(each.p), p_value(each.p_holm))
             for each in summary.trends
         ]
         console.print(
@@ -219,9 +230,10 @@ def _show(summary: "Summary") -> None:
         ]
         console.print(filled_table((*map(text, titles), "Z′"), quality))
     if summary.samples_needed:
-        needed = [(each.name, "–" if each.n is None else f"{each.n:,}") for each in summary.samples_needed]
-        title = text("column-blocks-needed" if summary.samples_needed[0].are_blocks else "column-samples-needed")
-        console.print(filled_table((text("column-class"), title), needed))
+        first = summary.samples_needed[0]
+        console.print(needed_title(first), soft_wrap=True)
+        needed = [(each.name, needed_number(each)) for each in summary.samples_needed]
+        console.print(filled_table((text("column-class"), needed_units(first)), needed))
     console.print(summary.assumption, soft_wrap=True)
     reasons = dict.fromkeys(
         metric.reason
@@ -238,7 +250,12 @@ def _show(summary: "Summary") -> None:
 
 
 def _table_of(
-    samples: "Sequence[SampleProportions]", title: str, *, is_corrected: bool, has_times: bool = False
+    samples: "Sequence[SampleProportions]",
+    title: str,
+    digits: "Mapping[str, int]",
+    *,
+    is_corrected: bool,
+    has_times: bool = False,
 ) -> "Table":
     from coverslip.cli._show import filled_table
     from coverslip.reports.tables import Estimate, estimate
@@ -247,12 +264,13 @@ def _table_of(
     heads: tuple[str, ...] = (title, *((text("column-time"),) if has_times else ()), text("column-class"))
     heads = (*heads, text("column-images"), text("column-count"), with_interval(text("column-raw")))
     rows: list[tuple[str | Estimate, ...]] = []
-    for each in samples:
-        name = each.sample or each.condition or text("all-samples")
-        for of_class, proportion in each.classes.items():
-            time = () if each.time is None else (f"{each.time:g}",)
-            cells = (name, *time, of_class, f"{each.n:,}", f"{proportion.count:,.0f}", estimate(proportion.raw))
-            rows.append((*cells, estimate(proportion.corrected)) if is_corrected else cells)
+    for sample in samples:
+        name = sample.sample or sample.condition or text("all-samples")
+        for of_class, proportion in sample.classes.items():
+            time = () if sample.time is None else (f"{sample.time:g}",)
+            metrics = (proportion.raw, proportion.corrected) if is_corrected else (proportion.raw,)
+            numbers = (estimate(each, digits=digits[of_class]) for each in metrics)
+            rows.append((name, *time, of_class, f"{sample.n:,}", f"{proportion.count:,.0f}", *numbers))
     if is_corrected:
         heads = (*heads, with_interval(text("column-corrected")))
     return filled_table(heads, rows)

@@ -128,7 +128,7 @@ def train(
     from coverslip.listeners import open_listener, to_all
     from coverslip.reports.reported import read_run
     from coverslip.reports.sections.training import doubling
-    from coverslip.reports.words import overestimates
+    from coverslip.reports.verdict import verdict_as_json, verdict_of_run
     from coverslip.runs import Run, metrics_as_json, remove_new_folder_on
 
     if finish is not None:
@@ -160,13 +160,12 @@ def train(
                 run = pipeline.train(
                     dataset, choices, out=out, emit=emit, allow_leakage=allow_leakage, budget=budget, began=began
                 )
+    verdict = verdict_of_run(read_run(run.folder))
     if as_json:
-        print_json({"run": str(run.folder), **metrics_as_json(run.metrics)})
+        print_json({"run": str(run.folder), "verdict": verdict_as_json(verdict), **metrics_as_json(run.metrics)})
         return
     stdout = results_console()
-    show_numbers(stdout, run.metrics, overestimates=overestimates(read_run(run.folder)), all_classes=all_classes)
-    for finding in run.inspection.of("hidden-groups") if run.inspection is not None else ():
-        stdout.print(text("command-result-doubtful", limit=finding.limit), style="bold", soft_wrap=True)
+    show_numbers(stdout, run.metrics, verdict, all_classes=all_classes)
     if run.learning_curve is not None:
         stdout.print(text("command-result-images", sentence=doubling(run.learning_curve)), soft_wrap=True)
     stdout.print(text("command-result-report", file=run.report_file), soft_wrap=True)

@@ -78,7 +78,6 @@ from coverslip.evaluation.table import (
     row_metrics,
     score,
     scored_metrics,
-    shown_metrics,
     value_with_groups,
 )
 
@@ -156,7 +155,6 @@ __all__ = [
     "row_metrics",
     "score",
     "scored_metrics",
-    "shown_metrics",
     "target_points",
     "threshold_numbers",
     "uncertain_share",

@@ -31,7 +31,7 @@ _N_PERMUTATIONS, _PERMUTATIONS_AT_ONCE, _ROUNDING = 10_000, 1_000, 1e-9
 POWER, _MOST_SAMPLES = 0.8, 10_000  # of the number of samples for a difference
 _MOST_ERRORS = 37.0  # standard errors, beyond which p is 0
 _SEED, _SEED_OF_SAMPLES, _SEED_OF_RATES = 0, 1, 2  # of draws: of mean rates, of votes, and of the rates of a sample
-_MOST_CORRELATION = 0.99  # of votes within groups
+_MOST_IMAGES = 10.0  # that an image with votes for several classes counts as
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,41 +109,84 @@ def _counts(votes: Votes, weights: Floats) -> EffectiveCounts:
     return EffectiveCounts(mean, min(n_images, of_one_image / variance * few_units))
 
 
+_PRIOR, _N_CORRELATIONS = 3.0, 60  # of a beta distribution (1, 3) with mean 1/4; values
+# Equally probable before any label is known.
+_CORRELATIONS: Floats = 1 - (1 - (np.arange(_N_CORRELATIONS) + 0.5) / _N_CORRELATIONS) ** (1 / _PRIOR)
+_WEIGHT_OF_OTHERS = 0.3  # of the labels of other classes, since correlations of classes are similar, but not equal
+
+
 @dataclass(frozen=True, slots=True)
 class IntraGroupCorrelation:
-    """How much votes on images of a class resemble each other within groups, by one-way analysis of variance.
+    """How much votes on images of a class resemble each other within groups: what is known about it.
 
-    Sums of squares are those over all votes, so that each vote has a weight in proportion to its variance.
+    Args:
+        probabilities: of `_CORRELATIONS`.
     """
 
-    ratio: float  # mean square between groups over that within groups
-    size: float  # of a group, with which unequal groups have these mean squares
-    degrees: tuple[int, int]  # of freedom, between and within groups
-
-    @classmethod
-    def of(cls, votes: Votes) -> "IntraGroupCorrelation | None":
-        """Return the correlation of votes by group; None: unknown, since there is one group, or one image in each."""
-        n, n_groups, n_images = votes.n, len(votes.n), float(votes.n.sum())
-        if n_groups < 2 or n_images <= n_groups:
-            return None
-        squares = votes.sums if votes.squares is None else votes.squares
-        from_mean = votes.shares - votes.sums.sum(axis=0) / n_images
-        between = float((n[:, None] * from_mean**2).sum()) / (n_groups - 1)
-        within = float((squares - votes.sums**2 / n[:, None]).sum()) / (n_images - n_groups)
-        size = (n_images - float((n**2).sum()) / n_images) / (n_groups - 1)
-        return cls(between / max(within, _SMALLEST), size, (n_groups - 1, int(n_images) - n_groups))
+    probabilities: Floats
 
     @property
     def value(self) -> float:
-        """In [0, .99]; 0 if groups differ as much as they do by chance."""
-        return float(self._of(np.array(self.ratio)))
+        """The mean: 0 if error rates of groups are equal, 1 if all images of a group are right or all are wrong."""
+        return float(_CORRELATIONS @ self.probabilities)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The central 95 %: wide, if there are few errors or groups."""
+        low, high = np.searchsorted(self.probabilities.cumsum(), _TAILS)
+        return float(_CORRELATIONS[low]), float(_CORRELATIONS[min(high, _N_CORRELATIONS - 1)])
 
     def draws(self, rng: np.random.Generator, n: int) -> Floats:
-        """Return (n,) draws of its confidence distribution. Few groups do not determine it."""
-        return self._of(self.ratio / rng.f(*self.degrees, n))
+        """Return (n,) values with these probabilities."""
+        return rng.choice(_CORRELATIONS, n, p=self.probabilities)
 
-    def _of(self, ratio: Floats) -> Floats:
-        return np.clip((ratio - 1) / (ratio + self.size - 1), 0, _MOST_CORRELATION)
+
+def correlations_within_groups(by_class: Sequence[Votes | None]) -> list[IntraGroupCorrelation | None]:
+    """Return the correlation of votes of each class; None: unknown, since no group can be compared with another.
+
+    Votes of groups have a Dirichlet-multinomial distribution. A class with few errors or few groups does not determine
+    its correlation: one error that is alone in its group is as likely at any correlation. So each starts from a
+    distribution, and labels of other classes count too, with less weight.
+
+    Source: benchmarks/proportions.py.
+    """
+    likelihoods = [None if votes is None else _log_likelihood(votes) for votes in by_class]
+    stated = [each for each in likelihoods if each is not None]
+    total = np.sum(stated, axis=0) if stated else np.zeros(_N_CORRELATIONS)
+    correlations: list[IntraGroupCorrelation | None] = []
+    for of_class in likelihoods:
+        if of_class is None:
+            correlations.append(None)
+            continue
+        logs = of_class + _WEIGHT_OF_OTHERS * (total - of_class)
+        weights = np.exp(logs - logs.max())
+        correlations.append(IntraGroupCorrelation(weights / weights.sum()))
+    return correlations
+
+
+def _log_likelihood(votes: Votes) -> Floats | None:
+    """Return that of `_CORRELATIONS`; None: there is one group, or one image in each.
+
+    Votes that are probabilities vary less than votes of 0 and 1: an image with such a vote counts as several images.
+    """
+    from scipy.special import gammaln
+
+    n_groups, n_images = len(votes.n), float(votes.n.sum())
+    if n_groups < 2 or n_images <= n_groups:
+        return None
+    total = votes.sums.sum(axis=0)
+    means = (total + 1 / len(total)) / (n_images + 1)  # with one further image, as in draws
+    squares = votes.sums if votes.squares is None else votes.squares
+    within = float((squares.sum(axis=0) - (votes.sums**2 / votes.n[:, None]).sum(axis=0)).sum())
+    of_binary = float((total - (votes.sums**2 / votes.n[:, None]).sum(axis=0)).sum())
+    factor = min(of_binary / within, _MOST_IMAGES) if within > _SMALLEST else 1.0
+    sums, n = factor * votes.sums, factor * votes.n
+    concentration = (1 - _CORRELATIONS) / _CORRELATIONS
+    group, k = np.nonzero(sums)
+    of_votes = concentration[:, None] * means[k]
+    of_groups = gammaln(concentration)[:, None] - gammaln(concentration[:, None] + n)
+    likelihood: Floats = (gammaln(of_votes + sums[group, k]) - gammaln(of_votes)).sum(axis=1) + of_groups.sum(axis=1)
+    return likelihood
 
 
 Reason = Literal["summary-uninformative", "summary-class-without-images"]  # messages of the catalogue
@@ -184,10 +227,7 @@ class ErrorRates:
         self.is_complete = all(votes is not None for votes in by_class)
         self._rows = [pooled_counts(votes) for votes in by_class if votes is not None]
         self.matrix: Floats = np.array([row.shares for row in self._rows])  # (K, K) by true class and vote
-        self.correlations = [
-            None if votes is None else IntraGroupCorrelation.of(votes)
-            for votes in (by_class if grouped is None else grouped)
-        ]
+        self.correlations = correlations_within_groups(by_class if grouped is None else grouped)
 
     def correct(self, votes: Votes, *, has_mean_rates: bool = False) -> Corrected:
         """Return the proportions in these samples, or the reason why labeled images do not allow a correction.
@@ -342,10 +382,9 @@ def _around(means: Floats, correlation: IntraGroupCorrelation | None, rng: np.ra
     if correlation is None:
         return means
     drawn = correlation.draws(rng, len(means))[:, None]
-    concentration = (1 - drawn) / np.maximum(drawn, _SMALLEST)
-    gammas = rng.gamma(means * concentration)
+    gammas = rng.gamma(means * (1 - drawn) / drawn)
     total = gammas.sum(axis=1, keepdims=True)
-    around: Floats = np.where((drawn > 0) & (total > 0), gammas / np.where(total > 0, total, 1), means)
+    around: Floats = np.where(total > 0, gammas / np.where(total > 0, total, 1), means)
     return around
 
 

@@ -15,6 +15,9 @@ LEVEL = 0.95  # nominal coverage of every interval
 OF_POSITIVE = {"sensitivity": "recall", "specificity": "specificity", "ppv": "precision", "npv": "npv"}
 
 
+_WIDE = 0.3  # width of a confidence interval
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
     """A metric with its confidence interval."""
@@ -28,6 +31,11 @@ class Metric:
     n_correct: int | None = None  # of `n_images`, if the metric is a share of images
     n_images: int | None = None
     n_groups: int | None = None  # of these images, if groups are known
+
+    @property
+    def digits(self) -> int:
+        """Digits after the decimal point that are shown: fewer if the interval is so wide that they say nothing."""
+        return 2 if self.low is not None and self.high is not None and self.high - self.low > _WIDE else 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +121,7 @@ class Evaluation:
     group_mean_accuracy: Metric | None = None  # mean over named groups with equal weights; None without groups
     over_majority_class: Metric | None = None  # accuracy minus that of predicting the most frequent class
     n_ungrouped: int = 0  # images without a group, if groups are known
+    n_leaks: int | None = None  # groups and duplicates in the test set and in another set; None: leakage not allowed
     protocol: tuple[str, ...] = ()  # recipe keys of a published protocol, which usually makes metrics too high
 
     @property

@@ -100,6 +100,7 @@ class SamplesNeeded:
     """How many samples of each of two conditions, or blocks, would show a difference of the proportion of a class."""
 
     name: str  # the class
+    difference: float  # of proportions
     n: int | None  # None: the samples of no condition vary, or more than 10,000
     are_blocks: bool
 
@@ -383,7 +384,7 @@ def samples_for_difference(
             both = (_compared_values(samples, pair, name) for pair in _pairs(names, None))
             values = [[second - first for first, second in zip(a, b, strict=True)] for a, b in both]
         n = samples_needed(values, difference, is_paired=are_blocks)
-        yield SamplesNeeded(name=name, n=n, are_blocks=are_blocks)
+        yield SamplesNeeded(name=name, difference=difference, n=n, are_blocks=are_blocks)
 
 
 Tested = TypeVar("Tested", ConditionDifference, ConditionTrend)

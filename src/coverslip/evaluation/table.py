@@ -54,7 +54,6 @@ class MetricRecord:
     is_counted: bool = False  # computed from predicted classes only, not from probabilities
     is_before_calibration: bool = False  # of probabilities before temperature scaling
     needs_calibration: bool = False  # networks are compared by it only after calibration
-    is_shown: bool = True  # False: only in `metrics.json` and tables of all metrics
     with_interval: Callable[[np.ndarray, Units], Metric] | None = None  # instead of `influence`
 
     @property
@@ -198,16 +197,8 @@ def _influence_on_accuracy(probability: np.ndarray, label: np.ndarray, predicted
     return influence_on_proportion(predicted == label, np.ones(len(label), dtype=bool), label, probability.shape[1])
 
 
-def _calibration_error(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray) -> float:
-    return expected_calibration_error(probability, label, n_bins=N_BINS)
-
-
-def _error_of_calibrated(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray) -> float:
-    return expected_error_of_calibrated(probability, n_bins=N_BINS)
-
-
 def _excess(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray) -> float:
-    error = np.array(_calibration_error(probability, label, predicted))
+    error = np.array(expected_calibration_error(probability, label, n_bins=N_BINS))
     return float(error_above_chance(error, expected_error_of_calibrated(probability, n_bins=N_BINS)))
 
 
@@ -286,22 +277,6 @@ METRICS: Table[MetricRecord] = Table(
             is_for_choices=False,
             is_before_calibration=True,
         ),
-        *(
-            MetricRecord(
-                name=name,
-                value=value,
-                better="lower",
-                is_headline=False,
-                is_for_choices=False,
-                is_before_calibration=name == "ece_uncalibrated",
-                is_shown=False,  # chance increases it, most on small test sets
-            )
-            for name, value in (
-                ("ece", _calibration_error),
-                ("ece_expected", _error_of_calibrated),
-                ("ece_uncalibrated", _calibration_error),
-            )
-        ),
         MetricRecord(
             name="calibration_slope",
             value=_SLOPE[0],
@@ -368,11 +343,6 @@ def value_with_groups(
 def scored_metrics() -> tuple[str, ...]:
     """Return the names of the metrics that do not need uncalibrated probabilities."""
     return tuple(name for name, record in METRICS.items() if not record.is_before_calibration)
-
-
-def shown_metrics() -> tuple[str, ...]:
-    """Return the names of the scored metrics that are shown."""
-    return tuple(name for name in scored_metrics() if METRICS[name].is_shown)
 
 
 def metrics_for_choices() -> tuple[str, ...]:

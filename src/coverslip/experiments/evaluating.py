@@ -109,6 +109,8 @@ def _below_root(data: Dataset, rows: Iterable[Prediction]) -> Iterator[Predictio
 
 def write_results(run: Run, rows: Predictions, evaluation: Evaluation) -> None:
     """Write the predictions, then the metrics: a folder with `metrics.json` is complete."""
+    if not run.is_evaluation and run.environment.allow_leakage:
+        evaluation = replace(evaluation, n_leaks=0 if run.inspection is None else run.inspection.n_test_leaks)
     rows.write_csv(run.predictions_file)
     write_confusion(run.confusion_file, evaluation)
     write_metrics(run.metrics_file, evaluation)

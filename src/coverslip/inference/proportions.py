@@ -54,7 +54,7 @@ MELDED_METHOD = "adjusted counts; melded interval at effective numbers of images
 DRAWS_METHOD = "adjusted counts by maximum likelihood; interval by draws at effective numbers of images"
 FOLDER = "folder"  # a name for the folder of each image, where tables have no such column
 MOST_UNFAMILIAR = 0.2  # share of unfamiliar images above which proportions are not corrected
-MOST_WIDTH = 0.5  # of an interval, above which a classifier is reported not to measure single samples
+MOST_WIDTH = 0.5  # of an interval, above which the classifier does not determine the number
 _OF_TWO = ("sample-of-two-conditions", "sample-of-two-blocks")
 
 
@@ -224,10 +224,14 @@ def _assumption(rates: ErrorRates, classes: Sequence[str]) -> str:
     if without := [name for name, each in zip(classes, rates.correlations, strict=True) if each is None]:
         are_all = len(without) == len(classes)
         sentences.append(text("summary-rates-equal", are_all=are_all, names=", ".join(f"'{name}'" for name in without)))
-    values = [(each.value, name) for name, each in zip(classes, rates.correlations, strict=True) if each is not None]
+    values = [(each.value, name, each) for name, each in zip(classes, rates.correlations, strict=True) if each]
     if values:
-        value, name = max(values)
-        sentences.append(text("summary-rates-differ", name=name, correlation=value))
+        value, name, correlation = max(values)
+        low, high = correlation.interval
+        is_unsure = high - low > MOST_WIDTH
+        sentences.append(
+            text("summary-rates-differ", name=name, correlation=value, low=low, high=high, is_unsure=is_unsure)
+        )
     return " ".join(sentences)
 
 
@@ -237,12 +241,21 @@ def _correlations(rates: ErrorRates, classes: Sequence[str]) -> dict[str, float 
 
 def cautions_of(samples: Sequence[SampleProportions]) -> Iterator[str]:
     """Yield what a reader must know before using the proportions of single samples."""
-    corrected = [
-        [each.corrected for each in sample.classes.values() if each.corrected.value is not None] for sample in samples
-    ]
-    n_wide = sum(any((each.high or 0) - (each.low or 0) > MOST_WIDTH for each in of_sample) for of_sample in corrected)
-    if n_wide:
-        yield text("summary-wide-intervals", n_wide=n_wide, n_samples=sum(map(bool, corrected)), width=MOST_WIDTH)
+    corrected = [[each for each in sample.classes.values() if each.corrected.value is not None] for sample in samples]
+    wide = [of_sample for of_sample in corrected if any(_width(each.corrected) > MOST_WIDTH for each in of_sample)]
+    if wide:
+        has_few_images = any(_width(each.raw) > MOST_WIDTH / 2 for of_sample in wide for each in of_sample)
+        yield text(
+            "summary-wide-intervals",
+            n_wide=len(wide),
+            n_samples=sum(map(bool, corrected)),
+            points=round(100 * MOST_WIDTH),
+            has_few_images=has_few_images,
+        )
+
+
+def _width(metric: Metric) -> float:
+    return (metric.high or 0.0) - (metric.low or 0.0)
 
 
 SUMMARY_COLUMNS = (
@@ -576,7 +589,7 @@ def votes_on_test_images(
     predicted: Predictions = run.predictions
     if set(predicted.classes) != set(classes):
         raise CoverslipError("summary-other-classes", file=run.predictions_file, other=text("these-predictions"))
-    group_of = {row.image_id: row.group for row in run.split}
+    group_of = {row.image_id: row.named_group for row in run.split if row.split != "excluded"}
     by_class: list[Votes | None] = []
     rows = [row for row in predicted if row.label in classes and row.decision != UNREADABLE]
     for name in classes:

@@ -18,7 +18,7 @@ from coverslip.evaluation import (
     PairedDifference,
     mcnemar,
     paired_differences,
-    shown_metrics,
+    scored_metrics,
     value_with_groups,
 )
 from coverslip.messages import text
@@ -338,11 +338,7 @@ def _row(run: Run, run_id: str, name: str) -> ComparedRun:
         model=_training_of(run).recipe.model,
         n=evaluation.n,
         classes=evaluation.classes,
-        metrics=[
-            measured(metric_name, metric)
-            for metric_name, metric in evaluation.metrics.items()
-            if metric_name in METRICS and METRICS[metric_name].is_shown
-        ],
+        metrics=[measured(metric, value) for metric, value in evaluation.metrics.items() if metric in METRICS],
         fit=_fit(run),
         confusion=evaluation.confusion_matrix,
     )
@@ -440,10 +436,10 @@ def _numbers(common: CommonImages, n_relabeled: int) -> list[NumbersByLabels]:
 
 def _by_labels(common: CommonImages, labels: Labels, label: np.ndarray) -> NumbersByLabels:
     first, second = common.first, common.second
-    differences = paired_differences(first, second, label, common.group, metrics=shown_metrics())
+    differences = paired_differences(first, second, label, common.group, metrics=scored_metrics())
     return NumbersByLabels(
         labels=labels,
-        differences=[_difference(name, differences[name], common, label) for name in shown_metrics()],
+        differences=[_difference(name, differences[name], common, label) for name in scored_metrics()],
         mcnemar=mcnemar(first.predicted == label, second.predicted == label),
     )
 

@@ -30,6 +30,7 @@ class Measured:
     value: float | None
     low: float | None
     high: float | None
+    digits: Annotated[int, Field(description="Digits after the decimal point that are shown.")]
     level: float
     method: str
     reason: str | None
@@ -139,12 +140,22 @@ def facts(run: ReportedRun) -> list[tuple[str, str]]:
         (text("report-fact-groups"), str(n_groups) if n_groups else text("report-no-groups-given")),
         *([(text("report-ungrouped"), count(n_ungrouped))] if n_ungrouped else []),
         (text("report-network"), run.recipe.model),
+        *([(text("report-classifier"), _stage(run))] if is_own else []),
     ]
     if run.domains and is_own:
         rows.insert(1, (text("report-domains"), str(len(run.domains))))
     if seconds and is_own:
         rows.append((text("report-training-time"), f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"))
     return rows
+
+
+def _stage(run: ReportedRun) -> str:
+    """Return the stage of the training whose classifier is used."""
+    training = run.training
+    stage = None if training is None else training.finetune
+    if training is None or stage is None or training.chosen == "instant":
+        return text("report-is-instant", has_finetuning=stage is not None and stage.epochs_run > 0)
+    return text("report-is-finetuned", epoch=stage.selected_epoch, n_epochs=stage.epochs_run)
 
 
 # Metrics of a single probability: that of the second class if there are two classes, otherwise that of the predicted
@@ -164,6 +175,7 @@ def measured(name: str, metric: Metric) -> Measured:
         value=metric.value,
         low=metric.low,
         high=metric.high,
+        digits=metric.digits,
         level=metric.level,
         method=metric.method,
         reason=None if metric.reason is None else localized_reason(metric.reason),
@@ -174,7 +186,7 @@ def measured(name: str, metric: Metric) -> Measured:
 
 def metrics(run: ReportedRun) -> list[MetricValue]:
     """Return all metrics that are shown, in the order of the table of metrics."""
-    names = [name for name, record in METRICS.items() if record.is_shown and name in run.metrics.metrics]
+    names = [name for name in METRICS if name in run.metrics.metrics]
     return [_metric_of_run(run, name) for name in names]
 
 

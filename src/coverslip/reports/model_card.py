@@ -20,14 +20,13 @@ from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.dataset_flow import flow_of
 from coverslip.reports.sections.images import image_kind
 from coverslip.reports.sections.methods import methods, prediction_methods, preprocessing_methods, weights_words
-from coverslip.reports.sections.results import limits, uncertain_words
+from coverslip.reports.sections.results import uncertain_words
 from coverslip.reports.tables import column_titles, estimate
+from coverslip.reports.verdict import lead, verdict_of_run
 from coverslip.reports.words import (
     count,
     group_words,
-    headline,
     interval_after,
-    lead,
     listed,
     number,
     split_words,
@@ -323,13 +322,17 @@ def model_card_text(run: ReportedRun) -> str:
 
 
 def _lines(run: ReportedRun) -> Iterator[str]:
+    verdict = verdict_of_run(run)
     yield from (f"# {text('card-title', name=_plain(run.run.folder.resolve().name))}", "", _about(run), "")
     yield from _use(run)
     yield from _section(text("card-title-classifier"), _bullets(_classifier(run)))
-    yield from _section(text("card-title-results"), [_plain(headline(run)), "", _plain(" ".join(lead(run)))])
+    below = " ".join([*(reason.claim for reason in verdict.further), *lead(run, verdict)])
+    yield from _section(text("card-title-results"), [_plain(verdict.headline), "", _plain(below)])
     yield from _table(column_titles("column-metric", "column-value", "column-interval"), _metric_rows(run))
     yield from _table(column_titles(*_CLASS_COLUMNS), _class_rows(run))
-    yield from _section(text("report-title-limits"), _bullets(limits(run)))
+    yield from _section(
+        text("report-title-limits"), _bullets([(reason.claim, reason.meaning) for reason in verdict.reasons])
+    )
     yield from _section(
         text("report-title-methods"), [line for paragraph in methods(run) for line in (_plain(paragraph), "")]
     )

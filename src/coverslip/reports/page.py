@@ -14,6 +14,7 @@ from coverslip.reports.model_card import model_card_text
 from coverslip.reports.reported import ReportedRun, read_evaluation, read_run
 from coverslip.reports.sections import Drawing, Section, sections_of
 from coverslip.reports.tables import table
+from coverslip.reports.verdict import lead, verdict_of_run
 from coverslip.runs import Run
 from coverslip.runs.documents import write_table
 from coverslip.runs.images import ImageLookup
@@ -29,6 +30,7 @@ class _RenderedSection:
 
     title: str
     subtitle: str
+    verdict: str
     body: "Markup"
 
 
@@ -70,13 +72,16 @@ def write_report_of_images(run: Run, images: ImageLookup, emit: Emit) -> None:
 
 def _write(reported_run: ReportedRun, emit: Emit) -> Path:
     with in_language(ENGLISH):  # also if a page in another language asks for it
+        verdict = verdict_of_run(reported_run)
         sections = _rendered_sections(reported_run, progress_reporter(emit, "writing-report", "sections"))
         page = template(Path(__file__).with_name("report.html")).render(
             **page_styles(),
             name=_name(reported_run),
             date="" if reported_run.evaluation else reported_run.environment.started[:10],
-            headline=words.headline(reported_run),
-            lead=words.lead(reported_run),
+            use=verdict.use,
+            headline=verdict.headline,
+            further=[reason.claim for reason in verdict.further],
+            lead=lead(reported_run, verdict),
             facts=content.facts(reported_run),
             sections=sections,
             made_by=_made_by(reported_run),
@@ -130,7 +135,8 @@ def _rendered_section(run: ReportedRun, section: Section) -> _RenderedSection:
     drawings = [_rendered_figure(drawing, run.measured.figures_folder) for drawing in section.drawings(run)]
     values = {"content": section.text(run), "drawings": drawings, **section.shown(run)}
     body = template(section.template).render(values)
-    return _RenderedSection(section.title(), section.subtitle(run), Markup(body))  # noqa: S704 - made here; texts in it are escaped
+    verdict = section.verdict(run) if section.verdict else ""
+    return _RenderedSection(section.title(), section.subtitle(run), verdict, Markup(body))  # noqa: S704 - made here; texts in it are escaped
 
 
 def _rendered_figure(drawing: Drawing, folder: Path) -> _RenderedFigure:

@@ -13,6 +13,7 @@ from coverslip.evaluation.sample_proportions import (
     ConditionDifference,
     LabelShift,
     SampleProportions,
+    SamplesNeeded,
     Summary,
     has_blocks,
     is_corrected,
@@ -139,7 +140,7 @@ def shift_words(shift: LabelShift) -> str:
     """Return what the check of the error rates found, and what it can find."""
     if shift.violated:
         return text("summary-shift-violated", p=words.number(shift.p))
-    return text("summary-shift-power", difference=shift.detectable)
+    return text("summary-shift-power", points=100 * shift.detectable)
 
 
 def _assumption(summary: Summary) -> str:
@@ -193,7 +194,7 @@ def _conditions(summary: Summary, names: Sequence[str]) -> Iterator[_Block]:
         columns = (text("column-condition"), text("column-samples"), text("column-images"), *_metric_columns(summary))
         figure = partial(_strips, summary, name)
         yield _Block(title, _svg(f"strips-{k}", figure, title), text("proportions-strips"), _Table(columns, rows))
-    digits = {name: _digits(summary, name) for name in names}
+    digits = {name: digits_of(summary, name) for name in names}
     differences = [each for each in summary.comparisons if each.name in names]
     columns = (text("column-class"), text("column-conditions"), text("column-samples"))
     if differences:
@@ -207,10 +208,10 @@ def _conditions(summary: Summary, names: Sequence[str]) -> Iterator[_Block]:
                 [
                     (
                         each.name,
-                        f"{each.conditions[1]} − {each.conditions[0]}",
-                        compared_units(each, first=1),
+                        difference_name(each),
+                        compared_units(each),
                         estimate(each.difference, is_signed=True, digits=digits[each.name]),
-                        words.number(each.effect_size),
+                        words.signed(each.effect_size, 2),
                         words.p_value(each.p),
                         words.p_value(each.p_holm),
                     )
@@ -230,6 +231,11 @@ def _conditions(summary: Summary, names: Sequence[str]) -> Iterator[_Block]:
                 ],
             ),
         )
+
+    if needed := [each for each in summary.samples_needed if each.name in names]:
+        rows_of_needed = [(each.name, needed_number(each)) for each in needed]
+        title = needed_title(needed[0])
+        yield _Block(title, table=_Table((columns[0], needed_units(needed[0])), rows_of_needed))
 
 
 def _over_time(summary: Summary, names: Sequence[str]) -> Iterator[_Block]:
@@ -289,7 +295,7 @@ def _samples(summary: Summary, name: str, *, is_detail: bool) -> _Block:
             words.count(each.n),
             f"{each.classes[name].count:,.0f}",
             *_metrics(summary, each, name),
-            *([words.number(each.classes[name].z_score, 1)] if has_scores else []),
+            *([words.signed(each.classes[name].z_score, 1)] if has_scores else []),
         )
         for each in summary.samples
     ]
@@ -328,11 +334,31 @@ def _methods(summary: Summary) -> str:
     return " ".join(sentences)
 
 
-def compared_units(difference: ConditionDifference, *, first: int) -> str:
-    """Return the numbers of samples of both conditions, beginning with one of them, or the number of blocks."""
+def difference_name(difference: ConditionDifference) -> str:
+    """Return which condition is subtracted from which."""
+    return f"{difference.conditions[1]} − {difference.conditions[0]}"
+
+
+def compared_units(difference: ConditionDifference) -> str:
+    """Return the numbers of samples of both conditions, in the order of `difference_name`, or the number of blocks."""
     if difference.n_blocks is not None:
         return text("proportions-blocks", n_blocks=difference.n_blocks)
-    return f"{difference.n_samples[first]} + {difference.n_samples[1 - first]}"
+    return f"{difference.n_samples[1]} + {difference.n_samples[0]}"
+
+
+def needed_title(needed: SamplesNeeded) -> str:
+    """Return the title of a table of the samples or blocks that would show a difference."""
+    return text("proportions-planning", points=100 * needed.difference)
+
+
+def needed_units(needed: SamplesNeeded) -> str:
+    """Return the title of the column of `needed_number`."""
+    return text("column-units-needed", are_blocks=needed.are_blocks)
+
+
+def needed_number(needed: SamplesNeeded) -> str:
+    """Return how many samples or blocks would show a difference."""
+    return "–" if needed.n is None else words.count(needed.n)
 
 
 def _name_of(summary: Summary, condition: SampleProportions) -> str:
@@ -340,14 +366,14 @@ def _name_of(summary: Summary, condition: SampleProportions) -> str:
     return condition.condition or text("all-samples" if is_only else "proportions-without-condition")
 
 
-def _digits(summary: Summary, name: str) -> int:
+def digits_of(summary: Summary, name: str) -> int:
     """Return the digits of the proportions of a class, which are more if it is rare in all samples."""
     values = (_shown(summary, each, name).value or 0.0 for each in (*summary.samples, *summary.conditions))
     return _DIGITS if max(values, default=1.0) >= _SMALL else _DIGITS_OF_SMALL
 
 
 def _metrics(summary: Summary, proportions: SampleProportions, name: str) -> tuple[Cell, ...]:
-    of_class, digits = proportions.classes[name], _digits(summary, name)
+    of_class, digits = proportions.classes[name], digits_of(summary, name)
     cells = (estimate(of_class.raw, digits=digits),)
     return (*cells, estimate(of_class.corrected, digits=digits)) if summary.is_corrected else cells
 
@@ -397,7 +423,8 @@ def _point(axes: "Axes", x: float, metric: Metric) -> None:
         return
     if metric.low is not None and metric.high is not None:
         axes.plot([x, x], [metric.low, metric.high], color=DATA, linewidth=1, alpha=0.5)
-    axes.plot([x], [metric.value], "o", color=DATA, markersize=4.5, label=text("proportions-sample"))
+    label = text("proportions-sample")
+    axes.plot([x], [metric.value], "o", color=DATA, markersize=4.5, label=label, clip_on=False, zorder=3)
 
 
 def _curves(summary: Summary, name: str) -> "Figure":

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -51,9 +51,12 @@ class ReportedRun:
     def environment(self) -> Environment:
         return self.run.environment
 
-    @property
+    @cached_property
     def metrics(self) -> Evaluation:
-        return self.measured.metrics
+        metrics = self.measured.metrics
+        if self.evaluation is None and self.environment.allow_leakage and metrics.n_leaks is None:  # an earlier version
+            return replace(metrics, n_leaks=0 if self.run.inspection is None else self.run.inspection.n_test_leaks)
+        return metrics
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -91,13 +94,6 @@ class ReportedRun:
     def n_ungrouped(self) -> int:
         """Number of used images without a group; 0 if no image has one."""
         return self.groups["all"].n_ungrouped if self.n_groups else 0
-
-    @property
-    def n_test_leaks(self) -> int:
-        """Number of groups and clusters of duplicates that are both in the test set and in another set."""
-        inspection = self.run.inspection
-        clusters = [sets for leak in inspection.of("leakage") for sets in leak.notes] if inspection else []
-        return sum("test" in sets and not {"train", "val"}.isdisjoint(sets) for sets in clusters)
 
     @cached_property
     def domains(self) -> list[str]:

@@ -36,7 +36,7 @@ Cell = str | Estimate
 
 
 def estimate(
-    metric: Metric | Measured, *, is_signed: bool = False, is_strong: bool = False, digits: int = 3
+    metric: Metric | Measured, *, is_signed: bool = False, is_strong: bool = False, digits: int | None = None
 ) -> Estimate:
     """Return the cell of a metric.
 
@@ -44,8 +44,10 @@ def estimate(
         metric: a value with or without an interval; its `reason` explains a missing one.
         is_signed: whether it is a difference, whose sign is always shown.
         is_strong: whether the cell is emphasized.
-        digits: after the decimal point.
+        digits: after the decimal point; None: those that the width of the interval allows.
     """
+
+    digits = metric.digits if digits is None else digits
 
     def shown(value: float | None) -> str:
         return signed(value, digits) if is_signed else number(value, digits)

@@ -7,7 +7,7 @@ from coverslip.counts import count_groups
 from coverslip.evaluation import FEW_GROUPS_FOR_INTERVALS, Evaluation, Metric
 from coverslip.messages import duration, localized_number, text
 from coverslip.reports.reported import ReportedRun
-from coverslip.runs import Augment, BudgetRecord, CalibrationImages, protocol_code
+from coverslip.runs import Augment, BudgetRecord, CalibrationImages
 from coverslip.runs.folder import read_test_set_accesses
 from coverslip.runs.recipe import phrases
 
@@ -98,39 +98,7 @@ def group_words(evaluation: Evaluation) -> str:
     return text("report-groups", n_groups=evaluation.n_groups or 0, n_ungrouped=evaluation.n_ungrouped)
 
 
-def headline(run: ReportedRun) -> str:
-    """Return the result in one sentence."""
-    matrix, n = run.metrics.confusion_matrix, run.metrics.n
-    n_correct = sum(matrix[k][k] for k in range(len(matrix)))
-    is_external = run.evaluation is not None and run.is_unseen
-    of_split = "test" if run.metrics.split == "test" else "other"
-    kind = "held-out" if run.n_folds else "external" if is_external else of_split
-    if n_correct == n and n > 1:
-        return text("report-headline-all-correct", image_kind=kind, n_images=n)
-    return text("report-headline", image_kind=kind, n_correct=n_correct, n_images=n)
-
-
-def lead(run: ReportedRun) -> list[str]:
-    """Return the sentences below the headline."""
-    accuracy, f1 = run.metrics["accuracy"], run.metrics["macro_f1"]
-    counts = [sum(row) for row in run.metrics.confusion_matrix]
-    most = counts.index(max(counts))
-    share = percent(counts[most] / max(sum(counts), 1))
-    sentences = [
-        *overestimates(run),
-        _thresholds(run),
-        text("report-accuracy", accuracy=f"{percent(accuracy.value or 0)}{_range(accuracy, percent)}"),
-        group_mean(run.metrics),
-        "" if f1.value is None else text("report-macro-f1", f1=f"{number(f1.value)}{_range(f1, number)}"),
-        why_instant(run) if run.evaluation is None else "",
-        text("report-majority-class", label=run.classes[most], accuracy=share),
-        against_majority_class(run.metrics),
-        _groups(run) if run.metrics.n_units else "",
-    ]
-    return list(filter(None, sentences))
-
-
-def _thresholds(run: ReportedRun) -> str:
+def threshold_words(run: ReportedRun) -> str:
     """Return by which decision thresholds classes are predicted; empty if the most probable class is."""
     points = run.thresholds
     if points is None:
@@ -155,34 +123,13 @@ def _thresholds(run: ReportedRun) -> str:
     )
 
 
-def against_majority_class(evaluation: Evaluation) -> str:
-    """Return whether always predicting the most frequent class is better, or may be; empty if it is worse."""
-    over = evaluation.over_majority_class
-    if over is None or evaluation.against_majority_class in (None, "better"):
-        return ""
-    if evaluation.against_majority_class == "worse":
-        return text("report-worse-than-majority-class", difference=_points(over))
-    return text("report-like-majority-class", difference=_points(over))
-
-
 def group_mean(evaluation: Evaluation) -> str:
     """Return the mean accuracy over groups; empty if it is close to that over images."""
     mean = evaluation.group_mean_accuracy
     if mean is None or mean.value is None or not evaluation.is_group_mean_different:
         return ""
-    accuracy = f"{percent(mean.value)}{_range(mean, percent)}"
+    accuracy = f"{percent(mean.value)}{range_after(mean, percent)}"
     return text("report-group-mean", n_groups=mean.n_groups or 0, accuracy=accuracy)
-
-
-def _points(difference: Metric) -> str:
-    """Format a difference: '+23.6 percentage points (95% CI 4.1 to 43.1)'."""
-    low, high = difference.low, difference.high
-    interval = "" if low is None or high is None else interval_after(range_words(_signed(low), _signed(high)))
-    return text("report-percentage-points", difference=_signed(difference.value or 0)) + interval
-
-
-def _signed(share: float) -> str:
-    return localized_number(f"{100 * share:+.1f}".replace("-", "\N{MINUS SIGN}"))
 
 
 def why_instant(run: ReportedRun) -> str:
@@ -212,24 +159,6 @@ def time_for_all(budget: BudgetRecord) -> str:
     return " ".join(filter(None, [budget.for_some, for_all]))
 
 
-def overestimates(run: ReportedRun) -> list[str]:
-    """Return why the metrics are too high, or may be: to be shown beside the headline."""
-    return list(filter(None, [*protocol_words(run), _leaking(run), relabeled(run)]))
-
-
-def protocol_words(run: ReportedRun) -> list[str]:
-    """Return a sentence for each step of a published protocol that the metrics depend on."""
-    return [text(protocol_code(key)) for key in run.metrics.protocol]
-
-
-def _leaking(run: ReportedRun) -> str:
-    """Return how many groups and duplicates leak into the test set; empty if leakage was not allowed."""
-    if run.evaluation is not None or not run.environment.allow_leakage:
-        return ""
-    n = run.n_test_leaks
-    return text("report-leakage", n_clusters=n) if n else text("report-leakage-allowed")
-
-
 def relabeled(run: ReportedRun) -> str:
     """Return that metrics are by corrected labels, with the accuracy by the earlier ones; else empty."""
     if not run.labels_before or run.tested is None:
@@ -239,7 +168,7 @@ def relabeled(run: ReportedRun) -> str:
     return text("report-relabeled", n_images=n, accuracy=percent(n_right / len(rows)))
 
 
-def _groups(run: ReportedRun) -> str:
+def measured_groups(run: ReportedRun) -> str:
     """Return which groups the measured images come from, and whether training used images of them."""
     if run.evaluation is not None:  # group names may coincide with those of unrelated groups in training
         return text("report-groups-of-evaluation", groups=group_words(run.metrics))
@@ -267,7 +196,16 @@ def without_group(run: ReportedRun) -> str:
     return text("report-without-group", n_images=run.n_ungrouped) if run.n_ungrouped else ""
 
 
-def _range(metric: Metric, shown: Callable[[float], str]) -> str:
+def value_words(metric: Metric) -> str:
+    """Return a value with its confidence interval: '0.891 (95% CI 0.850–0.930)'."""
+
+    def shown(value: float | None) -> str:
+        return number(value, metric.digits)
+
+    return shown(metric.value) + range_after(metric, shown)
+
+
+def range_after(metric: Metric, shown: Callable[[float], str]) -> str:
     if metric.low is None or metric.high is None:
         return ""
     return interval_after(spanned(metric.low, metric.high, shown))

@@ -113,6 +113,8 @@ def metrics_as_json(evaluation: Evaluation) -> Json:
         "classes": list(evaluation.classes),
         **({"positive_class": evaluation.positive_class} if evaluation.positive_class else {}),
     }
+    if evaluation.n_leaks is not None:
+        content["n_leaks"] = evaluation.n_leaks
     if evaluation.protocol:
         content["protocol"] = list(evaluation.protocol)
     if evaluation.by_column:
@@ -250,8 +252,8 @@ class LabelErrors(Document):
     images: tuple[LabelIssue, ...]
 
     def __repr__(self) -> str:
-        n, of_all = len(self.images), f"{self.n_checked:,} labels"
-        return f"{self.n_suspected:,} suspected label errors of {of_all}; {n:,} misclassified images"
+        first = f"{self.n_suspected:,} of {self.n_checked:,} labels to check first (how many are wrong is not known)"
+        return f"{first}; {len(self.images):,} misclassified images"
 
     __str__ = __repr__  # Pydantic's would print every image
 

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, ValidationError, field_validator, m
 
 from coverslip.datasets.tables.reading import is_table
 from coverslip.errors import BadRecipe
-from coverslip.evaluation import shown_metrics
+from coverslip.evaluation import scored_metrics
 from coverslip.files import read_bytes, write_text
 from coverslip.images import Degradation
 from coverslip.messages import text
@@ -130,7 +130,7 @@ CLASS_METRICS = ("precision", "recall", "f1")  # of one class; without a class, 
 
 def published_metrics() -> tuple[str, ...]:
     """Return the names of the metrics that published values may have."""
-    return (*shown_metrics(), *CLASS_METRICS)
+    return (*scored_metrics(), *CLASS_METRICS)
 
 
 class PublishedPlan(Choices):
@@ -174,7 +174,7 @@ class StudyPlan(Choices):
     perturbations: tuple[PerturbationPlan, ...] = Field(
         default=(), description="Perturbations of test images, for robustness."
     )
-    primary_metric: Annotated[str, OneOf("metric", shown_metrics)] = "macro_f1"
+    primary_metric: Annotated[str, OneOf("metric", scored_metrics)] = "macro_f1"
     baseline: str | None = Field(
         default=None,
         description="`MODEL`, `MODEL, REGIME`, or `REGIME` of each network; default: the first.",

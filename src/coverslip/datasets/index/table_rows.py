@@ -10,7 +10,7 @@ from typing import Any
 
 from coverslip.datasets.index.boxes import Size, box_of, size_of, with_points_in_numbers
 from coverslip.datasets.index.file_finder import FileFinder
-from coverslip.datasets.index.records import SIDE_WORDS, ImageRecord, Side, side_named
+from coverslip.datasets.index.records import SIDE_WORDS, ImageRecord, side_named
 from coverslip.datasets.index.table import Table
 from coverslip.datasets.index.table_columns import Columns, find_columns, listed_columns, other_columns, states_class
 from coverslip.datasets.names import (
@@ -107,6 +107,7 @@ def _records(
     faults = RowFaults(table.file, table.place)
     records, distinct = list[ImageRecord](), set[ImageRecord]()
     labeled: dict[object, tuple[str, int]] = {}  # label and line by pixels
+    excluded: dict[Path, dict[ReadPlan, int]] = {}  # line by pixels
     files: dict[str, Path] = {}
     shared: dict[object, Any] = {}  # equal sets and texts are stored once  (Any: of the type of its key)
     about_columns = (
@@ -129,20 +130,22 @@ def _records(
                 faults.add(line, fault)
                 continue
         file = files[cell]
-        side: Side | None = None
-        if is_distinct and columns.split is not None and row[columns.split]:
-            if row[columns.split].casefold() == _EXCLUDED:
-                n_excluded += 1
-                continue
-            side = side_named(row[columns.split])
-            if side is None:
-                faults.add(line, _unknown_side(row[columns.split]))
+        stated_side = row[columns.split] if is_distinct and columns.split is not None else ""
+        is_excluded = stated_side.casefold() == _EXCLUDED
+        side = side_named(stated_side)
+        if side is None and stated_side and not is_excluded:
+            faults.add(line, _unknown_side(stated_side))
         row_plan, stated, tag = plan, frozenset[str](), ""
         try:
             row_plan, stated, tag = _row_plan(row, columns, plan, crop, partial(sizes, file, image_in_memory))
             row_plan, stated = _with_other_files(row_plan, stated, row, columns, file, table, finder)
         except ValueError as error:
-            faults.add(line, error)
+            if not is_excluded:
+                faults.add(line, error)
+        if is_excluded:
+            n_excluded += 1
+            excluded.setdefault(file, {}).setdefault(row_plan, line)
+            continue
         if columns.box is not None and not any(row[at] for at in columns.box.at):
             without_box.append(line)
         if columns.image_id is not None and row[columns.image_id]:
@@ -177,8 +180,12 @@ def _records(
             if label is not None:
                 first_label, first_line = labeled.setdefault(record.pixels, (label, line))
                 if first_label != label:
-                    faults.add(line, _second_label(cell, label, first_label, table.place(first_line)))
+                    faults.add(line, _second_label(cell, label, first_label, table.place(first_line), row_plan))
         records.append(record)
+    for record in records if excluded else ():
+        line_of = excluded.get(record.path)
+        if line_of is not None and record.plan in line_of:
+            faults.add(line_of.pop(record.plan), CellFault("excluded-and-used", image=one_line(record.image_id)))
     faults.check()
     if without_box:
         places = ", ".join(map(table.place, without_box[:_MOST_LISTED]))
@@ -199,11 +206,13 @@ def _cell_fault(table: Table, columns: Columns, row: Sequence[str]) -> CellFault
     return None
 
 
-def _second_label(cell: str, label: str, first_label: str, place: str) -> CellFault:
+def _second_label(cell: str, label: str, first_label: str, place: str, plan: ReadPlan) -> CellFault:
     """Return the error of a row that gives an image another label than an earlier row."""
     return CellFault(
         "second-label",
         path=one_line(cell),
+        has_box=plan.region is not None,
+        box=", ".join(map(str, plan.region or ())),
         label=one_line(label, 60),
         first_label=one_line(first_label, 60),
         place=place,

@@ -55,6 +55,12 @@ class Inspection(BaseModel):
         return tuple(finding for finding in self.findings if finding.code == code)
 
     @property
+    def n_test_leaks(self) -> int:
+        """Number of groups and clusters of duplicates that are both in the test set and in another set."""
+        clusters = [sets for leak in self.of("leakage") for sets in leak.notes]
+        return sum("test" in sets and not {"train", "val"}.isdisjoint(sets) for sets in clusters)
+
+    @property
     def n_excluded_by_hand(self) -> int:
         """Number of images that the app or a table row excludes. All other numbers are without them."""
         return sum(note.parameters.get("n_images", 0) for note in self.notes if note.code == EXCLUDED_BY_HAND)

@@ -337,7 +337,12 @@ table-row = Zeile { NUMBER($row, useGrouping: 0) } (ab 0)
 
 path-empty = der Pfad ist leer
 
-second-label = „{ $path }“ hat hier das Label „{ $label }“ und in { $place } das Label „{ $first_label }“. Ein Bild hat ein Label: korrigieren oder entfernen Sie eine der Zeilen
+second-label = { $has_box ->
+   *[false] „{ $path }“ hat hier das Label „{ $label }“ und in { $place } das Label „{ $first_label }“. Ein Bild hat ein Label: korrigieren oder entfernen Sie eine der Zeilen
+    [true] der Rahmen { $box } (x, y, Breite, Höhe) von „{ $path }“ hat hier das Label „{ $label }“ und in { $place } das Label „{ $first_label }“. Ein Objekt hat ein Label: korrigieren oder entfernen Sie eine der Zeilen
+}
+
+excluded-and-used = „{ $image }“ ist hier ausgeschlossen, doch eine andere Zeile verwendet dieses Bild. Entfernen Sie eine der Zeilen
 
 multi-line-cell = die Zelle in Spalte „{ $column }“ geht über mehrere Zeilen (steht dort ein überzähliges Anführungszeichen?)
 

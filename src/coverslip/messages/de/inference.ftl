@@ -309,14 +309,20 @@ sheet-neighbors = ähnliche Trainingsbilder:
 
 summary-assumption = Die Korrektur setzt voraus, dass der Klassifikator in diesen Proben im Mittel so oft Fehler macht wie auf den Testbildern seines Trainings. Um das zu prüfen, geben Sie einigen Bildern jeder Bedingung ein Label (Stichprobe).
 
-summary-rates-differ = Bei manchen Patienten, Objektträgern oder anderen Gruppen von Testbildern macht der Klassifikator mehr Fehler als bei anderen. Wie sehr, zeigt die Korrelation der Fehler innerhalb von Gruppen: { NUMBER($correlation, minimumFractionDigits: 2, maximumFractionDigits: 2) } bei „{ $name }“ (0: Fehler sind in allen Gruppen gleich häufig; 1: In jeder Gruppe sind alle Bilder richtig oder alle falsch). Die Intervalle einzelner Proben enthalten das.
+summary-rates-differ = Bei manchen Patienten, Objektträgern oder anderen Gruppen von Bildern kann ein Klassifikator mehr Fehler machen als bei anderen. Wie sehr dieser es auf Testbildern tut, zeigt die Korrelation der Fehler innerhalb von Gruppen: { NUMBER($correlation, minimumFractionDigits: 2, maximumFractionDigits: 2) } bei „{ $name }“ (wahrscheinlich { NUMBER($low, minimumFractionDigits: 2, maximumFractionDigits: 2) } bis { NUMBER($high, minimumFractionDigits: 2, maximumFractionDigits: 2) }; 0: Fehler sind in allen Gruppen gleich häufig; 1: In jeder Gruppe sind alle Bilder richtig oder alle falsch). Die Intervalle einzelner Proben enthalten das.{ $is_unsure ->
+    [true] {" "}Die Testbilder von „{ $name }“ haben zu wenige Fehler oder Gruppen, um sie genauer zu kennen; das macht diese Intervalle breit. Bilder mit Labels aus mehr Gruppen würden helfen.
+   *[false] {""}
+}
 
 summary-rates-equal = { $are_all ->
     [true] Die Testbilder haben keine Gruppen, wie Patienten. Deshalb ist nicht bekannt
    *[false] Die Testbilder von { $names } haben keine Gruppen, wie Patienten. Deshalb ist bei ihnen nicht bekannt
 }, ob der Klassifikator in manchen Proben mehr Fehler macht als in anderen. Wenn ja, sind die Intervalle einzelner Proben zu schmal. Um das herauszufinden, geben Sie beim Training die Gruppe jedes Bildes an (Patient, Objektträger oder Platte).
 
-summary-wide-intervals = Bei { $n_wide } von { $n_samples } Proben ist das Intervall mindestens einer Klasse breiter als { NUMBER($width, style: "percent") }. Dieser Klassifikator kann solche Anteile einzelner Proben nicht angeben. Vergleichen Sie Mittelwerte mehrerer Proben, oder geben Sie einigen Bildern dieser Proben ein Label (Stichprobe).
+summary-wide-intervals = Bei { $n_wide } von { $n_samples } Proben ist das Intervall mindestens einer Klasse breiter als { $points } Prozentpunkte: Diese Anteile einzelner Proben sind kaum bekannt. Mittelwerte mehrerer Proben sind genauer bekannt. Um einzelne Proben genauer zu kennen, geben Sie einigen ihrer Bilder ein Label (Stichprobe){ $has_few_images ->
+    [true] , oder sagen Sie mehr Bilder jeder Probe vorher.
+   *[false] .
+}
 
 all-samples = alle Proben
 
@@ -350,7 +356,7 @@ summary-similar-blocks = Die Blöcke { $names } könnten ein Block in mehreren S
 
 summary-shift-violated = Der Klassifikator macht hier wahrscheinlich andere Fehler als auf den Testbildern seines Trainings: Zwei Schätzungen der Anteile stimmen nicht überein (p = { $p }). Geben Sie einigen Bildern ein Label (Stichprobe), bevor Sie sich auf korrigierte Anteile verlassen.
 
-summary-shift-power = Die Prüfung dieser Annahme fand keinen Widerspruch. Sie vergleicht zwei Schätzungen der Anteile in allen Bildern und findet Unterschiede von { NUMBER($difference, style: "percent", maximumFractionDigits: 1) } oder mehr in mindestens 8 von 10 Fällen. Kleinere Fehler können bleiben.
+summary-shift-power = Eine Prüfung fand kein Anzeichen dafür, dass der Klassifikator hier andere Fehler macht als auf den Testbildern. Sie vergleicht zwei Schätzungen der Anteile in allen Bildern und findet einen Unterschied von { NUMBER($points, maximumFractionDigits: 1) } Prozentpunkten oder mehr in mindestens 8 von 10 Fällen. Kleinere können bleiben.
 
 summary-other-classes = Die Klassen stimmen nicht überein mit: { $other }
     .do = Nennen Sie Vorhersagen und Training desselben Klassifikators.

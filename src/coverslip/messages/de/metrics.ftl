@@ -54,17 +54,6 @@ metric-ece-excess = Kalibrierungsfehler über Zufall
 metric-ece-excess-uncalibrated = Kalibrierungsfehler über Zufall, vor der Kalibrierung
     .meaning = derselbe ohne Temperaturskalierung
 
-metric-ece = Kalibrierungsfehler
-    .meaning = mittlerer Unterschied zwischen Wahrscheinlichkeit und Genauigkeit, mit dem Teil, den der Zufall allein verursacht
-    .no-interval = ein Kalibrierungsfehler hat kein Konfidenzintervall
-
-metric-ece-expected = Kalibrierungsfehler durch Zufall
-    .meaning = mittlerer Kalibrierungsfehler eines perfekt kalibrierten Klassifikators mit ebenso vielen unabhängigen Bildern
-    .no-interval = es ist ein Erwartungswert
-
-metric-ece-uncalibrated = Kalibrierungsfehler vor der Kalibrierung
-    .meaning = Kalibrierungsfehler ohne Temperaturskalierung
-
 metric-calibration-slope = Kalibrierungssteigung
     .meaning = unter 1: Wahrscheinlichkeiten sind zu extrem; über 1: nicht extrem genug
     .undefined = die Wahrscheinlichkeit trennt Fehler von richtigen Vorhersagen, oder es gibt von einem davon keine

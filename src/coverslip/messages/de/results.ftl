@@ -42,12 +42,6 @@ report-group-mean = Gemittelt über { $n_groups ->
 
 report-majority-class = Ein Klassifikator, der immer „{ $label }“ vorhersagt, hat eine Genauigkeit von { $accuracy }.
 
-report-worse-than-majority-class = Der Klassifikator ist SCHLECHTER als dieser: Die Genauigkeit unterscheidet sich um { $difference }.
-
-report-like-majority-class = Der Unterschied dazu, { $difference }, ist nicht statistisch signifikant.
-
-report-percentage-points = { $difference } Prozentpunkte
-
 report-decision-images = { $source ->
         [held-out] Bildern aller Folds, jedes von einem linearen Klassifikator auf Merkmalen vorhergesagt, der ohne das Bild trainiert wurde
         [folds] Validierungsbildern aller Folds, jedes vom Netz seines Folds vorhergesagt
@@ -89,13 +83,6 @@ report-finished-early = Die Feinabstimmung wurde nach { $n_epochs } von { $n_pla
     } beendet und verbesserte die Validierungsergebnisse nicht, daher wird der Sofort-Klassifikator behalten.
 
 report-time-for-all = Etwa { $time } würden für alle { $n_epochs } Epochen bei voller Bildgröße genügen.
-
-report-leakage-allowed = Dies ist womöglich eine Überschätzung, weil ein Datenleck zugelassen wurde.
-
-report-leakage = Dies ist eine Überschätzung, weil ein Datenleck zugelassen wurde: { $n_clusters ->
-        [one] { $n_clusters } Gruppe oder Menge von Duplikaten ist
-       *[other] { $n_clusters } Gruppen oder Mengen von Duplikaten sind
-    } sowohl im Testset als auch im Trainings- oder Validierungsset.
 
 report-relabeled = Dies ist womöglich zu hoch, weil Labels nach der Durchsicht falsch klassifizierter Bilder korrigiert wurden: { $n_images ->
         [one] { $n_images } Testbild hat ein anderes Label
@@ -226,12 +213,151 @@ report-final-classifier-certain = Der endgültige Klassifikator kennzeichnet kei
 
 report-final-classifier-uncertain = Der endgültige Klassifikator hat eine eigene Schwelle, { $threshold }: Er kennzeichnet { $share } der Bilder, auf denen diese Schwelle gesetzt wurde, als unsicher. Erwarten Sie bei neuen Bildern etwa diesen Anteil, nicht den der Folds.
 
+# Urteile: ob ein Klassifikator verwendet werden kann, danach ein Grund oder, wenn ja, die Zahl der Bilder
+
+verdict = { $use ->
+        [no] Diesen Klassifikator nicht verwenden.
+        [care] Mit Vorsicht verwenden.
+       *[yes] Verwendbar für Bilder wie die Testbilder.
+    }
+
+verdict-count-of-class = { $n_correct } von { $n_images } bei „{ $label }“
+
+verdict-count-of-predictions = nur { $n_correct } von { $n_images } Vorhersagen von „{ $label }“ sind richtig
+
+verdict-weakest-class = In der Klasse mit dem kleinsten Anteil, „{ $label }“, sind es { $n_correct } von { $n_images }.
+
+limit-not-above-chance = { $is_shown ->
+        [true] Er ist kaum besser als Raten:
+       *[false] Es ist nicht nachgewiesen, dass er besser ist als Raten:
+    } Im Mittel über die Klassen erkennt er { $value } der Bilder; Raten ergäbe { $chance }.
+    .meaning = Mehr gelabelte Bilder können helfen, oder Bilder, auf denen die Klassen verschieden aussehen. Prüfen Sie zuerst die Labels.
+
+limit-class-lost = Fast kein Bild einer Klasse wird erkannt: { $labels }.
+    .meaning = Bilder dieser Klasse erhalten eine andere Klasse. Die anderen Klassen enthalten sie.
+
+limit-class-lost-of-many = Nicht für Klassen, von denen er fast kein Bild erkennt: { $labels }.
+    .meaning = Bilder dieser Klassen erhalten andere Klassen. Labeln Sie mehr davon und trainieren Sie erneut.
+
+limit-leaks = { $n_clusters ->
+        [one] { $n_clusters } Gruppe oder Menge von Duplikaten ist
+       *[other] { $n_clusters } Gruppen oder Mengen von Duplikaten sind
+    } sowohl in den Testdaten als auch in den Trainings- oder Validierungsdaten; das Ergebnis ist daher zu hoch.
+    .meaning = Leakage war für diesen Lauf erlaubt, und die Metriken sind zu hoch. Wie gut der Klassifikator bei neuen Bildern ist, ist nicht bekannt. Trainieren Sie erneut ohne Leakage.
+
+limit-above-grouped = Bei Bildern neuer Gruppen ist { $metric } etwa { $grouped } zu erwarten, nicht { $value }.
+    .meaning = Die Leakage-Schätzung vergleicht eine Aufteilung nach Bildern mit einer nach Gruppen. Das Ergebnis dieses Laufs gleicht dem der Aufteilung nach Bildern.
+
+limit-wide-interval = Zu wenige Testbilder oder Gruppen, um zu wissen, wie gut er ist: { $metric } liegt im Bereich { $interval } (95-%-KI).
+    .meaning = Testen Sie ihn mit mehr Bildern oder durch Kreuzvalidierung, bevor Sie sich auf ihn verlassen.
+
+limit-weak = Er irrt sich oft: Im Mittel über die Klassen erkennt er { $value } der Bilder; Raten ergäbe { $chance }.
+    .meaning = Prüfen Sie die Vorhersagen, oder verwenden Sie ihn nur zum Sortieren von Bildern. Mehr gelabelte Bilder können helfen.
+
+limit-weak-classes = Weniger als die Hälfte der Bilder einer Klasse wird erkannt: { $labels }.
+    .meaning = Zählen Sie diese Klassen nicht allein nach den Vorhersagen. Labeln Sie mehr Bilder dieser Klassen.
+
+limit-false-alarms = Die meisten Vorhersagen einer Klasse sind falsch: { $labels }.
+    .meaning = Prüfen Sie jedes Bild mit einer solchen Vorhersage. Bei neuen Bildern ist der Anteil falscher Vorhersagen höher, wenn die Klasse seltener ist als hier.
+
+limit-like-majority-class = Es ist nicht nachgewiesen, dass er öfter richtig liegt ({ $accuracy }), als wenn er immer „{ $label }“ vorhersagte ({ $majority }).
+    .meaning = Die Genauigkeit sagt hier wenig aus. Beurteilen Sie den Klassifikator nach Sensitivität und Präzision der anderen Klassen.
+
+limit-miscalibrated = Die Klassen können stimmen, doch die Wahrscheinlichkeiten sind nicht verlässlich: Sie sind im Mittel um { $error } zu hoch oder zu niedrig.
+    .meaning = Das ist der Kalibrierungsfehler über Zufall. Verwenden Sie die Wahrscheinlichkeiten nicht als solche und wählen Sie danach keine Schwelle ohne Test.
+
+limit-lower-than-own-test = Er ist bei diesen Bildern { $is_much ->
+        [true] viel schlechter
+       *[false] schlechter
+    } als bei den Testbildern des Trainings: { $metric } ist { $value } statt { $of_training }.
+    .meaning = Die Bilder unterscheiden sich von denen des Trainings, zum Beispiel durch Labor, Färbung oder Mikroskop. Trainieren Sie mit Bildern wie diesen.
+
+limit-unfamiliar = { $n_unfamiliar } von { $n_images } Bildern sehen anders aus als alle Trainingsbilder; die Vorhersagen für sie sind nicht verlässlich.
+    .meaning = Trainieren Sie mit Bildern wie diesen.
+
+limit-protocol = { $claim }
+    .meaning = Der Lauf wiederholt die Schritte einer veröffentlichten Studie. Berichten Sie seine Metriken als die dieses Protokolls, nicht als die bei neuen Bildern.
+
+limit-finding = { $claim }
+    .meaning = { $meaning }
+
+# Ergebnisse von Abschnitten in einem Satz
+
+verdict-metric = { $metric }: { $value }.
+
+verdict-lowest-class = Die Klasse mit dem niedrigsten F1 ist { $label }: { $f1 } ({ $n_images ->
+        [one] { $n_images } Bild
+       *[other] { $n_images } Bilder
+    }).
+
+verdict-confusion = Häufigste Verwechslung: { $n_images ->
+        [one] { $n_images } Bild
+       *[other] { $n_images } Bilder
+    } der Klasse { $label } ({ $share } der Klasse) als { $predicted } vorhergesagt.
+
+verdict-no-confusion = Kein Testbild ist falsch klassifiziert.
+
+verdict-misclassified = { $n } von { $n_images } Testbildern { $n ->
+        [one] ist
+       *[other] sind
+    } falsch klassifiziert ({ $share }).
+
+verdict-two-classes = Für „{ $label }“ beträgt auf den Testbildern die Sensitivität { $sensitivity } und die Spezifität { $specificity }.{ $has_thresholds_of_folds ->
+        [true] {" "}Jeder Fold hat eine eigene Schwelle. Die Schwelle des Klassifikators wurde auf diesen Bildern nicht evaluiert.
+       *[false] {""}
+    }
+
+verdict-decision = { $has_thresholds ->
+        [false] Für jedes Bild wird die wahrscheinlichste Klasse vorhergesagt. Es gibt keine Entscheidungsschwellen.
+       *[true] Jede Klasse hat eine eigene Schwelle. Vorhergesagt wird die Klasse, deren Wahrscheinlichkeit ihre Schwelle am weitesten übersteigt.
+    }
+
+verdict-curves = { $metric }: { $value }{ $has_precision ->
+        [true] ; mittlere Präzision (AP): { $precision }
+       *[false] {""}
+    }. Eine AUROC von 0,5 entspricht dem Zufall.
+
+verdict-no-curves = Es gibt keine Kurven: Jede Kurve braucht Testbilder der Klasse und anderer Klassen.
+
+verdict-calibration = { $direction ->
+        [right] Der Test zeigt nicht, dass die Wahrscheinlichkeiten falsch sind.
+        [both] Die Wahrscheinlichkeiten sind nicht gut kalibriert: Manche sind zu hoch, andere zu niedrig.
+        [high] Die Wahrscheinlichkeiten sind zu hoch: im Mittel { $confidence }, doch { $accuracy } der Vorhersagen sind richtig.
+       *[low] Die Wahrscheinlichkeiten sind zu niedrig: im Mittel { $confidence }, doch { $accuracy } der Vorhersagen sind richtig.
+    } Der Kalibrierungsfehler über Zufall beträgt { $error }.
+
+verdict-calibration-unknown = Es ist nicht bekannt, ob die Wahrscheinlichkeiten stimmen. Der Kalibrierungsfehler über Zufall beträgt { $error }, ohne Intervall: { $reason }.
+
+verdict-no-calibration = Der Kalibrierungsfehler dieses Trainings ist nicht bekannt.
+
+verdict-split = { $n_images } Bilder: { $n_train } Trainingsbilder, { $n_val } Validierungsbilder und { $n_test } Testbilder.
+
+verdict-folds = { $n_images } Bilder, { $n_folds } Folds der Kreuzvalidierung. Jedes Bild ist einmal Testbild.
+
+verdict-each-fold = { $n_folds } Folds wurden getrennt trainiert. Der endgültige Klassifikator ist mit allen Bildern trainiert.
+
+verdict-finetuned = Die Feinabstimmung lief über { $n_epochs ->
+        [one] { $n_epochs } Epoche
+       *[other] { $n_epochs } Epochen
+    }. Verwendet wird Epoche { $epoch }.
+
+verdict-instant = Verwendet wird der Sofort-Klassifikator: ein linearer Klassifikator auf Merkmalen des vortrainierten Netzes.
+
+report-classifier = Klassifikator
+
+report-is-instant = Sofort-Klassifikator{ $has_finetuning ->
+        [true] ; Feinabstimmung war nicht besser
+       *[false] {""}
+    }
+
+report-is-finetuned = feinabgestimmt, Epoche { $epoch } von { $n_epochs }
+
 # Limitations
 
 limit-classifier-not-measured = Der Klassifikator selbst wurde nicht gemessen.
     .meaning = Die Metriken sind die von { $n_folds } Netzen, jedes ohne seine Testbilder trainiert. Der Klassifikator wurde auf dieselbe Weise mit allen Bildern trainiert. Seine Leistung sollte ähnlich sein, aber kein Bild ist übrig, um sie zu messen.
 
-limit-leakage-allowed = Trainings- und Testbilder überschneiden sich womöglich.
+limit-leakage-allowed = Trainings- und Testbilder können sich überschneiden, daher ist das Ergebnis vielleicht zu hoch.
     .meaning = Für dieses Training wurde ein Datenleck zugelassen. Wenn Bilder oder Gruppen in beiden Sets sind, sind die Metriken zu hoch.
 
 limit-relabeled = { $n_images ->
@@ -240,15 +366,15 @@ limit-relabeled = { $n_images ->
     } seit der Aufteilung korrigiert.
     .meaning = Wenn nur falsch klassifizierte Bilder geprüft wurden, sind die Metriken mit den korrigierten Labels womöglich zu hoch, denn falsche Labels, denen der Klassifikator zustimmt, bleiben. Berichten Sie die Metriken mit den früheren Labels.
 
-limit-validation-images = Die Metriken stammen von Validierungsbildern.
-    .meaning = Auf diesen Bildern beruhen Auswahlen, daher sind die Metriken zu hoch.
+limit-validation-images = Das Ergebnis ist von Validierungsbildern, die das Training für Entscheidungen verwendet hat, und daher zu hoch.
+    .meaning = Testen Sie ihn mit Bildern, auf denen keine Entscheidung beruhte.
 
 limit-no-groups = Es sind keine Gruppen bekannt.
     .meaning = Wenn mehrere Bilder von einem Patienten, einem Objektträger oder einer Platte stammen, können einige im Trainingsset und andere im Testset sein. Das Netz erkennt dann womöglich den Objektträger statt der Zelle, und die Metriken sind zu hoch. Geben Sie die Gruppen an, und trainieren Sie noch einmal.
 
 limit-too-few-groups = { $has_folds ->
-        [true] Das Training hat nur { $groups }.
-       *[false] Das Testset hat nur { $groups }.
+        [true] Das Training hat nur { $groups }, etwa Patienten oder Objektträger.
+       *[false] Das Testset hat nur { $groups }, etwa Patienten oder Objektträger.
     }
     .meaning = Wie gut der Klassifikator bei einer neuen Gruppe ist, lässt sich aus so wenigen nicht schätzen: Konfidenzintervalle brauchen mindestens { $n_needed } Gruppen.{ $has_folds ->
         [true] {""}
@@ -256,8 +382,8 @@ limit-too-few-groups = { $has_folds ->
     }
 
 limit-few-groups = { $has_folds ->
-        [true] Das Training hat nur { $groups }.
-       *[false] Das Testset hat nur { $groups }.
+        [true] Das Training hat nur { $groups }, etwa Patienten oder Objektträger.
+       *[false] Das Testset hat nur { $groups }, etwa Patienten oder Objektträger.
     }
     .meaning = Die Leistung bei neuen Gruppen wird aus diesen wenigen Gruppen geschätzt.{ $has_folds ->
         [true] {""}
@@ -282,8 +408,8 @@ limit-few-test-images = { $n_images ->
     }
     .meaning = Ein einzelnes Bild ändert die Metriken sichtbar.
 
-limit-class-without-test-image = Einige Klassen haben kein Testbild.
-    .meaning = Die Leistung ist für diese Klassen unbekannt: { $labels }.
+limit-class-without-test-image = Ohne Testbild ist nicht bekannt, wie gut { $labels } erkannt wird.
+    .meaning = Fügen Sie Bilder dieser Klassen hinzu und testen Sie erneut.
 
 limit-rare-classes = { $is_all ->
         [true] Alle

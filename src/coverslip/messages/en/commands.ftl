@@ -501,8 +501,6 @@ command-result-report = Report    { $file }
 
 command-result-details = Details   { $folder }
 
-command-result-doubtful = Doubtful  { $limit }
-
 command-result-images = Images    { $sentence }
 
 command-result-next = Next      coverslip predict { $run } NEW_IMAGES --out predictions.csv

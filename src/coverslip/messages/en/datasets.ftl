@@ -337,7 +337,12 @@ table-row = row { NUMBER($row, useGrouping: 0) } (from 0)
 
 path-empty = the path is empty
 
-second-label = '{ $path }' has the label '{ $label }' here and '{ $first_label }' in { $place }. An image has one label: correct one of the rows or remove it
+second-label = { $has_box ->
+   *[false] '{ $path }' has the label '{ $label }' here and '{ $first_label }' in { $place }. An image has one label: correct one of the rows or remove it
+    [true] the box { $box } (x, y, width, height) of '{ $path }' has the label '{ $label }' here and '{ $first_label }' in { $place }. An object has one label: correct one of the rows or remove it
+}
+
+excluded-and-used = '{ $image }' is excluded here, but another row uses this image. Remove one of the rows
 
 multi-line-cell = the cell in column '{ $column }' spans several lines (is there a stray quotation mark?)
 

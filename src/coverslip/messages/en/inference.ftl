@@ -309,14 +309,20 @@ sheet-neighbors = similar training images:
 
 summary-assumption = The correction assumes that, on average, the classifier makes errors as often in these samples as on the test images of its run. To check this, label some images of each condition (spot check).
 
-summary-rates-differ = The classifier makes more errors in some patients, slides or other groups of test images than in others. The correlation of errors within groups shows how much: { NUMBER($correlation, minimumFractionDigits: 2, maximumFractionDigits: 2) } for '{ $name }' (0: errors are equally frequent in all groups; 1: all images of a group are right or all are wrong). The intervals of single samples include this.
+summary-rates-differ = A classifier can make more errors in some patients, slides or other groups of images than in others. The correlation of errors within groups shows how much this one does so on test images: { NUMBER($correlation, minimumFractionDigits: 2, maximumFractionDigits: 2) } for '{ $name }' (probably { NUMBER($low, minimumFractionDigits: 2, maximumFractionDigits: 2) } to { NUMBER($high, minimumFractionDigits: 2, maximumFractionDigits: 2) }; 0: errors are equally frequent in all groups; 1: all images of a group are right or all are wrong). The intervals of single samples include this.{ $is_unsure ->
+    [true] {" "}The test images of '{ $name }' have too few errors or groups to know it better, which makes these intervals wide. Labeled images of more groups would help.
+   *[false] {""}
+}
 
 summary-rates-equal = { $are_all ->
     [true] The test images have no groups, such as patients. So it is not known
    *[false] The test images of { $names } have no groups, such as patients. So it is not known for them
 } whether the classifier makes more errors in some samples than in others. If it does, the intervals of single samples are too narrow. To find out, name the group of each image (patient, slide or plate) when you train.
 
-summary-wide-intervals = In { $n_wide } of { $n_samples } samples, the interval of at least one class is wider than { NUMBER($width, style: "percent") }. This classifier cannot tell such proportions of single samples. Compare means of several samples, or label some images of these samples (spot check).
+summary-wide-intervals = In { $n_wide } of { $n_samples } samples, the interval of at least one class is wider than { $points } percentage points: these proportions of single samples are hardly known. Means of several samples are known better. To know single samples better, label some of their images (spot check){ $has_few_images ->
+    [true] , or predict more images of each sample.
+   *[false] .
+}
 
 all-samples = all samples
 
@@ -350,7 +356,7 @@ summary-similar-blocks = The blocks { $names } may be one block with several spe
 
 summary-shift-violated = The classifier probably makes other errors here than on the test images of its run: two estimates of the proportions disagree (p = { $p }). Label some images (spot check) before you rely on corrected proportions.
 
-summary-shift-power = The check of this assumption found no contradiction. It compares two estimates of the proportions in all images, and finds differences of { NUMBER($difference, style: "percent", maximumFractionDigits: 1) } or more in at least 8 of 10 cases. Smaller errors can remain.
+summary-shift-power = A check found no sign that the classifier makes other errors here than on the test images. It compares two estimates of the proportions in all images, and finds a difference of { NUMBER($points, maximumFractionDigits: 1) } percentage points or more in at least 8 of 10 cases. Smaller ones can remain.
 
 summary-other-classes = The classes differ from those of { $other }
     .do = Name predictions and the run of one classifier.

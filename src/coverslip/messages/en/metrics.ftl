@@ -54,17 +54,6 @@ metric-ece-excess = Calibration error above chance
 metric-ece-excess-uncalibrated = Calibration error above chance, before calibration
     .meaning = the same without temperature scaling
 
-metric-ece = Calibration error
-    .meaning = mean difference between probability and accuracy, including the part that chance alone causes
-    .no-interval = a calibration error has no confidence interval
-
-metric-ece-expected = Calibration error by chance
-    .meaning = mean calibration error of a perfectly calibrated classifier on as many independent images
-    .no-interval = it is an expected value
-
-metric-ece-uncalibrated = Calibration error before calibration
-    .meaning = calibration error without temperature scaling
-
 metric-calibration-slope = Calibration slope
     .meaning = below 1: probabilities are too extreme; above 1: not extreme enough
     .undefined = the probability separates errors from correct predictions, or there are none of either

@@ -1066,9 +1066,10 @@ column-samples = samples
 
 column-block = block
 
-column-blocks-needed = blocks with both conditions to show the difference
-
-column-samples-needed = samples of each condition to show the difference
+column-units-needed = { $are_blocks ->
+    [true] blocks with both conditions
+   *[false] samples of each condition
+}
 
 column-score = score
 
@@ -1552,6 +1553,8 @@ proportions-blocks = { $n_blocks ->
    *[other] { $n_blocks } blocks
 }
 
+proportions-planning = To show a difference of { NUMBER($points, maximumFractionDigits: 1) } percentage points in 4 of 5 experiments
+
 proportions-trend = Trend over conditions: odds ratio per unit
 
 proportions-over-time = Proportions over time
@@ -1578,9 +1581,11 @@ proportions-methods-counted = Class proportions of { $n_samples ->
    *[other] { $n_images } images
 }) were estimated with coverslip { $version } from the predictions of a classifier. All samples had equal weight.{ $n_open ->
     [0] {""}
-   *[other] {" "}{ $n_open } images with an uncertain or unfamiliar decision counted for each class by its probability.
+    [one] {" "}{ $n_open } image with an uncertain or unfamiliar decision counted for each class by its probability.
+   *[other] {" "}{ $n_open } images with an uncertain or unfamiliar decision counted for each class by their probabilities.
 }{ $n_unreadable ->
     [0] {""}
+    [one] {" "}{ $n_unreadable } unreadable image was not counted.
    *[other] {" "}{ $n_unreadable } unreadable images were not counted.
 }
 
@@ -1588,7 +1593,7 @@ proportions-methods-corrected = Counts were corrected by the error rates of the 
     [true] 95% confidence intervals are melded (Bayer, Fay and Graubard 2022)
    *[false] 95% confidence intervals are from 1,000 Dirichlet draws of error rates and counts
 } at effective numbers of images, which include differences between samples and between groups of test images. { $has_correlation ->
-    [true] Intervals of single samples also include that error rates differ between samples as they do between groups of test images (intra-group correlation by analysis of variance).
+    [true] Intervals of single samples also include that error rates differ between samples as they do between groups of test images (intra-group correlation of a Dirichlet-multinomial model).
    *[other] Intervals of single samples assume equal error rates in all samples.
 } Values of single samples are the weighted means of counts and corrected proportions with the least expected squared error; means of samples are corrected in full. The correction assumes that the error rates of the classifier were on average the same in the samples as on the test images.
 

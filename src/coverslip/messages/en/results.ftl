@@ -42,12 +42,6 @@ report-group-mean = Averaged over { $n_groups ->
 
 report-majority-class = A classifier that always predicts “{ $label }” has an accuracy of { $accuracy }.
 
-report-worse-than-majority-class = The classifier is WORSE than that: accuracy differs by { $difference }.
-
-report-like-majority-class = The difference from it, { $difference }, is not statistically significant.
-
-report-percentage-points = { $difference } percentage points
-
 report-decision-images = { $source ->
         [held-out] images of all folds, each predicted by a linear probe that was trained without it
         [folds] validation images of all folds, each predicted by its fold's network
@@ -89,13 +83,6 @@ report-finished-early = Fine-tuning was ended after { $n_epochs } of { $n_planne
     } and did not improve validation results, so the instant classifier is kept.
 
 report-time-for-all = About { $time } would allow all { $n_epochs } epochs at full image size.
-
-report-leakage-allowed = This may be an overestimate, because leakage was allowed.
-
-report-leakage = This is an overestimate, because leakage was allowed: { $n_clusters ->
-        [one] { $n_clusters } group or set of duplicates is
-       *[other] { $n_clusters } groups or sets of duplicates are
-    } in the test set and in the training or validation set.
 
 report-relabeled = This may be too high, because labels were corrected after looking at misclassified images: { $n_images ->
         [one] { $n_images } test image has a different label
@@ -226,29 +213,168 @@ report-final-classifier-certain = The final classifier does not label prediction
 
 report-final-classifier-uncertain = The final classifier has a separate threshold, { $threshold }: it labels { $share } of the images that this threshold was set on as uncertain. Expect about this share of new images, not the share in the folds.
 
+# Verdicts: whether to use a classifier, followed by a reason or, if it may be used, by counts
+
+verdict = { $use ->
+        [no] Do not use this classifier.
+        [care] Use with care.
+       *[yes] Usable for images like the test images.
+    }
+
+verdict-count-of-class = { $n_correct } of { $n_images } for “{ $label }”
+
+verdict-count-of-predictions = only { $n_correct } of { $n_images } predictions of “{ $label }” are right
+
+verdict-weakest-class = In the class with the lowest share, “{ $label }”, { $n_correct } of { $n_images } are.
+
+limit-not-above-chance = { $is_shown ->
+        [true] It is hardly better than guessing:
+       *[false] It is not shown to be better than guessing:
+    } on average over the classes, it recognizes { $value } of the images; guessing would recognize { $chance }.
+    .meaning = More labeled images may help, or images on which the classes look different. Check the labels first.
+
+limit-class-lost = It recognizes almost no image of a class: { $labels }.
+    .meaning = Images of this class get another class. The other classes contain them.
+
+limit-class-lost-of-many = Not for classes of which it recognizes almost no image: { $labels }.
+    .meaning = Images of these classes get other classes. Label more of them and train again.
+
+limit-leaks = { $n_clusters ->
+        [one] { $n_clusters } group or set of duplicates is
+       *[other] { $n_clusters } groups or sets of duplicates are
+    } both in the test set and in the training or validation set, so the result is too high.
+    .meaning = Leakage was allowed for this run, and the metrics are too high. How well the classifier works on new images is not known. Train again without leakage.
+
+limit-above-grouped = On images of new groups, { $metric } is expected to be about { $grouped }, not { $value }.
+    .meaning = The leakage estimate compares a split by images with a split by groups. The result of this run is like that of the split by images.
+
+limit-wide-interval = There are too few test images or groups to know how good it is: { $metric } is in the range { $interval } (95% CI).
+    .meaning = Test it on more images, or by cross-validation, before you rely on it.
+
+limit-weak = It is often wrong: on average over the classes, it recognizes { $value } of the images; guessing would recognize { $chance }.
+    .meaning = Check its predictions, or use it only to sort images. More labeled images may help.
+
+limit-weak-classes = It recognizes fewer than half of the images of a class: { $labels }.
+    .meaning = Do not count these classes by its predictions alone. Label more of their images.
+
+limit-false-alarms = Most predictions of a class are wrong: { $labels }.
+    .meaning = Check each image that is predicted as such a class. In new images, the share of wrong predictions is higher if the class is rarer than here.
+
+limit-like-majority-class = It is not shown to be correct more often ({ $accuracy }) than if it always predicted “{ $label }” ({ $majority }).
+    .meaning = Accuracy says little here. Judge the classifier by the recall and precision of the other classes.
+
+limit-miscalibrated = Its classes may be right, but its probabilities are not reliable: they are { $error } too high or too low on average.
+    .meaning = This is the calibration error above chance. Do not use the probabilities as such, and choose no threshold by them without a test.
+
+limit-lower-than-own-test = It works { $is_much ->
+        [true] much worse
+       *[false] worse
+    } on these images than on the test images of its training: { $metric } is { $value } instead of { $of_training }.
+    .meaning = The images differ from those of the training, for example in the laboratory, the stain or the microscope. Train with images like these.
+
+limit-unfamiliar = { $n_unfamiliar } of { $n_images } images look unlike anything it was trained on, so its predictions for them are not reliable.
+    .meaning = Train with images like these.
+
+limit-protocol = { $claim }
+    .meaning = The run repeats the steps of a published study. Report its metrics as those of this protocol, not as the performance on new images.
+
+limit-finding = { $claim }
+    .meaning = { $meaning }
+
+# Results of sections in a sentence
+
+verdict-metric = { $metric } is { $value }.
+
+verdict-lowest-class = The class with the lowest F1 is { $label }: { $f1 } ({ $n_images ->
+        [one] { $n_images } image
+       *[other] { $n_images } images
+    }).
+
+verdict-confusion = Most frequent confusion: { $n_images ->
+        [one] { $n_images } image
+       *[other] { $n_images } images
+    } of { $label } ({ $share } of the class) predicted as { $predicted }.
+
+verdict-no-confusion = No test image is misclassified.
+
+verdict-misclassified = { $n } of { $n_images } test images { $n ->
+        [one] is
+       *[other] are
+    } misclassified ({ $share }).
+
+verdict-two-classes = For “{ $label }”, sensitivity is { $sensitivity } and specificity { $specificity } on the test images.{ $has_thresholds_of_folds ->
+        [true] {" "}Each fold has a separate threshold. The threshold of the classifier was not evaluated on these images.
+       *[false] {""}
+    }
+
+verdict-decision = { $has_thresholds ->
+        [false] Each image is predicted as its most probable class. There are no decision thresholds.
+       *[true] Each class has its own threshold. An image is predicted as the class with the largest margin above its threshold.
+    }
+
+verdict-curves = { $metric } is { $value }{ $has_precision ->
+        [true] ; average precision is { $precision }
+       *[false] {""}
+    }. An AUROC of 0.5 is the chance level.
+
+verdict-no-curves = There are no curves: each curve needs test images of the class and of other classes.
+
+verdict-calibration = { $direction ->
+        [right] The test does not show that the probabilities are wrong.
+        [both] The probabilities are not well calibrated: some are too high, others too low.
+        [high] The probabilities are too high: on average { $confidence }, but { $accuracy } of the predictions are correct.
+       *[low] The probabilities are too low: on average { $confidence }, but { $accuracy } of the predictions are correct.
+    } The calibration error above chance is { $error }.
+
+verdict-calibration-unknown = It is not known whether the probabilities are right. The calibration error above chance is { $error }, without an interval: { $reason }.
+
+verdict-no-calibration = The calibration error of this run is not known.
+
+verdict-split = { $n_images } images: { $n_train } for training, { $n_val } for validation and { $n_test } for testing.
+
+verdict-folds = { $n_images } images, { $n_folds } folds of cross-validation. Each image is a test image once.
+
+verdict-each-fold = { $n_folds } folds were trained separately. The final classifier is trained on all images.
+
+verdict-finetuned = Fine-tuning ran for { $n_epochs ->
+        [one] { $n_epochs } epoch
+       *[other] { $n_epochs } epochs
+    }. Epoch { $epoch } is used.
+
+verdict-instant = The instant classifier is used: a linear classifier on features of the pretrained network.
+
+report-classifier = classifier
+
+report-is-instant = instant{ $has_finetuning ->
+        [true] ; fine-tuning was not better
+       *[false] {""}
+    }
+
+report-is-finetuned = fine-tuned, epoch { $epoch } of { $n_epochs }
+
 # Limitations
 
 limit-classifier-not-measured = The classifier itself was not measured.
     .meaning = The metrics are those of { $n_folds } networks, each trained without its test images. The classifier was trained in the same way on all images. Its performance should be similar, but no image is left to measure it.
 
-limit-leakage-allowed = Training and test images may overlap.
+limit-leakage-allowed = Training and test images may overlap, so the result may be too high.
     .meaning = Leakage was allowed for this run. If images or groups are in both sets, the metrics are too high.
 
 limit-relabeled = The labels of { $n_images ->
         [one] { $n_images } test image
        *[other] { $n_images } test images
-    } were corrected since the split was made.
+    } were corrected since the split was made, so the result may be too high.
     .meaning = If only misclassified images were reviewed, metrics with the corrected labels may be too high, because wrong labels that agree with the classifier stay. Report the metrics with the earlier labels.
 
-limit-validation-images = The metrics are from validation images.
-    .meaning = Choices were based on them, so the metrics are too high.
+limit-validation-images = The result is from validation images, which training used for choices, so it is too high.
+    .meaning = Test it on images that no choice was based on.
 
 limit-no-groups = No groups are known.
     .meaning = If several images come from one patient, slide or plate, some can be in the training set and others in the test set. The network may then recognize the slide instead of the cell, and the metrics are too high. Name the groups and train again.
 
 limit-too-few-groups = { $has_folds ->
-        [true] The run has only { $groups }.
-       *[false] The test set has only { $groups }.
+        [true] The run has only { $groups }, such as patients or slides.
+       *[false] The test set has only { $groups }, such as patients or slides.
     }
     .meaning = How well the classifier works on a new group cannot be estimated from so few: confidence intervals need at least { $n_needed } groups.{ $has_folds ->
         [true] {""}
@@ -256,8 +382,8 @@ limit-too-few-groups = { $has_folds ->
     }
 
 limit-few-groups = { $has_folds ->
-        [true] The run has only { $groups }.
-       *[false] The test set has only { $groups }.
+        [true] The run has only { $groups }, such as patients or slides.
+       *[false] The test set has only { $groups }, such as patients or slides.
     }
     .meaning = The performance on new groups is estimated from these few groups.{ $has_folds ->
         [true] {""}
@@ -282,8 +408,8 @@ limit-few-test-images = { $n_images ->
     }
     .meaning = A single image changes the metrics visibly.
 
-limit-class-without-test-image = Some classes have no test image.
-    .meaning = Their performance is unknown: { $labels }.
+limit-class-without-test-image = Without a test image, it is not known how it recognizes { $labels }.
+    .meaning = Add images of these classes and test it again.
 
 limit-rare-classes = { $is_all ->
         [true] All

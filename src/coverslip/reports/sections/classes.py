@@ -28,6 +28,7 @@ from coverslip.reports.words import (
     is_numbered,
     listed,
     percent,
+    value_words,
     with_interval,
 )
 
@@ -73,10 +74,18 @@ def _drawings(run: ReportedRun) -> list[Drawing]:
     ]
 
 
+def _confusion_verdict(run: ReportedRun) -> str:
+    for pair in confused_pairs(np.array(run.metrics.confusion_matrix), 1):
+        label, predicted = run.classes[pair.true], run.classes[pair.predicted]
+        return text("verdict-confusion", n_images=pair.n, label=label, share=percent(pair.share), predicted=predicted)
+    return text("verdict-no-confusion")
+
+
 CONFUSION = Section(
     name="confusion",
     title=lambda: text("report-title-confusion"),
     order=200,
+    verdict=_confusion_verdict,
     text=_confusion_text,
     drawings=_drawings,
 )
@@ -138,10 +147,24 @@ def _two_classes_text(run: ReportedRun) -> SectionText:
     return SectionText((positive_class, threshold_words(run)), columns, rows, (meaning,))
 
 
+def _two_classes_verdict(run: ReportedRun) -> str:
+    """Return sensitivity and specificity of the positive class of two; otherwise the decision rule."""
+    if of_positive := run.metrics.two_classes:
+        return text(
+            "verdict-two-classes",
+            label=run.metrics.positive_class,
+            sensitivity=value_words(of_positive["sensitivity"]),
+            specificity=value_words(of_positive["specificity"]),
+            has_thresholds_of_folds=bool(run.n_folds) and run.rule == "chosen threshold",
+        )
+    return text("verdict-decision", has_thresholds=run.rule != "highest probability")
+
+
 TWO_CLASSES = Section(
     name="two_classes",
     title=lambda: text("report-title-two-classes"),
     order=150,
+    verdict=_two_classes_verdict,
     subtitle=lambda run: text("report-two-classes-subtitle", label=run.metrics.positive_class),
     applies=lambda run: bool(run.metrics.two_classes),
     text=_two_classes_text,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coverslip.evaluation import Curve, macro_roc_curve, micro_pr_curve, micro_roc_curve, pr_curve, roc_curve
+from coverslip.evaluation import METRICS, Curve, macro_roc_curve, micro_pr_curve, micro_roc_curve, pr_curve, roc_curve
 from coverslip.evaluation.ranking import average_precision
 from coverslip.messages import text
 from coverslip.reports import content, figures
@@ -23,7 +23,13 @@ from coverslip.reports.figures import (
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.training import Drawing, Section, SectionText
 from coverslip.reports.tables import estimate
-from coverslip.reports.words import interval_after, number, why_instant
+from coverslip.reports.words import (
+    interval_after,
+    number,
+    percent,
+    value_words,
+    why_instant,
+)
 from coverslip.runs.recipe import phrases
 from coverslip.runs.training import EARLY_DIP, has_early_dip
 
@@ -92,12 +98,23 @@ def _without_augmentation(run: ReportedRun) -> str:
     return text("report-curves-without-refit", has_augmentation=run.recipe.tta > 1)
 
 
+def _curves_verdict(run: ReportedRun) -> str:
+    """Return which networks were trained, and which one is the classifier."""
+    if run.n_folds:
+        return text("verdict-each-fold", n_folds=run.n_folds)
+    stage = run.finetuning
+    if stage is None or run.training is None or run.training.chosen == "instant":
+        return text("verdict-instant")
+    return text("verdict-finetuned", n_epochs=stage.epochs_run, epoch=stage.selected_epoch)
+
+
 CURVES = Section(
     name="curves",
     title=lambda: text("report-title-curves"),
     order=1100,
     is_about_training=True,
     subtitle=lambda run: text("report-title-curves.subtitle"),
+    verdict=_curves_verdict,
     applies=_has_curves,
     text=_curves_text,
     drawings=_curves_drawings,
@@ -296,11 +313,25 @@ def _roc_text(run: ReportedRun) -> SectionText:
     return SectionText((text("report-averaged-curves"),))
 
 
+def _roc_verdict(run: ReportedRun) -> str:
+    auroc, precision = (run.metrics.metrics.get(name) for name in ("macro_auroc", "average_precision"))
+    if auroc is None or auroc.value is None:
+        return text("verdict-no-curves")
+    return text(
+        "verdict-curves",
+        metric=METRICS["macro_auroc"].title,
+        value=value_words(auroc),
+        has_precision=precision is not None and precision.value is not None,
+        precision=number(precision.value if precision is not None else None),
+    )
+
+
 ROC = Section(
     name="roc",
     title=lambda: text("report-title-roc"),
     order=700,
     subtitle=lambda run: text("report-title-roc.subtitle"),
+    verdict=_roc_verdict,
     applies=lambda run: run.tested is not None and any(auroc is not None for auroc in _aurocs(run)),
     text=_roc_text,
     drawings=_roc_drawings,
@@ -338,11 +369,33 @@ def _error_words(error: content.Measured | None) -> str:
     return f"{number(error.value)}{interval_after(estimate(error).interval)}"
 
 
+def _calibration_verdict(run: ReportedRun) -> str:
+    """Return whether probabilities are right: if the interval of the error above chance is above 0, they are not."""
+    error, tested = content.calibration_error(run), run.tested
+    if error is None or error.value is None or tested is None:
+        return text("verdict-no-calibration")
+    excess = _error_words(error)
+    if error.low is None:
+        return text("verdict-calibration-unknown", error=excess, reason=error.reason or "")
+    confidence = float(tested.probability.max(axis=1).mean())
+    accuracy = float((tested.probability.argmax(axis=1) == tested.label).mean())
+    gap = confidence - accuracy
+    direction = "right" if error.low <= 0 else "both" if abs(gap) < error.value / 2 else "high" if gap > 0 else "low"
+    return text(
+        "verdict-calibration",
+        direction=direction,
+        error=excess,
+        confidence=percent(confidence),
+        accuracy=percent(accuracy),
+    )
+
+
 CALIBRATION = Section(
     name="calibration",
     title=lambda: text("report-title-calibration"),
     order=600,
     subtitle=lambda run: text("report-title-calibration.subtitle"),
+    verdict=_calibration_verdict,
     applies=lambda run: run.tested is not None,
     text=_calibration_text,
     drawings=_calibration_drawings,

@@ -156,12 +156,21 @@ def _drawings(run: ReportedRun) -> list[Drawing]:
     return [Drawing("flow", title, lambda: draw_flow(flow), lambda: _numbers(flow))]
 
 
+def _verdict(run: ReportedRun) -> str:
+    """Return how many images are in each set."""
+    if run.n_folds:
+        return text("verdict-folds", n_images=run.metrics.n, n_folds=run.n_folds)
+    n_train, n_val, n_test = (run.parts[name] for name in ("train", "val", "test"))
+    return text("verdict-split", n_images=n_train + n_val + n_test, n_train=n_train, n_val=n_val, n_test=n_test)
+
+
 FLOW = Section(
     name="flow",
     title=lambda: text("report-title-flow"),
     order=860,
     is_about_training=True,
     subtitle=lambda run: text("report-title-flow.subtitle"),
+    verdict=_verdict,
     text=lambda run: SectionText(_words(run)),
     drawings=_drawings,
 )

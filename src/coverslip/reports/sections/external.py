@@ -96,6 +96,7 @@ OWN_TEST = Section(
     title=lambda: text("report-title-own-test"),
     order=50,
     subtitle=lambda run: text("report-title-own-test.subtitle"),
+    verdict=against_own_test,
     applies=lambda run: run.evaluation is not None,
     text=_own_test_text,
 )

@@ -18,7 +18,15 @@ from coverslip.reports.figures import INK, MUTED, WASH, FigureData, shortened
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.training import Drawing, Section, SectionText
 from coverslip.reports.tables import Cell, column_titles
-from coverslip.reports.words import MANY_CLASSES, count, number, set_title, signed, whole_percent
+from coverslip.reports.words import (
+    MANY_CLASSES,
+    count,
+    number,
+    percent,
+    set_title,
+    signed,
+    whole_percent,
+)
 from coverslip.runs.environment import DomainImages
 from coverslip.runs.images import Picture
 
@@ -374,12 +382,20 @@ def _misclassified_subtitle(run: ReportedRun) -> str:
     return text("report-misclassifications-shown", n_shown=min(n, N_MISCLASSIFIED), n_images=n)
 
 
+def _misclassified_verdict(run: ReportedRun) -> str:
+    n, n_images = n_mistakes(run), run.metrics.n
+    if not n:
+        return text("verdict-no-confusion")
+    return text("verdict-misclassified", n=n, n_images=n_images, share=percent(n / max(1, n_images)))
+
+
 _TEMPLATE = Path(__file__).with_name("tiles.html")
 MISCLASSIFIED = Section(
     name="misclassified",
     title=lambda: text("report-title-misclassified"),
     order=400,
     subtitle=_misclassified_subtitle,
+    verdict=_misclassified_verdict,
     applies=lambda run: n_mistakes(run) > 0,
     shown=lambda run: {"tiles": _misclassified_tiles(run)},
     template=_TEMPLATE,

@@ -9,25 +9,24 @@ from typing import Any
 
 import numpy as np
 
-from coverslip.evaluation import FEW_GROUPS_FOR_INTERVALS, FEWEST_GROUPS, METRICS
-from coverslip.messages import text
+from coverslip.evaluation import METRICS
+from coverslip.messages import localized_reason, text
 from coverslip.reports import content
 from coverslip.reports.content import DomainResult, FoldResult, Measured, MetricValue
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.training import Section, SectionText
 from coverslip.reports.tables import Cell, column_titles, estimate, reason_words
+from coverslip.reports.verdict import verdict_of_run
 from coverslip.reports.words import (
     count,
     decision_images,
-    group_words,
     interval_words,
     listed,
     number,
     percent,
     split_words,
-    unknown_labels,
+    value_words,
 )
-from coverslip.runs.folder import read_test_set_accesses
 
 Json = dict[str, Any]  # Any: JSON values
 
@@ -149,6 +148,24 @@ def _domains(run: ReportedRun) -> Json | None:
     return {"columns": (text("column-domain"), *counts, *titles), "rows": [row(domain) for domain in domains]}
 
 
+def _numbers_verdict(run: ReportedRun) -> str:
+    """Return the primary metric with its interval, and the class with the lowest F1."""
+    primary = run.metrics.metrics.get(run.metrics.primary)
+    if primary is None or primary.value is None:
+        return ""
+    reason = f"; {localized_reason(primary.reason)}" if primary.low is None and primary.reason else ""
+    value = f"{value_words(primary)}{reason}"
+    first = text("verdict-metric", metric=METRICS[run.metrics.primary].title, value=value)
+    scores = [
+        (f1, name) for name, each in run.metrics.per_class.items() if (f1 := each.metrics["f1"].value) is not None
+    ]
+    if not scores:
+        return first
+    f1, label = min(scores)
+    lowest = text("verdict-lowest-class", label=label, f1=number(f1), n_images=run.metrics.per_class[label].n)
+    return f"{first} {lowest}"
+
+
 def _strips(metrics: list[MetricValue]) -> Json:
     """Return metrics from 0 to 1 for which higher is better, with the position of their interval on a common scale."""
     lows = [x for metric in metrics for x in (metric.low, metric.value) if x is not None]
@@ -177,115 +194,11 @@ NUMBERS = Section(
     title=lambda: text("report-title-numbers"),
     order=100,
     subtitle=lambda run: text("report-measured-on", image_set=split_words(run)),
+    verdict=_numbers_verdict,
     text=_metrics_text,
     shown=_metrics_shown,
     template=Path(__file__).with_name("numbers.html"),
 )
-
-
-Limit = tuple[str, str]  # the claim, and what it means
-_FEW_IMAGES, _RARE = 100, 10  # minimum number of test images in total, and per class
-
-
-def limits(run: ReportedRun) -> list[Limit]:
-    """Return the limitations that hold for the run, the most serious first."""
-    return [*_split_limits(run), *_access_limits(run), *_size_limits(run), *_data_limits(run), *_lasting_limits(run)]
-
-
-def limit(code: str, **parameters: Any) -> Limit:
-    """Return the claim of a message of the catalogue, and its attribute `.meaning`."""
-    return text(code, **parameters), text(f"{code}.meaning", **parameters)
-
-
-def _split_limits(run: ReportedRun) -> Iterator[Limit]:
-    n_units, has_folds = run.metrics.n_units, bool(run.n_folds)
-    if has_folds:
-        yield limit("limit-classifier-not-measured", n_folds=run.n_folds)
-    if run.environment.allow_leakage:
-        yield limit("limit-leakage-allowed")
-    if run.labels_before:
-        yield limit("limit-relabeled", n_images=len(run.labels_before))
-    if run.recipe.split.run is not None and run.first_of_split is None:
-        yield unknown_labels()
-    if run.metrics.split == "val":
-        yield limit("limit-validation-images")
-    groups = group_words(run.metrics)
-    if not n_units:
-        yield limit("limit-no-groups")
-    elif n_units < FEWEST_GROUPS:
-        yield limit("limit-too-few-groups", has_folds=has_folds, groups=groups, n_needed=FEWEST_GROUPS)
-    elif n_units < FEW_GROUPS_FOR_INTERVALS:
-        yield limit("limit-few-groups", has_folds=has_folds, groups=groups)
-
-
-def _access_limits(run: ReportedRun) -> Iterator[Limit]:
-    """Return the limits of test metrics that were computed repeatedly, or compared with those of other runs."""
-    accesses = read_test_set_accesses(run.run)
-    if accesses.compared_with:
-        yield limit("limit-compared-runs", n_others=len(accesses.compared_with), n_runs=len(accesses.compared_with) + 1)
-    if accesses.decided:
-        yield limit("limit-decision-after-test")
-    n_computed = 1 + accesses.evaluated + accesses.decided
-    if n_computed > 2:
-        yield limit("limit-tested-repeatedly", n_times=n_computed)
-
-
-def _size_limits(run: ReportedRun) -> Iterator[Limit]:
-    n = run.metrics.n
-    if n < _FEW_IMAGES:
-        yield limit("limit-few-test-images", n_images=n)
-    counts = {name: scores.n for name, scores in run.metrics.per_class.items()}
-    if absent := [name for name, count in counts.items() if count == 0]:
-        yield limit("limit-class-without-test-image", labels=listed(absent))
-    present = [count for count in counts.values() if count]
-    if rare := [f"{name} ({count})" for name, count in counts.items() if 0 < count < _RARE]:
-        is_all = len(rare) == len(present)
-        yield limit("limit-rare-classes", is_all=is_all, n_fewest=_RARE, labels=listed(rare))
-    if present and max(present) >= 5 * min(present):
-        yield limit("limit-class-imbalance", ratio=f"{max(present) / min(present):.0f}")
-
-
-def _data_limits(run: ReportedRun) -> Iterator[Limit]:
-    inspection = run.run.inspection
-    if not run.initialization_is_known:
-        yield limit("limit-unknown-initialization")
-    if not run.domains:
-        yield limit("limit-one-domain")
-    else:
-        of_test_images = {row.domain for row in run.used if row.split == run.metrics.split}
-        tested = list(run.metrics.by_domain) or sorted(of_test_images)
-        untested = [domain for domain in run.domains if domain not in tested]
-        yield limit(
-            "limit-training-domains", tested=listed(tested), untested=listed(untested), n_untested=len(untested)
-        )
-        if not _shared_classes(run):
-            yield limit("limit-no-shared-class")
-    if inspection is not None and not inspection.are_copies_known:
-        yield limit("limit-near-duplicates")
-    # Prefix of the reason for images that the recipe excludes. Nothing is wrong with those images.
-    reasons = [row.reason for row in run.run.split if row.split == "excluded"]
-    if n_excluded := sum(not reason.startswith("on request:") for reason in reasons):
-        yield limit("limit-excluded-images", n_images=n_excluded)
-    if n := run.n_excluded_by_hand:
-        yield limit("limit-excluded-by-hand", n_images=n)
-    for finding in inspection.findings if inspection is not None else ():
-        if finding.limit:
-            localized = finding.localized()
-            yield localized.text, localized.limit
-    if run.recipe.scaling == "per-image":
-        yield limit("limit-scaled-per-image")
-
-
-def _shared_classes(run: ReportedRun) -> list[str]:
-    """Return the classes of more than one domain."""
-    pairs = {(row.label, row.domain) for row in run.used}
-    return [name for name in run.classes if sum(label == name for label, _ in pairs) > 1]
-
-
-def _lasting_limits(run: ReportedRun) -> Iterator[Limit]:
-    yield limit("limit-known-classes", n_classes=len(run.classes))
-    yield limit("limit-class-proportions")
-    yield limit("limit-unverified-labels")
 
 
 LIMITS = Section(
@@ -293,7 +206,7 @@ LIMITS = Section(
     title=lambda: text("report-title-limits"),
     order=800,
     is_about_training=True,
-    text=lambda run: SectionText([f"{claim} {meaning}" for claim, meaning in limits(run)]),
-    shown=lambda run: {"limits": limits(run)},
+    text=lambda run: SectionText([f"{each.claim} {each.meaning}" for each in verdict_of_run(run).reasons]),
+    shown=lambda run: {"limits": [(each.claim, each.meaning) for each in verdict_of_run(run).reasons]},
     template=Path(__file__).with_name("limits.html"),
 )

@@ -48,6 +48,7 @@ class Section:
     title: Callable[[], str]
     order: int  # sections are sorted by it
     subtitle: Callable[[ReportedRun], str] = lambda run: ""
+    verdict: Callable[[ReportedRun], str] | None = None  # the result in a sentence, also where the section is empty
     is_about_training: bool = False  # and not about measured images, which may be external
     applies: Callable[[ReportedRun], bool] = lambda run: True
     text: Callable[[ReportedRun], SectionText] = lambda run: SectionText()

@@ -21,6 +21,7 @@ from coverslip.files import write_error
 from coverslip.images import pixel_side
 from coverslip.messages import Failure
 from coverslip.processes import Json
+from coverslip.reports.verdict import verdict_of_metrics
 from coverslip.runs import ClassifierCard, Layout, find_classifier, metrics_of_classifier, open_classifier
 from coverslip.runs.classifier import state_of_classifier
 from coverslip.runs.documents import Document
@@ -257,12 +258,16 @@ def _headline_of_file(file: Path) -> Headline | None:
     if evaluation is None or metric is None:
         return None
     name, has_points = evaluation.primary, open_classifier(file).card.operating_points is not None
+    verdict = verdict_of_metrics(evaluation)
     return Headline(
+        use=verdict.use,
+        verdict=verdict.headline,
         metric=name,
         title=METRICS[name].title if name in METRICS else name,
         value=metric.value,
         low=metric.low,
         high=metric.high,
+        digits=metric.digits,
         rule="chosen threshold" if has_points else "highest probability",
         n_relabeled=0,
     )

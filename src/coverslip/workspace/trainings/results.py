@@ -32,9 +32,10 @@ from coverslip.reports.sections import SECTIONS, sections_of
 from coverslip.reports.sections.curves import pr_averages, roc_averages
 from coverslip.reports.sections.images import n_mistakes
 from coverslip.reports.sections.methods import methods
-from coverslip.reports.sections.results import limits, uncertain_words
+from coverslip.reports.sections.results import uncertain_words
 from coverslip.reports.sections.training import Section
 from coverslip.reports.tables import reasons
+from coverslip.reports.verdict import Reason, Use, lead, verdict_of_run
 from coverslip.runs import LeakageEstimate, Run, metrics_as_json
 from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job
 from coverslip.workspace.store.workspace import Workspace
@@ -92,14 +93,6 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limit:
-    """A limitation of the results: a claim and its meaning."""
-
-    claim: str
-    meaning: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FigureName:
     """A figure of the report: `figures/{name}.svg`, `.png` and `.csv` of the run or evaluation."""
 
@@ -126,7 +119,11 @@ class Measurement:
     """Results of a classifier on labeled images, as numbers and text."""
 
     metrics: Annotated[Json, Field(description="metrics.json as it is.")]
-    headline: Annotated[str, Field(description="The result in one sentence.")]
+    use: Annotated[Use, Field(description="Whether to use the classifier: `yes`, `care` (with care) or `no`.")]
+    headline: Annotated[str, Field(description="The verdict in one or two sentences.")]
+    reasons: Annotated[
+        list[Reason], Field(description="Why, and the further limitations of the result; the most serious first.")
+    ]
     words: Annotated[list[str], Field(description="Paragraphs that explain the numbers.")]
     values: list[MetricValue]
     intervals: Annotated[str, Field(description="Description of the confidence intervals.")]
@@ -143,6 +140,7 @@ class Measurement:
         str, Field(description="Effect of the limit for `uncertain` on these images; empty if there is none.")
     ]
     n_mistakes: int
+    verdicts: Annotated[dict[str, str], Field(description="The result of a section in a sentence, by its name.")]
     sections: Annotated[list[ReportSection], Field(description="All sections of the report, from top to bottom.")]
 
 
@@ -176,7 +174,6 @@ class Results(Measurement):
 
     methods: Annotated[list[str], Field(description="A methods paragraph for a paper, in three parts.")]
     folds: list[FoldResult] | None
-    limits: list[Limit]
     facts: Annotated[list[tuple[str, str]], Field(description="Key facts: name and value.")]
     learning_curve: Annotated[
         LearningCurve | None,
@@ -333,7 +330,6 @@ def _results(run: ReportedRun) -> Results:
         **_measurement(run),
         methods=paragraphs,
         folds=None if folds is None else folds.rows,
-        limits=[Limit(claim=claim, meaning=meaning) for claim, meaning in limits(run)],
         facts=content.facts(run),
         learning_curve=run.run.learning_curve,
         leakage_estimate=run.leakage_estimate,
@@ -343,14 +339,17 @@ def _results(run: ReportedRun) -> Results:
 def _measurement(run: ReportedRun) -> dict[str, Any]:  # Any: each field has its own type
     """Return the fields of a measurement."""
     has_numbers = run.metrics["accuracy"].value is not None
-    classes = content.classes(run)
+    classes, verdict = content.classes(run), verdict_of_run(run)
     with in_language(ENGLISH):  # texts of the report
         sections = _sections(run)
     return {
-        "headline": words.headline(run) if has_numbers else "",
-        "words": [" ".join(words.lead(run))] if has_numbers else [],
+        "use": verdict.use,
+        "headline": verdict.headline if has_numbers else "",
+        "words": [" ".join(lead(run, verdict))] if has_numbers else [],
+        "reasons": list(verdict.reasons),
         "intervals": words.interval_words(run.metrics),
         "tested_on": words.split_words(run),
+        "verdicts": _verdicts(run),
         "sections": sections,
         "metrics": metrics_as_json(run.metrics),
         "values": content.metrics(run),
@@ -372,6 +371,16 @@ def _measurement(run: ReportedRun) -> dict[str, Any]:  # Any: each field has its
         "by_domain": content.domains(run),
         "decided": uncertain_words(run),
         "n_mistakes": n_mistakes(run),
+    }
+
+
+def _verdicts(run: ReportedRun) -> dict[str, str]:
+    """Return the result of each section in a sentence, in the language of the request."""
+    is_own = run.evaluation is None
+    return {
+        section.name: section.verdict(run)
+        for section in SECTIONS.values()
+        if section.verdict is not None and (is_own or not section.is_about_training)
     }
 
 

@@ -14,6 +14,7 @@ from coverslip.errors import BadRecipe, BadRun, CoverslipError
 from coverslip.evaluation import METRICS, Evaluation
 from coverslip.messages import Failure, language
 from coverslip.reports.reported import ReportedRun, Rule
+from coverslip.reports.verdict import Use, verdict_of_run
 from coverslip.runs import SET_BY_FINISHING, Run, is_run
 from coverslip.runs.log import Progress, Stage, StageTime, Step, TimedNote, Training, Work, seconds_left
 from coverslip.runtime.programs import last_output
@@ -36,13 +37,18 @@ from coverslip.workspace.store.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """The primary metric of a run, with its confidence interval."""
+    """The verdict on a result, and the primary metric with its confidence interval."""
 
+    use: Annotated[
+        Use, Field(description="Whether to use the classifier: `yes`, `care` (with care) or `no`; see `verdict`.")
+    ]
+    verdict: Annotated[str, Field(description="The verdict in one or two sentences.")]
     metric: str
     title: str
     value: float | None
     low: float | None
     high: float | None
+    digits: Annotated[int, Field(description="Digits after the decimal point that are shown.")]
     rule: Annotated[Rule, Field(description="How the classes of the measured images were predicted.")]
     n_relabeled: Annotated[
         int, Field(description="Test images with another label than in the first training with this split.")
@@ -268,7 +274,7 @@ def evaluation_of(job: Job) -> Evaluation | None:
 def headline_of(run: Run) -> Headline | None:
     """Return the primary metric of a training or evaluation; None if it cannot be read."""
     training = run.parent_run if run.is_evaluation else run
-    files = (run.metrics_file, run.environment_file, training.training_file)
+    files = (run.metrics_file, run.environment_file, training.training_file, training.test_set_accesses_file)
     return _headline(run.folder, language(), tuple(file.stat().st_mtime_ns for file in files if file.is_file()))
 
 
@@ -282,12 +288,16 @@ def _headline(folder: Path, _language: str, _versions: tuple[int, ...]) -> Headl
         metric = reported.metrics.metrics.get(name)
         if metric is None:
             return None
+        verdict = verdict_of_run(reported)
         return Headline(
+            use=verdict.use,
+            verdict=verdict.headline,
             metric=name,
             title=METRICS[name].title if name in METRICS else name,
             value=metric.value,
             low=metric.low,
             high=metric.high,
+            digits=metric.digits,
             rule=reported.rule,
             n_relabeled=len(reported.labels_before),
         )

@@ -226,8 +226,8 @@ export const predict: Texts['predict'] = {
       `Die Blöcke ${names.map((each) => `„${each}“`).join(', ')} könnten ein Block in mehreren Schreibweisen sein. Sie zählen als verschiedene Blöcke.`,
     shift:
       'Der Klassifikator macht hier wahrscheinlich andere Fehler als auf den Testbildern seines Trainings: Zwei Schätzungen der Anteile stimmen nicht überein. Geben Sie einigen Bildern ein Label (Stichprobe), bevor Sie sich auf korrigierte Anteile verlassen.',
-    shiftPower: (difference) =>
-      `Die Prüfung dieser Annahme fand keinen Widerspruch. Sie vergleicht zwei Schätzungen der Anteile in allen Bildern und findet Unterschiede von ${difference} oder mehr in mindestens 8 von 10 Fällen. Kleinere Fehler können bleiben.`,
+    shiftPower: (points) =>
+      `Eine Prüfung fand kein Anzeichen dafür, dass der Klassifikator hier andere Fehler macht als auf den Testbildern. Sie vergleicht zwei Schätzungen der Anteile in allen Bildern und findet einen Unterschied von ${points} Prozentpunkten oder mehr in mindestens 8 von 10 Fällen. Kleinere können bleiben.`,
     counted: (n, nUncertain, nUnfamiliar, nUnreadable) =>
       `Gezählt: ${counts.images(n)}, davon ${count(nUncertain)} unsicher und ${count(nUnfamiliar)} ungewohnt, die für jede Klasse mit ihren Wahrscheinlichkeiten zählen. Nicht gezählt: ${count(nUnreadable)} nicht lesbar.`,
     repeated: (n) =>
@@ -287,7 +287,7 @@ export const predict: Texts['predict'] = {
     effectSize: 'Effektstärke (g)',
     pHolm: 'Adjustiert (Holm)',
     differenceHelp: (hasBlocks) =>
-      `${hasBlocks ? 'Jeder Block mit beiden Bedingungen zählt als eine Differenz. Proben ohne Block werden nicht verglichen.' : 'Jede Probe zählt als ein Wert.'} Unterschiede werden aus Anteilen berechnet, bevor diese auf den Bereich von 0 bis 1 begrenzt werden; sie können deshalb etwas von der Tabelle darüber abweichen. Ihre Intervalle enthalten die Unsicherheit der Fehlerraten. Effektstärke (Hedges’ g): der Unterschied, geteilt durch die Standardabweichung der ${hasBlocks ? 'Blöcke' : 'Proben'} einer Bedingung. Adjustierte p-Werte berücksichtigen die Anzahl der Klassen und der Vergleiche.`,
+      `${hasBlocks ? 'Jeder Block mit beiden Bedingungen zählt als eine Differenz. Proben ohne Block werden nicht verglichen.' : 'Jede Probe zählt als ein Wert.'} Unterschiede werden aus Anteilen berechnet, bevor diese auf den Bereich von 0 bis 1 begrenzt werden; sie können deshalb etwas von der Tabelle darüber abweichen. Ihre Intervalle enthalten die Unsicherheit der Fehlerraten. Effektstärke (Hedges’ g): der Unterschied, geteilt durch die Standardabweichung der ${hasBlocks ? 'Blöcke' : 'Proben'} einer Bedingung. Ein kleiner adjustierter p-Wert (unter 0,05) besagt, dass ein solcher Unterschied selten wäre, wenn sich die Bedingungen nicht unterschieden; er berücksichtigt die Anzahl der Klassen und der Vergleiche.`,
     detect: 'Nachzuweisender Unterschied in Prozentpunkten',
     detectHelp:
       'Wie viele Proben je Bedingung oder wie viele Blöcke diesen Unterschied mit einer Power von 80\u00a0% zeigen würden.',
@@ -295,10 +295,10 @@ export const predict: Texts['predict'] = {
       n === null
         ? `Für ${name} kann die Anzahl der Proben nicht berechnet werden: Proben derselben Bedingung unterscheiden sich nicht, oder es gibt zu wenige.`
         : areBlocks
-          ? `${count(n)} Blöcke mit beiden Bedingungen würden diesen Unterschied von ${name} zeigen.`
+          ? `${count(n)} Blöcke mit beiden Bedingungen würden diesen Unterschied von ${name} in 4 von 5 Versuchen zeigen.`
           : plural(n, {
-              one: `${count(n)} Probe je Bedingung würde diesen Unterschied von ${name} zeigen.`,
-              other: `${count(n)} Proben je Bedingung würden diesen Unterschied von ${name} zeigen.`,
+              one: `${count(n)} Probe je Bedingung würde diesen Unterschied von ${name} in 4 von 5 Versuchen zeigen.`,
+              other: `${count(n)} Proben je Bedingung würden diesen Unterschied von ${name} in 4 von 5 Versuchen zeigen.`,
             }),
     trend: (ratio, ends, p) =>
       `Odds Ratio je Einheit der Bedingung: ${[ratio, ends, p].filter(Boolean).join('; ')} (quasi-binomiales Modell der Proben; p-Wert eines Permutationstests).`,

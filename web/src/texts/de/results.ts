@@ -70,40 +70,6 @@ export const results: typeof english = {
       recipe: 'Rezept (YAML)',
     },
     verdicts: {
-      metrics: (title, value) => `${title}: ${value}.`,
-      lowestClass: (name, f1, n) =>
-        `Die Klasse mit dem niedrigsten F1 ist ${name}: ${f1} (${counts.images(n)}).`,
-      confusion: (n, label, predicted, share) =>
-        `Häufigste Verwechslung: ${counts.images(n)} der Klasse ${label} (${share} der Klasse) als ${predicted} vorhergesagt.`,
-      noConfusion: 'Kein Testbild ist falsch klassifiziert.',
-      misclassified: (n, all, share) =>
-        plural(n, {
-          one: `${count(n)} von ${dative.testImages(all)} ist falsch klassifiziert (${share}).`,
-          other: `${count(n)} von ${dative.testImages(all)} sind falsch klassifiziert (${share}).`,
-        }),
-      positive: (positive, sensitivity, specificity) =>
-        `Für „${positive}“ beträgt auf den Testbildern die Sensitivität ${sensitivity} und die Spezifität ${specificity}.`,
-      positiveByFolds: (positive, sensitivity, specificity, way, threshold) =>
-        `Auf den Testbildern der Folds beträgt für „${positive}“ die Sensitivität ${sensitivity} und die Spezifität ${specificity}. Jeder Fold hat eine eigene Schwelle (${way}). Die Schwelle des Klassifikators, ${threshold}, wurde auf diesen Bildern nicht evaluiert.`,
-      highest:
-        'Für jedes Bild wird die wahrscheinlichste Klasse vorhergesagt. Es gibt keine Entscheidungsschwellen.',
-      roc: 'Jede Klasse hat eine eigene Schwelle. Vorhergesagt wird die Klasse, deren Wahrscheinlichkeit ihre Schwelle am weitesten übersteigt.',
-      curves: (auroc, title, precision) =>
-        `${title}: ${auroc}${precision === null ? '' : `; mittlere Präzision (AP): ${precision}`}. Eine AUROC von ${upTo(0.5, 1)} entspricht dem Zufall.`,
-      noCurves: 'Es gibt keine Kurven: Jede Kurve braucht Testbilder der Klasse und anderer Klassen.',
-      calibrated: (excess) =>
-        `Der Test zeigt nicht, dass die Wahrscheinlichkeiten falsch sind: Der Kalibrierungsfehler über Zufall beträgt ${excess}.`,
-      overconfident: (excess, confidence, accuracy) =>
-        `Die Wahrscheinlichkeiten sind zu hoch: im Mittel ${confidence}, doch ${accuracy} der Vorhersagen sind richtig. Der Kalibrierungsfehler über Zufall beträgt ${excess}.`,
-      underconfident: (excess, confidence, accuracy) =>
-        `Die Wahrscheinlichkeiten sind zu niedrig: im Mittel ${confidence}, doch ${accuracy} der Vorhersagen sind richtig. Der Kalibrierungsfehler über Zufall beträgt ${excess}.`,
-      uncalibrated: (excess) =>
-        `Die Wahrscheinlichkeiten sind nicht gut kalibriert: Manche sind zu hoch, andere zu niedrig. Der Kalibrierungsfehler über Zufall beträgt ${excess}.`,
-      calibrationUnknown: (excess, reason) =>
-        `Es ist nicht bekannt, ob die Wahrscheinlichkeiten stimmen. Der Kalibrierungsfehler über Zufall beträgt ${excess}, ohne Intervall: ${reason}.`,
-      split: (train, val, test) => `${counts.images(train + val + test)}: ${counts.split(train, val, test)}.`,
-      folds: (n, folds) =>
-        `${counts.images(n)}, ${counts.folds(folds)} der Kreuzvalidierung. Jedes Bild ist einmal Testbild.`,
       labelErrors: (n) => {
         const confirmed = plural(n.confirmed, {
           one: `${count(n.confirmed)} Label ist bestätigt.`,
@@ -133,18 +99,6 @@ export const results: typeof english = {
       noEvaluation: 'Dieser Klassifikator wurde noch nicht auf einem externen Testset evaluiert.',
       evaluations: (n, title, low, high, internal) =>
         `${title} auf ${dative.testSets(n)}: ${low === high ? low : `${low} bis ${high}`}. Auf dem Testset des Trainings: ${internal}.`,
-      finetuned: (epoch, n) =>
-        `Die Feinabstimmung lief über ${counts.epochs(n)}. Verwendet wird Epoche ${epoch}.`,
-      isFinetuned: (epoch, n) => `feinabgestimmt, Epoche ${count(epoch)} von ${count(n)}`,
-      isInstant: 'Sofort-Klassifikator',
-      isInstantAgain: 'Sofort-Klassifikator; Feinabstimmung war nicht besser',
-      instant:
-        'Verwendet wird der Sofort-Klassifikator: ein linearer Klassifikator auf Merkmalen des vortrainierten Netzes.',
-      eachFold: (n) =>
-        plural(n, {
-          one: `${counts.folds(n)} wurde getrennt trainiert.`,
-          other: `${counts.folds(n)} wurden getrennt trainiert.`,
-        }) + ' Der endgültige Klassifikator ist mit allen Bildern trainiert.',
       warnings: (n) =>
         n
           ? plural(n, {
@@ -155,7 +109,6 @@ export const results: typeof english = {
     },
     figureFiles: { title: 'Diese Abbildung herunterladen:', svg: 'SVG', png: 'PNG', csv: 'Daten (CSV)' },
     keyMetrics: 'Wichtigste Metriken',
-    classifier: 'Klassifikator',
     allMetrics: 'Alle Metriken',
     metric: 'Metrik',
     value: 'Wert',
@@ -316,7 +269,6 @@ export const results: typeof english = {
       up: 'Anteil richtig',
       number: 'Bilder',
       images: counts.images,
-      none: 'Der Kalibrierungsfehler dieses Trainings ist nicht bekannt.',
       noBefore:
         'Werte vor der Kalibrierung werden nicht angezeigt, weil jeder Fold eine eigene Temperatur der Kalibrierung hat.',
       table: 'Als Tabelle anzeigen',
@@ -480,14 +432,6 @@ export const results: typeof english = {
     tabsLabel: 'Evaluation',
     thisSet: 'Dieses Testset',
     comparison: 'Vergleich mit dem Testset des Trainings',
-    lower: (title, external, internal, difference) =>
-      `${title} ist auf diesem Testset niedriger als auf dem Testset des Trainings: ${external} gegenüber ${internal}, Unterschied ${difference}.`,
-    higher: (title, external, internal, difference) =>
-      `${title} ist auf diesem Testset höher als auf dem Testset des Trainings: ${external} gegenüber ${internal}, Unterschied ${difference}.`,
-    same: (title, external, internal, difference) =>
-      `${title}: Der Unterschied ist statistisch nicht signifikant. Auf diesem Testset ${external}, auf dem Testset des Trainings ${internal}, Unterschied ${difference}.`,
-    noInterval: (title, external, internal, reason) =>
-      `${title}: auf diesem Testset ${external}, auf dem Testset des Trainings ${internal}. Der Unterschied kann nicht getestet werden: ${reason}.`,
     comparisonHelp:
       'Das Konfidenzintervall des Unterschieds setzt unabhängige Testsets voraus: Kein Patient und kein Objektträger ist in beiden.',
     compareWith: 'Mit einem anderen Klassifikator auf diesem Testset vergleichen',

@@ -42,6 +42,7 @@ export const runs: Texts['runs'] = {
     actions: 'Aktionen',
   },
   marks: {
+    uses: { care: 'mit Vorsicht', no: 'nicht verwenden' },
     rules: {
       'chosen threshold': {
         text: 'gewählte Schwelle',
@@ -57,11 +58,8 @@ export const runs: Texts['runs'] = {
         one: `Label von ${count(n)} Testbild geändert`,
         other: `Labels von ${count(n)} Testbildern geändert`,
       }),
-      help: 'Labels von falsch klassifizierten Testbildern wurden korrigiert, daher ist das Ergebnis vielleicht zu hoch. Die Zusammenfassung des Trainings zeigt die Genauigkeit mit den früheren Labels.',
+      help: 'Labels von falsch klassifizierten Testbildern wurden korrigiert, daher ist das Ergebnis vielleicht zu hoch. Der Bericht zeigt die Genauigkeit mit den früheren Labels.',
     }),
-    otherRule: 'ohne Schwelle',
-    otherRuleHelp:
-      'Dieser Wert ist ohne die Entscheidungsschwelle berechnet: Vorhergesagt wird die Klasse mit der höchsten Wahrscheinlichkeit. Das Testergebnis verwendet die Schwelle. Vergleichen Sie die beiden nicht.',
   },
   curve: (first, last) => `F1 auf Validierungsbildern, Epoche für Epoche: von ${first} bis ${last}`,
   meanOfFolds: (n) => `Mittelwert von ${counts.folds(n)}`,

@@ -222,8 +222,8 @@ export const predict = {
       `The blocks ${names.map((each) => `“${each}”`).join(', ')} may be one block with several spellings. They count as different blocks.`,
     shift:
       'The classifier probably makes other errors here than on the test images of its training: two estimates of the proportions disagree. Label some images (spot check) before you rely on corrected proportions.',
-    shiftPower: (difference: string) =>
-      `The check of this assumption found no contradiction. It compares two estimates of the proportions in all images, and finds differences of ${difference} or more in at least 8 of 10 cases. Smaller errors can remain.`,
+    shiftPower: (points: string) =>
+      `A check found no sign that the classifier makes other errors here than on the test images. It compares two estimates of the proportions in all images, and finds a difference of ${points} percentage points or more in at least 8 of 10 cases. Smaller ones can remain.`,
     counted: (n: number, nUncertain: number, nUnfamiliar: number, nUnreadable: number) =>
       `Counted: ${counts.images(n)}, of which ${count(nUncertain)} uncertain and ${count(nUnfamiliar)} unfamiliar, which count for each class by their probabilities. Not counted: ${count(nUnreadable)} unreadable.`,
     repeated: (n: number) =>
@@ -284,7 +284,7 @@ export const predict = {
     effectSize: 'Effect size (g)',
     pHolm: 'Adjusted (Holm)',
     differenceHelp: (hasBlocks: boolean) =>
-      `${hasBlocks ? 'Each block that contains both conditions counts as one difference. Samples without a block are not compared.' : 'Each sample counts as one value.'} Differences are computed from proportions before these are limited to the range of 0 to 1, so they can differ a little from the table above. Their intervals include the uncertainty of the error rates. Effect size (Hedges’ g): the difference, divided by the standard deviation of the ${hasBlocks ? 'blocks' : 'samples'} of a condition. Adjusted p-values allow for the number of classes and comparisons.`,
+      `${hasBlocks ? 'Each block that contains both conditions counts as one difference. Samples without a block are not compared.' : 'Each sample counts as one value.'} Differences are computed from proportions before these are limited to the range of 0 to 1, so they can differ a little from the table above. Their intervals include the uncertainty of the error rates. Effect size (Hedges’ g): the difference, divided by the standard deviation of the ${hasBlocks ? 'blocks' : 'samples'} of a condition. A small adjusted p-value (below 0.05) says that such a difference would be rare if the conditions did not differ; it allows for the number of classes and comparisons.`,
     detect: 'Difference to detect, in percentage points',
     detectHelp:
       'How many samples of each condition, or blocks, would show this difference with a power of 80%.',
@@ -292,10 +292,10 @@ export const predict = {
       n === null
         ? `The number of samples cannot be computed for ${name}: samples of the same condition do not vary, or there are too few.`
         : areBlocks
-          ? `${count(n)} blocks with both conditions would show this difference of ${name}.`
+          ? `${count(n)} blocks with both conditions would show this difference of ${name} in 4 of 5 experiments.`
           : plural(n, {
-              one: `${count(n)} sample of each condition would show this difference of ${name}.`,
-              other: `${count(n)} samples of each condition would show this difference of ${name}.`,
+              one: `${count(n)} sample of each condition would show this difference of ${name} in 4 of 5 experiments.`,
+              other: `${count(n)} samples of each condition would show this difference of ${name} in 4 of 5 experiments.`,
             }),
     trend: (ratio: string, ends: string, p: string) =>
       `Odds ratio per unit of the condition: ${[ratio, ends, p].filter(Boolean).join(', ')} (quasi-binomial model of the samples; p-value of a permutation test).`,

@@ -77,46 +77,6 @@ export const results = {
       recipe: 'Recipe (YAML)',
     },
     verdicts: {
-      metrics: (title: string, value: string) => `${title} is ${value}.`,
-      lowestClass: (name: string, f1: string, n: number) =>
-        `The class with the lowest F1 is ${name}: ${f1} (${counts.images(n)}).`,
-      confusion: (n: number, label: string, predicted: string, share: string) =>
-        `Most frequent confusion: ${counts.images(n)} of ${label} (${share} of the class) predicted as ${predicted}.`,
-      noConfusion: 'No test image is misclassified.',
-      misclassified: (n: number, all: number, share: string) =>
-        plural(n, {
-          one: `${count(n)} of ${counts.testImages(all)} is misclassified (${share}).`,
-          other: `${count(n)} of ${counts.testImages(all)} are misclassified (${share}).`,
-        }),
-      positive: (positive: string, sensitivity: string, specificity: string) =>
-        `For “${positive}”, sensitivity is ${sensitivity} and specificity ${specificity} on the test images.`,
-      positiveByFolds: (
-        positive: string,
-        sensitivity: string,
-        specificity: string,
-        way: string,
-        threshold: string,
-      ) =>
-        `On the test images of the folds, sensitivity for “${positive}” is ${sensitivity} and specificity is ${specificity}. Each fold has a separate threshold (${way}). The threshold of the classifier, ${threshold}, was not evaluated on these images.`,
-      highest: 'Each image is predicted as its most probable class. There are no decision thresholds.',
-      roc: 'Each class has its own threshold. An image is predicted as the class with the largest margin above its threshold.',
-      curves: (auroc: string, title: string, precision: string | null) =>
-        `${title} is ${auroc}${precision === null ? '' : `; average precision is ${precision}`}. An AUROC of 0.5 is the chance level.`,
-      noCurves: 'There are no curves: each curve needs test images of the class and of other classes.',
-      calibrated: (excess: string) =>
-        `The test does not show that the probabilities are wrong: the calibration error above chance is ${excess}.`,
-      overconfident: (excess: string, confidence: string, accuracy: string) =>
-        `The probabilities are too high: on average ${confidence}, but ${accuracy} of the predictions are correct. The calibration error above chance is ${excess}.`,
-      underconfident: (excess: string, confidence: string, accuracy: string) =>
-        `The probabilities are too low: on average ${confidence}, but ${accuracy} of the predictions are correct. The calibration error above chance is ${excess}.`,
-      uncalibrated: (excess: string) =>
-        `The probabilities are not well calibrated: some are too high, others too low. The calibration error above chance is ${excess}.`,
-      calibrationUnknown: (excess: string, reason: string) =>
-        `It is not known whether the probabilities are right. The calibration error above chance is ${excess}, without an interval: ${reason}.`,
-      split: (train: number, val: number, test: number) =>
-        `${counts.images(train + val + test)}: ${counts.split(train, val, test)}.`,
-      folds: (n: number, folds: number) =>
-        `${counts.images(n)}, ${counts.folds(folds)} of cross-validation. Each image is a test image once.`,
       labelErrors: (n: {
         suspected: number;
         checked: number;
@@ -152,14 +112,6 @@ export const results = {
       noEvaluation: 'This classifier has not been evaluated on an external test set.',
       evaluations: (n: number, title: string, low: string, high: string, internal: string) =>
         `On ${counts.testSets(n)}, ${title} is ${low === high ? low : `${low} to ${high}`}. On the test set of the run, it is ${internal}.`,
-      finetuned: (epoch: number, n: number) =>
-        `Fine-tuning ran for ${counts.epochs(n)}. Epoch ${epoch} is used.`,
-      isFinetuned: (epoch: number, n: number) => `fine-tuned, epoch ${count(epoch)} of ${count(n)}`,
-      isInstant: 'instant',
-      isInstantAgain: 'instant; fine-tuning was not better',
-      instant: 'The instant classifier is used: a linear classifier on features of the pretrained network.',
-      eachFold: (n: number) =>
-        `Each of ${counts.folds(n)} was trained separately. The final classifier is trained on all images.`,
       warnings: (n: number) =>
         n
           ? plural(n, {
@@ -170,7 +122,6 @@ export const results = {
     },
     figureFiles: { title: 'Download this figure:', svg: 'SVG', png: 'PNG', csv: 'data (CSV)' },
     keyMetrics: 'Key metrics',
-    classifier: 'classifier',
     allMetrics: 'All metrics',
     metric: 'Metric',
     value: 'Value',
@@ -330,7 +281,6 @@ export const results = {
       up: 'share correct',
       number: 'images',
       images: counts.images,
-      none: 'The calibration error of this run is not known.',
       noBefore:
         'Values before calibration are not shown, because each fold has a separate calibration temperature.',
       table: 'Show as a table',
@@ -490,14 +440,6 @@ export const results = {
     tabsLabel: 'Evaluation',
     thisSet: 'This test set',
     comparison: 'Comparison with the test set of the run',
-    lower: (title: string, external: string, internal: string, difference: string) =>
-      `${title} is lower on this test set than on the test set of the run: ${external} compared with ${internal}, difference ${difference}.`,
-    higher: (title: string, external: string, internal: string, difference: string) =>
-      `${title} is higher on this test set than on the test set of the run: ${external} compared with ${internal}, difference ${difference}.`,
-    same: (title: string, external: string, internal: string, difference: string) =>
-      `The difference in ${title} is not statistically significant: ${external} on this test set, ${internal} on the test set of the run, difference ${difference}.`,
-    noInterval: (title: string, external: string, internal: string, reason: string) =>
-      `${title} is ${external} on this test set and ${internal} on the test set of the run. The difference cannot be tested: ${reason}.`,
     comparisonHelp:
       'The confidence interval of the difference assumes independent test sets: no patient or slide is in both.',
     compareWith: 'Compare with another classifier on this test set',

@@ -44,6 +44,7 @@ export const runs = {
     actions: 'Actions',
   },
   marks: {
+    uses: { care: 'use with care', no: 'do not use' },
     rules: {
       'chosen threshold': {
         text: 'chosen threshold',
@@ -59,11 +60,8 @@ export const runs = {
         one: `${count(n)} test image relabeled`,
         other: `${count(n)} test images relabeled`,
       }),
-      help: 'Labels of misclassified test images were corrected, so the result may be too high. The summary of the training shows the accuracy with the earlier labels.',
+      help: 'Labels of misclassified test images were corrected, so the result may be too high. The report shows the accuracy with the earlier labels.',
     }),
-    otherRule: 'without threshold',
-    otherRuleHelp:
-      'This value is computed without the decision threshold: the class with the highest probability is predicted. The test result uses the threshold. Do not compare the two.',
   },
   curve: (first: string, last: string) => `F1 on validation images, epoch by epoch: from ${first} to ${last}`,
   meanOfFolds: (n: number) => `Mean of ${counts.folds(n)}`,

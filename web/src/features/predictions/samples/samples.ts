@@ -4,6 +4,8 @@ import type { Band } from '../../../charts/BandPlot.svelte';
 import type { PlateWell } from '../../../charts/PlateMap.svelte';
 import type { SampledSummary, SampleProportions, Summary } from '../../../api/predictions';
 
+const SMALL = 0.1; // proportion of a rare class
+
 interface Names {
   allSamples: string;
   withoutCondition: string;
@@ -43,6 +45,15 @@ export function strips(summary: Summary, name: string, names: Names): Strip[] {
       mean: pointOf(condition, name, corrected, label)[0] ?? null,
     };
   });
+}
+
+/** Digits of the proportions of a class, which are more if it is rare in all samples, as in the report. */
+export function digitsOf(summary: Summary, name: string): number {
+  const values = [...summary.samples, ...summary.conditions].map(({ classes }) => {
+    const { raw, corrected } = classes[name]!;
+    return (isCorrected(summary, name) ? corrected : raw).value ?? 0;
+  });
+  return Math.max(...values, 0) < SMALL ? 4 : 3;
 }
 
 /** The curve of each condition over time with its interval, and those of its samples. */
