@@ -106,7 +106,7 @@ def show(name: str, case: str, rows: np.ndarray, shifts: Sequence[bool]) -> None
 
 
 def compared(samples: Sequence[Sequence[Prediction]], run: cs.Run) -> tuple[list[tuple[float, ...]], bool]:
-    """Return error, coverage and width of counted and corrected proportions and the error of the estimate, by sample."""
+    """Return error, coverage and width of counted and corrected proportions, and the estimate's error, by sample."""
     card = cs.load_classifier(run).card
     rows = [SampledPrediction(row, f"{k}") for k, sample in enumerate(samples) for row in sample]
     summary = summary_of(card.classes, rows, run)

@@ -18,7 +18,7 @@ from coverslip.reports.comparison import MOST_RUNS, Comparison, compare
 from coverslip.runs import Run, TrainingHashes
 from coverslip.runs.environment import EvaluatedImages
 from coverslip.runs.log import TimedNote, Work
-from coverslip.workspace.datasets.snapshots import training_images
+from coverslip.workspace.datasets.snapshots import refuse_exchanged_files, training_images
 from coverslip.workspace.jobs.kinds import (
     JobKind,
     StateSource,
@@ -208,6 +208,7 @@ EVALUATION = register(
         progress=progress_of_work,
         has_measurements=True,
         list_unlisted=_list_unlisted,
+        refuse=refuse_exchanged_files,
     )
 )
 

@@ -100,7 +100,7 @@ def _is_never_finished_early(_job: Job, _state: State) -> bool:
     return False
 
 
-def _store_nothing(_workspace: Workspace, _job: Job) -> None:
+def _do_nothing(_workspace: Workspace, _job: Job) -> None:
     pass
 
 
@@ -129,6 +129,7 @@ class JobKind:
         can_resume_finished: whether a finished job can be resumed, to retry what failed.
         resume_command: the command that resumes a job; the second argument is whether it is to finish early.
         can_finish: whether a job can be finished early in this state.
+        refuse: raises a CoverslipError if a waiting job must not start, such as after a change of its files.
         store_rows: stores what a job has added to its table; called while it runs, and once
             after its end, before its row records the end.
         list_unlisted: adds jobs to the table whose folders exist without it, given the folders in the table; called
@@ -147,7 +148,8 @@ class JobKind:
     can_resume_finished: bool = False
     resume_command: Callable[[Job, bool], list[str]] = field(default=_same_command)
     can_finish: Callable[[Job, State], bool] = field(default=_is_never_finished_early)
-    store_rows: Callable[[Workspace, Job], None] = field(default=_store_nothing)
+    refuse: Callable[[Workspace, Job], None] = field(default=_do_nothing)
+    store_rows: Callable[[Workspace, Job], None] = field(default=_do_nothing)
     list_unlisted: Callable[[Workspace, JobFolders], None] = field(default=_list_nothing)
 
     @property

@@ -115,7 +115,7 @@ def _described(workspace: Workspace, job: Job) -> JobState:
         dataset_ids=job.dataset_ids,
         queue_position=queue.index(job.id) + 1 if job.id in queue else None,
         actions=_actions(state, can_resume_finished=kind.can_resume_finished, can_finish=kind.can_finish(job, state)),
-        is_lasting=job.key is None,
+        is_lasting=kind.outlives_server,
         links=_links(job.id, f"/{kind.collection}/{job.id}" if job.key is None else job.choices["link"]),
     )
 

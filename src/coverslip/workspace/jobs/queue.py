@@ -22,7 +22,6 @@ from coverslip.runtime.programs import (
     terminate,
 )
 from coverslip.runtime.slurm import Slurm
-from coverslip.workspace.datasets.snapshots import refuse_exchanged_files
 from coverslip.workspace.jobs.control import stop_computations
 from coverslip.workspace.jobs.kinds import job_kinds, kind_of, list_unlisted_jobs, queued_ids
 from coverslip.workspace.jobs.options import DEFAULT, JobOptions
@@ -142,7 +141,7 @@ class Queue:
 
     def _begin(self, job: Job) -> None:
         try:
-            refuse_exchanged_files(self._workspace, job)
+            kind_of(job).refuse(self._workspace, job)
             self._launch(job)
         except (CoverslipError, OSError) as error:  # OSError: the disk is full, or there are too many processes
             if isinstance(error, CoverslipError):

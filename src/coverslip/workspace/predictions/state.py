@@ -16,6 +16,7 @@ from coverslip.files import write_json
 from coverslip.messages import Note, localized_note, text
 from coverslip.runs import ClassifierCard, Run, find_classifier, open_classifier
 from coverslip.workspace.datasets.changed_files import refuse_changed_files
+from coverslip.workspace.datasets.snapshots import refuse_exchanged_files
 from coverslip.workspace.jobs.kinds import JobKind, JobProgress, StateSource, register
 from coverslip.workspace.jobs.records import Job, Json, add_job, all_jobs, find_job, new_job_folder, unused_name
 from coverslip.workspace.jobs.state import (
@@ -284,5 +285,6 @@ PREDICTION = register(
         source=partial(StateSource, prediction_events),
         progress=_progress,
         store_rows=_store_rows,
+        refuse=refuse_exchanged_files,
     )
 )

@@ -29,6 +29,7 @@ from coverslip.studies import (
 )
 from coverslip.studies import state_of as state_of_cell
 from coverslip.studies.comparing import DatasetComparison
+from coverslip.workspace.datasets.snapshots import refuse_exchanged_files
 from coverslip.workspace.jobs.kinds import (
     JobKind,
     JobProgress,
@@ -292,6 +293,7 @@ STUDY = register(
         progress=_progress,
         can_resume_finished=True,
         list_unlisted=_list_unlisted,
+        refuse=refuse_exchanged_files,
     )
 )
 

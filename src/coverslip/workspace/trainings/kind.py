@@ -9,6 +9,7 @@ from pydantic import Field
 from coverslip.errors import NotFound
 from coverslip.runs import is_run
 from coverslip.runs.log import LogLine, LogReader, Training, lasting_lines, seconds_left
+from coverslip.workspace.datasets.snapshots import refuse_exchanged_files
 from coverslip.workspace.jobs.kinds import (
     JobKind,
     JobProgress,
@@ -101,5 +102,6 @@ TRAINING = register(
         has_measurements=True,
         resume_command=_resume_command,
         can_finish=_can_finish,
+        refuse=refuse_exchanged_files,
     )
 )
