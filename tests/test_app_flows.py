@@ -51,8 +51,10 @@ def check_numbers(page: "Page", app: RunningApp) -> None:
     for key, title in TITLES.items():
         value = metrics["metrics"][key]
         row = numbers.get_by_role("row", name=re.compile(f"^{title}"))
-        assert row.get_by_role("cell", name=f"{value['value']:.3f}", exact=True).count() == 1
-        assert row.get_by_role("cell", name=f"{value['low']:.3f} to {value['high']:.3f}", exact=True).count() == 1
+        digits = 2 if value["high"] - value["low"] > 0.3 else 3
+        shown, low, high = (f"{value[name]:.{digits}f}" for name in ("value", "low", "high"))
+        assert row.get_by_role("cell", name=shown, exact=True).count() == 1
+        assert row.get_by_role("cell", name=f"{low} to {high}", exact=True).count() == 1
     per_class = page.get_by_role("region", name="Metrics by class")
     for name, of_class in metrics["per_class"].items():
         row = per_class.get_by_role("row").filter(has=page.get_by_role("rowheader", name=name))

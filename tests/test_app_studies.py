@@ -278,7 +278,7 @@ def test_results_of_a_study_can_be_read_viewed_and_downloaded(lab: Lab, done: Js
     assert [row["n_splits"] for row in part["scores"]] == [2, 0]
     (table,) = (block for block in results["sections"][0]["blocks"] if block["rows"])
     assert table["columns"][1:] == [part["dataset"]]
-    assert [row[1]["value"] for row in table["rows"]] == [f"{part['scores'][0]['mean']:.3f}", "–"]
+    assert [row[1]["value"] for row in table["rows"]] == [f"{part['scores'][0]['mean']:.2f}", "–"]
     report = lab.client.get(f"{API}/jobs/{done['id']}/report")
     assert "sandbox" in report.headers["content-security-policy"]
     blocks = [block for section in results["sections"] for block in section["blocks"]]

@@ -268,7 +268,7 @@ def test_of_many_classes_the_worst_and_the_most_confused_are_shown_and_all_on_re
     show_numbers(results_console(), evaluation, verdict_of_metrics(evaluation))
     shown = capsys.readouterr().out
     assert len(shown.splitlines()) < 30
-    assert re.search(r"images +recall .* precision .* F1\nkind 7 +3 +0.000 .* 0.000\nkind 8 +3 +1.000 .* 0.667", shown)
+    assert re.search(r"images +recall .* precision .* F1\nkind 7 +3 +0.00 .* 0.000\nkind 8 +3 +1.00 .* 0.667", shown)
     assert "The 12 of 40 classes with the lowest F1 are shown; --all-classes shows all." in shown
     assert re.search(r"kind 7 +kind 8 +3 +100%", shown)
     show_numbers(results_console(), evaluation, verdict_of_metrics(evaluation), all_classes=True)
