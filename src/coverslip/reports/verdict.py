@@ -325,7 +325,6 @@ _UNGROUPED = 0.1  # share of the images of a run without a known group
 SERIOUS_FINDINGS = (
     "channel-files",
     "group-is-class",
-    "groups-divide-copies",
     "hidden-groups",
     "no-signal",
     "shortcut",
