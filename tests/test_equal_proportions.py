@@ -44,7 +44,10 @@ class Lab:
     table: Path  # the well, dose and day of each image
 
 
-@pytest.fixture(scope="module", params=[2, 3], ids=["two classes", "three classes"])
+THREE = pytest.param(3, marks=pytest.mark.exhaustive)
+
+
+@pytest.fixture(scope="module", params=[2, THREE], ids=["two classes", "three classes"])
 def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     classes = ("small", "medium", "large")[-request.param :]
     folder = tmp_path_factory.mktemp("lab")
