@@ -102,7 +102,7 @@ def evaluate(page: "Page") -> None:
 
 
 def plan_a_study(page: "Page") -> None:
-    page.get_by_role("checkbox", name="Cells of two clinics").check()
+    page.get_by_role("group", name="Datasets").get_by_role("checkbox", name="Cells of two clinics").check()
     page.get_by_text("3 trainings, each with 2 folds.").wait_for()
     for title in ("All trainings", "Differences from the publication", "Plan as text"):
         page.get_by_text(title, exact=True).click()
