@@ -217,6 +217,7 @@ def test_a_backup_of_a_running_server_is_restored(served: Served, tmp_path: Path
     project, dataset_id, workspace = opened(admin, served)
     rows = DatasetImages(workspace, dataset_id).row_ids(Filters()).tolist()
     set_labels(workspace, dataset_id, ImageSelection(rows=rows[:4]), "large")
+    set_labels(workspace, dataset_id, ImageSelection(rows=rows[4:]), "medium")
     admin.put(f"{API}{project}/members/{users.find_user_by_name(served.server, 'tom').id}", json={"role": "annotator"})
     ended = threading.Event()
 
