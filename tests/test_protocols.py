@@ -214,14 +214,12 @@ def test_degraded_images_are_degraded_in_training_and_prediction() -> None:
 
 
 @pytest.mark.exhaustive
-def test_what_a_published_protocol_adds_has_an_interval_over_groups(tmp_path: Path) -> None:
+def test_what_a_protocol_adds_has_an_interval_over_groups(tmp_path: Path) -> None:
     cells = str(write_cells(tmp_path / "cells", 90))
     plan = plan_of(
         {
-            "datasets": [
-                {"path": cells, "name": "cells", "group_pattern": GROUPS},
-                {"path": cells, "name": "published", "as_published_of": "cells"},
-            ],
+            "datasets": [{"path": cells, "name": "cells", "group_pattern": GROUPS}],
+            "arms": [{"name": "by image", "ignores_groups": True, "compared_with": "by group"}, {"name": "by group"}],
             "models": [SMALL_NETWORK],
             "folds": 3,
             "recipe": {"image_size": 32, "tta": 1, "stage": "instant", "augment": "none"},
@@ -231,9 +229,13 @@ def test_what_a_published_protocol_adds_has_an_interval_over_groups(tmp_path: Pa
     out = tmp_path / "out"
     train_cells(studies.cells_of(plan, out))
     save_plan(plan, out / "study.yaml")
-    (gap,) = studies.study_comparison(out).gaps
-    difference = gap.difference
-    assert difference.value == gap.as_published - gap.own
+    comparison = studies.study_comparison(out)
+    (row,) = comparison.arm_differences
+    assert (row.dataset, row.arm, row.reference) == ("cells", "by image", "by group")
+    assert [(each.key, each.values) for each in comparison.arm_settings] == [("groups", ("divided", "kept together"))]
+    difference = row.difference
+    assert difference.value == row.value - row.reference_value
+    assert row.value == Run(out / "cells" / f"cells-by-image_{SMALL_NETWORK}_r1_s0").metrics["accuracy"].value
     assert difference.low is not None
     assert difference.high is not None
     assert difference.low < difference.value < difference.high

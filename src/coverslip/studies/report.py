@@ -18,6 +18,7 @@ from coverslip.studies.figures import (
     confusion_drawing,
     epoch_drawing,
     forest_drawing,
+    mean_title,
     names_by_size,
     pareto_drawing,
     seconds_per_image,
@@ -53,6 +54,7 @@ def is_instant(comparison: StudyComparison) -> bool:
 
 def _sections(comparison: StudyComparison, folder: Path | None) -> Iterator[SectionContent]:
     yield SectionContent(text("study-results.title"), [*_results(comparison)])
+    yield _arms(comparison)
     yield SectionContent(text("study-differences.title"), [*_differences(comparison)])
     yield _failures(comparison)
     yield SectionContent(text("study-costs.title"), [_costs(comparison)])
@@ -67,7 +69,6 @@ def _sections(comparison: StudyComparison, folder: Path | None) -> Iterator[Sect
     yield _robustness(comparison)
     yield _merged(comparison)
     yield _classifiers(comparison)
-    yield _gaps(comparison)
     yield _rare_classes(comparison)
     yield _published(comparison)
     yield _settings(comparison)
@@ -82,11 +83,6 @@ def _of_part(part: DatasetComparison) -> str:
     return _of_size(part.dataset, part.train_per_class)
 
 
-def _mean_title(comparison: StudyComparison) -> str:
-    """Return the title of means over datasets."""
-    return text("study-mean", n_datasets=len(comparison.counted))
-
-
 def _failures(comparison: StudyComparison) -> SectionContent:
     rows = [(row.name, row.reason) for row in comparison.failures]
     return _table_section("study-failures", rows, text_at=(1,))
@@ -98,15 +94,16 @@ def _results(comparison: StudyComparison) -> Iterator[SectionText]:
     parts = [part for part in comparison.datasets if any(row.mean is not None for row in part.scores)]
     scores = {(_of_part(part), row.name): row for part in parts for row in part.scores}
     datasets = [_of_part(part) for part in parts]
-    of_all = {row.name: row for row in comparison.overall.scores} if comparison.overall else {}
-    names = [*of_all, *(row.name for part in parts for row in part.scores if row.name not in of_all)]
-    titles = (_mean_title(comparison), text("study-results.rank")) if of_all else ()
+    of_all = [{row.name: row for row in each.scores} for each in comparison.overall]
+    names = [*(name for of_arm in of_all for name in of_arm), *(row.name for part in parts for row in part.scores)]
+    titles = [title for each in comparison.overall for title in (mean_title(each), text("study-results.rank"))]
     rows: list[list[Cell]] = []
     for name in dict.fromkeys(names):
         row: list[Cell] = [name, *(_score(comparison, scores.get((dataset, name))) for dataset in datasets)]
-        if name in of_all:
-            row += [_mean(of_all[name].metrics[comparison.metric]), number(of_all[name].mean_rank, 2)]
-        rows.append([*row, *"–" * (1 + len(datasets) + len(titles) - len(row))])
+        for of_arm in of_all:
+            mean = of_arm.get(name)
+            row += ["–"] * 2 if mean is None else [_mean(mean.metrics[comparison.metric]), number(mean.mean_rank, 2)]
+        rows.append(row)
     if rows:
         columns = (text("study-results.network"), *datasets, *titles)
         yield SectionText([*_words_of_results(comparison, scores.values())], columns, rows)
@@ -118,19 +115,19 @@ def _score(comparison: StudyComparison, row: VariantScores | None) -> Estimate:
 
 def _words_of_results(comparison: StudyComparison, scores: Iterable[VariantScores]) -> Iterator[str]:
     yield text("study-results", metric=METRICS[comparison.metric].title, n_missing=sum(row.n_missing for row in scores))
-    if comparison.overall is not None:
-        largest = {part.dataset: _of_part(part) for part in comparison.datasets}  # the last number of training images
-        critical = number(comparison.overall.critical_difference, 2)
-        datasets = "; ".join(largest[name] for name in comparison.counted)
+    largest = {part.dataset: _of_part(part) for part in comparison.datasets}  # the last number of training images
+    for each in comparison.overall:
+        critical = number(each.critical_difference, 2)
+        datasets = "; ".join(largest[name] for name in each.datasets)
         yield text("study-overall", datasets=datasets, critical=critical)
-    for each in comparison.left_out:
-        others = listed(each.shared_with)
+    for left in comparison.left_out:
+        others = listed(left.shared_with)
         yield text(
             "study-left-out",
-            dataset=each.dataset,
+            dataset=left.dataset,
             others=others,
-            n_common=each.n_common,
-            n_images=each.n_images,
+            n_common=left.n_common,
+            n_images=left.n_images,
         )
 
 
@@ -153,8 +150,8 @@ def _all_metrics(comparison: StudyComparison) -> SectionText:
         for row in part.scores
         if row.mean is not None
     ]
-    for each in comparison.overall.scores if comparison.overall else ():
-        measured.append((_mean_title(comparison), each.name, ("–", "–"), each.metrics))
+    for of_arm in comparison.overall:
+        measured += [(mean_title(of_arm), each.name, ("–", "–"), each.metrics) for each in of_arm.scores]
     names = list(dict.fromkeys(name for *_, metrics in measured for name in metrics))
     if len(names) < 2:
         return SectionText()
@@ -185,10 +182,11 @@ def _differences(comparison: StudyComparison) -> Iterator[SectionText]:
         for row in part.differences
     ]
     baselines = {row.name: row.baseline for part in comparison.datasets for row in part.differences}
-    for each in comparison.overall.scores if comparison.overall else ():
-        if (mean := each.difference) is not None:
-            cell = estimate(Metric(value=mean.mean, low=mean.low, high=mean.high), is_signed=True)
-            rows.append([_mean_title(comparison), each.name, baselines[each.name], cell, "", *"––––"])
+    for of_arm in comparison.overall:
+        for each in of_arm.scores:
+            if (mean := each.difference) is not None:
+                cell = estimate(Metric(value=mean.mean, low=mean.low, high=mean.high), is_signed=True)
+                rows.append([mean_title(of_arm), each.name, baselines[each.name], cell, "", *"––––"])
     words = text("study-differences", method=text("study-method"), equivalence=f"{comparison.equivalence:g}")
     yield SectionText(
         [words] if rows else (), columns, rows, (*columns[1:3], columns[4]), drawings=[*forest_drawing(comparison)]
@@ -529,20 +527,36 @@ def _classifiers(comparison: StudyComparison) -> SectionContent:
     return _table_section("study-classifiers", rows, text_at=(1, 2))
 
 
-def _gaps(comparison: StudyComparison) -> SectionContent:
+def _arms(comparison: StudyComparison) -> SectionContent:
+    """Return what each arm is, the differences between arms, and the settings in which they differ."""
+    legend = [f"{arm}: {words}" for arm in comparison.arms if (words := text("study-arm", arm=arm))]
+    columns, setting = _columns("study-arms"), _columns("study-arm-settings")
     rows = [
         (
             _of_size(row.dataset, row.train_per_class),
             row.name,
-            number(row.as_published),
-            number(row.own),
+            f"{row.arm} − {row.reference}",
+            number(row.value),
+            number(row.reference_value),
             estimate(row.difference, is_signed=True),
         )
-        for row in comparison.gaps
+        for row in comparison.arm_differences
     ]
-    section = _table_section("study-protocols", rows, text_at=(1,))
-    steps = SectionText([f"{stamp.trainings}: {stamp.sentence}" for stamp in comparison.protocols])
-    return replace(section, blocks=[*section.blocks, steps]) if rows else section
+    stamps = [f"{stamp.trainings}: {stamp.sentence}" for stamp in comparison.protocols]
+    blocks = [
+        SectionText(words=legend),
+        SectionText(
+            [text("study-arms", metric=METRICS[comparison.metric].title)] if rows else (), columns, rows, columns[1:3]
+        ),
+        SectionText(
+            heading=text("study-arm-settings.title"),
+            columns=[*setting, *comparison.arms],
+            rows=[(row.key, *row.values) for row in comparison.arm_settings],
+            text_columns=comparison.arms,
+        ),
+        SectionText(words=stamps),
+    ]
+    return SectionContent(text("study-arms.title"), blocks if comparison.arms or stamps else ())
 
 
 def _rare_classes(comparison: StudyComparison) -> SectionContent:
@@ -571,12 +585,13 @@ def _published(comparison: StudyComparison) -> SectionContent:
             row.class_name or text("study-images", images=row.images),
             text("class-metric", metric=row.metric) if row.metric in CLASS_METRICS else METRICS[row.metric].title,
             _published_value(row),
-            *((signed if row.is_difference else number)(value) for value in (row.own, row.as_published)),
+            *((signed if row.is_difference else number)(row.own.get(arm)) for arm in comparison.arms or ("",)),
             row.source,
         )
         for row in comparison.published
     ]
-    section = _table_section("study-published", rows, text_at=(1, 2, 3, 7))
+    arms = " | ".join(comparison.arms or (text("study-published.own"),))
+    section = _table_section("study-published", rows, text_at=(1, 2, 3, -1), arms=arms)
     if not rows:
         return section
     return replace(section, blocks=[*section.blocks, SectionText(words=comparison.published_protocols)])
