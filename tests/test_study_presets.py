@@ -11,6 +11,8 @@ from trained import GROUPS, SMALL_NETWORK
 from coverslip import studies
 from coverslip.cli import main
 from coverslip.errors import BadRecipe
+from coverslip.evaluation import Metric
+from coverslip.messages import text
 from coverslip.runs import load_recipe
 from coverslip.studies.comparing import compare_study
 from coverslip.studies.figures import forest_drawing, size_drawing
@@ -19,6 +21,7 @@ from coverslip.studies.presets import PRESETS
 from coverslip.studies.protocols import arm_settings
 from coverslip.studies.published import published_rows
 from coverslip.studies.results import ResultRow
+from coverslip.studies.variants import MergedClass
 
 
 @pytest.fixture
@@ -277,6 +280,57 @@ def test_every_value_of_a_publication_has_its_network_where_the_preset_has_it(tw
         assert {row.variant for _, row in published_rows(plan)} <= {"", *plan.variant_names}
     accuracy = {row.name: row.value for row in values["efficientnetv2-cell"] if row.source.endswith("Table IV")}
     assert accuracy == {"VGG-16, other authors, 1,000 epochs": 0.972}
+
+
+@pytest.mark.parametrize("name", OF_PUBLICATIONS)
+def test_the_tables_of_a_publication_stand_in_its_order_with_its_values(name: str, two_folders: list[Path]) -> None:
+    plan = studies.preset_plan(name, two_folders, all_tables=True)
+    first = plan.trained_datasets[1]  # arm B
+    results = rows(first.name, plan.models[0].name, plan.regimes[0].name, [0.5, 0.6])
+    compared = compare_study(plan, results)
+    (paper,) = compared.papers
+    title = text("study-paper", publication=paper.publication)
+    (section,) = (each for each in studies.study_sections(compared) if each.title == title)
+    headings = [text("study-paper-item", item=item.item, title=item.title) for item in paper.items]
+    assert [block.heading for block in section.blocks if block.heading] == headings
+    shown = [row for block in section.blocks for row in block.rows]
+    assert len(shown) == len(compared.published)  # each value at its table, and nowhere else
+    assert {len(row) for row in shown} == {5 + 3}
+    codes = {code for item in paper.items for code in item.sections}
+    assert all(text(code if code == "study-confusions" else f"{code}.title") for code in codes)
+
+
+def test_published_values_of_the_merged_dataset_and_of_classes_stand_beside_those_of_this_study() -> None:
+    plan = studies.StudyPlan.model_validate(
+        {
+            "datasets": [{"path": "a", "name": "pap 60 20 20"}, {"path": "b", "name": "all as one 60 20 20"}],
+            "models": ["Mobincep"],
+            "published": ["mobincep"],
+        }
+    )
+
+    def merged(class_name: str | None, single: float, others: float) -> MergedClass:
+        names = ["accuracy"] if class_name is None else ["precision", "recall", "f1"]
+        return MergedClass(
+            dataset="pap 60 20 20",
+            merged="all as one 60 20 20",
+            train_per_class=None,
+            name="Mobincep",
+            class_name=class_name,
+            n_single=9,
+            n_merged=9,
+            single={name: Metric(value=single) for name in names},
+            with_others={name: Metric(value=others) for name in names},
+        )
+
+    measured = [*rows("pap 60 20 20", "Mobincep", "imagenet", [0.7])]
+    compared = compare_study(plan, measured, merged=[merged(None, 0.7, 0.6), merged("normal", 0.5, 0.4)])
+    of_mix = [
+        row.own for row in compared.published if row.name == "Mobincep trained on the Mix" and row.dataset == "Pap"
+    ]
+    assert of_mix == [{"": 0.6}]
+    of_class = {row.dataset: row.own for row in compared.published if row.class_name == "Normal" and row.metric == "f1"}
+    assert of_class == {"Pap": {"": 0.5}, "Mix": {"": 0.4}}
 
 
 def test_a_published_value_stands_beside_the_dataset_of_the_same_name() -> None:

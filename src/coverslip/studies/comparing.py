@@ -32,7 +32,7 @@ from coverslip.studies.heat_maps import HeatMaps
 from coverslip.studies.plan import StudyPlan, TrainedDataset
 from coverslip.studies.pretraining_steps import StepDistance, Tried
 from coverslip.studies.protocols import ArmDifference, ArmSetting, ProtocolStamp
-from coverslip.studies.published import PublishedFigure, StudyValues, published_figures, published_protocols
+from coverslip.studies.published import Paper, PublishedFigure, StudyValues, papers_of, published_figures
 from coverslip.studies.rare_classes import RareClass
 from coverslip.studies.results import (
     FailedTraining,
@@ -44,6 +44,7 @@ from coverslip.studies.results import (
     metric_mean,
     size_curve,
 )
+from coverslip.studies.roc import RocPanel
 from coverslip.studies.running import state_of
 from coverslip.studies.timing import NetworkLatency
 from coverslip.studies.variants import EpochCurve, FitScores, MergedClass, NetworkConfusion
@@ -241,11 +242,12 @@ class StudyComparison:
     correlations: Annotated[tuple[MeasureCorrelation, ...], Field(description="Empty with fewer than four pairs.")]
     heat_maps: tuple[HeatMaps, ...]  # if drawn
     published: tuple[PublishedFigure, ...]
-    published_protocols: tuple[str, ...]
+    papers: tuple[Paper, ...]  # the publications of the plan
     notes: tuple[str, ...]  # of the plan
     failures: tuple[FailedTraining, ...] = ()
     protocols: tuple[ProtocolStamp, ...] = ()  # steps of published protocols in the trainings
     rare_classes: tuple[RareClass, ...] = ()  # of trainings with few images of the rarest class
+    roc_panels: tuple[RocPanel, ...] = ()  # if a publication of the plan shows ROC curves
 
 
 def compare_study(
@@ -266,6 +268,7 @@ def compare_study(
     arm_settings: Sequence[ArmSetting] = (),
     protocols: Sequence[ProtocolStamp] = (),
     rare_classes: Sequence[RareClass] = (),
+    roc_panels: Sequence[RocPanel] = (),
     images: Mapping[str, ImageKeys] | None = None,
 ) -> StudyComparison:
     """Compare every variant of the plan with its baseline.
@@ -289,6 +292,7 @@ def compare_study(
         arm_settings: in which arms differ.
         protocols: steps of published protocols in the trainings.
         rare_classes: of trainings with few images of the rarest class.
+        roc_panels: ROC curves of the datasets.
         images: of each dataset; None: datasets are identified by their folders and tables.
     """
     unchanged: dict[tuple[str, int | None], list[ResultRow]] = defaultdict(list)
@@ -333,11 +337,12 @@ def compare_study(
         correlations=tuple(_correlations(each for each in transfers if each.dataset in counted)),
         heat_maps=tuple(heat_maps),
         published=tuple(published_figures(plan, _values_of(plan, compared, fits, merged), images)),
-        published_protocols=published_protocols(plan),
+        papers=papers_of(plan),
         notes=plan.notes,
         failures=failed_trainings(rows),
         protocols=tuple(protocols),
         rare_classes=tuple(rare_classes),
+        roc_panels=tuple(roc_panels),
     )
 
 

@@ -25,6 +25,7 @@ from coverslip.reports.sections import Drawing
 from coverslip.studies.averages import Overall
 from coverslip.studies.comparing import DatasetComparison, StudyComparison, Transfer, VariantScores
 from coverslip.studies.results import MetricMean, SizeCurve
+from coverslip.studies.roc import RocPanel
 from coverslip.studies.variants import EpochCurve, NetworkConfusion
 
 if TYPE_CHECKING:
@@ -257,6 +258,22 @@ def confusion_drawing(comparison: StudyComparison, i: int, part: DatasetComparis
         )
 
 
+def roc_drawing(comparison: StudyComparison, i: int, panels: Sequence[RocPanel]) -> Drawing:
+    """Return the ROC curves of the datasets of an arm, a panel for each."""
+    rows = [
+        (panel.dataset, line.name, x, y)
+        for panel in panels
+        for line in panel.lines
+        for x, y in zip(line.curve.x, line.curve.y, strict=True)
+    ]
+    return Drawing(
+        f"roc-{i}",
+        text("study-roc-drawing", network=panels[0].name),
+        partial(_rocs, panels),
+        lambda: FigureData(("dataset", "class", "false_positive_rate", "true_positive_rate"), rows),
+    )
+
+
 _OfPart = TypeVar("_OfPart", EpochCurve, NetworkConfusion)
 
 
@@ -485,6 +502,34 @@ def _legend(figure: "Figure", axes: "Axes") -> None:
     figure.legend(
         handles, labels, loc="outside lower center", ncols=n_columns, frameon=False, fontsize=8, handlelength=3
     )
+
+
+_N_NAMED = 4  # ROC curves with a name beside those of averages: the lowest areas
+
+
+def _rocs(panels: Sequence[RocPanel]) -> "Figure":
+    """Draw the ROC curves of each dataset in a panel, with the names of the averages and of the hardest classes."""
+    n_rows = (len(panels) + 1) // 2
+    figure = new_figure(8.6, 3.4 * n_rows)
+    all_axes = figure.subplots(n_rows, 2, squeeze=False).ravel()
+    for axes in all_axes[len(panels) :]:
+        axes.set_axis_off()
+    for axes, panel in zip(all_axes, panels, strict=False):
+        axes.plot([0, 1], [0, 1], color=HAIR, linewidth=0.8)
+        lines = sorted(panel.lines, key=lambda line: line.auroc)
+        named = [line for line in lines if line.name.endswith("-average")]
+        named += [line for line in lines if line not in named][:_N_NAMED]
+        for line in lines:
+            if line not in named:
+                axes.plot(line.curve.x, line.curve.y, color=HAIR, linewidth=0.8)
+        for k, line in enumerate(named):
+            style = {"color": DATA if k % 2 == 0 else MUTED, "linestyle": CLASS_DASHES[k % len(CLASS_DASHES)]}
+            axes.plot(line.curve.x, line.curve.y, label=f"{shortened(line.name, 24)} {line.auroc:.3f}", **style)
+        axes.set_title(_wrapped(panel.dataset, 40))
+        axes.legend(frameon=False, fontsize=7, loc="lower right")
+        axes.set_xlabel(text("figure-label-false-positive-rate"))
+        axes.set_ylabel(text("figure-label-true-positive-rate"))
+    return figure
 
 
 _CURVES = ("train_loss", "val_loss", "train_accuracy", "val_accuracy", "train_penalty")

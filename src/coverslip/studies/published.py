@@ -28,6 +28,7 @@ StudyValues = Mapping[tuple[str, str, str, str], float]
 class PublishedFigure:
     """A published value on other images, beside the mean of this study."""
 
+    publication: Annotated[str, Field(description="Empty: a row of the plan.")]
     source: str
     dataset: str  # of the publication
     name: str  # of the network in the publication
@@ -44,12 +45,34 @@ class PublishedFigure:
     ]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperItem:
+    """A table or figure of a publication, and its counterpart."""
+
+    item: str  # such as `Table 2`
+    title: str
+    sections: tuple[str, ...] = ()  # codes of the sections of a study's report with its counterpart
+    command: str = ""  # that makes its counterpart, if the study alone does not
+
+
 class Publication(Document):
     """A file of `presets/published/`."""
 
     publication: str  # short title
     protocol: str
+    schemas: str  # figures and tables without results
+    items: tuple[PaperItem, ...]  # in the order of the publication
     rows: tuple[PublishedPlan, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paper:
+    """The tables and figures of a publication."""
+
+    publication: str
+    protocol: str
+    schemas: str
+    items: tuple[PaperItem, ...]
 
 
 def published_figures(plan: StudyPlan, values: StudyValues, images: Mapping[str, ImageKeys]) -> list[PublishedFigure]:
@@ -67,10 +90,13 @@ def published_figures(plan: StudyPlan, values: StudyValues, images: Mapping[str,
     ]
 
 
-def published_protocols(plan: StudyPlan) -> tuple[str, ...]:
-    """Return a sentence on the protocol of each publication of a plan."""
+def papers_of(plan: StudyPlan) -> tuple[Paper, ...]:
+    """Return the publications of a plan."""
     files = [_publication(each) for each in plan.published if isinstance(each, str)]
-    return tuple(f"{each.publication}: {each.protocol}" for each in files)
+    return tuple(
+        Paper(publication=each.publication, protocol=each.protocol, schemas=each.schemas, items=each.items)
+        for each in files
+    )
 
 
 def published_rows(plan: StudyPlan) -> Iterator[tuple[str, PublishedPlan]]:
@@ -112,7 +138,8 @@ def _figure(
         if counted:
             own[arm] = float(np.mean([values[name, row.variant, of_images, own_metric] for name in counted]))
     return PublishedFigure(
-        source=", ".join(filter(None, [title, row.source])),
+        publication=title,
+        source=row.source,
         dataset=row.dataset,
         name=row.name,
         class_name=row.class_name,

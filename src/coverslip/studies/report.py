@@ -1,6 +1,6 @@
 """The sections of a study's report, which the report, the app and the command line render."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from coverslip.studies.figures import (
     mean_title,
     names_by_size,
     pareto_drawing,
+    roc_drawing,
     seconds_per_image,
     size_drawing,
     transfer_drawing,
@@ -38,13 +39,17 @@ def study_sections(comparison: StudyComparison, folder: Path | None = None) -> l
         comparison: the results of the study.
         folder: of the study, for the pictures of heat maps; None: without them.
     """
-    sections = (_with_content(section) for section in _sections(comparison, folder))
-    return [section for section in sections if section.blocks]
+    results, *others = _with_content(_sections(comparison, folder))
+    titles = {section.title for section in (results, *others)}
+    return [results, *_with_content(_papers(comparison, titles)), *others]
 
 
-def _with_content(section: SectionContent) -> SectionContent:
-    blocks = [each for each in section.blocks if each.rows or each.words or each.drawings or each.pictures]
-    return replace(section, blocks=blocks)
+def _with_content(sections: Iterable[SectionContent]) -> Iterator[SectionContent]:
+    """Yield the sections that have content, without their empty blocks."""
+    for section in sections:
+        blocks = [each for each in section.blocks if each.rows or each.words or each.drawings or each.pictures]
+        if blocks:
+            yield replace(section, blocks=blocks)
 
 
 def is_instant(comparison: StudyComparison) -> bool:
@@ -71,6 +76,7 @@ def _sections(comparison: StudyComparison, folder: Path | None) -> Iterator[Sect
     yield _classifiers(comparison)
     yield _rare_classes(comparison)
     yield _published(comparison)
+    yield _roc(comparison)
     yield _settings(comparison)
     yield SectionContent(text("study-notes"), [SectionText(words=comparison.notes)])
 
@@ -413,6 +419,12 @@ def _confusions(comparison: StudyComparison) -> SectionContent:
     return SectionContent(text("study-confusions"), blocks)
 
 
+def _roc(comparison: StudyComparison) -> SectionContent:
+    of_arms = [[panel for panel in comparison.roc_panels if panel.arm == arm] for arm in comparison.arms or ("",)]
+    drawings = [roc_drawing(comparison, i, panels) for i, panels in enumerate(of_arms, start=1) if panels]
+    return SectionContent(text("study-roc.title"), [SectionText(drawings=drawings)])
+
+
 def _epochs(comparison: StudyComparison) -> SectionContent:
     words = SectionText([text("study-epochs", is_tested=_selects_by_test_images(comparison))])
     blocks = [
@@ -578,6 +590,46 @@ def _rare_classes(comparison: StudyComparison) -> SectionContent:
 
 
 def _published(comparison: StudyComparison) -> SectionContent:
+    """Return the published values that the plan states; those of a publication stand at their table."""
+    return SectionContent(text("study-published.title"), _published_rows(comparison, "", ""))
+
+
+def _papers(comparison: StudyComparison, titles: Container[str]) -> Iterator[SectionContent]:
+    """Yield the tables and figures of each publication, in its order.
+
+    Args:
+        comparison: the results of the study.
+        titles: of the other sections of the report.
+    """
+    for paper in comparison.papers:
+        blocks = [SectionText(words=[text("study-published"), paper.protocol])]
+        for item in paper.items:
+            shown = [title for code in item.sections if (title := _title_of(code)) in titles]
+            words = [text("study-paper-section", sections=listed(shown), n=len(shown))] if shown else []
+            if not shown and item.command:
+                words.append(text("study-paper-command", command=item.command))
+            elif not shown:
+                words.append(text("study-paper-missing"))
+            table = _published_rows(comparison, paper.publication, item.item)
+            heading = text("study-paper-item", item=item.item, title=item.title)
+            first, *others = table or [SectionText()]
+            blocks += [replace(first, heading=heading, words=[*words, *first.words]), *others]
+        blocks.append(SectionText(words=[text("study-paper-schemas", items=paper.schemas)]))
+        yield SectionContent(text("study-paper", publication=paper.publication), blocks)
+
+
+def _title_of(code: str) -> str:
+    """Return the title of a section by its code; some sections have no other text."""
+    return text(code if code == "study-confusions" else f"{code}.title")
+
+
+def _published_rows(comparison: StudyComparison, publication: str, item: str) -> list[SectionText]:
+    """Return the table of published values, and the networks that this study lacks; empty if there are no values."""
+    figures = [
+        row
+        for row in comparison.published
+        if row.publication == publication and (not item or row.source.split(", ")[0] == item)
+    ]
     rows = [
         (
             row.name,
@@ -586,15 +638,19 @@ def _published(comparison: StudyComparison) -> SectionContent:
             text("class-metric", metric=row.metric) if row.metric in CLASS_METRICS else METRICS[row.metric].title,
             _published_value(row),
             *((signed if row.is_difference else number)(row.own.get(arm)) for arm in comparison.arms or ("",)),
-            row.source,
+            *(() if item else (row.source,)),
         )
-        for row in comparison.published
+        for row in figures
     ]
-    arms = " | ".join(comparison.arms or (text("study-published.own"),))
-    section = _table_section("study-published", rows, text_at=(1, 2, 3, -1), arms=arms)
     if not rows:
-        return section
-    return replace(section, blocks=[*section.blocks, SectionText(words=comparison.published_protocols)])
+        return []
+    columns = _columns("study-published", arms=" | ".join(comparison.arms or (text("study-published.own"),)))
+    if item:  # its heading states the source
+        columns.pop()
+    measured = {row.name for row in figures if row.own}
+    missing = dict.fromkeys(row.name for row in figures if row.name not in measured)
+    words = [text("study-paper-without", names=listed([*missing]))] if missing else []
+    return [SectionText(words, columns, rows, columns[1:4] if item else [*columns[1:4], columns[-1]])]
 
 
 def _published_value(row: PublishedFigure) -> str:

@@ -35,6 +35,7 @@ from coverslip.studies.protocols import arm_differences, arm_settings, protocol_
 from coverslip.studies.rare_classes import rare_classes
 from coverslip.studies.report import write_study_report
 from coverslip.studies.results import ResultRow, perturbed_rows, rows_of, write_results
+from coverslip.studies.roc import roc_panels
 from coverslip.studies.running import Executor, run_cells, state_of
 from coverslip.studies.timing import measure_latencies, read_latencies
 from coverslip.studies.variants import confusions, epoch_curves, fit_scores, measure_perturbed, merged_classes
@@ -287,6 +288,7 @@ def _compared(plan: StudyPlan, cells: list[Cell], folder: Path) -> StudyComparis
         arm_settings=arm_settings(plan, cells),
         protocols=protocol_stamps(plan, cells),
         rare_classes=rare_classes(plan, cells),
+        roc_panels=roc_panels(plan, cells),
         images=images_of_datasets(plan, cells),
     )
     write_json(folder / "comparison.json", {"format_version": 1, **asdict(comparison)})

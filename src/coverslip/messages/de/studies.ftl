@@ -184,6 +184,7 @@ study-metrics = Mittelwert ± SD über Aufteilungen, darunter das 95-%-KI wie in
 study-confusions = Konfusionsmatrizen
 
 study-images = { $images ->
+        [merged] Test, zusammengeführtes Netz
         [training] Training
         [validation] Validierung
        *[test] Test
@@ -322,6 +323,28 @@ study-rare-rule = { $rule ->
         [roc] Youden-Index
        *[sensitivity] Sensitivität 0,9
     }
+
+study-paper = Tabellen und Abbildungen von { $publication }
+
+study-paper-item = { $item }: { $title }
+
+study-paper-section = In diesem Bericht: { $n ->
+        [one] Abschnitt { $sections }.
+       *[other] Abschnitte { $sections }.
+    }
+
+study-paper-command = Nicht Teil dieser Studie. Zum Erstellen ausführen: { $command }
+
+study-paper-missing = Diese Studie hat kein Gegenstück.
+
+study-paper-without = Nicht Teil dieser Studie: { $names }.
+
+study-paper-schemas = Schemata und Beispiele ohne Ergebnisse: { $items }.
+
+study-roc =
+    .title = ROC-Kurven
+
+study-roc-drawing = ROC-Kurven von { $network } auf den Testbildern aller Aufteilungen. Legenden zeigen die Fläche unter der Kurve der Mittelwerte und der vier Klassen mit den kleinsten Flächen.
 
 study-published = Veröffentlichte Werte stammen von anderen Bildern und Protokollen, daher werden sie nicht gegen die Werte dieser Studie getestet. Jeder Wert dieser Studie ist der Mittelwert über die Datensätze, deren Namen den Namen des veröffentlichten Datensatzes enthalten, oder sonst über alle Datensätze. Von Datensätzen mit gemeinsamen Bildern zählt einer. Wenn die Publikation nicht angibt, wie eine Metrik über Klassen gemittelt wird, wird der Makro-Mittelwert dieser Studie gezeigt.
     .title = Veröffentlichte Werte

@@ -184,6 +184,7 @@ study-metrics = Mean ± SD over splits, and below it the 95% CI as in the table 
 study-confusions = Confusion matrices
 
 study-images = { $images ->
+        [merged] test, merged network
         [training] training
         [validation] validation
        *[test] test
@@ -322,6 +323,28 @@ study-rare-rule = { $rule ->
         [roc] Youden’s index
        *[sensitivity] sensitivity 0.9
     }
+
+study-paper = Tables and figures of { $publication }
+
+study-paper-item = { $item }: { $title }
+
+study-paper-section = In this report: { $n ->
+        [one] section { $sections }.
+       *[other] sections { $sections }.
+    }
+
+study-paper-command = Not part of this study. To make it, run: { $command }
+
+study-paper-missing = This study has no counterpart.
+
+study-paper-without = Not part of this study: { $names }.
+
+study-paper-schemas = Schemas and examples without results: { $items }.
+
+study-roc =
+    .title = ROC curves
+
+study-roc-drawing = ROC curves of { $network } on the test images of all splits. Legends show the area under the curve of the averages and of the four classes with the lowest areas.
 
 study-published = Published values are from other images and protocols, so they are not tested against the values of this study. Each value of this study is the mean over the datasets whose names contain the name of the published dataset, or else over all datasets. Of datasets with common images, one counts. If the publication does not state how a metric is averaged over classes, the macro average of this study is shown.
     .title = Published values
