@@ -82,6 +82,7 @@ SETTINGS = {
         models=("mobilenet_v2",),
         size={"image_size": 64, "epochs": 6},
         published={"learning_rate": 1e-3},
+        datasets=("chromosomes_qband",),
     ),
 }
 _DISCORDANT = 0.2  # assumed share of images that the two arms predict differently
