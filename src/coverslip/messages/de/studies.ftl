@@ -489,3 +489,13 @@ deviation-two-step-degraded = Beide Datensätze werden auch mit Unschärfe, klei
 deviation-two-step-epoch = Der zweite Schritt beginnt mit der besten Epoche des ersten Schritts auf dessen Validierungsbildern, auch wenn sie dort nicht besser als ImageNet-Gewichte ist. Der Artikel gibt seine Epoche nicht an.
 
 deviation-two-step-duplicates = Das Training wird verweigert, wenn Bilder des ersten Schritts Duplikate von Testbildern sind.
+
+deviation-last-batch = Bilder einer Epoche, die ihren letzten Stapel nicht füllen, werden ausgelassen, in jeder Epoche andere. Die Frameworks der Publikation verwenden sie standardmäßig.
+
+deviation-dropout = Die meisten Netze haben im Training weder Dropout noch stochastische Tiefe. Die der Frameworks der Publikation haben sie standardmäßig.
+
+deviation-auxiliary-heads = GoogLeNet und Inception-v3 haben im Training keine Hilfsausgänge.
+
+deviation-two-step-momentum = SGD hat einen Nesterov-Impuls von 0,9. Der Artikel gibt ihn nicht an.
+
+deviation-two-step-pooling = Bei 256 Pixeln wendet VGG seine erste dichte Schicht an mehreren Stellen an und mittelt die Ergebnisse. Das Netz von torchvision mittelt seine Karten zuerst auf 7 × 7.

@@ -489,3 +489,13 @@ deviation-two-step-degraded = Both datasets are also used with blur, smaller con
 deviation-two-step-epoch = The second step starts from the best epoch of the first step on the validation images of the first step, even if it is not better than ImageNet weights there. The paper does not state its epoch.
 
 deviation-two-step-duplicates = The training is refused if images of the first step are duplicates of test images.
+
+deviation-last-batch = Images of an epoch that do not fill its last batch are skipped, other images in each epoch. The frameworks of the publication use them by default.
+
+deviation-dropout = Most networks have no dropout and no stochastic depth in training. Those of the frameworks of the publication have them by default.
+
+deviation-auxiliary-heads = GoogLeNet and Inception-v3 have no auxiliary heads in training.
+
+deviation-two-step-momentum = SGD has a Nesterov momentum of 0.9. The paper does not state it.
+
+deviation-two-step-pooling = At 256 pixels, VGG applies its first dense layer at several positions and averages the results. The network of torchvision first averages its maps to 7 × 7.

@@ -48,6 +48,12 @@ AIMIC = Preset(
         "balance": {"split": {"balance": "undersample"}},
     },
     published_protocol={"split": {"val": 0}},
-    deviations=("deviation-duplicates-together", "deviation-aimic-epoch"),
+    deviations=(
+        "deviation-duplicates-together",
+        "deviation-aimic-epoch",
+        "deviation-last-batch",
+        "deviation-dropout",
+        "deviation-auxiliary-heads",
+    ),
     not_stated=("batch_size", "image_size", "loss", "weight_decay", "schedule", "normalization", "seed"),
 )

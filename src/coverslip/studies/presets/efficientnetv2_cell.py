@@ -66,6 +66,9 @@ EFFICIENTNETV2_CELL = Preset(
         "deviation-efficientnet-copies",
         "deviation-efficientnet-nasnet",
         "deviation-efficientnet-scaling",
+        "deviation-last-batch",
+        "deviation-dropout",
+        "deviation-auxiliary-heads",
     ),
     not_stated=("weight_decay", "schedule", "normalization", "checkpoint_selection", "resize", "split.copies", "seed"),
 )

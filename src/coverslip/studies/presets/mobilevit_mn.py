@@ -86,6 +86,9 @@ MOBILEVIT_MN = Preset(
         "deviation-mobilevit-separable",
         "deviation-mobilevit-attention",
         "deviation-mobilevit-networks",
+        "deviation-last-batch",
+        "deviation-dropout",
+        "deviation-auxiliary-heads",
     ),
     not_stated=("optimizer", "loss", "schedule", "weight_decay", "normalization", "checkpoint_selection", "seed"),
 )

@@ -80,6 +80,9 @@ MOBINCEP = Preset(
         "deviation-augmentation-ranges",
         "deviation-mobincep-architecture",
         "deviation-mobincep-mobilenet",
+        "deviation-last-batch",
+        "deviation-dropout",
+        "deviation-auxiliary-heads",
     ),
     not_stated=(
         "epochs",

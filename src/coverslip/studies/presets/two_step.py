@@ -129,6 +129,10 @@ TWO_STEP = Preset(
         "deviation-two-step-degraded",
         "deviation-two-step-epoch",
         "deviation-two-step-duplicates",
+        "deviation-two-step-momentum",
+        "deviation-two-step-pooling",
+        "deviation-last-batch",
+        "deviation-dropout",
     ),
     not_stated=(
         "batch_size",
