@@ -24,12 +24,20 @@ def test_a_study_is_planned_and_its_plan_changed(page: "Page", stock: Stock) -> 
     page.get_by_text("Choose a dataset to see the trainings").wait_for()
     assert page.get_by_role("button", name="Start the study").is_disabled()
     page.get_by_role("group", name="Datasets").get_by_role("checkbox", name="Cells of two clinics").check()
-    page.get_by_text("3 trainings, each with 2 folds.").wait_for()
+    page.get_by_text("6 trainings, each with 2 folds.").wait_for()  # two networks in three arms
     page.get_by_role("checkbox", name="Small test study").uncheck()
-    page.get_by_text("10 trainings, each with 5 folds.").wait_for()
+    page.get_by_role("checkbox", name="All tables of the publication").check()
+    page.get_by_text("30 trainings, each with 5 folds.").wait_for()
     page.get_by_text("The pretrained weights of these networks are not on this computer").wait_for()
+    page.get_by_role("checkbox", name="All tables of the publication").uncheck()
     page.get_by_role("checkbox", name="Small test study").check()
-    page.get_by_text("3 trainings, each with 2 folds.").wait_for()
+    page.get_by_text("6 trainings, each with 2 folds.").wait_for()
+    arms = page.get_by_role("group", name="Recipes and protocols")
+    arms.get_by_role("checkbox", name=re.compile("^test-epoch ")).check()
+    page.get_by_text("8 trainings, each with 2 folds.").wait_for()
+    for arm in ("A", "C", "test-epoch"):
+        arms.get_by_role("checkbox", name=re.compile(f"^{arm} ")).uncheck()
+    page.get_by_text("2 trainings, each with 2 folds.").wait_for()
 
     page.get_by_text("Plan as text").click()
     plan = page.get_by_role("textbox", name="Plan (YAML)")
@@ -46,7 +54,7 @@ def test_a_study_is_planned_and_its_plan_changed(page: "Page", stock: Stock) -> 
     page.get_by_text("did you mean 'models'").wait_for()
     assert plan.input_value() == "modells: [x]"
     page.get_by_role("button", name="Reset to the plan of the choices").click()
-    page.get_by_text("3 trainings, each with 2 folds.").wait_for()
+    page.get_by_text("2 trainings, each with 2 folds.").wait_for()
     assert start.is_enabled()
 
 
@@ -54,7 +62,7 @@ def test_a_study_is_planned_and_its_plan_changed(page: "Page", stock: Stock) -> 
 def test_a_study_is_started_watched_and_compared(page: "Page", stock: Stock) -> None:
     open_page(page, "/studies/new")
     page.get_by_role("group", name="Datasets").get_by_role("checkbox", name="Cells of two clinics").check()
-    page.get_by_text("3 trainings, each with 2 folds.").wait_for()
+    page.get_by_text("6 trainings, each with 2 folds.").wait_for()
     choices = {"preset": "aimic", "dataset_ids": [stock.images], "is_small": True}
     page.get_by_text("Plan as text").click()
     plan = page.get_by_role("textbox", name="Plan (YAML)")

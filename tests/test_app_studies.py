@@ -238,7 +238,7 @@ def test_reading_a_study_and_its_evaluations_lists_nothing(lab: Lab) -> None:
     cells = open_images(workspace, write_cells(folder / "cells"))
     choices = StudyChoices(preset="aimic", dataset_ids=(cells,), is_small=True)
     whole = {**yaml.safe_load(outlook(workspace, choices).plan_text), "models": [SMALL_NETWORK], "folds": 0}
-    whole |= {"baseline": None, "recipe": {**SMALL, "stage": "instant"}}
+    whole |= {"arms": [], "baseline": None, "recipe": {**SMALL, "stage": "instant"}}
     study = studied_here(workspace, choices.model_copy(update={"plan": yaml.safe_dump(whole)}), "In a terminal")
     client = TestClient(create_app(workspace))  # answers, but its background work is not started
 
