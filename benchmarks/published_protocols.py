@@ -47,6 +47,7 @@ class Setting:
     size: Changes  # of all arms
     published: Changes = field(default_factory=dict)  # of arms with the recipe of the publication: more in few steps
     datasets: tuple[str, ...] | None = None  # names in the plan; None: all
+    arms: tuple[str, ...] = ("A", "B", "C", "shortcuts")
     folds: int = 2
     repeats: int = 1
 
@@ -57,6 +58,20 @@ SETTINGS = {
         models=("mobilenet_v2",),
         size={"image_size": 64, "epochs": 6},
         published={"learning_rate": 1e-3},
+    ),
+    "aimic-unbalanced": Setting(  # balancing needs classes of different sizes
+        images={
+            "nuclei_mitocheck": {
+                **dict.fromkeys(
+                    ("Apoptosis", "Binuclear", "Interphase", "OutOfFocus", "Polylobed", "Prometaphase"), 60
+                ),
+                **dict.fromkeys(("Anaphase", "Folded", "Grape", "Large", "Metaphase"), 15),
+            }
+        },
+        models=("mobilenet_v2",),
+        size={"image_size": 64, "epochs": 6},
+        published={"learning_rate": 1e-3},
+        arms=("B", "balance"),
     ),
     "mobilevit-mn": Setting(
         images={"micronuclei": {"micronucleated": 150, "no_micronucleus": 450}},
@@ -128,8 +143,8 @@ def _plan(preset: str, study: Path) -> StudyPlan:
     tables = study.with_name(f"{study.name}-images")
     data = [_table(name, n, tables) for name, n in setting.images.items()]
     groups = [GROUPS[name] for name in setting.images]
-    arms = ["A", "B", "C", "shortcuts"]
-    plan = studies.preset_plan(preset, data, group=groups, arms=arms, is_small=True).model_dump()
+    name = preset.removesuffix("-unbalanced")
+    plan = studies.preset_plan(name, data, group=groups, arms=setting.arms, is_small=True).model_dump()
     return StudyPlan.model_validate(
         {
             **plan,
@@ -186,7 +201,7 @@ def _table(name: str, n: int | Mapping[str, int], folder: Path) -> Path:
     drawn = [
         row
         for label, of_class in by_class.items()
-        for row in generator.sample(of_class, min(n if isinstance(n, int) else n[label], len(of_class)))
+        for row in generator.sample(of_class, min(n if isinstance(n, int) else n.get(label, 0), len(of_class)))
     ]
     table = folder / name / "images.csv"
     table.parent.mkdir(parents=True, exist_ok=True)
