@@ -116,6 +116,18 @@ def test_by_default_a_study_compares_three_arms_of_the_own_network_and_its_basel
     assert refusal.value.code == "preset-without-arms"
 
 
+def test_arms_are_chosen_on_the_command_line(
+    two_folders: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["study", "preset", "aimic", str(two_folders[0]), "--out", str(tmp_path / "study.yaml")]
+    assert main([*arguments, "--arms", "B, test-epoch", "--all-tables"]) == 0
+    plan = load_plan(tmp_path / "study.yaml")
+    assert [arm.name for arm in plan.arms] == ["B", "test-epoch"]
+    assert len(plan.models) == 10
+    assert main([*arguments, "--arms", "A,test-epoc"]) == 1
+    assert "test-epoch" in capsys.readouterr().err
+
+
 PROTOCOL_KEYS = {"groups", "split.near_duplicates", "split.val", "split.balance", "split.copies"} | {
     "checkpoint_selection_set", "validation_copies"
 }  # fmt: skip
