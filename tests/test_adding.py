@@ -194,7 +194,7 @@ def files_that_name(name: str) -> int:
     return sum(
         bool(word.search(file.read_text(encoding="utf-8")))
         for file in files
-        if file.suffix in {".py", ".md", ".ts", ".svelte", ".ftl", ".html"}
+        if file.suffix in {".py", ".toml", ".md", ".ts", ".svelte", ".ftl", ".html"}
         and file.name not in _GENERATED
         and not {"papers", "studies", "static"} & set(file.relative_to(_ROOT).parts[1:-1])
     )
