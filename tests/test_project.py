@@ -121,7 +121,7 @@ def test_packages_of_an_extra_are_imported_where_the_extra_is_requested() -> Non
         assert distributions(modules) == extras[extra] - NOT_REQUIRED, extra
     of_server = set(EXTRA_MODULES["app"])
     for path in MODULES:
-        if path.relative_to(PACKAGE).parts[0] not in ("accounts", "app", "workspace"):
+        if path.relative_to(PACKAGE).parts[0] not in ("app", "server", "workspace"):
             assert not imported(nodes_of(path)) & of_server, path
 
 

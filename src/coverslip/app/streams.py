@@ -21,7 +21,7 @@ from fastapi import Depends, FastAPI, Header, Query, Request
 from fastapi.sse import ServerSentEvent
 from pydantic import Field, JsonValue
 
-from coverslip.accounts.clients import client_of
+from coverslip.app.clients import client_of
 from coverslip.app.document import Json, add_schemas, complete_document
 from coverslip.app.requests import API, from_app
 from coverslip.app.users import USER

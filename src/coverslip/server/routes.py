@@ -7,17 +7,19 @@ from fastapi import Depends, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
-from coverslip.accounts import activity, projects, users
-from coverslip.accounts.activity import Request as RecordedRequest
-from coverslip.accounts.backup_runs import BackupRuns, Backups
-from coverslip.accounts.projects import Project
-from coverslip.accounts.server import AccountServer
-from coverslip.accounts.users import ScriptKey, User
 from coverslip.app.files import TABLE, table_response
 from coverslip.app.guard import SAFE_METHODS
-from coverslip.app.project_apps import ProjectApps
 from coverslip.app.requests import Paged, api_router, from_app
-from coverslip.app.schemas.accounts import (
+from coverslip.app.schemas.system import problems
+from coverslip.app.users import IS_SCRIPT, USER, cookie_of, record_change
+from coverslip.errors import Forbidden, NotSignedIn
+from coverslip.server import activity, projects, users
+from coverslip.server.activity import Request as RecordedRequest
+from coverslip.server.backups import BackupRuns, Backups
+from coverslip.server.folder import AccountServer
+from coverslip.server.project_apps import ProjectApps
+from coverslip.server.projects import Project
+from coverslip.server.schemas import (
     Invitation,
     InvitedUser,
     MadeScriptKey,
@@ -32,9 +34,7 @@ from coverslip.app.schemas.accounts import (
     UsableProject,
     UserChanges,
 )
-from coverslip.app.schemas.system import problems
-from coverslip.app.users import IS_SCRIPT, USER, cookie_of, record_change
-from coverslip.errors import Forbidden, NotSignedIn
+from coverslip.server.users import ScriptKey, User
 from coverslip.workspace.store.rows import Page
 
 router = api_router("accounts")

@@ -4,23 +4,21 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated
 
 from pydantic import Field
 from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select, update
 
-from coverslip.accounts.server import AccountServer
-from coverslip.accounts.tables import members, projects, users
-from coverslip.accounts.users import USER_OF_KEY, Kind, User, find_user, row_of_key, user_in, user_of
+from coverslip.app.clients import Role
 from coverslip.errors import CoverslipError, NotFound
 from coverslip.messages import ChooseOther
+from coverslip.server.folder import AccountServer, members, projects, users
+from coverslip.server.users import USER_OF_KEY, Kind, User, find_user, row_of_key, user_in, user_of
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import now
 from coverslip.workspace.store.sql import replace_rows
 from coverslip.workspace.store.workspace import Workspace, open_workspace
 
-Role = Literal["viewer", "annotator", "editor"]
-ROLES: tuple[Role, ...] = get_args(Role)  # each may do what those before it may
 _MEMBER = (
     select(projects.c.id, members.c.role)
     .outerjoin(members, (members.c.project_id == projects.c.id) & (members.c.user_id == bindparam("user_id")))

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 from sqlalchemy import Connection, RowMapping, Select, bindparam, delete, func, insert, select, update
 
-from coverslip.accounts.clients import client_of
-from coverslip.accounts.server import AccountServer
-from coverslip.accounts.tables import keys, members, users
+from coverslip.app.clients import client_of
 from coverslip.errors import Busy, Conflict, CoverslipError, NotFound, NotSignedIn, TooManyAttempts
+from coverslip.server.folder import AccountServer, keys, members, users
 from coverslip.workspace.store.database import write_transaction
 
 if TYPE_CHECKING:

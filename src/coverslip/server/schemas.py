@@ -5,9 +5,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from coverslip.accounts.projects import Member, Project, Role
-from coverslip.accounts.users import MAX_PASSWORD, ScriptKey, User
+from coverslip.app.clients import Role
 from coverslip.app.schemas import Body
+from coverslip.server.projects import Member, Project
+from coverslip.server.users import MAX_PASSWORD, ScriptKey, User
 
 Password = Annotated[str, Field(max_length=MAX_PASSWORD)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]

@@ -1,6 +1,21 @@
-"""The clients of a server, as far as their addresses tell them apart."""
+"""Clients of the app: the roles of their users, what their requests change, and the addresses that tell them apart."""
 
 import ipaddress
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Role = Literal["viewer", "annotator", "editor"]
+ROLES: tuple[Role, ...] = get_args(Role)  # each may do what those before it may
+
+
+@dataclass(slots=True)
+class Change:
+    """What a request has changed, as far as it is recorded."""
+
+    object: str = ""
+    before: str = ""
+    after: str = ""
+
 
 _V6_PREFIX = 64  # bits; the smallest network that a provider assigns, in which one computer can use every address
 

@@ -13,13 +13,13 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from coverslip.accounts.projects import Project, find_project, list_projects, workspace_of
-from coverslip.accounts.server import AccountServer
 from coverslip.app.server import background_of, close_streams, create_app
 from coverslip.app.streams import ended_by_signals
 from coverslip.errors import CoverslipError
 from coverslip.events import Emit, ignore
 from coverslip.images import decode_in_processes, interrupt_decoding
+from coverslip.server.folder import AccountServer
+from coverslip.server.projects import Project, find_project, list_projects, workspace_of
 from coverslip.workspace.jobs.options import DEFAULT, JobOptions
 from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.store.serving import only_server

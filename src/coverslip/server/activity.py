@@ -8,8 +8,8 @@ from typing import Annotated
 from pydantic import Field
 from sqlalchemy import RowMapping, delete, func, insert, select
 
-from coverslip.accounts.server import AccountServer
-from coverslip.accounts.tables import activity
+from coverslip.app.clients import Change
+from coverslip.server.folder import AccountServer, activity
 from coverslip.workspace.datasets.snapshots import csv_text
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import Page, Paging, now
@@ -32,15 +32,6 @@ class Request:
     object: Annotated[str, Field(description="The name of what was changed, such as an account. Empty: not recorded.")]
     before: Annotated[str, Field(description="Its state before, such as the role of a member. Empty: none.")]
     after: Annotated[str, Field(description="Its state afterwards, such as the new role or label. Empty: none.")]
-
-
-@dataclass(slots=True)
-class Change:
-    """What a request has changed, as far as it is recorded."""
-
-    object: str = ""
-    before: str = ""
-    after: str = ""
 
 
 def record(

@@ -22,23 +22,23 @@ from starlette.datastructures import Headers
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from coverslip.accounts import activity, users
-from coverslip.accounts.activity import Change
-from coverslip.accounts.backup_runs import BackupRuns
-from coverslip.accounts.projects import Role, role_in, user_and_role
-from coverslip.accounts.server import AccountServer
-from coverslip.accounts.users import User
-from coverslip.app.account_routes import router
+from coverslip.app.clients import Change, Role
 from coverslip.app.files import add_pages
 from coverslip.app.guard import PORT, SAFE_METHODS, Door, Guard
 from coverslip.app.problems import logged_to, problem
-from coverslip.app.project_apps import ProjectApps, Report
 from coverslip.app.requests import API, as_text
 from coverslip.app.server import address_of, bound_socket, names_of, new_app, outer_name, run_until_ended, runner_of
 from coverslip.app.users import CHANGE, IS_FULL, IS_SCRIPT, PROJECT, ROLE, USER, cookie_of
 from coverslip.errors import CoverslipError, NotFound
 from coverslip.events import Emit, ignore
 from coverslip.messages import failure
+from coverslip.server import activity, users
+from coverslip.server.backups import BackupRuns
+from coverslip.server.folder import AccountServer
+from coverslip.server.project_apps import ProjectApps, Report
+from coverslip.server.projects import role_in, user_and_role
+from coverslip.server.routes import router
+from coverslip.server.users import User
 from coverslip.workspace.jobs.options import DEFAULT, JobOptions
 from coverslip.workspace.store.authors import acting_as
 from coverslip.workspace.store.serving import only_server, refuse_network_drive
