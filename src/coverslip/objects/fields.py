@@ -6,10 +6,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from coverslip.datasets import Dataset, ImageSource, check_pattern, grouped_by_pattern, one_line, open_dataset, some
+from coverslip.datasets import (
+    Dataset,
+    ImageRecord,
+    ImageSource,
+    check_pattern,
+    grouped_by_pattern,
+    one_line,
+    open_dataset,
+    some,
+)
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.events import Emit, Noted, progress_reporter
-from coverslip.images import describe_image, image_suffixes
+from coverslip.images import Series, describe_image, image_suffixes
 from coverslip.messages import note
 from coverslip.objects.table import COLUMNS, FieldOfView
 from coverslip.text_tables import composed
@@ -83,37 +92,49 @@ def list_fields(
                 )
             continue
         name = opened.relative_path(record)
-        wanted = [record.plan.series] if "series" in record.stated else range(len(all_series))
-        for number in wanted:
-            if number >= len(all_series):
-                continue
-            series = all_series[number]
-            try:
-                width, height = series.sizes[0]
-            except ValueError:
-                continue
-            has_several = len(all_series) > 1
-            fields.setdefault(
-                (record.path, number),
-                FieldOfView(
-                    path=record.path,
-                    name=f"{name}#series={number}" if has_several else name,
-                    series=number if has_several else None,
-                    width=width,
-                    height=height,
-                    n_times=series.size("T"),
-                    n_z=series.n_z,
-                    pixel_size_um=(pixel_size_um, pixel_size_um) if pixel_size_um else series.pixel_size_at(0),
-                    is_pixel_size_stated=pixel_size_um is not None,
-                    group=record.named_group or "",
-                    about=(*_other_columns(record.about), *parts.of(name)),
-                ),
-            )
+        about = (*_other_columns(record.about), *parts.of(name))
+        for number, view in _fields_of_file(record, name, all_series, about, pixel_size_um):
+            fields.setdefault((record.path, number), view)
     if n_unreadable > _MOST_UNREADABLE:
         emit(Noted.of(note("more-fields-unreadable", level="warning", n_fields=n_unreadable - _MOST_UNREADABLE)))
     if not fields:
         raise BadDataset("no-readable-field", file=opened.root, n_files=len(records))
     return list(fields.values())
+
+
+def _fields_of_file(
+    record: ImageRecord,
+    name: str,
+    all_series: Sequence[Series],
+    about: tuple[tuple[str, str], ...],
+    pixel_size_um: float | None,
+) -> Iterator[tuple[int, FieldOfView]]:
+    """Yield number and field of each series of a file that the record names and that has a width and a height."""
+    has_several = len(all_series) > 1
+    for number in [record.plan.series] if "series" in record.stated else range(len(all_series)):
+        if number >= len(all_series):
+            continue
+        series = all_series[number]
+        try:
+            width, height = series.sizes[0]
+        except ValueError:
+            continue
+        yield (
+            number,
+            FieldOfView(
+                path=record.path,
+                name=f"{name}#series={number}" if has_several else name,
+                series=number if has_several else None,
+                width=width,
+                height=height,
+                n_times=series.size("T"),
+                n_z=series.n_z,
+                pixel_size_um=(pixel_size_um, pixel_size_um) if pixel_size_um else series.pixel_size_at(0),
+                is_pixel_size_stated=pixel_size_um is not None,
+                group=record.named_group or "",
+                about=about,
+            ),
+        )
 
 
 class _NamedParts:

@@ -148,18 +148,14 @@ def _records(
             continue
         if columns.box is not None and not any(row[at] for at in columns.box.at):
             without_box.append(line)
-        if columns.image_id is not None and row[columns.image_id]:
-            identity = printable(row[columns.image_id])
-        else:
-            identity = name_as_text(posix_below(file, root)) + tag
+        stated_id = row[columns.image_id] if columns.image_id is not None else ""
+        identity = printable(stated_id) if stated_id else name_as_text(posix_below(file, root)) + tag
         group = None
         if columns.group is not None:
             of_field = "" if columns.field is None else row[columns.field]
             group = row[columns.group] or of_field or identity
             n_alone += not (row[columns.group] or of_field)
-        label = clean_label(row[columns.label]) or None if columns.label is not None else None
-        if columns.classes:
-            label = clean_label(table.columns[next(at for at in columns.classes if states_class(row[at]))])
+        label = _label(table, columns, row)
         record = ImageRecord(
             image_id=identity,
             path=file,
@@ -204,6 +200,13 @@ def _cell_fault(table: Table, columns: Columns, row: Sequence[str]) -> CellFault
         if at is not None and not table.is_in_memory and ("\n" in row[at] or "\r" in row[at]):
             return CellFault("multi-line-cell", column=one_line(table.columns[at], 60))
     return None
+
+
+def _label(table: Table, columns: Columns, row: Sequence[str]) -> str | None:
+    """Return the label of a row, of a column of labels or of the one column of a class that states it."""
+    if columns.classes:
+        return clean_label(table.columns[next(at for at in columns.classes if states_class(row[at]))])
+    return clean_label(row[columns.label]) or None if columns.label is not None else None
 
 
 def _second_label(cell: str, label: str, first_label: str, place: str, plan: ReadPlan) -> CellFault:
