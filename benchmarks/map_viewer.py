@@ -34,8 +34,7 @@ from coverslip.images import ReadPlan
 from coverslip.runs import CLASSIFIER_COLUMN, FIRST_COLUMN, PLAN_COLUMN, Layout, Prediction, Run, prediction_table
 from coverslip.workspace.jobs.records import add_job
 from coverslip.workspace.store.database import write_transaction
-from coverslip.workspace.store.keys import keys_of_dataset
-from coverslip.workspace.store.rows import now
+from coverslip.workspace.store.rows import keys_of_dataset, now
 from coverslip.workspace.store.tables import dataset_maps, images
 from coverslip.workspace.store.workspace import Workspace, open_workspace
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from coverslip.images import ReadPlan
 from coverslip.runs import CLASSIFIER_COLUMN, FIRST_COLUMN, PLAN_COLUMN, Layout, Prediction, prediction_table
-from coverslip.workspace.lists.matching import finder_in
-from coverslip.workspace.store.keys import write_keys
+from coverslip.workspace.lists.reading import finder_in
+from coverslip.workspace.store.rows import write_keys
 from coverslip.workspace.store.workspace import Workspace
 
 

@@ -32,11 +32,10 @@ from coverslip.server.backups import ServerManifest
 from coverslip.server.folder import AccountServer, open_account_server
 from coverslip.server.projects import list_projects
 from coverslip.workspace.jobs.kinds import queued_ids
+from coverslip.workspace.jobs.queue import Turns
 from coverslip.workspace.jobs.records import add_job
-from coverslip.workspace.jobs.turns import Turns
-from coverslip.workspace.store.authors import acting_as
 from coverslip.workspace.store.database import write_transaction
-from coverslip.workspace.store.rows import Paging, now
+from coverslip.workspace.store.rows import Paging, acting_as, now
 from coverslip.workspace.store.workspace import open_workspace
 
 pytestmark = pytest.mark.slow

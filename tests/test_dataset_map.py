@@ -20,7 +20,7 @@ from coverslip.workspace.datasets.labels import set_labels
 from coverslip.workspace.jobs.control import stop_job
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.maps import map_points, map_state, start_map
-from coverslip.workspace.viewing.filters import ImageSelection
+from coverslip.workspace.viewing.lists import ImageSelection
 
 
 def in_clusters(sizes: tuple[int, ...]) -> np.ndarray:

@@ -29,8 +29,8 @@ from coverslip.workspace.store.rows import AnyRow
 from coverslip.workspace.store.sql import change_rows, replace_rows
 from coverslip.workspace.store.tables import datasets, images, label_changes
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing.filters import Filters, ImageSelection
 from coverslip.workspace.viewing.images import DatasetImages
+from coverslip.workspace.viewing.lists import Filters, ImageSelection
 
 pytestmark = pytest.mark.slow
 

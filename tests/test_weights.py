@@ -36,8 +36,8 @@ from coverslip.models.weights import available_weights, local_weights, packaged_
 from coverslip.models.weights.files import unwrapped
 from coverslip.models.weights.fitting import load_exactly, timm_network
 from coverslip.models.weights.hub import fetch_weights, hub_weights
-from coverslip.models.weights.names import with_network_names
 from coverslip.models.weights.packaged import PACKAGED_MODELS
+from coverslip.models.weights.translation import with_network_names
 from coverslip.models.zoo import registered_models
 from coverslip.runs import FromRun, Recipe, SplitPlan
 

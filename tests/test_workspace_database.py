@@ -39,7 +39,7 @@ from coverslip.server.users import add_user
 from coverslip.workspace.backups.archive import DATABASE, MANIFEST
 from coverslip.workspace.backups.restoring import restore_backup
 from coverslip.workspace.backups.writing import count_rows, write_backup
-from coverslip.workspace.lists.matching import match_earlier_jobs
+from coverslip.workspace.lists.reading import match_earlier_jobs
 from coverslip.workspace.lists.rows import image_in_dataset, images_of_job
 from coverslip.workspace.store import database, tables, upgrades
 from coverslip.workspace.store.database import check_pages, open_database, write_transaction

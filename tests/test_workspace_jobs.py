@@ -37,11 +37,9 @@ from coverslip.workspace.datasets.labels import set_labels
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.jobs import control
 from coverslip.workspace.jobs.kinds import queued_ids
-from coverslip.workspace.jobs.options import TRAININGS_QUEUE, JobOptions
-from coverslip.workspace.jobs.queue import Queue
+from coverslip.workspace.jobs.queue import TRAININGS_QUEUE, JobOptions, Queue, Turns
 from coverslip.workspace.jobs.records import Job, add_job, change_if_unchanged, change_job, find_job
 from coverslip.workspace.jobs.state import state_of, status_of
-from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.lists.rows import Row, images_of_job
 from coverslip.workspace.predictions.predicting import _below, _refuse_outside
 from coverslip.workspace.recipes import advised_models, recipe_of_dataset, validated_recipe
@@ -51,8 +49,7 @@ from coverslip.workspace.trainings import runs
 from coverslip.workspace.trainings.queueing import queue_training
 from coverslip.workspace.trainings.results import fingerprint_of_code
 from coverslip.workspace.trainings.runs import run_story
-from coverslip.workspace.viewing.filters import Filters
-from coverslip.workspace.viewing.lists import ImagePage
+from coverslip.workspace.viewing.lists import Filters, ImagePage
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ from coverslip.workspace.store import tables as db
 from coverslip.workspace.store import workspace as workspace_module
 from coverslip.workspace.store.workspace import Background, Workspace, compute_pool
 from coverslip.workspace.trainings import previews
-from coverslip.workspace.viewing.filters import Filters
+from coverslip.workspace.viewing.lists import Filters
 from coverslip.workspace.workers import WorkerPool
 
 

@@ -29,9 +29,8 @@ from coverslip.errors import NotFound, TooManyStreams
 from coverslip.stopping import ending_signals
 from coverslip.workspace.changes import Changes
 from coverslip.workspace.jobs.kinds import as_text, job_kinds
-from coverslip.workspace.jobs.listing import JobEvents
+from coverslip.workspace.jobs.listing import JobEvents, Watching
 from coverslip.workspace.jobs.state import has_ended
-from coverslip.workspace.jobs.watching import Watching
 
 Watched = Annotated[Watching, from_app("watching")]
 _SENT = "The same, as browsers send it when they reconnect."

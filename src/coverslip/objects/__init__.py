@@ -8,8 +8,7 @@ from coverslip.objects.collecting import (
 )
 from coverslip.objects.crops import CropChoices, write_crops
 from coverslip.objects.exporting import OBJECT_FORMATS, ObjectFormat, export_predicted, predicted_objects
-from coverslip.objects.field_objects import PointSize
-from coverslip.objects.fields import FieldNames, list_fields
+from coverslip.objects.fields import FieldNames, PointSize, list_fields
 from coverslip.objects.finders import Finder, list_finders
 from coverslip.objects.finding import FinderSettings, find_objects
 from coverslip.objects.object_tables import ObjectTablePreview

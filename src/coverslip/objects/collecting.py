@@ -14,8 +14,7 @@ from coverslip.errors import BadDataset, CoverslipError, UnreadableImage
 from coverslip.events import Emit, Noted, progress_reporter
 from coverslip.images import ReadPlan, pixel_side, read_pixels
 from coverslip.messages import Note, note, text
-from coverslip.objects.field_objects import FieldObjects, PointSize
-from coverslip.objects.fields import FieldNames, list_fields
+from coverslip.objects.fields import FieldNames, FieldObjects, PointSize, list_fields
 from coverslip.objects.finders import find_with
 from coverslip.objects.finding import FinderSettings
 from coverslip.objects.label_images import LABEL_SUFFIXES, LabelPlane, read_label_planes

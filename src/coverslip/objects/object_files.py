@@ -9,7 +9,7 @@ from coverslip.datasets.tables.columns import TableChoices
 from coverslip.datasets.tables.reading import TABLE_SUFFIXES, is_table
 from coverslip.errors import BadDataset
 from coverslip.images import open_image
-from coverslip.objects.field_objects import FieldObjects
+from coverslip.objects.fields import FieldObjects
 from coverslip.objects.label_images import LABEL_SUFFIXES, read_label_planes
 from coverslip.objects.object_tables import (
     columns_of,

@@ -26,11 +26,9 @@ from coverslip.datasets.tables.columns import (
     plain_name,
     refuse_duplicates,
 )
-from coverslip.datasets.tables.faults import CellFault, RowFaults, number_in
-from coverslip.datasets.tables.reading import TextTable, open_text_table
+from coverslip.datasets.tables.reading import CellFault, RowFaults, TextTable, number_in, open_text_table
 from coverslip.errors import BadDataset
-from coverslip.objects.field_objects import Box, FieldObjects, no_pixel_size
-from coverslip.objects.fields import FieldNames
+from coverslip.objects.fields import Box, FieldNames, FieldObjects, no_pixel_size
 from coverslip.objects.table import UNKNOWN, FieldOfView
 from coverslip.objects.text_files import words_of
 from coverslip.text_tables import decimal_comma_columns, number_of, with_decimal_point, with_decimal_points

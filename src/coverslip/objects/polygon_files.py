@@ -12,7 +12,7 @@ from coverslip.datasets import one_line
 from coverslip.errors import BadDataset
 from coverslip.files import read_bytes
 from coverslip.images import open_image
-from coverslip.objects.field_objects import FieldObjects
+from coverslip.objects.fields import FieldObjects
 from coverslip.objects.outlines import Array, Polygon, nested_rings, trace_labels, without_last
 from coverslip.objects.table import FieldOfView
 from coverslip.objects.text_files import text_lines

@@ -14,8 +14,7 @@ import numpy as np
 
 from coverslip.datasets import FileFinder, clean_label, name_as_text, name_from_text, one_line, printable
 from coverslip.datasets.tables.columns import refuse_duplicates
-from coverslip.datasets.tables.faults import CellFault, RowFaults, number_in
-from coverslip.datasets.tables.reading import open_text_table
+from coverslip.datasets.tables.reading import CellFault, RowFaults, number_in, open_text_table
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.events import OnProgress
 from coverslip.files import CsvWriter, atomic_write, check_replaceable, safe_cell

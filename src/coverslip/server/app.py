@@ -39,8 +39,8 @@ from coverslip.server.project_apps import ProjectApps, Report
 from coverslip.server.projects import role_in, user_and_role
 from coverslip.server.routes import router
 from coverslip.server.users import User
-from coverslip.workspace.jobs.options import DEFAULT, JobOptions
-from coverslip.workspace.store.authors import acting_as
+from coverslip.workspace.jobs.queue import DEFAULT, JobOptions
+from coverslip.workspace.store.rows import acting_as
 from coverslip.workspace.store.serving import only_server, refuse_network_drive
 
 if TYPE_CHECKING:

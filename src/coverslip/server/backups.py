@@ -34,8 +34,7 @@ from coverslip.server.folder import VERSION, AccountServer, metadata, open_accou
 from coverslip.workspace.backups.archive import Manifest
 from coverslip.workspace.backups.restoring import Restored, restore_backup
 from coverslip.workspace.backups.writing import copy_database, count_rows, write_backup
-from coverslip.workspace.store.backup_records import record_backup
-from coverslip.workspace.store.database import open_database
+from coverslip.workspace.store.database import open_database, record_backup
 from coverslip.workspace.store.workspace import Workspace
 
 _MANIFEST, _ACCOUNTS, _PROJECTS = "server.json", "accounts.sqlite", "projects"

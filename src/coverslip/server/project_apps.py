@@ -20,8 +20,7 @@ from coverslip.events import Emit, ignore
 from coverslip.images import decode_in_processes, interrupt_decoding
 from coverslip.server.folder import AccountServer
 from coverslip.server.projects import Project, find_project, list_projects, workspace_of
-from coverslip.workspace.jobs.options import DEFAULT, JobOptions
-from coverslip.workspace.jobs.turns import Turns
+from coverslip.workspace.jobs.queue import DEFAULT, JobOptions, Turns
 from coverslip.workspace.store.serving import only_server
 from coverslip.workspace.store.workspace import compute_pool
 

@@ -12,7 +12,7 @@ import numpy as np
 from coverslip.datasets.index.table import PackedRows, Table
 from coverslip.datasets.names import one_line
 from coverslip.datasets.tables.columns import PIXELS, RELATIVE, base_and_unit
-from coverslip.datasets.tables.faults import CellFault, number_in
+from coverslip.datasets.tables.reading import CellFault, number_in
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.images import describe_image, square_around
 from coverslip.messages import Set

@@ -10,8 +10,7 @@ from typing import overload
 
 from coverslip.datasets.names import has_image_suffix, one_line
 from coverslip.datasets.tables.columns import PIXELS, ColumnUnit, find_column, is_image_column, plain_name
-from coverslip.datasets.tables.faults import line_of_file
-from coverslip.datasets.tables.reading import WINDOWS, open_text_table
+from coverslip.datasets.tables.reading import WINDOWS, line_of_file, open_text_table
 from coverslip.errors import BadDataset
 from coverslip.images import Decoded
 from coverslip.messages import Note, note, text

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from coverslip.datasets.index.boxes import Size, box_of, size_of, with_points_in_numbers
-from coverslip.datasets.index.file_finder import FileFinder
+from coverslip.datasets.index.folders import FileFinder
 from coverslip.datasets.index.records import SIDE_WORDS, ImageRecord, side_named
 from coverslip.datasets.index.table import Table
 from coverslip.datasets.index.table_columns import Columns, find_columns, listed_columns, other_columns, states_class
@@ -22,7 +22,7 @@ from coverslip.datasets.names import (
     posix_below,
     printable,
 )
-from coverslip.datasets.tables.faults import CellFault, RowFaults
+from coverslip.datasets.tables.reading import CellFault, RowFaults
 from coverslip.errors import BadDataset
 from coverslip.images import PIXEL_SIZES_UM, Channel, Decoded, ReadPlan, box_center
 from coverslip.messages import Note, note, text

@@ -14,16 +14,17 @@ from coverslip.datasets.quality.image_findings import channel_advice
 from coverslip.datasets.quality.inspecting import Inspection, inspect_dataset
 from coverslip.datasets.quality.name_groups import NameGroups, groups_in_names, patterns_in_names
 from coverslip.datasets.quality.name_locations import with_locations
-from coverslip.datasets.quality.packed_facts import PackedFacts, Unreadable
 from coverslip.datasets.quality.scanning import (
     ColumnProbe,
     ImageQuality,
     OnPixels,
+    PackedFacts,
     PixelHashes,
     ProbeScore,
     Scan,
     Signal,
     SignalSource,
+    Unreadable,
     by_field,
     scan_images,
 )

@@ -11,8 +11,7 @@ from coverslip.datasets.index import Dataset
 from coverslip.datasets.names import one_line
 from coverslip.datasets.quality.facts import frequencies
 from coverslip.datasets.quality.finding import FindingCase, finding_case
-from coverslip.datasets.quality.packed_facts import Unreadable
-from coverslip.datasets.quality.scanning import NOT_IN_PIXELS, Scan, Signal
+from coverslip.datasets.quality.scanning import NOT_IN_PIXELS, Scan, Signal, Unreadable
 from coverslip.images import BEYOND_EDGE, NO_SUCH_FILE, PIXEL_SIZE_FACTOR, ImageFacts, pixel_side
 from coverslip.messages import Remedies, Set, text
 

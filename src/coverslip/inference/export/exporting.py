@@ -21,16 +21,15 @@ from coverslip.engines import as_onnx, import_onnxruntime, import_openvino, open
 from coverslip.errors import CoverslipError, require_extra
 from coverslip.events import Emit, Progressed, ignore
 from coverslip.files import write_bytes, write_error, write_json
-from coverslip.inference.classifier import Classifier
+from coverslip.inference.classifier import Classifier, PixelOutputs, Predictor
 from coverslip.inference.export.bioimageio import Attribution, write_description
 from coverslip.inference.export.verifying import Verification, verification_images, verify
-from coverslip.inference.predictor import PixelOutputs, Predictor
 from coverslip.machine import n_cores
 from coverslip.messages import text
 from coverslip.runs import ClassifierCard, PackedClassifier, Run, find_classifier, open_classifier
 
 if TYPE_CHECKING:
-    from coverslip.models.deployed import DeployedNetwork
+    from coverslip.models.networks import DeployedNetwork
 
 Pixels = npt.NDArray[np.unsignedinteger]
 Exporter = Callable[["DeployedNetwork", Pixels, Sequence[str]], bytes]
@@ -64,7 +63,7 @@ class Content:
     @property
     def output_names(self) -> tuple[str, ...]:
         """The names of the outputs of the network."""
-        from coverslip.models.deployed import OUTPUTS
+        from coverslip.models.networks import OUTPUTS
 
         return OUTPUTS if self.card.ood is not None else OUTPUTS[:-1]
 

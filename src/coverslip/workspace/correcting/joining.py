@@ -22,7 +22,7 @@ from coverslip.workspace.datasets.reading_images import search_duplicates
 from coverslip.workspace.datasets.sources import Grouping, Source, change_dataset, grouping_for
 from coverslip.workspace.datasets.state import DatasetState, conflicts_by_hash, dataset_state
 from coverslip.workspace.jobs.records import Job, find_job
-from coverslip.workspace.lists.matching import rows_in_dataset
+from coverslip.workspace.lists.reading import rows_in_dataset
 from coverslip.workspace.lists.rows import Row, images_of_job
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import AnyRow, Json, dataset_row, refuse_unready, table_choices

@@ -23,8 +23,7 @@ from coverslip.events import Emit, Event, Progressed, time_left
 from coverslip.images import Fields, ImageFacts
 from coverslip.messages import Failure, failure
 from coverslip.runs import inspection_of
-from coverslip.workspace.datasets.file_states import states_of_images
-from coverslip.workspace.datasets.image_rows import content_of, store_images, version_of
+from coverslip.workspace.datasets.image_rows import content_of, states_of_images, store_images, version_of
 from coverslip.workspace.datasets.inspections import (
     IMAGE_CHECK,
     DatasetInspection,

@@ -19,7 +19,7 @@ from coverslip.runs import SET_BY_FINISHING, Run, is_run
 from coverslip.runs.log import Progress, Stage, StageTime, Step, TimedNote, Training, Work, seconds_left
 from coverslip.runtime.programs import last_output
 from coverslip.workspace.jobs.kinds import queued_ids
-from coverslip.workspace.jobs.options import TRAININGS_QUEUE
+from coverslip.workspace.jobs.queue import TRAININGS_QUEUE
 from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job
 from coverslip.workspace.jobs.state import (
     ACTIVE,
@@ -30,8 +30,7 @@ from coverslip.workspace.jobs.state import (
     state_of,
     status_of,
 )
-from coverslip.workspace.store.keys import keys_in
-from coverslip.workspace.store.rows import Page, Paging
+from coverslip.workspace.store.rows import Page, Paging, keys_in
 from coverslip.workspace.store.workspace import Workspace
 
 
