@@ -4,19 +4,10 @@ A folder is an image with its resolution levels, a plate of images, or a collect
 image is a series.
 
 Source: Moore et al. 2023, OME-Zarr; specifications https://ngff.openmicroscopy.org/0.4 and /0.5.
-
-The chunks of an OME-Zarr folder for the package zarr: read-only, confined, and none may be missing.
-
-zarr fills missing chunks with a constant. A folder that was copied in part, or whose chunks have other names than its
-metadata state, would become a black image without an error.
-
-A shard is a file of several chunks, and its index states which chunks are empty: writers omit those that consist of the
-fill value only. These are no missing chunks. A shard that is missing, empty or shorter than its index states is an
-error.
 """
 
 import json
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,11 +16,9 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
-from zarr.core.buffer import Buffer, BufferPrototype
 
 from coverslip.errors import UnreadableImage
-from coverslip.images.confining import confined_to, confining_roots, open_image
+from coverslip.images.confining import confining_roots, open_image
 from coverslip.images.reader import (
     UM_PER_UNIT,
     Array,
@@ -46,13 +35,11 @@ from coverslip.messages import text
 if TYPE_CHECKING:
     import zarr
 
-
 Json = dict[str, Any]  # Any: JSON values
 _MARKS = ("zarr.json", ".zattrs", ".zgroup", ".zarray")
 _MAX_METADATA_BYTES = 16 * 2**20
 _MAX_IMAGES = 10_000
 _DEFAULT_AXES = "tczyx"  # before version 0.3
-_METADATA = {"zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata"}
 
 
 def is_zarr(folder: Path) -> bool:
@@ -204,6 +191,8 @@ class _ZarrSource:
     def _array(self, folder: PurePosixPath) -> "zarr.Array[Any]":
         import zarr
 
+        from coverslip.images._zarr_store import ChunkStore
+
         store = ChunkStore(self._path, confining_roots())
         try:
             array = zarr.open_array(store, path=str(folder), mode="r")
@@ -277,81 +266,3 @@ OME_ZARR = Reader(
     package="zarr",
     export=lambda: text("export-from-fiji"),
 )
-
-
-class ChunkStore(Store):  # type: ignore[misc]  # of a package without types here
-    """The files of one folder."""
-
-    def __init__(self, folder: Path, roots: Sequence[Path] | None) -> None:
-        """Take the folder, and the folders to which reading is confined; zarr reads in another thread."""
-        super().__init__(read_only=True)
-        self._folder, self._roots = folder, roots
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ChunkStore) and other._folder == self._folder
-
-    def __hash__(self) -> int:
-        return hash(self._folder)
-
-    async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
-        """Return the bytes of a file; None for missing metadata.
-
-        Raises:
-            UnreadableImage: a chunk is missing or incomplete.
-        """
-        try:
-            is_complete = True
-            with confined_to(self._roots), open_image(self._folder / key) as file:
-                match byte_range:
-                    case RangeByteRequest(start, end):
-                        file.seek(start)
-                        data = file.read(end - start)
-                        is_complete = len(data) == end - start
-                    case OffsetByteRequest(offset):
-                        file.seek(offset)
-                        data = file.read()
-                    case SuffixByteRequest(suffix):
-                        file.seek(max(0, file.seek(0, 2) - suffix))
-                        data = file.read()
-                    case _:
-                        data = file.read()
-                is_complete = is_complete and bool(file.seek(0, 2))
-        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-            if key.rsplit("/", 1)[-1] in _METADATA:
-                return None
-            raise damaged(self._folder, text("zarr-chunk-missing", chunk=key)) from None
-        if not is_complete:
-            raise damaged(self._folder, text("zarr-chunk-incomplete", chunk=key))
-        return prototype.buffer.from_bytes(data)
-
-    async def get_partial_values(
-        self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, ByteRequest | None]]
-    ) -> Sequence[Buffer | None]:
-        """Return the parts of several files."""
-        return [await self.get(key, prototype, byte_range) for key, byte_range in key_ranges]
-
-    async def exists(self, key: str) -> bool:
-        """Return whether there is a file."""
-        return (self._folder / key).is_file()
-
-    supports_writes = supports_deletes = supports_listing = False
-
-    async def set(self, key: str, value: Buffer) -> None:
-        """Refuse to write."""
-        raise NotImplementedError
-
-    async def delete(self, key: str) -> None:
-        """Refuse to delete."""
-        raise NotImplementedError
-
-    def list(self) -> AsyncIterator[str]:
-        """Refuse to list."""
-        raise NotImplementedError
-
-    def list_prefix(self, prefix: str) -> AsyncIterator[str]:
-        """Refuse to list."""
-        raise NotImplementedError
-
-    def list_dir(self, prefix: str) -> AsyncIterator[str]:
-        """Refuse to list."""
-        raise NotImplementedError

@@ -292,7 +292,12 @@ HEAD_BYTES = 512  # first bytes of a file, by which its format is identified
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
-    """One file format. Other packages add formats with an entry point of the group `coverslip.readers`."""
+    """One file format.
+
+    To add a format, write a module with its reader in this folder, and its name in `formats.py`. `open` yields a source
+    with `describe` and `read_region`; `coverslip.images.reading` does the rest. Other packages add formats with an entry
+    point of the group `coverslip.readers`.
+    """
 
     name: str  # short, shown in the counts of `inspect`
     title: str  # shown to users

@@ -98,7 +98,11 @@ def _add(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finder:
-    """A finder of objects. Other packages add finders with an entry point of the group `coverslip.finders`."""
+    """A finder of objects.
+
+    To add one, return its record in `list_finders`. Other packages add finders with an entry point of the group
+    `coverslip.finders`.
+    """
 
     name: str  # short, for commands
     title: str  # shown to users

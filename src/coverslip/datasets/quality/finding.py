@@ -118,7 +118,9 @@ def finding_case(
 class Finder:
     """One kind of finding.
 
-    `find` yields any number of cases from the records of the images and the facts of the scan. It reads no files.
+    To add a kind, add it to the list in `inspecting.py`, its texts to `findings.ftl` in all languages, and a row to
+    `docs/data.md`. `find` yields any number of cases from the records of the images and the facts of the scan. It reads
+    no files.
     """
 
     code: str  # in lower case, words joined by "-"
