@@ -42,8 +42,8 @@ N_BINS = 15  # of the expected calibration error
 class MetricRecord:
     """One metric of predictions.
 
-    To add a metric, add its record to `METRICS`, and its title and meaning to `metrics.ftl` in all languages. Intervals,
-    tables, the report, the app and `primary_metric` then have it. Explain it in `docs/numbers.md` and `docs/runs.md`.
+    To add a metric, add its record to `METRICS`, and its title and meaning to `metrics.ftl` in all languages. Tables,
+    the report, the app and `primary_metric` then have it. Explain it in `docs/numbers.md` and `docs/runs.md`.
     """
 
     name: str

@@ -295,8 +295,8 @@ class Reader:
     """One file format.
 
     To add a format, write a module with its reader in this folder, and its name in `formats.py`. `open` yields a source
-    with `describe` and `read_region`; `coverslip.images.reading` does the rest. Other packages add formats with an entry
-    point of the group `coverslip.readers`.
+    with `describe` and `read_region`; `coverslip.images.reading` does the rest. Other packages add formats with an
+    entry point of the group `coverslip.readers`.
     """
 
     name: str  # short, shown in the counts of `inspect`
