@@ -19,7 +19,7 @@ from refusing import refusing
 from coverslip.errors import UnreadableImage
 from coverslip.images import ReadPlan, describe_image, read_pixels
 from coverslip.images._tiff_guard import coded_size
-from coverslip.images.decoding_pool import Decoders, Limits
+from coverslip.images.decoding_pool import Decoders, DecodingLimits
 from coverslip.images.reader import MAX_BYTES
 from coverslip.messages import text
 
@@ -85,7 +85,7 @@ TAKES_LONG = (
 def test_a_file_that_only_takes_long_ends_at_the_limit_of_its_process(tmp_path: Path, name: str) -> None:
     path = tmp_path / "hostile.tif"
     path.write_bytes(HOSTILE[name]())
-    decoders = Decoders(Limits(processor_seconds=0.5, seconds=30))
+    decoders = Decoders(DecodingLimits(processor_seconds=0.5, seconds=30))
     with pytest.raises(UnreadableImage) as error:
         decoders.read(path, ReadPlan(), MAX_BYTES, None)
     decoders.close()

@@ -29,7 +29,7 @@ from coverslip.machine import process_started
 from coverslip.messages import ChooseOther
 from coverslip.models import list_models
 from coverslip.runs import BudgetRecord, Prediction, Recipe, SplitPlan, budget_seconds, load_recipe, save_recipe
-from coverslip.runs.log import FoldedLog, LogReader, Progress, lasting_lines
+from coverslip.runs.log import FoldedLog, LoggedProgress, LogReader, lasting_lines
 from coverslip.runtime.programs import Program, is_running, last_output, launch, python_command
 from coverslip.workspace.correcting.corrections import correct
 from coverslip.workspace.datasets import sources
@@ -484,8 +484,8 @@ def test_every_network_is_described_in_plain_words() -> None:
 
 def test_a_log_is_folded_as_it_grows_and_torn_lines_wait_or_are_ignored(tmp_path: Path) -> None:
     file = tmp_path / "events.jsonl"
-    log, reader = FoldedLog(file, Progress()), LogReader(file)
-    assert log.refresh() == Progress()
+    log, reader = FoldedLog(file, LoggedProgress()), LogReader(file)
+    assert log.refresh() == LoggedProgress()
     line = '{"n": 1, "time": 1.0, "event": "Noted", "text": "<script>é", "level": "info"}'
     file.write_text(f'{{"format_version": 1}}\n{line[:30]}')
     assert not log.refresh().has_begun

@@ -16,10 +16,10 @@ from coverslip.images.confining import open_image
 from coverslip.images.reader import (
     Array,
     Decoded,
+    OpenImage,
     Reader,
     Selection,
     Series,
-    Source,
     at_channels,
     check_length,
     check_size,
@@ -45,7 +45,7 @@ class _Header:
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[Source]:
+def _open(path: Path) -> Iterator[OpenImage]:
     check_length(path)
     header = _header_of(path)
     if header is not None and (header.depth > 8 or header.is_lossless):

@@ -43,11 +43,11 @@ from coverslip.images.reader import (
     UM_PER_UNIT,
     Array,
     Decoded,
+    OpenImage,
     Reader,
     Selection,
     Series,
     Size,
-    Source,
     Window,
     at_channels,
     by_rows,
@@ -135,7 +135,7 @@ _LOST_PAGES = re.compile(r"invalid page offset|invalid offset to page|corrupted 
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[Source]:
+def _open(path: Path) -> Iterator[OpenImage]:
     """Open a plain TIFF with Pillow, any other TIFF with tifffile.
 
     Raises:

@@ -39,12 +39,12 @@ from coverslip.images.reader import (
     MAX_BYTES,
     Array,
     Decoded,
+    OpenImage,
     PixelSize,
     Reader,
     Selection,
     Series,
     Size,
-    Source,
     Window,
     at_channels,
     check_size,
@@ -185,7 +185,7 @@ def _are_others(opened: set[str], path: Path) -> bool:
     return not all(Path(os.path.realpath(each)).is_relative_to(real) for each in others)
 
 
-def _read(path: Path, source: Source, plan: ReadPlan, file_format: str, max_bytes: int) -> Pixels:
+def _read(path: Path, source: OpenImage, plan: ReadPlan, file_format: str, max_bytes: int) -> Pixels:
     series = _choose_series(path, source.describe(), plan)
     series = _with_stated_size(series, plan)
     size = series.sizes[plan.level]

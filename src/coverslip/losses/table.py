@@ -84,7 +84,7 @@ def check_options(name: str, options: Mapping[str, float]) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grouping:
+class FeatureGrouping:
     """One way to group features: `groups(features, label, n_classes)` returns (n,) int without gradient."""
 
     name: str
@@ -96,11 +96,11 @@ class Grouping:
         return groups(features, label, n_classes)
 
 
-GROUPINGS: Table[Grouping] = Table(
+GROUPINGS: Table[FeatureGrouping] = Table(
     "way to group features",
     [
-        Grouping(name="labels", groups="coverslip.losses.functions:groups_by_label"),
-        Grouping(
+        FeatureGrouping(name="labels", groups="coverslip.losses.functions:groups_by_label"),
+        FeatureGrouping(
             name="kmeans",
             groups="coverslip.losses.functions:groups_by_kmeans",
         ),

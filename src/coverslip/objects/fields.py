@@ -28,7 +28,7 @@ from coverslip.events import Emit, Noted, progress_reporter
 from coverslip.images import Series, describe_image, image_suffixes
 from coverslip.messages import note
 from coverslip.objects.outlines import OutlineBuilder, Polygon
-from coverslip.objects.table import COLUMNS, UNKNOWN, FieldOfView, Objects, ObjectsBuilder
+from coverslip.objects.table import COLUMNS, UNKNOWN, FieldImage, Objects, ObjectsBuilder
 from coverslip.text_tables import composed
 
 _MOST_UNREADABLE = 5  # fields with a note of their own
@@ -52,7 +52,7 @@ def list_fields(
     group_pattern: str | None = None,
     pixel_size_um: float | None = None,
     emit: Emit,
-) -> list[FieldOfView]:
+) -> list[FieldImage]:
     r"""Return the fields of view in files, folders, globs or tables. Each series of a file is a field.
 
     A file that is named like another one, with an ending such as `_masks`, contains objects and is no field. A field
@@ -86,7 +86,7 @@ def list_fields(
     ]
     if len(records) < len(opened.records):
         emit(Noted.of(note("object-files-no-fields", n_files=len(opened.records) - len(records))))
-    fields: dict[tuple[Path, int | None], FieldOfView] = {}
+    fields: dict[tuple[Path, int | None], FieldImage] = {}
     n_unreadable = 0
     report = progress_reporter(emit, "describing-fields", "files")
     for done, record in enumerate(records, start=1):
@@ -118,7 +118,7 @@ def _fields_of_file(
     all_series: Sequence[Series],
     about: tuple[tuple[str, str], ...],
     pixel_size_um: float | None,
-) -> Iterator[tuple[int, FieldOfView]]:
+) -> Iterator[tuple[int, FieldImage]]:
     """Yield number and field of each series of a file that the record names and that has a width and a height."""
     has_several = len(all_series) > 1
     for number in [record.plan.series] if "series" in record.stated else range(len(all_series)):
@@ -131,7 +131,7 @@ def _fields_of_file(
             continue
         yield (
             number,
-            FieldOfView(
+            FieldImage(
                 path=record.path,
                 name=f"{name}#series={number}" if has_several else name,
                 series=number if has_several else None,
@@ -197,13 +197,13 @@ def plain_stem(name: str) -> str:
 class FieldNames:
     """Matches names of files and cells of tables to fields, and remembers which matched none or several."""
 
-    fields: Sequence[FieldOfView]
+    fields: Sequence[FieldImage]
     unmatched: dict[str, None] = field(default_factory=dict)
     ambiguous: dict[str, None] = field(default_factory=dict)
-    matched: dict[str, FieldOfView] = field(default_factory=dict)
-    _by_name: dict[str, list[FieldOfView]] = field(default_factory=dict)
-    _by_stem: dict[str, list[FieldOfView]] = field(default_factory=dict)
-    _matches: dict[str, list[FieldOfView]] = field(default_factory=dict)
+    matched: dict[str, FieldImage] = field(default_factory=dict)
+    _by_name: dict[str, list[FieldImage]] = field(default_factory=dict)
+    _by_stem: dict[str, list[FieldImage]] = field(default_factory=dict)
+    _matches: dict[str, list[FieldImage]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         by_stem, by_name = defaultdict(list), defaultdict(list)
@@ -212,7 +212,7 @@ class FieldNames:
             by_stem[_stem(each.name.partition("#")[0])].append(each)
         self._by_name, self._by_stem = dict(by_name), dict(by_stem)
 
-    def match(self, name: str, series: int | None = None) -> FieldOfView | None:
+    def match(self, name: str, series: int | None = None) -> FieldImage | None:
         """Return the field of a name: equal names first, then equal names without suffix, then without `_masks`.
 
         Args:
@@ -231,7 +231,7 @@ class FieldNames:
         (self.ambiguous if of_series else self.unmatched)[name] = None
         return None
 
-    def _candidates(self, name: str) -> list[FieldOfView]:
+    def _candidates(self, name: str) -> list[FieldImage]:
         written = name.replace("\\", "/")
         whole = composed(written.casefold())
         if whole in self._by_name:
@@ -243,7 +243,7 @@ class FieldNames:
         n_common = [_n_common_folders(whole, each) for each in of_file]
         return [each for each, n in zip(of_file, n_common, strict=True) if n == max(n_common)]
 
-    def _by_prefix(self, stem: str) -> list[FieldOfView]:
+    def _by_prefix(self, stem: str) -> list[FieldImage]:
         """Return the fields whose name is the longest beginning of another name that ends before a word."""
         prefixes = (stem[: match.start()] for match in reversed(list(re.finditer(r"[ _.#:-]+", stem))))
         return next((self._by_stem[prefix] for prefix in prefixes if prefix in self._by_stem), [])
@@ -254,7 +254,7 @@ class FieldNames:
         return some([*self.unmatched, *self.ambiguous])
 
 
-def _n_common_folders(name: str, of: FieldOfView) -> int:
+def _n_common_folders(name: str, of: FieldImage) -> int:
     """Return how many of the last folders of a name and of a field are equal."""
     pairs = zip(reversed(PurePosixPath(name).parent.parts), reversed(of.path.parent.parts), strict=False)
     n = 0
@@ -265,9 +265,9 @@ def _n_common_folders(name: str, of: FieldOfView) -> int:
     return n
 
 
-def by_field(pairs: Sequence[tuple[FieldOfView, Path]]) -> Iterator[tuple[FieldOfView, list[Path]]]:
+def by_field(pairs: Sequence[tuple[FieldImage, Path]]) -> Iterator[tuple[FieldImage, list[Path]]]:
     """Yield each field once, with its files in their order."""
-    files: dict[FieldOfView, list[Path]] = {}
+    files: dict[FieldImage, list[Path]] = {}
     for each, file in pairs:
         files.setdefault(each, []).append(file)
     yield from files.items()
@@ -280,7 +280,7 @@ class PointSize:
     px: float | None = None
     um: float | None = None
 
-    def of(self, field_of_view: FieldOfView, file: Path) -> int:
+    def of(self, field_of_view: FieldImage, file: Path) -> int:
         """Return the side in whole pixels.
 
         Raises:
@@ -295,7 +295,7 @@ class PointSize:
         return max(1, round(self.um / math.sqrt(math.prod(field_of_view.pixel_size_um))))
 
 
-def no_pixel_size(file: Path, field_of_view: FieldOfView) -> BadDataset:
+def no_pixel_size(file: Path, field_of_view: FieldImage) -> BadDataset:
     """Return the error for micrometers in a field whose pixel size is unknown."""
     return BadDataset("field-without-pixel-size", file=file, field=one_line(field_of_view.name))
 
@@ -322,13 +322,13 @@ class FieldObjects:
     def __init__(self, names: FieldNames, size: PointSize, *, are_points: bool) -> None:
         self.names = names
         self._size, self._are_points = size, are_points
-        self._of_field: dict[FieldOfView, _OfField] = {}
-        self._file_of_field: dict[FieldOfView, Path] = {}
+        self._of_field: dict[FieldImage, _OfField] = {}
+        self._file_of_field: dict[FieldImage, Path] = {}
         self.n_outside = self.n_ignored = self.n = 0
 
     def add(
         self,
-        of: FieldOfView,
+        of: FieldImage,
         file: Path,
         *,
         polygons: Iterable[Polygon] = (),
@@ -407,7 +407,7 @@ class FieldObjects:
             )
         return builder.finish()
 
-    def _check_ids(self, of: FieldOfView, objects: _OfField) -> None:
+    def _check_ids(self, of: FieldImage, objects: _OfField) -> None:
         keys = list(zip(objects.object_id, objects.t, objects.z, strict=True))
         if len(set(keys)) == len(keys):
             return

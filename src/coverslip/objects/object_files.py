@@ -30,7 +30,7 @@ from coverslip.objects.polygon_files import (
     read_yolo,
     yolo_classes,
 )
-from coverslip.objects.table import FieldOfView
+from coverslip.objects.table import FieldImage
 from coverslip.objects.text_files import text_lines, words_of
 
 OBJECT_SUFFIXES = frozenset({".geojson", ".json", ".zip", ".roi", ".npy", *TABLE_SUFFIXES})
@@ -90,7 +90,7 @@ def read_object_file(
     sources.kinds[kind] = sources.kinds.get(kind, 0) + 1
 
 
-def _field_of(file: Path, objects: FieldObjects, *, is_only_file: bool) -> FieldOfView | None:
+def _field_of(file: Path, objects: FieldObjects, *, is_only_file: bool) -> FieldImage | None:
     """Return the field of a file with objects of one field; None: there is none of its name."""
     names = objects.names
     if is_only_file and len(names.fields) == 1:

@@ -31,7 +31,7 @@ UNKNOWN = -1  # in columns of integers
 
 
 @dataclass(frozen=True, slots=True)
-class FieldOfView:
+class FieldImage:
     """An image with objects: a file, or a series of a file."""
 
     path: Path  # absolute
@@ -56,7 +56,7 @@ class FieldOfView:
 class Objects:
     """n objects, ordered by field. Columns are arrays, so that a million objects fit into memory."""
 
-    fields: tuple[FieldOfView, ...]
+    fields: tuple[FieldImage, ...]
     field: Array  # (n,) int32 positions in `fields`
     object_id: Array  # (n,) text, unique within a field, time point and z-plane
     t: Array  # (n,) int32; -1: unknown
@@ -142,14 +142,14 @@ class ObjectsBuilder:
     """Collects objects, field by field, into the arrays of `Objects`."""
 
     def __init__(self) -> None:
-        self._fields: list[FieldOfView] = []
+        self._fields: list[FieldImage] = []
         self._outlines = OutlineBuilder()
         self._labels: dict[str, int] = {}
         self._columns: dict[str, list[Array]] = {}
 
     def add(
         self,
-        field: FieldOfView,
+        field: FieldImage,
         outlines: Outlines,
         *,
         object_id: Sequence[str],
@@ -274,7 +274,7 @@ class _Rows:
         self._object_id.append(row["object_id"])
         self._labels.append(row.get("label", ""))
 
-    def add_to(self, builder: ObjectsBuilder, field: FieldOfView) -> None:
+    def add_to(self, builder: ObjectsBuilder, field: FieldImage) -> None:
         """Add the rows to a table."""
         builder.add(
             field,
@@ -359,7 +359,7 @@ def _file_of(cell: str, root: Path, finder: FileFinder) -> Path:
     return path
 
 
-def _described(row: Mapping[str, str], root: Path, finder: FileFinder) -> FieldOfView:
+def _described(row: Mapping[str, str], root: Path, finder: FileFinder) -> FieldImage:
     """Return the field of a row, with its size if its file can be read."""
     path = _file_of(row["path"], root, finder)
     number = int(row["series"]) if row["series"].isdecimal() else None
@@ -371,7 +371,7 @@ def _described(row: Mapping[str, str], root: Path, finder: FileFinder) -> FieldO
         width = height = 0
         n_times, n_z, pixel_size = 1, 1, None
     stated = number_of(row["pixel_size_um"])
-    return FieldOfView(
+    return FieldImage(
         path=path,
         name=row["field"],
         series=number,

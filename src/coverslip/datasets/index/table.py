@@ -17,7 +17,7 @@ from coverslip.messages import Note, note, text
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ImageTable:
     """The cells of a table as text."""
 
     path: Path  # of the file; relative paths start from its folder
@@ -95,7 +95,7 @@ _MOST_BYTES = 2**30
 SHEET_SUFFIXES = frozenset({".xlsx", ".xls", ".ods", ".numbers"})
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path) -> ImageTable:
     """Read a table whose first line names the columns; separators , ; or tab, quoted cells, any UTF or Windows-1252.
 
     Comment lines before the header, which begin with `#`, are skipped.
@@ -127,7 +127,7 @@ def read_table(path: Path) -> Table:
         lines.append(line)
     if not rows:
         raise BadDataset("no-table-rows" if columns else "empty-table", file=path)
-    return Table(path, columns, rows, lines, tuple(notes), separator=table.separator)
+    return ImageTable(path, columns, rows, lines, tuple(notes), separator=table.separator)
 
 
 def _outline_column(columns: Sequence[str]) -> int | None:

@@ -2,9 +2,9 @@
 
 from coverslip.datasets.quality.facts import FEW_GROUPS_FOR_ONE_SPLIT, SOME_GROUPS, GroupFacts, Spread, single_groups
 from coverslip.datasets.quality.finding import (
-    Finder,
     Finding,
     FindingCase,
+    FindingKind,
     Severity,
     list_finders,
     register_finder,
@@ -47,9 +47,9 @@ __all__ = [
     "ON_REQUEST",
     "SOME_GROUPS",
     "ColumnProbe",
-    "Finder",
     "Finding",
     "FindingCase",
+    "FindingKind",
     "GroupFacts",
     "ImageQuality",
     "Inspection",

@@ -20,7 +20,7 @@ from coverslip.datasets.quality.name_groups import NameGroups, groups_in_names
 from coverslip.datasets.quality.scanning import Scan
 from coverslip.datasets.quality.similar_names import merge_of, similar_names
 from coverslip.datasets.quality.units import Leak, labels_of, predefined_split_leaks, undivided_clusters
-from coverslip.images import ImageFacts
+from coverslip.images import PixelFacts
 from coverslip.messages import GroupBy, JoinGroups, Set
 
 _FEWEST_IMAGES = 3  # of a class: one for each set
@@ -46,7 +46,7 @@ def classes_not_trained(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
         return
     usable, trained = set(), set()
     for record, fact in zip(dataset.records, scan.facts, strict=True):
-        if record.label is not None and dataset.has_class(record) and isinstance(fact, ImageFacts):
+        if record.label is not None and dataset.has_class(record) and isinstance(fact, PixelFacts):
             usable.add(record.label)
             if record.predefined_split in (None, "train"):
                 trained.add(record.label)
@@ -334,7 +334,7 @@ def _with_labels(dataset: Dataset, clusters: Sequence[tuple[int, ...]]) -> list[
 
 
 def _n_distinct(scan: Scan, members: Sequence[int]) -> int:
-    return len({fact.pixel_hash for i in members if isinstance(fact := scan.facts[i], ImageFacts)})
+    return len({fact.pixel_hash for i in members if isinstance(fact := scan.facts[i], PixelFacts)})
 
 
 def _shown_images(dataset: Dataset, leak: Leak) -> Sequence[int]:

@@ -19,7 +19,7 @@ from urllib.parse import unquote_to_bytes
 
 from pydantic import Field
 
-from coverslip.archives import Limits, safe_name
+from coverslip.archives import ArchiveLimits, safe_name
 from coverslip.errors import CoverslipError
 from coverslip.files import CsvWriter, atomic_write, write_error, write_json, write_text
 from coverslip.runs.documents import Document
@@ -32,7 +32,7 @@ UPLOADS = "uploads"  # files of the user, which are never changed
 FOLDERS = ("classifiers", "jobs", "objects", "predictions", "runs", "samples", "snapshots", "studies", "trash", UPLOADS)
 """The folders of a workspace in a backup. The others hold temporary files, logs, locks and tokens."""
 
-LIMITS = Limits(
+LIMITS = ArchiveLimits(
     max_entries=2_000_000,
     max_directory_bytes=2**29,
     max_ratio=1_000,

@@ -52,7 +52,7 @@ class JobSnapshot:
     lines: list[Message]
 
 
-class Source(Protocol):
+class EventSource(Protocol):
     """The source of events of a job; its methods block."""
 
     def snapshot(self) -> JobSnapshot: ...
@@ -60,7 +60,7 @@ class Source(Protocol):
     def backlog(self, after: int, up_to: int) -> list[Message]: ...
 
 
-NewSource = Callable[[Workspace, str], Source]  # the argument is the ID of a job
+NewSource = Callable[[Workspace, str], EventSource]  # the argument is the ID of a job
 
 
 def as_text(content: object) -> str:

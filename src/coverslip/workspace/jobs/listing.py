@@ -14,7 +14,15 @@ from pydantic import Field
 from coverslip.messages import language
 from coverslip.runs.log import LogLine, lasting_lines
 from coverslip.runtime.programs import last_output, recorded_failure
-from coverslip.workspace.jobs.kinds import JobProgress, JobSnapshot, Message, Source, StateSource, kind_of, queued_ids
+from coverslip.workspace.jobs.kinds import (
+    EventSource,
+    JobProgress,
+    JobSnapshot,
+    Message,
+    StateSource,
+    kind_of,
+    queued_ids,
+)
 from coverslip.workspace.jobs.records import Job, find_job, listed_jobs
 from coverslip.workspace.jobs.state import (
     ACTIVE,
@@ -100,7 +108,7 @@ def list_log_lines(workspace: Workspace, job_id: str, paging: Paging) -> Page[Lo
     return paging.page_of(lines[::-1])
 
 
-def new_source(workspace: Workspace, job_id: str) -> Source:
+def new_source(workspace: Workspace, job_id: str) -> EventSource:
     """Return the source of the events of a job.
 
     Raises:
@@ -172,7 +180,7 @@ class _Subscriber:
 class _Watcher:
     """The only reader of a job."""
 
-    def __init__(self, source: Source, pulse: Pulse) -> None:
+    def __init__(self, source: EventSource, pulse: Pulse) -> None:
         self.source, self._pulse = source, pulse
         self.subscribers: set[_Subscriber] = set()
         self.last_number, self.is_over = 0, False

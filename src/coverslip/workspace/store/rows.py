@@ -39,7 +39,7 @@ from coverslip.datasets import (
 from coverslip.datasets.tables.columns import TableChoices
 from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.files import CsvWriter, plain_cell, safe_cell, write_bytes
-from coverslip.images import ImageFacts, ReadPlan
+from coverslip.images import PixelFacts, ReadPlan
 from coverslip.machine import account_name
 from coverslip.messages import localized_reason, note_of, text
 from coverslip.runs import Run, SplitRow
@@ -433,7 +433,7 @@ def load_scan(connection: Connection, dataset_id: str) -> Scan:
         .order_by(images.c.position)
     )
     return Scan(
-        tuple(ImageFacts.from_json(row.facts) if row.facts else Unreadable(reason_text(row.reason)) for row in rows)
+        tuple(PixelFacts.from_json(row.facts) if row.facts else Unreadable(reason_text(row.reason)) for row in rows)
     )
 
 
