@@ -27,8 +27,7 @@ from coverslip.cli import main
 from coverslip.errors import CoverslipError, UnknownModel, WeightsUnavailable
 from coverslip.messages import text
 from coverslip.models import has_weights, list_models, model_info
-from coverslip.models.architectures.library_backbones import build_timm
-from coverslip.models.building import build_body
+from coverslip.models.building import build_body, build_timm
 from coverslip.models.importing import import_weights
 from coverslip.models.networks import create_network
 from coverslip.models.records import LocalWeights, Tensors

@@ -54,8 +54,7 @@ from coverslip.evaluation.decisions import classes_in_sets
 from coverslip.events import Emit, Noted, Progressed, ignore, time_left
 from coverslip.files import sha256_json
 from coverslip.images import PreprocessedImage, Rescaling
-from coverslip.inference.new_images import Differences, stated_shares
-from coverslip.inference.repeated_images import DistinctImages, Pair
+from coverslip.inference.new_images import Differences, DistinctImages, Pair, stated_shares
 from coverslip.machine import select_device
 from coverslip.messages import Note, note, text
 from coverslip.models.records import linear_logits

@@ -26,9 +26,8 @@ from coverslip.evaluation.prevalence import METHOD
 from coverslip.events import Emit, Noted
 from coverslip.images import PreprocessedImage, prepare_decoding
 from coverslip.inference.classifier import BATCH_SIZE, Classifier, load_classifier
-from coverslip.inference.new_images import EstimatedShares, note_on_thresholds
+from coverslip.inference.new_images import EstimatedShares, Pair, note_on_thresholds
 from coverslip.inference.ray_executor import PredictionOptions, predict_on_ray
-from coverslip.inference.repeated_images import Pair
 from coverslip.messages import Note, Resume, note, text
 from coverslip.progress import show
 from coverslip.runs import (

@@ -22,13 +22,13 @@ from coverslip.cache import state_of
 from coverslip.errors import BadRecipe
 from coverslip.messages import Set, ShowModels
 from coverslip.models._libraries import shapes_only
-from coverslip.models.architectures.library_backbones import named_stages
 from coverslip.models.building import (
     build_body,
     built_once,
     check_options,
     is_library_builder,
     is_untrained,
+    named_stages,
     same_random_numbers,
     without_classifier,
 )

@@ -17,8 +17,16 @@ from coverslip.messages import Note, note, text
 from coverslip.objects.fields import FieldNames, FieldObjects, PointSize, list_fields
 from coverslip.objects.finders import find_with
 from coverslip.objects.finding import FinderSettings
-from coverslip.objects.label_images import LABEL_SUFFIXES, LabelPlane, read_label_planes
-from coverslip.objects.object_files import OBJECT_SUFFIXES, Sources, is_companion, is_table_of_objects, read_object_file
+from coverslip.objects.object_files import (
+    LABEL_SUFFIXES,
+    OBJECT_SUFFIXES,
+    LabelPlane,
+    Sources,
+    is_companion,
+    is_table_of_objects,
+    read_label_planes,
+    read_object_file,
+)
 from coverslip.objects.object_tables import ObjectTablePreview, preview_object_table
 from coverslip.objects.outlines import OutlineBuilder, trace_labels
 from coverslip.objects.table import UNKNOWN, FieldImage, Objects, ObjectsBuilder

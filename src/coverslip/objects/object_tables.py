@@ -29,8 +29,7 @@ from coverslip.datasets.tables.columns import (
 from coverslip.datasets.tables.reading import CellFault, RowFaults, TextTable, number_in, open_text_table
 from coverslip.errors import BadDataset
 from coverslip.objects.fields import Box, FieldNames, FieldObjects, no_pixel_size
-from coverslip.objects.table import UNKNOWN, FieldImage
-from coverslip.objects.text_files import words_of
+from coverslip.objects.table import UNKNOWN, FieldImage, words_of
 from coverslip.text_tables import decimal_comma_columns, number_of, with_decimal_point, with_decimal_points
 
 _MOST_FAULTS = 5  # in an error

@@ -14,8 +14,7 @@ from coverslip.files import read_bytes
 from coverslip.images import open_image
 from coverslip.objects.fields import FieldObjects
 from coverslip.objects.outlines import Array, Polygon, nested_rings, trace_labels, without_last
-from coverslip.objects.table import FieldImage
-from coverslip.objects.text_files import text_lines
+from coverslip.objects.table import FieldImage, text_lines
 
 Json = dict[str, Any]
 _MAX_BYTES = 2**30

@@ -1,7 +1,11 @@
-"""Objects in fields of view as a table of arrays, and `objects.csv`."""
+"""Objects in fields of view as a table of arrays, and `objects.csv`.
+
+Text files of objects without names of columns: their lines, and the words in these.
+"""
 
 import math
 import os
+import re
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -14,13 +18,21 @@ import numpy as np
 
 from coverslip.datasets import FileFinder, clean_label, name_as_text, name_from_text, one_line, printable
 from coverslip.datasets.tables.columns import refuse_duplicates
-from coverslip.datasets.tables.reading import CellFault, RowFaults, number_in, open_text_table
+from coverslip.datasets.tables.reading import (
+    CellFault,
+    RowFaults,
+    encoding_of,
+    layout_of,
+    number_in,
+    open_text,
+    open_text_table,
+)
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.events import OnProgress
 from coverslip.files import CsvWriter, atomic_write, check_replaceable, safe_cell
 from coverslip.images import PixelSize, describe_image
 from coverslip.objects.outlines import Array, OutlineBuilder, Outlines, outlines_of_wkt
-from coverslip.text_tables import number_of
+from coverslip.text_tables import number_of, with_decimal_point
 
 COLUMNS = (
     *("image_id", "path", "field", "object_id", "series", "t", "z", "x", "y", "width", "height", "outline"),
@@ -383,3 +395,59 @@ def _described(row: Mapping[str, str], root: Path, finder: FileFinder) -> FieldI
         is_pixel_size_stated=stated is not None,
         group=row["group"],
     )
+
+
+def text_lines(file: Path, most: int | None = None) -> list[str]:
+    """Return the lines of a text file, or the first of them.
+
+    Raises:
+        BadDataset: the file cannot be read, or is not text.
+    """
+    with open_text(file, encoding_of(file)) as stream:
+        return list(islice(stream, most))
+
+
+@dataclass(frozen=True, slots=True)
+class WordLines:
+    """The words of the lines of a file without names of columns; none for empty lines and comments."""
+
+    words: list[list[str]]
+    has_comma_separators: bool  # otherwise, commas are decimal signs
+
+    def number(self, word: str) -> float | None:
+        """Return the number that a word states; None if it states none."""
+        return number_of(word if self.has_comma_separators else with_decimal_point(word))
+
+    def numbers_at_start(self, words: Sequence[str]) -> list[float]:
+        """Return the numbers with which a line begins."""
+        numbers = list[float]()
+        for word in words:
+            if (number := self.number(word)) is None:
+                break
+            numbers.append(number)
+        return numbers
+
+
+def words_of(lines: Sequence[str]) -> WordLines:
+    """Return the words of lines, which semicolons, tabs, spaces or commas separate.
+
+    Commas are decimal signs if each line has other separators: `1,5;2,5` and `1,5 2,5` are two numbers.
+
+    Args:
+        lines: of a file without names of columns, from its beginning.
+    """
+    _, n_skipped = layout_of("".join(lines[:_N_HEAD_LINES]))
+    plain = ["" if k < n_skipped else line.strip() for k, line in enumerate(lines)]
+    filled = [line for line in plain if line]
+    for pattern in (r"\s*;\s*", r"\s*\t\s*", r"\s+"):
+        separator = re.compile(pattern)
+        rows = [separator.split(line) for line in filled]
+        if all(
+            len(row) > 1 and all(number_of(with_decimal_point(word)) is not None for word in row[:2]) for row in rows
+        ):
+            return WordLines([separator.split(line) if line else [] for line in plain], has_comma_separators=False)
+    separator = re.compile(r"[\s,;]+")
+    return WordLines([separator.split(line) if line else [] for line in plain], has_comma_separators=True)
+
+
+_N_HEAD_LINES = 1_000

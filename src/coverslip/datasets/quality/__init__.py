@@ -12,6 +12,7 @@ from coverslip.datasets.quality.finding import (
 )
 from coverslip.datasets.quality.image_findings import channel_advice
 from coverslip.datasets.quality.inspecting import Inspection, inspect_dataset
+from coverslip.datasets.quality.label_findings import similar_names
 from coverslip.datasets.quality.name_groups import NameGroups, groups_in_names, patterns_in_names
 from coverslip.datasets.quality.name_locations import with_locations
 from coverslip.datasets.quality.scanning import (
@@ -28,7 +29,6 @@ from coverslip.datasets.quality.scanning import (
     by_field,
     scan_images,
 )
-from coverslip.datasets.quality.similar_names import similar_names
 from coverslip.datasets.quality.units import (
     ON_REQUEST,
     Leak,
