@@ -60,9 +60,9 @@ from coverslip.datasets.names import (
 from coverslip.datasets.pixels import DecodedPixels, PixelCache, PixelWriter, fits_cache, read_preprocessed
 from coverslip.datasets.quality import (
     ColumnProbe,
-    Finder,
     Finding,
     FindingCase,
+    FindingKind,
     GroupFacts,
     ImageQuality,
     Inspection,
@@ -125,9 +125,9 @@ __all__ = [
     "Dataset",
     "DecodedPixels",
     "FileFinder",
-    "Finder",
     "Finding",
     "FindingCase",
+    "FindingKind",
     "Folds",
     "GroupFacts",
     "ImageFinder",

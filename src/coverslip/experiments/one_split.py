@@ -31,7 +31,7 @@ from coverslip.experiments.evaluating import measure
 from coverslip.experiments.preparation import protocol_notes, scan_and_check
 from coverslip.experiments.run_state import record_finish
 from coverslip.experiments.split_data import SplitData, capped_split, fit_network, preprocess
-from coverslip.images import ImageFacts, Preprocessing, pixel_side
+from coverslip.images import PixelFacts, Preprocessing, pixel_side
 from coverslip.inference import Classifier, load_classifier
 from coverslip.messages import Note, note, text
 from coverslip.models import describe_weights
@@ -273,7 +273,7 @@ def _prior(label: np.ndarray, n_classes: int, recipe: Recipe) -> tuple[float, ..
     return tuple(float(share) for share in counts / counts.sum())
 
 
-def _pixel_sizes(facts: Sequence[ImageFacts]) -> dict[str, tuple[float, float] | None]:
+def _pixel_sizes(facts: Sequence[PixelFacts]) -> dict[str, tuple[float, float] | None]:
     """Return the median and the range of the pixel sizes of the images whose size is known."""
     sizes = [fact.pixel_size_um for fact in facts if fact.pixel_size_um is not None]
     if not sizes:
@@ -283,7 +283,7 @@ def _pixel_sizes(facts: Sequence[ImageFacts]) -> dict[str, tuple[float, float] |
     return {"pixel_size_um": (median(widths), median(heights)), "pixel_side_um": (min(sides), max(sides))}
 
 
-def _usual_area_px(facts: Sequence[ImageFacts]) -> int:
+def _usual_area_px(facts: Sequence[PixelFacts]) -> int:
     """Return the 99% quantile of the areas, so that a single uncropped field of view does not count."""
     areas = [fact.width_px * fact.height_px for fact in facts]
     return int(np.quantile(areas, _USUAL_SHARE, method="lower"))

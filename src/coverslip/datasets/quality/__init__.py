@@ -2,9 +2,9 @@
 
 from coverslip.datasets.quality.facts import FEW_GROUPS_FOR_ONE_SPLIT, SOME_GROUPS, GroupFacts, Spread, single_groups
 from coverslip.datasets.quality.finding import (
-    Finder,
     Finding,
     FindingCase,
+    FindingKind,
     Severity,
     list_finders,
     register_finder,
@@ -12,22 +12,23 @@ from coverslip.datasets.quality.finding import (
 )
 from coverslip.datasets.quality.image_findings import channel_advice
 from coverslip.datasets.quality.inspecting import Inspection, inspect_dataset
+from coverslip.datasets.quality.label_findings import similar_names
 from coverslip.datasets.quality.name_groups import NameGroups, groups_in_names, patterns_in_names
 from coverslip.datasets.quality.name_locations import with_locations
-from coverslip.datasets.quality.packed_facts import PackedFacts, Unreadable
 from coverslip.datasets.quality.scanning import (
     ColumnProbe,
     ImageQuality,
     OnPixels,
+    PackedFacts,
     PixelHashes,
     ProbeScore,
     Scan,
     Signal,
     SignalSource,
+    Unreadable,
     by_field,
     scan_images,
 )
-from coverslip.datasets.quality.similar_names import similar_names
 from coverslip.datasets.quality.units import (
     ON_REQUEST,
     Leak,
@@ -46,9 +47,9 @@ __all__ = [
     "ON_REQUEST",
     "SOME_GROUPS",
     "ColumnProbe",
-    "Finder",
     "Finding",
     "FindingCase",
+    "FindingKind",
     "GroupFacts",
     "ImageQuality",
     "Inspection",

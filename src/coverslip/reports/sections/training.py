@@ -61,7 +61,10 @@ class SectionContent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A section of the report."""
+    """A section of the report.
+
+    To add one, add its record to `SECTIONS`. The report and the page of a training then show it.
+    """
 
     name: str
     title: Callable[[], str]

@@ -37,7 +37,7 @@ from coverslip.workspace.jobs.kinds import (
     queued_ids,
     register,
 )
-from coverslip.workspace.jobs.options import TRAININGS_QUEUE
+from coverslip.workspace.jobs.queue import TRAININGS_QUEUE
 from coverslip.workspace.jobs.records import Job, JobFolders, add_job, all_jobs, find_job
 from coverslip.workspace.jobs.state import (
     JobFacts,
