@@ -30,7 +30,7 @@ from coverslip.datasets import (
 )
 from coverslip.errors import BadDataset, BadRecipe, LeakageFound
 from coverslip.images import ImageFacts, ReadPlan
-from coverslip.messages import AllowLeakage, GroupBy, Set, text
+from coverslip.messages import AllowLeakage, GroupBy, Set, message, text
 
 THIRDS = (0.6, 0.2, 0.2)
 
@@ -59,7 +59,7 @@ def make(
         for i, label in enumerate(labels)
     )
     hashes = pixels or [str(i) for i in range(len(labels))]
-    scan = Scan(tuple(facts(p) if p is not None else Unreadable("cut off") for p in hashes))
+    scan = Scan(tuple(facts(p) if p is not None else Unreadable(message("image-incomplete")) for p in hashes))
     return Dataset(Path("/data"), "table", records, ()), scan
 
 

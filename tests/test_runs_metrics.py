@@ -10,6 +10,7 @@ import pytest
 
 from coverslip.errors import BadRun
 from coverslip.evaluation import Evaluation, Metric, empty_evaluation, evaluate_predictions, over_folds
+from coverslip.messages import message
 from coverslip.runs import read_metrics, write_confusion, write_metrics
 
 
@@ -31,7 +32,7 @@ def evaluation() -> Evaluation:
 def test_what_is_written_is_read_back(tmp_path: Path, evaluation: Evaluation) -> None:
     write_metrics(tmp_path / "metrics.json", evaluation)
     assert read_metrics(tmp_path / "metrics.json") == evaluation
-    nothing = empty_evaluation(["a", "b"], split="test", primary="accuracy", reason="no image could be measured")
+    nothing = empty_evaluation(["a", "b"], split="test", primary="accuracy", reason=message("no-image-measured"))
     write_metrics(tmp_path / "metrics.json", nothing)
     assert read_metrics(tmp_path / "metrics.json") == nothing
 
@@ -42,7 +43,10 @@ def test_the_confusion_matrix_is_a_table_too(tmp_path: Path, evaluation: Evaluat
     assert header == ["true class", "predicted: a", "predicted: =b", "predicted: c,d"]
     assert [row[0] for row in rows] == ["a", "'=b", "c,d"]  # no formula to a spreadsheet
     assert tuple(tuple(map(int, row[1:])) for row in rows) == tuple(map(tuple, evaluation.confusion_matrix))
-    write_confusion(tmp_path / "c.csv", empty_evaluation(["a", "b"], split="test", primary="accuracy", reason="none"))
+    write_confusion(
+        tmp_path / "c.csv",
+        empty_evaluation(["a", "b"], split="test", primary="accuracy", reason=message("no-image-measured")),
+    )
     assert (tmp_path / "c.csv").read_text().startswith("true class,predicted: a,predicted: b\n")
 
 
@@ -61,7 +65,7 @@ def test_a_class_has_its_numbers_beside_its_count(tmp_path: Path, evaluation: Ev
         "reason",
     ]
     assert (absent["n"], absent["recall"]["value"]) == (0, None)
-    assert absent["recall"]["reason"] == absent["reason"] == "no image of this class"
+    assert absent["recall"]["reason"] == absent["reason"] == {"code": "class-without-images", "parameters": {}}
 
 
 def test_a_number_that_is_no_number_is_not_written(tmp_path: Path, evaluation: Evaluation) -> None:

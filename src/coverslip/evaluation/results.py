@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from coverslip.messages import Message
 from coverslip.tables import data_frame, html_table
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Metric:
     high: float | None = None
     level: float = LEVEL  # nominal coverage of the interval, in (0, 1)
     method: Annotated[str, Field(description="How the interval was computed.")] = ""
-    reason: Annotated[str | None, Field(description="Why a value is null.")] = None
+    reason: Annotated[Message | None, Field(description="Why a value is null.")] = None
     n_correct: int | None = None  # of `n_images`, if the metric is a share of images
     n_images: int | None = None
     n_groups: int | None = None  # of these images, if groups are known
@@ -51,7 +52,7 @@ class ClassScores:
 
     n: int  # images of the class
     metrics: Mapping[str, Metric]  # precision, recall, specificity, f1, auroc
-    reason: str | None = None  # why some metrics are not defined
+    reason: Message | None = None  # why some metrics are not defined
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,7 @@ from coverslip.experiments.run_state import record_work
 from coverslip.files import remove_file
 from coverslip.images import PreprocessedImage
 from coverslip.inference import Classifier
-from coverslip.messages import note
+from coverslip.messages import message, note
 from coverslip.reports.page import write_report_of_images
 from coverslip.runs import (
     ClassifierCard,
@@ -148,7 +148,7 @@ def evaluate_rows(
     _note_excluded(rows, number, data.dropped, emit)
     if not measured and may_be_empty:
         return empty_evaluation(
-            classes, split=split, primary=recipe.primary_metric, reason="no image could be measured"
+            classes, split=split, primary=recipe.primary_metric, reason=message("no-image-measured")
         )
     if not measured:
         raise BadDataset("no-known-label", file=data.root, classes=some(classes, 8))

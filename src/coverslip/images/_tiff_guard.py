@@ -24,7 +24,7 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO, Literal
 from coverslip.errors import UnreadableImage
 from coverslip.images.confining import open_image
 from coverslip.images.reader import damaged
-from coverslip.messages import text
+from coverslip.messages import message
 
 if TYPE_CHECKING:
     from tifffile import TiffFile
@@ -51,7 +51,7 @@ def check_pages(path: Path) -> None:
     """
     for name in _check_file(path):
         if Path(name).name != name:
-            raise damaged(path, text("tiff-file-outside-folder"))
+            raise damaged(path, message("tiff-file-outside-folder"))
         if (path.parent / name).is_file() and name != path.name:
             _check_file(path.parent / name)
 
@@ -114,7 +114,7 @@ def _walk(path: Path, file: BinaryIO, layout: _Layout) -> set[str]:
             continue
         ways = visited.setdefault(offset, set())
         if way in ways or ("main" in {way, *ways} and ways):
-            raise damaged(path, text("tiff-pages-in-circle"))
+            raise damaged(path, message("tiff-pages-in-circle"))
         ways.add(way)
         if len(ways) > 1:  # writers of pyramids both list the coarser pages and link them
             continue
@@ -131,11 +131,11 @@ def _walk(path: Path, file: BinaryIO, layout: _Layout) -> set[str]:
 
 def _check_counts(path: Path, page: _Page, n_pages: int, n_kinds: int, n_numbers: int) -> None:
     if max(n_pages, _declared_planes(page.description)) > _MAX_PAGES:
-        raise damaged(path, text("tiff-too-many-pages", limit=_MAX_PAGES))
+        raise damaged(path, message("tiff-too-many-pages", limit=_MAX_PAGES))
     if n_kinds > 1 and n_pages > _MAX_UNLIKE_PAGES:
-        raise damaged(path, text("tiff-too-many-unlike-pages", limit=_MAX_UNLIKE_PAGES))
+        raise damaged(path, message("tiff-too-many-unlike-pages", limit=_MAX_UNLIKE_PAGES))
     if n_numbers > _MAX_NUMBERS:
-        raise damaged(path, text("tiff-too-many-parts-listed"))
+        raise damaged(path, message("tiff-too-many-parts-listed"))
     if page.n_segments > _MAX_SEGMENTS:
         raise UnreadableImage("tiff-too-many-parts", file=path, n_parts=page.n_segments, limit=_MAX_SEGMENTS)
 
@@ -204,7 +204,7 @@ def check_series(path: Path, tiff: "TiffFile") -> None:
     """
     for series in tiff.series:
         if prod(size for axis, size in zip(series.axes, series.shape, strict=True) if axis not in "SYX") > _MAX_PAGES:
-            raise damaged(path, text("tiff-too-many-pages", limit=_MAX_PAGES))
+            raise damaged(path, message("tiff-too-many-pages", limit=_MAX_PAGES))
 
 
 @contextmanager
@@ -289,7 +289,7 @@ def check_scanned(path: Path, n: int) -> None:
         UnreadableImage: decoding would take minutes.
     """
     if n > _MAX_SCANNED:
-        raise damaged(path, text("jpeg-too-many-scans"))
+        raise damaged(path, message("jpeg-too-many-scans"))
 
 
 def coded_size(compression: int, coded: bytes) -> CodedSize | None:

@@ -40,7 +40,7 @@ from coverslip.inference.predictor import PixelOutputs
 from coverslip.inference.repeated_images import DistinctImages, Pair
 from coverslip.inference.stored_engines import store_engine, stored_engine
 from coverslip.machine import select_device
-from coverslip.messages import Note, text
+from coverslip.messages import Note, message
 from coverslip.models.records import linear_logits
 from coverslip.runs import (
     ClassifierCard,
@@ -82,9 +82,9 @@ def decided_row(
     predicted, top_probability = card.classes[k], float(probability[k])
     decision, reason = predicted, None
     if row.ood_score is not None and row.ood_score > 1:
-        decision, reason = UNFAMILIAR, text("reason-unfamiliar")
+        decision, reason = UNFAMILIAR, message("reason-unfamiliar")
     elif top_probability < card.uncertain_below:
-        decision, reason = UNCERTAIN, text("reason-uncertain", threshold=card.uncertain_below)
+        decision, reason = UNCERTAIN, message("reason-uncertain", threshold=card.uncertain_below)
     return replace(
         row,
         predicted=predicted,
@@ -370,7 +370,7 @@ class Classifier:
         for record, image in zip(batch.records, batch.images, strict=True):
             path = name_as_text(str(record.path))  # absolute, because no file states a root folder for these rows
             if isinstance(image, UnreadableImage):
-                yield replace(_unread_row(record, path), reason=image.what), image
+                yield replace(_unread_row(record, path), reason=image.message), image
             else:
                 warning = differences.count(record, image)
                 row = replace(self.decide(record, path, *next(outputs)), warning=warning)

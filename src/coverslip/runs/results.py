@@ -140,7 +140,7 @@ def _metrics(metrics: Mapping[str, Metric]) -> Json:
 
 
 def _of_class(scores: ClassScores) -> Json:
-    return {"n": scores.n, **_metrics(scores.metrics), **({"reason": scores.reason} if scores.reason else {})}
+    return {"n": scores.n, **_metrics(scores.metrics), **({"reason": asdict(scores.reason)} if scores.reason else {})}
 
 
 def _nested(scores: Json) -> Json:

@@ -14,7 +14,7 @@ from coverslip.datasets.quality.finding import FindingCase, finding_case
 from coverslip.datasets.quality.packed_facts import Unreadable
 from coverslip.datasets.quality.scanning import NOT_IN_PIXELS, Scan, Signal
 from coverslip.images import BEYOND_EDGE, NO_SUCH_FILE, PIXEL_SIZE_FACTOR, ImageFacts, pixel_side
-from coverslip.messages import Remedies, Set, text
+from coverslip.messages import Message, Remedies, Set, text
 
 
 def missing_files(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
@@ -36,11 +36,11 @@ def damaged_files(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
             notes=tuple((reason,) for _, reason in damaged),
             n=len(damaged),
             first=one_line(image_id, 80),
-            reason=one_line(reason),
+            reason=reason,
         )
 
 
-def _unreadable(dataset: Dataset, scan: Scan) -> Iterator[tuple[str, str]]:
+def _unreadable(dataset: Dataset, scan: Scan) -> Iterator[tuple[str, Message]]:
     for record, fact in zip(dataset.records, scan.facts, strict=True):
         if isinstance(fact, Unreadable):
             yield record.image_id, fact.reason
@@ -111,7 +111,7 @@ def boxes_beyond_edge(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     beyond = [
         record.image_id
         for record, fact in zip(dataset.records, scan.facts, strict=True)
-        if isinstance(fact, ImageFacts) and BEYOND_EDGE in (fact.note or "")
+        if isinstance(fact, ImageFacts) and fact.note and BEYOND_EDGE in fact.note
     ]
     if beyond:
         images = tuple((image_id,) for image_id in beyond)

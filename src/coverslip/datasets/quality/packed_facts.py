@@ -10,7 +10,7 @@ from operator import eq
 from typing import Any, overload
 
 from coverslip.images import ImageFacts
-from coverslip.messages import text
+from coverslip.messages import Message, message
 
 _ROW = struct.Struct("16s4I")  # hash, width, height, number of the kind, and position of the intensity range
 
@@ -19,13 +19,13 @@ _ROW = struct.Struct("16s4I")  # hash, width, height, number of the kind, and po
 class Unreadable:
     """The reason why a file could not be read."""
 
-    reason: str
+    reason: Message
 
 
 @cache
 def not_scanned() -> Unreadable:
     """Return the facts of an image that the scan has not reached."""
-    return Unreadable(text("image-not-reached"))
+    return Unreadable(message("image-not-reached"))
 
 
 class PackedFacts(Sequence[ImageFacts | Unreadable]):

@@ -31,7 +31,7 @@ from coverslip.events import Emit, Noted, Progressed, ignore, time_left
 from coverslip.files import sha256_json
 from coverslip.images import Fields, ImageFacts, Pixels, ReadPlan, image_facts
 from coverslip.machine import n_cores
-from coverslip.messages import note, text
+from coverslip.messages import message, note
 from coverslip.stopping import BY_SIGNAL, Stop
 
 FACTS = register(Kind("facts", RECORDS))
@@ -94,7 +94,7 @@ class FactsCache:
         is_current = {number: identity.is_current() for number, identity in identities.items()}
         records = {key: facts for key, (identity, facts) in new.items() if is_current[id(identity)]}
         with self._lock:
-            self._store.keep({key: json.dumps(facts._asdict()).encode() for key, facts in records.items()})
+            self._store.keep({key: json.dumps(facts.as_json()).encode() for key, facts in records.items()})
         self._hashes.save()
 
     def close(self) -> None:
@@ -148,7 +148,7 @@ def join_facts(channels: Sequence[ImageFacts | Unreadable]) -> ImageFacts | Unre
     if not further:
         return first
     if len({(facts.width_px, facts.height_px, facts.dtype) for facts in readable}) > 1:
-        return Unreadable(text("channel-facts-differ"))
+        return Unreadable(message("channel-facts-differ"))
     return first._replace(
         pixel_hash=sha256_json([facts.pixel_hash for facts in readable])[:32],
         n_channels=sum(facts.n_channels for facts in readable),
@@ -463,9 +463,9 @@ class _Reader:
             if self.on_pixels is not None:
                 self.on_pixels(i, pixels, facts)
         except UnreadableImage as error:
-            return Unreadable(error.what)
+            return Unreadable(error.message)
         except MemoryError:
-            return Unreadable(text("no-memory-for-image"))
+            return Unreadable(message("no-memory-for-image"))
         if identity is not None and not pixels.has_other_files:
             self.facts_cache.add(record, identity, facts)
         return facts

@@ -277,6 +277,14 @@ several-sources = { $n } sources
 
 names-and-more = { $names } and { $n } more
 
+english-text = { $text }
+
+two-messages = { $first }; { $second }
+
+either-message = { $first } or { $second }
+
+not-a-message = it contains no message
+
 not-a-table-file = This is not a table
     .do = Choose a file whose name ends in .csv or .tsv.
 

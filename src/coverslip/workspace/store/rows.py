@@ -26,7 +26,7 @@ from coverslip.datasets import (
 from coverslip.datasets.tables.columns import TableChoices
 from coverslip.errors import Conflict, NotFound
 from coverslip.images import ImageFacts, ReadPlan
-from coverslip.messages import localized_reason, note_of, text
+from coverslip.messages import message, note_of
 from coverslip.workspace.store.sql import among, among_integers, unindexed
 from coverslip.workspace.store.tables import (
     changed_labels,
@@ -207,7 +207,7 @@ def ranges(n: int, size: int) -> Iterator[tuple[int, int]]:
         yield start, min(n, start + size)
 
 
-OUTSIDE = "outside"  # the stored reason of an image that the app may not read
+OUTSIDE = message("reason-outside")  # of an image that the app may not read
 WHOLE = ReadPlan()
 
 
@@ -413,11 +413,4 @@ def load_scan(connection: Connection, dataset_id: str) -> Scan:
         .where(images.c.dataset_id == dataset_id, ~images.c.is_excluded)
         .order_by(images.c.position)
     )
-    return Scan(
-        tuple(ImageFacts.from_json(row.facts) if row.facts else Unreadable(reason_text(row.reason)) for row in rows)
-    )
-
-
-def reason_text(reason: str) -> str:
-    """Return why an image cannot be read, by its stored reason, in the current language."""
-    return text("reason-outside") if reason == OUTSIDE else localized_reason(reason)
+    return Scan(tuple(ImageFacts.from_json(row.facts) if row.facts else Unreadable(row.reason) for row in rows))

@@ -274,7 +274,7 @@ def stored_result(job_id: str, kind: type[Result], stamp: str, compute: Callable
         if stored is not None:
             return adapter.validate_json(stored)
         result = compute()
-        store.keep({stamp: adapter.dump_json(result)})
+        store.keep({stamp: adapter.dump_json(result, round_trip=True)})
         return result
 
 
