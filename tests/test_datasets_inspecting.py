@@ -42,7 +42,7 @@ def save(path: Path, seed: int, side: int = 10, dtype: type = np.uint8) -> None:
 def inspect(source: Path, **options: str) -> Inspection:
     dataset = open_dataset(source, **options)
     inspection = inspect_dataset(dataset, scan_images(dataset))
-    text = json.dumps(inspection.model_dump(mode="json"), allow_nan=False)
+    text = json.dumps(inspection.model_dump(mode="json", round_trip=True), allow_nan=False)
     assert Inspection.model_validate_json(text) == inspection
     return inspection
 

@@ -257,7 +257,7 @@ def test_unreadable_unlabeled_and_contradicting_images_are_excluded_with_the_rea
     labels[20] = None
     dataset, scan = make(labels, pixels=pixels)
     split = split_60_20_20(dataset, scan)
-    assert split.reasons[3] == "unreadable: cut off"
+    assert split.reasons[3] == f"unreadable: {text('image-incomplete')}"
     assert split.reasons[20] == "no label"
     assert split.reasons[10] == "same pixels as 00011.png, labeled b"
     assert split.reasons[11] == "same pixels as 00010.png, labeled a"

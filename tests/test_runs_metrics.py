@@ -10,7 +10,7 @@ import pytest
 
 from coverslip.errors import BadRun
 from coverslip.evaluation import Evaluation, Metric, empty_evaluation, evaluate_predictions, over_folds
-from coverslip.messages import message
+from coverslip.messages import in_language, message, text
 from coverslip.runs import read_metrics, write_confusion, write_metrics
 
 
@@ -35,6 +35,25 @@ def test_what_is_written_is_read_back(tmp_path: Path, evaluation: Evaluation) ->
     nothing = empty_evaluation(["a", "b"], split="test", primary="accuracy", reason=message("no-image-measured"))
     write_metrics(tmp_path / "metrics.json", nothing)
     assert read_metrics(tmp_path / "metrics.json") == nothing
+
+
+def test_a_missing_number_has_its_reason_in_each_language_and_that_of_a_former_version_in_english(
+    tmp_path: Path, evaluation: Evaluation
+) -> None:
+    file = tmp_path / "metrics.json"
+    write_metrics(file, evaluation)
+    stored = file.read_bytes()
+    reason = read_metrics(file).per_class["c"].metrics["recall"].reason
+    assert reason == message("class-without-images")
+    assert file.read_bytes() == stored
+    former = json.loads(stored)
+    former["per_class"]["c"]["recall"]["reason"] = "no image of this class"
+    file.write_text(json.dumps(former))
+    of_former = read_metrics(file).per_class["c"].metrics["recall"].reason
+    assert str(of_former) == str(reason)
+    with in_language("de"):
+        assert str(reason) == text("class-without-images") != "no image of this class"
+        assert str(of_former) == text("english-text", text="no image of this class") != str(reason)
 
 
 def test_the_confusion_matrix_is_a_table_too(tmp_path: Path, evaluation: Evaluation) -> None:

@@ -7,7 +7,7 @@ resampled as a whole.
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
@@ -15,7 +15,7 @@ from pydantic import Field
 
 from coverslip.evaluation.intervals import FEWEST_GROUPS, Influence, Units, metric_with_interval, standard_error
 from coverslip.evaluation.metrics import check_arrays
-from coverslip.evaluation.results import LEVEL, Metric
+from coverslip.evaluation.results import LEVEL, Metric, values_by_field
 from coverslip.evaluation.table import METRICS, MetricRecord, scored_metrics, value_with_groups
 from coverslip.messages import message
 
@@ -161,10 +161,10 @@ def _difference(
     influence = Influence(of_image, np.zeros(units.n_classes), value)
     metric = replace(metric_with_interval(value, influence, units, "real"), method=method)
     if metric.low is None or metric.high is None:
-        return PairedDifference(**asdict(metric))
+        return PairedDifference(**values_by_field(metric))
     if record.scale == "share":
         metric = replace(metric, low=max(metric.low, -1.0), high=min(metric.high, 1.0))
-    return PairedDifference(**asdict(metric), p=_two_sided(value, *standard_error(influence, units)))
+    return PairedDifference(**values_by_field(metric), p=_two_sided(value, *standard_error(influence, units)))
 
 
 def _two_sided(value: float, error: float, freedom: float) -> float:

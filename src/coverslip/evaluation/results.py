@@ -1,8 +1,8 @@
 """The results of an evaluation: metrics with intervals, overall and by class, domain, subgroup, group and fold."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Annotated, Literal
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -16,6 +16,11 @@ LEVEL = 0.95  # nominal coverage of every interval
 
 # Names of the metrics of the positive class of two, and their names among the metrics of each class.
 OF_POSITIVE = {"sensitivity": "recall", "specificity": "specificity", "ppv": "precision", "npv": "npv"}
+
+
+def values_by_field(record: Any) -> dict[str, Any]:  # Any: a dataclass, and its values
+    """Return the values of a dataclass, which `asdict` would convert to JSON."""
+    return {each.name: getattr(record, each.name) for each in fields(record)}
 
 
 _WIDE = 0.3  # width of a confidence interval

@@ -334,7 +334,7 @@ _ADAPTER: TypeAdapter[Inspection] = TypeAdapter(_EITHER)
 
 def inspection_as_json(inspection: Inspection) -> dict[str, Any]:  # Any: JSON values
     """Return an inspection as a JSON object, as `inspect --json` prints it."""
-    return {"format_version": FORMAT_VERSION, **inspection.model_dump(mode="json")}
+    return {"format_version": FORMAT_VERSION, **inspection.model_dump(mode="json", round_trip=True)}
 
 
 def write_inspection(file: Path, inspection: Inspection) -> None:

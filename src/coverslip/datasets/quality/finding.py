@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
 from pydantic.config import JsonDict
 
 from coverslip.datasets.index import Dataset
@@ -15,7 +15,9 @@ Severity = Literal["error", "warning", "advice"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "advice")  # most severe first
 
 Cluster = tuple[str, ...]
-Notes = tuple[tuple[str | Message, ...], ...]
+# Labels, groups and sets are texts, errors are messages.
+_Label = Annotated[str | Message, Field(union_mode="left_to_right"), WithJsonSchema({"type": "string"})]
+Notes = tuple[tuple[_Label, ...], ...]
 
 
 def _describe_codes(schema: JsonDict) -> None:
