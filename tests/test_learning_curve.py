@@ -189,7 +189,7 @@ def test_of_too_few_groups_or_images_nothing_is_said() -> None:
         "learning-curve-few-groups", n_groups=FEWEST_GROUPS - 1, n_needed=FEWEST_GROUPS
     )
     assert curve_of(24).points == ()
-    assert curve_of(24).gain.reason == message("learning-curve-few-images", n_images=24, n_classes=3, n_needed=20)
+    assert curve_of(24).gain.reason == message("learning-curve-few-images", n_images=24, n_classes=3, n_needed=10)
 
 
 def curve(gain: float, low: float, high: float) -> LearningCurve:

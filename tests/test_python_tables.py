@@ -9,7 +9,7 @@ from trained import GROUPS
 
 import coverslip as cs
 from coverslip.errors import ExtraNotInstalled
-from coverslip.messages import message
+from coverslip.messages import message, text
 from coverslip.runs import Prediction, Predictions, Run
 
 ROWS = [

@@ -95,6 +95,11 @@ class CoverslipError(Exception):
         )
 
 
+def error_text(failure: Failure) -> str:
+    """Return the text of the error that a failure reports, in the current language."""
+    return str(CoverslipError.of(failure)).rstrip()
+
+
 class UnreadableImage(CoverslipError):
     """An image file cannot be read; other images are not affected."""
 
