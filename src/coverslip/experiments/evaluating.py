@@ -315,15 +315,15 @@ def _source_name(source: Path) -> str:
 
 def _with_groups_of_run(data: Dataset, run: Run, emit: Emit) -> Dataset:
     """Return the images with groups by the recipe of the run, unless groups were chosen or these do not apply."""
-    is_column, reason = True, ""
+    is_column, reason = True, None
     if run.environment.opened.group is None or data.opening.is_grouped or data.opening.are_tables:
         try:
             return assign_groups(data, run.recipe)
         except BadDataset as error:
-            is_column, reason = False, error.what
+            is_column, reason = False, error.message
     if not data.has_groups:  # otherwise, a note of the dataset states its groups
         group = one_line(run.recipe.group or "")
-        emit(Noted.of(note("groups-unknown", group=group, is_column=is_column, reason=reason)))
+        emit(Noted.of(note("groups-unknown", group=group, is_column=is_column, reason=reason or "")))
     return data
 
 

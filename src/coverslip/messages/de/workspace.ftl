@@ -278,6 +278,10 @@ english-text = „{ $text }“ (englisch)
 
 two-messages = { $first }; { $second }
 
+list-of-messages = { $first }, { $second }
+
+list-and-more = { $first }, …
+
 either-message = { $first } oder { $second }
 
 not-a-message = es enthält keine Nachricht

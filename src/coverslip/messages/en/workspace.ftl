@@ -281,6 +281,10 @@ english-text = { $text }
 
 two-messages = { $first }; { $second }
 
+list-of-messages = { $first }, { $second }
+
+list-and-more = { $first }, …
+
 either-message = { $first } or { $second }
 
 not-a-message = it contains no message
