@@ -205,7 +205,7 @@ def _show(summary: "Summary") -> None:
     for sentence in (*summary.cautions, *similar_names_of(summary)):
         notes_console().print(sentence, soft_wrap=True)
     for reason in reasons:
-        notes_console().print(reason, soft_wrap=True)
+        notes_console().print(str(reason), soft_wrap=True)
     if (shift := summary.label_shift) is not None:
         (notes_console() if shift.violated else console).print(shift_words(shift), soft_wrap=True)
 

@@ -33,7 +33,7 @@ from coverslip.experiments.run_state import record_finish
 from coverslip.experiments.split_data import SplitData, capped_split, fit_network, preprocess
 from coverslip.images import PixelFacts, Preprocessing, pixel_side
 from coverslip.inference import Classifier, load_classifier
-from coverslip.messages import Note, note, text
+from coverslip.messages import Message, Note, message, note
 from coverslip.models import describe_weights
 from coverslip.reports.page import write_report_of_images
 from coverslip.runs import (
@@ -291,12 +291,12 @@ def _usual_area_px(facts: Sequence[PixelFacts]) -> int:
 
 def operating_notes(classes: Sequence[str], points: Sequence[OperatingPoint]) -> list[Note]:
     """Return warnings on operating points that few images support; empty if there are no operating points."""
-    weak: dict[str, list[str]] = {}
+    weak: dict[Message, list[str]] = {}
     for name, point in zip(classes, points, strict=bool(points)):
         if point.reason:
-            reason = text("operating-point-replaced", reason=point.reason, threshold=point.threshold)
+            reason = message("operating-point-replaced", reason=point.reason, threshold=point.threshold)
         elif point.n < _FEW_VALIDATION_IMAGES:
-            reason = text("few-images-for-threshold", n=_FEW_VALIDATION_IMAGES)
+            reason = message("few-images-for-threshold", n=_FEW_VALIDATION_IMAGES)
         else:
             continue
         weak.setdefault(reason, []).append(name)

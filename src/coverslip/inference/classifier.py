@@ -56,7 +56,7 @@ from coverslip.files import sha256_json
 from coverslip.images import PreprocessedImage, Rescaling
 from coverslip.inference.new_images import Differences, DistinctImages, Pair, stated_shares
 from coverslip.machine import select_device
-from coverslip.messages import Note, note, text
+from coverslip.messages import Note, message, note
 from coverslip.models.records import linear_logits
 from coverslip.runs import (
     ClassifierCard,
@@ -164,9 +164,9 @@ def decided_row(
     predicted, top_probability = card.classes[k], float(probability[k])
     decision, reason = predicted, None
     if row.ood_score is not None and row.ood_score > 1:
-        decision, reason = UNFAMILIAR, text("reason-unfamiliar")
+        decision, reason = UNFAMILIAR, message("reason-unfamiliar")
     elif top_probability < card.uncertain_below:
-        decision, reason = UNCERTAIN, text("reason-uncertain", threshold=card.uncertain_below)
+        decision, reason = UNCERTAIN, message("reason-uncertain", threshold=card.uncertain_below)
     return replace(
         row,
         predicted=predicted,
@@ -452,7 +452,7 @@ class Classifier:
         for record, image in zip(batch.records, batch.images, strict=True):
             path = name_as_text(str(record.path))  # absolute, because no file states a root folder for these rows
             if isinstance(image, UnreadableImage):
-                yield replace(_unread_row(record, path), reason=image.what), image
+                yield replace(_unread_row(record, path), reason=image.message), image
             else:
                 warning = differences.count(record, image)
                 row = replace(self.decide(record, path, *next(outputs)), warning=warning)

@@ -53,12 +53,12 @@ def estimate(
         return signed(value, digits) if is_signed else number(value, digits)
 
     if metric.value is None:
-        return Estimate(shown(None), reason=metric.reason or "", is_strong=is_strong)
+        return Estimate(shown(None), reason=str(metric.reason or ""), is_strong=is_strong)
     if metric.low is None or metric.high is None:
         counts = ""
         if metric.n_correct is not None and metric.n_images is not None:
             counts = text("report-counts", n_correct=metric.n_correct, n_images=metric.n_images)
-        return Estimate(shown(metric.value), counts=counts, reason=metric.reason or "", is_strong=is_strong)
+        return Estimate(shown(metric.value), counts=counts, reason=str(metric.reason or ""), is_strong=is_strong)
     return Estimate(shown(metric.value), spanned(metric.low, metric.high, shown), is_strong=is_strong)
 
 

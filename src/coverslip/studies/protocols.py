@@ -97,7 +97,7 @@ def _interval(metric: str, comparable: Sequence[Run], published: Sequence[Run]) 
     try:
         first, second = (_mean([_influences(metric, run) for run in runs]) for runs in (comparable, published))
     except CoverslipError as error:  # a file was changed or removed
-        return Metric(value=None, reason=error.what)
+        return Metric(value=None, reason=error.message)
     value = second.value - first.value
     if not np.isfinite(value):
         return Metric(value=None, reason=record.undefined)

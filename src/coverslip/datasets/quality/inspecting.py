@@ -91,7 +91,7 @@ def inspect_dataset(dataset: Dataset, scan: Scan) -> Inspection:
         channels=frequencies(str(fact.n_channels) for fact in readable),
         formats=frequencies(fact.file_format for fact in readable),
         planes=frequencies(str(fact.n_planes) for fact in readable),
-        reading_notes=frequencies(fact.note for fact in readable if fact.note),
+        reading_notes=frequencies(str(fact.note) for fact in readable if fact.note),
         notes=(*dataset.notes, *shared_class_notes(dataset)),
         are_copies_known=scan.near_duplicates is not None,
         findings=find_all(dataset, scan),

@@ -230,7 +230,7 @@ class Explainer:
         except Stopped:
             raise
         except CoverslipError as error:
-            self._context.emit(Noted.of(note("no-neighbors", level="warning", name=self.name, reason=error.what)))
+            self._context.emit(Noted.of(note("no-neighbors", level="warning", name=self.name, reason=error.message)))
             return None
         finally:
             self.network.to(self._context.device)

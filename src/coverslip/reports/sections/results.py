@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from coverslip.evaluation import METRICS
-from coverslip.messages import localized_reason, text
+from coverslip.messages import Message, text
 from coverslip.reports import content
 from coverslip.reports.content import DomainResult, FoldResult, Measured, MetricValue
 from coverslip.reports.reported import ReportedRun
@@ -101,13 +101,13 @@ def _notes(run: ReportedRun) -> Iterator[str]:
     metrics = [metric for metric in content.metrics(run) if metric.is_headline]
     if methods := content.interval_methods(run):
         yield text("report-interval-methods", interval=interval_words(run.metrics), methods=methods)
-    titles_of: dict[str, list[str]] = {}
+    titles_of: dict[Message, list[str]] = {}
     for metric in metrics:
         if metric.low is None and metric.reason and METRICS[metric.name].has_interval:
             titles_of.setdefault(metric.reason, []).append(metric.title)
     for reason, titles in titles_of.items():
         for_some = f" ({listed(titles)})" if len(titles_of) > 1 else ""
-        yield f"{reason_words(reason)}{for_some}"
+        yield f"{reason_words(str(reason))}{for_some}"
     if words := uncertain_words(run):
         yield words
 
@@ -153,7 +153,7 @@ def _numbers_verdict(run: ReportedRun) -> str:
     primary = run.metrics.metrics.get(run.metrics.primary)
     if primary is None or primary.value is None:
         return ""
-    reason = f"; {localized_reason(primary.reason)}" if primary.low is None and primary.reason else ""
+    reason = f"; {primary.reason}" if primary.low is None and primary.reason else ""
     value = f"{value_words(primary)}{reason}"
     first = text("verdict-metric", metric=METRICS[run.metrics.primary].title, value=value)
     scores = [

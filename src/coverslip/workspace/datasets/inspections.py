@@ -123,7 +123,7 @@ def store_inspection(
     `connection` is in a writing transaction.
     If there is no leakage audit for the current labels and groups, the earlier audit is stored with it.
     """
-    inspection_json = inspection.model_dump(mode="json")
+    inspection_json = inspection.model_dump(mode="json", round_trip=True)
     earlier = (
         None
         if isinstance(inspection, InspectionWithLeakageEstimate)
