@@ -22,7 +22,7 @@ import numpy.typing as npt
 from coverslip.augmentation import Copies
 from coverslip.engines import N_CHECKED, Engine, Features, embed, fastest_engine, n_missing, run_tta, turned
 from coverslip.evaluation import fit_temperature
-from coverslip.events import Emit, progress_reporter
+from coverslip.events import Emit, ignore, progress_reporter
 from coverslip.models.networks import FeatureNetwork, Network
 from coverslip.runs import IMAGES_COPIED, IMAGES_REFITTED, FittedOn, Recipe, RefittedHead, RunContext
 from coverslip.training.batches import TrainingImages, TrainingTask
@@ -233,6 +233,26 @@ class HeadFitter:
         """Fit with the shrinkage that is best on validation images."""
         return self._fit(features, label, val, val_label, SHRINKAGES)
 
+    def fit_by_folds(self, features: Features, label: Ints, fold_index: Ints) -> tuple[LinearHead, Floats]:
+        """Fit on all these images, with the shrinkage that is best on images that are held out in their folds.
+
+        Args:
+            features, label: of the images.
+            fold_index: (n,) fold in which each image is held out; negative for never, but not for all images.
+
+        Returns:
+            The head, and (n, K) logits as of `predict_held_out` with its shrinkage.
+        """
+        is_held_out = fold_index >= 0
+        best = -np.inf
+        for shrinkage in SHRINKAGES:
+            self.context.stop.check()
+            logits = self.predict_held_out(features, label, fold_index, shrinkage)
+            score = primary_score(logits[is_held_out], label[is_held_out], self.recipe)
+            if score >= best:  # the larger shrinkage wins if scores are equal
+                best, chosen_shrinkage, held_out = score, shrinkage, logits
+        return self.fit(features, label, chosen_shrinkage), held_out
+
     def predict_held_out(self, features: Features, label: Ints, fold_index: Ints, shrinkage: float) -> Floats:
         """Return (n, K) logits as of `cross_fitted_logits`."""
         return cross_fitted_logits(
@@ -331,6 +351,34 @@ def refit_head(network: Network, task: TrainingTask, fold_index: Ints | None) ->
     average = _weighted_by_loss(val_logits, heads, images.val_label)
     _average_into(network, heads.head, average)
     return _averaged(val_logits, heads.val_logits, average), average
+
+
+def fit_head_on_all(
+    network: Network, task: TrainingTask, test: Ints, test_label: Ints, fold_index: Ints
+) -> tuple[LinearHead, float]:
+    """Fit a linear probe to training, validation and test images, and return it with its temperature.
+
+    Shrinkage and temperature are selected by heads that were fitted without the image.
+
+    Args:
+        network: on the CPU.
+        task: of the training; its pixels include those of test images.
+        test: positions of test images.
+        test_label: (n_test,) in [0, K).
+        fold_index: fold in which each image is held out, as of `HeadFitter.fit_by_folds`: of the training images, then
+            the validation images, then the test images.
+
+    Raises:
+        Stopped: on request.
+    """
+    images, recipe = task.images, task.recipe
+    label = np.concatenate([images.train_label, images.val_label, test_label])
+    variation = AugmentedCopies(network, task).variation(ignore)  # from the cache
+    with features_of(network, task, np.concatenate([images.train, images.val, test]), ignore) as (features, _):
+        fitter = HeadFitter(images.n_classes, recipe, task.context, variation)
+        head, logits = fitter.fit_by_folds(features, label, fold_index)
+    is_held_out = fold_index >= 0
+    return head, fit_temperature(logits[is_held_out], label[is_held_out])
 
 
 def refit_head_as_chosen(network: Network, task: TrainingTask, average: RefittedHead) -> None:

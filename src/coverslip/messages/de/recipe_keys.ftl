@@ -203,6 +203,13 @@ key-refit-head =
     .phrase = die letzte Schicht mit einer neu angepassten gemittelt
     .phrase-off = die letzte Schicht wie trainiert
 
+key-refit-all =
+    .name = Ausgelieferten Klassifikator an alle Bilder anpassen
+    .help = Nach dem Test wird die letzte Schicht des Sofort-Klassifikators auch an die Testbilder angepasst, damit kein Label verloren geht. Der getestete Klassifikator wird daneben gespeichert, und jede Kennzahl ist die des getesteten.
+    .meaning = Nachdem die Testbilder einmal verwendet wurden, die letzte Schicht des Sofort-Klassifikators an Trainings-, Validierungs- und Testbilder anpassen. Zurückgehaltene Bilder wählen ihre Regularisierung und Temperatur. Dieser Klassifikator sagt neue Bilder vorher. Der getestete Klassifikator wird daneben gespeichert. Kennzahlen, Schwellen und Grenzen sind die des getesteten. Ohne Wirkung nach einer Feinabstimmung, bei begrenzter Zahl der Trainingsbilder und bei Folds, deren endgültiger Klassifikator ohnehin mit allen Bildern trainiert wird.
+    .phrase = die letzte Schicht des ausgelieferten Klassifikators nach dem Test an alle Bilder angepasst
+    .phrase-off = der getestete Klassifikator ausgeliefert
+
 key-freeze-to =
     .name = Eingefrorene Schichten
     .help = Das Netz wird bis einschließlich dieses Teils nicht verändert. Die Dokumentation der Netze führt die Teile auf.

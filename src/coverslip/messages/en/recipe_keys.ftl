@@ -203,6 +203,13 @@ key-refit-head =
     .phrase = the last layer averaged with a refitted one
     .phrase-off = the last layer as it was trained
 
+key-refit-all =
+    .name = Fit the delivered classifier on all images
+    .help = After its test, the last layer of the instant classifier is fitted on test images too, so that no label is lost. The tested classifier is stored beside it, and every metric is of the tested one.
+    .meaning = After the test images have been used once, fit the last layer of the instant classifier on training, validation and test images. Held-out images select its shrinkage and temperature. This classifier predicts new images. The tested classifier is stored beside it. Metrics, thresholds and limits are of the tested one. There is no effect after fine-tuning, with a cap on training images, and with folds, whose final classifier is trained on all images anyway.
+    .phrase = the last layer of the delivered classifier fitted on all images after the test
+    .phrase-off = the tested classifier delivered
+
 key-freeze-to =
     .name = Frozen layers
     .help = The network is not changed up to and including this part. The documentation of networks lists the parts.

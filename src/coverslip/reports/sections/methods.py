@@ -12,6 +12,7 @@ from coverslip.reports.sections.training import Section, SectionText
 from coverslip.reports.words import (
     copies_words,
     count,
+    delivered_words,
     group_words,
     listed,
     percent,
@@ -234,6 +235,7 @@ def _network_methods(run: ReportedRun) -> str:
         sentences.append(text("methods-not-finetuned"))
     else:
         sentences += _finetune_methods(run, run.finetuning)
+    sentences.append(delivered_words(run))
     return " ".join(filter(None, sentences))
 
 

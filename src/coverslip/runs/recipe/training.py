@@ -88,6 +88,7 @@ class NetworkChoices(Choices):
     init: Annotated[Initialization, Key("start")] = "imagenet"
     head_init: Annotated[Literal["instant", "random"], Key("training")] = "instant"
     refit_head: Annotated[bool, Key("training")] = True
+    refit_all: Annotated[bool, Key("training")] = True
     freeze_to: Annotated[str | None, Key("training")] = None
     batch_norm: Annotated[Literal["auto", "keep", "learn"], Key("training")] = "auto"
 
