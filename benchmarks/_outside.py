@@ -2,22 +2,27 @@
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from finetuning import DATA, Images, rows_of, write_rows
 
-from coverslip.datasets import open_dataset
-from coverslip.evaluation import expected_calibration_error, score
+from coverslip.datasets import DecodedPixels, open_dataset, scan_images
+from coverslip.engines import embed
 from coverslip.events import ignore
 from coverslip.inference import Classifier
 from coverslip.pipeline import train_without_report
 from coverslip.runs import Recipe, Run
 
+Floats32 = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+FIVE_SETS = ("pap_herlev", "micronuclei", "blood_pbc", "nuclei_mitocheck", "chromosomes_qband")
 _FEWEST = 8  # images of a class in the sample
 
 
@@ -34,19 +39,23 @@ class Outside:
     def n_outside(self) -> int:
         return len(self.paths)
 
-    def probabilities(self, classifier: Classifier) -> tuple[np.ndarray, np.ndarray]:
-        """Return the probabilities of the outside images and their class numbers."""
-        number = {name: k for k, name in enumerate(classifier.classes)}
-        probability = classifier.predict_proba(self.paths, emit=ignore)
-        return probability, np.array([number[label] for label in self.labels])
+    def numbers(self, classes: Sequence[str]) -> Ints:
+        """Return the class number of each outside image."""
+        return np.array([classes.index(label) for label in self.labels])
 
-    def scores(self, classifier: Classifier) -> dict[str, float]:
-        """Return the metrics of the outside images."""
-        probability, label = self.probabilities(classifier)
-        scores = score(probability, label, names=("macro_f1", "log_loss"))
-        return {name: float(value) for name, value in scores.items()} | {
-            "ece": expected_calibration_error(probability, label)
-        }
+    def features(self, classifier: Classifier) -> Floats32:
+        """Return the features of the outside images, from the cache if possible."""
+        preprocessing, data = classifier.card.preprocessing, classifier.open_images(self.paths)
+        scan = scan_images(data)
+        with embed(
+            classifier.network,
+            [fact.pixel_hash for fact in scan.readable(range(len(data)))],
+            DecodedPixels(data, scan, preprocessing),
+            preprocessing=preprocessing.model_dump(mode="json"),
+            tta=classifier.card.tta,
+            device="cpu",
+        ) as (features, _):
+            return np.concatenate([features[slice(i, i + 500)] for i in range(0, len(data), 500)])
 
 
 def draw(images: Images, n: int, seed: int, folder: Path) -> Outside:

@@ -15,20 +15,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from _outside import Outside, draw, trained
+from _outside import FIVE_SETS, Outside, draw, trained
 from _records import Record
 from finetuning import SETS
 
+from coverslip.evaluation import score
 from coverslip.inference import load_classifier
 
-RECORD = Record("One view or two", ["src/coverslip/training", "src/coverslip/engines"])
+RECORD = Record("Rotated views", ["src/coverslip/training", "src/coverslip/engines"])
 UPRIGHT = {"flip": False, "rotate_degrees": 0}
-DEFAULT_SETS = ("chromosomes_qband", "nuclei_mitocheck", "blood_pbc", "pap_herlev", "micronuclei")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sets", nargs="+", choices=SETS, default=DEFAULT_SETS)
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=FIVE_SETS)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--images", type=int, default=1200, help="half of them are outside")
     parser.add_argument("--side", type=int, default=64)
@@ -52,15 +52,18 @@ def main() -> None:
         print(f"| **{name}** | {statistics.mean(values):+.4f} | {lowest} |")
         claim = "Macro-F1 of `tta: 2` minus `tta: 1`" + (", upright" if options.upright else "")
         RECORD.add(claim, round(statistics.mean(values), 3), of=name, n=f"{len(values)} seeds", note=lowest)
-    RECORD.write()
+    RECORD.write("upright" if options.upright else "")
 
 
 def one_way(drawn: Outside, settings: Mapping[str, Any], folder: Path) -> tuple[float, float, float]:
     """Train with a number of views; return outside macro-F1 and log loss, and validation macro-F1."""
     run = trained(drawn, {**settings, "stage": "instant", "refit_all": False}, folder / f"tta-{settings['tta']}")
-    scores = drawn.scores(load_classifier(run))
-    stage = run.training.stages[0]
-    return scores["macro_f1"], scores["log_loss"], stage.val_macro_f1
+    classifier, training = load_classifier(run, "cpu"), run.training
+    probability = classifier.probabilities_of(drawn.features(classifier))
+    scores = score(probability, drawn.numbers(classifier.classes), names=("macro_f1", "log_loss"))
+    assert training is not None
+    assert training.instant is not None
+    return scores["macro_f1"], scores["log_loss"], training.instant.val_macro_f1 or 0.0
 
 
 if __name__ == "__main__":

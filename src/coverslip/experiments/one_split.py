@@ -293,7 +293,7 @@ def _card(
         model=recipe.model,
         model_options=recipe.model_options,
         head=recipe.head,
-        tta=recipe.tta,
+        tta=recipe.n_views,
         classes=split_data.classes,
         prior=_prior(split_data.label[fitted_images], len(split_data.classes), recipe),
         preprocessing=preprocessing,

@@ -208,7 +208,7 @@ def _compared_note(
         instant=values[1] if has_scores else None,
         metric=metric.title,
         has_scores=has_scores,
-        is_augmented=recipe.tta > 1,
+        is_augmented=recipe.n_views > 1,
         is_close=has_scores and not is_fixed and scores[selected] <= scores[alternative],
         is_fixed=is_fixed,
     )

@@ -61,7 +61,7 @@ def features_of(
         task.digest_of(dataset_positions),
         pixels_of,
         preprocessing=task.preprocessing.model_dump(mode="json"),
-        tta=task.recipe.tta,
+        tta=task.recipe.n_views,
         device=task.context.device,
         emit=emit or task.context.emit,
         stop=task.context.stop,
@@ -170,6 +170,7 @@ def cross_fitted_logits(
     balanced: bool,
     shrinkage: float,
     variation: Variation | None = None,
+    excludes_copies: bool = True,
 ) -> Floats:
     """Return (n, K) logits of linear probes that were fitted on the images of the other folds.
 
@@ -180,7 +181,8 @@ def cross_fitted_logits(
         n_classes: K.
         balanced: give all classes the same weight, whatever their numbers of images.
         shrinkage: of every probe.
-        variation: as for `fit_linear_probe`; rows of held-out images are excluded too.
+        variation: as for `fit_linear_probe`.
+        excludes_copies: exclude the rows of the variation that are of held-out images too.
     """
     order = np.argsort(fold_index, kind="stable")
     logits = np.empty((len(label), n_classes))
@@ -192,7 +194,7 @@ def cross_fitted_logits(
         balanced=balanced,
         shrinkage=shrinkage,
         variation=variation.rows if variation else None,
-        fold_of_variation=fold_index[variation.image] if variation else None,
+        fold_of_variation=fold_index[variation.image] if variation and excludes_copies else None,
     )
     return logits
 
@@ -247,13 +249,16 @@ class HeadFitter:
         best = -np.inf
         for shrinkage in SHRINKAGES:
             self.context.stop.check()
-            logits = self.predict_held_out(features, label, fold_index, shrinkage)
+            # Copies have no labels. Those of held-out images stay in, so that all folds share most of the work.
+            logits = self.predict_held_out(features, label, fold_index, shrinkage, excludes_copies=False)
             score = primary_score(logits[is_held_out], label[is_held_out], self.recipe)
             if score >= best:  # the larger shrinkage wins if scores are equal
-                best, chosen_shrinkage, held_out = score, shrinkage, logits
-        return self.fit(features, label, chosen_shrinkage), held_out
+                best, selected = score, shrinkage
+        return self.fit(features, label, selected), self.predict_held_out(features, label, fold_index, selected)
 
-    def predict_held_out(self, features: Features, label: Ints, fold_index: Ints, shrinkage: float) -> Floats:
+    def predict_held_out(
+        self, features: Features, label: Ints, fold_index: Ints, shrinkage: float, *, excludes_copies: bool = True
+    ) -> Floats:
         """Return (n, K) logits as of `cross_fitted_logits`."""
         return cross_fitted_logits(
             features,
@@ -263,6 +268,7 @@ class HeadFitter:
             balanced=is_balanced(self.recipe),
             shrinkage=shrinkage,
             variation=self.variation,
+            excludes_copies=excludes_copies,
         )
 
     def fit_by_validation(
@@ -321,7 +327,7 @@ def trained_logits(network: Network, images: TrainingImages, recipe: Recipe, dev
     engine = fastest_engine(features_network, example, device=device)
     n_at_once = 128
     features = [
-        run_tta(engine, images.pixels_of(images.val[i : i + n_at_once].tolist()), recipe.tta)
+        run_tta(engine, images.pixels_of(images.val[i : i + n_at_once].tolist()), recipe.n_views)
         for i in range(0, len(images.val), n_at_once)
     ]
     return network.logits(np.concatenate(features))

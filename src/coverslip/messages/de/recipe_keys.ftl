@@ -153,7 +153,9 @@ key-head-choice-native = aus der letzten Schicht
 key-tta =
     .name = Testzeit-Augmentierung
     .help = Das Netz verarbeitet auch gedrehte und gespiegelte Kopien jedes Bildes, und die Ergebnisse werden gemittelt. Mehr Kopien dauern länger.
-    .meaning = Anzahl der Kopien, über die beim Berechnen von Merkmalen und bei der Vorhersage gemittelt wird. 1: nur das Bild. 2: auch um 180° gedreht. 4: auch beide Spiegelbilder. 8: auch alle diese um 90° gedreht.
+    .meaning = Anzahl der Kopien, über die beim Berechnen von Merkmalen und bei der Vorhersage gemittelt wird. `auto`: 2, wenn die Datenaugmentierung um 180° dreht, sonst 1. 1: nur das Bild. 2: auch um 180° gedreht. 4: auch beide Spiegelbilder. 8: auch alle diese um 90° gedreht.
+
+key-tta-choice-auto = automatisch
 
 key-tta-choice-1 = 1: nur das Bild
 

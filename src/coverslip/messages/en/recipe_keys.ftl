@@ -153,7 +153,9 @@ key-head-choice-native = of the last layer
 key-tta =
     .name = Test-time augmentation
     .help = The network also processes rotated and mirrored copies of each image, and the results are averaged. More copies take longer.
-    .meaning = Number of copies that are averaged when features are computed and when images are predicted. 1: the image alone. 2: also rotated by 180°. 4: also both mirror images. 8: also all of these rotated by 90°.
+    .meaning = Number of copies that are averaged when features are computed and when images are predicted. `auto`: 2 if the data augmentation includes rotation by 180°, otherwise 1. 1: the image alone. 2: also rotated by 180°. 4: also both mirror images. 8: also all of these rotated by 90°.
+
+key-tta-choice-auto = automatic
 
 key-tta-choice-1 = 1: the image alone
 

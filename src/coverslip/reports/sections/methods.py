@@ -297,7 +297,7 @@ def _license(weights: Weights) -> dict[str, Any]:  # Any: parameters of a messag
 
 
 def _instant_methods(recipe: Recipe, stage: InstantStage) -> str:
-    words = phrases(recipe)
+    words = phrases(recipe.model_copy(update={"tta": recipe.n_views}))
     probe = text(
         "methods-linear-probe",
         features=_capitalized(words["head"]),

@@ -83,7 +83,7 @@ class NetworkChoices(Choices):
         Key("basic"),
     ] = Field(default_factory=dict)
     head: Annotated[Literal["multi_layer", "native"], Key("training")] = "multi_layer"
-    tta: Annotated[Literal[1, 2, 4, 8], Key("training")] = 2
+    tta: Annotated[Literal["auto", 1, 2, 4, 8], Key("training")] = "auto"
     stage: Annotated[Literal["finetune", "instant"], Key("basic")] = "finetune"
     init: Annotated[Initialization, Key("start")] = "imagenet"
     head_init: Annotated[Literal["instant", "random"], Key("training")] = "instant"

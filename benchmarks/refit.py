@@ -1,0 +1,95 @@
+"""Gain of the delivered classifier, fitted on all images, over the tested one, on images outside training and test.
+
+For each dataset and seed, half of the groups are outside, and an instant classifier is trained on the other half.
+Differences are delivered minus tested. `uncertain` and `sets` are the share of uncertain predictions, and the share of
+prediction sets that contain the true class, with the thresholds of the tested classifier. Images: COVERSLIP_DATA,
+default ../shared/data.
+
+    python benchmarks/refit.py [--sets NAME…] [--seeds N] [--images N] [--side PX]
+"""
+
+import argparse
+import statistics
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from _outside import FIVE_SETS, draw, trained
+from _records import Record
+from finetuning import SETS
+
+from coverslip.evaluation import expected_calibration_error, score
+from coverslip.inference import load_classifier
+from coverslip.runs import ClassifierCard
+
+RECORD = Record("Delivered classifier", ["src/coverslip/training", "src/coverslip/experiments/one_split.py"])
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+METRICS = ("macro-F1", "log loss", "calibration error")
+RATES = ("uncertain", "sets")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=FIVE_SETS)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--images", type=int, default=900, help="half of them are outside")
+    parser.add_argument("--side", type=int, default=64)
+    RECORD.add_option(parser)
+    options = parser.parse_args()
+    columns = [f"{name}: tested | delivered" for name in (*METRICS, *RATES)]
+    print(f"| dataset | seed | fitted | outside | {' | '.join(columns)} | s of training | of refit |")
+    print("|---|---|---|---|" + "---|" * (2 * len(columns) + 2), flush=True)
+    changes: dict[str, list[tuple[float, ...]]] = defaultdict(list)
+    for name in options.sets:
+        for seed in range(options.seeds):
+            changes[name].append(one_row(name, options.images, seed, options.side))
+    for k, metric in enumerate(METRICS):
+        of_set = {name: [each[k] for each in rows] for name, rows in changes.items()}
+        values = [value for each in of_set.values() for value in each]
+        by_set = ", ".join(f"{name} {statistics.mean(each):+.3f}" for name, each in of_set.items())
+        error = statistics.stdev(values) / len(values) ** 0.5
+        print(f"\n{metric}: {statistics.mean(values):+.4f} (SE {error:.4f}); {by_set}")
+        claim = f"Change in {metric} on other images, {options.side} px"
+        n = f"{len(values)} trainings"
+        RECORD.add(claim, round(statistics.mean(values), 3), n=n, note=f"SE {error:.3f}; {by_set}")
+    RECORD.write(f"{options.side} px")
+
+
+def measured(probability: Floats, label: Ints, card: ClassifierCard) -> tuple[float, ...]:
+    """Return the metrics and rates of the outside images, with the thresholds of the card."""
+    scores = score(probability, label, names=("macro_f1", "log_loss"))
+    floors = np.zeros(len(card.classes)) if card.set_floors is None else np.array(card.set_floors)
+    is_in_set = probability[np.arange(len(label)), label] >= floors[label]
+    is_uncertain = probability.max(axis=1) < card.uncertain_below
+    error = expected_calibration_error(probability, label)
+    return (scores["macro_f1"], scores["log_loss"], error, float(is_uncertain.mean()), float(is_in_set.mean()))
+
+
+def one_row(name: str, n: int, seed: int, side_px: int) -> tuple[float, ...]:
+    """Train, print a row, and return the changes of the metrics."""
+    with tempfile.TemporaryDirectory() as folder:
+        drawn = draw(SETS[name], n, seed, Path(folder))
+        run = trained(drawn, {"seed": seed, "image_size": side_px, "stage": "instant"}, Path(folder) / "run")
+        tested, delivered = (load_classifier(run, "cpu", tested=is_tested) for is_tested in (True, False))
+        features, label = drawn.features(tested), drawn.numbers(tested.classes)
+        columns = [
+            measured(classifier.probabilities_of(features), label, classifier.card)
+            for classifier in (tested, delivered)
+        ]
+        training = run.training
+        assert training is not None
+        assert training.refit_on_all is not None
+        pairs = " | ".join(f"{before:.3f} | {after:.3f}" for before, after in zip(*columns, strict=True))
+        seconds = f"{training.seconds:.0f} | {training.refit_on_all.seconds:.0f}"
+        print(
+            f"| {name} | {seed} | {training.refit_on_all.n_images} | {len(label)} | {pairs} | {seconds} |", flush=True
+        )
+    return tuple(after - before for before, after in zip(*columns, strict=True))[: len(METRICS)]
+
+
+if __name__ == "__main__":
+    main()
