@@ -2,16 +2,18 @@
 
 For each dataset and seed, half of the groups are outside, and an instant classifier is trained on the other half.
 Differences are delivered minus tested. `uncertain` and `sets` are the share of uncertain predictions, and the share of
-prediction sets that contain the true class, with the thresholds of the tested classifier. Images: COVERSLIP_DATA,
-default ../shared/data.
+prediction sets that contain the true class, with the thresholds of the tested classifier. Ctrl-C ends with the
+trainings so far, whose number the record states. Images: COVERSLIP_DATA, default ../shared/data.
 
     python benchmarks/refit.py [--sets NAME…] [--seeds N] [--images N] [--side PX]
 """
 
 import argparse
+import itertools
 import statistics
 import tempfile
 from collections import defaultdict
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from _outside import FIVE_SETS, draw, trained
 from _records import Record
 from finetuning import SETS
 
+from coverslip.errors import Stopped
 from coverslip.evaluation import expected_calibration_error, score
 from coverslip.inference import load_classifier
 from coverslip.runs import ClassifierCard
@@ -44,8 +47,8 @@ def main() -> None:
     print(f"| dataset | seed | fitted | outside | {' | '.join(columns)} | s of training | of refit |")
     print("|---|---|---|---|" + "---|" * (2 * len(columns) + 2), flush=True)
     changes: dict[str, list[tuple[float, ...]]] = defaultdict(list)
-    for name in options.sets:
-        for seed in range(options.seeds):
+    with suppress(KeyboardInterrupt, Stopped):
+        for seed, name in itertools.product(range(options.seeds), options.sets):
             changes[name].append(one_row(name, options.images, seed, options.side))
     for k, metric in enumerate(METRICS):
         of_set = {name: [each[k] for each in rows] for name, rows in changes.items()}

@@ -380,6 +380,7 @@ def write_classifier(
     if statistics is not None:
         write_bytes(folder / OOD_FILE, save(dict(sorted(statistics.arrays().items()))))
     write_card(folder, card)
+    (folder / DELIVERED_HEAD).unlink(missing_ok=True)  # of this training before it was resumed
 
 
 def write_delivered_head(folder: Path, card: ClassifierCard, head: Tensors) -> None:
