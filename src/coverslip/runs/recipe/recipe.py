@@ -186,7 +186,7 @@ class Recipe(DecisionChoices, PreprocessingChoices, FinetuningChoices, NetworkCh
         """The number of copies for test-time augmentation; for `auto`, 2 if data augmentation rotates by 180°.
 
         Without such rotations, orientation is informative: on chromosomes, a rotated view reduced macro-F1
-        (benchmarks/RESULTS.md).
+        (benchmarks/NOT_KEPT.md).
         """
         if self.tta != "auto":
             return self.tta
