@@ -3,9 +3,10 @@
 For each dataset and seed, half of the groups are outside, and an instant classifier is trained on the other half.
 Differences are delivered minus tested. `uncertain` and `sets` are the share of uncertain predictions, and the share of
 prediction sets that contain the true class, with the thresholds of the tested classifier. Ctrl-C ends with the
-trainings so far, whose number the record states. Images: COVERSLIP_DATA, default ../shared/data.
+trainings so far, whose number the record states. Without `--copies`, the recipe has no data augmentation, since copies
+take most of the time. Images: COVERSLIP_DATA, default ../shared/data.
 
-    python benchmarks/refit.py [--sets NAME…] [--seeds N] [--images N] [--side PX]
+    python benchmarks/refit.py [--sets NAME…] [--seeds N] [--images N] [--side PX] [--copies]
 """
 
 import argparse
@@ -14,9 +15,11 @@ import random
 import statistics
 import tempfile
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +52,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--images", type=int, default=700, help="half of them are outside")
     parser.add_argument("--side", type=int, default=64)
+    parser.add_argument("--copies", action="store_true", help="with the default augmentation")
     RECORD.add_option(parser)
     options = parser.parse_args()
     columns = [f"{name}: tested | delivered" for name in (*METRICS, *RATES)]
@@ -57,7 +61,9 @@ def main() -> None:
     changes: dict[str, list[tuple[float, ...]]] = defaultdict(list)
     with suppress(KeyboardInterrupt, Stopped):
         for seed, name in itertools.product(range(options.seeds), options.sets):
-            changes[name].append(one_row(name, options.images, seed, options.side))
+            augment = {} if options.copies else "none"
+            settings = {"seed": seed, "image_size": options.side, "stage": "instant", "augment": augment}
+            changes[name].append(one_row(name, options.images, seed, settings))
     for k, metric in enumerate(METRICS):
         of_set = {name: [each[k] for each in rows] for name, rows in changes.items()}
         values = [value for each in of_set.values() for value in each]
@@ -114,10 +120,9 @@ def draw(images: Images, n: int, seed: int, folder: Path) -> Outside:
     return Outside(table, [row["path"] for row in outside], [row["label"] for row in outside])
 
 
-def one_row(name: str, n: int, seed: int, side_px: int) -> tuple[float, ...]:
+def one_row(name: str, n: int, seed: int, settings: Mapping[str, Any]) -> tuple[float, ...]:
     """Train, print a row, and return the changes of the metrics."""
-    settings = {"seed": seed, "image_size": side_px, "stage": "instant", "group": SETS[name].group}
-    recipe = Recipe.model_validate({"split": {"folds": 0}, **settings})
+    recipe = Recipe.model_validate({"split": {"folds": 0}, "group": SETS[name].group, **settings})
     with tempfile.TemporaryDirectory() as folder:
         drawn = draw(SETS[name], n, seed, Path(folder))
         run = train_without_report(open_dataset(drawn.table), recipe, out=Path(folder) / "run", emit=ignore)
