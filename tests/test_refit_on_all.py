@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drawing import write_cells
 from refusing import refusing
 from trained import GROUPS, INSTANT, MadeOnce
 
@@ -13,12 +14,13 @@ import coverslip as cs
 from coverslip.datasets import DecodedPixels, scan_images
 from coverslip.errors import BadClassifier
 from coverslip.evaluation import apply_temperature
-from coverslip.events import Noted, ignore
+from coverslip.events import Event, InstantClassifierFitted, Noted, ignore
 from coverslip.experiments.rethreshold import thresholds_of
 from coverslip.files import sha256_file
 from coverslip.inference.explain import explain
 from coverslip.inference.explain.explaining import explanation_of
 from coverslip.inference.predicting import TrainingImageCounter
+from coverslip.pipeline import train_without_report
 from coverslip.runs import FromRun, Run, RunContext, fingerprint_of, open_classifier, unchanged_images
 from coverslip.training.heads import HeadFitter
 from coverslip.training.initialization import initial_classifier
@@ -203,3 +205,22 @@ def test_studies_have_it_off() -> None:
 
     for name in PRESETS:
         assert preset_recipe(name).refit_all is False
+
+
+def test_an_image_that_changes_during_the_training_leaves_the_tested_classifier(tmp_path: Path) -> None:
+    own, notes = write_cells(tmp_path / "cells", 60, seed=7), dict[str, Noted]()  # without features in the cache
+
+    def change(event: Event) -> None:
+        if isinstance(event, Noted):
+            notes[event.code] = event
+        if isinstance(event, InstantClassifierFitted):
+            run = Run(tmp_path / "run")
+            path = own / next(row.path for row in run.split if row.split == "test")
+            path.write_bytes(path.read_bytes()[:100])
+
+    data = cs.open_dataset(own, group_pattern=GROUPS)
+    run = train_without_report(data, INSTANT, out=tmp_path / "run", emit=change)
+    assert run.is_done
+    assert not run.is_fitted_on_test
+    assert "tested-classifier-delivered" in notes
+    assert [row.decision for row in run.predictions].count("unreadable") == 1

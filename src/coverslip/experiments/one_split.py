@@ -16,6 +16,7 @@ import numpy as np
 from coverslip.counts import count_groups
 from coverslip.datasets import (
     Dataset,
+    DecodedPixels,
     PixelCache,
     Scan,
     Split,
@@ -27,6 +28,7 @@ from coverslip.datasets import (
     split_images,
     trained_classes,
 )
+from coverslip.errors import UnreadableImage
 from coverslip.evaluation import Evaluation, OperatingPoint
 from coverslip.events import Noted, RunStarted, progress_reporter
 from coverslip.experiments.budgeting import record_finetuning
@@ -217,7 +219,8 @@ def deliver_refitted(
 ) -> None:
     """Fit the last layer on test images too, after their only use, and deliver it beside the tested one.
 
-    With few images, none can be held out to select the shrinkage and the temperature; then the tested one is delivered.
+    If no image can be held out to select the shrinkage and the temperature, or an image has changed, the tested one is
+    delivered.
 
     Raises:
         Stopped: on request.
@@ -233,12 +236,14 @@ def deliver_refitted(
     fold_index = inner_folds(split_data.data, split_data.scan, positions.tolist(), seed=recipe.seed)
     if not (fold_index >= 0).any():
         return
-    with PixelCache(split_data.data, split_data.scan, (), preprocessing, stop=context.stop) as pixels:
-        images = split_data.training_images(pixels, recipe)
-        task = TrainingTask(images, split_data.pixel_hashes, preprocessing, recipe, context)
-        head, temperature = fit_head_on_all(
-            fitted.network, task, split_data.test, split_data.label[split_data.test], fold_index
-        )
+    images = split_data.training_images(DecodedPixels(split_data.data, split_data.scan, preprocessing), recipe)
+    task = TrainingTask(images, split_data.pixel_hashes, preprocessing, recipe, context)
+    test, test_label = split_data.test, split_data.label[split_data.test]
+    try:
+        head, temperature = fit_head_on_all(fitted.network, task, test, test_label, fold_index)
+    except UnreadableImage as error:  # changed during the training
+        context.emit(Noted.of(note("tested-classifier-delivered", level="warning", reason=error.what)))
+        return
     assert head.shrinkage is not None, "a fitted head has a shrinkage"
     prior = _prior(split_data.label[positions], len(split_data.classes), recipe)
     trained_on = card.trained_on.model_copy(update=_numbers(split_data, positions))

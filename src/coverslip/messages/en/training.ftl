@@ -291,6 +291,8 @@ one-fold = This is one fold of a run
 
 delivered-classifier = The delivered classifier is trained on all { $n_images } images. Its performance was measured on a classifier trained on { $n_tested } of them, without the test images.
 
+tested-classifier-delivered = The delivered classifier is the tested one, since it cannot be fitted on all images: { $reason }.
+
 refit = The final classifier is now trained on all { $n_images } images{ $n_epochs ->
         [0] .
         [one] {" "}for { $n_epochs } epoch, the median of the folds.
