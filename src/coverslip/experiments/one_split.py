@@ -232,6 +232,9 @@ def deliver_refitted(
     card, training = run.card, run.training
     assert card is not None, "the classifier is packaged"
     assert training is not None, "the classifier is packaged"
+    stage = training.instant
+    assert stage is not None, "it is an instant classifier"
+    assert stage.shrinkage is not None, "a fitted head has a shrinkage"
     positions = np.concatenate([split_data.train, split_data.val, split_data.test])
     fold_index = inner_folds(split_data.data, split_data.scan, positions.tolist(), seed=recipe.seed)
     if not (fold_index >= 0).any():
@@ -240,7 +243,7 @@ def deliver_refitted(
     task = TrainingTask(images, split_data.pixel_hashes, preprocessing, recipe, context)
     test, test_label = split_data.test, split_data.label[split_data.test]
     try:
-        head, temperature = fit_head_on_all(fitted.network, task, test, test_label, fold_index)
+        head, temperature = fit_head_on_all(fitted.network, task, test, test_label, fold_index, stage.shrinkage)
     except UnreadableImage as error:  # changed during the training
         context.emit(Noted.of(note("tested-classifier-delivered", level="warning", reason=error.what)))
         return

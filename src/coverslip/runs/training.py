@@ -106,7 +106,9 @@ class RefitOnAll(Record):
     """The last layer that is fitted on training, validation and test images, and delivered beside the tested one."""
 
     n_images: int
-    shrinkage: float = Field(description="Selected on images that are held out in folds.")
+    shrinkage: float = Field(
+        description="Selected on images that are held out in folds, or on validation images if there are many."
+    )
     temperature: float = Field(description="Fitted to logits of images that are held out in folds.")
     seconds: float
 

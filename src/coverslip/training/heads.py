@@ -235,25 +235,29 @@ class HeadFitter:
         """Fit with the shrinkage that is best on validation images."""
         return self._fit(features, label, val, val_label, SHRINKAGES)
 
-    def fit_by_folds(self, features: Features, label: Ints, fold_index: Ints) -> tuple[LinearHead, Floats]:
+    def fit_by_folds(
+        self, features: Features, label: Ints, fold_index: Ints, shrinkages: Sequence[float] = SHRINKAGES
+    ) -> tuple[LinearHead, Floats]:
         """Fit on all these images, with the shrinkage that is best on images that are held out in their folds.
 
         Args:
             features, label: of the images.
             fold_index: (n,) fold in which each image is held out; negative for never, but not for all images.
+            shrinkages: candidates in ascending order. A single one needs no comparison.
 
         Returns:
             The head, and (n, K) logits as of `predict_held_out` with its shrinkage.
         """
         is_held_out = fold_index >= 0
-        best = -np.inf
-        for shrinkage in SHRINKAGES:
+        scores = []
+        for shrinkage in shrinkages if len(shrinkages) > 1 else ():
             self.context.stop.check()
             # Copies have no labels. Those of held-out images stay in, so that all folds share most of the work.
             logits = self.predict_held_out(features, label, fold_index, shrinkage, excludes_copies=False)
-            score = primary_score(logits[is_held_out], label[is_held_out], self.recipe)
-            if score >= best:  # the larger shrinkage wins if scores are equal
-                best, selected = score, shrinkage
+            scores.append(primary_score(logits[is_held_out], label[is_held_out], self.recipe))
+        # The larger shrinkage wins if scores are equal. A metric may be undefined if a class has few images.
+        best = max(range(len(scores)), key=lambda i: (np.nan_to_num(scores[i], nan=-np.inf), i), default=0)
+        selected = shrinkages[best]
         return self.fit(features, label, selected), self.predict_held_out(features, label, fold_index, selected)
 
     def predict_held_out(
@@ -360,11 +364,13 @@ def refit_head(network: Network, task: TrainingTask, fold_index: Ints | None) ->
 
 
 def fit_head_on_all(
-    network: Network, task: TrainingTask, test: Ints, test_label: Ints, fold_index: Ints
+    network: Network, task: TrainingTask, test: Ints, test_label: Ints, fold_index: Ints, shrinkage: float
 ) -> tuple[LinearHead, float]:
     """Fit a linear probe to training, validation and test images, and return it with its temperature.
 
-    Shrinkage and temperature are selected by heads that were fitted without the image.
+    The temperature is fitted to logits of heads that were fitted without the image. They also select the shrinkage if
+    there are fewer images than features. With more images, many validation images have selected it, and a comparison
+    would take longer than everything else.
 
     Args:
         network: on the CPU.
@@ -373,6 +379,7 @@ def fit_head_on_all(
         test_label: (n_test,) in [0, K).
         fold_index: fold in which each image is held out, as of `HeadFitter.fit_by_folds`: of the training images, then
             the validation images, then the test images.
+        shrinkage: that validation images have selected.
 
     Raises:
         Stopped: on request.
@@ -382,7 +389,8 @@ def fit_head_on_all(
     variation = AugmentedCopies(network, task).variation(ignore)  # from the cache
     with features_of(network, task, np.concatenate([images.train, images.val, test]), ignore) as (features, _):
         fitter = HeadFitter(images.n_classes, recipe, task.context, variation)
-        head, logits = fitter.fit_by_folds(features, label, fold_index)
+        candidates = SHRINKAGES if len(label) <= features.shape[1] else (shrinkage,)
+        head, logits = fitter.fit_by_folds(features, label, fold_index, candidates)
     is_held_out = fold_index >= 0
     return head, fit_temperature(logits[is_held_out], label[is_held_out])
 
