@@ -160,9 +160,9 @@ def test_test_images_count_as_images_of_the_training(
     for run, n in ((trained, len(trained.split)), (tested_run, n_others)):
         counter = TrainingImageCounter(run)
         assert len(counter._hashes) == len({*run.training_hashes.train, *run.training_hashes.val}) + (n - n_others)
-    own = Run(shutil.copytree(trained.folder, tmp_path / "own"))
+    run_copy = Run(shutil.copytree(trained.folder, tmp_path / "copy"))
     notes: list[object] = []
-    evaluation = cs.evaluate(own, cells, name="same", device="cpu", emit=notes.append)
+    evaluation = cs.evaluate(run_copy, cells, name="same", device="cpu", emit=notes.append)
     assert evaluation.evaluated_images.n_used_in_training == len(trained.split)
     assert "seen-in-training" in {event.code for event in notes if isinstance(event, Noted)}
 
@@ -208,17 +208,17 @@ def test_studies_have_it_off() -> None:
 
 
 def test_an_image_that_changes_during_the_training_leaves_the_tested_classifier(tmp_path: Path) -> None:
-    own, notes = write_cells(tmp_path / "cells", 60, seed=7), dict[str, Noted]()  # without features in the cache
+    folder, notes = write_cells(tmp_path / "cells", 60, seed=7), dict[str, Noted]()  # without features in the cache
 
     def change(event: Event) -> None:
         if isinstance(event, Noted):
             notes[event.code] = event
         if isinstance(event, InstantClassifierFitted):
             run = Run(tmp_path / "run")
-            path = own / next(row.path for row in run.split if row.split == "test")
+            path = folder / next(row.path for row in run.split if row.split == "test")
             path.write_bytes(path.read_bytes()[:100])
 
-    data = cs.open_dataset(own, group_pattern=GROUPS)
+    data = cs.open_dataset(folder, group_pattern=GROUPS)
     run = train_without_report(data, INSTANT, out=tmp_path / "run", emit=change)
     assert run.is_done
     assert not run.is_fitted_on_test
