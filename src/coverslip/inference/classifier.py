@@ -259,8 +259,16 @@ class Classifier:
 
     @cached_property
     def _head(self) -> tuple[np.ndarray, np.ndarray]:
-        weights = self._packed.read_weights()
-        return weights["head.weight"], weights["head.bias"]
+        head = self.read_head()
+        return head["head.weight"], head["head.bias"]
+
+    def read_head(self) -> dict[str, np.ndarray]:
+        """Read the last layer: `head.weight` (K, D) and `head.bias` (K,).
+
+        Raises:
+            BadClassifier: it is damaged.
+        """
+        return self._packed.read_head()
 
     def at_prevalence(self, prevalence: Mapping[str, float]) -> "Classifier":
         """Return the classifier for images with other class proportions than the training images.
@@ -506,12 +514,14 @@ class Classifier:
         return engine
 
 
-def load_classifier(path: Run | Path | str, device: str = "auto") -> Classifier:
+def load_classifier(path: Run | Path | str, device: str = "auto", *, tested: bool = False) -> Classifier:
     """Load a packaged classifier.
 
     Args:
         path: a run folder, its `classifier/`, or a `.coverslip` file.
         device: `cpu`, `cuda`, `mps`, or `auto` for the first available one of `cuda`, `mps` and `cpu`.
+        tested: load the classifier that was not fitted on the test images, and whose metrics the run states, in place
+            of the delivered one. Both are the same with `refit_all: false`, after fine-tuning and with folds.
 
     Raises:
         BadClassifier: there is no classifier, or it is damaged or has a newer format.
@@ -527,14 +537,14 @@ def load_classifier(path: Run | Path | str, device: str = "auto") -> Classifier:
         >>> classifier.predict_proba("new/").shape
         (4, 2)
     """
-    return Classifier(open_classifier(find_classifier(path)), select_device(device))
+    return Classifier(open_classifier(find_classifier(path), tested=tested), select_device(device))
 
 
 def _fingerprint(packed: PackedClassifier) -> str:
     """Return a hash that is equal for classifiers whose networks compute equal features."""
     card, preprocessing = packed.card, packed.card.preprocessing
     pixels = (preprocessing.channels, preprocessing.image_size, preprocessing.depth, len(card.classes))
-    return sha256_json([fingerprint_of(packed.path), card.model, card.model_options, card.head, pixels])
+    return sha256_json([fingerprint_of(packed.path, tested=True), card.model, card.model_options, card.head, pixels])
 
 
 @dataclass(frozen=True, slots=True)

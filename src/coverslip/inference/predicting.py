@@ -58,7 +58,13 @@ class TrainingImageCounter:
         path = classifier.folder if isinstance(classifier, Run) else Path(classifier)
         run = Run(path.parent if path.name == "classifier" else path)
         self._hashes = (
-            frozenset([*run.training_hashes.train, *run.training_hashes.val])
+            frozenset(
+                [
+                    *run.training_hashes.train,
+                    *run.training_hashes.val,
+                    *(run.training_hashes.test if run.is_fitted_on_test else ()),
+                ]
+            )
             if run.training_hashes_file.is_file()
             else frozenset[str]()
         )

@@ -20,6 +20,7 @@ from coverslip.reports.verdict import verdict_of_run
 from coverslip.reports.words import (
     count,
     decision_images,
+    delivered_words,
     interval_words,
     listed,
     number,
@@ -80,7 +81,8 @@ def _by_final_classifier(run: ReportedRun) -> str:
 def _metrics_text(run: ReportedRun) -> SectionText:
     rows = [(metric.title, estimate(metric), metric.meaning) for metric in content.metrics(run)]
     columns = column_titles("column-metric", "column-value", "column-meaning")
-    return SectionText(tuple(filter(None, [uncertain_words(run)])), columns, rows, columns[2:])
+    words = tuple(filter(None, [delivered_words(run), uncertain_words(run)]))
+    return SectionText(words, columns, rows, columns[2:])
 
 
 def _metrics_shown(run: ReportedRun) -> Json:
@@ -97,7 +99,9 @@ def _metrics_shown(run: ReportedRun) -> Json:
 
 
 def _notes(run: ReportedRun) -> Iterator[str]:
-    """Yield what the strips show, why an interval is missing, and the predictions that are uncertain."""
+    """Yield which classifier is measured, what the strips show, missing intervals, and uncertain predictions."""
+    if words := delivered_words(run):
+        yield words
     metrics = [metric for metric in content.metrics(run) if metric.is_headline]
     if methods := content.interval_methods(run):
         yield text("report-interval-methods", interval=interval_words(run.metrics), methods=methods)
