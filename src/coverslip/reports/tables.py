@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from coverslip.evaluation import Metric
 from coverslip.messages import text
 from coverslip.reports.content import Measured
-from coverslip.reports.words import number, signed, spanned
+from coverslip.reports.words import count, number, signed, spanned
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -22,6 +22,11 @@ class Estimate:
     counts: str = ""  # of a proportion without an interval
     reason: str = ""  # why there is no interval, or no value
     is_strong: bool = False
+    number: float | None = None  # the value, not rounded
+    low: float | None = None  # ends of the interval
+    high: float | None = None
+    n_correct: int | None = None  # of `n_images`, if it is a proportion of images
+    n_images: int | None = None
 
     def __str__(self) -> str:
         return f"{self.value} ({self.below})" if self.below else self.value
@@ -32,7 +37,12 @@ class Estimate:
         return self.interval or self.counts
 
 
-Cell = str | Estimate
+Cell = str | int | Estimate
+
+
+def shown(cell: Cell) -> str:
+    """Return a cell as text in one line."""
+    return count(cell) if isinstance(cell, int) else str(cell)
 
 
 def estimate(
@@ -47,19 +57,19 @@ def estimate(
         digits: after the decimal point; None: those that the width of the interval allows.
     """
 
-    digits = metric.digits if digits is None else digits
+    n_digits = metric.digits if digits is None else digits
 
-    def shown(value: float | None) -> str:
-        return signed(value, digits) if is_signed else number(value, digits)
+    def rounded(value: float | None) -> str:
+        return signed(value, n_digits) if is_signed else number(value, n_digits)
 
-    if metric.value is None:
-        return Estimate(shown(None), reason=metric.reason or "", is_strong=is_strong)
-    if metric.low is None or metric.high is None:
-        counts = ""
-        if metric.n_correct is not None and metric.n_images is not None:
-            counts = text("report-counts", n_correct=metric.n_correct, n_images=metric.n_images)
-        return Estimate(shown(metric.value), counts=counts, reason=metric.reason or "", is_strong=is_strong)
-    return Estimate(shown(metric.value), spanned(metric.low, metric.high, shown), is_strong=is_strong)
+    value, low, high, n_correct, n_images = metric.value, metric.low, metric.high, metric.n_correct, metric.n_images
+    interval = counts = ""
+    if value is not None and low is not None and high is not None:
+        interval = spanned(low, high, rounded)
+    elif value is not None and n_correct is not None and n_images is not None:
+        counts = text("report-counts", n_correct=n_correct, n_images=n_images)
+    reason = "" if interval else metric.reason or ""
+    return Estimate(rounded(value), interval, counts, reason, is_strong, value, low, high, n_correct, n_images)
 
 
 def column_titles(*codes: str) -> tuple[str, ...]:
@@ -138,8 +148,8 @@ def _kind(title: str, text_columns: Collection[str]) -> "Markup":
 def _cell(cell: Cell, marks: dict[str, str]) -> "Markup":
     from markupsafe import Markup, escape
 
-    if isinstance(cell, str):
-        return escape(cell)
+    if not isinstance(cell, Estimate):
+        return escape(shown(cell))
     value = Markup("<b>{}</b>").format(cell.value) if cell.is_strong else escape(cell.value)
     if mark := marks.get(cell.reason, ""):
         value += Markup("<sup>{}</sup>").format(mark)

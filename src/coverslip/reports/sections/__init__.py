@@ -1,5 +1,6 @@
 """The sections of the report, as a table of records that every page of a run iterates over."""
 
+from coverslip.reports.blocks import Drawing, Section, SectionContent, SectionText
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.classes import CONFUSION, GROUPS, PER_CLASS, SUBGROUPS, TWO_CLASSES
 from coverslip.reports.sections.curves import CALIBRATION, CURVES, ROC
@@ -9,7 +10,7 @@ from coverslip.reports.sections.external import OWN_TEST, PREDICTION_SETS, PREVA
 from coverslip.reports.sections.images import EXAMPLES, IMAGES, LEAST_CERTAIN, MAP_CHECKS, MISCLASSIFIED
 from coverslip.reports.sections.methods import METHODS
 from coverslip.reports.sections.results import LIMITS, NUMBERS
-from coverslip.reports.sections.training import BUDGET, LEARNING, Drawing, Section, SectionContent, SectionText
+from coverslip.reports.sections.training import BUDGET, LEARNING
 from coverslip.tables import Table
 
 __all__ = ["SECTIONS", "Drawing", "Section", "SectionContent", "SectionText", "leakage_sentences", "sections_of"]
