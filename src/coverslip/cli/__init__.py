@@ -43,7 +43,7 @@ from coverslip.cli import (
 from coverslip.cli import app as app_command
 from coverslip.cli import inspect as inspect_command
 from coverslip.cli import label_errors as label_errors_command
-from coverslip.cli._options import error_line, keep_near_options, set_instead
+from coverslip.cli._options import error_line, keep_near_options, option, set_instead
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.files import DISK_FULL, write_json
 from coverslip.machine import limit_thread_spinning
@@ -74,10 +74,8 @@ def _show_version(is_requested: bool) -> None:
 
 @app.callback()
 def options(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help=text("help-version"))
-    ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help=text("help-debug"))] = False,
+    version: Annotated[bool, option("--version", "help-version", callback=_show_version, is_eager=True)] = False,
+    debug: Annotated[bool, option("--debug", "help-debug")] = False,
 ) -> None:
     """Both options act before any command runs: `--version` here, `--debug` in `main`."""
 
@@ -94,24 +92,24 @@ for command in (
     predict.predict,
     summarise.summarise,
     outputs.report,
+    label_errors_command.label_errors,
+    explain.explain,
+    distance.distance,
+    spot_check.spot_check,
+    agreement.agreement,
+    suggest.suggest,
+    read.read,
+    objects.objects,
+    objects.export_objects,
+    outputs.export,
+    models.models,
+    backup.backup,
+    backup.restore,
+    cache.cache,
+    server.server,
+    doctor.doctor,
 ):
     app.command()(command)
-app.command(name="label-errors")(label_errors_command.label_errors)
-app.command(name="explain")(explain.explain)
-app.command(name="distance")(distance.distance)
-app.command(name="spot-check")(spot_check.spot_check)
-app.command(name="agreement")(agreement.agreement)
-app.command(name="suggest")(suggest.suggest)
-app.command(name="read")(read.read)
-app.command(name="objects")(objects.objects)
-app.command(name="export-objects")(objects.export_objects)
-app.command(name="export")(outputs.export)
-app.command(name="models")(models.models)
-app.command(name="backup")(backup.backup)
-app.command(name="restore")(backup.restore)
-app.command(name="cache")(cache.cache)
-app.command(name="server")(server.server)
-app.command(name="doctor")(doctor.doctor)
 app.add_typer(study.study_app, name="study")
 app.add_typer(models.weights_app, name="weights")
 

@@ -74,30 +74,48 @@ def _row(key: "RecipeKey", width: int) -> str:
     return f"  {key.key}={default}  ({allowed})\n{meaning}"
 
 
-Data = Annotated[list[str], typer.Argument(metavar="DATA", help=text("help-data"), show_default=False)]
-Group = Annotated[str | None, typer.Option("--group", metavar="COLUMN", help=text("help-group"), show_default=False)]
-GroupPattern = Annotated[
-    str | None, typer.Option("--group-pattern", metavar="PATTERN", help=text("help-group-pattern"), show_default=False)
-]
-Columns = Annotated[
-    str | None, typer.Option("--columns", metavar="NAME=COLUMN,...", help=text("help-columns"), show_default=False)
-]
-CropSize = Annotated[
-    str | None,
-    typer.Option("--crop-size", metavar="PIXELS|UM", help=text("help-crop-size"), show_default=False),
-]
-RescaleImages = Annotated[bool, typer.Option("--rescale", help=text("help-rescale"))]
-Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option("--device", help=text("help-device"))]
-AllClasses = Annotated[bool, typer.Option("--all-classes", help=text("help-all-classes"))]
-ForExcel = Annotated[bool, typer.Option("--excel", help=text("help-excel"))]
-AsJson = Annotated[bool, typer.Option("--json", help=text("help-json"))]
+def argument(metavar: str, code: str, **settings: Any) -> Any:  # Any: as Typer has them
+    """Return an argument of a command.
+
+    Args:
+        metavar: its name in the help.
+        code: of its help text.
+        settings: of `typer.Argument`.
+    """
+    return typer.Argument(metavar=metavar, help=text(code), **settings)
 
 
-def setting(help_text: str) -> Any:  # Any: option type of Typer
-    """Return the option `--set` of a command, which may be repeated."""
-    return typer.Option(
-        "--set", metavar="KEY=VALUE", autocompletion=recipe_settings, help=help_text, show_default=False
-    )
+def option(usage: str, code: str, **settings: Any) -> Any:  # Any: as Typer has them
+    """Return an option of a command.
+
+    Args:
+        usage: as in the help: `--out FILE`, or `--json` for a switch.
+        code: of its help text.
+        settings: of `typer.Option`.
+    """
+    name, _, metavar = usage.partition(" ")
+    return typer.Option(name, metavar=metavar or None, help=text(code), **settings)
+
+
+Data = Annotated[list[str], argument("DATA", "help-data")]
+Group = Annotated[str | None, option("--group COLUMN", "help-group")]
+GroupPattern = Annotated[str | None, option("--group-pattern PATTERN", "help-group-pattern")]
+Columns = Annotated[str | None, option("--columns NAME=COLUMN,...", "help-columns")]
+CropSize = Annotated[str | None, option("--crop-size PIXELS|UM", "help-crop-size")]
+RescaleImages = Annotated[bool, option("--rescale", "help-rescale")]
+Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], option("--device", "help-device")]
+AllClasses = Annotated[bool, option("--all-classes", "help-all-classes")]
+ForExcel = Annotated[bool, option("--excel", "help-excel")]
+AsJson = Annotated[bool, option("--json", "help-json")]
+
+
+def setting(code: str) -> Any:  # Any: option type of Typer
+    """Return the option `--set` of a command, which may be repeated.
+
+    Args:
+        code: of its help text.
+    """
+    return option("--set KEY=VALUE", code, autocompletion=recipe_settings)
 
 
 def one_or_all(data: list[str]) -> str | list[str]:

@@ -4,9 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from coverslip.cli._options import AsJson
+from coverslip.cli._options import AsJson, argument, option
 from coverslip.messages import text
 
 if TYPE_CHECKING:
@@ -14,12 +12,8 @@ if TYPE_CHECKING:
 
 
 def agreement(
-    tables: Annotated[
-        list[Path], typer.Argument(metavar="TABLE…", help=text("help-agreement-tables"), show_default=False)
-    ],
-    group: Annotated[
-        str | None, typer.Option("--group", metavar="COLUMN", help=text("help-agreement-group"), show_default=False)
-    ] = None,
+    tables: Annotated[list[Path], argument("TABLE…", "help-agreement-tables")],
+    group: Annotated[str | None, option("--group COLUMN", "help-agreement-group")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare the labels of several readers.

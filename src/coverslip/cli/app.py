@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from coverslip.cli._options import option
 from coverslip.messages import text
 
 if TYPE_CHECKING:
@@ -18,24 +19,14 @@ DEFAULT_PORT = 8765  # as in app.guard, which is too slow to import for --help
 
 
 def app(
-    host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help=text("help-app-host"))] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option("--port", metavar="N", min=0, max=65535, help=text("help-app-port"))
-    ] = DEFAULT_PORT,
-    workspace: Annotated[
-        Path | None, typer.Option("--workspace", metavar="FOLDER", help=text("help-app-workspace"), show_default=False)
-    ] = None,
-    root: Annotated[
-        list[Path] | None, typer.Option("--root", metavar="FOLDER", help=text("help-app-root"), show_default=False)
-    ] = None,
-    no_browser: Annotated[bool, typer.Option("--no-browser", help=text("help-app-no-browser"))] = False,
-    new_token: Annotated[bool, typer.Option("--new-token", help=text("help-app-new-token"))] = False,
-    slurm: Annotated[
-        str | None, typer.Option("--slurm", metavar="OPTIONS", help=text("help-slurm"), show_default=False)
-    ] = None,
-    job_memory: Annotated[
-        str | None, typer.Option("--job-memory", metavar="SIZE", help=text("help-app-job-memory"), show_default=False)
-    ] = None,
+    host: Annotated[str, option("--host ADDRESS", "help-app-host")] = "127.0.0.1",
+    port: Annotated[int, option("--port N", "help-app-port", min=0, max=65535)] = DEFAULT_PORT,
+    workspace: Annotated[Path | None, option("--workspace FOLDER", "help-app-workspace")] = None,
+    root: Annotated[list[Path] | None, option("--root FOLDER", "help-app-root")] = None,
+    no_browser: Annotated[bool, option("--no-browser", "help-app-no-browser")] = False,
+    new_token: Annotated[bool, option("--new-token", "help-app-new-token")] = False,
+    slurm: Annotated[str | None, option("--slurm OPTIONS", "help-slurm")] = None,
+    job_memory: Annotated[str | None, option("--job-memory SIZE", "help-app-job-memory")] = None,
 ) -> None:
     """Label, train, evaluate and predict in the browser.
 

@@ -5,18 +5,14 @@ from typing import Annotated
 
 import typer
 
-from coverslip.cli._options import AsJson
+from coverslip.cli._options import AsJson, argument, option
 from coverslip.messages import escape_controls, text
 
 
 def backup(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help=text("help-backup-file"), show_default=False)],
-    workspace: Annotated[
-        Path | None, typer.Option("--workspace", metavar="FOLDER", help=text("help-app-workspace"), show_default=False)
-    ] = None,
-    server: Annotated[
-        Path | None, typer.Option("--server", metavar="FOLDER", help=text("help-backup-server"), show_default=False)
-    ] = None,
+    file: Annotated[Path, argument("FILE", "help-backup-file")],
+    workspace: Annotated[Path | None, option("--workspace FOLDER", "help-app-workspace")] = None,
+    server: Annotated[Path | None, option("--server FOLDER", "help-backup-server")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Back up the app's workspace as one file, also while the app runs, or a server with accounts as a folder.
@@ -61,14 +57,9 @@ def backup(
 
 
 def restore(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help=text("help-restore-file"), show_default=False)],
-    workspace: Annotated[
-        Path | None,
-        typer.Option("--workspace", metavar="FOLDER", help=text("help-restore-workspace"), show_default=False),
-    ] = None,
-    server: Annotated[
-        Path | None, typer.Option("--server", metavar="FOLDER", help=text("help-restore-server"), show_default=False)
-    ] = None,
+    file: Annotated[Path, argument("FILE", "help-restore-file")],
+    workspace: Annotated[Path | None, option("--workspace FOLDER", "help-restore-workspace")] = None,
+    server: Annotated[Path | None, option("--server FOLDER", "help-restore-server")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Restore a workspace, or a server with accounts, from a backup into a new folder.

@@ -4,9 +4,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from coverslip.cli._options import AsJson, usage_error
+from coverslip.cli._options import AsJson, option, usage_error
 from coverslip.messages import text
 
 if TYPE_CHECKING:
@@ -16,14 +14,9 @@ _SECONDS_PER_DAY = 86_400
 
 
 def cache(
-    is_to_clean: Annotated[bool, typer.Option("--clean", help=text("help-cache-clean"))] = False,
-    kind: Annotated[
-        str | None, typer.Option("--kind", metavar="KIND", help=text("help-cache-kind"), show_default=False)
-    ] = None,
-    older_than: Annotated[
-        float | None,
-        typer.Option("--older-than", metavar="DAYS", min=0, help=text("help-cache-older-than"), show_default=False),
-    ] = None,
+    is_to_clean: Annotated[bool, option("--clean", "help-cache-clean")] = False,
+    kind: Annotated[str | None, option("--kind KIND", "help-cache-kind")] = None,
+    older_than: Annotated[float | None, option("--older-than DAYS", "help-cache-older-than", min=0)] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the cache, or empty it.

@@ -4,9 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from coverslip.cli._options import AsJson
+from coverslip.cli._options import AsJson, argument, option
 from coverslip.messages import text
 
 if TYPE_CHECKING:
@@ -16,11 +14,8 @@ if TYPE_CHECKING:
 
 
 def compare(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN…", help=text("help-compare-runs"), show_default=False)],
-    published: Annotated[
-        Path | None,
-        typer.Option("--published", metavar="FILE", help=text("help-compare-published"), show_default=False),
-    ] = None,
+    runs: Annotated[list[Path], argument("RUN RUN…", "help-compare-runs")],
+    published: Annotated[Path | None, option("--published FILE", "help-compare-published")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare runs on the same test images.

@@ -5,9 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from coverslip.cli._options import AsJson, usage_error
+from coverslip.cli._options import AsJson, argument, option, usage_error
 from coverslip.messages import text
 
 if TYPE_CHECKING:
@@ -21,22 +19,14 @@ _ROUNDING = 1e-9
 
 
 def decide(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help=text("help-trained-run"), show_default=False)],
-    sensitivity: Annotated[
-        float | None, typer.Option("--sensitivity", help=text("help-decide-sensitivity"), show_default=False)
-    ] = None,
-    specificity: Annotated[
-        float | None, typer.Option("--specificity", help=text("help-decide-specificity"), show_default=False)
-    ] = None,
-    threshold: Annotated[float | None, typer.Option(help=text("help-decide-threshold"), show_default=False)] = None,
-    by_roc: Annotated[bool, typer.Option("--roc", help=text("help-decide-roc"))] = False,
-    error_rate: Annotated[
-        float | None, typer.Option("--error-rate", help=text("help-decide-error-rate"), show_default=False)
-    ] = None,
-    positive: Annotated[
-        str | None, typer.Option("--positive", metavar="CLASS", help=text("help-decide-positive"), show_default=False)
-    ] = None,
-    default: Annotated[bool, typer.Option("--default", help=text("help-decide-default"))] = False,
+    run: Annotated[Path, argument("RUN", "help-trained-run")],
+    sensitivity: Annotated[float | None, option("--sensitivity", "help-decide-sensitivity")] = None,
+    specificity: Annotated[float | None, option("--specificity", "help-decide-specificity")] = None,
+    threshold: Annotated[float | None, option("--threshold", "help-decide-threshold")] = None,
+    by_roc: Annotated[bool, option("--roc", "help-decide-roc")] = False,
+    error_rate: Annotated[float | None, option("--error-rate", "help-decide-error-rate")] = None,
+    positive: Annotated[str | None, option("--positive CLASS", "help-decide-positive")] = None,
+    default: Annotated[bool, option("--default", "help-decide-default")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Choose the decision threshold without training again.

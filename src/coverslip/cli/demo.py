@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from coverslip.cli._options import option
 from coverslip.messages import ChooseOther, text
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ SETTINGS = ["stage=instant"]  # fine-tuning takes more than three minutes on two
 
 def demo(
     context: typer.Context,
-    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help=text("help-demo-out"))] = Path("demo"),
-    fields: Annotated[bool, typer.Option("--fields", help=text("help-demo-fields"))] = False,
+    out: Annotated[Path, option("--out FOLDER", "help-demo-out")] = Path("demo"),
+    fields: Annotated[bool, option("--fields", "help-demo-fields")] = False,
 ) -> None:
     """Train and predict on synthetic images, offline.
 

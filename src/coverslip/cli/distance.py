@@ -4,9 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
-import typer
-
-from coverslip.cli._options import AsJson, Device, Group, GroupPattern, check_groups, usage_error
+from coverslip.cli._options import AsJson, Device, Group, GroupPattern, argument, check_groups, option, usage_error
 from coverslip.messages import text
 
 if TYPE_CHECKING:
@@ -15,19 +13,10 @@ if TYPE_CHECKING:
 
 
 def distance(
-    data: Annotated[
-        list[str], typer.Argument(metavar="DATA DATA…", help=text("help-distance-data"), show_default=False)
-    ],
-    run: Annotated[
-        Path | None, typer.Option("--run", metavar="RUN", help=text("help-distance-run"), show_default=False)
-    ] = None,
-    model: Annotated[
-        str | None, typer.Option("--model", metavar="NAME", help=text("help-distance-model"), show_default=False)
-    ] = None,
-    image_size: Annotated[
-        int | None,
-        typer.Option("--image-size", metavar="PX", min=16, help=text("help-distance-image-size"), show_default=False),
-    ] = None,
+    data: Annotated[list[str], argument("DATA DATA…", "help-distance-data")],
+    run: Annotated[Path | None, option("--run RUN", "help-distance-run")] = None,
+    model: Annotated[str | None, option("--model NAME", "help-distance-model")] = None,
+    image_size: Annotated[int | None, option("--image-size PX", "help-distance-image-size", min=16)] = None,
     group: Group = None,
     group_pattern: GroupPattern = None,
     device: Device = "auto",

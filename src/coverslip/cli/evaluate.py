@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from coverslip.cli._options import (
     AllClasses,
     AsJson,
@@ -14,28 +12,26 @@ from coverslip.cli._options import (
     Group,
     GroupPattern,
     RescaleImages,
+    argument,
     check_groups,
     columns_of,
     crop_size_of,
     one_or_all,
+    option,
     usage_error,
 )
 from coverslip.messages import text
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help=text("help-trained-run"), show_default=False)],
-    data: Annotated[
-        list[str] | None, typer.Argument(metavar="DATA", help=text("help-evaluate-data"), show_default=False)
-    ] = None,
+    run: Annotated[Path, argument("RUN", "help-trained-run")],
+    data: Annotated[list[str] | None, argument("DATA", "help-evaluate-data")] = None,
     group: Group = None,
     group_pattern: GroupPattern = None,
     columns: Columns = None,
     crop_size: CropSize = None,
     rescale: RescaleImages = False,
-    name: Annotated[
-        str | None, typer.Option("--name", metavar="NAME", help=text("help-evaluate-name"), show_default=False)
-    ] = None,
+    name: Annotated[str | None, option("--name NAME", "help-evaluate-name")] = None,
     device: Device = "auto",
     all_classes: AllClasses = False,
     as_json: AsJson = False,

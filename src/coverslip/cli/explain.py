@@ -4,9 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import typer
-
-from coverslip.cli._options import AsJson, Device, usage_error
+from coverslip.cli._options import AsJson, Device, argument, option, usage_error
 from coverslip.messages import text
 
 if TYPE_CHECKING:
@@ -14,19 +12,15 @@ if TYPE_CHECKING:
 
 
 def explain(
-    paths: Annotated[
-        list[str], typer.Argument(metavar="RUN… PATH…", help=text("help-explain-paths"), show_default=False)
-    ],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help=text("help-explain-out"))],
+    paths: Annotated[list[str], argument("RUN… PATH…", "help-explain-paths")],
+    out: Annotated[Path, option("--out DIR", "help-explain-out")],
     method: Annotated[
         Literal["contributions", "grad-cam", "grad-cam++", "occlusion"] | None,
-        typer.Option("--method", help=text("help-explain-method")),
+        option("--method", "help-explain-method"),
     ] = None,
-    show_failed: Annotated[bool, typer.Option("--show-failed", help=text("help-explain-show-failed"))] = False,
-    nearest: Annotated[int, typer.Option("--nearest", min=0, max=12, help=text("help-explain-nearest"))] = 4,
-    colors: Annotated[
-        Literal["viridis", "jet"], typer.Option("--colors", help=text("help-explain-colors"))
-    ] = "viridis",
+    show_failed: Annotated[bool, option("--show-failed", "help-explain-show-failed")] = False,
+    nearest: Annotated[int, option("--nearest", "help-explain-nearest", min=0, max=12)] = 4,
+    colors: Annotated[Literal["viridis", "jet"], option("--colors", "help-explain-colors")] = "viridis",
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:

@@ -15,9 +15,10 @@ from coverslip.cli._options import (
     Group,
     GroupPattern,
     check_groups,
+    option,
     setting,
 )
-from coverslip.messages import escape_controls, text
+from coverslip.messages import escape_controls
 
 if TYPE_CHECKING:
     from coverslip.images import Series
@@ -30,10 +31,8 @@ def inspect(
     group_pattern: GroupPattern = None,
     columns: Columns = None,
     crop_size: CropSize = None,
-    settings: Annotated[list[str] | None, setting(text("help-inspect-set"))] = None,
-    estimate_leakage: Annotated[
-        bool, typer.Option("--estimate-leakage", help=text("help-inspect-estimate-leakage"))
-    ] = False,
+    settings: Annotated[list[str] | None, setting("help-inspect-set")] = None,
+    estimate_leakage: Annotated[bool, option("--estimate-leakage", "help-inspect-estimate-leakage")] = False,
     all_classes: AllClasses = False,
     as_json: AsJson = False,
 ) -> None:
@@ -126,16 +125,13 @@ def _source_as_json(file: Path, series: "Sequence[Series]", error: "Failure | No
 
 def preview(
     data: Data,
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help=text("help-preview-out"))] = Path("preview.png"),
-    recipe: Annotated[
-        str | None,
-        typer.Option("--recipe", metavar="FILE|PRESET", help=text("help-preview-recipe"), show_default=False),
-    ] = None,
-    settings: Annotated[list[str] | None, setting(text("help-preview-set"))] = None,
+    out: Annotated[Path, option("--out FILE", "help-preview-out")] = Path("preview.png"),
+    recipe: Annotated[str | None, option("--recipe FILE|PRESET", "help-preview-recipe")] = None,
+    settings: Annotated[list[str] | None, setting("help-preview-set")] = None,
     columns: Columns = None,
     crop_size: CropSize = None,
-    n: Annotated[int, typer.Option("--n", min=1, max=100, help=text("help-preview-n"))] = 6,
-    seed: Annotated[int | None, typer.Option("--seed", metavar="NUMBER", help=text("help-preview-seed"))] = None,
+    n: Annotated[int, option("--n", "help-preview-n", min=1, max=100)] = 6,
+    seed: Annotated[int | None, option("--seed NUMBER", "help-preview-seed")] = None,
 ) -> None:
     """Show training images after preprocessing and augmentation.
 

@@ -3,9 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from coverslip.cli._options import AsJson, Device, ForExcel, check_excel, mark_tables
+from coverslip.cli._options import AsJson, Device, ForExcel, argument, check_excel, mark_tables, option
 from coverslip.messages import text
 
 if TYPE_CHECKING:
@@ -13,10 +11,8 @@ if TYPE_CHECKING:
 
 
 def label_errors(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help=text("help-run"), show_default=False)],
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help=text("help-label-errors-out"), show_default=False)
-    ] = None,
+    run: Annotated[Path, argument("RUN", "help-run")],
+    out: Annotated[Path | None, option("--out FILE", "help-label-errors-out")] = None,
     device: Device = "auto",
     for_excel: ForExcel = False,
     as_json: AsJson = False,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from coverslip.cli._options import AsJson, usage_error
+from coverslip.cli._options import AsJson, argument, option, usage_error
 from coverslip.messages import text
 
 if TYPE_CHECKING:
@@ -19,38 +19,18 @@ _N_CLASSES, _N_CHANNELS = 1000, 3  # defaults of the records' counts
 
 
 def models(
-    name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help=text("help-models-name"), show_default=False)
-    ] = None,
-    paper: Annotated[
-        str | None, typer.Option("--paper", metavar="NAME", help=text("help-models-paper"), show_default=False)
-    ] = None,
+    name: Annotated[str | None, argument("NAME", "help-models-name")] = None,
+    paper: Annotated[str | None, option("--paper NAME", "help-models-paper")] = None,
     max_parameters: Annotated[
-        float | None,
-        typer.Option(
-            "--max-parameters", metavar="MILLIONS", min=0, help=text("help-models-max-parameters"), show_default=False
-        ),
+        float | None, option("--max-parameters MILLIONS", "help-models-max-parameters", min=0)
     ] = None,
-    max_macs: Annotated[
-        float | None,
-        typer.Option("--max-macs", metavar="BILLIONS", min=0, help=text("help-models-max-macs"), show_default=False),
-    ] = None,
-    available: Annotated[bool, typer.Option("--available", help=text("help-models-available"))] = False,
-    classes: Annotated[
-        int, typer.Option("--classes", metavar="N", min=1, help=text("help-models-classes"))
-    ] = _N_CLASSES,
-    channels: Annotated[
-        int, typer.Option("--channels", metavar="N", min=1, help=text("help-models-channels"))
-    ] = _N_CHANNELS,
-    option: Annotated[
-        list[str] | None,
-        typer.Option("--option", metavar="KEY=VALUE", help=text("help-models-option"), show_default=False),
-    ] = None,
-    image_size: Annotated[
-        int | None,
-        typer.Option("--image-size", metavar="PX", min=16, help=text("help-models-image-size"), show_default=False),
-    ] = None,
-    bench: Annotated[bool, typer.Option("--bench", help=text("help-models-bench"))] = False,
+    max_macs: Annotated[float | None, option("--max-macs BILLIONS", "help-models-max-macs", min=0)] = None,
+    available: Annotated[bool, option("--available", "help-models-available")] = False,
+    classes: Annotated[int, option("--classes N", "help-models-classes", min=1)] = _N_CLASSES,
+    channels: Annotated[int, option("--channels N", "help-models-channels", min=1)] = _N_CHANNELS,
+    option: Annotated[list[str] | None, option("--option KEY=VALUE", "help-models-option")] = None,
+    image_size: Annotated[int | None, option("--image-size PX", "help-models-image-size", min=16)] = None,
+    bench: Annotated[bool, option("--bench", "help-models-bench")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the networks, or describe one.
@@ -198,14 +178,9 @@ def weights(context: typer.Context, as_json: AsJson = False) -> None:
 
 @weights_app.command(name="import")
 def import_file(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help=text("help-weights-import-file"), show_default=False)],
-    model: Annotated[
-        str, typer.Option("--model", metavar="NAME", help=text("help-weights-import-model"), show_default=False)
-    ],
-    license: Annotated[
-        str | None,
-        typer.Option("--license", metavar="TEXT", help=text("help-weights-import-license"), show_default=False),
-    ] = None,
+    file: Annotated[Path, argument("FILE", "help-weights-import-file")],
+    model: Annotated[str, option("--model NAME", "help-weights-import-model")],
+    license: Annotated[str | None, option("--license TEXT", "help-weights-import-license")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Import pretrained weights of a network.
@@ -232,7 +207,7 @@ def import_file(
 
 @weights_app.command()
 def fetch(
-    model: Annotated[str, typer.Argument(metavar="NAME", help=text("help-weights-fetch-model"), show_default=False)],
+    model: Annotated[str, argument("NAME", "help-weights-fetch-model")],
     as_json: AsJson = False,
 ) -> None:
     """Download ImageNet weights, to train offline later.
@@ -255,7 +230,7 @@ def fetch(
 
 @weights_app.command()
 def remove(
-    model: Annotated[str, typer.Argument(metavar="NAME", help=text("help-weights-remove-model"), show_default=False)],
+    model: Annotated[str, argument("NAME", "help-weights-remove-model")],
 ) -> None:
     """Remove imported weights of a network. Classifiers trained from them are not changed.
 

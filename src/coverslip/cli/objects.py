@@ -5,9 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import typer
-
-from coverslip.cli._options import AsJson, check_groups, columns_of, usage_error
+from coverslip.cli._options import AsJson, argument, check_groups, columns_of, option, usage_error
 from coverslip.messages import text
 
 if TYPE_CHECKING:
@@ -23,58 +21,22 @@ _MOST_FIELDS = 12  # in a preview
 
 
 def objects(
-    fields: Annotated[
-        list[str], typer.Argument(metavar="FIELDS", help=text("help-objects-fields"), show_default=False)
-    ],
-    masks: Annotated[
-        list[Path] | None, typer.Option("--masks", metavar="PATH", help=text("help-objects-masks"), show_default=False)
-    ] = None,
-    outlines: Annotated[
-        list[Path] | None,
-        typer.Option("--outlines", metavar="PATH", help=text("help-objects-outlines"), show_default=False),
-    ] = None,
-    points: Annotated[
-        list[Path] | None,
-        typer.Option("--points", metavar="PATH", help=text("help-objects-points"), show_default=False),
-    ] = None,
-    finder: Annotated[
-        str | None, typer.Option("--finder", metavar="NAME", help=text("help-objects-finder"), show_default=False)
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--finder-set", metavar="KEY=VALUE", help=text("help-objects-finder-set"), show_default=False),
-    ] = None,
-    finder_file: Annotated[
-        Path | None,
-        typer.Option("--finder-file", metavar="FILE", help=text("help-objects-finder-file"), show_default=False),
-    ] = None,
-    size_px: Annotated[
-        float | None,
-        typer.Option("--size", metavar="PIXELS", min=1, help=text("help-objects-size"), show_default=False),
-    ] = None,
-    size_um: Annotated[
-        float | None, typer.Option("--size-um", metavar="UM", help=text("help-objects-size-um"), show_default=False)
-    ] = None,
-    columns: Annotated[
-        str | None,
-        typer.Option("--columns", metavar="NAME=COLUMN,...", help=text("help-objects-columns"), show_default=False),
-    ] = None,
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help=text("help-objects-out"))] = Path("objects.csv"),
-    unit: Annotated[
-        Literal["px", "um"] | None, typer.Option("--unit", help=text("help-objects-unit"), show_default=False)
-    ] = None,
-    pixel_size_um: Annotated[
-        float | None,
-        typer.Option("--pixel-size-um", metavar="UM", help=text("help-objects-pixel-size"), show_default=False),
-    ] = None,
-    group: Annotated[
-        str | None, typer.Option("--group", metavar="COLUMN", help=text("help-objects-group"), show_default=False)
-    ] = None,
-    group_pattern: Annotated[
-        str | None,
-        typer.Option("--group-pattern", metavar="RE", help=text("help-objects-group-pattern"), show_default=False),
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help=text("help-objects-dry-run"))] = False,
+    fields: Annotated[list[str], argument("FIELDS", "help-objects-fields")],
+    masks: Annotated[list[Path] | None, option("--masks PATH", "help-objects-masks")] = None,
+    outlines: Annotated[list[Path] | None, option("--outlines PATH", "help-objects-outlines")] = None,
+    points: Annotated[list[Path] | None, option("--points PATH", "help-objects-points")] = None,
+    finder: Annotated[str | None, option("--finder NAME", "help-objects-finder")] = None,
+    settings: Annotated[list[str] | None, option("--finder-set KEY=VALUE", "help-objects-finder-set")] = None,
+    finder_file: Annotated[Path | None, option("--finder-file FILE", "help-objects-finder-file")] = None,
+    size_px: Annotated[float | None, option("--size PIXELS", "help-objects-size", min=1)] = None,
+    size_um: Annotated[float | None, option("--size-um UM", "help-objects-size-um")] = None,
+    columns: Annotated[str | None, option("--columns NAME=COLUMN,...", "help-objects-columns")] = None,
+    out: Annotated[Path, option("--out FILE", "help-objects-out")] = Path("objects.csv"),
+    unit: Annotated[Literal["px", "um"] | None, option("--unit", "help-objects-unit")] = None,
+    pixel_size_um: Annotated[float | None, option("--pixel-size-um UM", "help-objects-pixel-size")] = None,
+    group: Annotated[str | None, option("--group COLUMN", "help-objects-group")] = None,
+    group_pattern: Annotated[str | None, option("--group-pattern RE", "help-objects-group-pattern")] = None,
+    dry_run: Annotated[bool, option("--dry-run", "help-objects-dry-run")] = False,
     as_json: AsJson = False,
 ) -> None:
     r"""List the objects in fields of view.
@@ -267,25 +229,17 @@ def _show_fields(summary: "Summary", console: "Console") -> None:
 
 
 def export_objects(
-    predictions: Annotated[
-        Path, typer.Argument(metavar="PREDICTIONS", help=text("help-export-objects-predictions"), show_default=False)
-    ],
-    objects: Annotated[
-        Path, typer.Option("--objects", metavar="FILE", help=text("help-export-objects-objects"), show_default=False)
-    ],
+    predictions: Annotated[Path, argument("PREDICTIONS", "help-export-objects-predictions")],
+    objects: Annotated[Path, option("--objects FILE", "help-export-objects-objects")],
     to: Annotated[
         Literal["geojson", "label-tiff", "rois", "coco", "cellprofiler", "ome-tiff"],
-        typer.Option("--to", help=text("help-export-objects-to"), show_default=False),
+        option("--to", "help-export-objects-to"),
     ],
-    out: Annotated[
-        Path, typer.Option("--out", metavar="PATH", help=text("help-export-objects-out"), show_default=False)
-    ],
-    margin: Annotated[str, typer.Option("--margin", help=text("help-export-objects-margin"))] = "0",
-    mask_neighbors: Annotated[
-        bool, typer.Option("--mask-neighbors", help=text("help-export-objects-mask-neighbors"))
-    ] = False,
-    t: Annotated[int, typer.Option("--t", min=0, help=text("help-export-objects-t"))] = 0,
-    z: Annotated[str, typer.Option("--z", metavar="PLANE", help=text("help-export-objects-z"))] = "0",
+    out: Annotated[Path, option("--out PATH", "help-export-objects-out")],
+    margin: Annotated[str, option("--margin", "help-export-objects-margin")] = "0",
+    mask_neighbors: Annotated[bool, option("--mask-neighbors", "help-export-objects-mask-neighbors")] = False,
+    t: Annotated[int, option("--t", "help-export-objects-t", min=0)] = 0,
+    z: Annotated[str, option("--z PLANE", "help-export-objects-z")] = "0",
     as_json: AsJson = False,
 ) -> None:
     """Export predicted objects to the program in which you see their fields.

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from coverslip.cli._options import AsJson, usage_error
+from coverslip.cli._options import AsJson, argument, option, usage_error
 from coverslip.messages import escape_controls, text
 
 
-def report(run: Annotated[Path, typer.Argument(metavar="RUN", help=text("help-run"), show_default=False)]) -> None:
+def report(run: Annotated[Path, argument("RUN", "help-run")]) -> None:
     """Write the report of a run again.
 
     The report is RUN/report.html, one file that opens in any browser. Its figures are in RUN/figures/ as SVG and PNG,
@@ -33,20 +33,12 @@ def report(run: Annotated[Path, typer.Argument(metavar="RUN", help=text("help-ru
 
 
 def export(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help=text("help-export-run"), show_default=False)],
-    to: Annotated[str, typer.Option("--to", metavar="FORMAT", help=text("help-export-to"), show_default=False)],
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="PATH", help=text("help-export-out"), show_default=False)
-    ] = None,
-    authors: Annotated[
-        list[str] | None, typer.Option("--author", metavar="NAME", help=text("help-export-author"), show_default=False)
-    ] = None,
-    license_: Annotated[
-        str | None, typer.Option("--license", metavar="SPDX", help=text("help-export-license"), show_default=False)
-    ] = None,
-    citation: Annotated[
-        str | None, typer.Option("--citation", metavar="TEXT", help=text("help-export-citation"), show_default=False)
-    ] = None,
+    run: Annotated[Path, argument("RUN", "help-export-run")],
+    to: Annotated[str, option("--to FORMAT", "help-export-to")],
+    out: Annotated[Path | None, option("--out PATH", "help-export-out")] = None,
+    authors: Annotated[list[str] | None, option("--author NAME", "help-export-author")] = None,
+    license_: Annotated[str | None, option("--license SPDX", "help-export-license")] = None,
+    citation: Annotated[str | None, option("--citation TEXT", "help-export-citation")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Export a classifier as one file, or for other programs.

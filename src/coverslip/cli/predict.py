@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import typer
-
 from coverslip.cli._options import (
     AsJson,
     Columns,
@@ -13,10 +11,12 @@ from coverslip.cli._options import (
     Device,
     ForExcel,
     RescaleImages,
+    argument,
     check_excel,
     columns_of,
     crop_size_of,
     mark_tables,
+    option,
     usage_error,
 )
 from coverslip.errors import CoverslipError
@@ -29,34 +29,21 @@ _MOST_CLASSES = 12
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help=text("help-predict-run"), show_default=False)],
-    images: Annotated[
-        list[str] | None, typer.Argument(metavar="PATH", help=text("help-predict-images"), show_default=False)
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help=text("help-predict-out"), show_default=False)
-    ] = None,
-    format_: Annotated[
-        Literal["csv", "jsonl", "parquet"], typer.Option("--format", help=text("help-predict-format"))
-    ] = "csv",
-    top_k: Annotated[
-        int | None, typer.Option("--top-k", metavar="K", min=1, help=text("help-predict-top-k"), show_default=False)
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help=text("help-predict-resume"))] = False,
-    watch: Annotated[
-        Path | None, typer.Option("--watch", metavar="FOLDER", help=text("help-predict-watch"), show_default=False)
-    ] = None,
+    run: Annotated[Path, argument("RUN", "help-predict-run")],
+    images: Annotated[list[str] | None, argument("PATH", "help-predict-images")] = None,
+    out: Annotated[Path | None, option("--out FILE", "help-predict-out")] = None,
+    format_: Annotated[Literal["csv", "jsonl", "parquet"], option("--format", "help-predict-format")] = "csv",
+    top_k: Annotated[int | None, option("--top-k K", "help-predict-top-k", min=1)] = None,
+    resume: Annotated[bool, option("--resume", "help-predict-resume")] = False,
+    watch: Annotated[Path | None, option("--watch FOLDER", "help-predict-watch")] = None,
     columns: Columns = None,
     crop_size: CropSize = None,
     rescale: RescaleImages = False,
-    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help=text("help-predict-batch-size"))] = 64,
+    batch_size: Annotated[int, option("--batch-size", "help-predict-batch-size", min=1)] = 64,
     device: Device = "auto",
-    prevalence: Annotated[
-        list[str] | None,
-        typer.Option("--prevalence", metavar="CLASS=SHARE", help=text("help-predict-prevalence"), show_default=False),
-    ] = None,
-    on: Annotated[str, typer.Option("--on", metavar="local|ray|ADDRESS", help=text("help-predict-on"))] = "local",
-    trust_cluster: Annotated[bool, typer.Option("--trust-cluster", help=text("help-trust-cluster"))] = False,
+    prevalence: Annotated[list[str] | None, option("--prevalence CLASS=SHARE", "help-predict-prevalence")] = None,
+    on: Annotated[str, option("--on local|ray|ADDRESS", "help-predict-on")] = "local",
+    trust_cluster: Annotated[bool, option("--trust-cluster", "help-trust-cluster")] = False,
     for_excel: ForExcel = False,
     as_json: AsJson = False,
 ) -> None:

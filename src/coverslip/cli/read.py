@@ -3,26 +3,19 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from coverslip.cli._options import usage_error
+from coverslip.cli._options import argument, option, usage_error
 from coverslip.messages import text
 
 
 def read(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help=text("help-read-file"), show_default=False)],
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help=text("help-read-out"), show_default=False)],
-    series: Annotated[int, typer.Option("--series", metavar="N", min=0, help=text("help-read-series"))] = 0,
-    t: Annotated[int, typer.Option("--t", metavar="N", min=0, help=text("help-read-t"))] = 0,
-    z: Annotated[str, typer.Option("--z", metavar="N|max|mean|best-focus|channels", help=text("help-read-z"))] = "0",
-    channels: Annotated[
-        str | None, typer.Option("--channels", metavar="A,B", help=text("help-read-channels"), show_default=False)
-    ] = None,
-    level: Annotated[int, typer.Option("--level", metavar="N", min=0, help=text("help-read-level"))] = 0,
-    region: Annotated[
-        str | None,
-        typer.Option("--region", metavar="X,Y,WIDTH,HEIGHT", help=text("help-read-region"), show_default=False),
-    ] = None,
+    file: Annotated[Path, argument("FILE", "help-read-file")],
+    out: Annotated[Path, option("--out FILE", "help-read-out")],
+    series: Annotated[int, option("--series N", "help-read-series", min=0)] = 0,
+    t: Annotated[int, option("--t N", "help-read-t", min=0)] = 0,
+    z: Annotated[str, option("--z N|max|mean|best-focus|channels", "help-read-z")] = "0",
+    channels: Annotated[str | None, option("--channels A,B", "help-read-channels")] = None,
+    level: Annotated[int, option("--level N", "help-read-level", min=0)] = 0,
+    region: Annotated[str | None, option("--region X,Y,WIDTH,HEIGHT", "help-read-region")] = None,
 ) -> None:
     """Write the pixels of one image to a TIFF file, as training and prediction read them, before they are resized.
 

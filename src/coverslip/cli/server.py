@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coverslip.cli._options import error_line
+from coverslip.cli._options import argument, error_line, option
 from coverslip.cli.app import DEFAULT_PORT, exit_at_once, job_options
 from coverslip.errors import CoverslipError
 from coverslip.messages import text
@@ -16,46 +16,20 @@ if TYPE_CHECKING:
 
 
 def server(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help=text("help-server-folder"))],
-    admin: Annotated[
-        str | None, typer.Option("--admin", metavar="NAME", help=text("help-server-admin"), show_default=False)
-    ] = None,
-    reset_password: Annotated[bool, typer.Option("--reset-password", help=text("help-server-reset-password"))] = False,
-    root: Annotated[
-        list[Path] | None, typer.Option("--root", metavar="FOLDER", help=text("help-server-root"), show_default=False)
-    ] = None,
-    host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help=text("help-server-host"))] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option("--port", metavar="N", min=0, max=65535, help=text("help-server-port"))
-    ] = DEFAULT_PORT,
-    name: Annotated[
-        list[str] | None, typer.Option("--name", metavar="HOST", help=text("help-server-name"), show_default=False)
-    ] = None,
-    base_path: Annotated[
-        str, typer.Option("--base-path", metavar="PATH", help=text("help-server-base-path"), show_default=False)
-    ] = "",
-    proxy: Annotated[
-        list[str] | None, typer.Option("--proxy", metavar="ADDRESS", help=text("help-server-proxy"), show_default=False)
-    ] = None,
-    user_header: Annotated[
-        str | None,
-        typer.Option("--user-header", metavar="NAME", help=text("help-server-user-header"), show_default=False),
-    ] = None,
-    slurm: Annotated[
-        str | None, typer.Option("--slurm", metavar="OPTIONS", help=text("help-slurm"), show_default=False)
-    ] = None,
-    backups: Annotated[
-        Path | None, typer.Option("--backups", metavar="FOLDER", help=text("help-server-backups"), show_default=False)
-    ] = None,
-    keep_activity: Annotated[
-        int | None,
-        typer.Option(
-            "--keep-activity", metavar="DAYS", min=1, help=text("help-server-keep-activity"), show_default=False
-        ),
-    ] = None,
-    job_memory: Annotated[
-        str | None, typer.Option("--job-memory", metavar="SIZE", help=text("help-app-job-memory"), show_default=False)
-    ] = None,
+    folder: Annotated[Path, argument("FOLDER", "help-server-folder")],
+    admin: Annotated[str | None, option("--admin NAME", "help-server-admin")] = None,
+    reset_password: Annotated[bool, option("--reset-password", "help-server-reset-password")] = False,
+    root: Annotated[list[Path] | None, option("--root FOLDER", "help-server-root")] = None,
+    host: Annotated[str, option("--host ADDRESS", "help-server-host")] = "127.0.0.1",
+    port: Annotated[int, option("--port N", "help-server-port", min=0, max=65535)] = DEFAULT_PORT,
+    name: Annotated[list[str] | None, option("--name HOST", "help-server-name")] = None,
+    base_path: Annotated[str, option("--base-path PATH", "help-server-base-path")] = "",
+    proxy: Annotated[list[str] | None, option("--proxy ADDRESS", "help-server-proxy")] = None,
+    user_header: Annotated[str | None, option("--user-header NAME", "help-server-user-header")] = None,
+    slurm: Annotated[str | None, option("--slurm OPTIONS", "help-slurm")] = None,
+    backups: Annotated[Path | None, option("--backups FOLDER", "help-server-backups")] = None,
+    keep_activity: Annotated[int | None, option("--keep-activity DAYS", "help-server-keep-activity", min=1)] = None,
+    job_memory: Annotated[str | None, option("--job-memory SIZE", "help-app-job-memory")] = None,
 ) -> None:
     """Serve the app to several people, with accounts, projects and roles.
 

@@ -4,9 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from coverslip.cli._options import AsJson, ForExcel, check_excel, mark_tables, usage_error
+from coverslip.cli._options import AsJson, ForExcel, argument, check_excel, mark_tables, option, usage_error
 from coverslip.messages import text
 
 if TYPE_CHECKING:
@@ -14,33 +12,16 @@ if TYPE_CHECKING:
 
 
 def spot_check(
-    predictions: Annotated[
-        list[Path], typer.Argument(metavar="PREDICTIONS…", help=text("help-summarise-predictions"), show_default=False)
-    ],
-    n: Annotated[int, typer.Option("-n", metavar="N", min=1, help=text("help-spot-check-n"))] = 100,
-    by: Annotated[
-        str | None, typer.Option("--by", metavar="COLUMN", help=text("help-spot-check-by"), show_default=False)
-    ] = None,
-    condition: Annotated[
-        str | None,
-        typer.Option("--condition", metavar="COLUMN", help=text("help-spot-check-condition"), show_default=False),
-    ] = None,
-    table: Annotated[
-        Path | None, typer.Option("--table", metavar="FILE", help=text("help-summarise-table"), show_default=False)
-    ] = None,
-    run: Annotated[
-        Path | None, typer.Option("--run", metavar="RUN", help=text("help-spot-check-run"), show_default=False)
-    ] = None,
-    half_width: Annotated[
-        float, typer.Option("--half-width", metavar="SHARE", help=text("help-spot-check-half-width"))
-    ] = 0.05,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help=text("help-spot-check-seed"))] = 0,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help=text("help-spot-check-out"), show_default=False)
-    ] = None,
-    labels: Annotated[
-        Path | None, typer.Option("--labels", metavar="FILE", help=text("help-spot-check-labels"), show_default=False)
-    ] = None,
+    predictions: Annotated[list[Path], argument("PREDICTIONS…", "help-summarise-predictions")],
+    n: Annotated[int, option("-n N", "help-spot-check-n", min=1)] = 100,
+    by: Annotated[str | None, option("--by COLUMN", "help-spot-check-by")] = None,
+    condition: Annotated[str | None, option("--condition COLUMN", "help-spot-check-condition")] = None,
+    table: Annotated[Path | None, option("--table FILE", "help-summarise-table")] = None,
+    run: Annotated[Path | None, option("--run RUN", "help-spot-check-run")] = None,
+    half_width: Annotated[float, option("--half-width SHARE", "help-spot-check-half-width")] = 0.05,
+    seed: Annotated[int, option("--seed N", "help-spot-check-seed", min=0)] = 0,
+    out: Annotated[Path | None, option("--out FILE", "help-spot-check-out")] = None,
+    labels: Annotated[Path | None, option("--labels FILE", "help-spot-check-labels")] = None,
     for_excel: ForExcel = False,
     as_json: AsJson = False,
 ) -> None:

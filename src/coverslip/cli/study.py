@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coverslip.cli._options import AsJson, usage_error
+from coverslip.cli._options import AsJson, argument, option, usage_error
 from coverslip.messages import duration, text
 
 if TYPE_CHECKING:
@@ -20,33 +20,24 @@ study_app = typer.Typer(
     help=f"{text('help-study')}\n\nExample:\n\n\b\n  coverslip study run plan.yaml --out studies/first",
 )
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help=text("help-study-folder"), show_default=False)]
-Budget = Annotated[
-    str | None, typer.Option("--budget", metavar="TIME", help=text("help-study-budget"), show_default=False)
-]
+Folder = Annotated[Path, argument("DIR", "help-study-folder")]
+Budget = Annotated[str | None, option("--budget TIME", "help-study-budget")]
 
 
-On = Annotated[str, typer.Option("--on", metavar="local|ray|ADDRESS", help=text("help-study-on"))]
-TrustsCluster = Annotated[bool, typer.Option("--trust-cluster", help=text("help-trust-cluster"))]
-Groups = Annotated[
-    list[str] | None, typer.Option("--group", metavar="COLUMN", help=text("help-study-group"), show_default=False)
-]
-GroupPatterns = Annotated[
-    list[str] | None,
-    typer.Option("--group-pattern", metavar="PATTERN", help=text("help-study-group-pattern"), show_default=False),
-]
-Small = Annotated[bool, typer.Option("--small", help=text("help-study-small"))]
-AsPublished = Annotated[bool, typer.Option("--as-published", help=text("help-study-as-published"))]
+On = Annotated[str, option("--on local|ray|ADDRESS", "help-study-on")]
+TrustsCluster = Annotated[bool, option("--trust-cluster", "help-trust-cluster")]
+Groups = Annotated[list[str] | None, option("--group COLUMN", "help-study-group")]
+GroupPatterns = Annotated[list[str] | None, option("--group-pattern PATTERN", "help-study-group-pattern")]
+Small = Annotated[bool, option("--small", "help-study-small")]
+AsPublished = Annotated[bool, option("--as-published", "help-study-as-published")]
 
 
 @study_app.command()
 def run(
-    plan: Annotated[str, typer.Argument(metavar="PLAN|PRESET", help=text("help-study-run-plan"), show_default=False)],
-    data: Annotated[
-        list[str] | None, typer.Argument(metavar="DATA", help=text("help-study-run-data"), show_default=False)
-    ] = None,
+    plan: Annotated[str, argument("PLAN|PRESET", "help-study-run-plan")],
+    data: Annotated[list[str] | None, argument("DATA", "help-study-run-data")] = None,
     *,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help=text("help-study-run-out"), show_default=False)],
+    out: Annotated[Path, option("--out DIR", "help-study-run-out")],
     group: Groups = None,
     group_pattern: GroupPatterns = None,
     small: Small = False,
@@ -54,7 +45,7 @@ def run(
     on: On = "local",
     trust_cluster: TrustsCluster = False,
     budget: Budget = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help=text("help-study-run-dry-run"))] = False,
+    dry_run: Annotated[bool, option("--dry-run", "help-study-run-dry-run")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run all trainings of a plan and compare them.
@@ -95,16 +86,10 @@ def run(
 
 @study_app.command()
 def preset(
-    name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help=text("help-study-preset-name"), show_default=False)
-    ] = None,
-    data: Annotated[
-        list[str] | None, typer.Argument(metavar="DATA", help=text("help-study-preset-data"), show_default=False)
-    ] = None,
+    name: Annotated[str | None, argument("NAME", "help-study-preset-name")] = None,
+    data: Annotated[list[str] | None, argument("DATA", "help-study-preset-data")] = None,
     *,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help=text("help-study-preset-out"), show_default=False)
-    ] = None,
+    out: Annotated[Path | None, option("--out FILE", "help-study-preset-out")] = None,
     group: Groups = None,
     group_pattern: GroupPatterns = None,
     small: Small = False,
@@ -192,9 +177,9 @@ def resume(
 @study_app.command(name="compare")
 def compare_results(
     folder: Folder,
-    bench: Annotated[bool, typer.Option("--bench", help=text("help-study-compare-bench"))] = False,
-    distances: Annotated[bool, typer.Option("--distances", help=text("help-study-compare-distances"))] = False,
-    explain: Annotated[bool, typer.Option("--explain", help=text("help-study-compare-explain"))] = False,
+    bench: Annotated[bool, option("--bench", "help-study-compare-bench")] = False,
+    distances: Annotated[bool, option("--distances", "help-study-compare-distances")] = False,
+    explain: Annotated[bool, option("--explain", "help-study-compare-explain")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show the results so far, and write tables and report again.

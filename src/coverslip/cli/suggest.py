@@ -4,9 +4,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
-import typer
-
-from coverslip.cli._options import AsJson, Device, ForExcel, Group, GroupPattern, check_excel, check_groups, mark_tables
+from coverslip.cli._options import (
+    AsJson,
+    Device,
+    ForExcel,
+    Group,
+    GroupPattern,
+    argument,
+    check_excel,
+    check_groups,
+    mark_tables,
+    option,
+)
 from coverslip.messages import text
 
 if TYPE_CHECKING:
@@ -15,14 +24,10 @@ if TYPE_CHECKING:
 
 
 def suggest(
-    data: Annotated[list[str], typer.Argument(metavar="DATA", help=text("help-suggest-data"), show_default=False)],
-    run: Annotated[
-        Path | None, typer.Option("--run", metavar="RUN", help=text("help-suggest-run"), show_default=False)
-    ] = None,
-    n: Annotated[int, typer.Option("-n", metavar="N", min=1, help=text("help-suggest-n"))] = 20,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help=text("help-suggest-out"), show_default=False)
-    ] = None,
+    data: Annotated[list[str], argument("DATA", "help-suggest-data")],
+    run: Annotated[Path | None, option("--run RUN", "help-suggest-run")] = None,
+    n: Annotated[int, option("-n N", "help-suggest-n", min=1)] = 20,
+    out: Annotated[Path | None, option("--out FILE", "help-suggest-out")] = None,
     group: Group = None,
     group_pattern: GroupPattern = None,
     device: Device = "auto",

@@ -4,9 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from coverslip.cli._options import AsJson, ForExcel, check_excel, mark_tables
+from coverslip.cli._options import AsJson, ForExcel, argument, check_excel, mark_tables, option
 from coverslip.messages import text
 
 if TYPE_CHECKING:
@@ -18,57 +16,20 @@ if TYPE_CHECKING:
 
 
 def summarise(
-    predictions: Annotated[
-        list[Path], typer.Argument(metavar="PREDICTIONS…", help=text("help-summarise-predictions"), show_default=False)
-    ],
-    by: Annotated[str, typer.Option("--by", metavar="COLUMN", help=text("help-summarise-by"), show_default=False)],
-    condition: Annotated[
-        str | None,
-        typer.Option("--condition", metavar="COLUMN", help=text("help-summarise-condition"), show_default=False),
-    ] = None,
-    block: Annotated[
-        str | None, typer.Option("--block", metavar="COLUMN", help=text("help-summarise-block"), show_default=False)
-    ] = None,
-    table: Annotated[
-        Path | None, typer.Option("--table", metavar="FILE", help=text("help-summarise-table"), show_default=False)
-    ] = None,
-    run: Annotated[
-        Path | None, typer.Option("--run", metavar="RUN", help=text("help-summarise-run"), show_default=False)
-    ] = None,
-    time: Annotated[
-        str | None, typer.Option("--time", metavar="COLUMN", help=text("help-summarise-time"), show_default=False)
-    ] = None,
-    detect: Annotated[
-        float | None,
-        typer.Option("--detect", metavar="DIFFERENCE", help=text("help-summarise-detect"), show_default=False),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            metavar="FILE",
-            help=text("help-summarise-out"),
-            show_default=False,
-        ),
-    ] = None,
-    report: Annotated[
-        Path | None, typer.Option("--report", metavar="FILE", help=text("help-summarise-report"), show_default=False)
-    ] = None,
-    negative: Annotated[
-        str | None,
-        typer.Option("--negative", metavar="CONDITION", help=text("help-summarise-negative"), show_default=False),
-    ] = None,
-    positive: Annotated[
-        str | None,
-        typer.Option("--positive", metavar="CONDITION", help=text("help-summarise-positive"), show_default=False),
-    ] = None,
-    prism: Annotated[
-        Path | None, typer.Option("--prism", metavar="FILE", help=text("help-summarise-prism"), show_default=False)
-    ] = None,
-    plate_map: Annotated[
-        Path | None,
-        typer.Option("--plate-map", metavar="FILE", help=text("help-summarise-plate-map"), show_default=False),
-    ] = None,
+    predictions: Annotated[list[Path], argument("PREDICTIONS…", "help-summarise-predictions")],
+    by: Annotated[str, option("--by COLUMN", "help-summarise-by")],
+    condition: Annotated[str | None, option("--condition COLUMN", "help-summarise-condition")] = None,
+    block: Annotated[str | None, option("--block COLUMN", "help-summarise-block")] = None,
+    table: Annotated[Path | None, option("--table FILE", "help-summarise-table")] = None,
+    run: Annotated[Path | None, option("--run RUN", "help-summarise-run")] = None,
+    time: Annotated[str | None, option("--time COLUMN", "help-summarise-time")] = None,
+    detect: Annotated[float | None, option("--detect DIFFERENCE", "help-summarise-detect")] = None,
+    out: Annotated[Path | None, option("--out FILE", "help-summarise-out")] = None,
+    report: Annotated[Path | None, option("--report FILE", "help-summarise-report")] = None,
+    negative: Annotated[str | None, option("--negative CONDITION", "help-summarise-negative")] = None,
+    positive: Annotated[str | None, option("--positive CONDITION", "help-summarise-positive")] = None,
+    prism: Annotated[Path | None, option("--prism FILE", "help-summarise-prism")] = None,
+    plate_map: Annotated[Path | None, option("--plate-map FILE", "help-summarise-plate-map")] = None,
     for_excel: ForExcel = False,
     as_json: AsJson = False,
 ) -> None:

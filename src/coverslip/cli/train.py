@@ -14,12 +14,14 @@ from coverslip.cli._options import (
     CropSize,
     Group,
     GroupPattern,
+    argument,
     check_groups,
     columns_of,
     for_shell,
     is_read_on_a_page,
     network_names,
     one_or_all,
+    option,
     refuse_bare_settings,
     setting,
     usage_error,
@@ -40,44 +42,22 @@ def _show_keys(is_requested: bool) -> None:
 
 
 def train(
-    data: Annotated[
-        list[str] | None, typer.Argument(metavar="DATA", help=text("help-data"), show_default=False)
-    ] = None,
-    recipe: Annotated[
-        str | None, typer.Option("--recipe", metavar="FILE|PRESET", help=text("help-train-recipe"), show_default=False)
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model", metavar="NAME", help=text("help-train-model"), show_default=False, autocompletion=network_names
-        ),
-    ] = None,
-    settings: Annotated[list[str] | None, setting(text("help-train-set"))] = None,
-    budget: Annotated[
-        str | None, typer.Option("--budget", metavar="TIME", help=text("help-train-budget"), show_default=False)
-    ] = None,
+    data: Annotated[list[str] | None, argument("DATA", "help-data")] = None,
+    recipe: Annotated[str | None, option("--recipe FILE|PRESET", "help-train-recipe")] = None,
+    model: Annotated[str | None, option("--model NAME", "help-train-model", autocompletion=network_names)] = None,
+    settings: Annotated[list[str] | None, setting("help-train-set")] = None,
+    budget: Annotated[str | None, option("--budget TIME", "help-train-budget")] = None,
     group: Group = None,
     group_pattern: GroupPattern = None,
     column_pattern: Annotated[str | None, typer.Option("--column-pattern", hidden=True)] = None,
     columns: Columns = None,
     crop_size: CropSize = None,
-    allow_leakage: Annotated[bool, typer.Option("--allow-leakage", help=text("help-train-allow-leakage"))] = False,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="RUN", help=text("help-train-out"), show_default=False)
-    ] = None,
-    resume: Annotated[
-        Path | None, typer.Option("--resume", metavar="RUN", help=text("help-train-resume"), show_default=False)
-    ] = None,
-    finish: Annotated[
-        Path | None, typer.Option("--finish", metavar="RUN", help=text("help-train-finish"), show_default=False)
-    ] = None,
-    listeners: Annotated[
-        list[str] | None,
-        typer.Option("--listener", metavar="NAME", help=text("help-train-listener"), show_default=False),
-    ] = None,
-    keys: Annotated[
-        bool, typer.Option("--keys", callback=_show_keys, is_eager=True, help=text("help-train-keys"))
-    ] = False,
+    allow_leakage: Annotated[bool, option("--allow-leakage", "help-train-allow-leakage")] = False,
+    out: Annotated[Path | None, option("--out RUN", "help-train-out")] = None,
+    resume: Annotated[Path | None, option("--resume RUN", "help-train-resume")] = None,
+    finish: Annotated[Path | None, option("--finish RUN", "help-train-finish")] = None,
+    listeners: Annotated[list[str] | None, option("--listener NAME", "help-train-listener")] = None,
+    keys: Annotated[bool, option("--keys", "help-train-keys", callback=_show_keys, is_eager=True)] = False,
     all_classes: AllClasses = False,
     as_json: AsJson = False,
 ) -> None:
