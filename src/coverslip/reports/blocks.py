@@ -17,6 +17,7 @@ from coverslip.reports.content import MetricValue
 from coverslip.reports.figures import FigureData
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.tables import Cell, Estimate, reasons, shown
+from coverslip.tables import Table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,8 +39,15 @@ class FigureName:
 class Drawing(FigureName):
     """A figure: part of the page, and written as `figures/NAME.png`, `.svg` and, with its data, `.csv`."""
 
-    figure: "Callable[[], Figure | str]"  # or SVG text
-    numbers: Callable[[], FigureData] | None = None
+    figure: "Callable[[], Figure]"
+    numbers: Callable[[], FigureData] | None = None  # None: the figure is in pages without files
+
+
+@dataclass(frozen=True, slots=True)
+class PlateMap(FigureName):
+    """A map of the wells of plates, in pages without files."""
+
+    svg: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +59,7 @@ class SectionText:
     rows: Sequence[Sequence[Cell]] = ()  # the first cell of each row is its name
     text_columns: Sequence[str] = ()  # titles of columns, besides the first, that hold text instead of numbers
     heading: str = ""
-    drawings: Sequence[Drawing] = ()
+    drawings: Sequence[Drawing | PlateMap] = ()
     pictures: Sequence[Path] = ()  # PNG files
     totals: Sequence[Sequence[Cell]] = ()  # rows of the table's foot
     summary: str = ""  # title of a table that is shown on request only
@@ -105,10 +113,18 @@ class GalleryData:
 
 
 @dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement with its explanation."""
+
+    claim: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
 class Statements:
     """Statements, each with its explanation."""
 
-    rows: Sequence[tuple[str, str]]
+    rows: Sequence[Statement]
     kind: Literal["statements"] = "statements"
 
 
@@ -163,6 +179,9 @@ class Section:
         return SectionContent(self.title(), [*self.blocks(run)], self.name, self.subtitle(run), verdict)
 
 
+SECTIONS: Table[Section] = Table("section", ())  # filled by `reports.sections`
+
+
 @dataclass(frozen=True, slots=True)
 class CellData:
     """A cell of a table, as text and, if it is a number, with its value and confidence interval."""
@@ -199,8 +218,6 @@ BlockData = Annotated[TextData | MetricRows | GalleryData | Statements | Quotati
 
 
 def _describe_sections(schema: JsonDict) -> None:
-    from coverslip.reports.sections import SECTIONS
-
     names = "; ".join(f"`{name}`: {record.title()}" for name, record in SECTIONS.items())
     schema["description"] = f"Of a run or evaluation: {names}. Empty if the section has no code."
 

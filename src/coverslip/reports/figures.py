@@ -108,11 +108,10 @@ def draw(name: str, figure: Callable[[], "Figure"], folder: Path, *, title: str)
     return _for_page(svg, title)
 
 
-def drawn_for_page(name: str, figure: "Callable[[], Figure | str]", *, title: str) -> str:
-    """Return a figure as SVG text for a page, without files; arguments as of `draw`, or a function of SVG text."""
+def drawn_for_page(name: str, figure: Callable[[], "Figure"], *, title: str) -> str:
+    """Return a figure as SVG text for a page, without files; arguments as of `draw`."""
     with _styled(name):
-        drawn = figure()
-        return drawn if isinstance(drawn, str) else _for_page(_drawn(lambda: drawn)[1], title)
+        return _for_page(_drawn(figure)[1], title)
 
 
 @contextmanager

@@ -458,7 +458,8 @@ def _merged(comparison: StudyComparison) -> SectionContent:
         ]
         for row in of_classes
     ]
-    section = _table_section("study-merged", rows, text_at=(1, 2, 7))
+    heading = text("study-merged.heading") if of_all else ""
+    section = _table_section("study-merged", rows, text_at=(1, 2, 7), heading=heading)
     if not of_all:
         return section
     names = [name for name in dict.fromkeys(("accuracy", comparison.metric)) if name in of_all[0].single]

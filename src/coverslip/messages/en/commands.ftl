@@ -737,7 +737,3 @@ command-name-in-folders = '{ $name }' ({ $n_images ->
         [one] { $n_images } image
        *[other] { $n_images } images
     }): { $folders }
-
-agreement-similar-names = The readers use the labels { $names }, which may be one class with several spellings. They count as different classes. If they are one class, use one spelling in the tables.
-
-agreement-counts = Number of images: rows are the labels of { $first }, columns those of { $second }

@@ -83,6 +83,7 @@ CONFUSION = Section(
     name="confusion",
     title=lambda: text("report-title-confusion"),
     order=200,
+    is_printed=True,
     verdict=_confusion_verdict,
     blocks=lambda run: [_confusion_text(run)],
 )

@@ -10,7 +10,7 @@ import numpy as np
 from coverslip.evaluation import METRICS
 from coverslip.messages import localized_reason, text
 from coverslip.reports import content
-from coverslip.reports.blocks import Block, MetricRows, Section, SectionText, Statements
+from coverslip.reports.blocks import Block, MetricRows, Section, SectionText, Statement, Statements
 from coverslip.reports.content import DomainResult, FoldResult, FoldsResult
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.tables import Cell, column_titles, estimate, reason_words
@@ -170,5 +170,5 @@ LIMITS = Section(
     title=lambda: text("report-title-limits"),
     order=800,
     is_about_training=True,
-    blocks=lambda run: [Statements([(each.claim, each.meaning) for each in verdict_of_run(run).reasons])],
+    blocks=lambda run: [Statements([Statement(each.claim, each.meaning) for each in verdict_of_run(run).reasons])],
 )
