@@ -427,7 +427,10 @@ def _with_epochs(progress: Progress, event: Event) -> Progress:
         return progress
     n_epochs = progress.n_epochs
     if plan.patience is not None:
-        n_epochs = min(n_epochs, (_training_of(progress, event).best_epoch or 0) + plan.patience)
+        best = _training_of(progress, event).best_epoch or 0
+        # What has improved so far is expected to improve for as long again, less so with each epoch without a gain.
+        likely = best * (1 - min(1.0, ((progress.epoch or 0) - best) / plan.patience))
+        n_epochs = min(n_epochs, best + round(likely) + plan.patience)
     changes: dict[str, Any] = {name: replace(plan, n_epochs=n_epochs)}  # Any: the field has its own type
     return replace(progress, **changes)
 
