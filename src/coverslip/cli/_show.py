@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from coverslip.cli._options import as_setting, with_remedies
-from coverslip.datasets import Finding, GroupFacts, Inspection, Spread, one_line
+from coverslip.datasets import Finding, GroupFacts, Inspection, one_line
 from coverslip.images import Series
 from coverslip.messages import GroupBy, escape_controls_in_lines, text
 from coverslip.reports.blocks import Block, MetricRows, Quotation, SectionContent, SectionText, Statements
@@ -47,6 +47,20 @@ def filled_table(
     return table
 
 
+def _fitting_tables(
+    console: Console, columns: Sequence[str], rows: Sequence[Sequence[Cell]], text_columns: Collection[str]
+) -> Iterator[Table]:
+    """Yield a table of numbers; if it is wider than the terminal, several with some of the columns each."""
+    table = filled_table(columns, rows, text_columns=text_columns)
+    middle = (len(columns) + 1) // 2
+    if text_columns or middle < 2 or console.measure(table).maximum <= console.width:
+        yield table
+        return
+    for part in (slice(1, middle), slice(middle, None)):
+        parts = [[row[0], *row[part]] for row in rows]
+        yield from _fitting_tables(console, [columns[0], *columns[part]], parts, ())
+
+
 def show_sections(console: Console, sections: Iterable[SectionContent], *, has_folded: bool) -> None:
     """Print sections without figures and images.
 
@@ -55,21 +69,26 @@ def show_sections(console: Console, sections: Iterable[SectionContent], *, has_f
         sections: of a result.
         has_folded: whether to print also tables that a page shows on request only.
     """
+    hidden: list[str] = []
     for section in sections:
-        blocks = [block for block in section.blocks if has_folded or not _is_folded(block)]
-        lines = [line for block in blocks for line in _block_lines(block)]
+        hidden += [_folded(block) for block in section.blocks if not has_folded and _folded(block)]
+        blocks = [block for block in section.blocks if has_folded or not _folded(block)]
+        lines = [line for block in blocks for line in _block_lines(console, block)]
         if lines or section.verdict:
             subtitle = f" ({section.subtitle})" if section.subtitle else ""
             console.print(f"\n{one_line(section.title + subtitle, _WHOLE)}", style="bold", soft_wrap=True)
         for line in filter(None, [section.verdict, *lines]):
             console.print(line, soft_wrap=isinstance(line, str))
+    if hidden:
+        console.print(text("command-in-report", titles=", ".join(hidden)), soft_wrap=True)
 
 
-def _is_folded(block: Block) -> bool:
-    return isinstance(block, SectionText | Quotation) and bool(getattr(block, "folded", block.summary))
+def _folded(block: Block) -> str:
+    """Return the title of what a page shows on request only; empty if it shows the block."""
+    return block.folded if isinstance(block, SectionText) else block.summary if isinstance(block, Quotation) else ""
 
 
-def _block_lines(block: Block) -> Iterator[str | Table]:
+def _block_lines(console: Console, block: Block) -> Iterator[str | Table]:
     """Yield the lines and tables of a block; of a gallery, nothing."""
     match block:
         case SectionText():
@@ -77,7 +96,7 @@ def _block_lines(block: Block) -> Iterator[str | Table]:
                 yield f"\n{one_line(block.heading, _WHOLE)}"
             if block.rows:
                 rows = [*block.rows, *block.totals]
-                yield filled_table(block.columns, rows, text_columns=block.text_columns)
+                yield from _fitting_tables(console, block.columns, rows, block.text_columns)
                 yield from reasons(rows)
             yield from block.words
         case MetricRows():
@@ -270,21 +289,9 @@ def show_inspection(console: Console, inspection: Inspection, *, all_classes: bo
         caption = text("command-fewest-images", n_shown=MOST_LINES, n_classes=len(inspection.classes))
         console.print(caption, soft_wrap=True)
 
-    facts = {
-        "report-domains": _counts(inspection.domains) if len(inspection.domains) > 1 else "",
-        "command-width": _spread(inspection.width_px, "px"),
-        "command-height": _spread(inspection.height_px, "px"),
-        "command-pixel-size": _pixel_sizes(inspection),
-        "command-format": _counts(inspection.formats),
-        "command-bit-depth": _counts(inspection.bit_depths),
-        "command-channels": _counts(inspection.channels),
-        "command-planes": _counts(inspection.planes) if set(inspection.planes) > {"1"} else "",
-        "command-predefined-split": _counts(inspection.predefined_split or {}),
-    }
     console.print()
-    for code, fact in facts.items():
-        if fact:
-            console.print(f"{text(code):<12} {fact}", soft_wrap=True)
+    for fact in inspection.file_facts():
+        console.print(f"{fact.title:<12} {fact.text}", soft_wrap=True)
 
     for finding in inspection.findings:
         _show_list(console, finding.title, list(_clusters(finding)))
@@ -308,10 +315,8 @@ def _show_leakage_estimate(console: Console, leakage_estimate: LeakageEstimate |
         return
     from coverslip.reports.sections.data_quality import leakage_estimate_text  # slow: all sections of reports
 
-    section = leakage_estimate_text(leakage_estimate)
-    console.print(filled_table(section.columns, section.rows))
-    for words in section.words:
-        console.print(words, soft_wrap=True)
+    for line in _block_lines(console, leakage_estimate_text(leakage_estimate)):
+        console.print(line, soft_wrap=isinstance(line, str))
 
 
 def _remedy_line(finding: Finding) -> str:
@@ -493,25 +498,6 @@ def _groups_in_words(groups: GroupFacts | None) -> str:
         n_fewest=int(images.min),
         n_most=int(images.max),
     )
-
-
-def _pixel_sizes(inspection: Inspection) -> str:
-    sizes = _spread(inspection.pixel_side_um, "µm")
-    n_unknown = inspection.n_readable - inspection.n_pixel_sizes
-    return f"{sizes} {text('command-without-pixel-size', n_images=n_unknown)}" if sizes and n_unknown else sizes
-
-
-def _spread(spread: Spread | None, unit: str) -> str:
-    if spread is None:
-        return ""
-    if spread.min == spread.max:
-        return f"{spread.min:,g} {unit}"
-    ends = {"low": f"{spread.min:,g}", "high": f"{spread.max:,g}", "median": f"{spread.median:,g}"}
-    return text("command-range", unit=unit, **ends)
-
-
-def _counts(counts: Mapping[str, int]) -> str:
-    return next(iter(counts)) if len(counts) == 1 else ", ".join(f"{name}: {n:,}" for name, n in counts.items())
 
 
 def _show_list(console: Console, title: str, lines: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Write `report.html`, a self-contained file, and its figures in `figures/`."""
+"""Write `report.html`, a self-contained file, its sections as data, and its figures in `figures/`."""
 
 import base64
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def write_report(run: Run | Path | str, emit: Emit = ignore) -> Path:
-    """Write `report.html`, `figures/` and `model_card.md` from the files of a run folder, with some thumbnails.
+    """Write `report.html`, `results.json`, `figures/` and `model_card.md` from the files of a run folder, with some thumbnails.
 
     The folder of an evaluation (`RUN/evaluations/NAME`) gets a separate report of the evaluated images, without a
     model card. Images are read from their original location; if one is missing, the report says so.

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from coverslip.datasets import some
 from coverslip.evaluation.agreement import Agreement
 from coverslip.messages import text
 from coverslip.reports.blocks import SectionContent, SectionText
@@ -38,7 +37,10 @@ def _blocks(pairs: Sequence[Pair], similar_labels: Iterable[Sequence[str]]) -> I
         ]
         for first, second, agreement in pairs
     ]
-    similar = [text("agreement-similar-names", names=some(spellings)) for spellings in similar_labels]
+    similar = [
+        text("agreement-similar-names", names=", ".join(f"'{name}'" for name in spellings))
+        for spellings in similar_labels
+    ]
     yield SectionText([*similar, text("agreement-help")], (*readers, *counts, *metrics), rows, readers[1:])
     for first, second, agreement in pairs:
         title = text("agreement-counts", first=first, second=second)

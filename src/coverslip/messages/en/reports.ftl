@@ -140,23 +140,6 @@ report-excluded-images = { $n_images ->
        *[other] { $n_images } excluded images
     }
 
-report-image-sizes = { $is_same ->
-        [true] { $median } pixels
-       *[false] { $smallest } to { $largest } pixels (median { $median })
-    }
-
-report-pixel-size = { $is_same ->
-        [true] { NUMBER($median, maximumSignificantDigits: 4) } µm per pixel
-       *[false] { NUMBER($smallest, maximumSignificantDigits: 4) } to { NUMBER($largest, maximumSignificantDigits: 4) } µm per pixel (median { NUMBER($median, maximumSignificantDigits: 4) } µm)
-    }
-
-report-bit-depths = { $depths } bit
-
-report-channels = { $n_most ->
-        [one] { $channels } channel
-       *[other] { $channels } channels
-    }
-
 # Leakage estimate
 
 report-leakage-drawing = { $metric } of two quick classifiers with an image-level and a grouped split. Lines are 95% CIs.
@@ -908,8 +891,6 @@ column-datasets = datasets
 
 column-decision = decision
 
-column-difference-from-others = difference from all others
-
 column-difference-in-accuracy = difference in accuracy
 
 column-difference-in-macro-f1 = difference in macro-F1
@@ -1028,8 +1009,6 @@ column-recall = recall
 column-records = records
 
 column-regime = regime
-
-column-runs-own-test-set = run's own test set
 
 column-score = score
 

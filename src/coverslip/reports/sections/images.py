@@ -3,14 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, reduce
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coverslip.images import PIXEL_SIZE_FACTOR, PixelSize, small_pixels
+from coverslip.images import PixelSize, small_pixels
 from coverslip.messages import text
 from coverslip.reports import figures
 from coverslip.reports.blocks import Drawing, Gallery, Section, SectionText, Tile
@@ -200,36 +200,8 @@ EXAMPLES = Section(
 
 def image_kind(run: ReportedRun) -> str:
     """Return sizes, formats and bit depths of the images in one line; empty if they are not recorded."""
-    inspection = run.run.inspection
-    if inspection is None or inspection.width_px is None or inspection.height_px is None:
-        return ""
-    sides = (inspection.width_px, inspection.height_px)
-    smallest, median, largest = (
-        " × ".join(f"{getattr(side, of):g}" for side in sides) for of in ("min", "median", "max")
-    )
-    is_same = smallest == largest
-    size = text("report-image-sizes", is_same=is_same, smallest=smallest, median=median, largest=largest)
-    um = inspection.pixel_side_um
-    pixel_size = "" if um is None else _pixel_size_words(um.min, um.median, um.max)
-    formats, depths, channels = list(inspection.formats), list(inspection.bit_depths), list(inspection.channels)
-    kinds = [", ".join(formats), text("report-bit-depths", depths=reduce(_and, depths)) if depths else ""]
-    if channels:
-        n_most = 1 if channels == ["1"] else 2
-        kinds.append(text("report-channels", channels=reduce(_or, channels), n_most=n_most))
-    return " · ".join([size, *filter(None, [pixel_size, *kinds])])
-
-
-def _pixel_size_words(smallest: float, median: float, largest: float) -> str:
-    is_same = largest <= PIXEL_SIZE_FACTOR * smallest
-    return text("report-pixel-size", is_same=is_same, smallest=smallest, median=median, largest=largest)
-
-
-def _and(first: str, second: str) -> str:
-    return text("report-and", first=first, second=second)
-
-
-def _or(first: str, second: str) -> str:
-    return text("report-or", first=first, second=second)
+    facts = [] if run.run.inspection is None else run.run.inspection.file_facts()
+    return "; ".join(f"{fact.title}: {fact.text}" for fact in facts)
 
 
 def _parts(run: ReportedRun) -> dict[str, str]:

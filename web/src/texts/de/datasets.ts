@@ -167,16 +167,6 @@ export const datasets: Texts['datasets'] = {
     size: (w, h) => `${w} × ${h} px`,
     sizesText: 'Kleinste, mittlere (Median) und größte',
     files: 'Dateien',
-    pixelSize: 'Pixelgröße',
-    pixelSizes: ({ min, median, max }) =>
-      min === max
-        ? micrometers(median)
-        : `${micrometers(min)} bis ${micrometers(max)}, Median ${micrometers(median)}`,
-    formats: 'Formate',
-    depths: 'Bittiefe',
-    bit: (bits) => `${bits} Bit`,
-    channels: 'Kanäle',
-    planes: 'Ebenen',
     advice: 'Empfehlungen',
     noAdvice: 'Die Prüfungen haben kein Problem gefunden. Sie können einen Klassifikator trainieren.',
     notes: 'Hinweise',

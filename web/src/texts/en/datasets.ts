@@ -160,16 +160,6 @@ export const datasets = {
     size: (w: string, h: string) => `${w} × ${h} px`,
     sizesText: 'Smallest, median and largest',
     files: 'Files',
-    pixelSize: 'Pixel size',
-    pixelSizes: ({ min, median, max }: { min: number; median: number; max: number }) =>
-      min === max
-        ? micrometers(median)
-        : `${micrometers(min)} to ${micrometers(max)}, median ${micrometers(median)}`,
-    formats: 'Formats',
-    depths: 'Depth',
-    bit: (bits: string) => `${bits} bit`,
-    channels: 'Channels',
-    planes: 'Planes',
     advice: 'Recommendations',
     noAdvice: 'The checks found no problem. You can train a classifier.',
     notes: 'Notes',
