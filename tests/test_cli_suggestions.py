@@ -270,7 +270,7 @@ def test_of_many_classes_the_worst_and_the_most_confused_are_shown_and_all_on_re
     reported = read_run(reported.run.folder)
     show_result(results_console(), reported)
     shown = capsys.readouterr().out
-    assert re.search(r"8\. kind 7 +3 +.*\n9\. kind 8 +3 +", shown)
+    assert shown.index("8. kind 7 ") < shown.index("9. kind 8 ")
     assert re.search(r"kind 7 +kind 8 +3 +100", shown)
     assert not all(f"kind {k} " in shown for k in range(40))
     assert text("report-all-classes", n_classes=40) in shown

@@ -277,7 +277,7 @@ def test_with_folds_the_curve_says_what_the_final_classifier_gains(
     assert curve is not None
     assert (curve.n_images, curve.n_images_of_fold) == (n_all, n_of_fold)
     section = next(section for section in sections_of(read_run(run.folder)) if section.name == "learning_curve")
-    words = [*section.blocks(read_run(run.folder))][0].words
+    words = next(iter(section.blocks(read_run(run.folder)))).words
     assert (curve.over_folds is not None) == (n_of_fold < n_all)
     assert bool(over_folds(curve)) == (n_of_fold < n_all)
     assert not over_folds(curve) or over_folds(curve) in words

@@ -52,8 +52,8 @@ def _fitting_tables(
 ) -> Iterator[Table]:
     """Yield a table of numbers; if it is wider than the terminal, several with some of the columns each."""
     table = filled_table(columns, rows, text_columns=text_columns)
-    middle = (len(columns) + 1) // 2
-    if text_columns or middle < 2 or console.measure(table).maximum <= console.width:
+    middle, wide = (len(columns) + 1) // 2, console.options.update(max_width=_WHOLE)
+    if text_columns or middle < 2 or console.measure(table, options=wide).maximum <= console.width:
         yield table
         return
     for part in (slice(1, middle), slice(middle, None)):
@@ -97,7 +97,7 @@ def _block_lines(console: Console, block: Block) -> Iterator[str | Table]:
             if block.rows:
                 rows = [*block.rows, *block.totals]
                 yield from _fitting_tables(console, block.columns, rows, block.text_columns)
-                yield from reasons(rows)
+                yield from reasons(rows).values()
             yield from block.words
         case MetricRows():
             columns = (text("column-metric"), with_interval(text("column-value")))

@@ -144,8 +144,7 @@ def _show_numbers(console: "Console", pair: "Pair", numbers: "NumbersByLabels") 
     rows = [
         (
             row.title,
-            number(row.first, row.digits),
-            number(row.second, row.digits),
+            *(number(value, row.digits) for value in (row.first, row.second)),
             estimate(row, is_signed=True),
             p_value(row.p),
         )

@@ -256,7 +256,7 @@ def _block_data(block: Block, figures: Path | None) -> BlockData:
         text_columns=list(block.text_columns),
         rows=[list(map(_cell_data, row)) for row in block.rows],
         totals=[list(map(_cell_data, row)) for row in block.totals],
-        reasons=reasons([*block.rows, *block.totals]),
+        reasons=[*reasons([*block.rows, *block.totals]).values()],
         summary=block.folded,
         drawings=[
             FigureName(drawing.name, drawing.title)

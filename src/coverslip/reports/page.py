@@ -18,7 +18,7 @@ from coverslip.reports.figures import TOKENS_FILE, draw, drawn_for_page
 from coverslip.reports.model_card import model_card_text
 from coverslip.reports.reported import ReportedRun, read_evaluation, read_run
 from coverslip.reports.sections import sections_of
-from coverslip.reports.tables import estimate, table
+from coverslip.reports.tables import estimate, reasons, shown
 from coverslip.reports.verdict import lead, verdict_of_run
 from coverslip.reports.words import whole_percent
 from coverslip.runs import Run
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def write_report(run: Run | Path | str, emit: Emit = ignore) -> Path:
-    """Write `report.html`, `results.json`, `figures/` and `model_card.md` from the files of a run folder, with some thumbnails.
+    """Write `report.html`, `results.json`, `figures/` and `model_card.md` from the files of a run folder.
 
     The folder of an evaluation (`RUN/evaluations/NAME`) gets a separate report of the evaluated images, without a
     model card. Images are read from their original location; if one is missing, the report says so.
@@ -155,7 +155,7 @@ def _template(name: str) -> "Template":
     from jinja2 import Environment, StrictUndefined
 
     templates = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    functions = (estimate, table, text, whole_percent, png_data, picture_data, strips_of)
+    functions = (estimate, reasons, shown, text, whole_percent, png_data, picture_data, strips_of)
     templates.globals.update({function.__name__: function for function in functions})
     return templates.from_string(Path(__file__).with_name(name).read_text(encoding="utf-8"))
 

@@ -124,7 +124,7 @@ def warnings_of(summary: Summary) -> Iterator[str]:
 def proportion_sections(summary: Summary, names: Sequence[str]) -> list[SectionContent]:
     """Return the sections of some classes that have results, from top to bottom."""
     sections = (
-        ("conditions", "proportions-by-condition", _subtitle(summary), _conditions(summary, names)),
+        ("conditions", "proportions-by-condition", "", _conditions(summary, names)),
         ("over-time", "proportions-over-time", "", _over_time(summary, names)),
         ("plates", "proportions-plates", "", _plates(summary, names)),
         ("samples", "proportions-samples", "", (_samples(summary, name, len(names)) for name in names)),
@@ -133,28 +133,24 @@ def proportion_sections(summary: Summary, names: Sequence[str]) -> list[SectionC
     return [*with_content(SectionContent(text(title), [*of], name, subtitle) for name, title, subtitle, of in sections)]
 
 
-def _subtitle(summary: Summary) -> str:
-    if not summary.is_corrected:
-        return ""
-    return text("proportions-shown", is_corrected=all(is_corrected(summary.samples, name) for name in summary.classes))
-
-
 def shown_classes(summary: Summary) -> Sequence[str]:
     """Return the classes to show: of two, the second, since the proportion of the first is its complement."""
     return summary.classes[1:] if len(summary.classes) == 2 else summary.classes
 
 
 def _conditions(summary: Summary, names: Sequence[str]) -> Iterator[SectionText]:
+    if summary.is_corrected:
+        is_every = all(is_corrected(summary.samples, name) for name in summary.classes)
+        yield SectionText([text("proportions-shown", is_corrected=is_every)])
     columns = (text("column-condition"), text("column-samples"), text("column-images"), *_metric_columns(summary))
     for k, name in enumerate(names):
         title = text("proportions-of-class", name=name)
         drawing = Drawing(f"strips-{k}", text("proportions-strips"), partial(_strips, summary, name))
-        yield SectionText(heading=title, drawings=[drawing])
         rows = [
             (_name_of(summary, each), each.n_samples, each.n, *_metrics(summary, each, name))
             for each in summary.conditions
         ]
-        yield SectionText((), columns, rows)
+        yield SectionText((), columns, rows, heading=title, drawings=[drawing])
     of_class = text("column-class")
     if differences := [each for each in summary.comparisons if each.name in names]:
         conditions, difference = text("column-conditions"), words.with_interval(text("column-difference"))
@@ -195,13 +191,13 @@ def _over_time(summary: Summary, names: Sequence[str]) -> Iterator[SectionText]:
     columns = (text("column-condition"), text("column-time"), text("column-samples"), *_metric_columns(summary))
     for k, name in enumerate(names if summary.series else ()):
         drawing = Drawing(f"time-{k}", text("proportions-curves"), partial(_curves, summary, name))
-        yield SectionText(heading=text("proportions-of-class", name=name), drawings=[drawing])
+        title = text("proportions-of-class", name=name)
         rows = [
             (_name_of(summary, each), f"{each.time:g}", each.n_samples, *_metrics(summary, each, name))
             for each in summary.series
             if each.sample is None
         ]
-        yield SectionText((), columns, rows)
+        yield SectionText((), columns, rows, heading=title, drawings=[drawing])
 
 
 def _plates(summary: Summary, names: Sequence[str]) -> Iterator[SectionText]:

@@ -1,16 +1,12 @@
-"""Tables of a report: cells with a value and its confidence interval, and the HTML that all reports share."""
+"""Cells of tables with a value and its confidence interval, and why values are missing."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from coverslip.evaluation import Metric
 from coverslip.messages import text
 from coverslip.reports.content import Measured
 from coverslip.reports.words import count, number, signed, spanned
-
-if TYPE_CHECKING:
-    from markupsafe import Markup
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,41 +73,6 @@ def column_titles(*codes: str) -> tuple[str, ...]:
     return tuple(map(text, codes))
 
 
-def table(
-    columns: Sequence[str],
-    rows: Sequence[Sequence[Cell]],
-    *,
-    text_columns: Collection[str] = (),
-    totals: Sequence[Sequence[Cell]] = (),
-) -> "Markup":
-    """Return the HTML of a table in a box that scrolls if the page is narrower than the table.
-
-    The first column names the rows and stays in view. A reason for missing numbers is written once below the
-    table; several reasons are marked by letters.
-
-    Args:
-        columns: titles; the first is for the names of rows.
-        rows: cells, as many as columns.
-        text_columns: titles of further columns that hold sentences or names instead of numbers.
-        totals: rows of the table's foot.
-    """
-    from markupsafe import Markup
-
-    marks = _marks([*rows, *totals])
-    head = Markup("").join(Markup("<th{}>{}</th>").format(_kind(title, text_columns), title) for title in columns)
-    body, foot = (_rows(part, columns, text_columns, marks) for part in (rows, totals))
-    html = Markup('<div class="wide"><table>\n<thead><tr>{}</tr></thead>\n<tbody>\n{}</tbody>\n').format(head, body)
-    if totals:
-        html += Markup("<tfoot>\n{}</tfoot>\n").format(foot)
-    notes = [
-        Markup('<p class="note">{}{}</p>\n').format(
-            Markup("<sup>{}</sup> ").format(marks[why]) if marks[why] else "", sentence
-        )
-        for why, sentence in _reasons([*rows, *totals]).items()
-    ]
-    return html + Markup("</table></div>\n") + Markup("").join(notes)
-
-
 def below_values(rows: Iterable[Sequence[Cell]]) -> str:
     """Return a sentence that explains the text below the values of a table; empty if there is none."""
     cells = [cell for row in rows for cell in row if isinstance(cell, Estimate)]
@@ -120,49 +81,7 @@ def below_values(rows: Iterable[Sequence[Cell]]) -> str:
     return text("report-shares-with-count") if any(cell.counts for cell in cells) else ""
 
 
-def reasons(rows: Iterable[Sequence[Cell]]) -> list[str]:
-    """Return why numbers are missing in rows, each reason once."""
-    return list(_reasons(rows).values())
-
-
-def _rows(
-    rows: Iterable[Sequence[Cell]], columns: Sequence[str], text_columns: Collection[str], marks: dict[str, str]
-) -> "Markup":
-    from markupsafe import Markup
-
-    lines = Markup("")
-    for name, *cells in rows:
-        line = Markup('<tr><th scope="row"><span class="name">{}</span></th>').format(name)
-        for title, cell in zip(columns[1:], cells, strict=True):
-            line += Markup("<td{}>{}</td>").format(_kind(title, text_columns), _cell(cell, marks))
-        lines += line + Markup("</tr>\n")
-    return lines
-
-
-def _kind(title: str, text_columns: Collection[str]) -> "Markup":
-    from markupsafe import Markup
-
-    return Markup(' class="text"') if title in text_columns else Markup("")
-
-
-def _cell(cell: Cell, marks: dict[str, str]) -> "Markup":
-    from markupsafe import Markup, escape
-
-    if not isinstance(cell, Estimate):
-        return escape(shown(cell))
-    value = Markup("<b>{}</b>").format(cell.value) if cell.is_strong else escape(cell.value)
-    if mark := marks.get(cell.reason, ""):
-        value += Markup("<sup>{}</sup>").format(mark)
-    return value + Markup('<span class="ci">{}</span>').format(cell.below) if cell.below else value
-
-
-def _marks(rows: Sequence[Sequence[Cell]]) -> dict[str, str]:
-    """Return a letter per reason, in their order; empty if there is only one reason."""
-    whys = list(_reasons(rows))
-    return {why: chr(ord("a") + i % 26) if len(whys) > 1 else "" for i, why in enumerate(whys)}
-
-
-def _reasons(rows: Iterable[Sequence[Cell]]) -> dict[str, str]:
+def reasons(rows: Iterable[Sequence[Cell]]) -> dict[str, str]:
     """Return a sentence per reason for a missing confidence interval or value."""
     cells = [cell for row in rows for cell in row if isinstance(cell, Estimate) and cell.reason]
     has_value = dict.fromkeys((cell.reason for cell in cells), True)

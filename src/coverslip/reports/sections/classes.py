@@ -199,7 +199,8 @@ def _per_class_blocks(run: ReportedRun) -> Iterator[SectionText]:
     rows, summary = _rows(run), ""
     if len(rows) > MANY_CLASSES:
         hardest = [rows[k] for k in hardest_classes([row.f1 for row in content.classes(run)], N_HARDEST)]
-        yield SectionText([text("report-lowest-f1-classes", n_classes=len(hardest))], columns, hardest)
+        yield SectionText([text("report-lowest-f1-classes", n_classes=len(hardest))])
+        yield SectionText((), columns, hardest)
         summary = text("report-all-classes", n_classes=len(rows))
     yield SectionText([*_words(run)], columns, rows, summary=summary)
 

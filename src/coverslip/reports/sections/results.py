@@ -144,13 +144,12 @@ def _numbers_verdict(run: ReportedRun) -> str:
     reason = f"; {localized_reason(primary.reason)}" if primary.low is None and primary.reason else ""
     value = f"{value_words(primary)}{reason}"
     first = text("verdict-metric", metric=METRICS[run.metrics.primary].title, value=value)
-    scores = [
-        (f1, name) for name, each in run.metrics.per_class.items() if (f1 := each.metrics["f1"].value) is not None
-    ]
-    if not scores:
+    scores = [(each.metrics["f1"], name) for name, each in run.metrics.per_class.items()]
+    defined = [(f1.value, name, f1.digits) for f1, name in scores if f1.value is not None]
+    if not defined:
         return first
-    f1, label = min(scores)
-    lowest = text("verdict-lowest-class", label=label, f1=number(f1), n_images=run.metrics.per_class[label].n)
+    f1, label, digits = min(defined)
+    lowest = text("verdict-lowest-class", label=label, f1=number(f1, digits), n_images=run.metrics.per_class[label].n)
     return f"{first} {lowest}"
 
 
