@@ -320,7 +320,7 @@ def _roc_verdict(run: ReportedRun) -> str:
         metric=METRICS["macro_auroc"].title,
         value=value_words(auroc),
         has_precision=precision is not None and precision.value is not None,
-        precision=number(precision.value if precision is not None else None),
+        precision=estimate(precision).value if precision is not None else number(None),
     )
 
 
@@ -363,7 +363,8 @@ def _calibration_drawings(run: ReportedRun) -> list[Drawing]:
 def _error_words(error: content.Measured | None) -> str:
     if error is None or error.value is None:
         return ""
-    return f"{number(error.value)}{interval_after(estimate(error).interval)}"
+    cell = estimate(error)
+    return f"{cell.value}{interval_after(cell.interval)}"
 
 
 def _calibration_verdict(run: ReportedRun) -> str:

@@ -127,8 +127,8 @@ def _meaning(leakage: LeakageEstimate) -> Iterator[str]:
     yield text(
         "report-leakage-estimate",
         metric=METRICS[leakage.metric].title,
-        image_level=number(leakage.image_level.value),
-        grouped=number(leakage.grouped.value),
+        image_level=estimate(leakage.image_level).value,
+        grouped=estimate(leakage.grouped).value,
         difference=f"{difference.value}{interval_after(difference.interval)}",
     )
     if gap.low is None or gap.high is None:
