@@ -76,7 +76,7 @@ def show_sections(console: Console, sections: Iterable[SectionContent], *, has_f
         lines = [line for block in blocks for line in _block_lines(console, block)]
         if lines or section.verdict:
             subtitle = f" ({section.subtitle})" if section.subtitle else ""
-            console.print(f"\n{one_line(section.title + subtitle, _WHOLE)}", style="bold", soft_wrap=True)
+            console.print(f"\n{section.title}{subtitle}", style="bold", soft_wrap=True)
         for line in filter(None, [section.verdict, *lines]):
             console.print(line, soft_wrap=isinstance(line, str))
     if hidden:
@@ -93,7 +93,7 @@ def _block_lines(console: Console, block: Block) -> Iterator[str | Table]:
     match block:
         case SectionText():
             if block.heading and (block.rows or block.words):
-                yield f"\n{one_line(block.heading, _WHOLE)}"
+                yield f"\n{block.heading}"
             if block.rows:
                 rows = [*block.rows, *block.totals]
                 yield from _fitting_tables(console, block.columns, rows, block.text_columns)
