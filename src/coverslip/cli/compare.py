@@ -144,7 +144,8 @@ def _show_numbers(console: "Console", pair: "Pair", numbers: "NumbersByLabels") 
     rows = [
         (
             row.title,
-            *(number(value, row.digits) for value in (row.first, row.second)),
+            number(row.first, row.digits),
+            number(row.second, row.digits),
             estimate(row, is_signed=True),
             p_value(row.p),
         )
