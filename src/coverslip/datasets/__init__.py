@@ -60,6 +60,7 @@ from coverslip.datasets.names import (
 from coverslip.datasets.pixels import DecodedPixels, PixelCache, PixelWriter, fits_cache, read_preprocessed
 from coverslip.datasets.quality import (
     ColumnProbe,
+    FileFact,
     Finding,
     FindingCase,
     FindingKind,
@@ -124,6 +125,7 @@ __all__ = [
     "ContentHashes",
     "Dataset",
     "DecodedPixels",
+    "FileFact",
     "FileFinder",
     "Finding",
     "FindingCase",
