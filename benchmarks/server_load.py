@@ -41,8 +41,8 @@ from _records import Record
 from many_images import draw
 from sqlalchemy import select
 
-from coverslip.accounts import projects, users
-from coverslip.accounts.server import AccountServer, open_account_server
+from coverslip.server import projects, users
+from coverslip.server.folder import AccountServer, open_account_server
 from coverslip.workspace.store.tables import changed_labels, images, label_changes
 
 RECORD = Record(

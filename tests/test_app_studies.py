@@ -285,12 +285,14 @@ def test_results_of_a_study_can_be_read_viewed_and_downloaded(lab: Lab, done: Js
     assert [row["n_splits"] for row in part["scores"]] == [2, 0]
     (table,) = (block for block in results["sections"][0]["blocks"] if block["rows"])
     assert table["columns"][1:] == [part["dataset"]]
-    assert [row[1]["value"] for row in table["rows"]] == [f"{part['scores'][0]['mean']:.2f}", "–"]
+    assert [row[1]["text"] for row in table["rows"]] == [f"{part['scores'][0]['mean']:.2f}", "–"]
     report = lab.client.get(f"{API}/jobs/{done['id']}/report")
     assert "sandbox" in report.headers["content-security-policy"]
     blocks = [block for section in results["sections"] for block in section["blocks"]]
     page = unescape(report.text)
-    for shown in (text for block in blocks for row in block["rows"] for cell in row for text in cell.values()):
+    for shown in (
+        text for block in blocks for row in block["rows"] for cell in row for text in (cell["text"], cell["below"])
+    ):
         assert shown in page
     assert all(words in page for block in blocks for words in block["words"])
     table = downloaded(lab.client.get(f"{API}/jobs/{done['id']}/download/results")).splitlines()

@@ -114,7 +114,7 @@ def test_a_plan_that_is_not_valid_is_said_with_the_key(tmp_path: Path) -> None:
     error = refused(tmp_path, regimes=["imagenet", {"name": "plain transfer", "recipe": {"epoch": 3}}])
     assert (error.code, list(dict(error.faults))) == ("study-training-error", ["epoch"])
     assert "plain transfer" in error.parameters["training"]
-    assert "epochs" in refused(tmp_path, recipe={"epoch": 3}).parameters["what"]
+    assert "epochs" in refused(tmp_path, recipe={"epoch": 3}).what
     assert refused(tmp_path, datasets=["a/one set", "b/one-set"]).code == "study-name-collision"
     with pytest.raises(BadRun) as refusal:
         studies.resume_study(tmp_path)

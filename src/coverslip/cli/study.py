@@ -247,24 +247,14 @@ def _total_time(seconds: "Mapping[str, float | None]") -> str:
 
 
 def _show(comparison: "StudyComparison", folder: Path, *, as_json: bool) -> None:
-    from coverslip.cli._show import filled_table, print_json, results_console
+    from coverslip.cli._show import print_json, results_console, show_sections
     from coverslip.studies import study_sections
 
     if as_json:
         print_json(asdict(comparison))
         return
     console = results_console()
-    for section in study_sections(comparison):
-        blocks = [block for block in section.blocks if block.rows or block.words]
-        if blocks:
-            console.print(f"\n{section.title}", style="bold", soft_wrap=True)
-        for block in blocks:
-            if block.heading:
-                console.print(f"\n{block.heading}", soft_wrap=True)
-            if block.rows:
-                console.print(filled_table(block.columns, block.rows, text_columns=block.text_columns))
-            for words in block.words:
-                console.print(words, soft_wrap=True)
+    show_sections(console, study_sections(comparison), has_folded=True)
     console.print(f"\n{text('command-result-report', file=folder / 'report.html')}", soft_wrap=True)
     if comparison.failures:
         failed = text("command-failed-trainings", n_trainings=len(comparison.failures))

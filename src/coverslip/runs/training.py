@@ -102,12 +102,26 @@ class Calibration(Record):
     )
 
 
+class RefitOnAll(Record):
+    """The last layer that is fitted on training, validation and test images, and delivered beside the tested one."""
+
+    n_images: int
+    shrinkage: float = Field(
+        description="Selected on images that are held out in folds, or on validation images if there are many."
+    )
+    temperature: float = Field(description="Fitted to logits of images that are held out in folds.")
+    seconds: float
+
+
 class TrainingRecord(Document):
     """`training.json`: the stages and the calibration of one network."""
 
     stages: tuple[StageRecord, ...]
     chosen: Literal["instant", "finetune"] = Field(description="The stage whose network is selected.")
     calibration: Calibration
+    refit_on_all: RefitOnAll | None = Field(
+        default=None, description="The last layer of the delivered classifier; null: it is that of the tested one."
+    )
     notes: tuple[str, ...] = Field(default=(), description="Notes for the user.")
     initialization_is_known: bool = Field(
         default=True, description="Whether all training images of the initial weights are known."

@@ -104,7 +104,12 @@ def _cell(
     where = f"{dataset.name}, {plan.variant_name(model.name, regime.name)}"
     folds: Changes = {"by_domain": True} if dataset.by_domain else {"folds": plan.folds}
     split: Changes = {**folds, "seed": repeat - 1, "train_per_class": train_per_class}
-    changes: Changes = {"seed": seed, "model": model.name, "primary_metric": plan.primary_metric}
+    changes: Changes = {
+        "seed": seed,
+        "model": model.name,
+        "primary_metric": plan.primary_metric,
+        "refit_all": False,  # a study compares the tested classifiers
+    }
     common = merged_changes(plan.recipe, dataset.recipe)
     if dataset.parts:
         dataset, common = _with_reading(common, dataset, where)

@@ -14,7 +14,7 @@ from coverslip.evaluation import scored_metrics
 from coverslip.files import read_bytes, write_text
 from coverslip.images import Degradation
 from coverslip.messages import text
-from coverslip.runs.recipe import Choices, OneOf, as_yaml, read_yaml
+from coverslip.runs.recipe import OneOf, RecipeSection, as_yaml, read_yaml
 
 PUBLISHED = Path(__file__).parent / "presets" / "published"  # a file of published values for each preset
 _LARGEST_BYTES = 2**20
@@ -54,7 +54,7 @@ def _as_list(value: Any) -> Any:  # Any: a YAML value
 READING_KEYS = ("group", "classes", "images", "channel_files", "crop_size", "crop_margin")
 
 
-class PartPlan(Choices):
+class PartPlan(RecipeSection):
     """A labeled dataset, or a part of a merged one. Several paths are one dataset with several domains."""
 
     path: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = ()
@@ -110,7 +110,7 @@ class DatasetPlan(PartPlan):
         return self.path or tuple(source for part in self.parts for source in part.path)
 
 
-class ArmPlan(Choices):
+class ArmPlan(RecipeSection):
     """A recipe and protocol with which all datasets are trained, in comparison with those of another arm."""
 
     name: str
@@ -126,14 +126,14 @@ class TrainedDataset(DatasetPlan):
     arm: str = ""  # empty: the study has no arms
 
 
-class ModelPlan(Choices):
+class ModelPlan(RecipeSection):
     """A network with its recipe keys. `name` is the name of the network unless the recipe sets `model`."""
 
     name: str
     recipe: Changes = Field(default_factory=dict)
 
 
-class RegimePlan(Choices):
+class RegimePlan(RecipeSection):
     """An initialization, or another compared change of the recipe."""
 
     name: str
@@ -149,7 +149,7 @@ class RegimePlan(Choices):
         return self
 
 
-class PerturbationPlan(Choices):
+class PerturbationPlan(RecipeSection):
     """A perturbation of test images before preprocessing; exactly one key."""
 
     blur: float | None = Field(
@@ -186,7 +186,7 @@ def published_metrics() -> tuple[str, ...]:
     return (*scored_metrics(), *CLASS_METRICS)
 
 
-class PublishedPlan(Choices):
+class PublishedPlan(RecipeSection):
     """Published values on other images; they are reported without a test."""
 
     name: str
@@ -213,7 +213,7 @@ def publications() -> tuple[str, ...]:
 _DEFAULT_REGIMES = (RegimePlan(name="imagenet", recipe=dict(_SHORT_REGIMES["imagenet"])),)
 
 
-class StudyPlan(Choices):
+class StudyPlan(RecipeSection):
     """The plan of a study. Each dataset x network x initialization x size x repeat x seed is one training."""
 
     datasets: tuple[Annotated[DatasetPlan, BeforeValidator(_as_dataset)], ...] = Field(min_length=1)

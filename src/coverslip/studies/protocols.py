@@ -156,7 +156,7 @@ def _interval(
     try:
         first, second = (_mean([_influences(metric, run) for run in runs]) for runs in (of_reference, of_arm))
     except CoverslipError as error:  # a file was changed or removed
-        return Metric(value=None, reason=error.what), None, None
+        return Metric(value=None, reason=error.message), None, None
     value = second.value - first.value
     if not np.isfinite(value):
         return Metric(value=None, reason=record.undefined), None, None

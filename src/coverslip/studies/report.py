@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from coverslip.evaluation import METRICS, Metric, ProcedureDifference
+from coverslip.files import write_text
 from coverslip.inference.latency import Timing
 from coverslip.messages import ENGLISH, in_language, text
-from coverslip.reports.page import rendered_section, write_page
-from coverslip.reports.sections import SectionContent, SectionText
+from coverslip.reports.blocks import SectionContent, SectionText, with_content
+from coverslip.reports.page import page, write_results
 from coverslip.reports.tables import Cell, Estimate, estimate
 from coverslip.reports.words import count, listed, number, percent, signed, spanned
 from coverslip.studies.comparing import DatasetComparison, StudyComparison, VariantScores, usual_verdict, verdict
@@ -39,17 +40,9 @@ def study_sections(comparison: StudyComparison, folder: Path | None = None) -> l
         comparison: the results of the study.
         folder: of the study, for the pictures of heat maps; None: without them.
     """
-    results, *others = _with_content(_sections(comparison, folder))
+    results, *others = with_content(_sections(comparison, folder))
     titles = {section.title for section in (results, *others)}
-    return [results, *_with_content(_papers(comparison, titles)), *others]
-
-
-def _with_content(sections: Iterable[SectionContent]) -> Iterator[SectionContent]:
-    """Yield the sections that have content, without their empty blocks."""
-    for section in sections:
-        blocks = [each for each in section.blocks if each.rows or each.words or each.drawings or each.pictures]
-        if blocks:
-            yield replace(section, blocks=blocks)
+    return [results, *with_content(_papers(comparison, titles)), *others]
 
 
 def is_instant(comparison: StudyComparison) -> bool:
@@ -314,6 +307,7 @@ def _table_section(
     rows: Sequence[Sequence[Cell]],
     *,
     text_at: Sequence[int],
+    heading: str = "",
     **parameters: Any,  # Any: as of `text`
 ) -> SectionContent:
     """Return a section with one table, or without blocks if there are no rows.
@@ -322,14 +316,16 @@ def _table_section(
         code: the entry with the explanation, the title and the columns.
         rows: of the table.
         text_at: the indices of the columns that hold text.
+        heading: of the table, if the section has further ones.
         parameters: of the entry.
     """
     title = text(f"{code}.title")
     if not rows:
         return SectionContent(title, ())
     columns = _columns(code, **parameters)
+    text_columns = [columns[i] for i in text_at]
     return SectionContent(
-        title, [SectionText([text(code, **parameters)], columns, rows, [columns[i] for i in text_at])]
+        title, [SectionText([text(code, **parameters)], columns, rows, text_columns, heading=heading)]
     )
 
 
@@ -470,7 +466,8 @@ def _merged(comparison: StudyComparison) -> SectionContent:
         ]
         for row in of_classes
     ]
-    section = _table_section("study-merged", rows, text_at=(1, 2, 7))
+    heading = text("study-merged.heading") if of_all else ""
+    section = _table_section("study-merged", rows, text_at=(1, 2, 7), heading=heading)
     if not of_all:
         return section
     names = [name for name in dict.fromkeys(("accuracy", comparison.metric)) if name in of_all[0].single]
@@ -493,8 +490,7 @@ def _merged(comparison: StudyComparison) -> SectionContent:
         ],
         text_columns=columns[1:3],
     )
-    of_each_class = [replace(block, heading=text("study-merged.heading")) for block in section.blocks]
-    return replace(section, blocks=[of_datasets, *of_each_class])
+    return replace(section, blocks=[of_datasets, *section.blocks])
 
 
 def _fits(comparison: StudyComparison) -> SectionContent:
@@ -686,17 +682,17 @@ def write_study_report(comparison: StudyComparison, file: Path) -> None:
     """Write the report as a self-contained file. Its figures are also written to `figures/`."""
     metric = METRICS[comparison.metric]
     with in_language(ENGLISH):  # also if a page in another language asks for it
-        write_page(
-            file,
+        sections, figures = study_sections(comparison, file.parent), file.with_name("figures")
+        html = page(
             name=text("study-report-name", name=file.absolute().parent.name),
             headline=_title(comparison),
             lead=[text("study-summary", metric=metric.title, is_instant=is_instant(comparison))],
-            sections=[
-                rendered_section(section, file.with_name("figures"))
-                for section in study_sections(comparison, file.parent)
-            ],
+            sections=sections,
+            figures=figures,
             is_wide=True,
         )
+        write_text(file, html)
+        write_results(file.with_name("results.json"), sections, figures)
 
 
 def _title(comparison: StudyComparison) -> str:

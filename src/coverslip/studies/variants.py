@@ -21,7 +21,7 @@ from coverslip.evaluation.summary import per_class
 from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.images import degraded
 from coverslip.inference import load_classifier
-from coverslip.messages import note, text
+from coverslip.messages import message, note
 from coverslip.runs import Epoch, Predictions, Run, original_id
 from coverslip.runs.documents import Document
 from coverslip.runs.images import ImageLookup, images_of
@@ -196,7 +196,7 @@ def _of_pair(key: VariantKey, merged: str, single_runs: Sequence[Run], runs: Seq
         of_merged = _by_class(runs, {*_files(single_runs[0]).values()})
     except CoverslipError:  # a file was changed or removed
         return
-    missing = Metric(value=None, reason=text("merged-class-missing"))
+    missing = Metric(value=None, reason=message("merged-class-missing"))
     for class_name, (n_single, metrics) in of_single.items():
         n_merged, with_others = of_merged.get(class_name, (0, dict.fromkeys(metrics, missing)))
         yield MergedClass(

@@ -3,8 +3,7 @@
 from coverslip.datasets.index.boxes import has_box_columns
 from coverslip.datasets.index.channel_files import channel_names, with_plan
 from coverslip.datasets.index.classes import ClassPlan, Name, check_classes, shared_class_notes, with_classes
-from coverslip.datasets.index.file_finder import FileFinder
-from coverslip.datasets.index.folders import is_folder, list_images
+from coverslip.datasets.index.folders import FileFinder, is_folder, list_images
 from coverslip.datasets.index.in_memory import Axes
 from coverslip.datasets.index.matching import ImageFinder
 from coverslip.datasets.index.opening import (

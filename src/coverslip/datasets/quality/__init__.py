@@ -2,32 +2,33 @@
 
 from coverslip.datasets.quality.facts import FEW_GROUPS_FOR_ONE_SPLIT, SOME_GROUPS, GroupFacts, Spread, single_groups
 from coverslip.datasets.quality.finding import (
-    Finder,
     Finding,
     FindingCase,
+    FindingKind,
     Severity,
     list_finders,
     register_finder,
     unregister_finder,
 )
 from coverslip.datasets.quality.image_findings import channel_advice
-from coverslip.datasets.quality.inspecting import Inspection, inspect_dataset
+from coverslip.datasets.quality.inspecting import FileFact, Inspection, inspect_dataset
+from coverslip.datasets.quality.label_findings import similar_names
 from coverslip.datasets.quality.name_groups import NameGroups, groups_in_names, patterns_in_names
 from coverslip.datasets.quality.name_locations import with_locations
-from coverslip.datasets.quality.packed_facts import PackedFacts, Unreadable
 from coverslip.datasets.quality.scanning import (
     ColumnProbe,
     ImageQuality,
     OnPixels,
+    PackedFacts,
     PixelHashes,
     ProbeScore,
     Scan,
     Signal,
     SignalSource,
+    Unreadable,
     by_field,
     scan_images,
 )
-from coverslip.datasets.quality.similar_names import similar_names
 from coverslip.datasets.quality.units import (
     ON_REQUEST,
     Leak,
@@ -46,9 +47,10 @@ __all__ = [
     "ON_REQUEST",
     "SOME_GROUPS",
     "ColumnProbe",
-    "Finder",
+    "FileFact",
     "Finding",
     "FindingCase",
+    "FindingKind",
     "GroupFacts",
     "ImageQuality",
     "Inspection",

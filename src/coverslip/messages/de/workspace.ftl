@@ -274,6 +274,18 @@ several-sources = { $n } Quellen
 
 names-and-more = { $names } und { $n } weitere
 
+english-text = „{ $text }“ (englisch)
+
+two-messages = { $first }; { $second }
+
+list-of-messages = { $first }, { $second }
+
+list-and-more = { $first }, …
+
+either-message = { $first } oder { $second }
+
+not-a-message = es enthält keine Nachricht
+
 not-a-table-file = Dies ist keine Tabelle
     .do = Wählen Sie eine Datei, deren Name auf .csv oder .tsv endet.
 

@@ -277,6 +277,18 @@ several-sources = { $n } sources
 
 names-and-more = { $names } and { $n } more
 
+english-text = { $text }
+
+two-messages = { $first }; { $second }
+
+list-of-messages = { $first }, { $second }
+
+list-and-more = { $first }, …
+
+either-message = { $first } or { $second }
+
+not-a-message = it contains no message
+
 not-a-table-file = This is not a table
     .do = Choose a file whose name ends in .csv or .tsv.
 

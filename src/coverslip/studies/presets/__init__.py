@@ -83,7 +83,10 @@ def preset_recipe(name: str) -> Recipe:
     preset = _find(name)
     model = next(each for each in preset.models if preset.recipe_model in (None, model_name(each)))
     regime = preset.regimes[0]
-    layers = [{"primary_metric": preset.primary_metric, "model": model_name(model)}, published_recipe(preset)]
+    layers = [
+        {"primary_metric": preset.primary_metric, "model": model_name(model), "refit_all": False},
+        published_recipe(preset),
+    ]
     layers += [each.get("recipe", {}) for each in (model, regime) if isinstance(each, dict)]
     return check_recipe(reduce(merged_changes, layers))
 

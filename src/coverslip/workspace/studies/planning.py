@@ -33,8 +33,7 @@ from coverslip.studies import (
 from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.jobs.records import add_job, new_job_folder
 from coverslip.workspace.recipes import recipe_of_dataset
-from coverslip.workspace.store.keys import keys_of_dataset
-from coverslip.workspace.store.rows import AnyRow, Json, refuse_unready
+from coverslip.workspace.store.rows import AnyRow, Json, keys_of_dataset, refuse_unready
 from coverslip.workspace.store.workspace import Workspace
 
 PlannedDataset = dict[str, Any]  # Any: a dataset in `study.yaml`

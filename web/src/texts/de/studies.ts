@@ -208,7 +208,6 @@ export const studies: Texts['studies'] = {
     outOfTime:
       'Einige Trainings wurden nicht gestartet, weil sie nicht innerhalb des Zeitlimits geendet hätten. Um sie zu trainieren, setzen Sie die Studie fort.',
     lost: 'Verbindung unterbrochen. Sie wird wiederhergestellt …',
-    rows: (n: number) => plural(n, { one: `${count(n)} Zeile`, other: `${count(n)} Zeilen` }),
     table: 'Trainings',
     report: 'Bericht',
     csv: 'Tabelle (CSV)',

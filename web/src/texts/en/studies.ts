@@ -201,7 +201,6 @@ export const studies = {
     outOfTime:
       'Some trainings were not started, because they would not have ended within the time limit. To train them, resume the study.',
     lost: 'Connection lost. Reconnecting …',
-    rows: (n: number) => plural(n, { one: `${count(n)} row`, other: `${count(n)} rows` }),
     table: 'Trainings',
     report: 'Report',
     csv: 'Table (CSV)',
