@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.config import JsonDict
 
-from coverslip.datasets.index import Dataset
+from coverslip.datasets.index.records import Dataset
 from coverslip.datasets.quality.scanning import Scan
 from coverslip.messages import Remedies, Remedy, has_entry, localized, localized_reason, text
 
