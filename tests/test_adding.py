@@ -81,7 +81,7 @@ SECTION = Section(
     name="weather",
     title=lambda: "The weather",
     order=950,
-    text=lambda run: SectionText(words=("It was a bright day.",), columns=("hour", "sky"), rows=(("9", "blue"),)),
+    blocks=lambda run: [SectionText(("It was a bright day.",), ("hour", "sky"), (("9", "blue"),))],
 )
 
 
@@ -158,7 +158,8 @@ def test_the_app_and_the_document_of_its_api_show_them(run: Path, cells: Path) -
         document = app.get("openapi.json")
     assert "Lowest recall" in [metric["title"] for metric in results["values"]]
     (weather,) = [section for section in results["sections"] if section["name"] == "weather"]
-    assert (weather["title"], weather["rows"]) == ("The weather", [["9", "blue"]])
+    rows = [[cell["text"] for cell in row] for row in weather["blocks"][0]["rows"]]
+    assert (weather["title"], rows) == ("The weather", [["9", "blue"]])
     assert keys["augment.speckle"]["title"] == "Speckle"
     assert "lowest_recall" in [choice["value"] for choice in keys["primary_metric"]["choices"]]
     schemas = document["components"]["schemas"]

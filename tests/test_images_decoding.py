@@ -26,7 +26,7 @@ from coverslip.images import ReadPlan, decode_in_processes, read_pixels
 from coverslip.images.decoding_pool import Decoders, DecodingLimits, SharedOrExclusive
 from coverslip.images.reader import MAX_BYTES
 from coverslip.images.reading import Pixels, decode
-from coverslip.messages import text
+from coverslip.messages import message
 from coverslip.processes import DECODE_APART_VARIABLE
 
 pytestmark = pytest.mark.slow  # each begins processes
@@ -128,7 +128,7 @@ def test_a_process_that_was_killed_from_outside_is_started_again(
         with suppress(psutil.NoSuchProcess):  # one that another test began has ended
             if "coverslip.images.decoding_worker" in child.cmdline():
                 child.kill()
-    assert read(decoders, cell).note == text("image-read-alone")
+    assert read(decoders, cell).note == message("image-read-alone")
 
 
 def workers() -> set[int]:

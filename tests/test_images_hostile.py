@@ -21,7 +21,7 @@ from coverslip.images import ReadPlan, describe_image, read_pixels
 from coverslip.images._tiff_guard import coded_size
 from coverslip.images.decoding_pool import Decoders, DecodingLimits
 from coverslip.images.reader import MAX_BYTES
-from coverslip.messages import text
+from coverslip.messages import message, message_of, text
 
 RNG = np.random.default_rng(0)
 
@@ -55,7 +55,7 @@ ENDLESS = {
 
 
 def check_reason(error: UnreadableImage, name: str) -> None:
-    reason = error.parameters["reason"] if error.code == "image-damaged" else error.what
+    reason = str(message_of(error.parameters["reason"]) if error.code == "image-damaged" else error.message)
     assert reason == (REASONS[name] or reason)
 
 
@@ -134,7 +134,7 @@ def test_a_page_that_points_at_itself_is_refused_in_bigtiff_and_the_other_byte_o
         data = bytearray(path.read_bytes())
         data[at : at + size] = first.to_bytes(size, order)  # type: ignore[arg-type]
         path.write_bytes(data)
-        with refusing(UnreadableImage, "image-damaged", reason=text("tiff-pages-in-circle")):
+        with refusing(UnreadableImage, "image-damaged", reason=message("tiff-pages-in-circle")):
             read_pixels(path)
 
 
@@ -142,10 +142,10 @@ def test_a_stack_that_goes_on_in_another_file_is_not_followed_into_a_circle_or_a
     first = described(ome(1, '<TiffData IFD="0"><UUID FileName="other.tif">urn:uuid:1</UUID></TiffData>'))
     (tmp_path / "first.tif").write_bytes(first)
     (tmp_path / "other.tif").write_bytes(HOSTILE["last of 100 pages points at itself"]())
-    with refusing(UnreadableImage, "image-damaged", reason=text("tiff-pages-in-circle")):
+    with refusing(UnreadableImage, "image-damaged", reason=message("tiff-pages-in-circle")):
         read_pixels(tmp_path / "first.tif")
     (tmp_path / "first.tif").write_bytes(first.replace(b"other.tif", b"../ot.tif"))
-    with refusing(UnreadableImage, "image-damaged", reason=text("tiff-file-outside-folder")):
+    with refusing(UnreadableImage, "image-damaged", reason=message("tiff-file-outside-folder")):
         read_pixels(tmp_path / "first.tif")
 
 
@@ -199,7 +199,7 @@ def animated(n: int) -> bytes:
 @pytest.mark.slow
 def test_more_frames_than_a_film_has_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.gif").write_bytes(animated(100_001))
-    reason = text("image-too-many-frames", n_frames=100_001, limit=100_000)
+    reason = message("image-too-many-frames", n_frames=100_001, limit=100_000)
     for plan in (ReadPlan(), ReadPlan(z="channels"), ReadPlan(t=3)):
         with refusing(UnreadableImage, "image-damaged", reason=reason):
             read_pixels(tmp_path / "a.gif", plan)

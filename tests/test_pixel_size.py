@@ -366,7 +366,7 @@ def test_rescaling_recovers_the_class_that_another_magnification_hides(calibrate
             assert [remedy.kind for remedy in note.remedies] == ["rescale"]
         code = "image-rescaled" if classifier.is_rescaling else "pixel-size-differs"
         warning = text(code, um=UM / 2, trained_um=UM)
-        assert all(warning in (row.warning or "") for row in rows)
+        assert all(warning in str(row.warning or "") for row in rows)
     assert correct[False] <= 0.6
     assert correct[True] >= 0.8
 

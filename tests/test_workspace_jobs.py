@@ -26,7 +26,7 @@ from coverslip.errors import BadDataset, BadRecipe, Conflict, CoverslipError, No
 from coverslip.events import Noted, Progressed, as_json
 from coverslip.images import ReadPlan
 from coverslip.machine import process_started
-from coverslip.messages import ChooseOther
+from coverslip.messages import ChooseOther, message
 from coverslip.models import list_models
 from coverslip.runs import BudgetRecord, Prediction, Recipe, SplitPlan, budget_seconds, load_recipe, save_recipe
 from coverslip.runs.log import FoldedLog, LoggedProgress, LogReader, lasting_lines
@@ -602,7 +602,7 @@ def test_many_rows_are_filtered_and_sorted_a_page_at_a_time(tmp_path: Path) -> N
 
 def test_unreadable_rows_stand_last_and_labels_of_no_class_are_no_errors(tmp_path: Path) -> None:
     written = [
-        Prediction("a", "a.png", "x", None, None, "unreadable", (), "It is cut off"),
+        Prediction("a", "a.png", "x", None, None, "unreadable", (), message("image-incomplete")),
         Prediction("b", "b.png", "x", "y", 0.75, "y", (0.25, 0.75)),
         Prediction("c", "c.png", "never taught", "y", 0.5, "y", (0.5, 0.5)),
     ]

@@ -378,7 +378,8 @@ def evaluate(
         if opened.is_cross_validated:
             measure_folds(opened, data, context)
         else:
-            measure(opened, data, load_classifier(opened.folder, context.device), opened.recipe, context)
+            classifier = load_classifier(opened.folder, context.device, tested=True)
+            measure(opened, data, classifier, opened.recipe, context)
         count_test_set_access(opened, "evaluated")
         write_report(opened.folder, emit)
         return Run(opened.folder)

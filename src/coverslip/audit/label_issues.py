@@ -232,7 +232,7 @@ def _cross_fitted(
         [fact.pixel_hash for p in positions if isinstance(fact := scan.facts[p], PixelFacts)],
         lambda indices: decoded([positions[i] for i in indices]),
         preprocessing=card.preprocessing.model_dump(mode="json"),
-        tta=recipe.tta,
+        tta=recipe.n_views,
         device=context.device,
         emit=context.emit,
         stop=context.stop,

@@ -62,7 +62,7 @@ from coverslip.datasets.quality.finding import (
     unregister_finder,
 )
 from coverslip.datasets.quality.image_findings import channel_advice
-from coverslip.datasets.quality.inspecting import Inspection, inspect_dataset
+from coverslip.datasets.quality.inspecting import FileFact, Inspection, inspect_dataset
 from coverslip.datasets.quality.label_findings import similar_names
 from coverslip.datasets.quality.name_groups import NameGroups, groups_in_names, patterns_in_names
 from coverslip.datasets.quality.name_locations import with_locations
@@ -118,6 +118,7 @@ __all__ = [
     "ContentHashes",
     "Dataset",
     "DecodedPixels",
+    "FileFact",
     "FileFinder",
     "Finding",
     "FindingCase",

@@ -30,7 +30,7 @@ from coverslip.evaluation.intervals import (
 )
 from coverslip.evaluation.metrics import check_arrays
 from coverslip.evaluation.results import Metric
-from coverslip.messages import has_entry, text
+from coverslip.messages import Message, has_entry, message, text
 from coverslip.tables import Table
 
 Better = Literal["higher", "lower", "near 0", "near 1"]
@@ -71,12 +71,12 @@ class MetricRecord:
         return text(f"{self._code}.meaning")
 
     @property
-    def undefined(self) -> str:
+    def undefined(self) -> Message:
         """The reason why `value` can be NaN."""
         return self._reason("undefined")
 
     @property
-    def no_interval(self) -> str:
+    def no_interval(self) -> Message:
         """The reason why the metric has no interval, or why a paired difference of it has none."""
         return self._reason("no-interval")
 
@@ -89,10 +89,10 @@ class MetricRecord:
     def _code(self) -> str:
         return f"metric-{self.name}".replace("_", "-")
 
-    def _reason(self, name: str) -> str:
-        """Return an attribute of the metric's entry, or else the text for all metrics."""
+    def _reason(self, name: str) -> Message:
+        """Return an attribute of the metric's entry, or else the message for all metrics."""
         code = f"{self._code}.{name}"
-        return text(code if has_entry(code) else f"any-metric.{name}")
+        return message(code if has_entry(code) else f"any-metric.{name}")
 
     @property
     def is_compared(self) -> bool:

@@ -22,7 +22,7 @@ from coverslip.images.reader import (
     damaged,
     starts,
 )
-from coverslip.messages import text
+from coverslip.messages import message, text
 
 if TYPE_CHECKING:
     from nd2 import ND2File
@@ -108,11 +108,11 @@ class _Nd2Source:
         offset = None if number is None else reader._frame_offsets.get(number)
         # nd2 returns zeros for a frame that is missing or truncated.
         if number is None or offset is None:
-            raise damaged(self._path, text("frame-missing", frame=str(at)))
+            raise damaged(self._path, message("frame-missing", frame=str(at)))
         attributes = self._file.attributes
         n_bytes = 1 if attributes.compressionType else attributes.heightPx * (attributes.widthBytes or 0)
         if offset + n_bytes > self._n_bytes:
-            raise damaged(self._path, text("frame-missing", frame=str(at)))
+            raise damaged(self._path, message("frame-missing", frame=str(at)))
         return number
 
     def _stage(self, position: int) -> tuple[float, ...] | None:

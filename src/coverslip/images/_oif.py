@@ -10,7 +10,7 @@ import numpy as np
 from coverslip.errors import UnreadableImage
 from coverslip.images.confining import open_image
 from coverslip.images.reader import Array, Decoded, OpenImage, Reader, Selection, Series, check_size, damaged, starts
-from coverslip.messages import text
+from coverslip.messages import message, text
 
 if TYPE_CHECKING:
     from oiffile import OifFile
@@ -77,7 +77,7 @@ class _OifSource:
             at = {**selection.at, "C": channel}
             name = names.get(tuple(at[axis] for axis in series.axes))
             if name is None:
-                raise damaged(self._path, text("frame-missing", frame=str(at)))
+                raise damaged(self._path, message("frame-missing", frame=str(at)))
             planes.append(self._plane(name, max_bytes)[selection.window.of_array])
         bits = int(self._file.mainfile["Reference Image Parameter"]["ValidBitCounts"])
         return Decoded(np.stack(planes, axis=2), bits)

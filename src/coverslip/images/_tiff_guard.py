@@ -24,7 +24,7 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO, Literal
 
 from coverslip.images.confining import open_image
 from coverslip.images.reader import damaged
-from coverslip.messages import text
+from coverslip.messages import message
 
 if TYPE_CHECKING:
     from tifffile import TiffFile
@@ -47,7 +47,7 @@ def check_pages(path: Path) -> None:
     """
     for name in _check_file(path):
         if Path(name).name != name:
-            raise damaged(path, text("tiff-file-outside-folder"))
+            raise damaged(path, message("tiff-file-outside-folder"))
         if (path.parent / name).is_file() and name != path.name:
             _check_file(path.parent / name)
 
@@ -107,7 +107,7 @@ def _walk(path: Path, file: BinaryIO, layout: _Layout) -> set[str]:
             continue
         ways = visited.setdefault(offset, set())
         if way in ways or ("main" in {way, *ways} and ways):
-            raise damaged(path, text("tiff-pages-in-circle"))
+            raise damaged(path, message("tiff-pages-in-circle"))
         ways.add(way)
         if len(ways) > 1:  # writers of pyramids both list the coarser pages and link them
             continue
@@ -122,9 +122,9 @@ def _walk(path: Path, file: BinaryIO, layout: _Layout) -> set[str]:
 
 def _check_counts(path: Path, page: _Page, n_pages: int, n_numbers: int) -> None:
     if max(n_pages, _declared_planes(page.description)) > _MAX_PAGES:
-        raise damaged(path, text("tiff-too-many-pages", limit=_MAX_PAGES))
+        raise damaged(path, message("tiff-too-many-pages", limit=_MAX_PAGES))
     if n_numbers > _MAX_NUMBERS:
-        raise damaged(path, text("tiff-too-many-parts-listed"))
+        raise damaged(path, message("tiff-too-many-parts-listed"))
 
 
 def _read_page(file: BinaryIO, layout: _Layout, offset: int) -> _Page:
@@ -186,7 +186,7 @@ def check_series(path: Path, tiff: "TiffFile") -> None:
     """
     for series in tiff.series:
         if prod(size for axis, size in zip(series.axes, series.shape, strict=True) if axis not in "SYX") > _MAX_PAGES:
-            raise damaged(path, text("tiff-too-many-pages", limit=_MAX_PAGES))
+            raise damaged(path, message("tiff-too-many-pages", limit=_MAX_PAGES))
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from coverslip.images.preprocessing import PreprocessedImage, Preprocessing
 from coverslip.images.reader import Array, Series
 from coverslip.images.reading import Pixels
 from coverslip.machine import n_cores
-from coverslip.messages import failure_of, text
+from coverslip.messages import failure_of, joined, message
 from coverslip.processes import Json, confined_environment, read_message, write_message
 
 
@@ -370,8 +370,8 @@ class Decoders:
         image, was_repeated = self._run(path, request)
         if not was_repeated:
             return image
-        note = text("image-read-alone")
-        return replace(image, note=f"{image.note}; {note}" if image.note else note)
+        notes = (image.note, message("image-read-alone"))
+        return replace(image, note=joined(note for note in notes if note))
 
     def describe(self, path: Path, within: Sequence[Path] | None = None) -> tuple[Series, ...]:
         """Describe one file.

@@ -8,6 +8,7 @@ amount of DNA) stay comparable. Scaling each image by its own range would lose t
 import hashlib
 from array import array
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -17,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.images.reader import Array, PixelSize
 from coverslip.images.reading import Pixels
+from coverslip.messages import Message, message_of
 
 Depth = Literal["uint8", "uint16", "float32"]
 T = TypeVar("T")
@@ -39,7 +41,7 @@ class PixelFacts(NamedTuple):
     n_planes: int
     low: tuple[float, ...]  # 0.1 percentile of each effective channel
     high: tuple[float, ...]  # 99.9 percentile
-    note: str | None
+    note: Message | None
     pixel_size_um: PixelSize | None = None  # width and height of a pixel; None: unknown
 
     @classmethod
@@ -52,9 +54,14 @@ class PixelFacts(NamedTuple):
         fields: dict[str, Any] = {
             name: _shared(tuple(value) if isinstance(value, list) else value)
             for name, value in stored.items()
-            if name != "pixel_hash"
+            if name not in ("pixel_hash", "note")
         }
-        return cls(pixel_hash=stored["pixel_hash"], **fields)
+        note = None if stored["note"] is None else _shared(message_of(stored["note"]))
+        return cls(pixel_hash=stored["pixel_hash"], note=note, **fields)
+
+    def as_json(self) -> dict[str, Any]:  # Any: JSON values
+        """Return the fields as JSON."""
+        return {**self._asdict(), "note": None if self.note is None else asdict(self.note)}
 
 
 @lru_cache(maxsize=10_000, typed=True)

@@ -22,6 +22,7 @@ from coverslip.images.facts import LUMINANCE, Scaling, effective_channels, pixel
 from coverslip.images.plan import ReadPlan
 from coverslip.images.reader import MAX_BYTES, Array, PixelSize, Size, check_size
 from coverslip.images.reading import Pixels, border_color
+from coverslip.messages import Message
 
 Resize = Literal["pad", "stretch", "crop", "canvas"]
 PadColor = Literal["auto", "black", "white"]
@@ -136,7 +137,7 @@ class PreprocessedImage:
     height_px: int
     n_channels: int  # effective: 1 if all are equal
     dtype: str
-    note: str | None  # anomaly in reading the image; equal for equal causes
+    note: Message | None  # anomaly in reading the image; equal for equal causes
     pixel_hash: str | None  # of the image as read; None unless requested
     pixel_size_um: PixelSize | None = None  # of the image as read; None: unknown
     is_rescaled: bool = False  # width and height are then those of the rescaled image

@@ -51,14 +51,12 @@ from coverslip.images.reader import (
     damaged,
     reason_of,
 )
-from coverslip.messages import text
+from coverslip.messages import Message, joined, message, text
 
 _MAX_PROJECTED_VALUES = 20_000_000_000  # pixels times channels over all planes of a projection
 WHOLE_IMAGE = ReadPlan()
-BEYOND_EDGE = "the box reaches beyond the edge of its image, and is filled up with the color of its border"
-# The text of the error "no-such-image", the only reason that does not depend on the content of a file. Datasets store
-# the text of the reason, not its code.
-NO_SUCH_FILE = "There is no such file"
+BEYOND_EDGE = message("box-beyond-edge")
+NO_SUCH_FILE = message("no-such-image")  # the only reason that does not depend on the content of a file
 
 
 def combine_planes(path: Path, z: ZPlane, n_planes: int, read: Callable[[int], Array]) -> Array:
@@ -145,7 +143,7 @@ class Pixels:
     file_format: str  # the name of the reader: "JPEG", "PNG", "TIFF", ...
     bit_depth: int  # as declared: 1, 2, 4, 8, 12, 16, 32, ...
     n_planes: int  # over time and z; 1 for plain images
-    note: str | None = None  # one short reason, equal for equal causes, so that callers can count them
+    note: Message | None = None  # one short reason, equal for equal causes, so that callers can count them
     pixel_size_um: PixelSize | None = None  # width and height of a pixel of this array; None: unknown
     has_other_files: bool = False  # whether they depend on files that the plan does not name
 
@@ -346,7 +344,7 @@ def _cut(path: Path, part: Pixels, region: Region | None, size: Size, window: Wi
             rows.start - window.top : rows.stop - window.top, columns.start - window.left : columns.stop - window.left
         ]
         if (inside.width, inside.height) != (width, height):
-            note = f"{note}; {BEYOND_EDGE}" if note else BEYOND_EDGE
+            note = joined(each for each in (note, BEYOND_EDGE) if each)
             filled = np.empty((height, width, array.shape[2]), array.dtype)
             filled[:] = border_color(array)
             filled[inside.top - y : inside.bottom - y, inside.left - x : inside.right - x] = array
@@ -451,7 +449,7 @@ def _no_access(path: Path, error: OSError) -> UnreadableImage:
     return UnreadableImage("image-no-permission", file=path, reason=error.strerror or str(error))
 
 
-def _to_three_depths(path: Path, array: Array) -> tuple[Array, str | None]:
+def _to_three_depths(path: Path, array: Array) -> tuple[Array, Message | None]:
     """Return (H, W, C) uint8, uint16 or float32 in native byte order, and a note if values were replaced."""
     if array.ndim == 2:
         array = array[..., np.newaxis]
@@ -470,7 +468,7 @@ def _to_three_depths(path: Path, array: Array) -> tuple[Array, str | None]:
     if finite.size == 0:
         raise UnreadableImage("no-finite-pixel", file=path)
     low, high = float(finite.min()), float(finite.max())
-    return np.nan_to_num(array, nan=low, posinf=high, neginf=low), text("pixels-replaced")
+    return np.nan_to_num(array, nan=low, posinf=high, neginf=low), message("pixels-replaced")
 
 
 def _select_channels(path: Path, array: Array, channels: tuple[int, ...] | None) -> Array:

@@ -56,7 +56,7 @@ from coverslip.files import sha256_json
 from coverslip.images import PreprocessedImage, Rescaling
 from coverslip.inference.new_images import Differences, DistinctImages, Pair, stated_shares
 from coverslip.machine import select_device
-from coverslip.messages import Note, note, text
+from coverslip.messages import Note, message, note
 from coverslip.models.records import linear_logits
 from coverslip.runs import (
     ClassifierCard,
@@ -164,9 +164,9 @@ def decided_row(
     predicted, top_probability = card.classes[k], float(probability[k])
     decision, reason = predicted, None
     if row.ood_score is not None and row.ood_score > 1:
-        decision, reason = UNFAMILIAR, text("reason-unfamiliar")
+        decision, reason = UNFAMILIAR, message("reason-unfamiliar")
     elif top_probability < card.uncertain_below:
-        decision, reason = UNCERTAIN, text("reason-uncertain", threshold=card.uncertain_below)
+        decision, reason = UNCERTAIN, message("reason-uncertain", threshold=card.uncertain_below)
     return replace(
         row,
         predicted=predicted,
@@ -259,8 +259,16 @@ class Classifier:
 
     @cached_property
     def _head(self) -> tuple[np.ndarray, np.ndarray]:
-        weights = self._packed.read_weights()
-        return weights["head.weight"], weights["head.bias"]
+        head = self.read_head()
+        return head["head.weight"], head["head.bias"]
+
+    def read_head(self) -> dict[str, np.ndarray]:
+        """Read the last layer: `head.weight` (K, D) and `head.bias` (K,).
+
+        Raises:
+            BadClassifier: it is damaged.
+        """
+        return self._packed.read_head()
 
     def at_prevalence(self, prevalence: Mapping[str, float]) -> "Classifier":
         """Return the classifier for images with other class proportions than the training images.
@@ -452,7 +460,7 @@ class Classifier:
         for record, image in zip(batch.records, batch.images, strict=True):
             path = name_as_text(str(record.path))  # absolute, because no file states a root folder for these rows
             if isinstance(image, UnreadableImage):
-                yield replace(_unread_row(record, path), reason=image.what), image
+                yield replace(_unread_row(record, path), reason=image.message), image
             else:
                 warning = differences.count(record, image)
                 row = replace(self.decide(record, path, *next(outputs)), warning=warning)
@@ -506,12 +514,14 @@ class Classifier:
         return engine
 
 
-def load_classifier(path: Run | Path | str, device: str = "auto") -> Classifier:
+def load_classifier(path: Run | Path | str, device: str = "auto", *, tested: bool = False) -> Classifier:
     """Load a packaged classifier.
 
     Args:
         path: a run folder, its `classifier/`, or a `.coverslip` file.
         device: `cpu`, `cuda`, `mps`, or `auto` for the first available one of `cuda`, `mps` and `cpu`.
+        tested: load the classifier that was not fitted on the test images, and whose metrics the run states, in place
+            of the delivered one. Both are the same with `refit_all: false`, after fine-tuning and with folds.
 
     Raises:
         BadClassifier: there is no classifier, or it is damaged or has a newer format.
@@ -527,14 +537,14 @@ def load_classifier(path: Run | Path | str, device: str = "auto") -> Classifier:
         >>> classifier.predict_proba("new/").shape
         (4, 2)
     """
-    return Classifier(open_classifier(find_classifier(path)), select_device(device))
+    return Classifier(open_classifier(find_classifier(path), tested=tested), select_device(device))
 
 
 def _fingerprint(packed: PackedClassifier) -> str:
     """Return a hash that is equal for classifiers whose networks compute equal features."""
     card, preprocessing = packed.card, packed.card.preprocessing
     pixels = (preprocessing.channels, preprocessing.image_size, preprocessing.depth, len(card.classes))
-    return sha256_json([fingerprint_of(packed.path), card.model, card.model_options, card.head, pixels])
+    return sha256_json([fingerprint_of(packed.path, tested=True), card.model, card.model_options, card.head, pixels])
 
 
 @dataclass(frozen=True, slots=True)

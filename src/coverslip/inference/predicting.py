@@ -28,7 +28,7 @@ from coverslip.images import PreprocessedImage, prepare_decoding
 from coverslip.inference.classifier import BATCH_SIZE, Classifier, load_classifier
 from coverslip.inference.new_images import EstimatedShares, Pair, note_on_thresholds
 from coverslip.inference.ray_executor import PredictionOptions, predict_on_ray
-from coverslip.messages import Note, Resume, note, text
+from coverslip.messages import Note, Resume, message, note
 from coverslip.progress import show
 from coverslip.runs import (
     CLASSIFIER_COLUMN,
@@ -58,7 +58,13 @@ class TrainingImageCounter:
         path = classifier.folder if isinstance(classifier, Run) else Path(classifier)
         run = Run(path.parent if path.name == "classifier" else path)
         self._hashes = (
-            frozenset([*run.training_hashes.train, *run.training_hashes.val])
+            frozenset(
+                [
+                    *run.training_hashes.train,
+                    *run.training_hashes.val,
+                    *(run.training_hashes.test if run.is_fitted_on_test else ()),
+                ]
+            )
             if run.training_hashes_file.is_file()
             else frozenset[str]()
         )
@@ -309,7 +315,7 @@ def summary_of(
     """
     by_class = shares.by_class()
     if not has_all_probabilities:
-        reason = text("rows-without-all-probabilities")
+        reason = message("rows-without-all-probabilities")
         by_class = dict.fromkeys(by_class, Metric(value=None, method=METHOD, reason=reason))
     assumed = dict(zip(classifier.classes, classifier.card.prior, strict=True))
     return PredictionSummary(out, most_frequent_first(decisions), by_class, assumed)
@@ -317,8 +323,8 @@ def summary_of(
 
 def unreadable_note(row: Prediction) -> Note:
     """Return the note on an unreadable image."""
-    image, reason = one_line(row.image_id), one_line(row.reason or "")
-    return note("unreadable-image", level="warning", image=image, reason=reason, path=row.path)
+    image = one_line(row.image_id)
+    return note("unreadable-image", level="warning", image=image, reason=row.reason, path=row.path)
 
 
 def _fingerprint(records: Sequence[ImageRecord]) -> str:

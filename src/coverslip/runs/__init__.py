@@ -13,6 +13,7 @@ from coverslip.runs.classifier import (
     open_classifier,
     write_card,
     write_classifier,
+    write_delivered_head,
 )
 from coverslip.runs.environment import (
     Environment,
@@ -140,6 +141,7 @@ from coverslip.runs.training import (
     FinetuneStage,
     FittedOn,
     InstantStage,
+    RefitOnAll,
     RefittedHead,
     StageRecord,
     TrainingRecord,
@@ -199,6 +201,7 @@ __all__ = [
     "Pretraining",
     "Recipe",
     "RecipeKey",
+    "RefitOnAll",
     "RefittedHead",
     "RowHashes",
     "Run",
@@ -271,6 +274,7 @@ __all__ = [
     "write_classifier",
     "write_confusion",
     "write_content_hashes",
+    "write_delivered_head",
     "write_engine",
     "write_image_table",
     "write_in_memory_images",

@@ -32,7 +32,7 @@ from coverslip.files import (
     write_json,
 )
 from coverslip.messages import ChooseOther, text
-from coverslip.runs.predictions import FIRST_COLUMNS, Cell, Prediction, csv_cell, values_of
+from coverslip.runs.predictions import FIRST_COLUMNS, LAST_COLUMNS, Cell, Prediction, csv_cell, values_of
 from coverslip.runs.row_hashes import RowHashes
 from coverslip.runs.status import work_lock
 
@@ -61,21 +61,20 @@ class PredictionColumns:
     @cached_property
     def columns(self) -> tuple[str, ...]:
         """The names of all columns."""
-        return (*self._own_columns, *self.more)
+        return (*FIRST_COLUMNS, *self._of_classes, *LAST_COLUMNS, *self.more)
 
     @property
     def numbers(self) -> tuple[str, ...]:
         """The names of the columns that contain numbers."""
-        of_ranks = range(len(FIRST_COLUMNS) + 1, len(self._own_columns), 2)
-        shares = range(len(FIRST_COLUMNS), len(self._own_columns)) if self.top_k is None else of_ranks
-        return ("probability", "ood_score", *(self._own_columns[i] for i in shares))
+        shares = self._of_classes if self.top_k is None else self._of_classes[1::2]
+        return ("probability", "ood_score", *shares)
 
     @cached_property
-    def _own_columns(self) -> tuple[str, ...]:
+    def _of_classes(self) -> tuple[str, ...]:
         if self.top_k is None:
-            return (*FIRST_COLUMNS, *(f"p:{name}" for name in self.classes))
+            return tuple(f"p:{name}" for name in self.classes)
         ranks = (f"top_{rank}" for rank in range(1, self.top_k + 1))
-        return (*FIRST_COLUMNS, *(name for rank in ranks for name in (rank, f"{rank}_probability")))
+        return tuple(name for rank in ranks for name in (rank, f"{rank}_probability"))
 
     def values(self, row: Prediction, about: Mapping[str, str]) -> list[Cell]:
         """Return the values of all columns; `about` has the cells of the further ones."""
@@ -85,7 +84,7 @@ class PredictionColumns:
             if row.probabilities:
                 by_rank = sorted(zip(self.classes, row.probabilities, strict=True), key=lambda pair: -pair[1])
                 pairs = [*by_rank[: self.top_k]]
-            values[len(FIRST_COLUMNS) :] = [value for pair in pairs for value in pair]
+            values[len(FIRST_COLUMNS) : -len(LAST_COLUMNS)] = [value for pair in pairs for value in pair]
         return [*values, *(about.get(name, "") for name in self.more)]
 
 

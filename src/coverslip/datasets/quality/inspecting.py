@@ -1,7 +1,8 @@
 """The inspection of a dataset before training: counts, the built-in finders, and all findings."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,7 +15,29 @@ from coverslip.datasets.quality.facts import GroupFacts, Spread, class_sizes, fr
 from coverslip.datasets.quality.finding import SEVERITIES, Finding, FindingKind, list_finders, register_finder, title_of
 from coverslip.datasets.quality.scanning import Scan
 from coverslip.images import pixel_side
-from coverslip.messages import Note
+from coverslip.messages import Note, localized_number, text
+
+
+@dataclass(frozen=True, slots=True)
+class FileFact:
+    """A property of the files of a dataset."""
+
+    code: str
+    title: str
+    text: str
+
+
+def _spread(spread: Spread | None, unit: str) -> str:
+    if spread is None:
+        return ""
+    if spread.min == spread.max:
+        return localized_number(f"{spread.min:,g} {unit}")
+    ends = {"low": f"{spread.min:,g}", "high": f"{spread.max:,g}", "median": f"{spread.median:,g}"}
+    return text("file-fact-range", unit=unit, **{name: localized_number(end) for name, end in ends.items()})
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return next(iter(counts)) if len(counts) == 1 else ", ".join(f"{name}: {n:,}" for name, n in counts.items())
 
 
 class Inspection(BaseModel):
@@ -51,6 +74,25 @@ class Inspection(BaseModel):
         description="Whether near-duplicates (the same content with different pixels) were searched for."
     )
     findings: tuple[Finding, ...] = Field(description="Problems and possible improvements, the most severe first.")
+
+    def file_facts(self) -> list[FileFact]:
+        """Return sizes, formats, channels and planes of the files, and predefined sets, as far as they are known."""
+        facts = {
+            "report-domains": _counts(self.domains) if len(self.domains) > 1 else "",
+            "file-fact-width": _spread(self.width_px, "px"),
+            "file-fact-height": _spread(self.height_px, "px"),
+            "file-fact-pixel-size": self._pixel_sizes(),
+            "file-fact-format": _counts(self.formats),
+            "file-fact-bit-depth": _counts(self.bit_depths),
+            "file-fact-channels": _counts(self.channels),
+            "file-fact-planes": _counts(self.planes) if set(self.planes) > {"1"} else "",
+            "file-fact-predefined-split": _counts(self.predefined_split or {}),
+        }
+        return [FileFact(code, text(code), value) for code, value in facts.items() if value]
+
+    def _pixel_sizes(self) -> str:
+        sizes, n_unknown = _spread(self.pixel_side_um, "µm"), self.n_readable - self.n_pixel_sizes
+        return f"{sizes} {text('file-fact-without-pixel-size', n_images=n_unknown)}" if sizes and n_unknown else sizes
 
     def of(self, code: str) -> tuple[Finding, ...]:
         """Return the findings of one code."""
@@ -93,7 +135,7 @@ def inspect_dataset(dataset: Dataset, scan: Scan) -> Inspection:
         channels=frequencies(str(fact.n_channels) for fact in readable),
         formats=frequencies(fact.file_format for fact in readable),
         planes=frequencies(str(fact.n_planes) for fact in readable),
-        reading_notes=frequencies(fact.note for fact in readable if fact.note),
+        reading_notes=frequencies(str(fact.note) for fact in readable if fact.note),
         notes=(*dataset.notes, *shared_class_notes(dataset)),
         are_copies_known=scan.near_duplicates is not None,
         findings=find_all(dataset, scan),

@@ -35,7 +35,7 @@ from coverslip.events import Emit, Noted, Progressed, ignore, time_left
 from coverslip.files import sha256_json
 from coverslip.images import Fields, PixelFacts, Pixels, ReadPlan, image_facts
 from coverslip.machine import n_cores
-from coverslip.messages import note, text
+from coverslip.messages import Message, message, note
 from coverslip.stopping import BY_SIGNAL, Stop
 
 _ROW = struct.Struct("16s4I")  # hash, width, height, number of the kind, and position of the intensity range
@@ -47,13 +47,13 @@ _FACTS_VERSION = 4  # increases if equal files would give other facts
 class Unreadable:
     """The reason why a file could not be read."""
 
-    reason: str
+    reason: Message
 
 
 @cache
 def not_scanned() -> Unreadable:
     """Return the facts of an image that the scan has not reached."""
-    return Unreadable(text("image-not-reached"))
+    return Unreadable(message("image-not-reached"))
 
 
 class PackedFacts(Sequence[PixelFacts | Unreadable]):
@@ -181,7 +181,7 @@ class FactsCache:
         is_current = {number: identity.is_current() for number, identity in identities.items()}
         records = {key: facts for key, (identity, facts) in new.items() if is_current[id(identity)]}
         with self._lock:
-            self._store.keep({key: json.dumps(facts._asdict()).encode() for key, facts in records.items()})
+            self._store.keep({key: json.dumps(facts.as_json()).encode() for key, facts in records.items()})
         self._hashes.save()
 
     def close(self) -> None:
@@ -235,7 +235,7 @@ def join_facts(channels: Sequence[PixelFacts | Unreadable]) -> PixelFacts | Unre
     if not further:
         return first
     if len({(facts.width_px, facts.height_px, facts.dtype) for facts in readable}) > 1:
-        return Unreadable(text("channel-facts-differ"))
+        return Unreadable(message("channel-facts-differ"))
     return first._replace(
         pixel_hash=sha256_json([facts.pixel_hash for facts in readable])[:32],
         n_channels=sum(facts.n_channels for facts in readable),
@@ -550,9 +550,9 @@ class _Reader:
             if self.on_pixels is not None:
                 self.on_pixels(i, pixels, facts)
         except UnreadableImage as error:
-            return Unreadable(error.what)
+            return Unreadable(error.message)
         except MemoryError:
-            return Unreadable(text("no-memory-for-image"))
+            return Unreadable(message("no-memory-for-image"))
         if identity is not None and not pixels.has_other_files:
             self.facts_cache.add(record, identity, facts)
         return facts

@@ -457,7 +457,7 @@ def check_trainable(dataset: Dataset, scan: Scan, split: Split, *, needs_validat
         reasons = [fact.reason for fact in scan.facts if isinstance(fact, Unreadable)]
         if not reasons:
             raise BadDataset("no-images-in-dataset", file=dataset.root)
-        raise BadDataset("none-readable", file=dataset.root, n_images=len(reasons), reason=one_line(reasons[0]))
+        raise BadDataset("none-readable", file=dataset.root, n_images=len(reasons), reason=reasons[0])
     check_class_names(dataset, trained_classes(dataset, split))
     n = Counter(split.parts)
     for side in SIDES:

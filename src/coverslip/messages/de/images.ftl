@@ -26,6 +26,8 @@ image-file-empty = Die Datei ist leer (0 Byte)
 image-damaged = Die Datei ist beschädigt, unvollständig oder von unbekannter Art: { $reason }
     .do = Kopieren oder exportieren Sie sie noch einmal. Andere Bilder sind nicht betroffen.
 
+box-beyond-edge = der Ausschnitt reicht über den Rand seines Bildes hinaus und ist mit der Farbe des Randes aufgefüllt
+
 image-incomplete = Die Datei ist beschädigt oder unvollständig
     .do = Kopieren oder exportieren Sie sie noch einmal. Andere Bilder sind nicht betroffen.
 

@@ -26,6 +26,8 @@ image-file-empty = The file is empty (0 bytes)
 image-damaged = The file is damaged, incomplete or of an unknown kind: { $reason }
     .do = Copy or export it again. Other images are not affected.
 
+box-beyond-edge = the box reaches beyond the edge of its image, and is filled up with the color of its border
+
 image-incomplete = The file is damaged or incomplete
     .do = Copy or export it again. Other images are not affected.
 

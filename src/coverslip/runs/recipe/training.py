@@ -83,11 +83,12 @@ class NetworkChoices(RecipeSection):
         Key("basic"),
     ] = Field(default_factory=dict)
     head: Annotated[Literal["multi_layer", "native"], Key("training")] = "multi_layer"
-    tta: Annotated[Literal[1, 2, 4, 8], Key("training")] = 2
+    tta: Annotated[Literal["auto", 1, 2, 4, 8], Key("training")] = "auto"
     stage: Annotated[Literal["finetune", "instant"], Key("basic")] = "finetune"
     init: Annotated[Initialization, Key("start")] = "imagenet"
     head_init: Annotated[Literal["instant", "random"], Key("training")] = "instant"
     refit_head: Annotated[bool, Key("training")] = True
+    refit_all: Annotated[bool, Key("training")] = True
     freeze_to: Annotated[str | None, Key("training")] = None
     batch_norm: Annotated[Literal["auto", "keep", "learn"], Key("training")] = "auto"
 

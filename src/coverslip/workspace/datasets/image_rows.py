@@ -180,7 +180,7 @@ def _store(
                 connection.execute(insert(images), new)
             rows = []
     is_outside = (images.c.dataset_id == dataset_id) & images.c.position.in_(among_integers(outside))
-    described = select(images.c.row_id, literal(OUTSIDE)).where(is_outside)
+    described = select(images.c.row_id, literal(OUTSIDE, image_facts.c.reason.type)).where(is_outside)
     connection.execute(insert(image_facts).from_select(["row_id", "reason"], described))
     update_counts(connection, dataset_id)
     if len(outside) == len(dataset.records):

@@ -18,7 +18,7 @@ from coverslip.audit import (
     with_near_duplicates,
     with_quality,
 )
-from coverslip.datasets import Inspection, Signal, list_finders
+from coverslip.datasets import FileFact, Inspection, Signal, list_finders
 from coverslip.errors import Busy, Conflict, CoverslipError, DiskFull
 from coverslip.events import Emit, ignore
 from coverslip.images import PixelFacts
@@ -42,6 +42,7 @@ class DatasetInspection(Inspection):
     """The content of `coverslip inspect --json`, with the groups and classes of trainings, and row_ids of images."""
 
     row_ids: dict[str, int] = Field(description="row_ids of the images that findings name, by image_id.")
+    facts: list[FileFact] = Field(description="Sizes, formats and channels of the files.")
     is_searching_duplicates: bool = Field(
         description="Whether a search for near-duplicates is running; its findings follow."
     )
@@ -123,7 +124,7 @@ def store_inspection(
     `connection` is in a writing transaction.
     If there is no leakage audit for the current labels and groups, the earlier audit is stored with it.
     """
-    inspection_json = inspection.model_dump(mode="json")
+    inspection_json = inspection.model_dump(mode="json", round_trip=True)
     earlier = (
         None
         if isinstance(inspection, InspectionWithLeakageEstimate)
@@ -197,6 +198,7 @@ def with_row_ids(
             **dict(inspection),
             "findings": [finding.localized() for finding in inspection.findings],
             "notes": [localized_note(each) for each in inspection.notes],
+            "facts": inspection.file_facts(),
             "row_ids": {row.image_id: row.row_id for row in rows},
             "removable_duplicates": removable,
             "is_searching_duplicates": is_searching_duplicates,

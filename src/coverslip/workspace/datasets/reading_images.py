@@ -301,7 +301,7 @@ def _store_facts(
     version_rows: list[Json] = []
     for row_id, fact, identity in zip(row_ids, facts, identities, strict=True):
         if isinstance(fact, PixelFacts):
-            stored, reason = fact._asdict(), None
+            stored, reason = fact.as_json(), None
             size = {"width_px": fact.width_px, "height_px": fact.height_px}
             image_rows.append({"row_id": row_id, "problem": None, "pixel_hash": fact.pixel_hash, **size})
         else:

@@ -215,7 +215,7 @@ def _values(row: _Row, plan: str) -> tuple[object, ...]:
         *(prediction.image_id, prediction.path, None if row.file is None else path_as_stored(row.file), plan),
         *(row.group, prediction.label, prediction.predicted, prediction.decision, prediction.probability),
         json.dumps([None if math.isnan(p) else p for p in prediction.probabilities]),
-        *(prediction.reason, prediction.warning, prediction.ood_score, classes, row.about),
+        *(prediction.reason_code, prediction.warning_code, prediction.ood_score, classes, row.about),
     )
 
 

@@ -19,7 +19,7 @@ from coverslip.events import ignore
 from coverslip.experiments.rethreshold import Thresholds, thresholds_of
 from coverslip.files import write_error
 from coverslip.images import pixel_side
-from coverslip.messages import Failure
+from coverslip.messages import Failure, Message
 from coverslip.processes import Json
 from coverslip.reports.verdict import verdict_of_metrics
 from coverslip.runs import ClassifierCard, PredictionColumns, find_classifier, metrics_of_classifier, open_classifier
@@ -384,7 +384,7 @@ class PredictedImage:
         dict[str, float | None],
         Field(description="By class; with `top_k`, of the most probable classes, in this order."),
     ]
-    reason: Annotated[str | None, Field(description="Why the image could not be read, or is unfamiliar.")]
+    reason: Annotated[Message | None, Field(description="Why the image could not be read, or is unfamiliar.")]
 
 
 class LoadedClassifiers:

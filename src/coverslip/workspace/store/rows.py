@@ -41,7 +41,7 @@ from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.files import CsvWriter, plain_cell, safe_cell, write_bytes
 from coverslip.images import PixelFacts, ReadPlan
 from coverslip.machine import account_name
-from coverslip.messages import localized_reason, note_of, text
+from coverslip.messages import message, note_of
 from coverslip.runs import Run, SplitRow
 from coverslip.workspace.store.sql import among, among_integers, unindexed
 from coverslip.workspace.store.tables import (
@@ -226,7 +226,7 @@ def ranges(n: int, size: int) -> Iterator[tuple[int, int]]:
         yield start, min(n, start + size)
 
 
-OUTSIDE = "outside"  # the stored reason of an image that the app may not read
+OUTSIDE = message("reason-outside")  # of an image that the app may not read
 WHOLE = ReadPlan()
 
 
@@ -432,14 +432,7 @@ def load_scan(connection: Connection, dataset_id: str) -> Scan:
         .where(images.c.dataset_id == dataset_id, ~images.c.is_excluded)
         .order_by(images.c.position)
     )
-    return Scan(
-        tuple(PixelFacts.from_json(row.facts) if row.facts else Unreadable(reason_text(row.reason)) for row in rows)
-    )
-
-
-def reason_text(reason: str) -> str:
-    """Return why an image cannot be read, by its stored reason, in the current language."""
-    return text("reason-outside") if reason == OUTSIDE else localized_reason(reason)
+    return Scan(tuple(PixelFacts.from_json(row.facts) if row.facts else Unreadable(row.reason) for row in rows))
 
 
 @contextmanager
