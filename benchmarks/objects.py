@@ -146,7 +146,7 @@ def print_records(n_objects: int) -> None:
     import coverslip as cs
     from coverslip.audit import with_near_duplicates
     from coverslip.datasets import Scan, inspect_dataset, split_images
-    from coverslip.datasets.quality import PackedFacts
+    from coverslip.datasets.quality.scanning import PackedFacts
     from coverslip.experiments.preparation import validated
     from coverslip.experiments.split_data import SplitData
     from coverslip.images import PixelFacts

@@ -46,7 +46,7 @@ from coverslip.server.folder import AccountServer, open_account_server
 from coverslip.workspace.store.tables import changed_labels, images, label_changes
 
 RECORD = Record(
-    "Many clients of a server with accounts", [f"src/coverslip/{name}" for name in ("accounts", "app", "workspace")]
+    "Many clients of a server with accounts", [f"src/coverslip/{name}" for name in ("server", "app", "workspace")]
 )
 API = "/api/v1"
 N_PROJECTS = 5

@@ -277,8 +277,8 @@ import sys
 from pathlib import Path
 from coverslip.images import ReadPlan
 from coverslip.images.decoding_pool import Decoders
-from coverslip.images.decoding_pool import Limits
-decoders = Decoders(Limits(seconds=1))
+from coverslip.images.decoding_pool import DecodingLimits
+decoders = Decoders(DecodingLimits(seconds=1))
 decoders.read(Path(sys.argv[1]), ReadPlan(), 1000)
 """
 

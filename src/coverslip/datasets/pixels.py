@@ -14,8 +14,8 @@ import numpy.typing as npt
 import PIL
 
 from coverslip.cache import ARRAYS, ArrayStore, Kind, limit_bytes, list_stores, register, unusable_note
-from coverslip.datasets.index import Dataset, ImageRecord
-from coverslip.datasets.quality import Scan, Unreadable, by_field
+from coverslip.datasets.index.records import Dataset, ImageRecord
+from coverslip.datasets.quality.scanning import Scan, Unreadable, by_field
 from coverslip.errors import CoverslipError, UnreadableImage
 from coverslip.events import Emit, Noted, Progressed, ignore, time_left
 from coverslip.images import (

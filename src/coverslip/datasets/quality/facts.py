@@ -7,7 +7,7 @@ from statistics import median
 from pydantic import BaseModel, ConfigDict
 
 from coverslip.counts import count_groups
-from coverslip.datasets.index import Dataset
+from coverslip.datasets.index.records import Dataset
 from coverslip.datasets.names import natural_key
 from coverslip.datasets.quality.scanning import Scan
 from coverslip.images import PixelFacts

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
 from pydantic.config import JsonDict
 
-from coverslip.datasets.index import Dataset
+from coverslip.datasets.index.records import Dataset
 from coverslip.datasets.quality.scanning import Scan
 from coverslip.messages import Message, Remedies, Remedy, has_entry, json_values, localized, text
 

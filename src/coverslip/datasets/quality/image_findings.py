@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from coverslip.datasets.index import Dataset
+from coverslip.datasets.index.records import Dataset
 from coverslip.datasets.names import one_line
 from coverslip.datasets.quality.facts import frequencies
 from coverslip.datasets.quality.finding import FindingCase, finding_case

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from coverslip.datasets.index import EXCLUDED_BY_HAND, SIDES, Dataset, shared_class_notes
+from coverslip.datasets.index.classes import shared_class_notes
+from coverslip.datasets.index.records import SIDES, Dataset
+from coverslip.datasets.index.table_rows import EXCLUDED_BY_HAND
 from coverslip.datasets.quality import image_findings as of_images
 from coverslip.datasets.quality import label_findings as of_labels
 from coverslip.datasets.quality.facts import GroupFacts, Spread, class_sizes, frequencies, group_facts

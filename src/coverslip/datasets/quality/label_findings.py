@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from coverslip.datasets.index import Dataset, ImageRecord, channel_names
+from coverslip.datasets.index.channel_files import channel_names
+from coverslip.datasets.index.records import Dataset, ImageRecord
 from coverslip.datasets.names import natural_key, one_line, some
 from coverslip.datasets.quality.facts import (
     FEW_GROUPS_FOR_ONE_SPLIT,

@@ -14,7 +14,7 @@ from math import erfc, fsum, sqrt
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.datasets.index import Dataset, ImageRecord
+from coverslip.datasets.index.records import Dataset, ImageRecord
 from coverslip.datasets.names import natural_key
 from coverslip.datasets.quality.facts import FEW_GROUPS_FOR_ONE_SPLIT
 from coverslip.datasets.quality.scanning import Scan

@@ -6,9 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from coverslip.datasets.index import Dataset, ImageRecord, read_table
-from coverslip.datasets.index.records import Opening
-from coverslip.datasets.index.table import ImageTable
+from coverslip.datasets.index.records import Dataset, ImageRecord, Opening
+from coverslip.datasets.index.table import ImageTable, read_table
 from coverslip.datasets.index.table_columns import with_mapping
 from coverslip.datasets.names import clean_label
 from coverslip.datasets.quality.finding import Finding

@@ -29,7 +29,7 @@ from pydantic import Field
 
 from coverslip.cache import RECORDS, FileHashes, FileIdentity, Kind, RecordStore, register, state_of, unusable_note
 from coverslip.datasets.content import ContentHashes, SharedReads, find_hashes, hash_files
-from coverslip.datasets.index import Dataset, ImageRecord
+from coverslip.datasets.index.records import Dataset, ImageRecord
 from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, Noted, Progressed, ignore, time_left
 from coverslip.files import sha256_json

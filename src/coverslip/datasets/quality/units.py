@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from coverslip.datasets.index import Dataset, Side
+from coverslip.datasets.index.records import Dataset, Side
 from coverslip.datasets.names import one_line
 from coverslip.datasets.quality.scanning import Scan, Unreadable
 from coverslip.messages import Note, joined, message, note
