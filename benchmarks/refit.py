@@ -28,7 +28,7 @@ from finetuning import DATA, SETS, Images, rows_of, write_rows
 
 from coverslip.datasets import DecodedPixels, open_dataset, scan_images
 from coverslip.engines import embed
-from coverslip.errors import Stopped
+from coverslip.errors import BadDataset, Stopped
 from coverslip.evaluation import expected_calibration_error, score
 from coverslip.events import ignore
 from coverslip.inference import Classifier, load_classifier
@@ -63,7 +63,8 @@ def main() -> None:
         for seed, name in itertools.product(range(options.seeds), options.sets):
             augment = {} if options.copies else "none"
             settings = {"seed": seed, "image_size": options.side, "stage": "instant", "augment": augment}
-            changes[name].append(one_row(name, options.images, seed, settings))
+            with suppress(BadDataset):  # a class has too few groups
+                changes[name].append(one_row(name, options.images, seed, settings))
     for k, metric in enumerate(METRICS):
         of_set = {name: [each[k] for each in rows] for name, rows in changes.items()}
         values = [value for each in of_set.values() for value in each]

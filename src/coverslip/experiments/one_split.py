@@ -16,7 +16,6 @@ import numpy as np
 from coverslip.counts import count_groups
 from coverslip.datasets import (
     Dataset,
-    DecodedPixels,
     PixelCache,
     Scan,
     Split,
@@ -239,11 +238,12 @@ def deliver_refitted(
     fold_index = inner_folds(split_data.data, split_data.scan, positions.tolist(), seed=recipe.seed)
     if not (fold_index >= 0).any():
         return
-    images = split_data.training_images(DecodedPixels(split_data.data, split_data.scan, preprocessing), recipe)
-    task = TrainingTask(images, split_data.pixel_hashes, preprocessing, recipe, context)
     test, test_label = split_data.test, split_data.label[split_data.test]
     try:
-        head, temperature = fit_head_on_all(fitted.network, task, test, test_label, fold_index, stage.shrinkage)
+        with PixelCache(split_data.data, split_data.scan, (), preprocessing, stop=context.stop) as pixels:
+            images = split_data.training_images(pixels, recipe)
+            task = TrainingTask(images, split_data.pixel_hashes, preprocessing, recipe, context)
+            head, temperature = fit_head_on_all(fitted.network, task, test, test_label, fold_index, stage.shrinkage)
     except UnreadableImage as error:  # changed during the training
         context.emit(Noted.of(note("tested-classifier-delivered", level="warning", reason=error.what)))
         return

@@ -116,7 +116,7 @@ class TrainingHashRecord(Document):
     plan: ReadPlan
     train: tuple[str, ...]
     val: tuple[str, ...]
-    test: tuple[str, ...]
+    test: tuple[str, ...] = ()  # of runs before it was stored
     pretraining: tuple[_PretrainingHashes, ...]
     pretraining_is_known: bool
 
