@@ -48,7 +48,7 @@ from coverslip.workspace.jobs.state import status_of
 from coverslip.workspace.predictions.classifiers import LoadedClassifiers
 from coverslip.workspace.predictions.predicting import predict_into
 from coverslip.workspace.store.workspace import Workspace, open_workspace
-from coverslip.workspace.viewing.filters import ImageSelection
+from coverslip.workspace.viewing.lists import ImageSelection
 
 pytestmark = pytest.mark.slow
 

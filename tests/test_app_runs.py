@@ -173,7 +173,8 @@ def test_a_finished_run_has_the_words_and_numbers_of_its_report(lab: Lab) -> Non
         record.run.learning_curve_file.read_text()
     )
     assert [entry["name"] for entry in results["sections"]] == [section.name for section in sections_of(record)]
-    for drawing in chain.from_iterable(entry["drawings"] for entry in results["sections"]):
+    blocks = chain.from_iterable(entry["blocks"] for entry in results["sections"])
+    for drawing in chain.from_iterable(block.get("drawings", ()) for block in blocks):
         drawn = lab.client.get(f"{API}/jobs/{lab.run}/figures/{drawing['name']}.svg")
         assert (drawn.headers["Content-Type"], "<svg" in drawn.text) == ("image/svg+xml", True)
         table = lab.client.get(f"{API}/jobs/{lab.run}/figures/{drawing['name']}.csv")

@@ -14,8 +14,8 @@ from coverslip.cli import main
 from coverslip.datasets import (
     ClassPlan,
     Dataset,
-    Finder,
     FindingCase,
+    FindingKind,
     Inspection,
     Scan,
     Spread,
@@ -222,11 +222,11 @@ def test_what_a_table_names_and_is_not_there_is_distinguished_from_what_is_broke
 
 
 @pytest.fixture
-def odd_sizes() -> Iterator[Finder]:
+def odd_sizes() -> Iterator[FindingKind]:
     def find(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
         yield FindingCase(text="Sizes are odd.", do="Cut them.", images=(tuple(r.image_id for r in dataset.records),))
 
-    finder = Finder("odd-sizes", "warning", "Odd sizes", find)
+    finder = FindingKind("odd-sizes", "warning", "Odd sizes", find)
     register_finder(finder)
     yield finder
     unregister_finder(finder.code)

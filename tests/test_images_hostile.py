@@ -19,6 +19,7 @@ from refusing import refusing
 from coverslip.errors import UnreadableImage
 from coverslip.images import ReadPlan, describe_image, read_pixels
 from coverslip.images._tiff_guard import coded_size
+from coverslip.images.decoding_pool import Decoders, DecodingLimits
 from coverslip.images.reader import MAX_BYTES
 from coverslip.messages import message, message_of, text
 
@@ -35,14 +36,8 @@ REASONS = {
     "last of 100 pages points at itself": text("tiff-pages-in-circle"),
     "last of 100 pages points at page 0": text("tiff-pages-in-circle"),
     "last of 150 pages points at page 120": text("tiff-pages-in-circle"),
-    "a JPEG of 1,000 scans": text("jpeg-too-many-scans"),
-    "a strip of 1,000 scans": text("jpeg-too-many-scans"),
-    "pages of two kinds": text("tiff-too-many-unlike-pages", limit=6000),
     "links to one page": text("tiff-too-many-pages", limit=100_000),
     "shared strips": text("tiff-too-many-parts-listed"),
-    "a million strips": text("tiff-too-many-parts", n_parts=1_000_000, limit=100_000),
-    "a million plain strips": text("tiff-too-many-parts", n_parts=1_000_000, limit=100_000),
-    "a million strips, its magic number swapped": text("tiff-too-many-parts", n_parts=1_000_000, limit=100_000),
     "13,000 x 13,000 float64": _too_large(8),
     "13,000 x 13,000 x 4 uint16": _too_large(8),
     "lerc float64": text("tiff-part-size"),
@@ -56,7 +51,6 @@ REASONS = {
 ENDLESS = {
     text("tiff-pages-in-circle"),
     text("tiff-too-many-pages", limit=100_000),
-    text("tiff-too-many-unlike-pages", limit=6000),
 }
 
 
@@ -74,6 +68,28 @@ def test_a_tiff_that_declares_more_than_it_holds_is_refused_before_memory_is_req
     with within_memory(150e6), pytest.raises(UnreadableImage) as error:
         read_pixels(path)
     check_reason(error.value, name)
+
+
+TAKES_LONG = (
+    "a JPEG of 1,000 scans",
+    "a strip of 1,000 scans",
+    "pages of two kinds",
+    "a million strips",
+    "a million plain strips",
+    "a million strips, its magic number swapped",
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", only_first(1, TAKES_LONG))
+def test_a_file_that_only_takes_long_ends_at_the_limit_of_its_process(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "hostile.tif"
+    path.write_bytes(HOSTILE[name]())
+    decoders = Decoders(DecodingLimits(processor_seconds=0.5, seconds=30))
+    with pytest.raises(UnreadableImage) as error:
+        decoders.read(path, ReadPlan(), MAX_BYTES, None)
+    decoders.close()
+    assert error.value.code == "image-time-limit"
 
 
 @pytest.mark.parametrize(

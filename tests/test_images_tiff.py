@@ -14,7 +14,7 @@ from refusing import refusing
 
 from coverslip.datasets import Scan, inspect_dataset, open_dataset, scan_images
 from coverslip.errors import UnreadableImage
-from coverslip.images import ImageFacts, ReadPlan, pixel_hash, read_pixels
+from coverslip.images import PixelFacts, ReadPlan, pixel_hash, read_pixels
 from coverslip.images.reading import describe
 from coverslip.messages import Set, message
 
@@ -427,4 +427,4 @@ def test_pages_are_channels_by_choice(tmp_path: Path) -> None:
     data = data.read_with(as_channels)
     facts = scan_images(data).facts
     assert "several-planes" not in {finding.code for finding in inspect_dataset(data, Scan(facts)).findings}
-    assert [fact.n_channels for fact in facts if isinstance(fact, ImageFacts)] == [3, 3]
+    assert [fact.n_channels for fact in facts if isinstance(fact, PixelFacts)] == [3, 3]

@@ -216,10 +216,11 @@ def test_it_is_said_in_plain_words() -> None:
 def test_the_report_shows_it(own_run: Run, tmp_path: Path) -> None:
     LearningCurveRecord(curve=curve(0.021, 0.011, 0.031)).write(own_run.learning_curve_file)
     section = {section.name: section for section in sections_of(read_run(own_run.folder))}["learning_curve"]
-    words = " ".join(section.text(read_run(own_run.folder)).words)
+    (block,) = section.blocks(read_run(own_run.folder))
+    words = " ".join(block.words)
     assert "would change the result by about +0.021 macro-F1" in words
     assert "more images of the same slides bring less" in words
-    (drawing,) = section.drawings(read_run(own_run.folder))
+    (drawing,) = block.drawings
     svg = draw(drawing.name, drawing.figure, tmp_path, title=drawing.title)
     assert all(f">{n}<" in svg for n in (50, 400, 800))  # sizes, and twice as many
 
@@ -280,7 +281,7 @@ def test_with_folds_the_curve_says_what_the_final_classifier_gains(
     assert curve is not None
     assert (curve.n_images, curve.n_images_of_fold) == (n_all, n_of_fold)
     section = next(section for section in sections_of(read_run(run.folder)) if section.name == "learning_curve")
-    words = section.text(read_run(run.folder)).words
+    words = next(iter(section.blocks(read_run(run.folder)))).words
     assert (curve.over_folds is not None) == (n_of_fold < n_all)
     assert bool(over_folds(curve)) == (n_of_fold < n_all)
     assert not over_folds(curve) or over_folds(curve) in words

@@ -142,7 +142,7 @@ def test_the_report_names_groups_with_many_unfamiliar_images(own_run: Run) -> No
         decision = "unfamiliar" if is_unlike else row.label or ""
         rows[i] = replace(row, decision=decision, ood_score=1.5 if is_unlike else 0.1)
     Predictions(rows, card.classes).write_csv(own_run.predictions_file)
-    words = " ".join(UNFAMILIAR.text(ReportedRun(Run(own_run.folder))).words)
+    words = " ".join(UNFAMILIAR.blocks(ReportedRun(Run(own_run.folder)))[0].words)
     assert f"In 1 of {len(groups)} groups" in words
     assert f"{groups[0]} (3 of {n_of[groups[0]]})" in words
     assert not any(f"{name} (" in words for name in groups[1:])

@@ -138,7 +138,7 @@ def test_thresholds_that_were_chosen_on_validation_images_are_not_compared_on_th
 def test_new_images_are_decided_in_the_same_way(run: Run, cells: Path, tmp_path: Path) -> None:
     test_rows = {row["image_id"]: row for row in rows_of(run.folder / "predictions.csv")}
     cs.export(run.folder, out=tmp_path / "packed.coverslip")
-    predictions = cs.load_classifier(tmp_path / "packed.coverslip").predict(cells)
+    predictions = cs.load_classifier(tmp_path / "packed.coverslip", tested=True).predict(cells)
     predicted = {row.image_id: row for row in predictions if row.image_id in test_rows}
     assert len(predicted) == len(test_rows)
     for image_id, row in predicted.items():

@@ -361,8 +361,7 @@ def test_all_datasets_together_have_ranks_and_their_critical_difference(
         for row in on(dataset, None, rows(model, [value, value + 0.02]))
     ]
     compared = compare_study(plan, results)
-    overall = compared.overall
-    assert overall is not None
+    (overall,) = compared.overall
     assert {row.name: row.mean_rank for row in overall.scores} == {"a": 1.5, "b": 1.5, "c": 3}
     assert overall.critical_difference == pytest.approx(2.343 * (3 * 4 / (6 * 2)) ** 0.5, abs=1e-3)  # Demsar, table 5
     show_comparison(compared, tmp_path, as_json=False)

@@ -24,12 +24,6 @@ from sqlalchemy import Engine, MetaData, insert, select
 from sqlalchemy.exc import OperationalError
 
 from coverslip._version import __version__
-from coverslip.accounts.backups import write_server_backup
-from coverslip.accounts.projects import add_project, workspace_of
-from coverslip.accounts.server import open_account_server
-from coverslip.accounts.users import add_user
-from coverslip.app.accounts import open_accounts_server
-from coverslip.app.project_apps import ProjectApps
 from coverslip.app.server import bound_socket, run_until_ended, runner_of
 from coverslip.cache import exclusive_lock
 from coverslip.cli import main
@@ -37,10 +31,16 @@ from coverslip.errors import CoverslipError, DiskFull
 from coverslip.events import Event, Noted, OnProgress, Progressed
 from coverslip.images import BEYOND_EDGE, NO_SUCH_FILE
 from coverslip.messages import ChooseOther, Remedy, RestoreBackup, message, message_of
+from coverslip.server.app import open_accounts_server
+from coverslip.server.backups import write_server_backup
+from coverslip.server.folder import open_account_server
+from coverslip.server.project_apps import ProjectApps
+from coverslip.server.projects import add_project, workspace_of
+from coverslip.server.users import add_user
 from coverslip.workspace.backups.archive import DATABASE, MANIFEST
 from coverslip.workspace.backups.restoring import restore_backup
 from coverslip.workspace.backups.writing import count_rows, write_backup
-from coverslip.workspace.lists.matching import match_earlier_jobs
+from coverslip.workspace.lists.reading import match_earlier_jobs
 from coverslip.workspace.lists.rows import image_in_dataset, images_of_job
 from coverslip.workspace.store import database, tables, upgrades
 from coverslip.workspace.store.database import check_pages, open_database, write_transaction

@@ -267,10 +267,11 @@ class ExtraNotInstalled(CoverslipError):
 
 # The modules of the packages of each extra.
 EXTRA_MODULES: Mapping[str, tuple[str, ...]] = {
-    "app": ("fastapi", "openTSNE", "pwdlib", "python_multipart", "sqlalchemy", "starlette", "uvicorn"),
+    "app": ("fastapi", "pwdlib", "python_multipart", "sqlalchemy", "starlette", "uvicorn"),
     "cluster": ("ray",),
     "formats": ("liffile", "nd2", "oiffile", "pydicom", "zarr"),  # and czifile with later versions of Python
     "keras": ("h5py",),
+    "map": ("openTSNE",),
     "mlflow": ("mlflow",),
     "onnx": ("onnx", "onnxruntime", "openvino"),
     "pandas": ("pandas",),

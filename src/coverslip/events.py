@@ -250,6 +250,7 @@ class EpochEnded(Event):
     seconds: float
     learning_rate: float
     train_loss: float | None  # training metrics are None in epoch 0
+    train_penalty: float | None = None  # a term of the loss that is not that of images; None: the loss has none
     train_accuracy: float | None
     train_precision: float | None
     train_recall: float | None

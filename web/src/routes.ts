@@ -1,4 +1,5 @@
-// Addresses of pages. The code of a page is loaded when the page is opened.
+// Addresses of pages. The code of a page is loaded when the page is opened. To add a page, write it in `features/`, add
+// its address here, and visit it in `tests/test_app_browser.py`.
 import { LazyPage } from './state/lazy_page.svelte';
 import { matchRoute } from './state/route_pattern';
 import { withTexts } from './texts';

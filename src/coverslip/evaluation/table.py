@@ -40,7 +40,11 @@ N_BINS = 15  # of the expected calibration error
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricRecord:
-    """One metric of predictions."""
+    """One metric of predictions.
+
+    To add a metric, add its record to `METRICS`, and its title and meaning to `metrics.ftl` in all languages. Tables,
+    the report, the app and `primary_metric` then have it. Explain it in `docs/numbers.md` and `docs/runs.md`.
+    """
 
     name: str
     value: Callable[[np.ndarray, np.ndarray, np.ndarray], float]  # from (n, K) probability, (n,) label, (n,) predicted

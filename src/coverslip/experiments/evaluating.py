@@ -42,7 +42,6 @@ from coverslip.runs import (
     Run,
     RunContext,
     SplitRow,
-    TrainingHashes,
     images_opened,
     refuse_other_images,
     remove_new_folder_on,
@@ -335,7 +334,7 @@ def _as_measured(data: Dataset, run: Run, card: ClassifierCard) -> Dataset:
 def _count_training_images(run: Run, data: Dataset, context: RunContext) -> int:
     """Count the images that are training images or duplicates of them, which inflate the metrics."""
     scan = scan_images(data, emit=context.emit, stop=context.stop)
-    hashes, positions = TrainingHashes.of(run.training_hashes), range(len(data.records))
+    hashes, positions = run.delivered_hashes, range(len(data.records))
     n = len(hashes.find_shared(data, scan, positions, emit=context.emit, stop=context.stop))
     if n:
         context.emit(Noted.of(note("seen-in-training", level="warning", n=n)))
@@ -356,7 +355,7 @@ def _count_images_of_training_groups(run: Run, data: Dataset, emit: Emit) -> int
 
 def _is_used_in_training(row: SplitRow, run: Run) -> bool:
     """Return whether the classifier was trained on the image; with folds, this includes the tested images."""
-    return row.split in ("train", "val") or (run.is_cross_validated and row.split == "test")
+    return row.split in ("train", "val") or (row.split == "test" and (run.is_cross_validated or run.is_fitted_on_test))
 
 
 def _stopped(evaluation: Run) -> Stopped:

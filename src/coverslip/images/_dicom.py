@@ -24,7 +24,17 @@ import numpy as np
 from coverslip.errors import UnreadableImage
 from coverslip.images._tiff_guard import coded_size
 from coverslip.images.confining import open_image
-from coverslip.images.reader import Array, Decoded, Reader, Selection, Series, Source, at_channels, check_size, damaged
+from coverslip.images.reader import (
+    Array,
+    Decoded,
+    OpenImage,
+    Reader,
+    Selection,
+    Series,
+    at_channels,
+    check_size,
+    damaged,
+)
 from coverslip.messages import message, text
 
 if TYPE_CHECKING:
@@ -39,7 +49,7 @@ _MAX_FRAMES = 100_000
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[Source]:
+def _open(path: Path) -> Iterator[OpenImage]:
     from pydicom import dcmread
 
     with open_image(path) as file:

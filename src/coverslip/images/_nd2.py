@@ -13,10 +13,10 @@ from coverslip.images.confining import open_image
 from coverslip.images.reader import (
     Array,
     Decoded,
+    OpenImage,
     Reader,
     Selection,
     Series,
-    Source,
     at_channels,
     check_size,
     damaged,
@@ -47,7 +47,7 @@ class _Unmapped:
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[Source]:
+def _open(path: Path) -> Iterator[OpenImage]:
     from nd2 import ND2File
 
     with open_image(path) as file:

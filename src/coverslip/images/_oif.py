@@ -9,7 +9,7 @@ import numpy as np
 
 from coverslip.errors import UnreadableImage
 from coverslip.images.confining import open_image
-from coverslip.images.reader import Array, Decoded, Reader, Selection, Series, Source, check_size, damaged, starts
+from coverslip.images.reader import Array, Decoded, OpenImage, Reader, Selection, Series, check_size, damaged, starts
 from coverslip.messages import message, text
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _SETTINGS = b"\xff\xfe[\0"  # the first section of settings in UTF-16
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[Source]:
+def _open(path: Path) -> Iterator[OpenImage]:
     from oiffile import OifFile, oiffile
 
     oiffile.open = _open_for_oiffile  # replaces the builtin in this module

@@ -16,7 +16,6 @@ import numpy as np
 from PIL import Image
 
 from coverslip.errors import UnreadableImage
-from coverslip.images._tiff_guard import check_scanned, n_scanned
 from coverslip.images.confining import open_image
 from coverslip.images.reader import (
     MAX_BYTES,
@@ -88,8 +87,6 @@ class PillowSource:
         path, image = self._path, self.image
         n_bytes = _bytes_per_pixel(image, self._depth)
         check_size(path, image.width, image.height, max_bytes, bytes_per_pixel=n_bytes)
-        if image.format in ("JPEG", "MPO"):
-            check_scanned(path, n_scanned(_read_all(path), image.width * image.height * len(image.getbands())))
         orientation = self._orientation()
         if (limit := _netpbm_limit(image)) is not None:
             array = _decode_netpbm(path, image, limit)

@@ -33,11 +33,9 @@ from coverslip.images._pillow import TRANSPOSED, PillowSource, image_to_array, o
 from coverslip.images._tiff_guard import (
     JPEG,
     check_pages,
-    check_scanned,
     check_series,
     coded_size,
     declares_its_size,
-    n_scanned,
     open_tiff,
 )
 from coverslip.images.confining import open_image
@@ -45,11 +43,11 @@ from coverslip.images.reader import (
     UM_PER_UNIT,
     Array,
     Decoded,
+    OpenImage,
     Reader,
     Selection,
     Series,
     Size,
-    Source,
     Window,
     at_channels,
     by_rows,
@@ -137,7 +135,7 @@ _LOST_PAGES = re.compile(r"invalid page offset|invalid offset to page|corrupted 
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[Source]:
+def _open(path: Path) -> Iterator[OpenImage]:
     """Open a plain TIFF with Pillow, any other TIFF with tifffile.
 
     Raises:
@@ -673,12 +671,8 @@ def _check_segments(
 ) -> None:
     """Check that no strip or tile declares more pixels in its own header than the page does."""
     width, length, depth, samples = _segment_shape(keyframe)
-    n = 0
     for encoded in _encoded_segments(keyframe, page, numbers):
         _check_encoded(path, keyframe, encoded, width * length * depth * samples, max_bytes)
-        if int(keyframe.compression) in JPEG:
-            n += n_scanned(encoded, width * length * samples)
-            check_scanned(path, n)
     # NDPI, which tifffile also decodes as one strip
     if numbers is None and keyframe.jpegheader is not None and _STRIPS in keyframe.tags:
         (offset, *_), (n_bytes, *_) = (keyframe.tags[code].value for code in (_STRIPS, _STRIP_BYTES))

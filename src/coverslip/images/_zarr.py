@@ -23,10 +23,10 @@ from coverslip.images.reader import (
     UM_PER_UNIT,
     Array,
     Decoded,
+    OpenImage,
     Reader,
     Selection,
     Series,
-    Source,
     check_size,
     damaged,
 )
@@ -48,7 +48,7 @@ def is_zarr(folder: Path) -> bool:
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[Source]:
+def _open(path: Path) -> Iterator[OpenImage]:
     yield _ZarrSource(path)
 
 

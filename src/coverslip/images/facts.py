@@ -28,7 +28,7 @@ _LOW, _HIGH = 0.001, 0.999  # quantiles, so that a few hot or dead pixels do not
 _SAMPLE_PX = {"uint8": 4_096, "uint16": 32_768, "float32": 32_768}
 
 
-class ImageFacts(NamedTuple):
+class PixelFacts(NamedTuple):
     """Facts of one decoded image; a named tuple, since those of a million images are packed and unpacked."""
 
     pixel_hash: str
@@ -45,7 +45,7 @@ class ImageFacts(NamedTuple):
     pixel_size_um: PixelSize | None = None  # width and height of a pixel; None: unknown
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> "ImageFacts":  # Any: JSON values
+    def from_json(cls, stored: Mapping[str, Any]) -> "PixelFacts":  # Any: JSON values
         """Return facts from the JSON of their fields.
 
         Raises:
@@ -70,11 +70,11 @@ def _shared(value: T) -> T:
     return value
 
 
-def image_facts(pixels: Pixels) -> ImageFacts:
+def image_facts(pixels: Pixels) -> PixelFacts:
     """Return the facts of one image."""
     array = effective_channels(pixels.array)
     low, high = map(_shared, intensity_range(array))
-    return ImageFacts(
+    return PixelFacts(
         pixel_hash=_hash(array),
         width_px=array.shape[1],
         height_px=array.shape[0],
@@ -187,7 +187,7 @@ class Scaling(BaseModel):
 
 
 def learn_scaling(
-    facts: Sequence[ImageFacts], mode: Literal["auto", "full", "training-range", "per-image"], n_channels: int
+    facts: Sequence[PixelFacts], mode: Literal["auto", "full", "training-range", "per-image"], n_channels: int
 ) -> Scaling:
     """Return the scaling from facts of the training images only.
 
@@ -265,7 +265,7 @@ def _for_channels(values: tuple[float, ...], n_channels: int) -> tuple[float, ..
     return ()
 
 
-def _check_floats(facts: Sequence[ImageFacts]) -> None:
+def _check_floats(facts: Sequence[PixelFacts]) -> None:
     n_outside = sum(
         fact.dtype == "float32" and (min(fact.low) < -_FLOAT_SLACK or max(fact.high) > 1 + _FLOAT_SLACK)
         for fact in facts

@@ -259,7 +259,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """The pixels of one plane that `Source.read_region` returns."""
+    """The pixels of one plane that `OpenImage.read_region` returns."""
 
     series: int
     level: int
@@ -268,7 +268,7 @@ class Selection:
     channels: tuple[int, ...] | None  # in this order; None: all
 
 
-class Source(Protocol):
+class OpenImage(Protocol):
     """An open file, or a folder that is one image."""
 
     def describe(self) -> tuple[Series, ...]:
@@ -293,7 +293,12 @@ HEAD_BYTES = 512  # first bytes of a file, by which its format is identified
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
-    """One file format. Other packages add formats with an entry point of the group `coverslip.readers`."""
+    """One file format.
+
+    To add a format, write a module with its reader in this folder, and its name in `formats.py`. `open` yields a source
+    with `describe` and `read_region`; `coverslip.images.reading` does the rest. Other packages add formats with an
+    entry point of the group `coverslip.readers`.
+    """
 
     name: str  # short, shown in the counts of `inspect`
     title: str  # shown to users
@@ -302,7 +307,7 @@ class Reader:
     is_this: Callable[[bytes], bool]
     # Opens a file; called by several threads. Opens files with `open_image`, which confines the app to its folders.
     # None: the format is identified, but cannot be read.
-    open: Callable[[Path], AbstractContextManager[Source]] | None = None
+    open: Callable[[Path], AbstractContextManager[OpenImage]] | None = None
     # Whether a folder is one image of this format. None: no folder is.
     is_this_folder: Callable[[Path], bool] | None = None
     package: str = ""  # the module that reads the format, if it is not installed with coverslip

@@ -1,12 +1,16 @@
-"""Comparison of new images with the training images: differences, and stated or estimated class proportions."""
+"""Comparison of new images with the training images: differences, and stated or estimated class proportions.
+
+Images that are listed several times: each is computed once, and has a row each time that it is listed.
+"""
 
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from coverslip.datasets import UNFAMILIAR, ImageRecord, one_line
-from coverslip.errors import CoverslipError
+from coverslip.datasets import UNFAMILIAR, ImageRecord, first_positions, one_line
+from coverslip.errors import CoverslipError, UnreadableImage
 from coverslip.evaluation import Metric, chance_of_shares, estimated_shares
 from coverslip.evaluation.ood import more_than_expected
 from coverslip.evaluation.prevalence import FEWEST_IMAGES, METHOD
@@ -19,6 +23,9 @@ _FIELD_FACTOR = 9.0  # images with the area of so many training images may be a 
 _BY_CHANCE = 0.01  # warning for results that are less probable than this by chance
 _FIELD = "field of view"  # the kind of difference of images that may be whole fields
 _PIXEL_SIZE = "pixel size"
+_OF_RECORD = ("image_id", "label", "field", "object_id", "sample", "about")  # that rows of an image need not share
+
+Pair = tuple[Prediction, PreprocessedImage | UnreadableImage | None]  # None: an earlier row has the image
 
 
 class Differences:
@@ -248,3 +255,39 @@ class EstimatedShares:
     def _all_probabilities(self) -> np.ndarray:
         """The (n, K) probabilities."""
         return np.array(self._probabilities, dtype=np.float64).reshape(-1, len(self._card.classes))
+
+
+class DistinctImages:
+    """The distinct images of a list, of which any may be listed again.
+
+    Args:
+        records: the list.
+    """
+
+    def __init__(self, records: Sequence[ImageRecord]) -> None:
+        self._all, self._first = records, first_positions(records)
+        is_first = self._first == np.arange(len(records))
+        self.positions: list[int] = np.flatnonzero(is_first).tolist()  # of `self.records` in the list
+        self.records = records if is_first.all() else tuple(records[k] for k in self.positions)
+        self._n_later = Counter(self._first[~is_first].tolist())  # further rows, by position of the first one
+
+    def every_row(self, pairs: Iterator[Pair]) -> Generator[Pair]:
+        """Yield a row for each listed image, in their order.
+
+        Args:
+            pairs: the rows of `records`.
+        """
+        rows: dict[int, Prediction] = {}  # that further images need
+        listed = zip(self._all, self._first.tolist(), strict=True) if self._n_later else ()
+        for k, (record, first) in enumerate(listed):
+            if first == k:
+                row, image = next(pairs)
+                if self._n_later[k]:
+                    rows[k] = row
+                yield row, image
+            else:
+                self._n_later[first] -= 1
+                row = rows[first] if self._n_later[first] else rows.pop(first)
+                of_record = {name: getattr(record, name) for name in _OF_RECORD}
+                yield replace(row, **of_record, repeats=row.image_id), None
+        yield from pairs  # all, if none is listed again; else this only ends the iterator

@@ -155,16 +155,16 @@ def _conclusion_of_two(row: Difference, first: str, second: str, pair: Pair) -> 
         "metric": row.title,
         "first": first,
         "second": second,
-        "of_first": words.number(row.first),
-        "of_second": words.number(row.second),
+        "of_first": words.number(row.first, row.digits),
+        "of_second": words.number(row.second, row.digits),
     }
     if row.reason == SAME_PREDICTIONS:
         return text("comparison-same-predictions", **parameters)
     if row.low is None or row.high is None:
         return text("comparison-not-tested", reason=row.reason or "", **parameters)
     # The sign is that of the table: the second run minus the first.
-    size = words.signed(row.value or 0)
-    ends = words.range_words(words.signed(row.low), words.signed(row.high))
+    size = words.signed(row.value or 0, row.digits)
+    ends = words.range_words(words.signed(row.low, row.digits), words.signed(row.high, row.digits))
     interval = f"{text('report-confidence-interval', interval=ends)}{_p_words(row.p)}"
     if row.is_shown:
         return text(

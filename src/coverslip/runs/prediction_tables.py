@@ -46,7 +46,7 @@ _ROWS_PER_GROUP = 10_000
 
 
 @dataclass(frozen=True)
-class Layout:
+class PredictionColumns:
     """The columns of a table of predictions."""
 
     classes: tuple[str, ...]
@@ -133,7 +133,7 @@ class PredictionTable(ABC):
 
 
 def prediction_table(
-    file: Path, layout: Layout, format_: Format, settings: Mapping[str, object], *, resume: bool = False
+    file: Path, layout: PredictionColumns, format_: Format, settings: Mapping[str, object], *, resume: bool = False
 ) -> AbstractContextManager[PredictionTable]:
     """Return a context manager with the table to write. The file appears if the block ends without an error.
 
@@ -164,7 +164,7 @@ class TextFormat:
     has_header: bool
     record: Callable[[Sequence[str], Sequence[Cell] | None], str]  # of the columns with these values; None: the header
     is_complete: Callable[[bytes], bool]  # whether a record that ends in a line feed is complete
-    values: Callable[[Layout, bytes], dict[str, Any]]  # of a complete record; ValueError if it is damaged
+    values: Callable[[PredictionColumns, bytes], dict[str, Any]]  # of a complete record; ValueError if it is damaged
 
 
 def _csv_record(columns: Sequence[str], values: Sequence[Cell] | None) -> str:
@@ -173,7 +173,7 @@ def _csv_record(columns: Sequence[str], values: Sequence[Cell] | None) -> str:
     return stream.getvalue()
 
 
-def _csv_values(layout: Layout, record: bytes) -> dict[str, Any]:
+def _csv_values(layout: PredictionColumns, record: bytes) -> dict[str, Any]:
     try:
         (cells,) = csv.reader([record.decode()], strict=True)
     except csv.Error as error:
@@ -188,7 +188,7 @@ def _json_record(columns: Sequence[str], values: Sequence[Cell] | None) -> str:
     return json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _json_values(layout: Layout, record: bytes) -> dict[str, Any]:
+def _json_values(layout: PredictionColumns, record: bytes) -> dict[str, Any]:
     row = json.loads(record)
     if not isinstance(row, dict) or tuple(row) != layout.columns:
         raise ValueError(record)
@@ -236,7 +236,7 @@ def hashes_of_rows(file: Path) -> RowHashes:
 
 @contextmanager
 def _text_table(
-    file: Path, layout: Layout, format_: Format, settings: Mapping[str, object], *, resume: bool
+    file: Path, layout: PredictionColumns, format_: Format, settings: Mapping[str, object], *, resume: bool
 ) -> Iterator[PredictionTable]:
     check_replaceable(file, TEXT_FORMATS[format_].begins_with)
     rows = unfinished_rows(file, format_)
@@ -252,7 +252,7 @@ def _text_table(
                 rows.unlink(missing_ok=True)
                 write_json(settings_file, settings)
             with rows.open("a+", newline="", encoding="utf-8") as stream, hashes_of_rows(file) as hashes:
-                table = TextTable(rows, stream, layout, TEXT_FORMATS[format_], hashes)
+                table = AppendedTable(rows, stream, layout, TEXT_FORMATS[format_], hashes)
                 try:
                     yield table
                 except BaseException:
@@ -276,11 +276,16 @@ def _check_settings(file: Path, settings: Mapping[str, object]) -> None:
         raise CoverslipError("rows-of-other-settings", file=file.parent)
 
 
-class TextTable(PredictionTable):
+class AppendedTable(PredictionTable):
     """A table in a text format, to which rows are appended."""
 
     def __init__(
-        self, file: Path, stream: IO[str], layout: Layout, format_: TextFormat, hashes: RowHashes | None = None
+        self,
+        file: Path,
+        stream: IO[str],
+        layout: PredictionColumns,
+        format_: TextFormat,
+        hashes: RowHashes | None = None,
     ) -> None:
         """Take an open file, and the hashes of the files of its rows if it can be resumed."""
         self._file, self._stream, self._layout, self._format = file, stream, layout, format_
@@ -357,7 +362,7 @@ class TextTable(PredictionTable):
 
 
 @contextmanager
-def growing_table(file: Path, layout: Layout, format_: Format) -> Iterator[TextTable]:
+def growing_table(file: Path, layout: PredictionColumns, format_: Format) -> Iterator[AppendedTable]:
     """Open a table in a text format to append rows, each of which stays.
 
     Raises:
@@ -370,7 +375,7 @@ def growing_table(file: Path, layout: Layout, format_: Format) -> Iterator[TextT
     try:
         with work_lock(folder), file.open("a+", newline="", encoding="utf-8") as stream:
             is_locked = True
-            yield TextTable(file, stream, layout, TEXT_FORMATS[format_])
+            yield AppendedTable(file, stream, layout, TEXT_FORMATS[format_])
     except OSError as error:
         raise write_error(file, error) from error
     finally:
@@ -378,7 +383,7 @@ def growing_table(file: Path, layout: Layout, format_: Format) -> Iterator[TextT
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _saved(values: Mapping[str, Any], layout: Layout) -> Prediction:  # Any: JSON values
+def _saved(values: Mapping[str, Any], layout: PredictionColumns) -> Prediction:  # Any: JSON values
     """Return a row with the fields that summaries need, from its values as text or numbers.
 
     Raises:
@@ -398,7 +403,7 @@ def _saved(values: Mapping[str, Any], layout: Layout) -> Prediction:  # Any: JSO
 
 
 @contextmanager
-def _parquet_table(file: Path, layout: Layout) -> Iterator[PredictionTable]:
+def _parquet_table(file: Path, layout: PredictionColumns) -> Iterator[PredictionTable]:
     import pyarrow
     import pyarrow.parquet
 
@@ -418,7 +423,7 @@ def _parquet_table(file: Path, layout: Layout) -> Iterator[PredictionTable]:
 
 
 class _ParquetTable(PredictionTable):
-    def __init__(self, writer: Any, schema: Any, layout: Layout) -> None:  # Any: pyarrow is untyped
+    def __init__(self, writer: Any, schema: Any, layout: PredictionColumns) -> None:  # Any: pyarrow is untyped
         self._writer, self._schema, self._layout = writer, schema, layout
         self._rows: list[list[Cell]] = []
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
 from pydantic.config import JsonDict
 
-from coverslip.datasets.index import Dataset
+from coverslip.datasets.index.records import Dataset
 from coverslip.datasets.quality.scanning import Scan
 from coverslip.messages import Message, Remedies, Remedy, has_entry, json_values, localized, text
 
@@ -114,10 +114,12 @@ def finding_case(
 
 
 @dataclass(frozen=True, slots=True)
-class Finder:
+class FindingKind:
     """One kind of finding.
 
-    `find` yields any number of cases from the records of the images and the facts of the scan. It reads no files.
+    To add a kind, add it to the list in `inspecting.py`, its texts to `findings.ftl` in all languages, and a row to
+    `docs/data.md`. `find` yields any number of cases from the records of the images and the facts of the scan. It reads
+    no files.
     """
 
     code: str  # in lower case, words joined by "-"
@@ -127,20 +129,20 @@ class Finder:
     unless: str | None = None  # code of a finding that replaces this one
 
 
-def title_of(finder: Finder) -> str:
+def title_of(finder: FindingKind) -> str:
     """Return the heading of the findings of a finder."""
     return text(finder.title) if has_entry(finder.title) else finder.title
 
 
-_FINDERS: dict[str, Finder] = {}
+_FINDERS: dict[str, FindingKind] = {}
 
 
-def list_finders() -> tuple[Finder, ...]:
+def list_finders() -> tuple[FindingKind, ...]:
     """Return the finder of each kind of finding."""
     return tuple(_FINDERS.values())
 
 
-def register_finder(finder: Finder) -> None:
+def register_finder(finder: FindingKind) -> None:
     """Add a kind of finding.
 
     Raises:

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from coverslip.datasets.index import Dataset
+from coverslip.datasets.index.records import Dataset
 from coverslip.datasets.names import one_line
 from coverslip.datasets.quality.facts import frequencies
 from coverslip.datasets.quality.finding import FindingCase, finding_case
-from coverslip.datasets.quality.packed_facts import Unreadable
-from coverslip.datasets.quality.scanning import NOT_IN_PIXELS, Scan, Signal
-from coverslip.images import BEYOND_EDGE, NO_SUCH_FILE, PIXEL_SIZE_FACTOR, ImageFacts, pixel_side
+from coverslip.datasets.quality.scanning import NOT_IN_PIXELS, Scan, Signal, Unreadable
+from coverslip.images import BEYOND_EDGE, NO_SUCH_FILE, PIXEL_SIZE_FACTOR, PixelFacts, pixel_side
 from coverslip.messages import Message, Remedies, Set, joined, message
 
 
@@ -64,7 +63,7 @@ def mixed_pixel_sizes(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find images whose pixel sizes differ, and whether their usual size differs between classes."""
     sides: dict[str | None, list[float]] = defaultdict(list)
     for record, fact in zip(dataset.records, scan.facts, strict=True):
-        if isinstance(fact, ImageFacts) and fact.pixel_size_um is not None:
+        if isinstance(fact, PixelFacts) and fact.pixel_size_um is not None:
             sides[record.label].append(pixel_side(fact.pixel_size_um))
     every = [side for of_label in sides.values() for side in of_label]
     if not every or max(every) <= PIXEL_SIZE_FACTOR * min(every):
@@ -119,7 +118,7 @@ def boxes_beyond_edge(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     beyond = [
         record.image_id
         for record, fact in zip(dataset.records, scan.facts, strict=True)
-        if isinstance(fact, ImageFacts) and fact.note and BEYOND_EDGE in fact.note
+        if isinstance(fact, PixelFacts) and fact.note and BEYOND_EDGE in fact.note
     ]
     if beyond:
         images = tuple((image_id,) for image_id in beyond)
@@ -136,8 +135,8 @@ def several_planes(_: Dataset, scan: Scan) -> Iterator[FindingCase]:
         yield finding_case("finding-several-planes", remedies=remedies, n=n, is_one_kind=is_one_kind)
 
 
-def _readable(scan: Scan) -> Iterator[ImageFacts]:
-    return (fact for fact in scan.facts if isinstance(fact, ImageFacts))
+def _readable(scan: Scan) -> Iterator[PixelFacts]:
+    return (fact for fact in scan.facts if isinstance(fact, PixelFacts))
 
 
 # Chosen on synthetic cells (tests/test_audit_image_quality.py), before evaluation on real images.

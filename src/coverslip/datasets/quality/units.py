@@ -12,10 +12,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from coverslip.datasets.index import Dataset, Side
+from coverslip.datasets.index.records import Dataset, Side
 from coverslip.datasets.names import one_line
-from coverslip.datasets.quality.packed_facts import Unreadable
-from coverslip.datasets.quality.scanning import Scan
+from coverslip.datasets.quality.scanning import Scan, Unreadable
 from coverslip.messages import Note, joined, message, note
 
 

@@ -13,21 +13,20 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from coverslip.datasets.index import DECISIONS, SIDES, Dataset, Part, Side
+from coverslip.datasets.index.records import DECISIONS, SIDES, Dataset, Part, Side
 from coverslip.datasets.names import counted, natural_key, one_line, some
-from coverslip.datasets.quality import (
+from coverslip.datasets.quality.facts import single_groups
+from coverslip.datasets.quality.scanning import Scan, Unreadable
+from coverslip.datasets.quality.units import (
     ON_REQUEST,
     Leak,
     LeakKind,
-    Scan,
-    Unreadable,
     connected_components,
     dropped_notes,
     exclusion_notes,
     exclusion_reasons,
     labels_of,
     predefined_split_leaks,
-    single_groups,
 )
 from coverslip.datasets.splits.partition import split_units
 from coverslip.errors import BadDataset, BadRecipe, LeakageFound

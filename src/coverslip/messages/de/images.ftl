@@ -131,8 +131,6 @@ image-of-zeros = sie beginnt mit lauter Nullen
 
 image-too-many-frames = sie hat { $n_frames } Einzelbilder, und die Grenze ist { $limit }
 
-jpeg-too-many-scans = sie hat weit mehr Scans, als ein JPEG braucht
-
 palette-too-short = ein Pixel verweist auf eine Farbe jenseits des Endes der Palette
 
 # Planes, channels and boxes
@@ -264,12 +262,7 @@ tiff-pages-in-circle = die Seiten verweisen im Kreis aufeinander
 
 tiff-too-many-pages = sie gibt mehr als { $limit } Seiten an
 
-tiff-too-many-unlike-pages = sie gibt mehr als { $limit } Seiten mehrerer Arten an
-
 tiff-too-many-parts-listed = die Seiten führen unglaubhaft viele Streifen oder Kacheln auf
-
-tiff-too-many-parts = Das Bild besteht aus { $n_parts } Streifen oder Kacheln, und die Grenze ist { $limit }
-    .do = Schneiden Sie es zuerst zu, oder verkleinern Sie es.
 
 # Decoding processes
 

@@ -20,7 +20,7 @@ not-json = Dies ist kein JSON
 
 not-a-json-object = Dies ist kein JSON-Objekt mit dem Inhaltstyp application/json
 
-options-without-preset = is_small und as_published gehören zu einer Vorlage
+options-without-preset = is_small, arms und all_tables gehören zu einer Vorlage
 
 either-dataset-or-sources = geben Sie entweder dataset_id oder sources an
 

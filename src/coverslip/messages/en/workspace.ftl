@@ -20,7 +20,7 @@ not-json = This is not JSON
 
 not-a-json-object = This is not a JSON object with the content type application/json
 
-options-without-preset = is_small and as_published belong to a preset
+options-without-preset = is_small, arms and all_tables belong to a preset
 
 either-dataset-or-sources = give either dataset_id or sources
 

@@ -30,9 +30,18 @@ from coverslip.workspace.store.rows import AnyRow, as_dataset, dataset_row, sour
 from coverslip.workspace.store.sql import among, among_integers, unindexed
 from coverslip.workspace.store.tables import changed_labels, corrections, datasets, images, jobs, label_changes, results
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing.filters import Filters, Gallery, Only, matching_query
 from coverslip.workspace.viewing.images import DatasetImages
-from coverslip.workspace.viewing.lists import UNLABELED, ImageList, ObjectLabels, ObjectPredictions, PictureSource
+from coverslip.workspace.viewing.lists import (
+    UNLABELED,
+    Filters,
+    Gallery,
+    ImageList,
+    ObjectLabels,
+    ObjectPredictions,
+    Only,
+    PictureSource,
+    matching_query,
+)
 
 KINDS = ("train", "evaluate", "predict")  # of jobs with rows
 _ROWS_AT_ONCE = 2_000

@@ -22,7 +22,7 @@ from coverslip.images import pixel_side
 from coverslip.messages import Failure, Message
 from coverslip.processes import Json
 from coverslip.reports.verdict import verdict_of_metrics
-from coverslip.runs import ClassifierCard, Layout, find_classifier, metrics_of_classifier, open_classifier
+from coverslip.runs import ClassifierCard, PredictionColumns, find_classifier, metrics_of_classifier, open_classifier
 from coverslip.runs.classifier import state_of_classifier
 from coverslip.runs.documents import Document
 from coverslip.workspace.jobs.records import Job, all_jobs, find_job
@@ -429,7 +429,9 @@ class LoadedClassifiers:
         """
         folder = location_of(self._workspace, classifier_id).path
         if top_k is not None:
-            Layout(open_classifier(find_classifier(folder)).card.classes, top_k)  # reports errors before the work
+            PredictionColumns(
+                open_classifier(find_classifier(folder)).card.classes, top_k
+            )  # reports errors before the work
         rows: list[Json] = []
         for start in range(0, len(images), _FILES_AT_ONCE):
             rows += self._predict(folder, [file for _, file in images[start : start + _FILES_AT_ONCE]])

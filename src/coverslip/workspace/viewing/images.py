@@ -17,7 +17,6 @@ from coverslip.datasets import (
 from coverslip.errors import BadRun, CoverslipError, NotFound, PreconditionFailed, PreconditionRequired
 from coverslip.messages import Message, message_of
 from coverslip.runs import LabelErrors, Run
-from coverslip.workspace.store.keys import split_in_dataset
 from coverslip.workspace.store.rows import (
     AnyRow,
     ImagesChanged,
@@ -33,22 +32,21 @@ from coverslip.workspace.store.rows import (
     load_records,
     plan_of,
     source_paths,
+    split_in_dataset,
 )
 from coverslip.workspace.store.sql import among
 from coverslip.workspace.store.tables import image_facts, images, inspections, suggested_images
-from coverslip.workspace.viewing.filters import (
-    Filters,
-    Gallery,
-    ImageSelection,
-    Only,
-    matching_query,
-)
 from coverslip.workspace.viewing.lists import (
     UNLABELED,
+    Filters,
+    Gallery,
     ImageList,
+    ImageSelection,
     ObjectLabels,
+    Only,
     PictureSource,
     digest_of,
+    matching_query,
     row_ids_of,
 )
 
