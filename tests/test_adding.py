@@ -18,7 +18,7 @@ from image_sets import App, workspace_in
 
 from coverslip.augmentation import AUGMENTATIONS, Augmentation
 from coverslip.cli import main
-from coverslip.datasets import Dataset, Finder, FindingCase, Scan, register_finder, unregister_finder
+from coverslip.datasets import Dataset, FindingCase, FindingKind, Scan, register_finder, unregister_finder
 from coverslip.evaluation import METRICS, MetricRecord
 from coverslip.keys import Key
 from coverslip.messages import add_entries
@@ -76,12 +76,12 @@ AUGMENTATION = Augmentation(
     change=_speckled,
     limits={"ge": 0, "lt": 1},
 )
-FINDING = Finder("first-image", "advice", "First image", _first_image)
+FINDING = FindingKind("first-image", "advice", "First image", _first_image)
 SECTION = Section(
     name="weather",
     title=lambda: "The weather",
     order=950,
-    text=lambda run: SectionText(words=("It was a bright day.",), columns=("hour", "sky"), rows=(("9", "blue"),)),
+    blocks=lambda run: [SectionText(("It was a bright day.",), ("hour", "sky"), (("9", "blue"),))],
 )
 
 
@@ -158,7 +158,8 @@ def test_the_app_and_the_document_of_its_api_show_them(run: Path, cells: Path) -
         document = app.get("openapi.json")
     assert "Lowest recall" in [metric["title"] for metric in results["values"]]
     (weather,) = [section for section in results["sections"] if section["name"] == "weather"]
-    assert (weather["title"], weather["rows"]) == ("The weather", [["9", "blue"]])
+    rows = [[cell["text"] for cell in row] for row in weather["blocks"][0]["rows"]]
+    assert (weather["title"], rows) == ("The weather", [["9", "blue"]])
     assert keys["augment.speckle"]["title"] == "Speckle"
     assert "lowest_recall" in [choice["value"] for choice in keys["primary_metric"]["choices"]]
     schemas = document["components"]["schemas"]
@@ -194,7 +195,7 @@ def files_that_name(name: str) -> int:
     return sum(
         bool(word.search(file.read_text(encoding="utf-8")))
         for file in files
-        if file.suffix in {".py", ".md", ".ts", ".svelte", ".ftl", ".html"}
+        if file.suffix in {".py", ".toml", ".md", ".ts", ".svelte", ".ftl", ".html"}
         and file.name not in _GENERATED
         and not {"papers", "studies", "static"} & set(file.relative_to(_ROOT).parts[1:-1])
     )

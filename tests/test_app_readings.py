@@ -88,6 +88,14 @@ def test_readers_do_not_see_first_labels_and_readings_do_not_change_them(lab: La
     assert (pair["first"], pair["second"]) == (None, "Ada")
     assert pair["agreement"]["agreement"]["value"] == 0.75
     assert pair["agreement"]["n_groups"] is not None
+    (section,) = matched["sections"]
+    table, counts = section["blocks"]
+    numbers = [pair["agreement"][name]["value"] for name in ("agreement", "kappa")]
+    assert [cell["value"] for cell in table["rows"][0][2:]] == [
+        *(pair["agreement"][n] for n in ("n", "n_groups")),
+        *numbers,
+    ]
+    assert [[cell["value"] for cell in row[1:]] for row in counts["rows"]] == pair["agreement"]["counts"]
     assert lab.send("GET", by=EVE)["images"][0]["label"] is None  # another reader has readings of their own
     more = lab.send("POST", body={"n": 1000}, by=ADA)
     assert [image["row_id"] for image in more["images"]][:12] == rows

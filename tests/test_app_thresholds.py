@@ -28,7 +28,7 @@ def test_an_evaluation_says_that_the_threshold_of_the_own_test_set_was_set_by_ha
         def own() -> tuple[str, bool]:
             results = client.get(f"{API}/jobs/{job['id']}/results").json()
             (section,) = (each for each in results["sections"] if each["name"] == "own-test")
-            return results["test_set"]["rule"], text("report-threshold-by-hand") in section["words"]
+            return results["test_set"]["rule"], text("report-threshold-by-hand") in section["blocks"][0]["words"]
 
         assert own() == ("highest probability", False)
         choice = client.get(f"{API}/runs/{run}/thresholds").json()["choices"][0]

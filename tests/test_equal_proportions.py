@@ -22,8 +22,9 @@ import coverslip as cs
 from coverslip.app.server import create_app
 from coverslip.cli import main
 from coverslip.evaluation.sample_proportions import ClassProportion, Summary
+from coverslip.messages import text
 from coverslip.reports.proportions import digits_of, needed_title, shown_classes
-from coverslip.reports.words import number, p_value, signed
+from coverslip.reports.words import number, p_value, signed, with_interval
 from coverslip.runs import Predictions, Run
 from coverslip.runs.split import write_split
 from coverslip.workspace.jobs.records import find_job
@@ -138,6 +139,7 @@ def test_all_doors_give_equal_numbers(
     answer = lab.client.put(address, json={"sampling": sampling, "replaces": replaced})
     assert answer.status_code == 200, answer.text
     assert_json(answer.json()["summary"], summary)
+    assert_sections(answer.json()["sections"], summary)
 
     downloads = {
         name: lab.client.get(f"{API}/jobs/{lab.prediction}/download/{name}")
@@ -175,6 +177,20 @@ def assert_json(printed: dict[str, Any], summary: Summary) -> None:  # Any: JSON
         summary.assumption,
         pytest.approx(summary.label_shift.p if summary.label_shift else None),
     )
+
+
+def assert_sections(sections: dict[str, Any], summary: Summary) -> None:  # Any: JSON
+    """The tables of a class have its numbers, not rounded."""
+    assert list(sections) == list(summary.classes)
+    for name, of_class in sections.items():
+        tables = {section["name"]: section["blocks"] for section in of_class}
+        for table, samples in ((tables["samples"][0], summary.samples), (tables["conditions"][1], summary.conditions)):
+            for row, each in zip(table["rows"], samples, strict=True):
+                k = table["columns"].index(with_interval(text("column-raw")))
+                for cell, metric in zip(
+                    row[k : k + 2], (each.classes[name].raw, each.classes[name].corrected), strict=True
+                ):
+                    assert [cell[end] for end in ("value", "low", "high")] == [metric.value, metric.low, metric.high]
 
 
 def assert_prism(table: str, summary: Summary) -> None:

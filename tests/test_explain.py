@@ -212,7 +212,7 @@ def test_explaining_leaves_a_picture_for_each_image_and_withholds_what_failed(
     checks = Run(own_run.folder).map_checks
     assert checks is not None
     assert "map_checks" in {section.name for section in sections_of(read_run(own_run.folder))}
-    assert SECTIONS["map_checks"].text(read_run(own_run.folder)).rows[0][0] == "contributions"
+    assert SECTIONS["map_checks"].blocks(read_run(own_run.folder))[0].rows[0][0] == "contributions"
     failed = checks.model_copy(
         update={
             "checks": tuple(

@@ -20,6 +20,7 @@ from coverslip.audit.learning_curve import (
     probe_logits,
 )
 from coverslip.evaluation import CurvePoint, LearningCurve, Metric, extrapolate, no_learning_curve
+from coverslip.messages import message
 from coverslip.reports.figures import draw
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections import sections_of
@@ -184,9 +185,11 @@ def test_of_too_few_groups_or_images_nothing_is_said() -> None:
         features, label, unit, n_images=200, n_groups=15, has_name=has_name, shrinkage=1.0, balanced=False
     )
     assert grouped.gain.value is None
-    assert f"only {FEWEST_GROUPS - 1} groups" in (grouped.gain.reason or "")
+    assert grouped.gain.reason == message(
+        "learning-curve-few-groups", n_groups=FEWEST_GROUPS - 1, n_needed=FEWEST_GROUPS
+    )
     assert curve_of(24).points == ()
-    assert "only 24 images of 3 classes" in (curve_of(24).gain.reason or "")
+    assert curve_of(24).gain.reason == message("learning-curve-few-images", n_images=24, n_classes=3, n_needed=10)
 
 
 def curve(gain: float, low: float, high: float) -> LearningCurve:
@@ -206,16 +209,18 @@ def test_it_is_said_in_plain_words() -> None:
     )
     assert doubling(curve(0.02, -0.01, 0.05)).endswith("This is not statistically significant.")
     assert "curve is flat" in doubling(curve(0.002, 0.0, 0.004))
-    assert doubling(no_learning_curve(9, None, "there are few")).endswith("cannot be estimated: there are few.")
+    few = message("learning-curve-few-groups", n_groups=4, n_needed=5)
+    assert doubling(no_learning_curve(9, None, few)).endswith(f"cannot be estimated: {few}.")
 
 
 def test_the_report_shows_it(own_run: Run, tmp_path: Path) -> None:
     LearningCurveRecord(curve=curve(0.021, 0.011, 0.031)).write(own_run.learning_curve_file)
     section = {section.name: section for section in sections_of(read_run(own_run.folder))}["learning_curve"]
-    words = " ".join(section.text(read_run(own_run.folder)).words)
+    (block,) = section.blocks(read_run(own_run.folder))
+    words = " ".join(block.words)
     assert "would change the result by about +0.021 macro-F1" in words
     assert "more images of the same slides bring less" in words
-    (drawing,) = section.drawings(read_run(own_run.folder))
+    (drawing,) = block.drawings
     svg = draw(drawing.name, drawing.figure, tmp_path, title=drawing.title)
     assert all(f">{n}<" in svg for n in (50, 400, 800))  # sizes, and twice as many
 
@@ -276,7 +281,7 @@ def test_with_folds_the_curve_says_what_the_final_classifier_gains(
     assert curve is not None
     assert (curve.n_images, curve.n_images_of_fold) == (n_all, n_of_fold)
     section = next(section for section in sections_of(read_run(run.folder)) if section.name == "learning_curve")
-    words = section.text(read_run(run.folder)).words
+    words = next(iter(section.blocks(read_run(run.folder)))).words
     assert (curve.over_folds is not None) == (n_of_fold < n_all)
     assert bool(over_folds(curve)) == (n_of_fold < n_all)
     assert not over_folds(curve) or over_folds(curve) in words

@@ -96,7 +96,7 @@ def test_foreign_images_are_unfamiliar_and_a_note_says_so(trained: Run, cells: P
     classifier = cs.load_classifier(trained.folder)
     rows = classifier.predict([tmp_path, *sorted(cells.rglob("*.png"))[::3]], emit=events.append)
     assert {row.decision for row in rows[:8]} == {"unfamiliar"}
-    assert all((row.ood_score or 0) > 1 and "instrument" in (row.reason or "") for row in rows[:8])
+    assert all((row.ood_score or 0) > 1 and "instrument" in str(row.reason or "") for row in rows[:8])
     assert sum(row.decision == "unfamiliar" for row in rows[8:]) <= 5  # of 30
     notes = [event for event in events if isinstance(event, Noted) and event.code == "unfamiliar-images"]
     assert len(notes) == 1
@@ -142,7 +142,7 @@ def test_the_report_names_groups_with_many_unfamiliar_images(own_run: Run) -> No
         decision = "unfamiliar" if is_unlike else row.label or ""
         rows[i] = replace(row, decision=decision, ood_score=1.5 if is_unlike else 0.1)
     Predictions(rows, card.classes).write_csv(own_run.predictions_file)
-    words = " ".join(UNFAMILIAR.text(ReportedRun(Run(own_run.folder))).words)
+    words = " ".join(UNFAMILIAR.blocks(ReportedRun(Run(own_run.folder)))[0].words)
     assert f"In 1 of {len(groups)} groups" in words
     assert f"{groups[0]} (3 of {n_of[groups[0]]})" in words
     assert not any(f"{name} (" in words for name in groups[1:])

@@ -15,7 +15,7 @@ import coverslip as cs
 from coverslip.cli import main
 from coverslip.evaluation import operating_points, uncertain_threshold
 from coverslip.events import Event, Noted
-from coverslip.messages import text
+from coverslip.messages import message_of, text
 from coverslip.reports.words import decision_images, whole_percent
 from coverslip.runs import Run, SplitPlan
 
@@ -80,7 +80,7 @@ def test_thresholds_come_from_validation_images_alone(run: Run, events: list[Eve
     assert [of_decisions["n"] for of_decisions in story] == [point.n for point in points]
     doubted = [event for event in events if isinstance(event, Noted) and event.code == "doubtful-operating-points"]
     assert [of_decisions["n"] for of_decisions in story] == [4, 8, 24]
-    assert [(event.parameters["names"], event.parameters["reason"]) for event in doubted] == [
+    assert [(event.parameters["names"], str(message_of(event.parameters["reason"]))) for event in doubted] == [
         ("'large'", "fewer than 5 validation images of this class: 0.333 is used"),
         ("'medium'", text("few-images-for-threshold", n=10)),
     ]

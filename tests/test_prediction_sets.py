@@ -108,11 +108,11 @@ def test_predictions_have_sets_that_tables_keep_and_that_stated_proportions_only
 def test_reports_name_classes_that_are_in_every_set_and_say_what_groups_do_to_the_promise(own_run: Run) -> None:
     card = own_run.card
     assert card is not None
-    assert "There are no prediction sets" in PREDICTION_SETS.text(ReportedRun(own_run)).words[0]
+    assert "There are no prediction sets" in PREDICTION_SETS.blocks(ReportedRun(own_run))[0].words[0]
     cs.runs.write_card(own_run.classifier_folder, card.model_copy(update={"set_floors": (0.2, 0.3, 0.0)}))
     rows = [replace(row, prediction_set=(card.classes[2],)) for row in own_run.predictions]
     Predictions(rows, card.classes).write_csv(own_run.predictions_file)
-    text = PREDICTION_SETS.text(ReportedRun(Run(own_run.folder)))
+    (text,) = PREDICTION_SETS.blocks(ReportedRun(Run(own_run.folder)))
     (always,) = [words for words in text.words if words.startswith("These classes have fewer")]
     assert always.endswith(f": {card.classes[2]}.")
     assert any("further images of the same groups" in words for words in text.words)

@@ -3,34 +3,29 @@
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from coverslip.cli._options import as_setting, with_remedies
-from coverslip.datasets import Finding, GroupFacts, Inspection, Spread, one_line
-from coverslip.evaluation import FEWEST_GROUPS, METRICS, Evaluation, confused_pairs, hardest_classes, row_metrics
+from coverslip.datasets import Finding, GroupFacts, Inspection, one_line
 from coverslip.images import Series
 from coverslip.messages import GroupBy, escape_controls_in_lines, text
-from coverslip.reports.tables import Cell, Estimate, column_titles, estimate
+from coverslip.reports.blocks import Block, MetricRows, Quotation, SectionContent, SectionText, Statements
+from coverslip.reports.tables import Cell, column_titles, estimate, reasons, shown
 from coverslip.reports.words import (
-    group_mean,
-    group_words,
-    interval_words,
-    number,
-    percent,
     with_interval,
 )
 from coverslip.runs import InspectionWithLeakageEstimate, LeakageEstimate
 
 if TYPE_CHECKING:
     from coverslip.inference.latency import Latency, Timing
-    from coverslip.reports.verdict import Verdict
+    from coverslip.reports.reported import ReportedRun
 
 
 def table_of(first: str, *titles: str, text_columns: Collection[str] = ()) -> Table:
@@ -49,8 +44,69 @@ def filled_table(
     """Return a table of a report, with confidence intervals after their values."""
     table = table_of(*columns, text_columns=text_columns)
     for row in rows:
-        table.add_row(*map(str, row))
+        table.add_row(*map(shown, row))
     return table
+
+
+def _fitting_tables(
+    console: Console, columns: Sequence[str], rows: Sequence[Sequence[Cell]], text_columns: Collection[str]
+) -> Iterator[Table]:
+    """Yield a table of numbers; if it is wider than the terminal, several with some of the columns each."""
+    table = filled_table(columns, rows, text_columns=text_columns)
+    middle, wide = (len(columns) + 1) // 2, console.options.update(max_width=_WHOLE)
+    if text_columns or middle < 2 or console.measure(table, options=wide).maximum <= console.width:
+        yield table
+        return
+    for part in (slice(1, middle), slice(middle, None)):
+        parts = [[row[0], *row[part]] for row in rows]
+        yield from _fitting_tables(console, [columns[0], *columns[part]], parts, ())
+
+
+def show_sections(console: Console, sections: Iterable[SectionContent], *, has_folded: bool) -> None:
+    """Print sections without figures and images.
+
+    Args:
+        console: for results.
+        sections: of a result.
+        has_folded: whether to print also tables that a page shows on request only.
+    """
+    hidden: list[str] = []
+    for section in sections:
+        hidden += [_folded(block) for block in section.blocks if not has_folded and _folded(block)]
+        blocks = [block for block in section.blocks if has_folded or not _folded(block)]
+        lines = [line for block in blocks for line in _block_lines(console, block)]
+        if lines or section.verdict:
+            subtitle = f" ({section.subtitle})" if section.subtitle else ""
+            console.print(f"\n{section.title}{subtitle}", style="bold", soft_wrap=True)
+        for line in filter(None, [section.verdict, *lines]):
+            console.print(line, soft_wrap=isinstance(line, str))
+    if hidden:
+        console.print(text("command-in-report", titles=", ".join(hidden)), soft_wrap=True)
+
+
+def _folded(block: Block) -> str:
+    """Return the title of what a page shows on request only; empty if it shows the block."""
+    return block.folded if isinstance(block, SectionText) else block.summary if isinstance(block, Quotation) else ""
+
+
+def _block_lines(console: Console, block: Block) -> Iterator[str | Table]:
+    """Yield the lines and tables of a block; of a gallery, nothing."""
+    match block:
+        case SectionText():
+            if block.heading and (block.rows or block.words):
+                yield f"\n{block.heading}"
+            if block.rows:
+                rows = [*block.rows, *block.totals]
+                yield from _fitting_tables(console, block.columns, rows, block.text_columns)
+                yield from reasons(rows).values()
+            yield from block.words
+        case MetricRows():
+            columns = (text("column-metric"), with_interval(text("column-value")))
+            yield filled_table(columns, [(metric.title, estimate(metric)) for metric in block.metrics])
+        case Statements():
+            yield from (f"{each.claim} {each.meaning}" for each in block.rows)
+        case Quotation():
+            yield from block.paragraphs
 
 
 def series_as_json(series: Sequence[Series]) -> "list[Json]":
@@ -126,44 +182,6 @@ def _seconds(timing: "Timing") -> str:
     return f"{timing.median:.3g} ({timing.low:.2g}–{timing.high:.2g})"
 
 
-def show_subgroups(console: Console, evaluation: Evaluation) -> None:
-    """Print a table for each subset."""
-    if evaluation.two_classes:
-        positive = text("report-two-classes-subtitle", label=one_line(evaluation.positive_class or "", 60))
-        rows = [
-            (text("command-metric", metric=name), estimate(metric)) for name, metric in evaluation.two_classes.items()
-        ]
-        console.print(filled_table((positive, with_interval(text("column-value"))), rows))
-    if evaluation.of_groups is not None:
-        _show_groups(console, evaluation)
-    for column, by_value in evaluation.by_column.items():
-        subgroups = [
-            (
-                _subgroup_name(value, is_small=scores.is_small),
-                f"{scores.n:,}",
-                estimate(scores.metrics["accuracy"]),
-                estimate(scores.gaps["accuracy"], is_signed=True),
-            )
-            for value, scores in by_value.items()
-        ]
-        metrics = map(with_interval, column_titles("column-accuracy", "column-difference-from-others"))
-        columns = (one_line(column, 60), text("column-images"), *metrics)
-        console.print(filled_table(columns, subgroups))
-
-
-def _subgroup_name(value: str, *, is_small: bool) -> str:
-    name = one_line(value, 60) or text("report-empty-cell")
-    return text("command-small-subgroup", name=name) if is_small else name
-
-
-def _show_groups(console: Console, evaluation: Evaluation) -> None:
-    decided = evaluation.of_groups
-    assert decided is not None
-    rows = [(text("command-metric", metric=name), estimate(metric)) for name, metric in decided.metrics.items()]
-    title = text("command-group-predictions", n_groups=decided.n, n_mixed=decided.n_mixed, n_ungrouped=decided.n_alone)
-    console.print(filled_table((title, with_interval(text("column-value"))), rows))
-
-
 Json = Mapping[str, Any]  # Any: JSON values
 
 MANY_CLASSES = 20  # above it, not all are shown
@@ -219,109 +237,31 @@ def notes_console() -> Console:
 
 def print_json(value: Json) -> None:
     """Print one JSON object without NaN, as in the files. JSON itself escapes the first 32 characters."""
-    printed = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    printed = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=asdict)
     print(_LATE_CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", printed))  # noqa: T201  command-line output
 
 
-def show_numbers(
-    console: Console,
-    evaluation: Evaluation,
-    verdict: "Verdict",
-    test_set: Evaluation | None = None,
-    *,
-    all_classes: bool = False,
-) -> None:
-    """Print the verdict, the headline metrics with intervals, and the metrics of each class or of the worst classes.
+def show_result(console: Console, run: "ReportedRun", *, all_classes: bool = False) -> None:
+    """Print the verdict and the main sections of the report of a run or an evaluation.
 
     Args:
         console: for results.
-        evaluation: the metrics.
-        verdict: whether to use the classifier, and why.
-        test_set: metrics of the run's test set, if `evaluation` is of an external test set.
-        all_classes: whether to show all classes, even if there are many.
+        run: the run or evaluation.
+        all_classes: whether to show all classes, even if there are many, and all metrics.
     """
-    measured_on = text(
-        "command-measured-on",
-        n_images=evaluation.n,
-        split={"test": "test", "val": "validation", "out-of-fold": "held-out"}.get(evaluation.split, "other"),
-        name=evaluation.split,
-        has_groups=bool(evaluation.n_units),
-        groups=group_words(evaluation),
-    )
+    from coverslip.reports.sections import sections_of
+    from coverslip.reports.verdict import lead, verdict_of_run
+
+    verdict = verdict_of_run(run)
     console.print(f"\n{one_line(verdict.headline, _WHOLE)}", style="bold", soft_wrap=True)
     for reason in verdict.further:
         console.print(one_line(reason.claim, _WHOLE), soft_wrap=True)
-    console.print(f"\n{measured_on}", style="bold")
-    if evaluation.n_groups is None:
-        without_groups = text("command-without-groups", is_external=test_set is not None)
+    console.print(" ".join(lead(run, verdict)), soft_wrap=True)
+    if run.metrics.n_groups is None:
+        without_groups = text("command-without-groups", is_external=run.evaluation is not None)
         console.print(with_remedies(without_groups, [GroupBy("COLUMN"), GroupBy()]), soft_wrap=True)
-    headline = {name: metric for name, metric in evaluation.metrics.items() if name in METRICS}
-    headline = {name: metric for name, metric in headline.items() if METRICS[name].is_headline}
-    values = column_titles("column-value", *(["column-runs-own-test-set"] if test_set else []))
-    columns = (text("column-metric"), *map(with_interval, values))
-    rows: list[list[Cell]] = [
-        [METRICS[name].title, estimate(metric), *([estimate(test_set.metrics[name])] if test_set else [])]
-        for name, metric in headline.items()
-    ]
-    console.print(filled_table(columns, rows))
-    if mean := group_mean(evaluation):
-        console.print(mean)
-    most_frequent = max(evaluation.per_class, key=lambda name: evaluation.per_class[name].n, default=None)
-    if most_frequent is not None:
-        share = evaluation.per_class[most_frequent].n / evaluation.n
-        label = one_line(most_frequent)
-        console.print(text("report-majority-class", label=label, accuracy=percent(share)), soft_wrap=True)
-    if methods := list(dict.fromkeys(metric.method for metric in headline.values() if metric.low is not None)):
-        interval = interval_words(evaluation)
-        console.print(text("command-intervals", interval=interval, methods="; ".join(methods)), soft_wrap=True)
-    _show_classes(console, evaluation, all_classes=all_classes)
-    show_subgroups(console, evaluation)
-    if evaluation.by_domain:
-        console.print(_by_domain(evaluation))
-
-
-def _show_classes(console: Console, evaluation: Evaluation, *, all_classes: bool) -> None:
-    names = list(evaluation.per_class)
-    is_cut = not all_classes and len(names) > MANY_CLASSES
-    if is_cut:
-        by_f1 = [evaluation.per_class[name].metrics["f1"].value for name in names]
-        names = [names[k] for k in hardest_classes(by_f1, MOST_LINES)]
-    rows = []
-    for name in names:
-        scores = evaluation.per_class[name]
-        recall, precision = (estimate(scores.metrics[key]) for key in ("recall", "precision"))
-        rows.append((one_line(name), f"{scores.n:,}", recall, precision, number(scores.metrics["f1"].value)))
-    metrics = map(with_interval, column_titles("column-recall", "column-precision"))
-    columns = (*column_titles("column-class", "column-images"), *metrics, text("column-f1"))
-    console.print(filled_table(columns, rows))
-    if any(cell.counts for _, _, *cells, _ in rows for cell in cells if isinstance(cell, Estimate)):
-        console.print(text("command-counts-without-interval", n_groups=FEWEST_GROUPS), soft_wrap=True)
-    if is_cut:
-        caption = text("command-lowest-f1", n_shown=MOST_LINES, n_classes=len(evaluation.per_class))
-        console.print(caption, soft_wrap=True)
-        _show_confused(console, evaluation)
-
-
-def _show_confused(console: Console, evaluation: Evaluation) -> None:
-    """Show the most frequent confusions."""
-    columns = column_titles("column-class", "column-predicted-as", "column-images", "column-share-of-class")
-    rows = []
-    for pair in confused_pairs(np.array(evaluation.confusion_matrix), MOST_LINES):
-        names = (one_line(evaluation.classes[k]) for k in (pair.true, pair.predicted))
-        rows.append((*names, f"{pair.n:,}", f"{pair.share:.0%}"))
-    if rows:
-        console.print(filled_table(columns, rows, text_columns=columns[1:2]))
-
-
-def _by_domain(evaluation: Evaluation) -> Table:
-    names = row_metrics(evaluation.primary)
-    return filled_table(
-        (*column_titles("column-domain", "column-images"), *(with_interval(METRICS[name].title) for name in names)),
-        [
-            (one_line(domain), f"{scores.n:,}", *(estimate(scores.metrics[name]) for name in names))
-            for domain, scores in evaluation.by_domain.items()
-        ],
-    )
+    sections = (record.content(run) for record in sections_of(run) if record.is_printed)
+    show_sections(console, sections, has_folded=all_classes)
 
 
 def show_inspection(console: Console, inspection: Inspection, *, all_classes: bool = False) -> None:
@@ -350,21 +290,9 @@ def show_inspection(console: Console, inspection: Inspection, *, all_classes: bo
         caption = text("command-fewest-images", n_shown=MOST_LINES, n_classes=len(inspection.classes))
         console.print(caption, soft_wrap=True)
 
-    facts = {
-        "report-domains": _counts(inspection.domains) if len(inspection.domains) > 1 else "",
-        "command-width": _spread(inspection.width_px, "px"),
-        "command-height": _spread(inspection.height_px, "px"),
-        "command-pixel-size": _pixel_sizes(inspection),
-        "command-format": _counts(inspection.formats),
-        "command-bit-depth": _counts(inspection.bit_depths),
-        "command-channels": _counts(inspection.channels),
-        "command-planes": _counts(inspection.planes) if set(inspection.planes) > {"1"} else "",
-        "command-predefined-split": _counts(inspection.predefined_split or {}),
-    }
     console.print()
-    for code, fact in facts.items():
-        if fact:
-            console.print(f"{text(code):<12} {fact}", soft_wrap=True)
+    for fact in inspection.file_facts():
+        console.print(f"{fact.title:<12} {fact.text}", soft_wrap=True)
 
     for finding in inspection.findings:
         _show_list(console, finding.title, list(_clusters(finding)))
@@ -388,10 +316,8 @@ def _show_leakage_estimate(console: Console, leakage_estimate: LeakageEstimate |
         return
     from coverslip.reports.sections.data_quality import leakage_estimate_text  # slow: all sections of reports
 
-    section = leakage_estimate_text(leakage_estimate)
-    console.print(filled_table(section.columns, section.rows))
-    for words in section.words:
-        console.print(words, soft_wrap=True)
+    for line in _block_lines(console, leakage_estimate_text(leakage_estimate)):
+        console.print(line, soft_wrap=isinstance(line, str))
 
 
 def _remedy_line(finding: Finding) -> str:
@@ -573,25 +499,6 @@ def _groups_in_words(groups: GroupFacts | None) -> str:
         n_fewest=int(images.min),
         n_most=int(images.max),
     )
-
-
-def _pixel_sizes(inspection: Inspection) -> str:
-    sizes = _spread(inspection.pixel_side_um, "µm")
-    n_unknown = inspection.n_readable - inspection.n_pixel_sizes
-    return f"{sizes} {text('command-without-pixel-size', n_images=n_unknown)}" if sizes and n_unknown else sizes
-
-
-def _spread(spread: Spread | None, unit: str) -> str:
-    if spread is None:
-        return ""
-    if spread.min == spread.max:
-        return f"{spread.min:,g} {unit}"
-    ends = {"low": f"{spread.min:,g}", "high": f"{spread.max:,g}", "median": f"{spread.median:,g}"}
-    return text("command-range", unit=unit, **ends)
-
-
-def _counts(counts: Mapping[str, int]) -> str:
-    return next(iter(counts)) if len(counts) == 1 else ", ".join(f"{name}: {n:,}" for name, n in counts.items())
 
 
 def _show_list(console: Console, title: str, lines: Sequence[str]) -> None:

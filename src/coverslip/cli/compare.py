@@ -142,7 +142,13 @@ def _show_numbers(console: "Console", pair: "Pair", numbers: "NumbersByLabels") 
     title = text("command-common-images", n_images=pair.n, n_groups=pair.n_groups or 0, by_labels=by)
     console.print(f"\n{title}", style="bold", soft_wrap=True)
     rows = [
-        (row.title, number(row.first), number(row.second), estimate(row, is_signed=True), p_value(row.p))
+        (
+            row.title,
+            number(row.first, row.digits),
+            number(row.second, row.digits),
+            estimate(row, is_signed=True),
+            p_value(row.p),
+        )
         for row in numbers.differences
     ]
     difference = with_interval(text("column-difference"))

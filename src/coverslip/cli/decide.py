@@ -57,7 +57,7 @@ def decide(
             is_percent = share <= 100
             raise usage_error("usage-share", option=f"--{name}", is_percent=is_percent, share=f"{share / 100:g}")
     from coverslip import pipeline
-    from coverslip.cli._show import notes_console, print_json, results_console, show_numbers
+    from coverslip.cli._show import notes_console, print_json, results_console, show_result
     from coverslip.cli.progress import shown_progress
     from coverslip.experiments.rethreshold import thresholds_of
     from coverslip.reports.reported import read_run
@@ -80,13 +80,13 @@ def decide(
     with shown_progress(notes_console()) as emit:
         decided = pipeline.decide(run, **choices, error_rate=error_rate, positive_class=positive, emit=emit)
     reported_run = read_run(decided.folder)
-    verdict = verdict_of_run(reported_run)
     if as_json:
-        print_json({"verdict": verdict_as_json(verdict), **metrics_as_json(decided.metrics)})
+        print_json({"verdict": verdict_as_json(verdict_of_run(reported_run)), **metrics_as_json(decided.metrics)})
         return
     stdout = results_console()
-    show_numbers(stdout, decided.metrics, verdict)
-    stdout.print(uncertain_words(reported_run) or text("command-none-uncertain"), soft_wrap=True)
+    show_result(stdout, reported_run)
+    if not uncertain_words(reported_run):
+        stdout.print(text("command-none-uncertain"), soft_wrap=True)
     if (thresholds := thresholds_of(decided)) is not None:
         _show(stdout, thresholds, is_short=True)
     _show_choice(stdout, decided)

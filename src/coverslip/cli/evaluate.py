@@ -50,10 +50,9 @@ def evaluate(
     if not data and (group or group_pattern or columns or crop_size or rescale or name):
         raise usage_error("usage-external-test-set")
     from coverslip import pipeline
-    from coverslip.cli._show import notes_console, print_json, results_console, show_numbers
+    from coverslip.cli._show import notes_console, print_json, results_console, show_result
     from coverslip.cli.progress import shown_progress
     from coverslip.reports.reported import read_evaluation, read_run
-    from coverslip.reports.sections.external import against_own_test
     from coverslip.reports.verdict import verdict_as_json, verdict_of_run
     from coverslip.runs import metrics_as_json, open_run
 
@@ -69,16 +68,11 @@ def evaluate(
     with shown_progress(notes_console()) as emit:
         evaluation = pipeline.evaluate(run, dataset, name=name, rescale=rescale, device=device, emit=emit)
     reported = read_evaluation(evaluation.folder) if data else read_run(evaluation.folder)
-    verdict = verdict_of_run(reported)
     if as_json:
-        print_json({"verdict": verdict_as_json(verdict), **metrics_as_json(evaluation.metrics)})
+        print_json({"verdict": verdict_as_json(verdict_of_run(reported)), **metrics_as_json(evaluation.metrics)})
     else:
         stdout = results_console()
-        trained_run = evaluation.parent_run if data else None
-        own_test_metrics = trained_run.metrics if trained_run and trained_run.is_measured else None
-        show_numbers(stdout, evaluation.metrics, verdict, own_test_metrics, all_classes=all_classes)
+        show_result(stdout, reported, all_classes=all_classes)
         if data:
-            if difference := against_own_test(reported):
-                stdout.print(difference, soft_wrap=True)
             stdout.print(text("command-result-report", file=evaluation.report_file), soft_wrap=True)
         stdout.print(text("command-result-details", folder=evaluation.folder), soft_wrap=True)

@@ -5,13 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from coverslip.cli._options import AsJson, ForExcel, argument, check_excel, mark_tables, option
-from coverslip.messages import text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from rich.table import Table
-
     from coverslip.evaluation.sample_proportions import SampleProportions, Summary
 
 
@@ -132,106 +127,11 @@ def _named(record: dict[str, object]) -> dict[str, object]:
 
 
 def _show(summary: "Summary") -> None:
-    from coverslip.cli._show import filled_table, notes_console, results_console
-    from coverslip.reports.proportions import (
-        compared_units,
-        difference_name,
-        digits_of,
-        needed_number,
-        needed_title,
-        needed_units,
-        shift_words,
-        similar_names_of,
-    )
-    from coverslip.reports.tables import Estimate, estimate
-    from coverslip.reports.words import number, p_value, signed, with_interval
+    from coverslip.cli._show import notes_console, results_console, show_sections
+    from coverslip.reports.proportions import assumption_of, proportion_sections, shown_classes, warnings_of
 
     console = results_console()
-    digits = {name: digits_of(summary, name) for name in summary.classes}
-    for samples, title in ((summary.samples, text("column-sample")), (summary.conditions, text("column-condition"))):
-        console.print(_table_of(samples, title, digits, is_corrected=summary.is_corrected))
-    if at_times := [each for each in summary.series if each.sample is None]:
-        title = text("column-condition")
-        console.print(_table_of(at_times, title, digits, is_corrected=summary.is_corrected, has_times=True))
-    if summary.comparisons:
-        heads = [*map(text, ("column-conditions", "column-class", "column-samples"))]
-        rows: list[tuple[str | Estimate, ...]] = [
-            (
-                difference_name(each),
-                each.name,
-                compared_units(each),
-                estimate(each.difference, is_signed=True, digits=digits[each.name]),
-                signed(each.effect_size, 2),
-                p_value(each.p),
-                p_value(each.p_holm),
-            )
-            for each in summary.comparisons
-        ]
-        heads += [with_interval(text("column-difference")), text("column-effect-size"), "p", "p (Holm)"]
-        console.print(filled_table(heads, rows))
-    if summary.trends:
-        rows = [
-            (each.name, estimate(each.odds_ratio, digits=5), p_value(each.p), p_value(each.p_holm))
-            for each in summary.trends
-        ]
-        console.print(
-            filled_table((text("column-class"), with_interval(text("column-odds-ratio")), "p", "p (Holm)"), rows)
-        )
-    if summary.controls:
-        titles = ("column-plate", "column-class", "column-negative-controls", "column-positive-controls")
-        quality = [
-            (
-                each.plate or text("all-samples"),
-                each.name,
-                f"{each.n_negative}",
-                f"{each.n_positive}",
-                number(each.z_prime),
-            )
-            for each in summary.controls
-        ]
-        console.print(filled_table((*map(text, titles), "Z′"), quality))
-    if summary.samples_needed:
-        first = summary.samples_needed[0]
-        console.print(needed_title(first), soft_wrap=True)
-        needed = [(each.name, needed_number(each)) for each in summary.samples_needed]
-        console.print(filled_table((text("column-class"), needed_units(first)), needed))
-    console.print(summary.assumption, soft_wrap=True)
-    reasons = dict.fromkeys(
-        metric.reason
-        for each in (*summary.samples, *summary.conditions)
-        for metric in (of_class.corrected for of_class in each.classes.values())
-        if summary.is_corrected and metric.reason
-    )
-    for sentence in (*summary.cautions, *similar_names_of(summary)):
+    show_sections(console, proportion_sections(summary, shown_classes(summary)), has_folded=True)
+    console.print(assumption_of(summary) if summary.is_corrected else summary.assumption, soft_wrap=True)
+    for sentence in warnings_of(summary):
         notes_console().print(sentence, soft_wrap=True)
-    for reason in reasons:
-        notes_console().print(reason, soft_wrap=True)
-    if (shift := summary.label_shift) is not None:
-        (notes_console() if shift.violated else console).print(shift_words(shift), soft_wrap=True)
-
-
-def _table_of(
-    samples: "Sequence[SampleProportions]",
-    title: str,
-    digits: "Mapping[str, int]",
-    *,
-    is_corrected: bool,
-    has_times: bool = False,
-) -> "Table":
-    from coverslip.cli._show import filled_table
-    from coverslip.reports.tables import Estimate, estimate
-    from coverslip.reports.words import with_interval
-
-    heads: tuple[str, ...] = (title, *((text("column-time"),) if has_times else ()), text("column-class"))
-    heads = (*heads, text("column-images"), text("column-count"), with_interval(text("column-raw")))
-    rows: list[tuple[str | Estimate, ...]] = []
-    for sample in samples:
-        name = sample.sample or sample.condition or text("all-samples")
-        for of_class, proportion in sample.classes.items():
-            time = () if sample.time is None else (f"{sample.time:g}",)
-            metrics = (proportion.raw, proportion.corrected) if is_corrected else (proportion.raw,)
-            numbers = (estimate(each, digits=digits[of_class]) for each in metrics)
-            rows.append((name, *time, of_class, f"{sample.n:,}", f"{proportion.count:,.0f}", *numbers))
-    if is_corrected:
-        heads = (*heads, with_interval(text("column-corrected")))
-    return filled_table(heads, rows)

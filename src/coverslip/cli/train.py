@@ -101,7 +101,7 @@ def train(
     if finish is not None and any((*other_options, budget)):
         raise usage_error("usage-finish-options")
     from coverslip import pipeline
-    from coverslip.cli._show import notes_console, print_json, results_console, show_numbers
+    from coverslip.cli._show import notes_console, print_json, results_console, show_result
     from coverslip.cli.progress import shown_progress
     from coverslip.errors import LeakageFound
     from coverslip.experiments.run_state import request_finish, withdraw_finish
@@ -140,12 +140,13 @@ def train(
                 run = pipeline.train(
                     dataset, choices, out=out, emit=emit, allow_leakage=allow_leakage, budget=budget, began=began
                 )
-    verdict = verdict_of_run(read_run(run.folder))
+    reported_run = read_run(run.folder)
     if as_json:
-        print_json({"run": str(run.folder), "verdict": verdict_as_json(verdict), **metrics_as_json(run.metrics)})
+        verdict = verdict_as_json(verdict_of_run(reported_run))
+        print_json({"run": str(run.folder), "verdict": verdict, **metrics_as_json(run.metrics)})
         return
     stdout = results_console()
-    show_numbers(stdout, run.metrics, verdict, all_classes=all_classes)
+    show_result(stdout, reported_run, all_classes=all_classes)
     if run.learning_curve is not None:
         stdout.print(text("command-result-images", sentence=doubling(run.learning_curve)), soft_wrap=True)
     stdout.print(text("command-result-report", file=run.report_file), soft_wrap=True)

@@ -15,7 +15,7 @@ from coverslip.experiments.split_data import SplitData
 from coverslip.messages import note, rough_duration, text
 from coverslip.models import model_info
 from coverslip.runs import Recipe, RunContext
-from coverslip.runs.log import Progress, fold_event
+from coverslip.runs.log import LoggedProgress, fold_event
 from coverslip.runs.log.timing import TRAINING_BY_EMBEDDING, scaled, total_seconds
 from coverslip.training.preprocessing import learn_preprocessing
 
@@ -123,7 +123,7 @@ class PaceListener:
     """Measures the pace of a training, and stores it for estimates of later trainings."""
 
     def __init__(self, context: RunContext) -> None:
-        self._context, self._progress = context, Progress()
+        self._context, self._progress = context, LoggedProgress()
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, WorkPlanned):

@@ -31,7 +31,7 @@ from coverslip.experiments.run_state import record_work
 from coverslip.files import remove_file
 from coverslip.images import PreprocessedImage
 from coverslip.inference import Classifier
-from coverslip.messages import note
+from coverslip.messages import message, note
 from coverslip.reports.page import write_report_of_images
 from coverslip.runs import (
     ClassifierCard,
@@ -147,7 +147,7 @@ def evaluate_rows(
     _note_excluded(rows, number, data.dropped, emit)
     if not measured and may_be_empty:
         return empty_evaluation(
-            classes, split=split, primary=recipe.primary_metric, reason="no image could be measured"
+            classes, split=split, primary=recipe.primary_metric, reason=message("no-image-measured")
         )
     if not measured:
         raise BadDataset("no-known-label", file=data.root, classes=some(classes, 8))
@@ -314,15 +314,15 @@ def _source_name(source: Path) -> str:
 
 def _with_groups_of_run(data: Dataset, run: Run, emit: Emit) -> Dataset:
     """Return the images with groups by the recipe of the run, unless groups were chosen or these do not apply."""
-    is_column, reason = True, ""
+    is_column, reason = True, None
     if run.environment.opened.group is None or data.opening.is_grouped or data.opening.are_tables:
         try:
             return assign_groups(data, run.recipe)
         except BadDataset as error:
-            is_column, reason = False, error.what
+            is_column, reason = False, error.message
     if not data.has_groups:  # otherwise, a note of the dataset states its groups
         group = one_line(run.recipe.group or "")
-        emit(Noted.of(note("groups-unknown", group=group, is_column=is_column, reason=reason)))
+        emit(Noted.of(note("groups-unknown", group=group, is_column=is_column, reason=reason or "")))
     return data
 
 

@@ -35,9 +35,9 @@ from coverslip.experiments.evaluating import measure
 from coverslip.experiments.preparation import protocol_notes, scan_and_check
 from coverslip.experiments.run_state import record_finish
 from coverslip.experiments.split_data import SplitData, capped_split, fit_network, preprocess
-from coverslip.images import ImageFacts, Preprocessing, pixel_side
+from coverslip.images import PixelFacts, Preprocessing, pixel_side
 from coverslip.inference import Classifier, load_classifier
-from coverslip.messages import Note, note, text
+from coverslip.messages import Message, Note, message, note
 from coverslip.models import describe_weights
 from coverslip.reports.page import write_report_of_images
 from coverslip.runs import (
@@ -353,7 +353,7 @@ def _prior(label: np.ndarray, n_classes: int, recipe: Recipe) -> tuple[float, ..
     return tuple(float(share) for share in counts / counts.sum())
 
 
-def _pixel_sizes(facts: Sequence[ImageFacts]) -> dict[str, tuple[float, float] | None]:
+def _pixel_sizes(facts: Sequence[PixelFacts]) -> dict[str, tuple[float, float] | None]:
     """Return the median and the range of the pixel sizes of the images whose size is known."""
     sizes = [fact.pixel_size_um for fact in facts if fact.pixel_size_um is not None]
     if not sizes:
@@ -363,7 +363,7 @@ def _pixel_sizes(facts: Sequence[ImageFacts]) -> dict[str, tuple[float, float] |
     return {"pixel_size_um": (median(widths), median(heights)), "pixel_side_um": (min(sides), max(sides))}
 
 
-def _usual_area_px(facts: Sequence[ImageFacts]) -> int:
+def _usual_area_px(facts: Sequence[PixelFacts]) -> int:
     """Return the 99% quantile of the areas, so that a single uncropped field of view does not count."""
     areas = [fact.width_px * fact.height_px for fact in facts]
     return int(np.quantile(areas, _USUAL_SHARE, method="lower"))
@@ -371,12 +371,12 @@ def _usual_area_px(facts: Sequence[ImageFacts]) -> int:
 
 def operating_notes(classes: Sequence[str], points: Sequence[OperatingPoint]) -> list[Note]:
     """Return warnings on operating points that few images support; empty if there are no operating points."""
-    weak: dict[str, list[str]] = {}
+    weak: dict[Message, list[str]] = {}
     for name, point in zip(classes, points, strict=bool(points)):
         if point.reason:
-            reason = text("operating-point-replaced", reason=point.reason, threshold=point.threshold)
+            reason = message("operating-point-replaced", reason=point.reason, threshold=point.threshold)
         elif point.n < _FEW_VALIDATION_IMAGES:
-            reason = text("few-images-for-threshold", n=_FEW_VALIDATION_IMAGES)
+            reason = message("few-images-for-threshold", n=_FEW_VALIDATION_IMAGES)
         else:
             continue
         weak.setdefault(reason, []).append(name)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from coverslip.evaluation import Metric
 from coverslip.images import PIXEL_SIZE_FACTOR, pixel_side
 from coverslip.messages import text
 from coverslip.reports import content
@@ -29,7 +30,6 @@ from coverslip.reports.words import (
     group_words,
     interval_after,
     listed,
-    number,
     split_words,
     without_group,
 )
@@ -92,7 +92,7 @@ def _label_errors(run: ReportedRun) -> str:
 def _values(run: ReportedRun, *names: str) -> str:
     values = {metric.name: metric for metric in content.metrics(run)}
     metric_texts = [
-        f"{values[name].title} {number(values[name].value)}{_interval(values[name])}"
+        f"{values[name].title} {_value(values[name])}"
         for name in names
         if name in values and values[name].value is not None
     ]
@@ -226,16 +226,13 @@ def _specification(run: ReportedRun) -> str:
 
 
 def _performance(run: ReportedRun) -> str:
-    metric_texts = [
-        f"{metric.title} {number(metric.value)}" + _interval(metric)
-        for metric in content.metrics(run)
-        if metric.is_headline
-    ]
+    metric_texts = [f"{metric.title} {_value(metric)}" for metric in content.metrics(run) if metric.is_headline]
     return text("card-performance", metrics="; ".join(metric_texts))
 
 
-def _interval(metric: content.Measured) -> str:
-    return interval_after(estimate(metric).interval)
+def _value(metric: content.Measured) -> str:
+    cell = estimate(metric)
+    return f"{cell.value}{interval_after(cell.interval)}"
 
 
 def _differences_between_clusters(run: ReportedRun) -> str:
@@ -383,13 +380,15 @@ def _pixel_size(trained_on: TrainedOn) -> str:
 
 def _metric_rows(run: ReportedRun) -> Iterator[tuple[str, ...]]:
     for metric in content.metrics(run):
-        yield metric.title, number(metric.value), estimate(metric).interval or "–"
+        cell = estimate(metric)
+        yield metric.title, cell.value, cell.interval or "–"
 
 
 def _class_rows(run: ReportedRun) -> Iterator[tuple[str, ...]]:
-    for row in content.classes(run):
-        numbers = (row.precision, row.recall, row.specificity, row.npv, row.f1)
-        yield row.name, str(row.n), *map(number, numbers)
+    for name, scores in run.metrics.per_class.items():
+        names = ("precision", "recall", "specificity", "npv", "f1")
+        numbers = (scores.metrics.get(metric, Metric(value=None)) for metric in names)
+        yield name, str(scores.n), *(estimate(metric).value for metric in numbers)
 
 
 def _checklist(title: str, about: str, items: Sequence[Item], run: ReportedRun) -> Iterator[str]:

@@ -1,52 +1,37 @@
-"""Write `report.html`, a self-contained file, and its figures in `figures/`."""
+"""Write `report.html`, a self-contained file, its sections as data, and its figures in `figures/`."""
 
 import base64
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cache
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from coverslip.events import Emit, OnProgress, ignore, progress_reporter
-from coverslip.files import write_text
+from coverslip.files import write_json, write_text
+from coverslip.images import as_webp
 from coverslip.messages import ENGLISH, escape_controls_in_lines, in_language, text
-from coverslip.reports import content, figures, words
-from coverslip.reports.figures import draw
+from coverslip.reports import content
+from coverslip.reports.blocks import Drawing, PlateMap, SectionContent, as_data
+from coverslip.reports.content import MetricValue
+from coverslip.reports.figures import TOKENS_FILE, draw, drawn_for_page
 from coverslip.reports.model_card import model_card_text
 from coverslip.reports.reported import ReportedRun, read_evaluation, read_run
-from coverslip.reports.sections import Drawing, Section, SectionContent, sections_of
-from coverslip.reports.sections.training import PLAIN
-from coverslip.reports.tables import table
+from coverslip.reports.sections import sections_of
+from coverslip.reports.tables import estimate, reasons, shown
 from coverslip.reports.verdict import lead, verdict_of_run
+from coverslip.reports.words import whole_percent
 from coverslip.runs import Run
 from coverslip.runs.documents import write_table
-from coverslip.runs.images import ImageLookup
+from coverslip.runs.images import ImageLookup, Picture
 
 if TYPE_CHECKING:
     from jinja2 import Template
     from markupsafe import Markup
 
 
-@dataclass(frozen=True, slots=True)
-class RenderedSection:
-    """A section as HTML, for the template of the page."""
-
-    title: str
-    body: "Markup"
-    subtitle: str = ""
-    verdict: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _RenderedFigure:
-    name: str
-    caption: str
-    file: str  # without suffix, relative to the report
-    svg: "Markup"
-
-
 def write_report(run: Run | Path | str, emit: Emit = ignore) -> Path:
-    """Write `report.html`, `figures/` and `model_card.md` from the files of a run folder, with some thumbnails.
+    """Write `report.html`, `results.json`, `figures/` and `model_card.md` from the files of a run folder.
 
     The folder of an evaluation (`RUN/evaluations/NAME`) gets a separate report of the evaluated images, without a
     model card. Images are read from their original location; if one is missing, the report says so.
@@ -76,9 +61,8 @@ def write_report_of_images(run: Run, images: ImageLookup, emit: Emit) -> None:
 def _write(reported_run: ReportedRun, emit: Emit) -> Path:
     with in_language(ENGLISH):  # also if a page in another language asks for it
         verdict = verdict_of_run(reported_run)
-        sections = _rendered_sections(reported_run, progress_reporter(emit, "writing-report", "sections"))
-        write_page(
-            reported_run.measured.report_file,
+        sections: list[SectionContent] = []
+        html = page(
             name=_name(reported_run),
             date="" if reported_run.evaluation else reported_run.environment.started[:10],
             use=verdict.use,
@@ -86,31 +70,47 @@ def _write(reported_run: ReportedRun, emit: Emit) -> Path:
             further=[reason.claim for reason in verdict.further],
             lead=lead(reported_run, verdict),
             facts=content.facts(reported_run),
-            sections=sections,
+            sections=_contents(reported_run, sections, progress_reporter(emit, "writing-report", "sections")),
+            figures=reported_run.measured.figures_folder,
             made_by=_made_by(reported_run),
         )
+        write_text(reported_run.measured.report_file, html)
+        write_results(reported_run.measured.results_file, sections, reported_run.measured.figures_folder)
         if reported_run.evaluation is None:
             write_text(reported_run.run.model_card_file, escape_controls_in_lines(model_card_text(reported_run)))
     return reported_run.measured.report_file
 
 
-def write_page(
-    file: Path,
+def _contents(run: ReportedRun, sections: list[SectionContent], on_progress: OnProgress) -> Iterator[SectionContent]:
+    """Yield the sections of a run, which are also appended to a list. Progress is reported when each is rendered."""
+    records = sections_of(run)
+    for record in records:
+        sections.append(record.content(run))
+        yield sections[-1]
+        on_progress(len(sections), len(records))
+
+
+def page(
     *,
     name: str,
     headline: str,
     lead: Sequence[str],
-    sections: Sequence[RenderedSection],
+    sections: Iterable[SectionContent],
+    figures: Path | None = None,
     date: str = "",
     use: str = "",
     further: Sequence[str] = (),
     facts: Sequence[tuple[str, str]] = (),
     made_by: str = "",
     is_wide: bool = False,
-) -> None:
-    """Write a page: the name of its subject, headline, sentences below it, titles and values, and sections."""
-    page = template(Path(__file__).with_name("report.html")).render(
-        **page_styles(),
+) -> str:
+    """Return a page: the name of its subject, headline, sentences below it, titles and values, and sections.
+
+    Its figures are also written to the folder `figures`.
+    """
+    rendered = [(section, _rendered(section, figures)) for section in sections]
+    html = _template("report.html").render(
+        **_page_styles(),
         name=name,
         date=date,
         use=use,
@@ -118,18 +118,23 @@ def write_page(
         further=further,
         lead=lead,
         facts=facts,
-        sections=sections,
+        sections=rendered,
         made_by=made_by,
         is_wide=is_wide,
     )
-    write_text(file, escape_controls_in_lines(page))
+    return escape_controls_in_lines(html)
 
 
-def page_styles() -> "dict[str, Markup]":
+def write_results(file: Path, sections: Sequence[SectionContent], figures: Path) -> None:
+    """Write sections as data, as the REST API returns them."""
+    write_json(file, {"format_version": 1, "sections": [asdict(as_data(section, figures)) for section in sections]})
+
+
+def _page_styles() -> "dict[str, Markup]":
     """Return the CSS of a report, as values for its template: design tokens and styles."""
     from markupsafe import Markup
 
-    files = {"tokens": figures.TOKENS_FILE, "styles": Path(__file__).with_name("report.css")}
+    files = {"tokens": TOKENS_FILE, "styles": Path(__file__).with_name("report.css")}
     return {name: Markup(file.read_text(encoding="utf-8")) for name, file in files.items()}  # noqa: S704 - made here; texts in it are escaped
 
 
@@ -145,55 +150,72 @@ def _name(reported_run: ReportedRun) -> str:
 
 
 @cache
-def template(file: Path) -> "Template":
-    """Return the template of a page or section; it escapes all values and rejects missing ones."""
+def _template(name: str) -> "Template":
+    """Return the template of the page or of a section; it escapes all values and rejects missing ones."""
     from jinja2 import Environment, StrictUndefined
 
     templates = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    templates.globals.update(count=words.count, number=words.number, png_data=_png_data, table=table, text=text)
-    return templates.from_string(file.read_text(encoding="utf-8"))
+    functions = (estimate, reasons, shown, text, whole_percent, png_data, picture_data, strips_of)
+    templates.globals.update({function.__name__: function for function in functions})
+    return templates.from_string(Path(__file__).with_name(name).read_text(encoding="utf-8"))
 
 
-def _png_data(file: Path) -> str:
+def png_data(file: Path) -> str:
     """Return a PNG file as a data URL."""
     return f"data:image/png;base64,{base64.b64encode(file.read_bytes()).decode()}"
 
 
-def _rendered_sections(run: ReportedRun, on_progress: OnProgress) -> list[RenderedSection]:
-    sections, rendered_sections = sections_of(run), list[RenderedSection]()
-    for section in sections:
-        rendered_sections.append(_rendered_section(run, section))
-        on_progress(len(rendered_sections), len(sections))
-    return rendered_sections
+def picture_data(picture: Picture | None) -> str:
+    """Return a thumbnail as a data URL; empty if the image was moved or deleted, which the tile then states."""
+    if picture is None:
+        return ""
+    return f"data:image/webp;base64,{base64.b64encode(as_webp(picture.pixels)).decode()}"
 
 
-def _rendered_section(run: ReportedRun, section: Section) -> RenderedSection:
+def strips_of(metrics: Sequence[MetricValue]) -> dict[str, Any]:  # Any: values for the template
+    """Return metrics from 0 to 1 for which higher is better, with positions on a common scale, and the others."""
+    shares = [metric for metric in metrics if (metric.better, metric.scale) == ("higher", "share")]
+    lows = [x for metric in shares for x in (metric.low, metric.value) if x is not None]
+    start = min(0.9, int(10 * min(lows, default=0.0)) / 10)
+
+    def place(x: float | None) -> float | None:  # percent of the scale
+        return None if x is None else round(100 * (x - start) / (1 - start), 2)
+
+    def position(metric: MetricValue) -> dict[str, float | None]:
+        left, right = place(metric.low), place(metric.high)
+        width = None if left is None or right is None else round(right - left, 2)
+        return {"value": place(metric.value), "left": left, "width": width}
+
+    return {
+        "shares": shares,
+        "others": [metric for metric in metrics if metric not in shares],
+        "positions": {metric.name: position(metric) for metric in shares},
+        "start": f"{start:g}",
+        "middle": f"{(start + 1) / 2:g}",
+    }
+
+
+def _rendered(section: SectionContent, figures: Path | None) -> "Markup":
     from markupsafe import Markup
 
-    content_of_section = section.text(run)
-    drawings = [_rendered_figure(drawing, run.measured.figures_folder) for drawing in section.drawings(run)]
-    values = {"content": content_of_section, "drawings": drawings, "blocks": [(content_of_section, drawings)]}
-    body = template(section.template).render({**values, **section.shown(run)})
-    verdict = section.verdict(run) if section.verdict else ""
-    return RenderedSection(section.title(), Markup(body), section.subtitle(run), verdict)  # noqa: S704 - made here; texts in it are escaped
+    figure = partial(_rendered_figure, folder=figures)
+    return Markup(_template("section.html").render(blocks=section.blocks, figure=figure))  # noqa: S704 - made here; texts in it are escaped
 
 
-def rendered_section(section: SectionContent, figures_folder: Path) -> RenderedSection:
-    """Return a section as HTML. Its figures are also written to a folder beside the page."""
+def _rendered_figure(drawing: Drawing | PlateMap, folder: Path | None) -> dict[str, Any]:  # Any: template's values
     from markupsafe import Markup
 
-    blocks = [(block, [_rendered_figure(each, figures_folder) for each in block.drawings]) for block in section.blocks]
-    return RenderedSection(section.title, Markup(template(PLAIN).render(blocks=blocks)))  # noqa: S704 - made here; texts in it are escaped
-
-
-def _rendered_figure(drawing: Drawing, folder: Path) -> _RenderedFigure:
-    from markupsafe import Markup
-
-    numbers = drawing.numbers()
-    rows = (dict(zip(numbers.columns, row, strict=True)) for row in numbers.rows)
-    write_table(folder / f"{drawing.name}.csv", numbers.columns, rows)
-    svg = draw(drawing.name, drawing.figure, folder, title=drawing.title)
-    return _RenderedFigure(drawing.name, drawing.title, f"{folder.name}/{drawing.name}", Markup(svg))  # noqa: S704 - made here; texts in it are escaped
+    file = ""
+    if isinstance(drawing, PlateMap):
+        svg = drawing.svg
+    elif folder is None or drawing.numbers is None:
+        svg = drawn_for_page(drawing.name, drawing.figure, title=drawing.title)
+    else:
+        numbers, file = drawing.numbers(), f"{folder.name}/{drawing.name}"
+        rows = (dict(zip(numbers.columns, row, strict=True)) for row in numbers.rows)
+        write_table(folder / f"{drawing.name}.csv", numbers.columns, rows)
+        svg = draw(drawing.name, drawing.figure, folder, title=drawing.title)
+    return {"name": drawing.name, "caption": drawing.title, "file": file, "svg": Markup(svg)}  # noqa: S704 - made here; texts in it are escaped
 
 
 def _made_by(run: ReportedRun) -> str:

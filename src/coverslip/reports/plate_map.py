@@ -52,7 +52,8 @@ def plate_map(wells: Mapping[str, Well], shares: Mapping[str, Mapping[str, float
             drawn = _plate(shortened(title, _LONGEST_TITLE), on_plate, of_class, largest, (n_rows, n_columns))
             parts.append(f"<g transform='translate({x * width}, {y * height})'>{drawn}</g>")
     size = f"width='{len(shares) * width}' height='{len(plates) * height}'"
-    return f"<svg xmlns='http://www.w3.org/2000/svg' {size} {_FONT}>{''.join(parts)}</svg>\n"
+    background = "<rect width='100%' height='100%' fill='white'/>"  # texts are dark, also on a dark page
+    return f"<svg xmlns='http://www.w3.org/2000/svg' {size} {_FONT}>{background}{''.join(parts)}</svg>\n"
 
 
 def _plate(

@@ -1,7 +1,6 @@
 """The report of class proportions of samples: a self-contained page with figures, tables and a methods text."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,61 +19,21 @@ from coverslip.evaluation.sample_proportions import (
     shares_of_samples,
 )
 from coverslip.files import check_replaceable, write_text
-from coverslip.messages import escape_controls_in_lines, text
+from coverslip.messages import text
 from coverslip.reports import words
-from coverslip.reports.figures import (
-    CLASS_DASHES,
-    DATA,
-    INK,
-    class_line_color,
-    drawn_for_page,
-    legend_below,
-    new_figure,
-    shortened,
-)
-from coverslip.reports.page import page_styles, template
+from coverslip.reports.blocks import Drawing, PlateMap, Quotation, SectionContent, SectionText, with_content
+from coverslip.reports.figures import CLASS_DASHES, DATA, INK, class_line_color, legend_below, new_figure, shortened
+from coverslip.reports.page import page
 from coverslip.reports.plate_map import plate_map
-from coverslip.reports.tables import Cell, estimate
+from coverslip.reports.tables import Cell, column_titles, estimate
 
 if TYPE_CHECKING:
-    from markupsafe import Markup
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _BEGINS_WITH = b"<!doctype html>"
 _DIGITS, _DIGITS_OF_SMALL, _SMALL = 3, 4, 0.1  # after the decimal point, and those of classes that are rare everywhere
-_MOST_ROWS = 30  # of a table that is shown at once
 _STRIP_WIDTH = 0.6  # of the points of a condition, in distances between conditions
-
-
-@dataclass(frozen=True, slots=True)
-class _Table:
-    columns: tuple[str, ...]
-    rows: Sequence[Sequence[Cell]]
-    text_columns: tuple[str, ...] = ()
-    is_detail: bool = False  # shown on demand
-
-    @property
-    def is_folded(self) -> bool:
-        return self.is_detail or len(self.rows) > _MOST_ROWS
-
-
-@dataclass(frozen=True, slots=True)
-class _Block:
-    """A part of a section: a figure, a table, or both."""
-
-    title: str = ""
-    svg: "Markup | None" = None
-    caption: str = ""
-    table: _Table | None = None
-    sentence: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Section:
-    title: str
-    subtitle: str
-    blocks: Sequence[_Block]
 
 
 def write_proportions_report(summary: Summary, file: Path | str) -> Path:
@@ -96,16 +55,15 @@ def write_proportions_report(summary: Summary, file: Path | str) -> Path:
 
 def proportions_report(summary: Summary) -> str:
     """Return the page of `write_proportions_report`."""
-    page = template(Path(__file__).with_name("proportions.html")).render(
-        **page_styles(),
+    return page(
+        name=text("proportions-samples"),
         headline=text("proportions-headline", n_samples=len(summary.samples)),
-        assumption=_assumption(summary),
-        warnings=list(_warnings(summary)),
+        further=list(warnings_of(summary)),
+        lead=[assumption_of(summary)],
         facts=_facts(summary),
-        sections=[section for section in _sections(summary) if section.blocks],
+        sections=proportion_sections(summary, shown_classes(summary)),
         made_by=text("proportions-made-by", version=__version__),
     )
-    return escape_controls_in_lines(page)
 
 
 def _facts(summary: Summary) -> list[tuple[str, str]]:
@@ -143,7 +101,7 @@ def shift_words(shift: LabelShift) -> str:
     return text("summary-shift-power", points=100 * shift.detectable)
 
 
-def _assumption(summary: Summary) -> str:
+def assumption_of(summary: Summary) -> str:
     """Return what the correction assumes, and that nothing contradicts it."""
     if not summary.is_corrected:
         return text("proportions-not-corrected")
@@ -151,7 +109,8 @@ def _assumption(summary: Summary) -> str:
     return summary.assumption if shift is None or shift.violated else f"{summary.assumption} {shift_words(shift)}"
 
 
-def _warnings(summary: Summary) -> Iterator[str]:
+def warnings_of(summary: Summary) -> Iterator[str]:
+    """Yield what may be wrong with the samples or the correction."""
     yield from summary.cautions
     yield from similar_names_of(summary)
     if summary.label_shift is not None and summary.label_shift.violated:
@@ -162,21 +121,16 @@ def _warnings(summary: Summary) -> Iterator[str]:
             yield text("proportions-some-not-corrected", reason=reason)
 
 
-def _sections(summary: Summary) -> Iterator[_Section]:
-    names = shown_classes(summary)
-    yield _Section(text("proportions-by-condition"), _subtitle(summary), list(_conditions(summary, names)))
-    yield _Section(text("proportions-over-time"), "", list(_over_time(summary, names)))
-    yield _Section(text("proportions-plates"), "", list(_plates(summary, names)))
-    yield _Section(
-        text("proportions-samples"), "", [_samples(summary, name, is_detail=len(names) > 1) for name in names]
+def proportion_sections(summary: Summary, names: Sequence[str]) -> list[SectionContent]:
+    """Return the sections of some classes that have results, from top to bottom."""
+    sections = (
+        ("conditions", "proportions-by-condition", "", _conditions(summary, names)),
+        ("over-time", "proportions-over-time", "", _over_time(summary, names)),
+        ("plates", "proportions-plates", "", _plates(summary, names)),
+        ("samples", "proportions-samples", "", (_samples(summary, name, len(names)) for name in names)),
+        ("methods", "proportions-methods", text("proportions-methods-help"), [Quotation([_methods(summary)])]),
     )
-    yield _Section(text("proportions-methods"), text("proportions-methods-help"), [_Block(sentence=_methods(summary))])
-
-
-def _subtitle(summary: Summary) -> str:
-    if not summary.is_corrected:
-        return ""
-    return text("proportions-shown", is_corrected=all(is_corrected(summary.samples, name) for name in summary.classes))
+    return [*with_content(SectionContent(text(title), [*of], name, subtitle) for name, title, subtitle, of in sections)]
 
 
 def shown_classes(summary: Summary) -> Sequence[str]:
@@ -184,104 +138,86 @@ def shown_classes(summary: Summary) -> Sequence[str]:
     return summary.classes[1:] if len(summary.classes) == 2 else summary.classes
 
 
-def _conditions(summary: Summary, names: Sequence[str]) -> Iterator[_Block]:
+def _conditions(summary: Summary, names: Sequence[str]) -> Iterator[SectionText]:
+    if summary.is_corrected:
+        is_every = all(is_corrected(summary.samples, name) for name in summary.classes)
+        yield SectionText([text("proportions-shown", is_corrected=is_every)])
+    columns = (text("column-condition"), text("column-samples"), text("column-images"), *_metric_columns(summary))
     for k, name in enumerate(names):
         title = text("proportions-of-class", name=name)
+        drawing = Drawing(f"strips-{k}", text("proportions-strips"), partial(_strips, summary, name))
         rows = [
-            (_name_of(summary, each), words.count(each.n_samples), words.count(each.n), *_metrics(summary, each, name))
+            (_name_of(summary, each), each.n_samples, each.n, *_metrics(summary, each, name))
             for each in summary.conditions
         ]
-        columns = (text("column-condition"), text("column-samples"), text("column-images"), *_metric_columns(summary))
-        figure = partial(_strips, summary, name)
-        yield _Block(title, _svg(f"strips-{k}", figure, title), text("proportions-strips"), _Table(columns, rows))
-    digits = {name: digits_of(summary, name) for name in names}
-    differences = [each for each in summary.comparisons if each.name in names]
-    columns = (text("column-class"), text("column-conditions"), text("column-samples"))
-    if differences:
-        yield _Block(
-            text("proportions-differences"),
-            table=_Table(
+        yield SectionText((), columns, rows, heading=title, drawings=[drawing])
+    of_class = text("column-class")
+    if differences := [each for each in summary.comparisons if each.name in names]:
+        conditions, difference = text("column-conditions"), words.with_interval(text("column-difference"))
+        yield SectionText(
+            [text("proportions-differences-help", has_blocks=has_blocks(summary.samples))],
+            (of_class, conditions, text("column-samples"), difference, text("column-effect-size"), "p", "p (Holm)"),
+            [
                 (
-                    *(*columns, words.with_interval(text("column-difference")), text("column-effect-size")),
-                    *("p", "p (Holm)"),
-                ),
-                [
-                    (
-                        each.name,
-                        difference_name(each),
-                        compared_units(each),
-                        estimate(each.difference, is_signed=True, digits=digits[each.name]),
-                        words.signed(each.effect_size, 2),
-                        words.p_value(each.p),
-                        words.p_value(each.p_holm),
-                    )
-                    for each in differences
-                ],
-                (columns[1],),
-            ),
+                    each.name,
+                    f"{each.conditions[1]} − {each.conditions[0]}",
+                    compared_units(each),
+                    estimate(each.difference, is_signed=True, digits=digits_of(summary, each.name)),
+                    words.signed(each.effect_size, 2),
+                    words.p_value(each.p),
+                    words.p_value(each.p_holm),
+                )
+                for each in differences
+            ],
+            (conditions,),
+            text("proportions-differences"),
         )
-    if trends := [each for each in summary.trends if each.name in names]:
-        yield _Block(
-            text("proportions-trend"),
-            table=_Table(
-                (columns[0], words.with_interval(text("column-odds-ratio")), "p", "p (Holm)"),
-                [
-                    (each.name, estimate(each.odds_ratio, digits=4), words.p_value(each.p), words.p_value(each.p_holm))
-                    for each in trends
-                ],
-            ),
-        )
-
+    yield SectionText(
+        columns=(of_class, words.with_interval(text("column-odds-ratio")), "p", "p (Holm)"),
+        rows=[
+            (each.name, estimate(each.odds_ratio, digits=4), words.p_value(each.p), words.p_value(each.p_holm))
+            for each in summary.trends
+            if each.name in names
+        ],
+        heading=text("proportions-trend"),
+    )
     if needed := [each for each in summary.samples_needed if each.name in names]:
-        rows_of_needed = [(each.name, needed_number(each)) for each in needed]
-        title = needed_title(needed[0])
-        yield _Block(title, table=_Table((columns[0], needed_units(needed[0])), rows_of_needed))
+        columns = (of_class, text("column-units-needed", are_blocks=needed[0].are_blocks))
+        rows_of_needed = [(each.name, "–" if each.n is None else each.n) for each in needed]
+        yield SectionText((), columns, rows_of_needed, heading=needed_title(needed[0]))
 
 
-def _over_time(summary: Summary, names: Sequence[str]) -> Iterator[_Block]:
+def _over_time(summary: Summary, names: Sequence[str]) -> Iterator[SectionText]:
+    columns = (text("column-condition"), text("column-time"), text("column-samples"), *_metric_columns(summary))
     for k, name in enumerate(names if summary.series else ()):
+        drawing = Drawing(f"time-{k}", text("proportions-curves"), partial(_curves, summary, name))
         title = text("proportions-of-class", name=name)
         rows = [
-            (_name_of(summary, each), f"{each.time:g}", words.count(each.n_samples), *_metrics(summary, each, name))
+            (_name_of(summary, each), f"{each.time:g}", each.n_samples, *_metrics(summary, each, name))
             for each in summary.series
             if each.sample is None
         ]
-        columns = (text("column-condition"), text("column-time"), text("column-samples"), *_metric_columns(summary))
-        svg = _svg(f"time-{k}", partial(_curves, summary, name), title)
-        yield _Block(title, svg, text("proportions-curves"), _Table(columns, rows))
+        yield SectionText((), columns, rows, heading=title, drawings=[drawing])
 
 
-def _plates(summary: Summary, names: Sequence[str]) -> Iterator[_Block]:
-    from markupsafe import Markup
-
+def _plates(summary: Summary, names: Sequence[str]) -> Iterator[SectionText]:
     wells = wells_of([str(each.sample) for each in summary.samples])
     if wells is None:
         return
-    for name in names:
+    for k, name in enumerate(names):
         svg = plate_map(wells, {name: shares_of_samples(summary.samples, name)})
-        yield _Block(svg=Markup(svg), caption=text("proportions-wells"))  # noqa: S704 - made here; texts in it are escaped
-    if controls := [each for each in summary.controls if each.name in names]:
-        codes = ("column-plate", "column-class", "column-negative-controls", "column-positive-controls")
-        yield _Block(
-            text("proportions-controls"),
-            table=_Table(
-                (*map(text, codes), "Z′"),
-                [
-                    (
-                        each.plate or text("all-samples"),
-                        each.name,
-                        words.count(each.n_negative),
-                        words.count(each.n_positive),
-                        words.number(each.z_prime),
-                    )
-                    for each in controls
-                ],
-                (text("column-class"),),
-            ),
-        )
+        yield SectionText(drawings=[PlateMap(f"plate-{k}", text("proportions-wells"), svg)])
+    columns = column_titles("column-plate", "column-class", "column-negative-controls", "column-positive-controls")
+    rows = [
+        (each.plate or text("all-samples"), each.name, each.n_negative, each.n_positive, words.number(each.z_prime))
+        for each in summary.controls
+        if each.name in names
+    ]
+    words_of_controls = [text("proportions-controls-help")] if rows else []
+    yield SectionText(words_of_controls, (*columns, "Z′"), rows, columns[1:2], text("proportions-controls"))
 
 
-def _samples(summary: Summary, name: str, *, is_detail: bool) -> _Block:
+def _samples(summary: Summary, name: str, n_classes: int) -> SectionText:
     has_conditions = any(each.condition is not None for each in summary.samples)
     has_scores = any(each.classes[name].z_score is not None for each in summary.samples)
     about = (text("column-condition"),) if has_conditions else ()
@@ -292,15 +228,17 @@ def _samples(summary: Summary, name: str, *, is_detail: bool) -> _Block:
             str(each.sample),
             *([each.condition or "–"] if has_conditions else []),
             *([each.block or "–"] if has_blocks(summary.samples) else []),
-            words.count(each.n),
-            f"{each.classes[name].count:,.0f}",
+            each.n,
+            round(each.classes[name].count),
             *_metrics(summary, each, name),
             *([words.signed(each.classes[name].z_score, 1)] if has_scores else []),
         )
         for each in summary.samples
     ]
     columns = (*columns, *_metric_columns(summary), *((text("column-z-score"),) if has_scores else ()))
-    return _Block(text("proportions-of-class", name=name), table=_Table(columns, rows, about, is_detail=is_detail))
+    title = text("proportions-of-class", name=name)
+    summary_title = text("report-rows", n_rows=len(rows)) if n_classes > 1 else ""
+    return SectionText((), columns, rows, about, title, summary=summary_title)
 
 
 def _methods(summary: Summary) -> str:
@@ -334,13 +272,8 @@ def _methods(summary: Summary) -> str:
     return " ".join(sentences)
 
 
-def difference_name(difference: ConditionDifference) -> str:
-    """Return which condition is subtracted from which."""
-    return f"{difference.conditions[1]} − {difference.conditions[0]}"
-
-
 def compared_units(difference: ConditionDifference) -> str:
-    """Return the numbers of samples of both conditions, in the order of `difference_name`, or the number of blocks."""
+    """Return the numbers of samples of both conditions, the second condition first, or the number of blocks."""
     if difference.n_blocks is not None:
         return text("proportions-blocks", n_blocks=difference.n_blocks)
     return f"{difference.n_samples[1]} + {difference.n_samples[0]}"
@@ -349,16 +282,6 @@ def compared_units(difference: ConditionDifference) -> str:
 def needed_title(needed: SamplesNeeded) -> str:
     """Return the title of a table of the samples or blocks that would show a difference."""
     return text("proportions-planning", points=100 * needed.difference)
-
-
-def needed_units(needed: SamplesNeeded) -> str:
-    """Return the title of the column of `needed_number`."""
-    return text("column-units-needed", are_blocks=needed.are_blocks)
-
-
-def needed_number(needed: SamplesNeeded) -> str:
-    """Return how many samples or blocks would show a difference."""
-    return "–" if needed.n is None else words.count(needed.n)
 
 
 def _name_of(summary: Summary, condition: SampleProportions) -> str:
@@ -387,12 +310,6 @@ def _shown(summary: Summary, proportions: SampleProportions, name: str) -> Metri
     """Return the proportion to draw: corrected if that of all samples is, else counted."""
     of_class = proportions.classes[name]
     return of_class.corrected if is_corrected(summary.samples, name) else of_class.raw
-
-
-def _svg(name: str, figure: "Callable[[], Figure]", title: str) -> "Markup":
-    from markupsafe import Markup
-
-    return Markup(drawn_for_page(name, figure, title=title))  # noqa: S704 - made here; texts in it are escaped
 
 
 def _strips(summary: Summary, name: str) -> "Figure":

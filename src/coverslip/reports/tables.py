@@ -1,16 +1,12 @@
-"""Tables of a report: cells with a value and its confidence interval, and the HTML that all reports share."""
+"""Cells of tables with a value and its confidence interval, and why values are missing."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from coverslip.evaluation import Metric
 from coverslip.messages import text
 from coverslip.reports.content import Measured
-from coverslip.reports.words import number, signed, spanned
-
-if TYPE_CHECKING:
-    from markupsafe import Markup
+from coverslip.reports.words import count, number, signed, spanned
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +18,11 @@ class Estimate:
     counts: str = ""  # of a proportion without an interval
     reason: str = ""  # why there is no interval, or no value
     is_strong: bool = False
+    number: float | None = None  # the value, not rounded
+    low: float | None = None  # ends of the interval
+    high: float | None = None
+    n_correct: int | None = None  # of `n_images`, if it is a proportion of images
+    n_images: int | None = None
 
     def __str__(self) -> str:
         return f"{self.value} ({self.below})" if self.below else self.value
@@ -32,7 +33,12 @@ class Estimate:
         return self.interval or self.counts
 
 
-Cell = str | Estimate
+Cell = str | int | Estimate
+
+
+def shown(cell: Cell) -> str:
+    """Return a cell as text in one line."""
+    return count(cell) if isinstance(cell, int) else str(cell)
 
 
 def estimate(
@@ -47,59 +53,24 @@ def estimate(
         digits: after the decimal point; None: those that the width of the interval allows.
     """
 
-    digits = metric.digits if digits is None else digits
+    n_digits = metric.digits if digits is None else digits
 
-    def shown(value: float | None) -> str:
-        return signed(value, digits) if is_signed else number(value, digits)
+    def rounded(value: float | None) -> str:
+        return signed(value, n_digits) if is_signed else number(value, n_digits)
 
-    if metric.value is None:
-        return Estimate(shown(None), reason=metric.reason or "", is_strong=is_strong)
-    if metric.low is None or metric.high is None:
-        counts = ""
-        if metric.n_correct is not None and metric.n_images is not None:
-            counts = text("report-counts", n_correct=metric.n_correct, n_images=metric.n_images)
-        return Estimate(shown(metric.value), counts=counts, reason=metric.reason or "", is_strong=is_strong)
-    return Estimate(shown(metric.value), spanned(metric.low, metric.high, shown), is_strong=is_strong)
+    value, low, high, n_correct, n_images = metric.value, metric.low, metric.high, metric.n_correct, metric.n_images
+    interval = counts = ""
+    if value is not None and low is not None and high is not None:
+        interval = spanned(low, high, rounded)
+    elif value is not None and n_correct is not None and n_images is not None:
+        counts = text("report-counts", n_correct=n_correct, n_images=n_images)
+    reason = "" if interval else str(metric.reason or "")
+    return Estimate(rounded(value), interval, counts, reason, is_strong, value, low, high, n_correct, n_images)
 
 
 def column_titles(*codes: str) -> tuple[str, ...]:
     """Return the titles of columns from the message catalogue."""
     return tuple(map(text, codes))
-
-
-def table(
-    columns: Sequence[str],
-    rows: Sequence[Sequence[Cell]],
-    *,
-    text_columns: Collection[str] = (),
-    totals: Sequence[Sequence[Cell]] = (),
-) -> "Markup":
-    """Return the HTML of a table in a box that scrolls if the page is narrower than the table.
-
-    The first column names the rows and stays in view. A reason for missing numbers is written once below the
-    table; several reasons are marked by letters.
-
-    Args:
-        columns: titles; the first is for the names of rows.
-        rows: cells, as many as columns.
-        text_columns: titles of further columns that hold sentences or names instead of numbers.
-        totals: rows of the table's foot.
-    """
-    from markupsafe import Markup
-
-    marks = _marks([*rows, *totals])
-    head = Markup("").join(Markup("<th{}>{}</th>").format(_kind(title, text_columns), title) for title in columns)
-    body, foot = (_rows(part, columns, text_columns, marks) for part in (rows, totals))
-    html = Markup('<div class="wide"><table>\n<thead><tr>{}</tr></thead>\n<tbody>\n{}</tbody>\n').format(head, body)
-    if totals:
-        html += Markup("<tfoot>\n{}</tfoot>\n").format(foot)
-    notes = [
-        Markup('<p class="note">{}{}</p>\n').format(
-            Markup("<sup>{}</sup> ").format(marks[why]) if marks[why] else "", sentence
-        )
-        for why, sentence in _reasons([*rows, *totals]).items()
-    ]
-    return html + Markup("</table></div>\n") + Markup("").join(notes)
 
 
 def below_values(rows: Iterable[Sequence[Cell]]) -> str:
@@ -110,49 +81,7 @@ def below_values(rows: Iterable[Sequence[Cell]]) -> str:
     return text("report-shares-with-count") if any(cell.counts for cell in cells) else ""
 
 
-def reasons(rows: Iterable[Sequence[Cell]]) -> list[str]:
-    """Return why numbers are missing in rows, each reason once."""
-    return list(_reasons(rows).values())
-
-
-def _rows(
-    rows: Iterable[Sequence[Cell]], columns: Sequence[str], text_columns: Collection[str], marks: dict[str, str]
-) -> "Markup":
-    from markupsafe import Markup
-
-    lines = Markup("")
-    for name, *cells in rows:
-        line = Markup('<tr><th scope="row"><span class="name">{}</span></th>').format(name)
-        for title, cell in zip(columns[1:], cells, strict=True):
-            line += Markup("<td{}>{}</td>").format(_kind(title, text_columns), _cell(cell, marks))
-        lines += line + Markup("</tr>\n")
-    return lines
-
-
-def _kind(title: str, text_columns: Collection[str]) -> "Markup":
-    from markupsafe import Markup
-
-    return Markup(' class="text"') if title in text_columns else Markup("")
-
-
-def _cell(cell: Cell, marks: dict[str, str]) -> "Markup":
-    from markupsafe import Markup, escape
-
-    if isinstance(cell, str):
-        return escape(cell)
-    value = Markup("<b>{}</b>").format(cell.value) if cell.is_strong else escape(cell.value)
-    if mark := marks.get(cell.reason, ""):
-        value += Markup("<sup>{}</sup>").format(mark)
-    return value + Markup('<span class="ci">{}</span>').format(cell.below) if cell.below else value
-
-
-def _marks(rows: Sequence[Sequence[Cell]]) -> dict[str, str]:
-    """Return a letter per reason, in their order; empty if there is only one reason."""
-    whys = list(_reasons(rows))
-    return {why: chr(ord("a") + i % 26) if len(whys) > 1 else "" for i, why in enumerate(whys)}
-
-
-def _reasons(rows: Iterable[Sequence[Cell]]) -> dict[str, str]:
+def reasons(rows: Iterable[Sequence[Cell]]) -> dict[str, str]:
     """Return a sentence per reason for a missing confidence interval or value."""
     cells = [cell for row in rows for cell in row if isinstance(cell, Estimate) and cell.reason]
     has_value = dict.fromkeys((cell.reason for cell in cells), True)

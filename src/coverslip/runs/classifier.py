@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from coverslip.archives import Limits, open_archive
+from coverslip.archives import ArchiveLimits, open_archive
 from coverslip.cache import FileState, state_of
 from coverslip.datasets import DECISIONS
 from coverslip.errors import BadArchive, BadClassifier, CoverslipError
@@ -33,7 +33,7 @@ from coverslip.messages import Resume, text
 _EARLIEST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 _PLAIN_FILE = (stat.S_IFREG | 0o644) << 16
 _LARGEST_ZIP = 2**31 - 1  # larger files need the zip64 format
-_LIMITS = Limits(
+_LIMITS = ArchiveLimits(
     max_entries=64,
     max_directory_bytes=64 * 1024,
     max_ratio=20,  # trained weights compress hardly

@@ -96,6 +96,7 @@ class Run:
     evaluations_folder = _Inside("evaluations")
     exports_folder = _Inside("exports")  # exports of the app for other programs
     report_file = _Inside("report.html")
+    results_file = _Inside("results.json")  # the sections of the report as data
     model_card_file = _Inside("model_card.md")
 
     def __fspath__(self) -> str:

@@ -8,7 +8,7 @@ from typing import Any, get_args
 from coverslip.datasets import Dataset, ImageRecord, Part, Scan, Split, scan_images
 from coverslip.errors import BadRun
 from coverslip.events import Emit, ignore
-from coverslip.images import ImageFacts, ReadPlan
+from coverslip.images import PixelFacts, ReadPlan
 from coverslip.messages import text
 from coverslip.runs.documents import Document, Record, rows_of_table, write_table
 from coverslip.runs.recipe import FromRun, Recipe
@@ -116,7 +116,7 @@ class TrainingHashRecord(Document):
     plan: ReadPlan
     train: tuple[str, ...]
     val: tuple[str, ...]
-    test: tuple[str, ...]
+    test: tuple[str, ...] = ()  # of runs before it was stored
     pretraining: tuple[_PretrainingHashes, ...]
     pretraining_is_known: bool
 
@@ -170,7 +170,7 @@ class TrainingHashes:
             shared.update(
                 i
                 for i, fact in zip(positions, facts, strict=True)
-                if isinstance(fact, ImageFacts) and fact.pixel_hash in hashes
+                if isinstance(fact, PixelFacts) and fact.pixel_hash in hashes
             )
         return sorted(shared)
 

@@ -43,8 +43,7 @@ from coverslip.workspace.jobs.state import (
     state_of,
     status_of,
 )
-from coverslip.workspace.store.keys import keys_of_dataset
-from coverslip.workspace.store.rows import Page, Paging, refuse_unread, refuse_unready, table_choices
+from coverslip.workspace.store.rows import Page, Paging, keys_of_dataset, refuse_unread, refuse_unready, table_choices
 from coverslip.workspace.store.tables import datasets, images
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.runs import Headline, evaluation_of, headline_of

@@ -38,6 +38,7 @@ export type Measurement = Omit<
   'against_own_test' | 'test_set' | 'primary' | 'comparable'
 >;
 export type ReportSection = Schemas['ReportSection'];
+export type SectionCell = Schemas['CellData'];
 
 /** The fields that a page needs of a row of a run, an evaluation or a prediction. */
 export interface PictureRow {

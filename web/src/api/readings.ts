@@ -6,7 +6,6 @@ type Schemas = components['schemas'];
 export type SecondReading = Schemas['SecondReading'];
 export type ImageToRead = Schemas['ImageToRead'];
 export type ReadingAgreement = Schemas['ReadingAgreement'];
-export type PairAgreement = Schemas['PairAgreement'];
 export type Disagreement = Schemas['Disagreement'];
 
 const PATH = '/api/v1/datasets/{dataset_id}/second-reading';

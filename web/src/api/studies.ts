@@ -10,8 +10,6 @@ export type StudyTraining = Schemas['StudyTraining'];
 export type StudyChoices = Schemas['StudyChoices'];
 export type StudyOutlook = Schemas['StudyOutlook'];
 export type StudyResults = Schemas['StudyResults'];
-export type ResultSection = Schemas['ResultSection'];
-export type ResultBlock = Schemas['ResultBlock'];
 export type StudyPreset = Schemas['StudyPreset'];
 export type StudyNetwork = Schemas['StudyNetwork'];
 export type StudyTime = Schemas['StudyTime'];
@@ -54,4 +52,5 @@ export const startAnalysis = (study_id: string, analysis: StudyAnalysis['name'])
     api.POST('/api/v1/studies/{study_id}/analyses/{analysis}', { params: { path: { study_id, analysis } } }),
   );
 
-export const studyFigure = (id: string, name: string) => address('jobs', id, 'figures', `${name}.svg`);
+export const studyFigure = (id: string, name: string, kind: 'svg' | 'png' | 'csv') =>
+  address('jobs', id, 'figures', `${name}.${kind}`);

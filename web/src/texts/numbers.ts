@@ -62,6 +62,10 @@ function plain(value: number, digits = 3): string {
   return `${value < 0 && size !== 0 ? '−' : ''}${language.decimal(size, digits)}`;
 }
 
+/** Digits after the decimal point, as in reports: fewer if the interval is so wide that the value says little. */
+export const digitsOf = (low: number | null | undefined, high: number | null | undefined): number =>
+  typeof low === 'number' && typeof high === 'number' && high - low > 0.3 ? 2 : 3;
+
 /** `0.951`; a dash if there is no value. */
 export function score(value: number | null | undefined, digits = 3): string {
   return value === null || value === undefined ? '–' : plain(value, digits);
@@ -79,7 +83,7 @@ export function percent(value: number | null | undefined, digits = 1): string {
 export function interval(
   low: number | null | undefined,
   high: number | null | undefined,
-  digits = 3,
+  digits = digitsOf(low, high),
 ): string {
   if (low === null || low === undefined || high === null || high === undefined) return '';
   return confidenceInterval[language.LANGUAGE](plain(low, digits), plain(high, digits));
@@ -92,7 +96,9 @@ export function withInterval(
   high: number | null | undefined,
 ): string {
   const ends = interval(low, high);
-  return ends && value !== null && value !== undefined ? `${plain(value)} (${ends})` : score(value);
+  return ends && value !== null && value !== undefined
+    ? `${plain(value, digitsOf(low, high))} (${ends})`
+    : score(value);
 }
 
 /** A difference with its sign, '+0.012' or '−0.012', or '0.000' if it rounds to zero; a dash if there is none. */

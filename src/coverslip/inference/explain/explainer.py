@@ -15,7 +15,7 @@ from coverslip.datasets import Dataset, DecodedPixels, ImageRecord, read_preproc
 from coverslip.engines import Features, as_input, embed
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.events import Noted, progress_reporter
-from coverslip.images import ImageFacts, PreprocessedImage
+from coverslip.images import PixelFacts, PreprocessedImage
 from coverslip.inference.classifier import Classifier
 from coverslip.inference.explain.maps import (
     FEWEST_IMAGES,
@@ -77,7 +77,7 @@ class NearestTraining:
         trained_on = training_ids(run)
         positions, self._digests = [], list[str]()
         for i, (record, facts) in enumerate(zip(data.records, scan.facts, strict=True)):
-            if record.image_id in trained_on and isinstance(facts, ImageFacts):
+            if record.image_id in trained_on and isinstance(facts, PixelFacts):
                 positions.append(i)
                 self._digests.append(facts.pixel_hash)
         self._records = [data.records[i] for i in positions]
@@ -239,7 +239,7 @@ class Explainer:
         except Stopped:
             raise
         except CoverslipError as error:
-            self._context.emit(Noted.of(note("no-neighbors", level="warning", name=self.name, reason=error.what)))
+            self._context.emit(Noted.of(note("no-neighbors", level="warning", name=self.name, reason=error.message)))
             return None
         finally:
             self.network.to(self._context.device)

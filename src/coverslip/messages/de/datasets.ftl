@@ -922,3 +922,26 @@ readings-not-shared = { $n_readers ->
        *[other] Kein Bild hat Labels von zwei Befundern
     }
     .do = Fügen Sie die Labels eines weiteren Befunders für dieselben Bilder hinzu. Bilder sind dieselben, wenn ihre image_id oder sonst ihr Pfad gleich ist.
+
+file-fact-range = { $low } bis { $high } { $unit }, Median { $median }
+
+file-fact-width = Breite
+
+file-fact-height = Höhe
+
+file-fact-pixel-size = Pixelgröße
+
+file-fact-without-pixel-size = ({ $n_images ->
+        [one] { $n_images } Bild ohne
+       *[other] { $n_images } Bilder ohne
+    } bekannte Pixelgröße)
+
+file-fact-format = Format
+
+file-fact-bit-depth = Bittiefe
+
+file-fact-channels = Kanäle
+
+file-fact-planes = Ebenen
+
+file-fact-predefined-split = vorgegebene Aufteilung

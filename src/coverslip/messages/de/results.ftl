@@ -624,3 +624,126 @@ report-quoted = „{ $name }“
 report-yes = ja
 
 report-no = nein
+
+report-missing-value = { $has_value ->
+        [true] Kein KI: { $reason }.
+       *[false] Kein Wert: { $reason }.
+    }
+
+column-class = Klasse
+
+column-condition = Bedingung
+
+column-conditions = Bedingungen
+
+column-corrected = korrigiert
+
+column-count = Anzahl
+
+column-difference = Unterschied
+
+column-negative-controls = Negativkontrollen
+
+column-effect-size = Effektstärke (Hedges-g)
+
+column-odds-ratio = Odds Ratio je Einheit
+
+column-plate = Platte
+
+column-positive-controls = Positivkontrollen
+
+column-raw = gezählt
+
+column-sample = Probe
+
+column-samples = Proben
+
+column-block = Block
+
+column-units-needed = { $are_blocks ->
+    [true] Blöcke mit beiden Bedingungen
+   *[false] Proben je Bedingung
+}
+
+column-reader = Befunder
+
+column-other-reader = anderer Befunder
+
+column-equal-labels = gleiche Labels
+
+column-time = Zeit
+
+column-with-interval = { $title } (95{"\u00A0"}%-KI)
+
+column-z-score = z-Wert
+
+report-counts = { $n_correct } von { $n_images }
+
+report-rows = { $n_rows ->
+        [one] { $n_rows } Zeile
+       *[other] { $n_rows } Zeilen
+    }
+
+proportions-some-not-corrected = Einige Anteile sind nicht korrigiert: { $reason }.
+
+proportions-not-corrected = Die Anteile sind Anzahlen von Vorhersagen, die durch Fehler des Klassifikators verzerrt sind.
+
+proportions-by-condition = Anteile
+
+proportions-shown = { $is_corrected ->
+    [true] Abbildungen zeigen korrigierte Anteile zwischen 0 und 1. Unterschiede, Trends und Kontrollen verwenden sie ohne diese Grenzen.
+   *[false] Abbildungen zeigen Anzahlen von Vorhersagen, weil einige Proben nicht korrigiert werden konnten.
+}
+
+proportions-of-class = Anteil von { $name }
+
+proportions-strips = Punkte: Proben. Linie: Mittelwert der Proben einer Bedingung. Balken und Bänder: 95{"\u00A0"}%-Konfidenzintervalle (KI).
+
+proportions-without-condition = keine Bedingung
+
+proportions-differences = Unterschiede zwischen Bedingungen
+
+proportions-blocks = { $n_blocks ->
+    [one] { $n_blocks } Block
+   *[other] { $n_blocks } Blöcke
+}
+
+proportions-planning = Um einen Unterschied von { NUMBER($points, maximumFractionDigits: 1) } Prozentpunkten in 4 von 5 Experimenten zu zeigen
+
+proportions-trend = Trend über Bedingungen: Odds Ratio je Einheit
+
+proportions-over-time = Anteile über die Zeit
+
+proportions-curves = Dicke Linien: Mittelwert der Proben einer Bedingung, mit dem 95{"\u00A0"}%-Konfidenzintervall (KI) als Band. Dünne Linien: Proben.
+
+proportions-plates = Platten
+
+proportions-wells = Die Farbe der Wells zeigt den Anteil der Klasse.
+
+proportions-controls = Kontrollen jeder Platte
+
+proportions-samples = Proben
+
+proportions-methods = Methoden
+
+proportions-methods-help = Text für den Methodenteil einer Publikation.
+
+proportions-differences-help = { $has_blocks ->
+    [true] Jeder Block mit beiden Bedingungen zählt als eine Differenz. Proben ohne Block werden nicht verglichen.
+   *[false] Jede Probe zählt als ein Wert.
+} Unterschiede werden aus Anteilen berechnet, bevor diese auf den Bereich von 0 bis 1 begrenzt werden; sie können deshalb etwas von der Tabelle darüber abweichen. Ihre Intervalle enthalten die Unsicherheit der Fehlerraten. Effektstärke (Hedges-g): der Unterschied, geteilt durch die Standardabweichung der { $has_blocks ->
+    [true] Blöcke
+   *[false] Proben
+} einer Bedingung. Ein kleiner adjustierter p-Wert (unter 0,05) besagt, dass ein solcher Unterschied selten wäre, wenn sich die Bedingungen nicht unterschieden; er berücksichtigt die Anzahl der Klassen und der Vergleiche.
+
+proportions-controls-help = Z′ ist 1 − 3 (SD der Positivkontrollen + SD der Negativkontrollen) / Abstand ihrer Mittelwerte: über 0,5 bei einem guten Assay, unter 0, wenn sich die Kontrollen überlappen. Nötig sind zwei Kontrollen jeder Art. Der z-Wert einer Probe ist ihr Abstand vom Mittelwert der Negativkontrollen ihrer Platte, in deren SD.
+
+agreement-title = Übereinstimmung
+
+agreement-similar-names = Die Befunder verwenden die Labels { $names }, die eine Klasse in mehreren Schreibweisen sein könnten. Sie zählen als verschiedene Klassen. Wenn sie eine Klasse sind, verwenden Sie eine Schreibweise.
+
+agreement-counts = Anzahl der Bilder: Zeilen sind die Labels von { $first }, Spalten die von { $second }
+
+agreement-help = Kappa ist die Übereinstimmung über den Zufall hinaus: 1 ist vollständige Übereinstimmung, 0 ist Zufall. Es ist niedrig, wenn eine Klasse selten ist, auch wenn sich die Befunder selten unterscheiden; lesen Sie es deshalb zusammen mit den Anzahlen. Mit Gruppen berücksichtigen die Intervalle, dass Bilder einer Gruppe einander ähneln.
+
+agreement-first-labels = Erste Labels

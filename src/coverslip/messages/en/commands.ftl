@@ -109,53 +109,12 @@ usage-finish-options = --finish uses the settings of the run and has no other op
 
 # Answers
 
-command-measured-on = Measured on { $split ->
-        [test] { $n_images ->
-            [one] { $n_images } test image
-           *[other] { $n_images } test images
-        }
-        [validation] { $n_images ->
-            [one] { $n_images } validation image
-           *[other] { $n_images } validation images
-        }
-        [held-out] { $n_images ->
-            [one] { $n_images } held-out image
-           *[other] { $n_images } held-out images
-        }
-       *[other] { $n_images ->
-            [one] { $n_images } image of { $name }
-           *[other] { $n_images } images of { $name }
-        }
-    }{ $has_groups ->
-        [true] {" "}from { $groups }
-       *[false] {""}
-    }
-
 command-without-groups = No groups are known. If several images come from one patient or slide, { $is_external ->
         [true] the confidence intervals are too narrow.
        *[false] these metrics are too high.
     }
 
-command-intervals = { $interval } Method: { $methods }.
-
-command-counts-without-interval = If images are from fewer than { $n_groups } groups, counts are shown instead of the CI.
-
-command-lowest-f1 = The { $n_shown } of { $n_classes } classes with the lowest F1 are shown; --all-classes shows all.
-
 command-fewest-images = The { $n_shown } of { $n_classes } classes with the fewest images are shown; --all-classes shows all.
-
-command-group-predictions = one prediction per group ({ $n_groups ->
-        [one] { $n_groups } group
-       *[other] { $n_groups } groups
-    }{ $n_mixed ->
-        [0] {""}
-        [one] ; { $n_mixed } group of several classes excluded
-       *[other] ; { $n_mixed } groups of several classes excluded
-    }{ $n_ungrouped ->
-        [0] {""}
-        [one] ; { $n_ungrouped } image without a group not counted
-       *[other] ; { $n_ungrouped } images without a group not counted
-    })
 
 command-dataset = { $n_images ->
         [one] { $n_images } image
@@ -187,8 +146,6 @@ command-groups = { $n_groups ->
         [one] ; { $n_ungrouped } image without a group
        *[other] ; { $n_ungrouped } images without a group
     }
-
-command-range = { $low } to { $high } { $unit }, median { $median }
 
 command-reading-note = { $n_images ->
         [one] { $n_images } image: { $note }
@@ -601,23 +558,12 @@ command-app-may-read = May read
 
 # Titles, and cells of tables
 
-command-metric = { $metric ->
-        [accuracy] accuracy
-        [balanced_accuracy] balanced accuracy
-        [sensitivity] sensitivity
-        [specificity] specificity
-        [ppv] PPV
-       *[npv] NPV
-    }
-
 command-fit = { $metric ->
         [train_accuracy] Accuracy on training images (most probable class)
         [train_f1] F1 on training images (most probable class)
         [val_accuracy] Accuracy on validation images (most probable class)
        *[val_f1] F1 on validation images (most probable class)
     }
-
-command-small-subgroup = { $name } (few)
 
 command-threshold-in-use = { $threshold } (in use)
 
@@ -643,25 +589,6 @@ command-notes = Notes
 command-what-to-do = What to do
 
 command-leakage-estimate = Leakage estimate: image-level split against grouped split
-
-command-width = width
-
-command-height = height
-
-command-pixel-size = pixel size
-
-command-without-pixel-size = ({ $n_images ->
-        [one] { $n_images } image without
-       *[other] { $n_images } images without
-    } a known pixel size)
-
-command-format = format
-
-command-bit-depth = bit depth
-
-command-channels = channels
-
-command-planes = planes
 
 command-read = { $file }: { $width } x { $height } pixels, { $n_channels ->
         [one] { $n_channels } channel
@@ -698,8 +625,6 @@ command-series-channels = { $n ->
     }
 
 command-series-levels = { $n } levels: { $sizes } pixels
-
-command-predefined-split = predefined split
 
 command-use-network = Use one with: coverslip train DATA --model NAME
 
@@ -738,6 +663,4 @@ command-name-in-folders = '{ $name }' ({ $n_images ->
        *[other] { $n_images } images
     }): { $folders }
 
-agreement-similar-names = The readers use the labels { $names }, which may be one class with several spellings. They count as different classes. If they are one class, use one spelling in the tables.
-
-agreement-counts = Number of images: rows are the labels of { $first }, columns those of { $second }
+command-in-report = In the report: { $titles }.

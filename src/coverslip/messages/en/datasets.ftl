@@ -922,3 +922,26 @@ readings-not-shared = { $n_readers ->
        *[other] No image has labels of two readers
     }
     .do = Add the labels of another reader for the same images. Images are the same if their image_id, or else their path, is equal.
+
+file-fact-range = { $low } to { $high } { $unit }, median { $median }
+
+file-fact-width = width
+
+file-fact-height = height
+
+file-fact-pixel-size = pixel size
+
+file-fact-without-pixel-size = ({ $n_images ->
+        [one] { $n_images } image without
+       *[other] { $n_images } images without
+    } a known pixel size)
+
+file-fact-format = format
+
+file-fact-bit-depth = bit depth
+
+file-fact-channels = channels
+
+file-fact-planes = planes
+
+file-fact-predefined-split = predefined split

@@ -140,23 +140,6 @@ report-excluded-images = { $n_images ->
        *[other] { $n_images } excluded images
     }
 
-report-image-sizes = { $is_same ->
-        [true] { $median } pixels
-       *[false] { $smallest } to { $largest } pixels (median { $median })
-    }
-
-report-pixel-size = { $is_same ->
-        [true] { NUMBER($median, maximumSignificantDigits: 4) } µm per pixel
-       *[false] { NUMBER($smallest, maximumSignificantDigits: 4) } to { NUMBER($largest, maximumSignificantDigits: 4) } µm per pixel (median { NUMBER($median, maximumSignificantDigits: 4) } µm)
-    }
-
-report-bit-depths = { $depths } bit
-
-report-channels = { $n_most ->
-        [one] { $channels } channel
-       *[other] { $channels } channels
-    }
-
 # Leakage estimate
 
 report-leakage-drawing = { $metric } of two quick classifiers with an image-level and a grouped split. Lines are 95% CIs.
@@ -494,11 +477,6 @@ report-interval-method = { $method } for { $metrics }
 report-values-with-interval = Each value is followed by its 95% confidence interval (CI).
 
 report-shares-with-count = Each share is followed by its count.
-
-report-missing-value = { $has_value ->
-        [true] No CI: { $reason }.
-       *[false] No value: { $reason }.
-    }
 
 report-evaluation-name = { $run } on { $evaluation }
 
@@ -903,29 +881,15 @@ column-average-precision = average precision
 
 column-checks = checks
 
-column-class = class
-
 column-class-or-group = class or group
-
-column-condition = condition
-
-column-conditions = conditions
-
-column-corrected = corrected
 
 column-corrected-labels = corrected labels
 
 column-correlation-with-random-weights = correlation with random weights
 
-column-count = count
-
 column-datasets = datasets
 
 column-decision = decision
-
-column-difference = difference
-
-column-difference-from-others = difference from all others
 
 column-difference-in-accuracy = difference in accuracy
 
@@ -1004,17 +968,11 @@ column-multiplications = multiplications
 
 column-name = name
 
-column-negative-controls = negative controls
-
 column-network = network
 
 column-normalization = normalization
 
 column-npv = NPV
-
-column-effect-size = effect size (Hedges' g)
-
-column-odds-ratio = odds ratio per unit
 
 column-ood-score = OOD score (threshold: 1)
 
@@ -1023,10 +981,6 @@ column-operating-point = operating point
 column-own-test-set = test set of the run
 
 column-parameters = parameters
-
-column-plate = plate
-
-column-positive-controls = positive controls
 
 column-ppv = PPV
 
@@ -1044,8 +998,6 @@ column-publication = publication
 
 column-range-of-proportion = 95% range (sampling error only)
 
-column-raw = counted
-
 column-readable-images = readable images
 
 column-rank = rank
@@ -1057,19 +1009,6 @@ column-recall = recall
 column-records = records
 
 column-regime = regime
-
-column-runs-own-test-set = run's own test set
-
-column-sample = sample
-
-column-samples = samples
-
-column-block = block
-
-column-units-needed = { $are_blocks ->
-    [true] blocks with both conditions
-   *[false] samples of each condition
-}
 
 column-score = score
 
@@ -1091,12 +1030,6 @@ column-study = study
 
 column-subgroup = subgroup
 
-column-reader = reader
-
-column-other-reader = other reader
-
-column-equal-labels = equal labels
-
 column-suggested-class = suggested class
 
 column-threshold = threshold
@@ -1104,8 +1037,6 @@ column-threshold = threshold
 column-total = total
 
 column-training = training
-
-column-time = time
 
 column-true-class = true class
 
@@ -1117,13 +1048,7 @@ column-value = value
 
 column-weights = weights
 
-column-with-interval = { $title } (95%{"\u00A0"}CI)
-
-column-z-score = z-score
-
 # Cells of tables
-
-report-counts = { $n_correct } of { $n_images }
 
 report-or = { $first } or { $second }
 
@@ -1219,11 +1144,6 @@ report-source = { $root }{ $has_fingerprint ->
     }
 
 report-recipe = Recipe: all settings of this training
-
-report-rows = { $n_rows ->
-        [one] { $n_rows } row
-       *[other] { $n_rows } rows
-    }
 
 report-heat-map-picture = Heat maps of a test image, with a row for each initialization
 
@@ -1532,55 +1452,11 @@ proportions-unfamiliar = unfamiliar images
 
 proportions-unreadable = unreadable images, not counted
 
-proportions-some-not-corrected = Some proportions are not corrected: { $reason }.
-
-proportions-not-corrected = Proportions are counts of predictions, which are biased by errors of the classifier.
-
-proportions-by-condition = Proportions
-
-proportions-shown = { $is_corrected ->
-    [true] Figures show corrected proportions within 0 and 1. Differences, trends and controls use them without these limits.
-   *[false] Figures show counts of predictions, because some samples could not be corrected.
-}
-
-proportions-of-class = Proportion of { $name }
-
-proportions-strips = Points: samples. Line: mean of the samples of a condition. Bars and bands: 95% confidence intervals (CI).
-
 proportions-mean = mean of samples
 
 proportions-sample = sample
 
 proportions-axis = proportion
-
-proportions-without-condition = no condition
-
-proportions-differences = Differences between conditions
-
-proportions-blocks = { $n_blocks ->
-    [one] { $n_blocks } block
-   *[other] { $n_blocks } blocks
-}
-
-proportions-planning = To show a difference of { NUMBER($points, maximumFractionDigits: 1) } percentage points in 4 of 5 experiments
-
-proportions-trend = Trend over conditions: odds ratio per unit
-
-proportions-over-time = Proportions over time
-
-proportions-curves = Thick lines: mean of the samples of a condition, with the 95% confidence interval (CI) as a band. Thin lines: samples.
-
-proportions-plates = Plates
-
-proportions-wells = Wells are colored by the proportion of the class.
-
-proportions-controls = Controls of each plate
-
-proportions-samples = Samples
-
-proportions-methods = Methods
-
-proportions-methods-help = Text for the methods section of a paper.
 
 proportions-methods-counted = Class proportions of { $n_samples ->
     [one] { $n_samples } sample

@@ -624,3 +624,126 @@ report-quoted = “{ $name }”
 report-yes = yes
 
 report-no = no
+
+report-missing-value = { $has_value ->
+        [true] No CI: { $reason }.
+       *[false] No value: { $reason }.
+    }
+
+column-class = class
+
+column-condition = condition
+
+column-conditions = conditions
+
+column-corrected = corrected
+
+column-count = count
+
+column-difference = difference
+
+column-negative-controls = negative controls
+
+column-effect-size = effect size (Hedges' g)
+
+column-odds-ratio = odds ratio per unit
+
+column-plate = plate
+
+column-positive-controls = positive controls
+
+column-raw = counted
+
+column-sample = sample
+
+column-samples = samples
+
+column-block = block
+
+column-units-needed = { $are_blocks ->
+    [true] blocks with both conditions
+   *[false] samples of each condition
+}
+
+column-reader = reader
+
+column-other-reader = other reader
+
+column-equal-labels = equal labels
+
+column-time = time
+
+column-with-interval = { $title } (95%{"\u00A0"}CI)
+
+column-z-score = z-score
+
+report-counts = { $n_correct } of { $n_images }
+
+report-rows = { $n_rows ->
+        [one] { $n_rows } row
+       *[other] { $n_rows } rows
+    }
+
+proportions-some-not-corrected = Some proportions are not corrected: { $reason }.
+
+proportions-not-corrected = Proportions are counts of predictions, which are biased by errors of the classifier.
+
+proportions-by-condition = Proportions
+
+proportions-shown = { $is_corrected ->
+    [true] Figures show corrected proportions within 0 and 1. Differences, trends and controls use them without these limits.
+   *[false] Figures show counts of predictions, because some samples could not be corrected.
+}
+
+proportions-of-class = Proportion of { $name }
+
+proportions-strips = Points: samples. Line: mean of the samples of a condition. Bars and bands: 95% confidence intervals (CI).
+
+proportions-without-condition = no condition
+
+proportions-differences = Differences between conditions
+
+proportions-blocks = { $n_blocks ->
+    [one] { $n_blocks } block
+   *[other] { $n_blocks } blocks
+}
+
+proportions-planning = To show a difference of { NUMBER($points, maximumFractionDigits: 1) } percentage points in 4 of 5 experiments
+
+proportions-trend = Trend over conditions: odds ratio per unit
+
+proportions-over-time = Proportions over time
+
+proportions-curves = Thick lines: mean of the samples of a condition, with the 95% confidence interval (CI) as a band. Thin lines: samples.
+
+proportions-plates = Plates
+
+proportions-wells = Wells are colored by the proportion of the class.
+
+proportions-controls = Controls of each plate
+
+proportions-samples = Samples
+
+proportions-methods = Methods
+
+proportions-methods-help = Text for the methods section of a paper.
+
+proportions-differences-help = { $has_blocks ->
+    [true] Each block that contains both conditions counts as one difference. Samples without a block are not compared.
+   *[false] Each sample counts as one value.
+} Differences are computed from proportions before these are limited to the range of 0 to 1, so they can differ a little from the table above. Their intervals include the uncertainty of the error rates. Effect size (Hedges' g): the difference, divided by the standard deviation of the { $has_blocks ->
+    [true] blocks
+   *[false] samples
+} of a condition. A small adjusted p-value (below 0.05) says that such a difference would be rare if the conditions did not differ; it allows for the number of classes and comparisons.
+
+proportions-controls-help = Z′ is 1 − 3 (SD of positive + SD of negative controls) / distance of their means: above 0.5 for a good assay, below 0 if the controls overlap. It needs two controls of each kind. The z-score of a sample is its distance from the mean of the negative controls of its plate, in their SD.
+
+agreement-title = Agreement
+
+agreement-similar-names = The readers use the labels { $names }, which may be one class with several spellings. They count as different classes. If they are one class, use one spelling.
+
+agreement-counts = Number of images: rows are the labels of { $first }, columns those of { $second }
+
+agreement-help = Kappa is the agreement beyond chance: 1 is perfect agreement, 0 is chance. It is low if a class is rare, even if readers seldom differ, so read it together with the counts. With groups, intervals take into account that images of a group resemble each other.
+
+agreement-first-labels = First labels

@@ -1,5 +1,6 @@
 """The sections of the report, as a table of records that every page of a run iterates over."""
 
+from coverslip.reports.blocks import SECTIONS, Drawing, Section, SectionContent, SectionText
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.classes import CONFUSION, GROUPS, PER_CLASS, SUBGROUPS, TWO_CLASSES
 from coverslip.reports.sections.curves import CALIBRATION, CURVES, ROC
@@ -9,42 +10,39 @@ from coverslip.reports.sections.external import OWN_TEST, PREDICTION_SETS, PREVA
 from coverslip.reports.sections.images import EXAMPLES, IMAGES, LEAST_CERTAIN, MAP_CHECKS, MISCLASSIFIED
 from coverslip.reports.sections.methods import METHODS
 from coverslip.reports.sections.results import LIMITS, NUMBERS
-from coverslip.reports.sections.training import BUDGET, LEARNING, Drawing, Section, SectionContent, SectionText
-from coverslip.tables import Table
+from coverslip.reports.sections.training import BUDGET, LEARNING
 
 __all__ = ["SECTIONS", "Drawing", "Section", "SectionContent", "SectionText", "leakage_sentences", "sections_of"]
 
-SECTIONS: Table[Section] = Table(
-    "section",
-    (
-        OWN_TEST,
-        RELABELED,
-        NUMBERS,
-        TWO_CLASSES,
-        CONFUSION,
-        PER_CLASS,
-        PREVALENCE,
-        UNFAMILIAR,
-        GROUPS,
-        SUBGROUPS,
-        MISCLASSIFIED,
-        LEAST_CERTAIN,
-        CALIBRATION,
-        PREDICTION_SETS,
-        ROC,
-        LEARNING,
-        LEAKAGE_ESTIMATE,
-        LABEL_ERRORS,
-        MAP_CHECKS,
-        LIMITS,
-        FLOW,
-        EXAMPLES,
-        IMAGES,
-        BUDGET,
-        METHODS,
-        CURVES,
-    ),
-)
+for record in (
+    OWN_TEST,
+    RELABELED,
+    NUMBERS,
+    TWO_CLASSES,
+    CONFUSION,
+    PER_CLASS,
+    PREVALENCE,
+    UNFAMILIAR,
+    GROUPS,
+    SUBGROUPS,
+    MISCLASSIFIED,
+    LEAST_CERTAIN,
+    CALIBRATION,
+    PREDICTION_SETS,
+    ROC,
+    LEARNING,
+    LEAKAGE_ESTIMATE,
+    LABEL_ERRORS,
+    MAP_CHECKS,
+    LIMITS,
+    FLOW,
+    EXAMPLES,
+    IMAGES,
+    BUDGET,
+    METHODS,
+    CURVES,
+):
+    SECTIONS.add(record)
 
 
 def sections_of(run: ReportedRun) -> list[Section]:

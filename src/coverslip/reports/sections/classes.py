@@ -1,8 +1,6 @@
 """Report sections by class: confusion matrix, metrics of each class, and the threshold of two classes."""
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,9 +14,9 @@ from coverslip.evaluation import (
 )
 from coverslip.messages import text
 from coverslip.reports import content, figures
+from coverslip.reports.blocks import Drawing, Section, SectionText
 from coverslip.reports.figures import FigureData
 from coverslip.reports.reported import ReportedRun
-from coverslip.reports.sections.training import Drawing, Section, SectionText
 from coverslip.reports.tables import Cell, Estimate, below_values, column_titles, estimate
 from coverslip.reports.words import (
     MANY_CLASSES,
@@ -41,13 +39,13 @@ def _is_in_full(run: ReportedRun) -> bool:
 
 def _confusion_text(run: ReportedRun) -> SectionText:
     if _is_in_full(run):
-        return SectionText()
+        return SectionText(drawings=_drawings(run))
     rows = [
         (run.classes[pair.true], run.classes[pair.predicted], count(pair.n), percent(pair.share))
         for pair in confused_pairs(np.array(run.metrics.confusion_matrix), N_HARDEST)
     ]
     columns = column_titles("column-true-class", "column-predicted-as", "column-images", "column-share-of-class")
-    return SectionText((), columns, rows, columns[1:2])
+    return SectionText((), columns, rows, columns[1:2], drawings=_drawings(run))
 
 
 def _drawings(run: ReportedRun) -> list[Drawing]:
@@ -85,9 +83,9 @@ CONFUSION = Section(
     name="confusion",
     title=lambda: text("report-title-confusion"),
     order=200,
+    is_printed=True,
     verdict=_confusion_verdict,
-    text=_confusion_text,
-    drawings=_drawings,
+    blocks=lambda run: [_confusion_text(run)],
 )
 
 
@@ -164,10 +162,11 @@ TWO_CLASSES = Section(
     name="two_classes",
     title=lambda: text("report-title-two-classes"),
     order=150,
+    is_printed=True,
     verdict=_two_classes_verdict,
     subtitle=lambda run: text("report-two-classes-subtitle", label=run.metrics.positive_class),
     applies=lambda run: bool(run.metrics.two_classes),
-    text=_two_classes_text,
+    blocks=lambda run: [_two_classes_text(run)],
 )
 
 
@@ -192,11 +191,18 @@ def operating_point_words(run: ReportedRun) -> str:
     return text("report-operating-points", has_folds=bool(run.n_folds), image_set=images)
 
 
-def _per_class_text(run: ReportedRun) -> SectionText:
+def _per_class_blocks(run: ReportedRun) -> Iterator[SectionText]:
+    """Yield the table of all classes; of many, those with the lowest F1, and all on request."""
     columns = column_titles("column-class", "column-images", *_CLASS_METRICS.values())
     if run.recipe.decide_by != "highest":
         columns = (*columns, text("column-operating-point"))
-    return SectionText(tuple(_words(run)), columns, _rows(run))
+    rows, summary = _rows(run), ""
+    if len(rows) > MANY_CLASSES:
+        hardest = [rows[k] for k in hardest_classes([row.f1 for row in content.classes(run)], N_HARDEST)]
+        yield SectionText([text("report-lowest-f1-classes", n_classes=len(hardest))])
+        yield SectionText((), columns, hardest)
+        summary = text("report-all-classes", n_classes=len(rows))
+    yield SectionText([*_words(run)], columns, rows, summary=summary)
 
 
 def _words(run: ReportedRun) -> Iterator[str]:
@@ -217,24 +223,16 @@ def _rows(run: ReportedRun) -> list[list[Cell]]:
         name = f"{row.number}. {row.name}" if is_numbered(run) and row.name != str(row.number) else row.name
         point = "–" if row.operating_point is None else f"{row.operating_point:.3g}"
         points = [] if run.recipe.decide_by == "highest" else [point]
-        rows.append([name, count(row.n), *cells, *points])
+        rows.append([name, row.n, *cells, *points])
     return rows
-
-
-def _shown(run: ReportedRun) -> dict[str, Any]:  # Any: values for the template
-    if len(run.classes) <= MANY_CLASSES:
-        return {"hardest": []}
-    rows = _rows(run)
-    return {"hardest": [rows[k] for k in hardest_classes([row.f1 for row in content.classes(run)], N_HARDEST)]}
 
 
 PER_CLASS = Section(
     name="per_class",
     title=lambda: text("report-title-per-class"),
     order=300,
-    text=_per_class_text,
-    shown=_shown,
-    template=Path(__file__).with_name("per_class.html"),
+    is_printed=True,
+    blocks=_per_class_blocks,
 )
 
 
@@ -265,9 +263,10 @@ GROUPS = Section(
     name="groups",
     title=lambda: text("report-title-groups"),
     order=340,
+    is_printed=True,
     subtitle=lambda run: text("report-title-groups.subtitle"),
     applies=lambda run: run.metrics.of_groups is not None,
-    text=_groups_text,
+    blocks=lambda run: [_groups_text(run)],
 )
 
 
@@ -331,7 +330,8 @@ SUBGROUPS = Section(
     name="subgroups",
     title=lambda: text("report-title-subgroups"),
     order=350,
+    is_printed=True,
     subtitle=lambda run: text("report-subgroup-columns", columns=listed(list(run.metrics.by_column))),
     applies=lambda run: bool(run.metrics.by_column),
-    text=_subgroups_text,
+    blocks=lambda run: [_subgroups_text(run)],
 )

@@ -10,6 +10,7 @@ from coverslip.evaluation import METRICS, Curve, macro_roc_curve, micro_pr_curve
 from coverslip.evaluation.ranking import average_precision
 from coverslip.messages import text
 from coverslip.reports import content, figures
+from coverslip.reports.blocks import Drawing, Section, SectionText
 from coverslip.reports.figures import (
     CLASS_DASHES,
     INK,
@@ -21,7 +22,6 @@ from coverslip.reports.figures import (
     shortened,
 )
 from coverslip.reports.reported import ReportedRun
-from coverslip.reports.sections.training import Drawing, Section, SectionText
 from coverslip.reports.tables import estimate
 from coverslip.reports.words import (
     interval_after,
@@ -73,7 +73,7 @@ def _curves_text(run: ReportedRun) -> SectionText:
         words.append(EARLY_DIP)
     if not run.n_folds and (selection_text := _selection(run)) is not None:
         words.append(selection_text)
-    return SectionText(tuple(words))
+    return SectionText(words, drawings=_curves_drawings(run))
 
 
 def _selection(run: ReportedRun) -> str | None:
@@ -116,8 +116,7 @@ CURVES = Section(
     subtitle=lambda run: text("report-title-curves.subtitle"),
     verdict=_curves_verdict,
     applies=_has_curves,
-    text=_curves_text,
-    drawings=_curves_drawings,
+    blocks=lambda run: [_curves_text(run)],
 )
 
 
@@ -308,9 +307,8 @@ def _roc_drawings(run: ReportedRun) -> list[Drawing]:
 
 
 def _roc_text(run: ReportedRun) -> SectionText:
-    if len(run.classes) < 3:
-        return SectionText()
-    return SectionText((text("report-averaged-curves"),))
+    words = [text("report-averaged-curves")] if len(run.classes) > 2 else []
+    return SectionText(words, drawings=_roc_drawings(run))
 
 
 def _roc_verdict(run: ReportedRun) -> str:
@@ -322,7 +320,7 @@ def _roc_verdict(run: ReportedRun) -> str:
         metric=METRICS["macro_auroc"].title,
         value=value_words(auroc),
         has_precision=precision is not None and precision.value is not None,
-        precision=number(precision.value if precision is not None else None),
+        precision=estimate(precision).value if precision is not None else number(None),
     )
 
 
@@ -333,8 +331,7 @@ ROC = Section(
     subtitle=lambda run: text("report-title-roc.subtitle"),
     verdict=_roc_verdict,
     applies=lambda run: run.tested is not None and any(auroc is not None for auroc in _aurocs(run)),
-    text=_roc_text,
-    drawings=_roc_drawings,
+    blocks=lambda run: [_roc_text(run)],
 )
 
 
@@ -342,7 +339,7 @@ def _calibration_text(run: ReportedRun) -> SectionText:
     tested = run.tested
     assert tested is not None
     n_other = int((tested.probability.argmax(axis=1) != tested.predicted).sum())
-    return SectionText((text("report-calibration", n_other=n_other),))
+    return SectionText([text("report-calibration", n_other=n_other)], drawings=_calibration_drawings(run))
 
 
 def _calibration_drawings(run: ReportedRun) -> list[Drawing]:
@@ -366,7 +363,8 @@ def _calibration_drawings(run: ReportedRun) -> list[Drawing]:
 def _error_words(error: content.Measured | None) -> str:
     if error is None or error.value is None:
         return ""
-    return f"{number(error.value)}{interval_after(estimate(error).interval)}"
+    cell = estimate(error)
+    return f"{cell.value}{interval_after(cell.interval)}"
 
 
 def _calibration_verdict(run: ReportedRun) -> str:
@@ -397,6 +395,5 @@ CALIBRATION = Section(
     subtitle=lambda run: text("report-title-calibration.subtitle"),
     verdict=_calibration_verdict,
     applies=lambda run: run.tested is not None,
-    text=_calibration_text,
-    drawings=_calibration_drawings,
+    blocks=lambda run: [_calibration_text(run)],
 )

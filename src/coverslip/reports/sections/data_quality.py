@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from coverslip.evaluation import METRICS
 from coverslip.messages import text
 from coverslip.reports import figures
+from coverslip.reports.blocks import Drawing, Section, SectionText
 from coverslip.reports.comparison import NumbersByLabels, compare
 from coverslip.reports.reported import ReportedRun
-from coverslip.reports.sections.training import Drawing, Section, SectionText
 from coverslip.reports.tables import column_titles, estimate
 from coverslip.reports.words import interval_after, number, relabeled, unknown_labels, with_interval
 from coverslip.runs import LabelErrors, LabelIssue, LeakageEstimate
@@ -57,7 +57,7 @@ LABEL_ERRORS = Section(
     order=780,
     is_about_training=True,
     applies=lambda run: run.run.label_errors is not None,
-    text=_label_errors_text,
+    blocks=lambda run: [_label_errors_text(run)],
 )
 
 
@@ -104,7 +104,7 @@ RELABELED = Section(
     subtitle=lambda run: text("report-title-relabeled.subtitle"),
     is_about_training=True,
     applies=_applies,
-    text=_relabeled_text,
+    blocks=lambda run: [_relabeled_text(run)],
 )
 
 
@@ -127,8 +127,8 @@ def _meaning(leakage: LeakageEstimate) -> Iterator[str]:
     yield text(
         "report-leakage-estimate",
         metric=METRICS[leakage.metric].title,
-        image_level=number(leakage.image_level.value),
-        grouped=number(leakage.grouped.value),
+        image_level=estimate(leakage.image_level).value,
+        grouped=estimate(leakage.grouped).value,
         difference=f"{difference.value}{interval_after(difference.interval)}",
     )
     if gap.low is None or gap.high is None:
@@ -151,23 +151,19 @@ def leakage_estimate_text(leakage: LeakageEstimate) -> SectionText:
         with_interval(METRICS[leakage.metric].title),
         *column_titles("column-image-level-split", "column-grouped-split", "column-difference"),
     )
-    return SectionText(leakage_sentences(leakage), columns, rows)
+    return SectionText(leakage_sentences(leakage), columns, rows, drawings=[_drawing(leakage)])
 
 
-def _drawings(run: ReportedRun) -> list[Drawing]:
-    leakage = run.leakage_estimate
-    assert leakage is not None
+def _drawing(leakage: LeakageEstimate) -> Drawing:
     estimates, metric = (leakage, leakage.nearest_image), METRICS[leakage.metric].title
     image_level, grouped = [numbers.image_level for numbers in estimates], [numbers.grouped for numbers in estimates]
     title, names = text("report-leakage-drawing", metric=metric), _classifiers()
-    return [
-        Drawing(
-            "leakage_estimate",
-            title,
-            lambda: figures.leakage_estimate(names, image_level, grouped, metric),
-            lambda: figures.leakage_estimate_data(names, image_level, grouped),
-        )
-    ]
+    return Drawing(
+        "leakage_estimate",
+        title,
+        lambda: figures.leakage_estimate(names, image_level, grouped, metric),
+        lambda: figures.leakage_estimate_data(names, image_level, grouped),
+    )
 
 
 LEAKAGE_ESTIMATE = Section(
@@ -177,6 +173,5 @@ LEAKAGE_ESTIMATE = Section(
     is_about_training=True,
     subtitle=lambda run: text("report-title-leakage-estimate.subtitle"),
     applies=lambda run: run.leakage_estimate is not None,
-    text=lambda run: SectionText() if run.leakage_estimate is None else leakage_estimate_text(run.leakage_estimate),
-    drawings=_drawings,
+    blocks=lambda run: [leakage_estimate_text(run.leakage_estimate)] if run.leakage_estimate else [],
 )

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from coverslip.messages import text
 from coverslip.reports import figures
+from coverslip.reports.blocks import Drawing, Section, SectionText
 from coverslip.reports.figures import HAIR, INK, MUTED, PAPER, WASH, FigureData
 from coverslip.reports.reported import ReportedRun
-from coverslip.reports.sections.training import Drawing, Section, SectionText
 from coverslip.reports.words import count, set_title
 
 if TYPE_CHECKING:
@@ -171,6 +171,5 @@ FLOW = Section(
     is_about_training=True,
     subtitle=lambda run: text("report-title-flow.subtitle"),
     verdict=_verdict,
-    text=lambda run: SectionText(_words(run)),
-    drawings=_drawings,
+    blocks=lambda run: [SectionText(_words(run), drawings=_drawings(run))],
 )

@@ -9,8 +9,8 @@ from coverslip.evaluation import METRICS, Metric, independent_difference, positi
 from coverslip.evaluation.decisions import LEVEL, SetCoverage, images_needed, set_coverage
 from coverslip.messages import text
 from coverslip.reports import content
+from coverslip.reports.blocks import Section, SectionText
 from coverslip.reports.reported import ReportedRun
-from coverslip.reports.sections.training import Section, SectionText
 from coverslip.reports.tables import Cell, Estimate, below_values, column_titles, estimate
 from coverslip.reports.words import DECISION_IMAGES, count, number, percent
 from coverslip.runs import Prediction
@@ -95,10 +95,11 @@ OWN_TEST = Section(
     name="own-test",
     title=lambda: text("report-title-own-test"),
     order=50,
+    is_printed=True,
     subtitle=lambda run: text("report-title-own-test.subtitle"),
     verdict=against_own_test,
     applies=lambda run: run.evaluation is not None,
-    text=_own_test_text,
+    blocks=lambda run: [_own_test_text(run)],
 )
 
 
@@ -189,7 +190,7 @@ PREDICTION_SETS = Section(
     title=lambda: text("report-title-prediction-sets"),
     order=650,
     applies=lambda run: run.metrics.n > 0,
-    text=_prediction_sets_text,
+    blocks=lambda run: [_prediction_sets_text(run)],
 )
 
 
@@ -237,7 +238,7 @@ PREVALENCE = Section(
     title=lambda: text("report-title-prevalence"),
     order=350,
     applies=lambda run: len(run.classes) == 2 and run.metrics.n > 0,
-    text=_prevalence_text,
+    blocks=lambda run: [_prevalence_text(run)],
 )
 
 
@@ -306,5 +307,5 @@ UNFAMILIAR = Section(
     title=lambda: text("report-title-unfamiliar"),
     order=355,
     applies=lambda run: any(row.ood_score is not None for row in run.measured.predictions),
-    text=_unfamiliar_text,
+    blocks=lambda run: [_unfamiliar_text(run)],
 )

@@ -1,34 +1,31 @@
 """Report sections with images: the dataset's classes and sets, examples of predictions, and heat-map checks."""
 
-import base64
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, reduce
+from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coverslip.images import PIXEL_SIZE_FACTOR, PixelSize, as_webp, small_pixels
+from coverslip.images import PixelSize, small_pixels
 from coverslip.messages import text
 from coverslip.reports import figures
+from coverslip.reports.blocks import Drawing, Gallery, Section, SectionText, Tile
 from coverslip.reports.figures import INK, MUTED, WASH, FigureData, shortened
 from coverslip.reports.reported import ReportedRun
-from coverslip.reports.sections.training import Drawing, Section, SectionText
 from coverslip.reports.tables import Cell, column_titles
 from coverslip.reports.words import (
     MANY_CLASSES,
-    count,
     number,
     percent,
     set_title,
     signed,
-    whole_percent,
 )
+from coverslip.runs import MeasuredPredictions
 from coverslip.runs.environment import DomainImages
-from coverslip.runs.images import Picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -197,43 +194,14 @@ EXAMPLES = Section(
     order=870,
     is_about_training=True,
     subtitle=lambda run: text("report-title-examples.subtitle"),
-    text=lambda run: SectionText(_words(run)),
-    drawings=_drawings,
+    blocks=lambda run: [SectionText(_words(run), drawings=_drawings(run))],
 )
 
 
 def image_kind(run: ReportedRun) -> str:
     """Return sizes, formats and bit depths of the images in one line; empty if they are not recorded."""
-    inspection = run.run.inspection
-    if inspection is None or inspection.width_px is None or inspection.height_px is None:
-        return ""
-    sides = (inspection.width_px, inspection.height_px)
-    smallest, median, largest = (
-        " × ".join(f"{getattr(side, of):g}" for side in sides) for of in ("min", "median", "max")
-    )
-    is_same = smallest == largest
-    size = text("report-image-sizes", is_same=is_same, smallest=smallest, median=median, largest=largest)
-    um = inspection.pixel_side_um
-    pixel_size = "" if um is None else _pixel_size_words(um.min, um.median, um.max)
-    formats, depths, channels = list(inspection.formats), list(inspection.bit_depths), list(inspection.channels)
-    kinds = [", ".join(formats), text("report-bit-depths", depths=reduce(_and, depths)) if depths else ""]
-    if channels:
-        n_most = 1 if channels == ["1"] else 2
-        kinds.append(text("report-channels", channels=reduce(_or, channels), n_most=n_most))
-    return " · ".join([size, *filter(None, [pixel_size, *kinds])])
-
-
-def _pixel_size_words(smallest: float, median: float, largest: float) -> str:
-    is_same = largest <= PIXEL_SIZE_FACTOR * smallest
-    return text("report-pixel-size", is_same=is_same, smallest=smallest, median=median, largest=largest)
-
-
-def _and(first: str, second: str) -> str:
-    return text("report-and", first=first, second=second)
-
-
-def _or(first: str, second: str) -> str:
-    return text("report-or", first=first, second=second)
+    facts = [] if run.run.inspection is None else run.run.inspection.file_facts()
+    return "; ".join(f"{fact.title}: {fact.text}" for fact in facts)
 
 
 def _parts(run: ReportedRun) -> dict[str, str]:
@@ -243,18 +211,34 @@ def _parts(run: ReportedRun) -> dict[str, str]:
 
 
 def _row(name: str, counts: Sequence[int]) -> list[Cell]:
-    return [name, *(count(n) if n else "–" for n in (*counts, sum(counts)))]
+    return [name, *(n or "–" for n in (*counts, sum(counts)))]
 
 
-def _text(run: ReportedRun) -> SectionText:
-    sets = _parts(run)
+def _blocks(run: ReportedRun) -> Iterator[SectionText]:
+    sets, inspection, is_folded = _parts(run), run.run.inspection, len(run.classes) > MANY_CLASSES
     by_class: Counter[tuple[str, str]] = Counter((row.label, row.split) for row in run.run.split)
     names = [*run.classes, *sorted({row.label for row in run.run.split} - {*run.classes, ""})]
     if any(row.label == "" for row in run.run.split):
         names.append("")
     rows = [_row(name or text("flow-without-label"), [by_class[name, part] for part in sets]) for name in names]
-    columns = (text("column-class"), *sets.values(), text("column-total"))
-    return SectionText(tuple(filter(None, [image_kind(run)])), columns, rows)
+    columns, summary = (*sets.values(), text("column-total")), text("report-class-count", n_classes=len(rows))
+    yield SectionText(
+        columns=(text("column-class"), *columns), rows=rows, totals=_totals(run), summary=summary if is_folded else ""
+    )
+    if run.domains:
+        by_domain: Counter[tuple[str, str]] = Counter((row.domain, row.split) for row in run.run.split)
+        rows = [_row(name, [by_domain[name, part] for part in sets]) for name in run.domains]
+        yield SectionText((), (text("column-domain"), *columns), rows, heading=text("report-images-per-domain"))
+    if reasons := _reasons(run):
+        yield SectionText(
+            [text("report-excluded-images-note")],
+            column_titles("column-reason", "column-images"),
+            reasons,
+            heading=text("report-excluded-images", n_images=sum(n for _, n in reasons)),
+        )
+    notes = () if inspection is None else (note.text for note in inspection.notes)
+    sources = (_source(images, is_named=bool(run.domains)) for images in run.environment.data)
+    yield SectionText([*notes, *filter(None, [image_kind(run)]), *sources])
 
 
 def _totals(run: ReportedRun) -> list[list[Cell]]:
@@ -265,30 +249,18 @@ def _totals(run: ReportedRun) -> list[list[Cell]]:
     if n := run.n_excluded_by_hand:
         rows.insert(0, _row(text("report-excluded-by-hand"), [n if part == "excluded" else 0 for part in sets]))
     if any(n_groups):
-        rows.append([text("column-groups"), *(count(n) if n else "–" for n in n_groups), count(run.n_groups)])
+        rows.append([text("column-groups"), *(n or "–" for n in n_groups), run.n_groups])
     return rows
 
 
-def _shown(run: ReportedRun) -> dict[str, Any]:  # Any: values for the template
+def _reasons(run: ReportedRun) -> list[tuple[str, int]]:
+    """Return the most frequent reasons why images are excluded, with the number of images, and that of the others."""
     reasons = Counter(row.reason or text("report-no-reason") for row in run.run.split if row.split == "excluded")
     if run.n_excluded_by_hand:
         reasons[text("flow-by-hand")] = run.n_excluded_by_hand
-    inspection, sets = run.run.inspection, _parts(run)
-    by_domain: Counter[tuple[str, str]] = Counter((row.domain, row.split) for row in run.run.split)
-    reason_rows = [(_shortened(reason), count(n)) for reason, n in reasons.most_common(6)]
-    if n_more := sum(reasons.values()) - sum(n for _, n in reasons.most_common(6)):
-        reason_rows.append((text("flow-other-reasons"), count(n_more)))
-    return {
-        "totals": _totals(run),
-        "domains": [_row(name, [by_domain[name, part] for part in sets]) for name in run.domains],
-        "is_folded": len(run.classes) > MANY_CLASSES,
-        "reasons": reason_rows,
-        "n_excluded": sum(reasons.values()),
-        "excluded_title": text("report-excluded-images", n_images=sum(reasons.values())),
-        "kind": image_kind(run),
-        "sources": [_source(images, is_named=bool(run.domains)) for images in run.environment.data],
-        "notes": [] if inspection is None else [note.text for note in inspection.notes],
-    }
+    rows = [(_shortened(reason), n) for reason, n in reasons.most_common(6)]
+    n_more = reasons.total() - sum(n for _, n in rows)
+    return [*rows, *([(text("flow-other-reasons"), n_more)] if n_more else [])]
 
 
 def _source(images: DomainImages, *, is_named: bool) -> str:
@@ -310,24 +282,11 @@ IMAGES = Section(
     order=900,
     is_about_training=True,
     subtitle=lambda run: text("report-title-images.subtitle"),
-    text=_text,
-    shown=_shown,
-    template=Path(__file__).with_name("images.html"),
+    blocks=_blocks,
 )
 
 
 N_MISCLASSIFIED, N_LEAST_CERTAIN = 12, 6
-
-
-@dataclass(frozen=True, slots=True)
-class _Tile:
-    image: str  # data URI, or empty if the file cannot be shown
-    true: str
-    predicted: str
-    probability: str
-    name: str
-    short_name: str
-    is_right: bool
 
 
 def n_mistakes(run: ReportedRun) -> int:
@@ -335,46 +294,33 @@ def n_mistakes(run: ReportedRun) -> int:
     return 0 if run.tested is None else int((run.tested.predicted != run.tested.label).sum())
 
 
-def _misclassified_tiles(run: ReportedRun) -> list[_Tile]:
+def _misclassified(run: ReportedRun) -> Gallery:
     """Return the most confident misclassifications."""
-    if run.tested is None:
-        return []
+    assert run.tested is not None, "the section applies to runs with errors"
     confidence = run.tested.probability_of_predicted
     wrong = np.flatnonzero(run.tested.predicted != run.tested.label)
-    return _tiles(run, wrong[np.argsort(-confidence[wrong], kind="stable")][:N_MISCLASSIFIED])
+    return _gallery(run, run.tested, wrong[np.argsort(-confidence[wrong], kind="stable")][:N_MISCLASSIFIED])
 
 
-def _least_certain_tiles(run: ReportedRun) -> list[_Tile]:
+def _least_certain(run: ReportedRun) -> Gallery:
     """Return the least certain predictions, correct or wrong."""
-    if run.tested is None:
-        return []
-    return _tiles(run, np.argsort(run.tested.probability_of_predicted, kind="stable")[:N_LEAST_CERTAIN])
+    assert run.tested is not None, "the section applies to runs with predictions"
+    order = np.argsort(run.tested.probability_of_predicted, kind="stable")
+    return _gallery(run, run.tested, order[:N_LEAST_CERTAIN])
 
 
-def _tiles(run: ReportedRun, positions: Iterable[int]) -> list[_Tile]:
-    return [_tile(run, int(i)) for i in positions]
-
-
-def _tile(run: ReportedRun, i: int) -> _Tile:
-    tested = run.tested
-    assert tested is not None
-    image_id = tested.rows[i].image_id
-    return _Tile(
-        image=_thumbnail_uri(run.images.picture(image_id)),
-        true=run.classes[tested.label[i]],
-        predicted=run.classes[tested.predicted[i]],
-        probability=whole_percent(float(tested.probability_of_predicted[i])),
-        name=image_id,
-        short_name=image_id.rsplit("/", 1)[-1],
-        is_right=bool(tested.label[i] == tested.predicted[i]),
-    )
-
-
-def _thumbnail_uri(picture: Picture | None) -> str:
-    """Return a thumbnail as data URI; empty if the image was moved or deleted, which the tile then states."""
-    if picture is None:
-        return ""
-    return f"data:image/webp;base64,{base64.b64encode(as_webp(picture.pixels)).decode()}"
+def _gallery(run: ReportedRun, tested: MeasuredPredictions, positions: np.ndarray) -> Gallery:
+    probability = tested.probability_of_predicted
+    tiles = [
+        Tile(
+            tested.rows[i].image_id,
+            run.classes[tested.label[i]],
+            run.classes[tested.predicted[i]],
+            float(probability[i]),
+        )
+        for i in positions
+    ]
+    return Gallery(tiles, run.images.picture)
 
 
 def _misclassified_subtitle(run: ReportedRun) -> str:
@@ -389,7 +335,6 @@ def _misclassified_verdict(run: ReportedRun) -> str:
     return text("verdict-misclassified", n=n, n_images=n_images, share=percent(n / max(1, n_images)))
 
 
-_TEMPLATE = Path(__file__).with_name("tiles.html")
 MISCLASSIFIED = Section(
     name="misclassified",
     title=lambda: text("report-title-misclassified"),
@@ -397,8 +342,7 @@ MISCLASSIFIED = Section(
     subtitle=_misclassified_subtitle,
     verdict=_misclassified_verdict,
     applies=lambda run: n_mistakes(run) > 0,
-    shown=lambda run: {"tiles": _misclassified_tiles(run)},
-    template=_TEMPLATE,
+    blocks=lambda run: [_misclassified(run)],
 )
 LEAST_CERTAIN = Section(
     name="least_certain",
@@ -406,8 +350,7 @@ LEAST_CERTAIN = Section(
     order=500,
     subtitle=lambda run: text("report-title-least-certain.subtitle"),
     applies=lambda run: run.tested is not None,
-    shown=lambda run: {"tiles": _least_certain_tiles(run)},
-    template=_TEMPLATE,
+    blocks=lambda run: [_least_certain(run)],
 )
 
 
@@ -444,5 +387,5 @@ MAP_CHECKS = Section(
     order=785,
     is_about_training=True,
     applies=lambda run: run.run.map_checks is not None,
-    text=_map_checks_text,
+    blocks=lambda run: [_map_checks_text(run)],
 )

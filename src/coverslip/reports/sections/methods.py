@@ -6,9 +6,9 @@ from typing import Any
 
 from coverslip.messages import text
 from coverslip.reports import content
+from coverslip.reports.blocks import Block, Quotation, Section, SectionText
 from coverslip.reports.reported import ReportedRun, read_run
 from coverslip.reports.sections.dataset_flow import flow_of
-from coverslip.reports.sections.training import Section, SectionText
 from coverslip.reports.words import (
     copies_words,
     count,
@@ -72,14 +72,12 @@ def weights_words(run: ReportedRun) -> str:
     return text("methods-weights", source=weights.source, kind=weights.kind, **_license(weights)) + digest
 
 
-def _shown(run: ReportedRun) -> dict[str, Any]:  # Any: values for the template
-    return {
-        "methods": methods(run),
-        "notes": () if run.training is None else run.training.notes,
-        "weights": weights_words(run),
-        "recipe": run.run.recipe_file.read_text(encoding="utf-8").strip(),
-        "command": " ".join(run.environment.command or ()),
-    }
+def _blocks(run: ReportedRun) -> Iterator[Block]:
+    yield Quotation(methods(run))
+    notes = () if run.training is None else run.training.notes
+    yield SectionText([*notes, *filter(None, [weights_words(run)])])
+    recipe, command = run.run.recipe_file.read_text(encoding="utf-8").strip(), " ".join(run.environment.command or ())
+    yield Quotation([*filter(None, [recipe, command])], text("report-recipe"))
 
 
 def methods_text(run: Run | Path | str) -> str:
@@ -468,7 +466,5 @@ METHODS = Section(
     order=1000,
     is_about_training=True,
     subtitle=lambda run: text("report-title-methods.subtitle"),
-    text=lambda run: SectionText(methods(run)),
-    shown=_shown,
-    template=Path(__file__).with_name("methods.html"),
+    blocks=_blocks,
 )

@@ -4,21 +4,18 @@ Metrics are also shown per fold and per domain if there are several.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from coverslip.evaluation import METRICS
-from coverslip.messages import localized_reason, text
+from coverslip.messages import Message, text
 from coverslip.reports import content
-from coverslip.reports.content import DomainResult, FoldResult, Measured, MetricValue
+from coverslip.reports.blocks import Block, MetricRows, Section, SectionText, Statement, Statements
+from coverslip.reports.content import DomainResult, FoldResult, FoldsResult
 from coverslip.reports.reported import ReportedRun
-from coverslip.reports.sections.training import Section, SectionText
 from coverslip.reports.tables import Cell, column_titles, estimate, reason_words
 from coverslip.reports.verdict import verdict_of_run
 from coverslip.reports.words import (
-    count,
     decision_images,
     delivered_words,
     interval_words,
@@ -28,8 +25,6 @@ from coverslip.reports.words import (
     split_words,
     value_words,
 )
-
-Json = dict[str, Any]  # Any: JSON values
 
 
 def uncertain_words(run: ReportedRun) -> str:
@@ -78,24 +73,18 @@ def _by_final_classifier(run: ReportedRun) -> str:
     return text("report-final-classifier-uncertain", threshold=threshold, share=share)
 
 
-def _metrics_text(run: ReportedRun) -> SectionText:
-    rows = [(metric.title, estimate(metric), metric.meaning) for metric in content.metrics(run)]
-    columns = column_titles("column-metric", "column-value", "column-meaning")
-    words = tuple(filter(None, [delivered_words(run), uncertain_words(run)]))
-    return SectionText(words, columns, rows, columns[2:])
-
-
-def _metrics_shown(run: ReportedRun) -> Json:
+def _blocks(run: ReportedRun) -> Iterator[Block]:
     metrics = content.metrics(run)
-    return {
-        "shares": _strips([metric for metric in metrics if metric.is_headline and _is_good_share(metric)]),
-        "others": [metric for metric in metrics if metric.is_headline and not _is_good_share(metric)],
-        "further": [(metric.title, estimate(metric), metric.meaning) for metric in metrics if not metric.is_headline],
-        "notes": list(_notes(run)),
-        "folds": _folds(run),
-        "domains": _domains(run),
-        "estimate": estimate,
-    }
+    yield MetricRows([metric for metric in metrics if metric.is_headline])
+    yield SectionText([*_notes(run)])
+    columns = column_titles("column-metric", "column-value", "column-meaning")
+    further = [(metric.title, estimate(metric), metric.meaning) for metric in metrics if not metric.is_headline]
+    if further:
+        yield SectionText((), columns, further, columns[2:], summary=text("report-further-metrics"))
+    if folds := content.folds(run):
+        yield _folds(folds)
+    if domains := content.domains(run):
+        yield _domains(domains)
 
 
 def _notes(run: ReportedRun) -> Iterator[str]:
@@ -105,51 +94,49 @@ def _notes(run: ReportedRun) -> Iterator[str]:
     metrics = [metric for metric in content.metrics(run) if metric.is_headline]
     if methods := content.interval_methods(run):
         yield text("report-interval-methods", interval=interval_words(run.metrics), methods=methods)
-    titles_of: dict[str, list[str]] = {}
+    titles_of: dict[Message, list[str]] = {}
     for metric in metrics:
         if metric.low is None and metric.reason and METRICS[metric.name].has_interval:
             titles_of.setdefault(metric.reason, []).append(metric.title)
     for reason, titles in titles_of.items():
         for_some = f" ({listed(titles)})" if len(titles_of) > 1 else ""
-        yield f"{reason_words(reason)}{for_some}"
+        yield f"{reason_words(str(reason))}{for_some}"
     if words := uncertain_words(run):
         yield words
 
 
-def _folds(run: ReportedRun) -> Json | None:
-    """Return the rows of each fold and of their mean; None for a single split."""
-    folds = content.folds(run)
-    if folds is None:
-        return None
+def _folds(folds: FoldsResult) -> SectionText:
+    """Return the rows of each fold and of their mean."""
     counts = column_titles("column-images", *(["column-groups"] if folds.has_groups else []))
 
     def row(fold: FoldResult) -> list[Cell]:
         numbers = [fold.n, fold.n_groups or 0] if folds.has_groups else [fold.n]
-        return [str(fold.fold), *map(count, numbers), *map(estimate, fold.metrics)]
+        return [str(fold.fold), *numbers, *map(estimate, fold.metrics)]
 
-    return {
-        "columns": (text("column-fold"), *counts, *(metric.title for metric in folds.mean)),
-        "rows": [row(fold) for fold in folds.rows],
-        "mean": [text("report-mean"), *("" for _ in counts), *map(estimate, folds.mean)],
-        "units": counts[-1],
-        "has_intervals": any(metric.low is not None for fold in folds.rows for metric in fold.metrics),
-    }
+    note = text("report-fold-metrics-note")
+    if any(metric.low is not None for fold in folds.rows for metric in fold.metrics):
+        note = f"{note} {text('report-fold-interval-note', units=counts[-1])}"
+    return SectionText(
+        [note],
+        (text("column-fold"), *counts, *(metric.title for metric in folds.mean)),
+        [row(fold) for fold in folds.rows],
+        heading=text("report-metrics-per-fold"),
+        totals=[[text("report-mean"), *("" for _ in counts), *map(estimate, folds.mean)]],
+    )
 
 
-def _domains(run: ReportedRun) -> Json | None:
-    """Return the row of each domain; None if there is only one."""
-    domains = content.domains(run)
-    if not domains:
-        return None
+def _domains(domains: list[DomainResult]) -> SectionText:
+    """Return the row of each domain."""
     has_groups = bool(domains[0].n_groups)
     counts = column_titles("column-images", *(["column-groups"] if has_groups else []), "column-classes")
 
     def row(domain: DomainResult) -> list[Cell]:
         groups = [domain.n_groups or 0] if has_groups else []
-        return [domain.name, *map(count, [domain.n, *groups, domain.n_classes]), *map(estimate, domain.metrics)]
+        return [domain.name, domain.n, *groups, domain.n_classes, *map(estimate, domain.metrics)]
 
     titles = (metric.title for metric in domains[0].metrics)
-    return {"columns": (text("column-domain"), *counts, *titles), "rows": [row(domain) for domain in domains]}
+    columns, heading = (text("column-domain"), *counts, *titles), text("report-metrics-per-domain")
+    return SectionText([text("report-domain-metrics-note")], columns, [row(each) for each in domains], heading=heading)
 
 
 def _numbers_verdict(run: ReportedRun) -> str:
@@ -157,40 +144,16 @@ def _numbers_verdict(run: ReportedRun) -> str:
     primary = run.metrics.metrics.get(run.metrics.primary)
     if primary is None or primary.value is None:
         return ""
-    reason = f"; {localized_reason(primary.reason)}" if primary.low is None and primary.reason else ""
+    reason = f"; {primary.reason}" if primary.low is None and primary.reason else ""
     value = f"{value_words(primary)}{reason}"
     first = text("verdict-metric", metric=METRICS[run.metrics.primary].title, value=value)
-    scores = [
-        (f1, name) for name, each in run.metrics.per_class.items() if (f1 := each.metrics["f1"].value) is not None
-    ]
-    if not scores:
+    scores = [(each.metrics["f1"], name) for name, each in run.metrics.per_class.items()]
+    defined = [(f1.value, name, f1.digits) for f1, name in scores if f1.value is not None]
+    if not defined:
         return first
-    f1, label = min(scores)
-    lowest = text("verdict-lowest-class", label=label, f1=number(f1), n_images=run.metrics.per_class[label].n)
+    f1, label, digits = min(defined)
+    lowest = text("verdict-lowest-class", label=label, f1=number(f1, digits), n_images=run.metrics.per_class[label].n)
     return f"{first} {lowest}"
-
-
-def _strips(metrics: list[MetricValue]) -> Json:
-    """Return metrics from 0 to 1 for which higher is better, with the position of their interval on a common scale."""
-    lows = [x for metric in metrics for x in (metric.low, metric.value) if x is not None]
-    start = min(0.9, int(10 * min(lows, default=0.0)) / 10)
-
-    def place(x: float) -> float:  # percent of the scale
-        return round(100 * (x - start) / (1 - start), 2)
-
-    def strip(metric: MetricValue) -> Json:
-        at = None if metric.value is None else place(metric.value)
-        if metric.low is None or metric.high is None:
-            return {"metric": metric, "at": at, "left": None, "width": None}
-        left_percent = place(metric.low)
-        return {"metric": metric, "at": at, "left": left_percent, "width": round(place(metric.high) - left_percent, 2)}
-
-    rows = [strip(metric) for metric in metrics]
-    return {"rows": rows, "start": f"{start:g}", "middle": f"{(start + 1) / 2:g}"}
-
-
-def _is_good_share(metric: Measured) -> bool:
-    return (metric.better, metric.scale) == ("higher", "share")
 
 
 NUMBERS = Section(
@@ -199,9 +162,8 @@ NUMBERS = Section(
     order=100,
     subtitle=lambda run: text("report-measured-on", image_set=split_words(run)),
     verdict=_numbers_verdict,
-    text=_metrics_text,
-    shown=_metrics_shown,
-    template=Path(__file__).with_name("numbers.html"),
+    is_printed=True,
+    blocks=_blocks,
 )
 
 
@@ -210,7 +172,5 @@ LIMITS = Section(
     title=lambda: text("report-title-limits"),
     order=800,
     is_about_training=True,
-    text=lambda run: SectionText([f"{each.claim} {each.meaning}" for each in verdict_of_run(run).reasons]),
-    shown=lambda run: {"limits": [(each.claim, each.meaning) for each in verdict_of_run(run).reasons]},
-    template=Path(__file__).with_name("limits.html"),
+    blocks=lambda run: [Statements([Statement(each.claim, each.meaning) for each in verdict_of_run(run).reasons])],
 )

@@ -1,80 +1,13 @@
 """Report sections on training: learning curve and time budget."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
 from coverslip.evaluation import LearningCurve
 from coverslip.messages import duration, text
 from coverslip.reports import figures
-from coverslip.reports.figures import FigureData
+from coverslip.reports.blocks import Drawing, Section, SectionText
 from coverslip.reports.reported import ReportedRun
-from coverslip.reports.tables import Cell, estimate
+from coverslip.reports.tables import estimate
 from coverslip.reports.words import interval_after, listed, time_for_all
 from coverslip.runs import BudgetRecord
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-PLAIN = Path(__file__).with_name("plain.html")  # sentences, then the table, then figures
-
-
-@dataclass(frozen=True, slots=True)
-class Drawing:
-    """A figure: part of the page, and written as `figures/NAME.png`, `.svg` and, with its data, `.csv`."""
-
-    name: str
-    title: str  # text alternative for screen readers
-    figure: Callable[[], "Figure"]
-    numbers: Callable[[], FigureData]
-
-
-_MOST_OPEN_ROWS = 30
-
-
-@dataclass(frozen=True, slots=True)
-class SectionText:
-    """The text, table and figures of a section or of a part of it, for the plain template, the API and the app."""
-
-    words: Sequence[str] = ()
-    columns: Sequence[str] = ()
-    rows: Sequence[Sequence[Cell]] = ()  # the first cell of each row is its name
-    text_columns: Sequence[str] = ()  # titles of columns, besides the first, that hold text instead of numbers
-    heading: str = ""
-    drawings: Sequence[Drawing] = ()
-    pictures: Sequence[Path] = ()  # PNG files
-
-    @property
-    def is_folded(self) -> bool:
-        """Whether the table is shown on request only, because it is long."""
-        return len(self.rows) > _MOST_OPEN_ROWS
-
-
-@dataclass(frozen=True, slots=True)
-class SectionContent:
-    """A section as data, which the report, the app and the command line render."""
-
-    title: str
-    blocks: Sequence[SectionText]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Section:
-    """A section of the report."""
-
-    name: str
-    title: Callable[[], str]
-    order: int  # sections are sorted by it
-    subtitle: Callable[[ReportedRun], str] = lambda run: ""
-    verdict: Callable[[ReportedRun], str] | None = None  # the result in a sentence, also where the section is empty
-    is_about_training: bool = False  # and not about measured images, which may be external
-    applies: Callable[[ReportedRun], bool] = lambda run: True
-    text: Callable[[ReportedRun], SectionText] = lambda run: SectionText()
-    drawings: Callable[[ReportedRun], Sequence[Drawing]] = lambda run: ()
-    shown: Callable[[ReportedRun], Mapping[str, Any]] = lambda run: {}  # Any: further values for its template
-    template: Path = PLAIN
-
 
 _FLAT = 0.005  # macro-F1; a gain too small to justify labeling twice the images
 
@@ -112,14 +45,11 @@ def _learning_text(run: ReportedRun) -> SectionText:
     curve = run.run.learning_curve
     assert curve is not None
     if not curve.points:
-        return SectionText((doubling(curve),))
-    return SectionText(
-        tuple(
-            filter(
-                None, (doubling(curve), over_folds(curve), _learning_curve_method(run), _learning_curve_limits(curve))
-            )
-        )
-    )
+        return SectionText([doubling(curve)])
+    words = (doubling(curve), over_folds(curve), _learning_curve_method(run), _learning_curve_limits(curve))
+    title = text("report-learning-curve-drawing")
+    drawing = Drawing("learning_curve", title, lambda: figures.learning(curve), lambda: figures.learning_data(curve))
+    return SectionText([*filter(None, words)], drawings=[drawing])
 
 
 def _learning_curve_method(run: ReportedRun) -> str:
@@ -139,14 +69,6 @@ def _learning_curve_limits(curve: LearningCurve) -> str:
     return f"{groups} {text('report-learning-curve-limits')}"
 
 
-def _drawings(run: ReportedRun) -> list[Drawing]:
-    curve = run.run.learning_curve
-    if curve is None or not curve.points:
-        return []
-    title = text("report-learning-curve-drawing")
-    return [Drawing("learning_curve", title, lambda: figures.learning(curve), lambda: figures.learning_data(curve))]
-
-
 LEARNING = Section(
     name="learning_curve",
     title=lambda: text("report-title-learning-curve"),
@@ -154,8 +76,7 @@ LEARNING = Section(
     is_about_training=True,
     subtitle=lambda run: text("report-title-learning-curve.subtitle"),
     applies=lambda run: run.run.learning_curve is not None,
-    text=_learning_text,
-    drawings=_drawings,
+    blocks=lambda run: [_learning_text(run)],
 )
 
 
@@ -208,5 +129,5 @@ BUDGET = Section(
     order=1050,
     is_about_training=True,
     applies=lambda run: run.run.budget is not None,
-    text=_budget_text,
+    blocks=lambda run: [_budget_text(run)],
 )

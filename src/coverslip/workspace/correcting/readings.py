@@ -18,17 +18,20 @@ from coverslip.audit.readings import DECISION, LABEL, READING, READING_COLUMNS, 
 from coverslip.datasets import name_as_text, similar_names
 from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.evaluation.agreement import Agreement, agreement_of
+from coverslip.messages import text
+from coverslip.reports.blocks import ReportSection, as_data
+from coverslip.reports.readers import agreement_section
 from coverslip.text_tables import composed
 from coverslip.workspace.datasets.changed_files import refuse_changed_files
 from coverslip.workspace.datasets.labels import label_rows, undo_change
 from coverslip.workspace.datasets.snapshots import csv_text
-from coverslip.workspace.store.authors import author_name
 from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import (
     AnyRow,
     ChangedSince,
     Page,
     Paging,
+    author_name,
     class_order,
     dataset_row,
     is_present_in,
@@ -97,6 +100,7 @@ class ReadingAgreement:
         list[list[str]],
         Field(description="Labels that may be one class with several spellings. They count as different classes."),
     ]
+    sections: Annotated[list[ReportSection], Field(description="The same as tables.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,13 +276,16 @@ def reading_agreement(workspace: Workspace, dataset_id: str) -> ReadingAgreement
     for each in first.values():
         if each.made_by is not None:
             by_author[each.made_by] = by_author.get(each.made_by, 0) + 1
+    similar_labels = [list(spellings) for spellings in similar_names(classes)]
+    named = [(pair.first or text("agreement-first-labels"), pair.second, pair.agreement) for pair in pairs]
     return ReadingAgreement(
         first_authors=by_author,
         readers={reader: len(labels) for reader, labels in of_reader.items()},
         pairs=pairs,
         n_disagreements=len(differing),
         n_decided=len(differing & decided),
-        similar_labels=[list(spellings) for spellings in similar_names(classes)],
+        similar_labels=similar_labels,
+        sections=[as_data(agreement_section(named, similar_labels))],
     )
 
 

@@ -24,7 +24,13 @@ from coverslip.inference.proportions import (
     summary_rows,
 )
 from coverslip.messages import ENGLISH, in_language
-from coverslip.reports.proportions import proportions_report
+from coverslip.reports.blocks import ReportSection, as_data
+from coverslip.reports.proportions import (
+    assumption_of,
+    proportion_sections,
+    proportions_report,
+    warnings_of,
+)
 from coverslip.runs import Run
 from coverslip.runs.classifier import CARD
 from coverslip.runs.documents import table_text
@@ -98,6 +104,9 @@ class SampledSummary:
 
     sampling: Sampling
     summary: Summary
+    assumption: Annotated[str, Field(description="What corrected proportions assume, or why there are none.")]
+    warnings: Annotated[list[str], Field(description="What may be wrong with the samples or the correction.")]
+    sections: Annotated[dict[str, list[ReportSection]], Field(description="By class: the tables of the report.")]
     wells: Annotated[
         dict[str, Well], Field(description="The well of each sample; empty if names of samples do not end in wells.")
     ]
@@ -265,8 +274,12 @@ def _computed(workspace: Workspace, job: Job, sampling: Sampling, run: Run | Non
     summary = summary_of(classes_of(job), rows.predictions, run, sampling.detect, controls=(controls[0], controls[1]))
     wells = wells_of([str(each.sample) for each in summary.samples]) or {}
     n_without_time = 0 if sampling.time is None else sum(row.time is None for row in rows.predictions)
+    sections = {
+        name: [as_data(section) for section in proportion_sections(summary, [name])] for name in summary.classes
+    }
+    words = assumption_of(summary), [*warnings_of(summary)]
     not_counted = rows.n_excluded, rows.n_unmatched, rows.n_repeated
-    return SampledSummary(sampling, summary, wells, *not_counted, n_without_time)
+    return SampledSummary(sampling, summary, *words, sections, wells, *not_counted, n_without_time)
 
 
 def classes_of(job: Job) -> list[str]:

@@ -12,8 +12,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from coverslip.errors import BadRecipe, BadRun, Conflict, CoverslipError, NotFound
 from coverslip.evaluation import METRICS
 from coverslip.files import sha256_json
-from coverslip.reports.sections import SectionText
-from coverslip.reports.tables import Cell, reasons
+from coverslip.reports.blocks import ReportSection, as_data
 from coverslip.runs import is_run
 from coverslip.runs.documents import read_object
 from coverslip.runs.recipe import as_yaml
@@ -37,7 +36,7 @@ from coverslip.workspace.jobs.kinds import (
     queued_ids,
     register,
 )
-from coverslip.workspace.jobs.options import TRAININGS_QUEUE
+from coverslip.workspace.jobs.queue import TRAININGS_QUEUE
 from coverslip.workspace.jobs.records import Job, JobFolders, add_job, all_jobs, find_job
 from coverslip.workspace.jobs.state import (
     JobFacts,
@@ -50,7 +49,6 @@ from coverslip.workspace.jobs.state import (
 from coverslip.workspace.store.rows import Page, Paging, dataset_row
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.studies.planning import PlannedTraining, planned
-from coverslip.workspace.trainings.results import FigureName
 from coverslip.workspace.trainings.runs import Headline, headline_of
 
 
@@ -108,9 +106,7 @@ class StudyState(JobFacts):
     preset: Annotated[str | None, Field(description="Null if its networks were chosen without a preset.")]
     dataset_names: list[str]
     is_small: bool
-    as_published: Annotated[
-        bool, Field(description="Whether each dataset is repeated with the protocol of the publication.")
-    ]
+    arms: Annotated[list[str], Field(description="Recipes and protocols that are compared; empty: none.")]
     budget_seconds: Annotated[
         float | None, Field(description="The time limit of each start or resumption; null if there is none.")
     ]
@@ -176,10 +172,12 @@ def state_of_study(job: Job, queue: list[str]) -> StudyState:
     state = state_of(job, status)
     states: list[CellWord] = []
     names: list[str] = []
+    arms: list[str] = []
     facts = facts_of(job, status, state)
     try:
         states = [state_of_cell(cell).state for cell in cells_in(job.folder)]
-        names = [dataset.name for dataset in plan_in(job.folder).datasets]
+        plan = plan_in(job.folder)
+        names, arms = [dataset.name for dataset in plan.datasets], [arm.name for arm in plan.arms]
     except BadRecipe as damaged:  # a damaged study must not hide the others
         state = "failed"
         facts |= {"state": state, "error": damaged.failure, "ended": end_time(state, status)}
@@ -190,7 +188,7 @@ def state_of_study(job: Job, queue: list[str]) -> StudyState:
         preset=job.choices.get("preset"),
         dataset_names=names,
         is_small=bool(job.choices.get("is_small")),
-        as_published=bool(job.choices.get("as_published")),
+        arms=arms,
         budget_seconds=job.choices.get("budget_seconds"),
         n_trainings=len(states),
         n_done=states.count("done"),
@@ -302,43 +300,11 @@ _COMPARISON = TypeAdapter(StudyComparison)
 
 
 @dataclass(frozen=True, slots=True)
-class ResultCell:
-    """A cell of a table, as text."""
-
-    value: str
-    below: Annotated[str, Field(description="A confidence interval or counts; empty if there are none.")]
-
-
-@dataclass(frozen=True, slots=True)
-class ResultBlock:
-    """A part of a section: text, a table and figures."""
-
-    heading: str
-    words: list[str]
-    columns: list[str]
-    text_columns: Annotated[
-        list[str], Field(description="Columns, besides the first, that contain text instead of numbers.")
-    ]
-    rows: list[list[ResultCell]]
-    reasons: Annotated[list[str], Field(description="Reasons for missing numbers in rows, each once.")]
-    is_folded: Annotated[bool, Field(description="Whether to show the table on request only, because it is long.")]
-    drawings: Annotated[list[FigureName], Field(description="The available figures.")]
-
-
-@dataclass(frozen=True, slots=True)
-class ResultSection:
-    """A section of the report of a study."""
-
-    title: str
-    blocks: list[ResultBlock]
-
-
-@dataclass(frozen=True, slots=True)
 class StudyResults:
     """The comparison of a study as numbers, and the sections of its report."""
 
     comparison: StudyComparison
-    sections: list[ResultSection]
+    sections: list[ReportSection]
 
 
 def study_results(workspace: Workspace, study_id: str) -> StudyResults:
@@ -351,32 +317,8 @@ def study_results(workspace: Workspace, study_id: str) -> StudyResults:
     """
     job = find_job(workspace, study_id, STUDY.name)
     comparison = comparison_of(job)
-    sections = [
-        ResultSection(section.title, [_block(block, job.folder / "figures") for block in section.blocks])
-        for section in study_sections(comparison)
-    ]
+    sections = [as_data(section, job.folder / "figures") for section in study_sections(comparison)]
     return StudyResults(comparison, sections)
-
-
-def _block(block: SectionText, figures: Path) -> ResultBlock:
-    return ResultBlock(
-        heading=block.heading,
-        words=list(block.words),
-        columns=list(block.columns) if block.rows else [],
-        text_columns=list(block.text_columns),
-        rows=[[_result_cell(cell) for cell in row] for row in block.rows],
-        reasons=reasons(block.rows),
-        is_folded=block.is_folded,
-        drawings=[
-            FigureName(name=drawing.name, title=drawing.title)
-            for drawing in block.drawings
-            if (figures / f"{drawing.name}.svg").is_file()
-        ],
-    )
-
-
-def _result_cell(cell: Cell) -> ResultCell:
-    return ResultCell(cell, "") if isinstance(cell, str) else ResultCell(cell.value, cell.below)
 
 
 def comparison_of(job: Job) -> StudyComparison:
@@ -438,8 +380,8 @@ def findings_on(workspace: Workspace, dataset_id: str) -> list[NetworkFinding]:
 def _findings_of_study(job: Job, dataset_id: str) -> Iterator[NetworkFinding]:
     paths = {path for path, path_dataset_id in job.choices["dataset_of"].items() if path_dataset_id == dataset_id}
     plan, results = plan_in(job.folder), comparison_of(job)
-    for dataset in plan.datasets:
-        if dataset.as_published_of is None and len(dataset.path) == 1 and dataset.path[0] in paths:
+    for dataset in plan.reference_datasets:
+        if len(dataset.path) == 1 and dataset.path[0] in paths:
             comparisons = [comparison for comparison in results.datasets if comparison.dataset == dataset.name]
             if comparisons:
                 largest = max(comparisons, key=lambda comparison: comparison.train_per_class or float("inf"))

@@ -2,13 +2,12 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, TypeAdapter
-from pydantic.config import JsonDict
 
 from coverslip import evaluation
 from coverslip.cache import RECORDS, Kind, RecordStore, register
@@ -22,9 +21,11 @@ from coverslip.evaluation import (
     pr_curve,
     reliability_bins,
     roc_curve,
+    values_by_field,
 )
 from coverslip.messages import ENGLISH, in_language, language, text
 from coverslip.reports import content, words
+from coverslip.reports.blocks import ReportSection, as_data
 from coverslip.reports.comparison import Difference
 from coverslip.reports.content import ClassResult, DomainResult, FoldResult, Measured, MetricValue
 from coverslip.reports.reported import ReportedRun, read_evaluation, read_run
@@ -33,8 +34,6 @@ from coverslip.reports.sections.curves import pr_averages, roc_averages
 from coverslip.reports.sections.images import n_mistakes
 from coverslip.reports.sections.methods import methods
 from coverslip.reports.sections.results import uncertain_words
-from coverslip.reports.sections.training import Section
-from coverslip.reports.tables import reasons
 from coverslip.reports.verdict import Reason, Use, lead, verdict_of_run
 from coverslip.runs import LeakageEstimate, Run, metrics_as_json
 from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job
@@ -43,10 +42,6 @@ from coverslip.workspace.trainings.runs import Headline, headline_of
 
 RESULTS = register(Kind("app-results", RECORDS, bound_bytes=5 * 10**8))
 Result = TypeVar("Result")
-
-
-def _describe_sections(schema: JsonDict) -> None:
-    schema["description"] = "; ".join(f"`{name}`: {record.title()}" for name, record in SECTIONS.items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,28 +87,6 @@ class Calibration:
     error_before: Annotated[Measured | None, Field(description="The same before calibration.")]
     mean_confidence: Annotated[float | None, Field(description="Mean probability of the predicted class.")]
     accuracy: Annotated[float | None, Field(description="Share of images whose predicted class is correct.")]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FigureName:
-    """A figure of the report: `figures/{name}.svg`, `.png` and `.csv` of the run or evaluation."""
-
-    name: str
-    title: Annotated[str, Field(description="Description of the figure for screen readers.")]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportSection:
-    """A section of the report: text, a table and figures."""
-
-    name: Annotated[str, Field(json_schema_extra=_describe_sections)]
-    title: str
-    subtitle: str
-    words: list[str]
-    reasons: Annotated[list[str], Field(description="Reasons for missing numbers in rows, each once.")]
-    columns: list[str]
-    rows: list[list[str]]
-    drawings: list[FigureName]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,7 +224,7 @@ def _difference_from_test_set(result: MetricValue, own_metric: Metric, metric: M
     difference = independent_difference(own_metric, metric, ("own test set", "external test set"))
     has_interval = difference.low is not None and difference.high is not None
     return Difference(
-        **asdict(content.measured(result.name, difference)),
+        **values_by_field(content.measured(result.name, difference)),
         first=own_metric.value,
         second=metric.value,
         p=None,
@@ -274,7 +247,7 @@ def stored_result(job_id: str, kind: type[Result], stamp: str, compute: Callable
         if stored is not None:
             return adapter.validate_json(stored)
         result = compute()
-        store.keep({stamp: adapter.dump_json(result)})
+        store.keep({stamp: adapter.dump_json(result, round_trip=True)})
         return result
 
 
@@ -343,7 +316,7 @@ def _measurement(run: ReportedRun) -> dict[str, Any]:  # Any: each field has its
     has_numbers = run.metrics["accuracy"].value is not None
     classes, verdict = content.classes(run), verdict_of_run(run)
     with in_language(ENGLISH):  # texts of the report
-        sections = _sections(run)
+        sections = [as_data(section.content(run), run.measured.figures_folder) for section in sections_of(run)]
     return {
         "use": verdict.use,
         "headline": verdict.headline if has_numbers else "",
@@ -384,25 +357,6 @@ def _verdicts(run: ReportedRun) -> dict[str, str]:
         for section in SECTIONS.values()
         if section.verdict is not None and (is_own or not section.is_about_training)
     }
-
-
-def _sections(run: ReportedRun) -> list[ReportSection]:
-    """Return the sections of the report, for pages without a special view for them."""
-    return [_section(run, section) for section in sections_of(run)]
-
-
-def _section(run: ReportedRun, section: Section) -> ReportSection:
-    content_of_section = section.text(run)
-    return ReportSection(
-        name=section.name,
-        title=section.title(),
-        subtitle=section.subtitle(run),
-        words=list(content_of_section.words),
-        reasons=reasons(content_of_section.rows),
-        columns=list(content_of_section.columns),
-        rows=[list(map(str, row)) for row in content_of_section.rows],
-        drawings=[FigureName(name=drawing.name, title=drawing.title) for drawing in section.drawings(run)],
-    )
 
 
 def _roc(run: ReportedRun, classes: Sequence[ClassResult]) -> list[RocCurve]:

@@ -167,16 +167,6 @@ export const datasets: Texts['datasets'] = {
     size: (w, h) => `${w} × ${h} px`,
     sizesText: 'Kleinste, mittlere (Median) und größte',
     files: 'Dateien',
-    pixelSize: 'Pixelgröße',
-    pixelSizes: ({ min, median, max }) =>
-      min === max
-        ? micrometers(median)
-        : `${micrometers(min)} bis ${micrometers(max)}, Median ${micrometers(median)}`,
-    formats: 'Formate',
-    depths: 'Bittiefe',
-    bit: (bits) => `${bits} Bit`,
-    channels: 'Kanäle',
-    planes: 'Ebenen',
     advice: 'Empfehlungen',
     noAdvice: 'Die Prüfungen haben kein Problem gefunden. Sie können einen Klassifikator trainieren.',
     notes: 'Hinweise',
@@ -571,8 +561,6 @@ export const datasets: Texts['datasets'] = {
   readings: {
     link: 'Zweitbefundung',
     title: 'Zweitbefundung',
-    similar: (labels) =>
-      `Die Labels ${labels.map((each) => `„${each}“`).join(', ')} könnten eine Klasse in mehreren Schreibweisen sein. Sie zählen als verschiedene Klassen.`,
     card: 'Übereinstimmung der Befunder',
     cardText:
       'Lassen Sie eine andere Person einigen Bildern noch einmal Labels geben, ohne dass sie das erste Label sieht. Die prozentuale Übereinstimmung und Cohens Kappa zeigen, wie zuverlässig die Labels sind.',
@@ -601,7 +589,6 @@ export const datasets: Texts['datasets'] = {
     labelTab: 'Labels vergeben',
     agreementTab: 'Übereinstimmung',
     reader: 'Befunder',
-    otherReader: 'Anderer Befunder',
     saveReader: 'Namen speichern',
     readsAsUser: (name) => `Sie vergeben Labels als ${name}.`,
     readsAs: (name) =>
@@ -629,17 +616,7 @@ export const datasets: Texts['datasets'] = {
       ['?', 'Tasten anzeigen'],
     ],
     none: 'Noch kein Bild hat zwei Befundungen. Geben Sie gezogenen Bildern Labels, oder importieren Sie die Befundungen einer anderen Person.',
-    agreement: 'Übereinstimmung',
-    firstLabels: 'Erste Labels',
     first: (author) => (author === null ? 'erstes Label' : `erstes Label, ${author}`),
-    nImages: 'Bilder',
-    nGroups: 'Gruppen',
-    equal: 'Gleiche Labels (95-%-KI)',
-    kappa: 'Cohens Kappa (95-%-KI)',
-    kappaHelp:
-      'Kappa ist die Übereinstimmung über den Zufall hinaus: 1 ist völlige Übereinstimmung, 0 ist Zufall. Es ist niedrig, wenn eine Klasse selten ist, auch wenn die Befunder selten abweichen. Lesen Sie es deshalb zusammen mit den Anzahlen. Mit Gruppen berücksichtigen die Intervalle, dass Bilder einer Gruppe einander ähneln.',
-    countsOf: (first, second) => `Anzahl der Bilder nach ${first} und ${second}`,
-    countsHead: (first, second) => `${first} ↓, ${second} →`,
     disagreements: 'Abweichungen',
     decided: (n, total) =>
       plural(total, {

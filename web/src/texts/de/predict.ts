@@ -217,17 +217,6 @@ export const predict: Texts['predict'] = {
     meanKey: 'Mittelwert der Proben, mit seinem 95-%-Konfidenzintervall',
     notCorrected:
       'Die Anteile sind nicht korrigiert, weil es hier von diesem Klassifikator keine Vorhersagen für Testbilder gibt: Er wurde importiert, oder sein Training wurde gelöscht oder ist nicht abgeschlossen. Gezählte Vorhersagen sind durch seine Fehler verzerrt.',
-    someNotCorrected: (reason) => `Einige Anteile sind nicht korrigiert: ${reason}.`,
-    similarSamples: (names) =>
-      `Die Proben ${names.map((each) => `„${each}“`).join(', ')} könnten eine Probe in mehreren Schreibweisen sein. Sie zählen als verschiedene Proben.`,
-    similarConditions: (names) =>
-      `Die Bedingungen ${names.map((each) => `„${each}“`).join(', ')} könnten eine Bedingung in mehreren Schreibweisen sein. Sie zählen als verschiedene Bedingungen.`,
-    similarBlocks: (names) =>
-      `Die Blöcke ${names.map((each) => `„${each}“`).join(', ')} könnten ein Block in mehreren Schreibweisen sein. Sie zählen als verschiedene Blöcke.`,
-    shift:
-      'Der Klassifikator macht hier wahrscheinlich andere Fehler als auf den Testbildern seines Trainings: Zwei Schätzungen der Anteile stimmen nicht überein. Geben Sie einigen Bildern ein Label (Stichprobe), bevor Sie sich auf korrigierte Anteile verlassen.',
-    shiftPower: (points) =>
-      `Eine Prüfung fand kein Anzeichen dafür, dass der Klassifikator hier andere Fehler macht als auf den Testbildern. Sie vergleicht zwei Schätzungen der Anteile in allen Bildern und findet einen Unterschied von ${points} Prozentpunkten oder mehr in mindestens 8 von 10 Fällen. Kleinere können bleiben.`,
     counted: (n, nUncertain, nUnfamiliar, nUnreadable) =>
       `Gezählt: ${counts.images(n)}, davon ${count(nUncertain)} unsicher und ${count(nUnfamiliar)} ungewohnt, die für jede Klasse mit ihren Wahrscheinlichkeiten zählen. Nicht gezählt: ${count(nUnreadable)} nicht lesbar.`,
     repeated: (n) =>
@@ -246,19 +235,14 @@ export const predict: Texts['predict'] = {
         other: `${count(n)} Bilder werden nicht gezählt, weil das Muster nicht auf ihre Pfade passt.`,
       }),
     plates: 'Platten',
-    plate: 'Platte',
     plateHelp: (corrected) =>
       `Die Farbe der Wells zeigt den ${corrected ? 'korrigierten' : 'gezählten'} Anteil. Die Tabelle der Proben enthält die Zahlen.`,
     noControl: 'keine',
-    negative: 'Negativkontrollen',
     control: 'Verglichen wird',
     controlHelp:
       'Mit einer Kontrolle wird jede andere Bedingung nur mit ihr verglichen, und p-Werte sind für weniger Vergleiche adjustiert. Proben haben dann auch z-Werte.',
     eachTwo: 'jede Bedingung mit jeder',
     positive: 'Positivkontrollen',
-    controls: 'Kontrollen jeder Platte',
-    zPrime: 'Z′',
-    zPrimeHelp: `Z′ ist 1 − 3 (SD der Positivkontrollen + SD der Negativkontrollen) / Abstand ihrer Mittelwerte: über ${score(0.5, 1)} bei einem guten Assay, unter 0, wenn sich die Kontrollen überlappen. Nötig sind zwei Kontrollen jeder Art. Der z-Wert einer Probe ist ihr Abstand vom Mittelwert der Negativkontrollen ihrer Platte, in deren SD.`,
     zScore: 'z-Wert',
     samples: 'Proben',
     sample: 'Probe',
@@ -268,42 +252,18 @@ export const predict: Texts['predict'] = {
     block: 'Block',
     addBlocks: 'Blöcke hinzufügen',
     blockOf: (sample) => `Block von ${sample}`,
-    nBlocks: 'Blöcke',
-    pPaired: 'Gepaarter t-Test',
     conditionHelp:
       'Um Bedingungen zu vergleichen, geben Sie die Bedingung jeder Probe ein, etwa eine Dosis oder eine Behandlung. Ein Vergleich braucht mindestens drei Proben je Bedingung. Wenn Proben von mehreren Tagen oder Chargen sind oder Patienten mehrere Proben haben, geben Sie den Tag, die Charge oder den Patienten als Block ein: Bedingungen werden dann innerhalb der Blöcke verglichen. Der korrigierte Anteil einer einzelnen Probe liegt näher am gezählten, wo er dadurch genauer ist; Mittelwerte sind vollständig korrigiert.',
     useFolders: 'Den übergeordneten Ordner als Bedingung verwenden',
     clear: 'Alle Bedingungen entfernen',
     nImages: 'Bilder',
-    nSamples: 'Proben',
     count: 'Vorhergesagte Bilder',
     raw: 'Gezählter Anteil',
     corrected: 'Korrigierter Anteil',
-    differences: 'Unterschiede zwischen Bedingungen',
-    difference: 'Unterschied',
-    change: 'Änderung des Anteils',
-    p: 'Welch-t-Test',
     computing: 'Anteile werden berechnet …',
-    effectSize: 'Effektstärke (g)',
-    pHolm: 'Adjustiert (Holm)',
-    differenceHelp: (hasBlocks) =>
-      `${hasBlocks ? 'Jeder Block mit beiden Bedingungen zählt als eine Differenz. Proben ohne Block werden nicht verglichen.' : 'Jede Probe zählt als ein Wert.'} Unterschiede werden aus Anteilen berechnet, bevor diese auf den Bereich von 0 bis 1 begrenzt werden; sie können deshalb etwas von der Tabelle darüber abweichen. Ihre Intervalle enthalten die Unsicherheit der Fehlerraten. Effektstärke (Hedges’ g): der Unterschied, geteilt durch die Standardabweichung der ${hasBlocks ? 'Blöcke' : 'Proben'} einer Bedingung. Ein kleiner adjustierter p-Wert (unter 0,05) besagt, dass ein solcher Unterschied selten wäre, wenn sich die Bedingungen nicht unterschieden; er berücksichtigt die Anzahl der Klassen und der Vergleiche.`,
     detect: 'Nachzuweisender Unterschied in Prozentpunkten',
     detectHelp:
       'Wie viele Proben je Bedingung oder wie viele Blöcke diesen Unterschied mit einer Power von 80\u00a0% zeigen würden.',
-    needed: (n, name, areBlocks) =>
-      n === null
-        ? `Für ${name} kann die Anzahl der Proben nicht berechnet werden: Proben derselben Bedingung unterscheiden sich nicht, oder es gibt zu wenige.`
-        : areBlocks
-          ? `${count(n)} Blöcke mit beiden Bedingungen würden diesen Unterschied von ${name} in 4 von 5 Versuchen zeigen.`
-          : plural(n, {
-              one: `${count(n)} Probe je Bedingung würde diesen Unterschied von ${name} in 4 von 5 Versuchen zeigen.`,
-              other: `${count(n)} Proben je Bedingung würden diesen Unterschied von ${name} in 4 von 5 Versuchen zeigen.`,
-            }),
-    trend: (ratio, ends, p) =>
-      `Odds Ratio je Einheit der Bedingung: ${[ratio, ends, p].filter(Boolean).join('; ')} (quasi-binomiales Modell der Proben; p-Wert eines Permutationstests).`,
-    noTrend: (reason, p) =>
-      `Es gibt keine Odds Ratio über die Bedingungen: ${reason}.${p ? ` Permutationstest der Proben: ${p}.` : ''}`,
   },
   spotCheck: {
     link: 'Stichprobe',

@@ -107,6 +107,15 @@ export const results: typeof english = {
             })
           : 'Beim Training gab es keine Warnung.',
     },
+    sections: {
+      metric: 'Metrik',
+      value: 'Wert (95\u00a0%-KI)',
+      meaning: 'Bedeutung',
+      image: 'Bild',
+      label: 'Label',
+      predicted: 'Vorhergesagt',
+      probability: 'Wahrscheinlichkeit',
+    },
     figureFiles: { title: 'Diese Abbildung herunterladen:', svg: 'SVG', png: 'PNG', csv: 'Daten (CSV)' },
     keyMetrics: 'Wichtigste Metriken',
     allMetrics: 'Alle Metriken',

@@ -160,16 +160,6 @@ export const datasets = {
     size: (w: string, h: string) => `${w} × ${h} px`,
     sizesText: 'Smallest, median and largest',
     files: 'Files',
-    pixelSize: 'Pixel size',
-    pixelSizes: ({ min, median, max }: { min: number; median: number; max: number }) =>
-      min === max
-        ? micrometers(median)
-        : `${micrometers(min)} to ${micrometers(max)}, median ${micrometers(median)}`,
-    formats: 'Formats',
-    depths: 'Depth',
-    bit: (bits: string) => `${bits} bit`,
-    channels: 'Channels',
-    planes: 'Planes',
     advice: 'Recommendations',
     noAdvice: 'The checks found no problem. You can train a classifier.',
     notes: 'Notes',
@@ -543,8 +533,6 @@ export const datasets = {
     link: 'Second reading',
     title: 'Second reading',
     card: 'Agreement of readers',
-    similar: (labels: readonly string[]) =>
-      `The labels ${labels.map((each) => `“${each}”`).join(', ')} may be one class with several spellings. They count as different classes.`,
     cardText:
       'Let another person label some images again without seeing the first label. Percent agreement and Cohen’s kappa show how reliable the labels are.',
     intro:
@@ -575,7 +563,6 @@ export const datasets = {
     labelTab: 'Label images',
     agreementTab: 'Agreement',
     reader: 'Reader',
-    otherReader: 'Other reader',
     saveReader: 'Save name',
     readsAsUser: (name: string) => `You label as ${name}.`,
     readsAs: (name: string) => `This browser labels as ${name}. The name is stored with every label.`,
@@ -599,17 +586,7 @@ export const datasets = {
       ['?', 'Show the keys'],
     ] as [string, string][],
     none: 'No image has two readings yet. Label drawn images, or import the readings of another person.',
-    agreement: 'Agreement',
-    firstLabels: 'First labels',
     first: (author: string | null) => (author === null ? 'first label' : `first label, ${author}`),
-    nImages: 'Images',
-    nGroups: 'Groups',
-    equal: 'Equal labels (95% CI)',
-    kappa: 'Cohen’s kappa (95% CI)',
-    kappaHelp:
-      'Kappa is the agreement beyond chance: 1 is perfect agreement, 0 is chance. It is low if a class is rare, even if readers seldom differ, so read it together with the counts. With groups, intervals take into account that images of a group resemble each other.',
-    countsOf: (first: string, second: string) => `Number of images by ${first} and ${second}`,
-    countsHead: (first: string, second: string) => `${first} ↓, ${second} →`,
     disagreements: 'Disagreements',
     decided: (n: number, total: number) =>
       plural(total, {

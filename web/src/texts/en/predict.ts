@@ -214,17 +214,6 @@ export const predict = {
     meanKey: 'Mean of the samples, with its 95% confidence interval',
     notCorrected:
       'Proportions are not corrected, because this classifier has no predictions of test images here: it was imported, or its training was deleted or is not finished. Counts of predictions are biased by its errors.',
-    someNotCorrected: (reason: string) => `Some proportions are not corrected: ${reason}.`,
-    similarSamples: (names: readonly string[]) =>
-      `The samples ${names.map((each) => `“${each}”`).join(', ')} may be one sample with several spellings. They count as different samples.`,
-    similarConditions: (names: readonly string[]) =>
-      `The conditions ${names.map((each) => `“${each}”`).join(', ')} may be one condition with several spellings. They count as different conditions.`,
-    similarBlocks: (names: readonly string[]) =>
-      `The blocks ${names.map((each) => `“${each}”`).join(', ')} may be one block with several spellings. They count as different blocks.`,
-    shift:
-      'The classifier probably makes other errors here than on the test images of its training: two estimates of the proportions disagree. Label some images (spot check) before you rely on corrected proportions.',
-    shiftPower: (points: string) =>
-      `A check found no sign that the classifier makes other errors here than on the test images. It compares two estimates of the proportions in all images, and finds a difference of ${points} percentage points or more in at least 8 of 10 cases. Smaller ones can remain.`,
     counted: (n: number, nUncertain: number, nUnfamiliar: number, nUnreadable: number) =>
       `Counted: ${counts.images(n)}, of which ${count(nUncertain)} uncertain and ${count(nUnfamiliar)} unfamiliar, which count for each class by their probabilities. Not counted: ${count(nUnreadable)} unreadable.`,
     repeated: (n: number) =>
@@ -243,20 +232,14 @@ export const predict = {
         other: `${count(n)} images are not counted, because the pattern does not match their paths.`,
       }),
     plates: 'Plates',
-    plate: 'Plate',
     plateHelp: (corrected: boolean) =>
       `Wells are colored by the ${corrected ? 'corrected' : 'counted'} proportion. The table of samples has the numbers.`,
     noControl: 'none',
-    negative: 'Negative controls',
     control: 'Compare',
     controlHelp:
       'With a control, each other condition is compared with it only, and p-values are adjusted for fewer comparisons. Samples also have z-scores.',
     eachTwo: 'each two conditions',
     positive: 'Positive controls',
-    controls: 'Controls of each plate',
-    zPrime: 'Z′',
-    zPrimeHelp:
-      'Z′ is 1 − 3 (SD of positive + SD of negative controls) / distance of their means: above 0.5 for a good assay, below 0 if the controls overlap. It needs two controls of each kind. The z-score of a sample is its distance from the mean of the negative controls of its plate, in their SD.',
     zScore: 'z-score',
     samples: 'Samples',
     sample: 'Sample',
@@ -266,42 +249,18 @@ export const predict = {
     block: 'Block',
     addBlocks: 'Add blocks',
     blockOf: (sample: string) => `Block of ${sample}`,
-    nBlocks: 'Blocks',
-    pPaired: 'Paired t test',
     conditionHelp:
       'To compare conditions, enter the condition of each sample, such as a dose or a treatment. A comparison needs at least three samples of each condition. If samples are from several days or batches, or each patient has several samples, enter the day, batch or patient as block: conditions are then compared within blocks. The corrected proportion of a single sample is moved towards the counted one where that makes it more accurate; means are corrected in full.',
     useFolders: 'Use the upper folder as the condition',
     clear: 'Remove all conditions',
     nImages: 'Images',
-    nSamples: 'Samples',
     count: 'Predicted images',
     raw: 'Counted proportion',
     corrected: 'Corrected proportion',
-    differences: 'Differences between conditions',
-    difference: 'Difference',
-    change: 'Change of the proportion',
-    p: 'Welch’s t test',
     computing: 'Computing the proportions…',
-    effectSize: 'Effect size (g)',
-    pHolm: 'Adjusted (Holm)',
-    differenceHelp: (hasBlocks: boolean) =>
-      `${hasBlocks ? 'Each block that contains both conditions counts as one difference. Samples without a block are not compared.' : 'Each sample counts as one value.'} Differences are computed from proportions before these are limited to the range of 0 to 1, so they can differ a little from the table above. Their intervals include the uncertainty of the error rates. Effect size (Hedges’ g): the difference, divided by the standard deviation of the ${hasBlocks ? 'blocks' : 'samples'} of a condition. A small adjusted p-value (below 0.05) says that such a difference would be rare if the conditions did not differ; it allows for the number of classes and comparisons.`,
     detect: 'Difference to detect, in percentage points',
     detectHelp:
       'How many samples of each condition, or blocks, would show this difference with a power of 80%.',
-    needed: (n: number | null, name: string, areBlocks: boolean) =>
-      n === null
-        ? `The number of samples cannot be computed for ${name}: samples of the same condition do not vary, or there are too few.`
-        : areBlocks
-          ? `${count(n)} blocks with both conditions would show this difference of ${name} in 4 of 5 experiments.`
-          : plural(n, {
-              one: `${count(n)} sample of each condition would show this difference of ${name} in 4 of 5 experiments.`,
-              other: `${count(n)} samples of each condition would show this difference of ${name} in 4 of 5 experiments.`,
-            }),
-    trend: (ratio: string, ends: string, p: string) =>
-      `Odds ratio per unit of the condition: ${[ratio, ends, p].filter(Boolean).join(', ')} (quasi-binomial model of the samples; p-value of a permutation test).`,
-    noTrend: (reason: string, p: string) =>
-      `There is no odds ratio over the conditions: ${reason}.${p ? ` Permutation test of the samples: ${p}.` : ''}`,
   },
   spotCheck: {
     link: 'Spot check',

@@ -120,6 +120,15 @@ export const results = {
             })
           : 'No warning was recorded during training.',
     },
+    sections: {
+      metric: 'Metric',
+      value: 'Value (95% CI)',
+      meaning: 'Meaning',
+      image: 'Image',
+      label: 'Label',
+      predicted: 'Predicted',
+      probability: 'Probability',
+    },
     figureFiles: { title: 'Download this figure:', svg: 'SVG', png: 'PNG', csv: 'data (CSV)' },
     keyMetrics: 'Key metrics',
     allMetrics: 'All metrics',

@@ -15,17 +15,8 @@ interface Names {
 export const isCorrected = (summary: Summary, name: string): boolean =>
   summary.samples.every(({ n, classes }) => n === 0 || classes[name]!.corrected.value !== null);
 
-/** Why proportions of samples are not corrected, each reason once. */
-export const reasonsOf = ({ is_corrected, samples }: Summary): string[] => [
-  ...new Set(
-    samples.flatMap(({ classes }) =>
-      Object.values(classes).flatMap(({ corrected }) => (is_corrected && corrected.reason) || []),
-    ),
-  ),
-];
-
 /** The name of a condition: samples without one are all samples, or the rest. */
-export const conditionName = (summary: Summary, condition: string | null, names: Names): string =>
+const conditionName = (summary: Summary, condition: string | null, names: Names): string =>
   condition ?? (summary.conditions.length === 1 ? names.allSamples : names.withoutCondition);
 
 function pointOf(sample: SampleProportions, name: string, corrected: boolean, label: string): StripPoint[] {

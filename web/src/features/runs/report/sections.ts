@@ -19,6 +19,12 @@ const TAB_OF: Record<string, SectionTab> = {
   map_checks: 'details',
 };
 
+/** The sentences of a section, without its table and figures. */
+export const wordsOf = (section: ReportSection | undefined): string[] =>
+  (section?.blocks ?? []).flatMap((block) =>
+    block.kind === 'text' ? [...block.words, ...block.reasons] : [],
+  );
+
 /** The sections of a tab. Sections without a tab, such as those of plugins, are on the tab of metrics. */
 export const sectionsIn = (tab: SectionTab, sections: ReportSection[]) =>
   sections.filter(({ name }) => !OWN.has(name) && (TAB_OF[name] ?? 'metrics') === tab);
