@@ -208,7 +208,11 @@ def test_studies_have_it_off() -> None:
         assert preset_recipe(name).refit_all is False
 
 
-def test_an_image_that_changes_during_the_training_leaves_the_tested_classifier(tmp_path: Path) -> None:
+def test_an_image_that_changes_during_the_training_leaves_the_tested_classifier(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("COVERSLIP_CACHE", str(tmp_path / "file"))  # not usable, so that images are read again
     folder, notes = write_cells(tmp_path / "cells", 60, seed=7), dict[str, Noted]()  # without features in the cache
 
     def change(event: Event) -> None:
